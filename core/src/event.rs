@@ -1,0 +1,90 @@
+//! What a scheduler tells those who listen.
+
+use crate::{JobId, Run, StoreName};
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The scheduler began to fire jobs.
+    SchedulerStarted,
+    /// It was paused: no job fires until it is resumed.
+    SchedulerPaused,
+    /// It was resumed.
+    SchedulerResumed,
+    /// It stopped; the last event.
+    SchedulerShutDown,
+    /// A job was added, or took another's place.
+    JobAdded {
+        /// The store.
+        store: StoreName,
+        /// The job.
+        job: JobId,
+    },
+    /// A job was changed.
+    JobModified {
+        /// The store.
+        store: StoreName,
+        /// The job.
+        job: JobId,
+    },
+    /// A job was paused.
+    JobPaused {
+        /// The store.
+        store: StoreName,
+        /// The job.
+        job: JobId,
+    },
+    /// A job was resumed.
+    JobResumed {
+        /// The store.
+        store: StoreName,
+        /// The job.
+        job: JobId,
+    },
+    /// A job was removed, or was over.
+    JobRemoved {
+        /// The store.
+        store: StoreName,
+        /// The job.
+        job: JobId,
+    },
+    /// A run was handed to its executor.
+    RunStarted {
+        /// The store.
+        store: StoreName,
+        /// The run, without an outcome yet.
+        run: Run,
+    },
+    /// A run ended.
+    RunFinished {
+        /// The store.
+        store: StoreName,
+        /// The run with its outcome.
+        run: Run,
+    },
+    /// Fires were missed.
+    RunMissed {
+        /// The store.
+        store: StoreName,
+        /// The row of the ledger; it may grow later.
+        run: Run,
+    },
+    /// A store failed. The scheduler tries again by itself; the store's jobs wait until then.
+    StoreFailed {
+        /// The store.
+        store: StoreName,
+        /// What went wrong.
+        error: String,
+    },
+    /// A store that had failed works again.
+    StoreRecovered {
+        /// The store.
+        store: StoreName,
+    },
+    /// This listener was too slow, and this many events before this one were not delivered to it.
+    Lost {
+        /// How many.
+        count: u64,
+    },
+}

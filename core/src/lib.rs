@@ -1,0 +1,71 @@
+//! The contracts of Matins: what a trigger, a job store and an executor owe each other, and the plain data
+//! that passes between them.
+//!
+//! | part | trait | question it answers |
+//! | --- | --- | --- |
+//! | trigger | [`Trigger`] | when? |
+//! | job store | [`JobStore`] | what must be remembered? |
+//! | executor | [`Executor`] | who does the work? |
+//! | clock | [`Clock`] | what time is it? |
+//! | task | [`Task`] | what is the work? |
+//!
+//! A *job* ([`Job`]) joins a trigger to a task. When one of its *fire times* comes, a *run* ([`Run`]) is written
+//! into the store's *ledger* before the work starts, and its [`Outcome`] when the work ends. Every fire time ends
+//! in exactly one outcome, the ones that were missed included.
+//!
+//! This crate knows no trigger, store, executor or scheduler: they all depend on it, and it on none of them.
+//!
+//! ```
+//! use chrono::{DateTime, TimeDelta, Utc};
+//! use matins_core::Trigger;
+//! use serde::{Deserialize, Serialize};
+//!
+//! /// Every full hour: the smallest trigger one can write.
+//! #[derive(Debug, Serialize, Deserialize)]
+//! struct Hourly;
+//!
+//! #[typetag::serde(name = "hourly")]
+//! impl Trigger for Hourly {
+//!     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+//!         let hours = after.timestamp().div_euclid(3600) + 1;
+//!         DateTime::from_timestamp(hours * 3600, 0)
+//!     }
+//! }
+//!
+//! let ten_past = "2026-03-29T00:10:00Z".parse::<DateTime<Utc>>().unwrap();
+//! let next = Hourly.next_after(ten_past).unwrap();
+//! assert_eq!(next - ten_past, TimeDelta::minutes(50));
+//! ```
+
+mod clock;
+mod event;
+mod executor;
+mod job;
+mod name;
+mod policy;
+mod query;
+mod registry;
+mod run;
+mod store;
+mod task;
+mod transition;
+mod trigger;
+
+pub use clock::Clock;
+pub use event::Event;
+pub use executor::{
+    CancelToken, Completion, CompletionSink, Executor, Refusal, Refused, RunReport, RunRequest, Shutdown,
+};
+pub use job::{Job, JobState};
+pub use name::{ExecutorName, JobId, NameError, StoreName, TaskName};
+pub use policy::{Coalesce, OnConflict, OnExhausted, OnInterrupt, Overlap, Policy};
+pub use query::{JobOrder, JobQuery, RunOrder, RunQuery};
+pub use registry::TaskRegistry;
+pub use run::{MissedReason, Outcome, Run, RunId};
+pub use store::{JobStore, StoreError};
+pub use task::{IntoTask, IntoTaskResult, Task, TaskContext, TaskError, TaskOutput, TaskResult};
+pub use transition::Transition;
+pub use trigger::{IntoTrigger, Stretch, Trigger, TriggerError, round_up_to_microsecond};
+
+/// A JSON value: how arguments, results and metadata are carried and saved.
+pub use serde_json::Value;

@@ -1,0 +1,210 @@
+//! Names of jobs, tasks, stores and executors: checked once, then right.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// The longest name, in bytes.
+const MAX_LENGTH: usize = 255;
+
+/// A text that cannot be a name.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// The text is empty.
+    #[error("a {kind} may not be empty; give it at least one character")]
+    Empty {
+        /// What the name is of.
+        kind: &'static str,
+    },
+    /// The text is longer than 255 bytes.
+    #[error("this {kind} has {length} bytes; shorten it to {MAX_LENGTH} (it begins with {start:?})")]
+    TooLong {
+        /// What the name is of.
+        kind: &'static str,
+        /// The length found, in bytes.
+        length: usize,
+        /// Its first characters.
+        start: String,
+    },
+    /// The text has a control character, or begins or ends with white space.
+    #[error("the {kind} {name:?} has {found} at byte {at}; leave it out")]
+    Character {
+        /// What the name is of.
+        kind: &'static str,
+        /// The whole text.
+        name: String,
+        /// What was found.
+        found: &'static str,
+        /// Where, as a byte offset from 0.
+        at: usize,
+    },
+}
+
+fn check(kind: &'static str, name: &str) -> Result<(), NameError> {
+    if name.is_empty() {
+        return Err(NameError::Empty { kind });
+    }
+    if name.len() > MAX_LENGTH {
+        let start = name.chars().take(20).collect();
+        return Err(NameError::TooLong { kind, length: name.len(), start });
+    }
+    let character = |found, at| NameError::Character { kind, name: name.to_owned(), found, at };
+    if let Some((at, _)) = name.char_indices().find(|(_, c)| c.is_control()) {
+        return Err(character("a control character", at));
+    }
+    if name.starts_with(char::is_whitespace) {
+        return Err(character("white space", 0));
+    }
+    if name.ends_with(char::is_whitespace) {
+        return Err(character("white space", name.trim_end().len()));
+    }
+    Ok(())
+}
+
+macro_rules! name_type {
+    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+        $(#[$doc])*
+        ///
+        /// 1 to 255 bytes of UTF-8 without control characters, and without white space at either end. Cloning is cheap.
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            #[doc = concat!("Checks `name` and makes a ", $kind, " of it.")]
+            ///
+            /// # Errors
+            /// When the text breaks the rules above.
+            pub fn new(name: impl AsRef<str>) -> Result<Self, NameError> {
+                check($kind, name.as_ref())?;
+                Ok(Self(name.as_ref().into()))
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl PartialEq<str> for $name {
+            fn eq(&self, other: &str) -> bool {
+                self.as_str() == other
+            }
+        }
+
+        impl PartialEq<&str> for $name {
+            fn eq(&self, other: &&str) -> bool {
+                self.as_str() == *other
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = NameError;
+            fn try_from(name: &str) -> Result<Self, NameError> {
+                Self::new(name)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+            fn try_from(name: String) -> Result<Self, NameError> {
+                Self::new(name)
+            }
+        }
+
+        impl TryFrom<&$name> for $name {
+            type Error = NameError;
+            fn try_from(name: &$name) -> Result<Self, NameError> {
+                Ok(name.clone())
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> Self {
+                name.0.as_ref().to_owned()
+            }
+        }
+    };
+}
+
+name_type!(
+    /// The name by which a job is known in its store.
+    JobId,
+    "job id"
+);
+name_type!(
+    /// The name under which a task is registered, and by which jobs refer to it.
+    TaskName,
+    "task name"
+);
+name_type!(
+    /// The name under which a scheduler holds a store.
+    StoreName,
+    "store name"
+);
+name_type!(
+    /// The name under which a scheduler holds an executor.
+    ExecutorName,
+    "executor name"
+);
+
+impl Default for StoreName {
+    /// `default`.
+    fn default() -> Self {
+        Self("default".into())
+    }
+}
+
+impl Default for ExecutorName {
+    /// `default`.
+    fn default() -> Self {
+        Self("default".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ordinary_name_is_kept_as_it_is() {
+        assert_eq!(JobId::new("nightly report (Berlin)").unwrap(), "nightly report (Berlin)");
+    }
+
+    #[test]
+    fn what_cannot_be_a_name_is_refused_with_its_place() {
+        assert!(matches!(JobId::new(""), Err(NameError::Empty { .. })));
+        assert!(matches!(JobId::new("x".repeat(256)), Err(NameError::TooLong { length: 256, .. })));
+        assert!(matches!(JobId::new("a\nb"), Err(NameError::Character { at: 1, .. })));
+        assert!(matches!(JobId::new("ab "), Err(NameError::Character { at: 2, .. })));
+        assert!(serde_json::from_str::<JobId>("\" a\"").is_err());
+    }
+}

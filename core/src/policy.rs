@@ -1,0 +1,99 @@
+//! What to do when life is not on time: the choices that a job makes.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What a job wants done when it is late, overlaps itself, is interrupted or has no more fire times.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Policy {
+    /// How late a fire may start; one that is later is recorded as missed. `None`, the default: however late.
+    pub misfire_grace: Option<Duration>,
+    /// Which of several fires that are due together runs.
+    pub coalesce: Coalesce,
+    /// What happens to a fire that finds a run of the same job still going.
+    pub overlap: Overlap,
+    /// What happens to a run that was going when the process died.
+    pub on_interrupt: OnInterrupt,
+    /// What happens to the job when its trigger has no more fire times.
+    pub on_exhausted: OnExhausted,
+}
+
+/// Which of several fires of one job that are due together runs. The others are recorded as missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Coalesce {
+    /// The latest one.
+    #[default]
+    Latest,
+    /// The earliest one.
+    Earliest,
+    /// Every one, each as a run of its own, in order. Together with [`Overlap::Allow`] they run beside each other;
+    /// with the other overlap policies, a fire that finds the place taken is missed.
+    All,
+}
+
+/// What happens to a fire that finds a run of the same job still going.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Overlap {
+    /// It is recorded as missed.
+    #[default]
+    Skip,
+    /// It waits, and starts as soon as that run ends. A further one folds into it by the [`Coalesce`] rule: the
+    /// later or the earlier of the two waits on, and the other is recorded as missed.
+    QueueOne,
+    /// Up to this many runs go on at once (0 counts as 1); a fire beyond that is recorded as missed.
+    Allow(u32),
+}
+
+impl Overlap {
+    /// How many runs of the job may go on at once; at least 1.
+    pub const fn limit(self) -> usize {
+        match self {
+            Self::Skip | Self::QueueOne | Self::Allow(0) => 1,
+            Self::Allow(limit) => limit as usize,
+        }
+    }
+}
+
+/// What happens to a run that was going when the process died. Its first attempt is recorded as interrupted either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum OnInterrupt {
+    /// It is left at that.
+    #[default]
+    Leave,
+    /// It runs again when the scheduler next starts, as the next attempt at the same fire time.
+    RunAgain,
+}
+
+/// What happens to a job whose trigger has no more fire times, once its last run has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum OnExhausted {
+    /// It is removed from its store; its runs stay in the ledger.
+    #[default]
+    Remove,
+    /// It stays, without a next fire time.
+    Keep,
+}
+
+/// What happens when a job is added under an id that is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum OnConflict {
+    /// The new one is refused with an error.
+    #[default]
+    Refuse,
+    /// The new one takes the old one's place.
+    Replace,
+    /// The old one stays as it is, and the new one is dropped.
+    Keep,
+}

@@ -1,0 +1,210 @@
+//! The ledger's rows: each fire time of each job, and what became of it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{JobId, Stretch};
+
+/// The number of a run, unique in its store and rising with time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(pub u64);
+
+impl RunId {
+    /// The first id of an empty ledger.
+    pub const FIRST: Self = Self(1);
+
+    /// The id after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One row of the ledger: a fire that ran, runs, or waits to run; or a stretch of fires that were missed together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its number.
+    pub id: RunId,
+    /// The job.
+    pub job: JobId,
+    /// The fire times that it stands for: one, unless they were missed.
+    #[serde(flatten)]
+    pub fires: Stretch,
+    /// 1 for the first attempt at a fire time, 2 for the second.
+    pub attempt: u32,
+    /// When it was handed to its executor; `None` while it waits for an earlier run to end, and when it was missed.
+    pub started: Option<DateTime<Utc>>,
+    /// When it ended, or when it was found to be missed.
+    pub finished: Option<DateTime<Utc>>,
+    /// What became of it; `None` while it waits or runs.
+    pub outcome: Option<Outcome>,
+    /// Why, in words: an error's message, a panic's, a reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The tail of what it printed, where the task captures that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// What the task returned, where it returned something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
+}
+
+impl Run {
+    /// A run of one fire time that waits to be started.
+    pub fn waiting(id: RunId, job: JobId, scheduled: DateTime<Utc>) -> Self {
+        Self {
+            id,
+            job,
+            fires: Stretch::single(scheduled),
+            attempt: 1,
+            started: None,
+            finished: None,
+            outcome: None,
+            message: None,
+            output: None,
+            result: None,
+        }
+    }
+
+    /// A run of one fire time that starts at `now`.
+    pub fn started(id: RunId, job: JobId, scheduled: DateTime<Utc>, now: DateTime<Utc>) -> Self {
+        Self { started: Some(now), ..Self::waiting(id, job, scheduled) }
+    }
+
+    /// Fires that were missed, found so at `now`.
+    pub fn missed(id: RunId, job: JobId, fires: Stretch, reason: MissedReason, now: DateTime<Utc>) -> Self {
+        Self {
+            fires,
+            finished: Some(now),
+            outcome: Some(Outcome::Missed(reason)),
+            ..Self::waiting(id, job, fires.first)
+        }
+    }
+
+    /// The fire time that it is for: the first one, where it stands for several.
+    pub fn scheduled(&self) -> DateTime<Utc> {
+        self.fires.first
+    }
+}
+
+/// What became of a fire time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "&'static str", try_from = "String")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The task returned, and said that it went well.
+    Succeeded,
+    /// The task said that it failed, or panicked, or there is no such task.
+    Failed,
+    /// It was cancelled while it ran.
+    Cancelled,
+    /// It did not run.
+    Missed(MissedReason),
+    /// The process ended while it ran. Whether the work was done is not known.
+    Interrupted,
+}
+
+/// Why a fire did not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MissedReason {
+    /// It came later than the job's misfire grace allows.
+    TooLate,
+    /// It was due together with another fire of the job, which stands for it.
+    Coalesced,
+    /// An earlier run of the job was still going.
+    Overlap,
+    /// The executor had no room.
+    ExecutorFull,
+    /// The job was removed or replaced while the fire waited for an earlier run to end.
+    JobRemoved,
+}
+
+impl MissedReason {
+    /// A few words for people: "too late".
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::TooLate => "too late",
+            Self::Coalesced => "folded into a fire due with it",
+            Self::Overlap => "an earlier run was still going",
+            Self::ExecutorFull => "the executor was full",
+            Self::JobRemoved => "the job was removed",
+        }
+    }
+}
+
+const OUTCOMES: [(Outcome, &str); 9] = [
+    (Outcome::Succeeded, "succeeded"),
+    (Outcome::Failed, "failed"),
+    (Outcome::Cancelled, "cancelled"),
+    (Outcome::Missed(MissedReason::TooLate), "missed: too late"),
+    (Outcome::Missed(MissedReason::Coalesced), "missed: coalesced"),
+    (Outcome::Missed(MissedReason::Overlap), "missed: overlap"),
+    (Outcome::Missed(MissedReason::ExecutorFull), "missed: executor full"),
+    (Outcome::Missed(MissedReason::JobRemoved), "missed: job removed"),
+    (Outcome::Interrupted, "interrupted"),
+];
+
+impl Outcome {
+    /// The outcome as it is saved and shown: `succeeded`, `missed: overlap`.
+    pub fn as_str(self) -> &'static str {
+        OUTCOMES.iter().find(|(outcome, _)| *outcome == self).map_or("unknown", |(_, text)| text)
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl From<Outcome> for &'static str {
+    fn from(outcome: Outcome) -> Self {
+        outcome.as_str()
+    }
+}
+
+impl FromStr for Outcome {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        OUTCOMES
+            .iter()
+            .find(|(_, name)| *name == text)
+            .map(|(outcome, _)| *outcome)
+            .ok_or_else(|| format!("{text:?} is no outcome"))
+    }
+}
+
+impl TryFrom<String> for Outcome {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_reads_back_what_it_writes() {
+        for (outcome, text) in OUTCOMES {
+            assert_eq!(outcome.as_str(), text);
+            assert_eq!(text.parse(), Ok(outcome));
+        }
+        assert!("later".parse::<Outcome>().is_err());
+    }
+}

@@ -1,0 +1,161 @@
+//! What must be remembered: the contract of a job store.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use thiserror::Error;
+
+use crate::{Job, JobId, JobQuery, OnConflict, Run, RunId, RunQuery, Transition};
+
+/// Remembers jobs and the ledger of their runs.
+///
+/// A store belongs to one scheduler: it is moved into it, and every method takes `&mut self`. A store that outlives
+/// its process must also refuse a second owner in another process ([`StoreError::Owned`]).
+///
+/// # Contract
+/// What callers may assume, and implementers owe (`matins-conformance` checks it):
+///
+/// * every method either does all that it says or changes nothing;
+/// * when a method of a persistent store returns `Ok`, its effect survives the death of the process;
+/// * instants are kept to the microsecond, and callers give no finer ones;
+/// * [`due`](Self::due) answers in the order of next fire time, then id;
+/// * runs outlive their job.
+pub trait JobStore: Send {
+    /// Whether jobs outlive the process. Such a store takes only jobs whose task has a name of its own.
+    fn is_persistent(&self) -> bool;
+
+    /// Adds a job; `on_conflict` says what happens where its id is taken. Replacing a job leaves its runs alone.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] where the id is taken and `on_conflict` is [`OnConflict::Refuse`].
+    fn add(&mut self, job: Job, on_conflict: OnConflict) -> Result<(), StoreError>;
+
+    /// Puts `job` in the place of the job with its id.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] where there is none.
+    fn update(&mut self, job: Job) -> Result<(), StoreError>;
+
+    /// Takes a job out and gives it back; its runs stay.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] where there is none.
+    fn remove(&mut self, id: &JobId) -> Result<Job, StoreError>;
+
+    /// The job with this id, if there is one.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn get(&mut self, id: &JobId) -> Result<Option<Job>, StoreError>;
+
+    /// The jobs that `query` asks for.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn list(&mut self, query: &JobQuery) -> Result<Vec<Job>, StoreError>;
+
+    /// The earliest next fire time of all jobs.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn next_due(&mut self) -> Result<Option<DateTime<Utc>>, StoreError>;
+
+    /// Up to `limit` jobs whose next fire time is at or before `now`, the earliest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Job>, StoreError>;
+
+    /// Applies `batch` in order, all of it or nothing, and durably where the store is persistent. A step on a job or
+    /// run that is not there (any more) does nothing, [`Transition::Advance`] excepted.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] where a job's next fire time is not the one that an [`Transition::Advance`] leaves.
+    fn commit(&mut self, batch: &[Transition]) -> Result<(), StoreError>;
+
+    /// The runs that `query` asks for.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn runs(&mut self, query: &RunQuery) -> Result<Vec<Run>, StoreError>;
+
+    /// A number above that of every run that the ledger ever held.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn next_run_id(&mut self) -> Result<RunId, StoreError>;
+}
+
+/// What can go wrong in a store.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// There is no job with this id.
+    #[error("there is no job {id:?} in this store; list the jobs to see which there are")]
+    NotFound {
+        /// The id asked for.
+        id: JobId,
+    },
+    /// The id is taken.
+    #[error("there is a job {id:?} already; choose another id, or add it with OnConflict::Replace or OnConflict::Keep")]
+    Conflict {
+        /// The id.
+        id: JobId,
+    },
+    /// Somebody else moved the job on.
+    #[error("job {id:?} was to move on from {expected:?}, but the store holds {found:?}; read it again")]
+    Stale {
+        /// The job.
+        id: JobId,
+        /// The fire time that the transition leaves.
+        expected: Option<DateTime<Utc>>,
+        /// The fire time that the store holds.
+        found: Option<DateTime<Utc>>,
+    },
+    /// The ledger has a run of this number already.
+    #[error("the ledger has a run {run} already; take numbers from next_run_id")]
+    RunExists {
+        /// The number.
+        run: RunId,
+    },
+    /// Another process owns the store.
+    #[error(
+        "{} belongs to another scheduler: {owner}; stop that one first, or use another store",
+        path.display()
+    )]
+    Owned {
+        /// The store.
+        path: PathBuf,
+        /// Who owns it: process, host and since when.
+        owner: String,
+    },
+    /// What the store holds cannot be read.
+    #[error("{place} is damaged: {what}; {cure}")]
+    Damaged {
+        /// Where: file, table and row.
+        place: String,
+        /// What is wrong there.
+        what: String,
+        /// What to do.
+        cure: &'static str,
+    },
+    /// The store was written by a later version.
+    #[error("{} has format {found}, and this program knows formats up to {known}; use a newer program", path.display())]
+    TooNew {
+        /// The store.
+        path: PathBuf,
+        /// The format found.
+        found: i64,
+        /// The latest format known.
+        known: i64,
+    },
+    /// The store's own means failed: a disk, a database.
+    #[error("{doing}: {source}")]
+    Backend {
+        /// What the store was doing.
+        doing: String,
+        /// What went wrong.
+        source: Box<dyn Error + Send + Sync>,
+    },
+}

@@ -1,0 +1,60 @@
+//! What a tick changes: the steps that a store applies together or not at all.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{JobId, Run, RunId, Stretch};
+
+/// One step of a [`commit`](crate::JobStore::commit).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Transition {
+    /// A job moves on to its next fire time.
+    Advance {
+        /// The job.
+        job: JobId,
+        /// The fire time that it leaves. Where the store holds another, the transition is stale and the whole batch
+        /// is refused.
+        from: Option<DateTime<Utc>>,
+        /// The fire time that it goes to; `None` when there are no more.
+        to: Option<DateTime<Utc>>,
+    },
+    /// A new row of the ledger: a run that starts or waits, or fires that were missed. Its id must be new.
+    Record(Run),
+    /// A run that waited starts, for the fire time `scheduled` (which may be later than the one it began to wait for).
+    Start {
+        /// The run.
+        run: RunId,
+        /// When it starts; `None` when only its fire time changes and it waits on.
+        started: Option<DateTime<Utc>>,
+        /// Its fire time from now on.
+        scheduled: DateTime<Utc>,
+    },
+    /// A row of missed fires grows by fires that were missed in the same way.
+    Extend {
+        /// The row.
+        run: RunId,
+        /// The fires that it stands for from now on.
+        fires: Stretch,
+    },
+    /// A run ends: the row takes the outcome, the time and the words of this one, and keeps the rest.
+    Finish(Run),
+    /// A job is over and goes; its runs stay.
+    End {
+        /// The job.
+        job: JobId,
+    },
+    /// Old rows of one job go: all but the newest `keep` and those unfinished.
+    PruneJob {
+        /// The job.
+        job: JobId,
+        /// How many rows stay.
+        keep: u32,
+    },
+    /// Rows that were finished before an instant go.
+    PruneBefore {
+        /// The instant.
+        before: DateTime<Utc>,
+    },
+}

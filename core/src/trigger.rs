@@ -1,0 +1,121 @@
+//! When does a job fire? A trigger is a set of instants, and its one method is the successor in that set.
+
+use std::error::Error;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+/// A set of instants, asked through its successor function.
+///
+/// A trigger holds no state that changes and reads no clock: the same question always has the same answer.
+/// What has fired already is the store's business, not the trigger's. That makes a trigger something that can be
+/// tested by laws; `matins-conformance` runs them against any implementation:
+///
+/// * **progress**: the answer is later than `after`;
+/// * **order**: `a <= b` implies `next_after(a) <= next_after(b)` (none counts as latest);
+/// * **no skips**: every instant `s` with `t <= s < next_after(t)` has the same answer as `t`;
+/// * **purity**: asked again, it answers the same, also after a round trip through serde.
+///
+/// # Saving
+/// A trigger is saved with its type's name, so that a store can hold triggers it has never heard of. Put
+/// `#[typetag::serde(name = "...")]` on the `impl` block (the crate `typetag`) and derive serde's traits on the type;
+/// the name must be unique in the program, and must not change once jobs are saved with it.
+///
+/// The smallest implementation is shown on the [crate's page](crate).
+#[typetag::serde(tag = "type")]
+pub trait Trigger: Debug + Send + Sync {
+    /// The first instant of the set that is strictly later than `after`, or `None` when there are no more.
+    fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>>;
+
+    /// The instants in `(after, until]`: the first, the last and how many; `None` when there is none.
+    ///
+    /// The default walks them one by one. A trigger that can count by arithmetic should, so that a year of downtime
+    /// costs no walk; the answer must be the same.
+    fn stretch(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> Option<Stretch> {
+        let first = self.next_after(after).filter(|first| *first <= until)?;
+        let mut stretch = Stretch::single(first);
+        while let Some(next) = self.next_after(stretch.last).filter(|next| *next <= until) {
+            stretch.last = next;
+            stretch.count += 1;
+        }
+        Some(stretch)
+    }
+
+    /// A few words for people: "every 5 minutes". The default is the `Debug` form.
+    fn describe(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
+/// Two triggers are equal when they are saved alike.
+impl PartialEq for dyn Trigger {
+    fn eq(&self, other: &Self) -> bool {
+        match (serde_json::to_value(self), serde_json::to_value(other)) {
+            (Ok(one), Ok(two)) => one == two,
+            _ => false,
+        }
+    }
+}
+
+/// Consecutive instants of one trigger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// The earliest of them.
+    pub first: DateTime<Utc>,
+    /// The latest of them; equal to `first` when there is one.
+    pub last: DateTime<Utc>,
+    /// How many there are, both ends included; at least 1.
+    pub count: u64,
+}
+
+impl Stretch {
+    /// A stretch of one instant.
+    pub const fn single(instant: DateTime<Utc>) -> Self {
+        Self { first: instant, last: instant, count: 1 }
+    }
+
+    /// This stretch with `later` joined to its end; the two must not overlap.
+    #[must_use]
+    pub fn joined(self, later: Self) -> Self {
+        Self { first: self.first, last: later.last, count: self.count + later.count }
+    }
+}
+
+/// Why something could not become a trigger: a sentence that says what was wrong and what to do.
+pub type TriggerError = Box<dyn Error + Send + Sync>;
+
+/// Anything that can become a trigger when a job is added.
+///
+/// Every [`Trigger`] can. So can sentences such as `every(3.seconds())` of `matins-triggers`, which need the instant
+/// at which the job is added: an interval without a start is anchored there, and saved with that anchor, so that the
+/// trigger itself stays pure.
+pub trait IntoTrigger {
+    /// The trigger, for a job that is added at `now`.
+    ///
+    /// # Errors
+    /// When the sentence makes no trigger (a cron text that cannot be read, a zone that does not exist).
+    fn into_trigger(self, now: DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError>;
+}
+
+impl<T: Trigger + 'static> IntoTrigger for T {
+    fn into_trigger(self, _now: DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError> {
+        Ok(Arc::new(self))
+    }
+}
+
+impl IntoTrigger for Arc<dyn Trigger> {
+    fn into_trigger(self, _now: DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError> {
+        Ok(self)
+    }
+}
+
+/// The first whole microsecond at or after `instant`.
+///
+/// Stores keep instants to the microsecond. Fire times are rounded up, never down, so that the successor of a
+/// rounded fire time is never that fire time again.
+pub fn round_up_to_microsecond(instant: DateTime<Utc>) -> DateTime<Utc> {
+    let down = instant.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(instant);
+    if down == instant { instant } else { down + TimeDelta::microseconds(1) }
+}
