@@ -110,8 +110,7 @@ impl RunRequest {
         match catch_unwind(AssertUnwindSafe(|| self.task.run(&self.arguments, &context))) {
             Ok(Ok(TaskOutput { result, output })) => report(Outcome::Succeeded, None, output, result),
             Ok(Err(TaskError { message, output })) => {
-                let outcome =
-                    if self.cancel.is_cancelled() { Outcome::Cancelled } else { Outcome::Failed };
+                let outcome = if self.cancel.is_cancelled() { Outcome::Cancelled } else { Outcome::Failed };
                 report(outcome, Some(message), output, None)
             }
             Err(panic) => {

@@ -98,7 +98,9 @@ pub enum StoreError {
         id: JobId,
     },
     /// The id is taken.
-    #[error("there is a job {id:?} already; choose another id, or add it with OnConflict::Replace or OnConflict::Keep")]
+    #[error(
+        "there is a job {id:?} already; choose another id, or add it with OnConflict::Replace or OnConflict::Keep"
+    )]
     Conflict {
         /// The id.
         id: JobId,

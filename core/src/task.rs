@@ -209,16 +209,10 @@ fn read_for_run<A: DeserializeOwned>(arguments: &Value) -> Result<A, TaskError> 
     read(arguments).map_err(|error| TaskError::new(format!("the arguments {arguments} do not fit: {error}")))
 }
 
-function_task!(
-    [],
-    form::NoArguments,
-    (),
-    |function, _, _| Ok(function()),
-    |arguments| match arguments {
-        Value::Null => Ok(()),
-        other => Err(format!("it takes no arguments, but was given {other}")),
-    }
-);
+function_task!([], form::NoArguments, (), |function, _, _| Ok(function()), |arguments| match arguments {
+    Value::Null => Ok(()),
+    other => Err(format!("it takes no arguments, but was given {other}")),
+});
 function_task!(
     [A: DeserializeOwned],
     form::Arguments<A>,

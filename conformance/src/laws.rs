@@ -1,0 +1,84 @@
+//! The laws of triggers, as functions that panic with a counterexample.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use matins_core::{Stretch, Trigger};
+
+/// Every law below, at one instant.
+pub fn all(trigger: &Arc<dyn Trigger>, at: DateTime<Utc>, other: DateTime<Utc>) {
+    progress(&**trigger, at);
+    order(&**trigger, at, other);
+    no_skips(&**trigger, at);
+    round_trip(trigger, at);
+    stretch(&**trigger, at);
+}
+
+/// The answer is later than the question.
+pub fn progress(trigger: &dyn Trigger, after: DateTime<Utc>) {
+    if let Some(next) = trigger.next_after(after) {
+        assert!(next > after, "progress: {trigger:?} answers {next} after {after}");
+    }
+}
+
+/// A later question never has an earlier answer.
+pub fn order(trigger: &dyn Trigger, one: DateTime<Utc>, other: DateTime<Utc>) {
+    let (earlier, later) = (one.min(other), one.max(other));
+    if let Some(second) = trigger.next_after(later) {
+        let first = trigger.next_after(earlier);
+        assert!(
+            first.is_some_and(|first| first <= second),
+            "order: {trigger:?} answers {first:?} after {earlier}, and {second} after {later}"
+        );
+    }
+}
+
+/// Every instant from the question up to the answer has that answer.
+pub fn no_skips(trigger: &dyn Trigger, after: DateTime<Utc>) {
+    let Some(next) = trigger.next_after(after) else { return };
+    let width = next - after;
+    let between = [width / 2, width / 3, width - TimeDelta::nanoseconds(1), width - TimeDelta::seconds(1)];
+    for instant in between.iter().filter(|step| **step >= TimeDelta::zero()).map(|step| after + *step) {
+        let answer = trigger.next_after(instant);
+        assert_eq!(
+            answer,
+            Some(next),
+            "no skips: {trigger:?} answers {next} after {after}, asked at {instant}"
+        );
+    }
+}
+
+/// Saved and loaded, a trigger answers as before, and is saved alike.
+pub fn round_trip(trigger: &Arc<dyn Trigger>, after: DateTime<Utc>) {
+    let saved = serde_json::to_string(trigger).expect("a trigger can be saved");
+    let loaded: Arc<dyn Trigger> =
+        serde_json::from_str(&saved).unwrap_or_else(|error| panic!("{saved}: {error}"));
+    assert_eq!(loaded.next_after(after), trigger.next_after(after), "round trip of {saved} at {after}");
+    assert_eq!(serde_json::to_string(&loaded).expect("a trigger can be saved"), saved);
+}
+
+/// Counting by arithmetic agrees with walking, over the next few fires.
+pub fn stretch(trigger: &dyn Trigger, after: DateTime<Utc>) {
+    let mut walked: Option<Stretch> = None;
+    let mut last = after;
+    for _ in 0..5 {
+        let Some(next) = trigger.next_after(last) else {
+            assert_eq!(
+                trigger.stretch(after, DateTime::<Utc>::MAX_UTC),
+                walked,
+                "stretch of {trigger:?} to its end"
+            );
+            return;
+        };
+        let one_before = next - TimeDelta::nanoseconds(1);
+        assert_eq!(
+            trigger.stretch(after, one_before),
+            walked,
+            "stretch of {trigger:?} from {after} to {one_before}"
+        );
+        let single = Stretch::single(next);
+        walked = Some(walked.map_or(single, |walked| walked.joined(single)));
+        assert_eq!(trigger.stretch(after, next), walked, "stretch of {trigger:?} from {after} to {next}");
+        last = next;
+    }
+}

@@ -1,0 +1,15 @@
+//! The laws and suites that every trigger, store and executor passes, ours and a stranger's.
+//!
+//! | for | use |
+//! | --- | --- |
+//! | a trigger | the functions of [`laws`], and [`literal`] for one that can be said as local fields |
+//! | a job store | `store_suite!` |
+//! | an executor | `executor_suite!` |
+//! | fire times that others computed | [`vectors`] |
+
+pub mod executor_suite;
+pub mod laws;
+pub mod literal;
+pub mod store_suite;
+pub mod strategies;
+pub mod vectors;

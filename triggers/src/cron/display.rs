@@ -1,0 +1,172 @@
+//! Writes an expression in one canonical form, which reads back as the same.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::parse::{MONTHS, WEEKDAYS};
+use super::search::bits;
+use super::{CronExpression, DaysOfMonth, DaysOfWeek};
+
+impl Display for CronExpression {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if self.seconds != 1 || self.years.is_some() {
+            // The star says nothing in the seconds.
+            write!(
+                f,
+                "{} ",
+                Set { set: self.seconds, min: 0, max: 59, star: self.seconds == (1 << 60) - 1, names: &[] }
+            )?;
+        }
+        let minutes = Set { set: self.minutes, min: 0, max: 59, star: self.minute_star, names: &[] };
+        let hours = Set { set: self.hours.into(), min: 0, max: 23, star: self.hour_star, names: &[] };
+        let all_months = self.months == 0b1_1111_1111_1110;
+        let months = Set { set: self.months.into(), min: 1, max: 12, star: all_months, names: &MONTHS };
+        write!(f, "{minutes} {hours} {} {months} {}", self.days, self.weekdays)?;
+        if let Some(years) = &self.years {
+            for (position, years) in years.iter().enumerate() {
+                f.write_str(if position == 0 { " " } else { "," })?;
+                match (years.last - years.first, years.step) {
+                    (0, _) => write!(f, "{}", years.first)?,
+                    (_, 1) => write!(f, "{}-{}", years.first, years.last)?,
+                    (_, step) => write!(f, "{}-{}/{step}", years.first, years.last)?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Display for DaysOfMonth {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut list = List { f, empty: true };
+        if self.days != 0 || self.star {
+            list.item(format_args!(
+                "{}",
+                Set { set: self.days.into(), min: 1, max: 31, star: self.star, names: &[] }
+            ))?;
+        }
+        for back in bits(self.from_last.into()) {
+            match back {
+                0 => list.item(format_args!("L"))?,
+                back => list.item(format_args!("L-{back}"))?,
+            }
+        }
+        for day in bits(self.nearest_weekday.into()) {
+            list.item(format_args!("{day}W"))?;
+        }
+        if self.last_weekday {
+            list.item(format_args!("LW"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for DaysOfWeek {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut list = List { f, empty: true };
+        if self.weekdays != 0 || self.star {
+            let set = Set { set: self.weekdays.into(), min: 0, max: 6, star: self.star, names: &WEEKDAYS };
+            list.item(format_args!("{set}"))?;
+        }
+        for bit in bits(self.nth) {
+            list.item(format_args!("{}#{}", WEEKDAYS[(bit / 5) as usize], bit % 5 + 1))?;
+        }
+        for weekday in bits(self.last.into()) {
+            list.item(format_args!("{}L", WEEKDAYS[weekday as usize]))?;
+        }
+        Ok(())
+    }
+}
+
+/// Items with commas between them.
+struct List<'a, 'b> {
+    f: &'a mut Formatter<'b>,
+    empty: bool,
+}
+
+impl List<'_, '_> {
+    fn item(&mut self, item: fmt::Arguments<'_>) -> fmt::Result {
+        if !std::mem::replace(&mut self.empty, false) {
+            self.f.write_str(",")?;
+        }
+        self.f.write_fmt(item)
+    }
+}
+
+/// A field of plain values, in as few items as come easily.
+struct Set {
+    set: u64,
+    min: u32,
+    max: u32,
+    /// Whether the text must begin with a star.
+    star: bool,
+    names: &'static [&'static str],
+}
+
+impl Set {
+    /// `first`, `first + step`, ... up to `last`.
+    fn progression(first: u32, last: u32, step: u32) -> u64 {
+        (first..=last).step_by(step as usize).fold(0, |set, value| set | 1 << value)
+    }
+
+    fn value(&self, value: u32) -> Value {
+        Value { value, name: self.names.get((value - self.min) as usize).copied() }
+    }
+}
+
+struct Value {
+    value: u32,
+    name: Option<&'static str>,
+}
+
+impl Display for Value {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.name {
+            Some(name) => f.write_str(name),
+            None => self.value.fmt(f),
+        }
+    }
+}
+
+impl Display for Set {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut rest = self.set;
+        let mut list = List { f, empty: true };
+        if self.star {
+            // The expression began with a star and some step, so one of these fits.
+            let fits = |step: &u32| Self::progression(self.min, self.max, *step) & !self.set == 0;
+            let step = (1..=self.max - self.min + 1).find(fits).unwrap_or(1);
+            match step {
+                1 => list.item(format_args!("*"))?,
+                step => list.item(format_args!("*/{step}"))?,
+            }
+            rest &= !Self::progression(self.min, self.max, step);
+        }
+        while rest != 0 {
+            let first = rest.trailing_zeros();
+            let run = (rest >> first).trailing_ones();
+            let gap = (rest & (rest - 1)).trailing_zeros().wrapping_sub(first);
+            if run >= 3 {
+                let last = first + run - 1;
+                list.item(format_args!("{}-{}", self.value(first), self.value(last)))?;
+                rest &= !Self::progression(first, last, 1);
+                continue;
+            }
+            let steps = if gap < 64 {
+                (1..)
+                    .take_while(|k| first + k * gap <= self.max && rest >> (first + k * gap) & 1 == 1)
+                    .count() as u32
+            } else {
+                0
+            };
+            if gap > 1 && steps >= 3 {
+                let last = first + steps * gap;
+                list.item(format_args!("{}-{}/{gap}", self.value(first), self.value(last)))?;
+                rest &= !Self::progression(first, last, gap);
+            } else {
+                list.item(format_args!("{}", self.value(first)))?;
+                rest &= rest - 1;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,257 @@
+//! The next second that an expression matches: bit sets within a day, arithmetic from day to day, the zone's spans
+//! from offset to offset.
+
+use super::{CronExpression, DaysOfMonth, DaysOfWeek, YEARS, YearRange};
+use crate::civil::{SECONDS_PER_DAY, civil_from_days, days_from_civil, days_in_month, weekday};
+use crate::zone::Zone;
+
+/// The first UTC second after `after` at which the clocks of `zone` match.
+pub(super) fn next_after(expression: &CronExpression, zone: Zone, after: i64) -> Option<i64> {
+    // Before 1970 nothing fires; this also keeps the sums below from overflowing. A zone is at most 26 hours off.
+    let after = after.max(-2 * SECONDS_PER_DAY);
+    if after > days_from_civil(*YEARS.end() + 1, 1, 2) * SECONDS_PER_DAY {
+        return None;
+    }
+    if expression.is_fixed() {
+        next_fixed(expression, zone, after)
+    } else {
+        next_elapsed(expression, zone, after)
+    }
+}
+
+/// Fixed local times: the search runs along the local clock as if it never jumped, and each answer is resolved.
+fn next_fixed(expression: &CronExpression, zone: Zone, after: i64) -> Option<i64> {
+    let index = zone.span_at(after);
+    let span = zone.span(index)?;
+    let mut local = after + span.offset;
+    // In the second pass of an overlap, all that the first pass showed has fired.
+    if let Some(before) = index.checked_sub(1).and_then(|before| zone.span(before)) {
+        local = local.max(span.start.saturating_add(before.offset) - 1);
+    }
+    loop {
+        local = expression.next_local(local)?;
+        let (instant, _) = zone.resolve(local);
+        // Several local times in one gap fire once together, at its end.
+        if instant > after {
+            return Some(instant);
+        }
+    }
+}
+
+/// Elapsed time: the search runs along each span by itself, so that what is in a gap is left out and what is in an
+/// overlap comes twice.
+fn next_elapsed(expression: &CronExpression, zone: Zone, after: i64) -> Option<i64> {
+    /// More than the sum of the largest offsets east and west of Greenwich.
+    const MARGIN: i64 = 2 * SECONDS_PER_DAY;
+    let mut after = after;
+    loop {
+        let index = zone.span_at(after + 1);
+        let span = zone.span(index)?;
+        let local = expression.next_local(after + span.offset)?;
+        let instant = local - span.offset;
+        let Some(next) = zone.span(index + 1) else { return Some(instant) };
+        if instant < next.start {
+            return Some(instant);
+        }
+        // Nothing matches from here until `local` on any clock, so spans that lie well between can be passed over;
+        // one that begins soon may repeat local times from before here.
+        after =
+            if next.start > after + MARGIN { (next.start - 1).max(instant - MARGIN) } else { next.start - 1 };
+    }
+}
+
+impl CronExpression {
+    /// The first local second after `after` that matches; both count from 1970-01-01 on the local clock.
+    fn next_local(&self, after: i64) -> Option<i64> {
+        let from = (after + 1).max(0);
+        let day = from.div_euclid(SECONDS_PER_DAY);
+        let date = civil_from_days(day);
+        if self.matches_year(date.year) && self.months >> date.month & 1 == 1 {
+            let days = self.days_of(date.year, date.month) >> date.day << date.day;
+            if days >> date.day & 1 == 1
+                && let Some(time) = self.next_time(from.rem_euclid(SECONDS_PER_DAY) as u32)
+            {
+                return Some(day * SECONDS_PER_DAY + i64::from(time));
+            }
+            let later = if date.day == 31 { 0 } else { days >> (date.day + 1) << (date.day + 1) };
+            if later != 0 {
+                return Some(self.first_second_of(date.year, date.month, later));
+            }
+        }
+        let (mut year, mut month) = (date.year, date.month);
+        loop {
+            (year, month) = self.next_month(year, month)?;
+            let days = self.days_of(year, month);
+            if days != 0 {
+                return Some(self.first_second_of(year, month, days));
+            }
+        }
+    }
+
+    fn first_second_of(&self, year: i32, month: u32, days: u32) -> i64 {
+        let day = days_from_civil(year, month, days.trailing_zeros());
+        let hour = self.hours.trailing_zeros();
+        let time = (hour * 60 + self.minutes.trailing_zeros()) * 60 + self.seconds.trailing_zeros();
+        day * SECONDS_PER_DAY + i64::from(time)
+    }
+
+    /// The first matching second of a day at or after `from`.
+    fn next_time(&self, from: u32) -> Option<u32> {
+        let (hour, minute, second) = (from / 3600, from / 60 % 60, from % 60);
+        if self.hours >> hour & 1 == 1 {
+            if self.minutes >> minute & 1 == 1
+                && let Some(second) = first_bit(self.seconds >> second << second)
+            {
+                return Some((hour * 60 + minute) * 60 + second);
+            }
+            if let Some(minute) = first_bit(self.minutes >> (minute + 1) << (minute + 1)) {
+                return Some((hour * 60 + minute) * 60 + self.seconds.trailing_zeros());
+            }
+        }
+        let hour = first_bit(u64::from(self.hours) >> (hour + 1) << (hour + 1))?;
+        Some((hour * 60 + self.minutes.trailing_zeros()) * 60 + self.seconds.trailing_zeros())
+    }
+
+    /// The first matching month after the given one, in a matching year.
+    fn next_month(&self, year: i32, month: u32) -> Option<(i32, u32)> {
+        if self.matches_year(year)
+            && let Some(month) = first_bit(u64::from(self.months) >> (month + 1) << (month + 1))
+        {
+            return Some((year, month));
+        }
+        let year = self.next_year(year + 1)?;
+        Some((year, self.months.trailing_zeros()))
+    }
+
+    fn matches_year(&self, year: i32) -> bool {
+        self.years.as_ref().is_none_or(|ranges| ranges.iter().any(|range| range.contains(year)))
+    }
+
+    fn next_year(&self, from: i32) -> Option<i32> {
+        match &self.years {
+            None => YEARS.contains(&from).then_some(from),
+            Some(ranges) => ranges.iter().filter_map(|range| range.next(from)).min(),
+        }
+    }
+
+    /// The days of a month that match, as bits 1 to 31.
+    fn days_of(&self, year: i32, month: u32) -> u32 {
+        let length = days_in_month(year, month);
+        let first_weekday = weekday(days_from_civil(year, month, 1));
+        let days = self.days.of_month(length, first_weekday);
+        let weekdays = self.weekdays.of_month(length, first_weekday);
+        if self.days.star || self.weekdays.star { days & weekdays } else { days | weekdays }
+    }
+
+    /// Whether some day matches at all. The calendar repeats itself after 400 years.
+    pub(super) fn is_possible(&self) -> bool {
+        let mut year = self.next_year(*YEARS.start());
+        for _ in 0..=400 {
+            let Some(some_year) = year else { return false };
+            let mut months = self.months;
+            while months != 0 {
+                if self.days_of(some_year, months.trailing_zeros()) != 0 {
+                    return true;
+                }
+                months &= months - 1;
+            }
+            year = self.next_year(some_year + 1);
+        }
+        false
+    }
+}
+
+impl YearRange {
+    pub(super) fn contains(self, year: i32) -> bool {
+        self.next(year) == Some(year)
+    }
+
+    fn next(self, from: i32) -> Option<i32> {
+        let (first, last, step) = (i32::from(self.first), i32::from(self.last), i32::from(self.step));
+        let steps = (from - first).max(0).div_euclid(step) + i32::from((from - first).max(0) % step != 0);
+        Some(first + steps * step).filter(|year| *year <= last)
+    }
+}
+
+impl DaysOfMonth {
+    fn of_month(self, length: u32, first_weekday: u32) -> u32 {
+        let mut days = self.days & all_days(length);
+        if self.from_last | self.nearest_weekday != 0 || self.last_weekday {
+            days |= self.by_arithmetic(length, first_weekday);
+        }
+        days
+    }
+
+    #[cold]
+    fn by_arithmetic(self, length: u32, first_weekday: u32) -> u32 {
+        let mut days = 0;
+        for back in bits(u64::from(self.from_last)).filter(|back| *back < length) {
+            days |= 1 << (length - back);
+        }
+        for day in bits(u64::from(self.nearest_weekday)).filter(|day| *day <= length) {
+            days |= 1 << nearest_weekday(day, length, first_weekday);
+        }
+        if self.last_weekday {
+            days |= 1 << nearest_weekday(length, length, first_weekday);
+        }
+        days
+    }
+}
+
+/// Monday to Friday nearest to `day`, without leaving the month.
+fn nearest_weekday(day: u32, length: u32, first_weekday: u32) -> u32 {
+    match (first_weekday + day - 1) % 7 {
+        6 if day == 1 => 3,
+        6 => day - 1,
+        0 if day == length => day - 2,
+        0 => day + 1,
+        _ => day,
+    }
+}
+
+impl DaysOfWeek {
+    fn of_month(self, length: u32, first_weekday: u32) -> u32 {
+        // The week, begun on the month's first day, and repeated.
+        let week = (u64::from(self.weekdays) >> first_weekday
+            | u64::from(self.weekdays) << (7 - first_weekday))
+            & 0x7f;
+        let mut days = ((week * (1 | 1 << 7 | 1 << 14 | 1 << 21 | 1 << 28)) << 1) as u32 & all_days(length);
+        if self.nth != 0 || self.last != 0 {
+            days |= self.by_arithmetic(length, first_weekday);
+        }
+        days
+    }
+
+    #[cold]
+    fn by_arithmetic(self, length: u32, first_weekday: u32) -> u32 {
+        let mut days = 0;
+        for bit in bits(self.nth) {
+            let (weekday, nth) = (bit / 5, bit % 5);
+            let day = 1 + (weekday + 7 - first_weekday) % 7 + 7 * nth;
+            if day <= length {
+                days |= 1 << day;
+            }
+        }
+        let last_weekday = (first_weekday + length - 1) % 7;
+        for weekday in bits(u64::from(self.last)) {
+            days |= 1 << (length - (last_weekday + 7 - weekday) % 7);
+        }
+        days
+    }
+}
+
+fn all_days(length: u32) -> u32 {
+    ((1_u64 << (length + 1)) - 2) as u32
+}
+
+fn first_bit(set: u64) -> Option<u32> {
+    (set != 0).then(|| set.trailing_zeros())
+}
+
+pub(super) fn bits(mut set: u64) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let bit = first_bit(set)?;
+        set &= set - 1;
+        Some(bit)
+    })
+}

@@ -1,0 +1,169 @@
+//! One instant, given as such or as a local time in a zone.
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use matins_core::{Trigger, round_up_to_microsecond};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::zone::{UnknownZone, Zone};
+
+/// Fires once.
+///
+/// A local time keeps its zone, so that it is read anew, by the rules of that day, each time it is loaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Saved", into = "Saved")]
+pub struct DateTrigger {
+    instant: DateTime<Utc>,
+    local: Option<(NaiveDateTime, Zone)>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Saved {
+    Local { local: NaiveDateTime, zone: Zone },
+    Instant { instant: DateTime<Utc> },
+}
+
+/// A text that is no date and time.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum DateError {
+    /// It cannot be read.
+    #[error(
+        "cannot read {text:?} as a date and time; write 2026-12-24T18:00, with seconds if you like, \
+         and with Z or an offset such as +01:00 at its end for an instant"
+    )]
+    Unreadable {
+        /// The text.
+        text: String,
+    },
+    /// Its zone does not exist.
+    #[error(transparent)]
+    Zone(#[from] UnknownZone),
+    /// It lies beyond the years that can be held.
+    #[error("{local} lies beyond the years that can be held")]
+    OutOfRange {
+        /// The local time.
+        local: NaiveDateTime,
+    },
+}
+
+impl DateTrigger {
+    /// Fires at `instant`, rounded up to the microsecond.
+    pub fn new(instant: DateTime<Utc>) -> Self {
+        Self { instant: round_up_to_microsecond(instant), local: None }
+    }
+
+    /// Fires when the clocks in `zone` show `local`: the first time, if they do so twice; at the first instant after
+    /// the gap, if they skip it.
+    ///
+    /// # Errors
+    /// When that lies beyond the years that can be held (about 262,000).
+    pub fn local(local: NaiveDateTime, zone: Zone) -> Result<Self, DateError> {
+        let instant = zone.instant_of(local).ok_or(DateError::OutOfRange { local })?;
+        Ok(Self { instant: round_up_to_microsecond(instant), local: Some((local, zone)) })
+    }
+
+    /// Reads ISO 8601 text: a date, or a date and a time to the minute, second or fraction. With `Z` or an offset it is
+    /// an instant; without, a local time in `zone`. A date alone means its midnight.
+    ///
+    /// # Errors
+    /// When the text cannot be read so.
+    pub fn parse(text: &str, zone: Zone) -> Result<Self, DateError> {
+        let trimmed = text.trim();
+        if let Ok(instant) = DateTime::parse_from_rfc3339(&trimmed.replacen(' ', "T", 1)) {
+            return Ok(Self::new(instant.to_utc()));
+        }
+        for format in ["%Y-%m-%dT%H:%M:%#z", "%Y-%m-%dT%H:%M%#z", "%Y-%m-%dT%H:%M:%S%.f%#z"] {
+            if let Ok(instant) = DateTime::parse_from_str(&trimmed.replacen(' ', "T", 1), format) {
+                return Ok(Self::new(instant.to_utc()));
+            }
+        }
+        ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M"]
+            .iter()
+            .find_map(|format| NaiveDateTime::parse_from_str(trimmed, format).ok())
+            .or_else(|| {
+                NaiveDate::parse_from_str(trimmed, "%Y-%m-%d").ok().map(|date| date.and_time(NaiveTime::MIN))
+            })
+            .ok_or_else(|| DateError::Unreadable { text: text.to_owned() })
+            .and_then(|local| Self::local(local, zone))
+    }
+
+    /// The instant at which it fires.
+    pub fn instant(&self) -> DateTime<Utc> {
+        self.instant
+    }
+}
+
+impl TryFrom<Saved> for DateTrigger {
+    type Error = DateError;
+
+    fn try_from(saved: Saved) -> Result<Self, DateError> {
+        match saved {
+            Saved::Local { local, zone } => Self::local(local, zone),
+            Saved::Instant { instant } => Ok(Self::new(instant)),
+        }
+    }
+}
+
+impl From<DateTrigger> for Saved {
+    fn from(trigger: DateTrigger) -> Self {
+        match trigger.local {
+            Some((local, zone)) => Self::Local { local, zone },
+            None => Self::Instant { instant: trigger.instant },
+        }
+    }
+}
+
+#[typetag::serde(name = "date")]
+impl Trigger for DateTrigger {
+    fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        (self.instant > after).then_some(self.instant)
+    }
+
+    fn describe(&self) -> String {
+        match &self.local {
+            Some((local, zone)) => format!("once, at {}, {zone}", local.format("%Y-%m-%d %H:%M:%S%.f")),
+            None => format!("once, at {} UTC", self.instant.format("%Y-%m-%d %H:%M:%S%.f")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instant(text: &str, zone: &str) -> String {
+        DateTrigger::parse(text, zone.parse().unwrap()).unwrap().instant().to_rfc3339()
+    }
+
+    #[test]
+    fn text_with_an_offset_is_an_instant_and_text_without_is_local() {
+        assert_eq!(instant("2026-12-24T18:00", "Europe/Berlin"), "2026-12-24T17:00:00+00:00");
+        assert_eq!(instant("2026-12-24 18:00:30.25", "UTC"), "2026-12-24T18:00:30.250+00:00");
+        assert_eq!(instant("2026-12-24T18:00Z", "Europe/Berlin"), "2026-12-24T18:00:00+00:00");
+        assert_eq!(instant("2026-12-24T18:00:00-05:00", "Europe/Berlin"), "2026-12-24T23:00:00+00:00");
+        assert_eq!(instant("2026-12-24", "Asia/Tokyo"), "2026-12-23T15:00:00+00:00");
+        assert!(DateTrigger::parse("24.12.2026", Zone::utc()).is_err());
+        assert!(DateTrigger::parse("2026-02-30T00:00", Zone::utc()).is_err());
+    }
+
+    #[test]
+    fn a_local_time_in_a_gap_fires_at_its_end_and_one_that_occurs_twice_at_the_first() {
+        assert_eq!(instant("2026-03-29T02:30:15.5", "Europe/Berlin"), "2026-03-29T01:00:00+00:00");
+        assert_eq!(instant("2026-10-25T02:30", "Europe/Berlin"), "2026-10-25T00:30:00+00:00");
+        // Samoa had no 30 December 2011.
+        assert_eq!(instant("2011-12-30T12:00", "Pacific/Apia"), "2011-12-30T10:00:00+00:00");
+    }
+
+    #[test]
+    fn both_forms_are_saved_as_they_were_given() {
+        for trigger in [
+            DateTrigger::parse("2026-12-24T18:00", Zone::named("Europe/Berlin").unwrap()).unwrap(),
+            DateTrigger::parse("2026-12-24T18:00Z", Zone::utc()).unwrap(),
+        ] {
+            let saved = serde_json::to_string(&trigger).unwrap();
+            assert_eq!(serde_json::from_str::<DateTrigger>(&saved).unwrap(), trigger);
+        }
+    }
+}

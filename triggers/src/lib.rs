@@ -1,0 +1,41 @@
+//! Triggers: when does a job fire?
+//!
+//! | trigger | its instants | written as |
+//! | --- | --- | --- |
+//! | [`DateTrigger`] | one instant, or one local time in a zone | [`at("2026-12-24T18:00")`](at) |
+//! | [`IntervalTrigger`] | a start and every so often after it | [`every(3.seconds())`](every) |
+//! | [`CronTrigger`] | a crontab expression in a zone | [`cron("0 9 * * MON-FRI")`](cron()) |
+//!
+//! A trigger is pure: it reads no clock, and the same question always has the same answer. Local time goes through
+//! one module ([`Zone`]), and so does its one rule at offset changes:
+//!
+//! * *fixed local times* (a local date, a cron expression whose minute and hour both do not begin with `*`): one that
+//!   the clocks skip fires once, at the first instant after the gap; one that occurs twice fires at its first
+//!   occurrence;
+//! * *elapsed time* (any other cron expression): nothing fires in the gap, and both passes of an overlap fire.
+//!
+//! That is the rule of Debian's cron (cron(8), "Daylight Saving Time and other time changes").
+//!
+//! ```
+//! use chrono::{DateTime, Utc};
+//! use matins_core::Trigger;
+//! use matins_triggers::CronTrigger;
+//!
+//! // 02:30 does not exist on 29 March 2026 in Berlin: clocks go from 02:00 to 03:00.
+//! let nightly = CronTrigger::parse("30 2 * * *", "Europe/Berlin").unwrap();
+//! let evening = "2026-03-28T20:00:00Z".parse::<DateTime<Utc>>().unwrap();
+//! assert_eq!(nightly.next_after(evening).unwrap().to_rfc3339(), "2026-03-29T01:00:00+00:00");
+//! ```
+
+mod civil;
+mod cron;
+mod date;
+mod interval;
+mod sentence;
+mod zone;
+
+pub use cron::{CronError, CronExpression, CronTrigger, CronTriggerError};
+pub use date::{DateError, DateTrigger};
+pub use interval::{IntervalError, IntervalTrigger};
+pub use sentence::{At, Cron, Every, TimeUnits, at, cron, every};
+pub use zone::{UnknownZone, Zone};
