@@ -1,1 +1,514 @@
-//! The suite of job stores. Draft.
+//! The suite of job stores: what each of them owes, as functions, and [`store_suite!`](crate::store_suite!) which makes a
+//! test of each.
+//!
+//! A store's own tests need one line: `matins_conformance::store_suite!(Volatile(MyStore::new));`, or, for a store that
+//! survives, its own [`StoreFactory`] in the place of [`Volatile`].
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use matins_core::{
+    Job, JobId, JobOrder, JobQuery, JobState, JobStore, MissedReason, OnConflict, Outcome, Policy, Run,
+    RunId, RunOrder, RunQuery, StoreError, Stretch, TaskName, Transition, Trigger,
+};
+use matins_triggers::IntervalTrigger;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::json;
+
+/// How the suite opens a store.
+pub trait StoreFactory {
+    /// A new, empty place for a store.
+    fn create(&mut self) -> Box<dyn JobStore>;
+
+    /// Closes the store and opens it again at the same place; `None` for a store that forgets when it closes.
+    fn reopen(&mut self, store: Box<dyn JobStore>) -> Option<Box<dyn JobStore>>;
+}
+
+/// The factory of a store that forgets when it closes.
+#[derive(Debug)]
+pub struct Volatile<F>(pub F);
+
+impl<S: JobStore + 'static, F: FnMut() -> S> StoreFactory for Volatile<F> {
+    fn create(&mut self) -> Box<dyn JobStore> {
+        Box::new((self.0)())
+    }
+
+    fn reopen(&mut self, _store: Box<dyn JobStore>) -> Option<Box<dyn JobStore>> {
+        None
+    }
+}
+
+/// Makes a test of each function of the suite; the argument is an expression that makes a [`StoreFactory`].
+#[macro_export]
+macro_rules! store_suite {
+    ($factory:expr) => {
+        $crate::store_suite!(@tests $factory,
+            a_job_comes_back_as_it_was_added,
+            an_id_that_is_taken_is_refused_replaced_or_kept,
+            what_is_not_there_is_an_error,
+            due_jobs_come_in_order_and_within_the_limit,
+            a_paused_job_is_never_due,
+            jobs_are_listed_as_asked,
+            a_commit_applies_every_step,
+            a_stale_commit_changes_nothing,
+            a_run_number_is_never_used_twice,
+            runs_outlive_their_job,
+            runs_are_listed_as_asked,
+            pruning_keeps_what_is_new_and_what_is_unfinished,
+            random_operations_agree_with_a_plain_model
+        );
+    };
+    (@tests $factory:expr, $($name:ident),*) => {
+        $(
+            #[test]
+            fn $name() {
+                $crate::store_suite::$name(&mut $factory);
+            }
+        )*
+    };
+}
+
+fn second(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_700_000_000 + second, 0).expect("an instant in range")
+}
+
+fn id(name: &str) -> JobId {
+    JobId::new(name).expect("a job id")
+}
+
+/// A job that is next due at the given second of the suite's time.
+pub fn job(name: &str, next_fire: Option<i64>) -> Job {
+    let trigger = IntervalTrigger::new(second(0), TimeDelta::seconds(10)).expect("an interval");
+    Job {
+        id: id(name),
+        task: TaskName::new("task").expect("a task name"),
+        arguments: json!({"to": "Ada", "n": [1, 2.5, null]}),
+        trigger: Arc::new(trigger) as Arc<dyn Trigger>,
+        next_fire: next_fire.map(second),
+        state: if next_fire.is_some() { JobState::Active } else { JobState::Paused },
+        executor: matins_core::ExecutorName::default(),
+        policy: Policy::default(),
+        tags: ["nightly".to_owned()].into(),
+        metadata: [("owner".to_owned(), json!("Grace"))].into(),
+        created: second(-5),
+    }
+}
+
+fn ids(jobs: &[Job]) -> Vec<&str> {
+    jobs.iter().map(|job| job.id.as_str()).collect()
+}
+
+fn numbers(runs: &[Run]) -> Vec<u64> {
+    runs.iter().map(|run| run.id.0).collect()
+}
+
+fn all_jobs(store: &mut dyn JobStore) -> Vec<Job> {
+    store.list(&JobQuery::default()).expect("list")
+}
+
+fn all_runs(store: &mut dyn JobStore) -> Vec<Run> {
+    store.runs(&RunQuery::default()).expect("runs")
+}
+
+/// Reopens a persistent store, and checks that it holds what it held.
+fn reopened(factory: &mut dyn StoreFactory, mut store: Box<dyn JobStore>) -> Option<Box<dyn JobStore>> {
+    let before = (all_jobs(&mut *store), all_runs(&mut *store), store.next_run_id().expect("next run id"));
+    let persistent = store.is_persistent();
+    let mut store = factory.reopen(store)?;
+    assert!(persistent, "a store that can be reopened says that it is persistent");
+    let after = (all_jobs(&mut *store), all_runs(&mut *store), store.next_run_id().expect("next run id"));
+    assert_eq!(after, before, "a store holds after reopening what it held before");
+    Some(store)
+}
+
+/// Every field survives.
+pub fn a_job_comes_back_as_it_was_added(factory: &mut dyn StoreFactory) {
+    let mut store = factory.create();
+    let mut added = job("näme with ünicode 🕐", Some(7));
+    added.next_fire = added.next_fire.map(|fire| fire + TimeDelta::microseconds(123_456));
+    store.add(added.clone(), OnConflict::Refuse).expect("add");
+    assert_eq!(store.get(&added.id).expect("get"), Some(added.clone()));
+    if let Some(mut store) = reopened(factory, store) {
+        assert_eq!(store.get(&added.id).expect("get"), Some(added));
+    }
+}
+
+/// The three policies of conflict.
+pub fn an_id_that_is_taken_is_refused_replaced_or_kept(factory: &mut dyn StoreFactory) {
+    let mut store = factory.create();
+    let (old, new) = (job("a", Some(1)), job("a", Some(2)));
+    store.add(old.clone(), OnConflict::Refuse).expect("add");
+    let refused = store.add(new.clone(), OnConflict::Refuse);
+    assert!(matches!(refused, Err(StoreError::Conflict { id }) if id == "a"));
+    store.add(new.clone(), OnConflict::Keep).expect("keep");
+    assert_eq!(all_jobs(&mut *store), [old]);
+    store.add(new.clone(), OnConflict::Replace).expect("replace");
+    assert_eq!(all_jobs(&mut *store), std::slice::from_ref(&new));
+    assert_eq!(store.due(second(1), 10).expect("due"), [], "the old due time is gone");
+    assert_eq!(store.due(second(2), 10).expect("due"), [new]);
+}
+
+/// Updating and removing.
+pub fn what_is_not_there_is_an_error(factory: &mut dyn StoreFactory) {
+    let mut store = factory.create();
+    assert!(matches!(store.update(job("a", Some(1))), Err(StoreError::NotFound { .. })));
+    assert!(matches!(store.remove(&id("a")), Err(StoreError::NotFound { .. })));
+    assert_eq!(store.get(&id("a")).expect("get"), None);
+    assert_eq!(store.next_due().expect("next due"), None);
+    store.add(job("a", Some(1)), OnConflict::Refuse).expect("add");
+    store.update(job("a", Some(3))).expect("update");
+    assert_eq!(store.next_due().expect("next due"), Some(second(3)));
+    assert_eq!(store.remove(&id("a")).expect("remove"), job("a", Some(3)));
+    assert_eq!(store.next_due().expect("next due"), None);
+}
+
+/// By next fire time, then id.
+pub fn due_jobs_come_in_order_and_within_the_limit(factory: &mut dyn StoreFactory) {
+    let mut store = factory.create();
+    for (name, fire) in [("d", 2), ("b", 2), ("a", 3), ("c", 1), ("e", 9)] {
+        store.add(job(name, Some(fire)), OnConflict::Refuse).expect("add");
+    }
+    assert_eq!(store.next_due().expect("next due"), Some(second(1)));
+    assert_eq!(ids(&store.due(second(3), 10).expect("due")), ["c", "b", "d", "a"]);
+    assert_eq!(ids(&store.due(second(3), 2).expect("due")), ["c", "b"]);
+    assert_eq!(ids(&store.due(second(0), 10).expect("due")), [""; 0]);
+}
+
+/// Without a next fire time there is nothing to be due.
+pub fn a_paused_job_is_never_due(factory: &mut dyn StoreFactory) {
+    let mut store = factory.create();
+    store.add(job("a", None), OnConflict::Refuse).expect("add");
+    assert_eq!(store.next_due().expect("next due"), None);
+    assert_eq!(store.due(DateTime::<Utc>::MAX_UTC, 10).expect("due"), []);
+}
+
+/// Conditions, orders, pages.
+pub fn jobs_are_listed_as_asked(factory: &mut dyn StoreFactory) {
+    let mut store = factory.create();
+    for (name, fire) in [("b1", Some(2)), ("a1", Some(3)), ("a2", None), ("a3", Some(1))] {
+        let mut job = job(name, fire);
+        if name == "b1" {
+            job.tags.clear();
+            job.task = TaskName::new("other").expect("a task name");
+        }
+        store.add(job, OnConflict::Refuse).expect("add");
+    }
+    let mut list = |query: JobQuery| -> Vec<String> {
+        store.list(&query).expect("list").iter().map(|job| job.id.to_string()).collect()
+    };
+    let default = JobQuery::default;
+    assert_eq!(list(default()), ["a1", "a2", "a3", "b1"]);
+    assert_eq!(list(JobQuery { order: JobOrder::NextFire, ..default() }), ["a3", "b1", "a1", "a2"]);
+    assert_eq!(list(JobQuery { id_prefix: Some("a".into()), ..default() }), ["a1", "a2", "a3"]);
+    assert_eq!(list(JobQuery { tag: Some("nightly".into()), ..default() }), ["a1", "a2", "a3"]);
+    assert_eq!(list(JobQuery { task: TaskName::new("other").ok(), ..default() }), ["b1"]);
+    assert_eq!(list(JobQuery { state: Some(JobState::Paused), ..default() }), ["a2"]);
+    assert_eq!(list(JobQuery { due_before: Some(second(3)), ..default() }), ["a3", "b1"]);
+    assert_eq!(list(JobQuery { after: Some(id("a1")), limit: Some(2), ..default() }), ["a2", "a3"]);
+}
+
+fn advance(name: &str, from: Option<i64>, to: Option<i64>) -> Transition {
+    Transition::Advance { job: id(name), from: from.map(second), to: to.map(second) }
+}
+
+fn started(number: u64, name: &str, scheduled: i64) -> Run {
+    Run::started(RunId(number), id(name), second(scheduled), second(scheduled))
+}
+
+fn finished(run: &Run, outcome: Outcome, at: i64) -> Run {
+    Run { finished: Some(second(at)), outcome: Some(outcome), ..run.clone() }
+}
+
+/// A tick, and what follows it.
+pub fn a_commit_applies_every_step(factory: &mut dyn StoreFactory) {
+    let mut store = factory.create();
+    store.add(job("a", Some(1)), OnConflict::Refuse).expect("add");
+    store.add(job("b", Some(1)), OnConflict::Refuse).expect("add");
+    let run = started(1, "a", 1);
+    let waiting = Run::waiting(RunId(2), id("b"), second(1));
+    let stretch = Stretch { first: second(1), last: second(5), count: 5 };
+    let missed = Run::missed(RunId(3), id("b"), stretch, MissedReason::Coalesced, second(6));
+    store
+        .commit(&[
+            advance("a", Some(1), Some(10)),
+            Transition::Record(run.clone()),
+            advance("b", Some(1), None),
+            Transition::Record(waiting.clone()),
+            Transition::Record(missed.clone()),
+        ])
+        .expect("commit");
+    assert_eq!(all_runs(&mut *store), [run.clone(), waiting.clone(), missed.clone()]);
+    assert_eq!(store.next_due().expect("next due"), Some(second(10)));
+    let unfinished = RunQuery { unfinished: true, ..RunQuery::default() };
+    assert_eq!(numbers(&store.runs(&unfinished).expect("runs")), [1, 2]);
+
+    let done = Run {
+        started: Some(second(2)),
+        message: Some("nein: \"zu spät\"\n".into()),
+        output: Some("line 1\nline 2".into()),
+        result: Some(json!({"rows": 3})),
+        ..finished(&run, Outcome::Failed, 8)
+    };
+    let longer = Stretch { last: second(7), count: 7, ..stretch };
+    store
+        .commit(&[
+            Transition::Finish(done.clone()),
+            Transition::Start { run: RunId(2), started: Some(second(8)), scheduled: second(6) },
+            Transition::Extend { run: RunId(3), fires: longer },
+            Transition::End { job: id("b") },
+            Transition::End { job: id("never there") },
+        ])
+        .expect("commit");
+    let waited = Run { started: Some(second(8)), fires: Stretch::single(second(6)), ..waiting };
+    let expected = [done, waited, Run { fires: longer, ..missed }];
+    assert_eq!(all_runs(&mut *store), expected);
+    assert_eq!(ids(&all_jobs(&mut *store)), ["a"]);
+    if let Some(mut store) = reopened(factory, store) {
+        assert_eq!(numbers(&store.runs(&unfinished).expect("runs")), [2]);
+    }
+}
+
+/// Whatever stands before and after the stale step in its batch.
+pub fn a_stale_commit_changes_nothing(factory: &mut dyn StoreFactory) {
+    let mut store = factory.create();
+    store.add(job("a", Some(1)), OnConflict::Refuse).expect("add");
+    store.add(job("b", Some(2)), OnConflict::Refuse).expect("add");
+    store.commit(&[Transition::Record(started(1, "a", 0))]).expect("commit");
+    let before = (all_jobs(&mut *store), all_runs(&mut *store));
+    let stale = store.commit(&[
+        advance("a", Some(1), Some(11)),
+        Transition::Record(started(2, "a", 1)),
+        advance("b", Some(1), Some(12)),
+        Transition::End { job: id("a") },
+    ]);
+    assert!(matches!(&stale, Err(StoreError::Stale { id, .. }) if *id == "b"), "{stale:?}");
+    assert_eq!((all_jobs(&mut *store), all_runs(&mut *store)), before);
+    let gone = store.commit(&[Transition::Record(started(2, "a", 1)), advance("c", Some(1), None)]);
+    assert!(matches!(gone, Err(StoreError::NotFound { .. })), "{gone:?}");
+    let taken = store.commit(&[advance("a", Some(1), Some(11)), Transition::Record(started(1, "a", 1))]);
+    assert!(matches!(taken, Err(StoreError::RunExists { run: RunId(1) })), "{taken:?}");
+    assert_eq!((all_jobs(&mut *store), all_runs(&mut *store)), before);
+    // Within a batch, a job is where the step before left it.
+    store.commit(&[advance("a", Some(1), Some(11)), advance("a", Some(11), Some(21))]).expect("commit");
+    assert_eq!(store.get(&id("a")).expect("get").and_then(|job| job.next_fire), Some(second(21)));
+}
+
+/// Also after the newest run was pruned, and after reopening.
+pub fn a_run_number_is_never_used_twice(factory: &mut dyn StoreFactory) {
+    let mut store = factory.create();
+    assert_eq!(store.next_run_id().expect("next run id"), RunId::FIRST);
+    let run = finished(&started(41, "a", 1), Outcome::Succeeded, 2);
+    store.commit(&[Transition::Record(run)]).expect("commit");
+    assert_eq!(store.next_run_id().expect("next run id"), RunId(42));
+    store.commit(&[Transition::PruneBefore { before: second(100) }]).expect("commit");
+    assert_eq!(store.next_run_id().expect("next run id"), RunId(42));
+    if let Some(mut store) = reopened(factory, store) {
+        assert_eq!(store.next_run_id().expect("next run id"), RunId(42));
+    }
+}
+
+/// Removed, ended, replaced.
+pub fn runs_outlive_their_job(factory: &mut dyn StoreFactory) {
+    let mut store = factory.create();
+    for name in ["a", "b", "c"] {
+        store.add(job(name, Some(1)), OnConflict::Refuse).expect("add");
+    }
+    let runs = [started(1, "a", 1), started(2, "b", 1), started(3, "c", 1)];
+    store.commit(&runs.clone().map(Transition::Record)).expect("commit");
+    store.remove(&id("a")).expect("remove");
+    store.commit(&[Transition::End { job: id("b") }]).expect("commit");
+    store.add(job("c", Some(5)), OnConflict::Replace).expect("replace");
+    assert_eq!(all_runs(&mut *store), runs);
+}
+
+/// Conditions, orders, pages.
+pub fn runs_are_listed_as_asked(factory: &mut dyn StoreFactory) {
+    let mut store = factory.create();
+    let runs = [
+        finished(&started(1, "a", 1), Outcome::Succeeded, 2),
+        finished(&started(2, "b", 2), Outcome::Failed, 3),
+        started(3, "a", 3),
+        finished(&started(4, "a", 4), Outcome::Missed(MissedReason::Overlap), 4),
+    ];
+    store.commit(&runs.map(Transition::Record)).expect("commit");
+    let mut list = |query: RunQuery| numbers(&store.runs(&query).expect("runs"));
+    let default = RunQuery::default;
+    assert_eq!(list(RunQuery::of_job(&id("a"))), [1, 3, 4]);
+    assert_eq!(list(RunQuery { outcome: Some(Outcome::Failed), ..default() }), [2]);
+    assert_eq!(list(RunQuery { outcome: Some(Outcome::Missed(MissedReason::Overlap)), ..default() }), [4]);
+    assert_eq!(list(RunQuery { unfinished: true, ..default() }), [3]);
+    assert_eq!(list(RunQuery { since: Some(second(2)), until: Some(second(4)), ..default() }), [2, 3]);
+    assert_eq!(list(RunQuery { order: RunOrder::NewestFirst, limit: Some(2), ..default() }), [4, 3]);
+    assert_eq!(list(RunQuery { after: Some(RunId(2)), ..default() }), [3, 4]);
+    assert_eq!(list(RunQuery { after: Some(RunId(3)), order: RunOrder::NewestFirst, ..default() }), [2, 1]);
+}
+
+/// By number and by age.
+pub fn pruning_keeps_what_is_new_and_what_is_unfinished(factory: &mut dyn StoreFactory) {
+    let mut store = factory.create();
+    let done = |number: u64, name: &str| {
+        finished(&started(number, name, number as i64), Outcome::Succeeded, number as i64)
+    };
+    let runs = [started(1, "a", 1), done(2, "a"), done(3, "b"), done(4, "a"), done(5, "a"), done(6, "a")];
+    store.commit(&runs.map(Transition::Record)).expect("commit");
+    store.commit(&[Transition::PruneJob { job: id("a"), keep: 2 }]).expect("prune");
+    assert_eq!(numbers(&all_runs(&mut *store)), [1, 3, 5, 6]);
+    store.commit(&[Transition::PruneBefore { before: second(6) }]).expect("prune");
+    assert_eq!(numbers(&all_runs(&mut *store)), [1, 6]);
+}
+
+/// The plainest store that can be: lists that are searched from end to end.
+#[derive(Debug, Default)]
+struct Model {
+    jobs: Vec<Job>,
+    runs: Vec<Run>,
+}
+
+#[derive(Debug, Clone)]
+enum Operation {
+    Add(u8, Option<i64>, OnConflict),
+    Update(u8, Option<i64>),
+    Remove(u8),
+    /// Moves a job on, from where it is or from where it is not, and records a run.
+    Tick {
+        job: u8,
+        stale: bool,
+        to: Option<i64>,
+    },
+    Finish(u64),
+    Prune(u8, u32),
+    Reopen,
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let name = 0_u8..6;
+    let fire = prop::option::weighted(0.8, 0_i64..20);
+    let conflict = prop_oneof![Just(OnConflict::Refuse), Just(OnConflict::Replace), Just(OnConflict::Keep)];
+    prop_oneof![
+        4 => (name.clone(), fire.clone(), conflict).prop_map(|(name, fire, conflict)| Operation::Add(name, fire, conflict)),
+        2 => (name.clone(), fire.clone()).prop_map(|(name, fire)| Operation::Update(name, fire)),
+        1 => name.clone().prop_map(Operation::Remove),
+        6 => (name.clone(), prop::bool::weighted(0.1), fire).prop_map(|(job, stale, to)| Operation::Tick { job, stale, to }),
+        3 => (1_u64..20).prop_map(Operation::Finish),
+        1 => (name, 0_u32..4).prop_map(|(name, keep)| Operation::Prune(name, keep)),
+        1 => Just(Operation::Reopen),
+    ]
+}
+
+impl Model {
+    fn position(&self, name: &JobId) -> Option<usize> {
+        self.jobs.iter().position(|job| job.id == *name)
+    }
+
+    fn due(&self) -> Vec<Job> {
+        let mut due: Vec<Job> = self.jobs.iter().filter(|job| job.next_fire.is_some()).cloned().collect();
+        due.sort_by_key(|job| (job.next_fire, job.id.clone()));
+        due
+    }
+
+    /// Does the operation here and there; both must agree on whether it went well.
+    fn apply(&mut self, operation: &Operation, store: &mut dyn JobStore) {
+        match operation {
+            Operation::Add(name, fire, on_conflict) => {
+                let job = job(&format!("job {name}"), *fire);
+                let added = store.add(job.clone(), *on_conflict);
+                match (self.position(&job.id), on_conflict) {
+                    (None, _) => self.jobs.push(job),
+                    (Some(at), OnConflict::Replace) => self.jobs[at] = job,
+                    (Some(_), OnConflict::Keep) => {}
+                    _ => return assert!(added.is_err()),
+                }
+                added.expect("add");
+            }
+            Operation::Update(name, fire) => {
+                let job = job(&format!("job {name}"), *fire);
+                let updated = store.update(job.clone());
+                match self.position(&job.id) {
+                    Some(at) => self.jobs[at] = job,
+                    None => return assert!(updated.is_err()),
+                }
+                updated.expect("update");
+            }
+            Operation::Remove(name) => {
+                let id = id(&format!("job {name}"));
+                let removed = store.remove(&id);
+                match self.position(&id) {
+                    Some(at) => assert_eq!(removed.expect("remove"), self.jobs.remove(at)),
+                    None => assert!(removed.is_err()),
+                }
+            }
+            Operation::Tick { job: name, stale, to } => {
+                let id = id(&format!("job {name}"));
+                let position = self.position(&id);
+                let from = position.and_then(|at| self.jobs[at].next_fire);
+                let named = if *stale { Some(second(-1)) } else { from };
+                let run =
+                    Run::started(store.next_run_id().expect("next run id"), id.clone(), second(0), second(1));
+                let to = to.map(second);
+                let batch =
+                    [Transition::Record(run.clone()), Transition::Advance { job: id, from: named, to }];
+                let committed = store.commit(&batch);
+                match position {
+                    Some(at) if named == from => {
+                        self.jobs[at].next_fire = to;
+                        self.runs.push(run);
+                        committed.expect("commit");
+                    }
+                    _ => assert!(committed.is_err()),
+                }
+            }
+            Operation::Finish(number) => {
+                let Some(run) = self.runs.iter_mut().find(|run| run.id.0 == *number) else { return };
+                *run = finished(run, Outcome::Succeeded, 3);
+                store.commit(&[Transition::Finish(run.clone())]).expect("commit");
+            }
+            Operation::Prune(name, keep) => {
+                let job = id(&format!("job {name}"));
+                let newest: Vec<RunId> = self
+                    .runs
+                    .iter()
+                    .rev()
+                    .filter(|run| run.job == job)
+                    .take(*keep as usize)
+                    .map(|run| run.id)
+                    .collect();
+                self.runs.retain(|run| run.job != job || run.outcome.is_none() || newest.contains(&run.id));
+                store.commit(&[Transition::PruneJob { job, keep: *keep }]).expect("prune");
+            }
+            Operation::Reopen => {}
+        }
+    }
+
+    fn compare(&mut self, store: &mut dyn JobStore) {
+        self.jobs.sort_by(|a, b| a.id.cmp(&b.id));
+        assert_eq!(all_jobs(store), self.jobs);
+        assert_eq!(all_runs(store), self.runs);
+        assert_eq!(store.due(DateTime::<Utc>::MAX_UTC, 100).expect("due"), self.due());
+        assert_eq!(store.next_due().expect("next due"), self.due().first().and_then(|job| job.next_fire));
+    }
+}
+
+/// Random operations and reopenings, compared with [`Model`] after each. `MATINS_PROOF_CASES` sets the number of cases.
+pub fn random_operations_agree_with_a_plain_model(factory: &mut dyn StoreFactory) {
+    let cases = std::env::var("MATINS_PROOF_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(64);
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let factory = std::cell::RefCell::new(factory);
+    TestRunner::new(config)
+        .run(&vec(operation(), 1..40), |operations| {
+            let mut factory = factory.borrow_mut();
+            let mut store = factory.create();
+            let mut model = Model::default();
+            for operation in operations {
+                if matches!(operation, Operation::Reopen) && store.is_persistent() {
+                    store = factory.reopen(store).expect("a persistent store reopens");
+                } else {
+                    model.apply(&operation, &mut *store);
+                }
+                model.compare(&mut *store);
+            }
+            Ok(())
+        })
+        .unwrap_or_else(|failure| panic!("{failure}"));
+}

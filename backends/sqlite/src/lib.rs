@@ -1,0 +1,385 @@
+//! A durable job store in one SQLite file.
+//!
+//! The file is in WAL mode: this store is its one writer, and anybody may read it at any time, with `sqlite3` too.
+//! Times are integers, microseconds since 1970-01-01 00:00 UTC; the views `jobs_readable` and `runs_readable` show them
+//! as dates. A second scheduler is refused, by the name of the first ([`StoreError::Owned`]): the owner
+//! holds a lock on the file `NAME-owner` beside the database, which the system frees however the owner ends.
+//!
+//! # Durability
+//! [`Durability::Full`], the default, flushes the disk at each commit: what was acknowledged survives a power cut.
+//! [`Durability::Normal`] flushes at checkpoints only: what was acknowledged survives the death of the process, and a
+//! power cut may take the last commits, never half of one. See <https://sqlite.org/pragma.html#pragma_synchronous>.
+//!
+//! ```
+//! use matins_core::JobStore;
+//! use matins_store_sqlite::SqliteStore;
+//!
+//! let directory = tempfile::tempdir().unwrap();
+//! let path = directory.path().join("jobs.db");
+//! let store = SqliteStore::open(&path).unwrap();
+//! assert!(store.is_persistent());
+//! assert!(SqliteStore::open(&path).unwrap_err().to_string().contains("belongs to another scheduler"));
+//! ```
+
+mod owner;
+mod rows;
+mod schema;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use matins_core::{
+    Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunOrder, RunQuery, StoreError, Transition,
+};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use owner::Owner;
+use rows::{job_from_row, micros, run_from_row};
+
+/// Keeps jobs and ledger in a SQLite file. See the [crate's page](crate).
+#[derive(Debug)]
+pub struct SqliteStore {
+    connection: Connection,
+    path: PathBuf,
+    // After the connection, so that the file is closed before the next owner may open it.
+    _owner: Owner,
+}
+
+/// What a commit waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Durability {
+    /// The disk, at each commit.
+    #[default]
+    Full,
+    /// The operating system; the disk at checkpoints only.
+    Normal,
+}
+
+/// How long a statement waits for a reader that stands in its way.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+impl SqliteStore {
+    /// Opens the file, or makes it.
+    ///
+    /// # Errors
+    /// When another process owns it, when it is no database or one of another program, when a later version wrote it,
+    /// and when the disk refuses.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_with(path, Durability::default())
+    }
+
+    /// The same, with a choice of durability.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(path: impl AsRef<Path>, durability: Durability) -> Result<Self, StoreError> {
+        let path = path.as_ref().to_owned();
+        schema::refuse_foreign_file(&path)?;
+        let owner = Owner::take(&path)?;
+        let failed = |source: rusqlite::Error| schema::open_error(&path, source);
+        let mut connection = Connection::open(&path).map_err(failed)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        schema::prepare(&mut connection, &path, durability)?;
+        Ok(Self { connection, path, _owner: owner })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn failed(&self, doing: &str) -> impl Fn(rusqlite::Error) -> StoreError {
+        failed_at(&self.path, doing)
+    }
+
+    /// Does `work` in one transaction, all of it or nothing.
+    fn write<T>(
+        &mut self,
+        doing: &str,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, WriteError>,
+    ) -> Result<T, StoreError> {
+        let failed = failed_at(&self.path, doing);
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
+        match work(&transaction) {
+            Ok(value) => transaction.commit().map_err(&failed).map(|()| value),
+            Err(WriteError::Refused(error)) => Err(error),
+            Err(WriteError::Sqlite(error)) => Err(failed(error)),
+        }
+    }
+}
+
+fn failed_at(path: &Path, doing: &str) -> impl Fn(rusqlite::Error) -> StoreError + use<> {
+    let doing = format!("{doing} in {}", path.display());
+    move |source| StoreError::Backend { doing: doing.clone(), source: source.into() }
+}
+
+/// Why a transaction is rolled back.
+enum WriteError {
+    Refused(StoreError),
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for WriteError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<StoreError> for WriteError {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+const JOB_COLUMNS: &str = "id, next_fire, body";
+const RUN_COLUMNS: &str =
+    "id, job, first_fire, last_fire, fires, attempt, started, finished, outcome, message, output, result";
+
+fn job_exists(transaction: &Transaction<'_>, id: &JobId) -> rusqlite::Result<bool> {
+    transaction.prepare_cached("SELECT 1 FROM jobs WHERE id = ?1")?.exists([id.as_str()])
+}
+
+fn put_job(transaction: &Transaction<'_>, job: &Job) -> Result<(), WriteError> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO jobs (id, task, next_fire, body) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (id) DO UPDATE SET task = excluded.task, next_fire = excluded.next_fire, body = excluded.body",
+        )?
+        .execute(params![job.id.as_str(), job.task.as_str(), job.next_fire.map(micros), rows::body(job)?])?;
+    Ok(())
+}
+
+impl JobStore for SqliteStore {
+    fn is_persistent(&self) -> bool {
+        true
+    }
+
+    fn add(&mut self, job: Job, on_conflict: OnConflict) -> Result<(), StoreError> {
+        self.write("adding a job", |transaction| {
+            if on_conflict != OnConflict::Replace && job_exists(transaction, &job.id)? {
+                return match on_conflict {
+                    OnConflict::Keep => Ok(()),
+                    _ => Err(StoreError::Conflict { id: job.id }.into()),
+                };
+            }
+            put_job(transaction, &job)
+        })
+    }
+
+    fn update(&mut self, job: Job) -> Result<(), StoreError> {
+        self.write("updating a job", |transaction| {
+            if !job_exists(transaction, &job.id)? {
+                return Err(StoreError::NotFound { id: job.id }.into());
+            }
+            put_job(transaction, &job)
+        })
+    }
+
+    fn remove(&mut self, id: &JobId) -> Result<Job, StoreError> {
+        let Some(job) = self.get(id)? else { return Err(StoreError::NotFound { id: id.clone() }) };
+        self.write("removing a job", |transaction| {
+            transaction.prepare_cached("DELETE FROM jobs WHERE id = ?1")?.execute([id.as_str()])?;
+            Ok(())
+        })?;
+        Ok(job)
+    }
+
+    fn get(&mut self, id: &JobId) -> Result<Option<Job>, StoreError> {
+        let failed = self.failed("reading a job");
+        let mut statement = self
+            .connection
+            .prepare_cached(&format!("SELECT {JOB_COLUMNS} FROM jobs WHERE id = ?1"))
+            .map_err(&failed)?;
+        let row = statement.query_row([id.as_str()], |row| Ok(job_from_row(row, &self.path))).optional();
+        row.map_err(&failed)?.transpose()
+    }
+
+    fn list(&mut self, query: &JobQuery) -> Result<Vec<Job>, StoreError> {
+        let failed = self.failed("listing jobs");
+        let mut statement =
+            self.connection.prepare_cached(&format!("SELECT {JOB_COLUMNS} FROM jobs")).map_err(&failed)?;
+        let rows = statement.query_map([], |row| Ok(job_from_row(row, &self.path))).map_err(&failed)?;
+        let jobs: Vec<Job> = rows.map(|row| row.map_err(&failed)?).collect::<Result<_, _>>()?;
+        Ok(query.select(jobs))
+    }
+
+    fn next_due(&mut self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let failed = self.failed("looking for the next due job");
+        let sql = "SELECT next_fire FROM jobs WHERE next_fire IS NOT NULL ORDER BY next_fire LIMIT 1";
+        let mut statement = self.connection.prepare_cached(sql).map_err(&failed)?;
+        let micros: Option<i64> = statement.query_row([], |row| row.get(0)).optional().map_err(&failed)?;
+        micros.map(|micros| rows::instant(micros, &self.path, "jobs.next_fire")).transpose()
+    }
+
+    fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Job>, StoreError> {
+        let failed = self.failed("reading due jobs");
+        let sql =
+            format!("SELECT {JOB_COLUMNS} FROM jobs WHERE next_fire <= ?1 ORDER BY next_fire, id LIMIT ?2");
+        let mut statement = self.connection.prepare_cached(&sql).map_err(&failed)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = statement
+            .query_map(params![micros(now), limit], |row| Ok(job_from_row(row, &self.path)))
+            .map_err(&failed)?;
+        rows.map(|row| row.map_err(&failed)?).collect()
+    }
+
+    fn commit(&mut self, batch: &[Transition]) -> Result<(), StoreError> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.write("committing a tick", |transaction| {
+            batch.iter().try_for_each(|transition| apply(transaction, transition))
+        })
+    }
+
+    fn runs(&mut self, query: &RunQuery) -> Result<Vec<Run>, StoreError> {
+        let failed = self.failed("reading runs");
+        let newest_first = query.order == RunOrder::NewestFirst;
+        // The conditions that have an index; `matches` sees to the others. A limit is safe in SQL only without those.
+        let sql = format!(
+            "SELECT {RUN_COLUMNS} FROM runs WHERE {} {} ORDER BY id {}",
+            if query.job.is_some() { "job = ?1" } else { "?1 IS NULL" },
+            if query.unfinished { "AND outcome IS NULL" } else { "" },
+            if newest_first { "DESC" } else { "ASC" },
+        );
+        let mut statement = self.connection.prepare_cached(&sql).map_err(&failed)?;
+        let rows = statement
+            .query_map(params![query.job.as_ref().map(JobId::as_str)], |row| {
+                Ok(run_from_row(row, &self.path))
+            })
+            .map_err(&failed)?;
+        let mut runs = Vec::new();
+        for row in rows {
+            let run = row.map_err(&failed)??;
+            if query.matches(&run) {
+                runs.push(run);
+            }
+            if query.limit.is_some_and(|limit| runs.len() >= limit) {
+                break;
+            }
+        }
+        runs.truncate(query.limit.unwrap_or(usize::MAX));
+        Ok(runs)
+    }
+
+    fn next_run_id(&mut self) -> Result<RunId, StoreError> {
+        let failed = self.failed("reading the last run's number");
+        let sql = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'runs'";
+        let last: i64 = self.connection.query_row(sql, [], |row| row.get(0)).map_err(failed)?;
+        Ok(RunId(u64::try_from(last).unwrap_or(0) + 1))
+    }
+}
+
+fn apply(transaction: &Transaction<'_>, transition: &Transition) -> Result<(), WriteError> {
+    match transition {
+        Transition::Advance { job, from, to } => {
+            let moved = transaction
+                .prepare_cached("UPDATE jobs SET next_fire = ?3 WHERE id = ?1 AND next_fire IS ?2")?
+                .execute(params![job.as_str(), from.map(micros), to.map(micros)])?;
+            if moved == 0 {
+                return Err(stale(transaction, job, *from)?.into());
+            }
+        }
+        Transition::Record(run) => {
+            let recorded = transaction
+                .prepare_cached(
+                    "INSERT INTO runs (id, job, first_fire, last_fire, fires, attempt, started, finished, outcome, \
+                     message, output, result) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+                     ON CONFLICT (id) DO NOTHING",
+                )?
+                .execute(params![
+                    run.id.0 as i64,
+                    run.job.as_str(),
+                    micros(run.fires.first),
+                    micros(run.fires.last),
+                    run.fires.count as i64,
+                    run.attempt,
+                    run.started.map(micros),
+                    run.finished.map(micros),
+                    run.outcome.map(matins_core::Outcome::as_str),
+                    run.message,
+                    run.output,
+                    rows::result_text(run),
+                ])?;
+            if recorded == 0 {
+                return Err(StoreError::RunExists { run: run.id }.into());
+            }
+        }
+        Transition::Start { run, started, scheduled } => {
+            transaction
+                .prepare_cached(
+                    "UPDATE runs SET started = ?2, first_fire = ?3, last_fire = ?3, fires = 1 WHERE id = ?1",
+                )?
+                .execute(params![run.0 as i64, started.map(micros), micros(*scheduled)])?;
+        }
+        Transition::Extend { run, fires } => {
+            transaction
+                .prepare_cached("UPDATE runs SET first_fire = ?2, last_fire = ?3, fires = ?4 WHERE id = ?1")?
+                .execute(params![
+                    run.0 as i64,
+                    micros(fires.first),
+                    micros(fires.last),
+                    fires.count as i64
+                ])?;
+        }
+        Transition::Finish(run) => {
+            transaction
+                .prepare_cached(
+                    "UPDATE runs SET started = ?2, finished = ?3, outcome = ?4, message = ?5, output = ?6, \
+                     result = ?7 WHERE id = ?1",
+                )?
+                .execute(params![
+                    run.id.0 as i64,
+                    run.started.map(micros),
+                    run.finished.map(micros),
+                    run.outcome.map(matins_core::Outcome::as_str),
+                    run.message,
+                    run.output,
+                    rows::result_text(run),
+                ])?;
+        }
+        Transition::End { job } => {
+            transaction.prepare_cached("DELETE FROM jobs WHERE id = ?1")?.execute([job.as_str()])?;
+        }
+        Transition::PruneJob { job, keep } => {
+            transaction
+                .prepare_cached(
+                    "DELETE FROM runs WHERE job = ?1 AND outcome IS NOT NULL AND id <= \
+                     (SELECT id FROM runs WHERE job = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+                )?
+                .execute(params![job.as_str(), keep])?;
+        }
+        Transition::PruneBefore { before } => {
+            transaction
+                .prepare_cached("DELETE FROM runs WHERE outcome IS NOT NULL AND finished < ?1")?
+                .execute([micros(*before)])?;
+        }
+        other => {
+            let source = format!("this store does not know the step {other:?}; use a newer store").into();
+            return Err(StoreError::Backend { doing: "committing a tick".to_owned(), source }.into());
+        }
+    }
+    Ok(())
+}
+
+fn stale(
+    transaction: &Transaction<'_>,
+    id: &JobId,
+    expected: Option<DateTime<Utc>>,
+) -> rusqlite::Result<StoreError> {
+    let found: Option<Option<i64>> = transaction
+        .query_row("SELECT next_fire FROM jobs WHERE id = ?1", [id.as_str()], |row| row.get(0))
+        .optional()?;
+    Ok(match found {
+        None => StoreError::NotFound { id: id.clone() },
+        Some(found) => StoreError::Stale {
+            id: id.clone(),
+            expected,
+            found: found.and_then(DateTime::from_timestamp_micros),
+        },
+    })
+}
