@@ -1,0 +1,260 @@
+//! An executor that runs tasks on a pool of threads.
+//!
+//! Threads are started on need, up to a limit, and end when they have been idle for a while. Runs that find all of
+//! them busy wait in a queue with a limit of its own; beyond that they are refused, and the scheduler records them as
+//! missed. A panic ends the run, not the thread.
+//!
+//! A thread cannot be stopped from outside. Cancelling a run sets its [`CancelToken`],
+//! which long work should look at; shutting down waits for it only as long as asked.
+//!
+//! ```
+//! use matins_executor_thread::ThreadExecutor;
+//!
+//! let executor = ThreadExecutor::builder().workers(4).queue(1000).build();
+//! # drop(executor);
+//! ```
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use matins_core::{CancelToken, Completion, Executor, Refusal, Refused, RunId, RunRequest, Shutdown};
+
+/// Runs tasks on a pool of threads. See the [crate's page](crate).
+pub struct ThreadExecutor {
+    pool: Arc<Pool>,
+    settings: Settings,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// How large a [`ThreadExecutor`] may get.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct ThreadExecutorBuilder {
+    settings: Settings,
+}
+
+#[derive(Debug, Clone)]
+struct Settings {
+    workers: usize,
+    queue: usize,
+    idle: Duration,
+    cancel_grace: Duration,
+}
+
+impl Default for ThreadExecutorBuilder {
+    fn default() -> Self {
+        let settings = Settings {
+            workers: 10,
+            queue: 100_000,
+            idle: Duration::from_secs(10),
+            cancel_grace: Duration::from_secs(5),
+        };
+        Self { settings }
+    }
+}
+
+impl ThreadExecutorBuilder {
+    /// At most this many threads, and so runs at once; 0 counts as 1. Default: 10.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.settings.workers = workers.max(1);
+        self
+    }
+
+    /// At most this many runs that wait for a thread. Default: 100,000.
+    pub fn queue(mut self, queue: usize) -> Self {
+        self.settings.queue = queue;
+        self
+    }
+
+    /// A thread ends after it has had nothing to do for this long. Default: 10 seconds.
+    pub fn idle_timeout(mut self, idle: Duration) -> Self {
+        self.settings.idle = idle;
+        self
+    }
+
+    /// How long [`shutdown`](Executor::shutdown) waits for runs that it cancelled; then it leaves them behind.
+    /// Default: 5 seconds.
+    pub fn cancel_grace(mut self, grace: Duration) -> Self {
+        self.settings.cancel_grace = grace;
+        self
+    }
+
+    /// The executor. Its threads are started when runs come.
+    pub fn build(self) -> ThreadExecutor {
+        ThreadExecutor { pool: Arc::default(), settings: self.settings, threads: Vec::new() }
+    }
+}
+
+#[derive(Default)]
+struct Pool {
+    state: Mutex<State>,
+    /// A run was queued, or the pool was closed.
+    work: Condvar,
+    /// A thread ended.
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<(RunRequest, Completion)>,
+    running: HashMap<RunId, CancelToken>,
+    threads: usize,
+    idle: usize,
+    closed: bool,
+}
+
+impl Pool {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What each thread does.
+    fn work(&self, idle_timeout: Duration) {
+        let mut state = self.lock();
+        loop {
+            if let Some((run, done)) = state.queue.pop_front() {
+                let id = run.run;
+                state.running.insert(id, run.cancel.clone());
+                drop(state);
+                done.finish(run.execute());
+                state = self.lock();
+                state.running.remove(&id);
+                continue;
+            }
+            if state.closed {
+                break;
+            }
+            state.idle += 1;
+            let (guard, timeout) =
+                self.work.wait_timeout(state, idle_timeout).unwrap_or_else(PoisonError::into_inner);
+            state = guard;
+            state.idle -= 1;
+            if timeout.timed_out() && state.queue.is_empty() {
+                break;
+            }
+        }
+        state.threads -= 1;
+        self.ended.notify_all();
+    }
+}
+
+impl ThreadExecutor {
+    /// An executor with the default limits: 10 threads, 100,000 runs that wait.
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// An executor with limits of one's own.
+    pub fn builder() -> ThreadExecutorBuilder {
+        ThreadExecutorBuilder::default()
+    }
+
+    /// Starts a thread; whether the system let us.
+    fn start_thread(&mut self) -> bool {
+        self.threads.retain(|thread| !thread.is_finished());
+        let (pool, idle) = (self.pool.clone(), self.settings.idle);
+        let started = thread::Builder::new().name("matins-worker".to_owned()).spawn(move || pool.work(idle));
+        started.map(|thread| self.threads.push(thread)).is_ok()
+    }
+
+    /// Waits until all threads have ended, at most until `deadline`.
+    fn wait(&self, deadline: Option<Instant>) -> bool {
+        let mut state = self.pool.lock();
+        while state.threads > 0 {
+            state = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                Some(Duration::ZERO) => return false,
+                Some(rest) => {
+                    self.pool.ended.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.pool.ended.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        true
+    }
+
+    fn cancel_all(&self) {
+        let tokens: Vec<CancelToken> = {
+            let state = self.pool.lock();
+            let queued = state.queue.iter().map(|(run, _)| run.cancel.clone());
+            state.running.values().cloned().chain(queued).collect()
+        };
+        tokens.iter().for_each(CancelToken::cancel);
+    }
+}
+
+impl Default for ThreadExecutor {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Executor for ThreadExecutor {
+    fn submit(&mut self, run: RunRequest, done: Completion) -> Result<(), Refused> {
+        let pool = self.pool.clone();
+        let mut state = pool.lock();
+        if state.closed {
+            return Err(Refused { reason: Refusal::ShutDown, done });
+        }
+        let needs_thread = state.idle <= state.queue.len() && state.threads < self.settings.workers;
+        let busy = state.threads - state.idle;
+        let room = self.settings.queue + self.settings.workers.saturating_sub(busy);
+        if state.queue.len() >= room {
+            return Err(Refused { reason: Refusal::Full, done });
+        }
+        if needs_thread {
+            state.threads += 1;
+            if !self.start_thread() {
+                state.threads -= 1;
+                if state.threads == 0 {
+                    return Err(Refused { reason: Refusal::Full, done });
+                }
+            }
+        }
+        state.queue.push_back((run, done));
+        drop(state);
+        pool.work.notify_one();
+        Ok(())
+    }
+
+    fn shutdown(&mut self, how: Shutdown) {
+        self.pool.lock().closed = true;
+        self.pool.work.notify_all();
+        let all_ended = match how {
+            Shutdown::Wait => self.wait(None),
+            Shutdown::Deadline(time) => self.wait(Instant::now().checked_add(time)),
+            _ => false,
+        };
+        if !all_ended {
+            self.cancel_all();
+            self.wait(Instant::now().checked_add(self.settings.cancel_grace));
+        }
+        for thread in self.threads.drain(..) {
+            // One that does not heed its token is left to end by itself; it holds nothing but its run.
+            if self.pool.lock().threads == 0 {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+impl Drop for ThreadExecutor {
+    /// Cancels what runs, and waits for it as long as [`cancel_grace`](ThreadExecutorBuilder::cancel_grace) says.
+    fn drop(&mut self) {
+        self.shutdown(Shutdown::Now);
+    }
+}
+
+impl fmt::Debug for ThreadExecutor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.pool.lock();
+        f.debug_struct("ThreadExecutor")
+            .field("settings", &self.settings)
+            .field("threads", &state.threads)
+            .field("running", &state.running.len())
+            .field("queued", &state.queue.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,155 @@
+//! A task that runs a program, captures the end of what it prints, and reports its exit status.
+//!
+//! The program is not run by a shell: its arguments are passed as they are. Register [`CommandTask`] under a name, and
+//! give each job a [`Command`] as its arguments.
+//!
+//! A run that is cancelled gets its whole process group a SIGTERM, and, if that does not end it within 5 seconds, a
+//! SIGKILL.
+//!
+//! ```
+//! use matins_core::TaskRegistry;
+//! use matins_task_command::{Command, CommandTask};
+//!
+//! let tasks = TaskRegistry::default();
+//! tasks.register("command", CommandTask::default()).unwrap();
+//! let arguments = serde_json::to_value(Command::new("rsync").arguments(["-a", "/home", "/backup"])).unwrap();
+//! assert!(tasks.get("command").unwrap().check(&arguments).is_ok());
+//! ```
+
+mod process;
+mod tail;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use matins_core::{Task, TaskContext, TaskError, TaskResult, Value};
+use serde::{Deserialize, Serialize};
+
+/// What to run: a job's arguments for [`CommandTask`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[must_use]
+pub struct Command {
+    /// The program: a path, or a name that is looked for in `PATH`.
+    pub program: String,
+    /// Its arguments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arguments: Vec<String>,
+    /// Environment variables set for it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
+    /// Which other environment variables it has.
+    #[serde(default)]
+    pub inherit: Inherit,
+    /// The directory that it runs in; the scheduler's own by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<PathBuf>,
+    /// What it reads from its standard input; nothing by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<String>,
+}
+
+/// Which environment variables of the scheduler's process a command has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Inherit {
+    /// All of them.
+    #[default]
+    Everything,
+    /// None.
+    Nothing,
+}
+
+impl Command {
+    /// Runs `program`, without arguments.
+    pub fn new(program: impl Into<String>) -> Self {
+        Self {
+            program: program.into(),
+            arguments: Vec::new(),
+            environment: BTreeMap::new(),
+            inherit: Inherit::default(),
+            directory: None,
+            stdin: None,
+        }
+    }
+
+    /// Runs `line` by `/bin/sh -c`.
+    pub fn shell(line: impl Into<String>) -> Self {
+        Self::new("/bin/sh").arguments(["-c".to_owned(), line.into()])
+    }
+
+    /// With these arguments.
+    pub fn arguments<A: Into<String>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.arguments = arguments.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// With this environment variable.
+    pub fn environment(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.environment.insert(name.into(), value.into());
+        self
+    }
+
+    /// In this directory.
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// With this on its standard input.
+    pub fn stdin(mut self, text: impl Into<String>) -> Self {
+        self.stdin = Some(text.into());
+        self
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let has_zero = |text: &str| text.contains('\0');
+        if self.program.is_empty() {
+            return Err("the program is empty; name one".to_owned());
+        }
+        if has_zero(&self.program) || self.arguments.iter().any(|argument| has_zero(argument)) {
+            return Err("a program and its arguments cannot hold a zero byte; leave it out".to_owned());
+        }
+        let bad = |name: &String| name.is_empty() || name.contains('=') || has_zero(name);
+        match self.environment.iter().find(|(name, value)| bad(name) || has_zero(value)) {
+            Some((name, _)) => {
+                Err(format!("{name:?} cannot be set in an environment; mend its name or value"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Runs the [`Command`] that it is given. See the [crate's page](crate).
+#[derive(Debug, Clone)]
+pub struct CommandTask {
+    tail: usize,
+}
+
+impl Default for CommandTask {
+    /// Keeps the last 8 KiB of what a command prints.
+    fn default() -> Self {
+        Self { tail: 8 * 1024 }
+    }
+}
+
+impl CommandTask {
+    /// Keeps the last `bytes` of what a command prints, standard output and standard error together.
+    pub fn keeping(bytes: usize) -> Self {
+        Self { tail: bytes }
+    }
+}
+
+impl Task for CommandTask {
+    fn run(&self, arguments: &Value, context: &TaskContext) -> TaskResult {
+        let command = Command::deserialize(arguments)
+            .map_err(|error| TaskError::new(format!("the arguments {arguments} are no command: {error}")))?;
+        command.check().map_err(TaskError::new)?;
+        process::run(&command, context, self.tail)
+    }
+
+    fn check(&self, arguments: &Value) -> Result<(), String> {
+        Command::deserialize(arguments).map_err(|error| error.to_string())?.check()
+    }
+}

@@ -1,0 +1,92 @@
+//! Programs that end well, fail, talk too much, do not exist, and are cancelled.
+
+use matins_core::{CancelToken, JobId, RunId, Task, TaskContext, TaskResult};
+use matins_task_command::{Command, CommandTask};
+
+fn context(cancel: CancelToken) -> TaskContext {
+    let job = JobId::new("job").unwrap();
+    let epoch = chrono::DateTime::UNIX_EPOCH;
+    TaskContext { job, run: RunId(1), scheduled: epoch, started: epoch, attempt: 1, cancel }
+}
+
+fn run(command: &Command) -> TaskResult {
+    CommandTask::keeping(100).run(&serde_json::to_value(command).unwrap(), &context(CancelToken::new()))
+}
+
+#[test]
+fn both_streams_are_captured_in_order() {
+    let output = run(&Command::shell("echo one; echo two >&2; echo three")).unwrap().output;
+    assert_eq!(output.as_deref(), Some("one\ntwo\nthree\n"));
+}
+
+#[test]
+fn a_failure_tells_its_status_and_keeps_the_output() {
+    let error = run(&Command::shell("echo no luck; exit 3")).unwrap_err();
+    assert_eq!(
+        (error.message.as_str(), error.output.as_deref()),
+        ("exited with status 3", Some("no luck\n"))
+    );
+    assert_eq!(run(&Command::shell("kill -9 $$")).unwrap_err().message, "killed by signal 9");
+}
+
+#[test]
+fn arguments_are_not_read_by_a_shell() {
+    let output = run(&Command::new("echo").arguments(["$HOME", "a  b", "; exit 1"])).unwrap().output;
+    assert_eq!(output.as_deref(), Some("$HOME a  b ; exit 1\n"));
+}
+
+#[test]
+fn environment_directory_and_standard_input_are_as_asked() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().canonicalize().unwrap();
+    let mut command = Command::shell("pwd; echo $COLOUR; cat")
+        .environment("COLOUR", "green")
+        .directory(&place)
+        .stdin("to read");
+    command.inherit = matins_task_command::Inherit::Nothing;
+    let output = run(&command).unwrap().output;
+    assert_eq!(output, Some(format!("{}\ngreen\nto read", place.display())));
+}
+
+#[test]
+fn a_program_that_does_not_exist_is_named() {
+    let error = run(&Command::new("/no/such/program")).unwrap_err();
+    assert!(error.message.contains("\"/no/such/program\""), "{error}");
+    assert!(CommandTask::default().check(&serde_json::json!({"program": ""})).is_err());
+    assert!(CommandTask::default().check(&serde_json::json!({"program": "x", "args": []})).is_err());
+}
+
+#[test]
+fn only_the_end_of_much_output_is_kept() {
+    let output = run(&Command::shell("yes | head -c 1000000")).unwrap().output.unwrap();
+    assert!(output.starts_with("[the first 999900 bytes are left out]\n"), "{output}");
+    assert_eq!(output.lines().count(), 51);
+}
+
+#[test]
+fn a_child_left_behind_does_not_hold_the_run_up() {
+    let output = run(&Command::shell("sleep 600 & echo $!")).unwrap().output.unwrap();
+    // The child that was left behind is the command's affair; end it all the same.
+    assert!(run(&Command::new("kill").arguments([output.trim()])).is_ok());
+}
+
+#[test]
+fn cancelling_ends_the_command_and_its_children() {
+    let directory = tempfile::tempdir().unwrap();
+    let ready = directory.path().join("ready");
+    let line = format!("sleep 600 & echo $! > '{0}.new'; mv '{0}.new' '{0}'; wait", ready.display());
+    let cancel = CancelToken::new();
+    let task = std::thread::spawn({
+        let context = context(cancel.clone());
+        move || CommandTask::default().run(&serde_json::to_value(Command::shell(line)).unwrap(), &context)
+    });
+    while !ready.exists() {
+        std::thread::yield_now();
+    }
+    cancel.cancel();
+    assert_eq!(task.join().unwrap().unwrap_err().message, "killed by signal 15");
+    let child = std::fs::read_to_string(&ready).unwrap();
+    while run(&Command::new("kill").arguments(["-0", child.trim()])).is_ok() {
+        std::thread::yield_now();
+    }
+}
