@@ -1,0 +1,90 @@
+//! What a scheduler refuses, and why.
+
+use matins_core::{ExecutorName, JobId, NameError, StoreError, StoreName, TaskName, TriggerError};
+use thiserror::Error;
+
+/// Why a scheduler did not do what was asked.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SchedulerError {
+    /// What was given as a trigger makes none.
+    #[error("{0}")]
+    Trigger(#[source] TriggerError),
+    /// A name is none.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The store refused or failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// There is no store of this name.
+    #[error("there is no store {name:?}; there are {}", list(known))]
+    NoStore {
+        /// The name asked for.
+        name: StoreName,
+        /// The names that there are.
+        known: Vec<StoreName>,
+    },
+    /// There is no executor of this name.
+    #[error("there is no executor {name:?}; there are {}", list(known))]
+    NoExecutor {
+        /// The name asked for.
+        name: ExecutorName,
+        /// The names that there are.
+        known: Vec<ExecutorName>,
+    },
+    /// No task is registered under this name.
+    #[error(
+        "no task is registered as {name:?}; register it before the job is added (registered: {})",
+        list(known)
+    )]
+    NoTask {
+        /// The name asked for.
+        name: TaskName,
+        /// The names that there are.
+        known: Vec<TaskName>,
+    },
+    /// The task cannot take these arguments.
+    #[error("task {task:?} cannot take these arguments: {what}")]
+    Arguments {
+        /// The task.
+        task: TaskName,
+        /// What is wrong with them.
+        what: String,
+    },
+    /// A closure cannot be kept in a store that outlives the process.
+    #[error(
+        "a closure cannot be saved in the persistent store {store:?}; register it under a name with \
+         register(\"name\", closure), and give the job .task(\"name\") in place of .run(closure)"
+    )]
+    ClosureInPersistentStore {
+        /// The store.
+        store: StoreName,
+    },
+    /// The trigger has no instant in the future.
+    #[error("{trigger}: this trigger has no fire time after now ({now}), so the job would never run")]
+    NeverFires {
+        /// The trigger, described.
+        trigger: String,
+        /// The instant of adding.
+        now: chrono::DateTime<chrono::Utc>,
+    },
+    /// No store has a job with this id.
+    #[error("there is no job {id:?} in any store; list the jobs to see which there are")]
+    NoJob {
+        /// The id asked for.
+        id: JobId,
+    },
+    /// The scheduler has been shut down.
+    #[error("the scheduler has been shut down; start a new one")]
+    ShutDown,
+    /// The scheduler's thread could not be started.
+    #[error("the scheduler's thread could not be started: {0}")]
+    Thread(#[source] std::io::Error),
+}
+
+fn list<T: ToString>(names: &[T]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        names => names.iter().map(|name| format!("{:?}", name.to_string())).collect::<Vec<_>>().join(", "),
+    }
+}

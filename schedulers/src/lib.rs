@@ -1,0 +1,38 @@
+//! The scheduler: one engine that decides, and drivers that wait.
+//!
+//! [`BlockingScheduler::run`] drives it on the calling thread and returns after shutdown;
+//! [`BackgroundScheduler::start`] drives it on a thread of its own and returns at once. Both are made by a
+//! [`SchedulerBuilder`], and both give out [`Handle`]s, which add, list, pause and remove jobs from any thread.
+//!
+//! # One commit per tick
+//! A tick reads the jobs that are due from each store, decides what becomes of each fire ([`Policy`]), and commits the
+//! decisions to the store in one batch *before* anything is handed to an executor. Runs that have ended since are in
+//! the same batch. So the store always knows at least as much as the world: a process that dies between the commit and
+//! the work leaves a run that is recorded as started, which the next start records as interrupted.
+//!
+//! The engine does no waiting of its own, and reads no clock but the [`Clock`] it is given: with a [`VirtualClock`],
+//! a year of schedule passes in a moment.
+//!
+//! [`Policy`]: matins_core::Policy
+//! [`Clock`]: matins_core::Clock
+
+mod clock;
+mod engine;
+mod error;
+mod events;
+mod handle;
+mod live;
+mod new_job;
+mod plan;
+mod retention;
+mod scheduler;
+mod shared;
+mod tick;
+
+pub use clock::{SystemClock, VirtualClock};
+pub use error::SchedulerError;
+pub use events::Events;
+pub use handle::Handle;
+pub use new_job::{NewJob, Schedule};
+pub use retention::Retention;
+pub use scheduler::{BackgroundScheduler, BlockingScheduler, SchedulerBuilder};

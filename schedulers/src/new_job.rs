@@ -1,0 +1,195 @@
+//! A job as a person says it, before it is added: `every(3.seconds()).run(|| ...)`, `cron("0 9 * * *").task("report")`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use matins_core::{
+    Coalesce, ExecutorName, IntoTask, IntoTrigger, JobId, JobState, NameError, OnConflict, OnExhausted,
+    OnInterrupt, Overlap, Policy, StoreName, Task, TaskName, Trigger, TriggerError, Value,
+};
+use serde::Serialize;
+
+use crate::SchedulerError;
+
+/// Turns anything that can become a trigger into a job: the sentence's verb.
+pub trait Schedule: IntoTrigger + Send + Sized + 'static {
+    /// A job that calls a closure or function. It works with stores that do not outlive the process; for the others,
+    /// register the function and use [`task`](Self::task).
+    fn run<Form>(self, task: impl IntoTask<Form>) -> NewJob {
+        NewJob::new(self, Work::Closure(task.into_task()))
+    }
+
+    /// A job that runs the task registered under a name.
+    fn task(self, name: impl AsRef<str>) -> NewJob {
+        NewJob::new(self, Work::Named(TaskName::new(name)))
+    }
+}
+
+impl<T: IntoTrigger + Send + Sized + 'static> Schedule for T {}
+
+/// A job that is to be added with [`Handle::add`](crate::Handle::add); begun by [`Schedule`].
+///
+/// A setting that is wrong is refused when the job is added.
+#[must_use = "a new job does nothing until it is added to a scheduler"]
+pub struct NewJob {
+    pub(crate) trigger: MakeTrigger,
+    pub(crate) work: Work,
+    pub(crate) id: Option<JobId>,
+    pub(crate) arguments: Value,
+    pub(crate) store: StoreName,
+    pub(crate) executor: ExecutorName,
+    pub(crate) policy: Policy,
+    pub(crate) tags: BTreeSet<String>,
+    pub(crate) metadata: BTreeMap<String, Value>,
+    pub(crate) on_conflict: OnConflict,
+    pub(crate) state: JobState,
+    pub(crate) first_fire: Option<DateTime<Utc>>,
+    /// The first setting that was wrong.
+    pub(crate) fault: Option<SchedulerError>,
+}
+
+pub(crate) type MakeTrigger = Box<dyn FnOnce(DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError> + Send>;
+
+pub(crate) enum Work {
+    Named(Result<TaskName, NameError>),
+    Closure(Arc<dyn Task>),
+}
+
+fn keep<T, E: Into<SchedulerError>>(fault: &mut Option<SchedulerError>, value: Result<T, E>) -> Option<T> {
+    value.map_err(|error| fault.get_or_insert_with(|| error.into())).ok()
+}
+
+impl NewJob {
+    fn new(trigger: impl IntoTrigger + Send + 'static, work: Work) -> Self {
+        Self {
+            trigger: Box::new(move |now| trigger.into_trigger(now)),
+            work,
+            id: None,
+            arguments: Value::Null,
+            store: StoreName::default(),
+            executor: ExecutorName::default(),
+            policy: Policy::default(),
+            tags: BTreeSet::new(),
+            metadata: BTreeMap::new(),
+            on_conflict: OnConflict::default(),
+            state: JobState::Active,
+            first_fire: None,
+            fault: None,
+        }
+    }
+
+    /// Under this id. Without one, it gets its task's name and a number.
+    pub fn id(mut self, id: impl AsRef<str>) -> Self {
+        self.id = keep(&mut self.fault, JobId::new(id));
+        self
+    }
+
+    /// With these arguments: anything that serde can save as JSON.
+    pub fn arguments(mut self, arguments: impl Serialize) -> Self {
+        match serde_json::to_value(arguments) {
+            Ok(arguments) => self.arguments = arguments,
+            Err(error) => {
+                let fault = TriggerError::from(format!("the arguments cannot be saved as JSON: {error}"));
+                self.fault.get_or_insert(SchedulerError::Trigger(fault));
+            }
+        }
+        self
+    }
+
+    /// In the store of this name, in place of `default`.
+    pub fn store(mut self, name: impl AsRef<str>) -> Self {
+        if let Some(name) = keep(&mut self.fault, StoreName::new(name)) {
+            self.store = name;
+        }
+        self
+    }
+
+    /// By the executor of this name, in place of `default`.
+    pub fn executor(mut self, name: impl AsRef<str>) -> Self {
+        if let Some(name) = keep(&mut self.fault, ExecutorName::new(name)) {
+            self.executor = name;
+        }
+        self
+    }
+
+    /// With all these policies at once.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// A fire that is later than this is missed. Without it, a fire runs however late.
+    pub fn misfire_grace(mut self, grace: Duration) -> Self {
+        self.policy.misfire_grace = Some(grace);
+        self
+    }
+
+    /// Which of several fires that are due together runs.
+    pub fn coalesce(mut self, coalesce: Coalesce) -> Self {
+        self.policy.coalesce = coalesce;
+        self
+    }
+
+    /// What happens to a fire that finds a run still going.
+    pub fn overlap(mut self, overlap: Overlap) -> Self {
+        self.policy.overlap = overlap;
+        self
+    }
+
+    /// What happens to a run that was going when the process died.
+    pub fn on_interrupt(mut self, on_interrupt: OnInterrupt) -> Self {
+        self.policy.on_interrupt = on_interrupt;
+        self
+    }
+
+    /// What happens to the job when its trigger has no more fire times.
+    pub fn on_exhausted(mut self, on_exhausted: OnExhausted) -> Self {
+        self.policy.on_exhausted = on_exhausted;
+        self
+    }
+
+    /// What happens if its id is taken.
+    pub fn on_conflict(mut self, on_conflict: OnConflict) -> Self {
+        self.on_conflict = on_conflict;
+        self
+    }
+
+    /// With this tag, beside those it has.
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.tags.insert(tag.into());
+        self
+    }
+
+    /// With this kept beside it.
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.metadata.insert(key.into(), value.into());
+        self
+    }
+
+    /// Paused from the start, until it is resumed.
+    pub fn paused(mut self) -> Self {
+        self.state = JobState::Paused;
+        self
+    }
+
+    /// The first fire is at `instant`, whatever the trigger says; the trigger counts from there on.
+    pub fn first_fire(mut self, instant: DateTime<Utc>) -> Self {
+        self.first_fire = Some(instant);
+        self
+    }
+}
+
+impl fmt::Debug for NewJob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewJob")
+            .field("id", &self.id)
+            .field("arguments", &self.arguments)
+            .field("store", &self.store)
+            .field("executor", &self.executor)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}

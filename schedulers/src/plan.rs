@@ -1,0 +1,209 @@
+//! Which of the fire times that are due run, and which are missed: decided from the trigger, the policy and the time
+//! alone.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use matins_core::{Coalesce, Policy, Stretch, Trigger, round_up_to_microsecond};
+
+/// With [`Coalesce::All`], how many fires of one job a tick takes; the rest stays due for the next.
+const ALL_AT_ONCE: usize = 100;
+
+/// What becomes of the fire times of one job that are due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// Missed: beyond the misfire grace.
+    pub(crate) too_late: Option<Stretch>,
+    /// The others, in order.
+    pub(crate) fires: Fires,
+    /// The job's next fire time.
+    pub(crate) next: Option<DateTime<Utc>>,
+}
+
+/// The fire times that are not too late.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Fires {
+    None,
+    /// One runs; those folded into it stand before it or after it.
+    One {
+        before: Option<Stretch>,
+        fire: DateTime<Utc>,
+        after: Option<Stretch>,
+    },
+    /// Each runs.
+    Each(Vec<DateTime<Utc>>),
+}
+
+/// Decides at `now` about the job whose next fire time, `due`, has come.
+pub(crate) fn plan(trigger: &dyn Trigger, policy: &Policy, due: DateTime<Utc>, now: DateTime<Utc>) -> Plan {
+    let mut next = next_after(trigger, due);
+    // Fire times before this one are too late.
+    let earliest = policy
+        .misfire_grace
+        .and_then(|grace| TimeDelta::from_std(grace).ok())
+        .and_then(|grace| now.checked_sub_signed(grace));
+    let mut first = due;
+    let mut too_late = None;
+    if let Some(earliest) = earliest.filter(|earliest| due < *earliest) {
+        let late = beginning(trigger, due, earliest - TimeDelta::nanoseconds(1));
+        too_late = Some(late);
+        next = next_after(trigger, late.last);
+        match next.filter(|next| *next <= now) {
+            Some(in_time) => first = in_time,
+            None => return Plan { too_late, fires: Fires::None, next },
+        }
+        next = next_after(trigger, first);
+    }
+    if next.is_none_or(|next| next > now) {
+        return Plan { too_late, fires: Fires::One { before: None, fire: first, after: None }, next };
+    }
+    let fires = match policy.coalesce {
+        Coalesce::Earliest => {
+            Fires::One { before: None, fire: first, after: trigger.stretch(first, now).map(rounded) }
+        }
+        Coalesce::All => {
+            let mut fires = vec![first];
+            while let Some(fire) = next.filter(|next| *next <= now && fires.len() < ALL_AT_ONCE) {
+                fires.push(fire);
+                next = next_after(trigger, fire);
+            }
+            return Plan { too_late, fires: Fires::Each(fires), next };
+        }
+        _ => {
+            let last = beginning(trigger, first, now).last;
+            let before = beginning(trigger, first, last - TimeDelta::microseconds(1));
+            Fires::One { before: Some(before), fire: last, after: None }
+        }
+    };
+    Plan { too_late, fires, next: next_after(trigger, now) }
+}
+
+impl Fires {
+    /// All of them as one stretch.
+    pub(crate) fn whole(&self) -> Option<Stretch> {
+        match self {
+            Self::None => None,
+            Self::One { before, fire, after } => {
+                let until =
+                    before.map_or(Stretch::single(*fire), |before| before.joined(Stretch::single(*fire)));
+                Some(after.map_or(until, |after| until.joined(after)))
+            }
+            Self::Each(fires) => {
+                Some(Stretch { first: *fires.first()?, last: *fires.last()?, count: fires.len() as u64 })
+            }
+        }
+    }
+}
+
+/// The next fire time, as a store keeps it.
+pub(crate) fn next_after(trigger: &dyn Trigger, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    trigger.next_after(after).map(round_up_to_microsecond)
+}
+
+/// The stretch from `first`, which is a fire time, to `until`.
+fn beginning(trigger: &dyn Trigger, first: DateTime<Utc>, until: DateTime<Utc>) -> Stretch {
+    let single = Stretch::single(first);
+    trigger.stretch(first, until).map_or(single, |rest| single.joined(rounded(rest)))
+}
+
+fn rounded(stretch: Stretch) -> Stretch {
+    let Stretch { first, last, count } = stretch;
+    Stretch { first: round_up_to_microsecond(first), last: round_up_to_microsecond(last), count }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use matins_triggers::IntervalTrigger;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    fn second(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(second, 0).unwrap()
+    }
+
+    fn stretch(first: i64, last: i64, count: u64) -> Option<Stretch> {
+        Some(Stretch { first: second(first), last: second(last), count })
+    }
+
+    fn planned(policy: &Policy, due: i64, now: i64) -> Plan {
+        let trigger = IntervalTrigger::new(second(0), TimeDelta::seconds(10)).unwrap();
+        plan(&trigger, policy, second(due), second(now))
+    }
+
+    fn policy(grace: Option<u64>, coalesce: Coalesce) -> Policy {
+        Policy { misfire_grace: grace.map(Duration::from_secs), coalesce, ..Policy::default() }
+    }
+
+    #[test]
+    fn a_fire_in_time_runs() {
+        let fires = Fires::One { before: None, fire: second(50), after: None };
+        let expected = Plan { too_late: None, fires, next: Some(second(60)) };
+        assert_eq!(planned(&policy(Some(5), Coalesce::Latest), 50, 51), expected);
+    }
+
+    #[test]
+    fn however_late_a_fire_runs_without_a_grace() {
+        assert_eq!(planned(&policy(None, Coalesce::Latest), 50, 59).too_late, None);
+    }
+
+    #[test]
+    fn beyond_the_grace_it_is_missed_and_at_the_grace_it_runs() {
+        let late = planned(&policy(Some(5), Coalesce::Latest), 50, 56);
+        assert_eq!(late, Plan { too_late: stretch(50, 50, 1), fires: Fires::None, next: Some(second(60)) });
+        assert_eq!(planned(&policy(Some(5), Coalesce::Latest), 50, 55).too_late, None);
+    }
+
+    #[test]
+    fn of_several_due_together_the_latest_runs() {
+        let fires = Fires::One { before: stretch(50, 80, 4), fire: second(90), after: None };
+        let expected = Plan { too_late: None, fires, next: Some(second(100)) };
+        assert_eq!(planned(&policy(None, Coalesce::Latest), 50, 99), expected);
+    }
+
+    #[test]
+    fn or_the_earliest() {
+        let fires = Fires::One { before: None, fire: second(50), after: stretch(60, 90, 4) };
+        let expected = Plan { too_late: None, fires, next: Some(second(100)) };
+        assert_eq!(planned(&policy(None, Coalesce::Earliest), 50, 99), expected);
+    }
+
+    #[test]
+    fn or_each() {
+        let fires = Fires::Each([50, 60, 70, 80, 90].map(second).to_vec());
+        assert_eq!(planned(&policy(None, Coalesce::All), 50, 99).fires, fires);
+        let much = planned(&policy(None, Coalesce::All), 0, 1_000_000);
+        assert_eq!(much.fires.whole().unwrap().count, ALL_AT_ONCE as u64);
+        assert_eq!(much.next, Some(second(ALL_AT_ONCE as i64 * 10)));
+    }
+
+    #[test]
+    fn the_grace_is_for_each_fire() {
+        let plan = planned(&policy(Some(25), Coalesce::Latest), 50, 99);
+        assert_eq!(plan.too_late, stretch(50, 70, 3));
+        assert_eq!(plan.fires, Fires::One { before: stretch(80, 80, 1), fire: second(90), after: None });
+    }
+
+    proptest! {
+        /// Whatever the policy: what is missed, what runs and what is still to come are all fire times, each once.
+        #[test]
+        fn every_fire_time_is_accounted_for_once(
+            due in 0_i64..20,
+            lateness in 0_i64..3000,
+            grace in prop::option::of(0_u64..3000),
+            coalesce in prop_oneof![Just(Coalesce::Latest), Just(Coalesce::Earliest), Just(Coalesce::All)],
+        ) {
+            let (due, now) = (due * 10, due * 10 + lateness);
+            let plan = planned(&policy(grace, coalesce), due, now);
+            let whole = match (plan.too_late, plan.fires.whole()) {
+                (Some(late), Some(fires)) => late.joined(fires),
+                (Some(one), None) | (None, Some(one)) => one,
+                (None, None) => return Err(TestCaseError::fail("nothing is due")),
+            };
+            prop_assert_eq!(whole.first, second(due));
+            prop_assert_eq!((whole.last - whole.first).num_seconds(), (whole.count as i64 - 1) * 10);
+            prop_assert_eq!(plan.next, Some(whole.last + TimeDelta::seconds(10)));
+            if coalesce != Coalesce::All {
+                prop_assert!(plan.next.unwrap() > second(now));
+            }
+        }
+    }
+}

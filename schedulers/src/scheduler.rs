@@ -1,0 +1,237 @@
+//! The two drivers, and the builder that makes them.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use matins_core::{
+    Clock, CompletionSink, Executor, ExecutorName, JobStore, NameError, Shutdown, StoreName, TaskRegistry,
+};
+
+use crate::SchedulerError;
+use crate::clock::SystemClock;
+use crate::engine::{Engine, Parts};
+use crate::handle::Handle;
+use crate::retention::Retention;
+use crate::shared::{Bell, Shared, StoreSink};
+
+/// Puts a scheduler together from stores, executors, tasks and a clock.
+///
+/// ```
+/// use matins_executor_thread::ThreadExecutor;
+/// use matins_scheduler::SchedulerBuilder;
+/// use matins_store_memory::MemoryStore;
+///
+/// let scheduler = SchedulerBuilder::new()
+///     .store("default", MemoryStore::new())
+///     .executor("default", ThreadExecutor::new())
+///     .blocking()
+///     .unwrap();
+/// # let _ = scheduler;
+/// ```
+#[must_use]
+pub struct SchedulerBuilder {
+    stores: Vec<(StoreName, Box<dyn JobStore>)>,
+    executors: HashMap<ExecutorName, Box<dyn Executor>>,
+    tasks: TaskRegistry,
+    clock: Arc<dyn Clock>,
+    retention: Retention,
+    fault: Option<NameError>,
+}
+
+impl SchedulerBuilder {
+    /// A scheduler on the system's clock, without stores and executors yet.
+    pub fn new() -> Self {
+        Self {
+            stores: Vec::new(),
+            executors: HashMap::new(),
+            tasks: TaskRegistry::default(),
+            clock: Arc::new(SystemClock),
+            retention: Retention::default(),
+            fault: None,
+        }
+    }
+
+    /// With a store under a name; one of that name before it is replaced. Jobs that name no store go to `default`.
+    pub fn store(mut self, name: impl AsRef<str>, store: impl JobStore + 'static) -> Self {
+        match StoreName::new(name) {
+            Ok(name) => {
+                self.stores.retain(|(other, _)| *other != name);
+                self.stores.push((name, Box::new(store)));
+            }
+            Err(fault) => self.fault = self.fault.or(Some(fault)),
+        }
+        self
+    }
+
+    /// With an executor under a name; one of that name before it is replaced. Jobs that name none go to `default`.
+    pub fn executor(mut self, name: impl AsRef<str>, executor: impl Executor + 'static) -> Self {
+        match ExecutorName::new(name) {
+            Ok(name) => drop(self.executors.insert(name, Box::new(executor))),
+            Err(fault) => self.fault = self.fault.or(Some(fault)),
+        }
+        self
+    }
+
+    /// With these tasks.
+    pub fn tasks(mut self, tasks: TaskRegistry) -> Self {
+        self.tasks = tasks;
+        self
+    }
+
+    /// On this clock.
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Keeping so much of the ledger.
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    /// A scheduler that runs on the thread that calls [`BlockingScheduler::run`].
+    ///
+    /// # Errors
+    /// When a name is none, or a store cannot be read.
+    pub fn blocking(self) -> Result<BlockingScheduler, SchedulerError> {
+        Ok(BlockingScheduler { handle: self.build()? })
+    }
+
+    /// A scheduler that runs on a thread of its own once it is [started](BackgroundScheduler::start).
+    ///
+    /// # Errors
+    /// When a name is none, or a store cannot be read.
+    pub fn background(self) -> Result<BackgroundScheduler, SchedulerError> {
+        Ok(BackgroundScheduler { handle: self.build()?, thread: None })
+    }
+
+    fn build(self) -> Result<Handle, SchedulerError> {
+        if let Some(fault) = self.fault {
+            return Err(fault.into());
+        }
+        let bell = Arc::new(Bell::default());
+        let with_sink = |(index, (name, store))| {
+            let sink: Arc<dyn CompletionSink> = Arc::new(StoreSink { store: index, bell: bell.clone() });
+            (name, store, sink)
+        };
+        let parts = Parts {
+            clock: self.clock.clone(),
+            tasks: self.tasks,
+            stores: self.stores.into_iter().enumerate().map(with_sink).collect(),
+            executors: self.executors.keys().cloned().collect(),
+            retention: self.retention,
+        };
+        let engine = Engine::new(parts)?;
+        Ok(Handle { shared: Shared::new(engine, self.executors, bell, self.clock) })
+    }
+}
+
+impl Default for SchedulerBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for SchedulerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stores: Vec<&StoreName> = self.stores.iter().map(|(name, _)| name).collect();
+        let executors: Vec<&ExecutorName> = self.executors.keys().collect();
+        f.debug_struct("SchedulerBuilder")
+            .field("stores", &stores)
+            .field("executors", &executors)
+            .field("tasks", &self.tasks)
+            .field("clock", &self.clock)
+            .field("retention", &self.retention)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A scheduler that runs on the thread that calls [`run`](Self::run).
+///
+/// Everything a [`Handle`] can do, it can do too, before it runs.
+#[derive(Debug)]
+pub struct BlockingScheduler {
+    handle: Handle,
+}
+
+impl BlockingScheduler {
+    /// A way to this scheduler from other threads, and from its jobs.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Fires jobs until somebody shuts the scheduler down by a [`Handle`]; returns when that is done, its stores closed
+    /// and its executors ended.
+    pub fn run(self) {
+        self.handle.shared.drive();
+    }
+}
+
+impl Deref for BlockingScheduler {
+    type Target = Handle;
+
+    fn deref(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+/// A scheduler that runs on a thread of its own.
+///
+/// Everything a [`Handle`] can do, it can do too, before it is started and after. Dropping it shuts it down and waits
+/// for its running jobs; [`shutdown_and_wait`](Self::shutdown_and_wait) lets one choose how long.
+#[derive(Debug)]
+pub struct BackgroundScheduler {
+    handle: Handle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl BackgroundScheduler {
+    /// A way to this scheduler from other threads, and from its jobs.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Begins to fire jobs on a thread of its own, and returns at once. Started again, it does nothing.
+    ///
+    /// # Errors
+    /// When the system starts no thread.
+    pub fn start(&mut self) -> Result<(), SchedulerError> {
+        if self.thread.is_none() {
+            let shared = self.handle.shared.clone();
+            let thread = thread::Builder::new().name("matins-scheduler".to_owned());
+            self.thread = Some(thread.spawn(move || shared.drive()).map_err(SchedulerError::Thread)?);
+        }
+        Ok(())
+    }
+
+    /// Shuts it down, and waits until that is done: its stores closed, its executors ended.
+    pub fn shutdown_and_wait(mut self, how: Shutdown) {
+        self.end(how);
+    }
+
+    fn end(&mut self, how: Shutdown) {
+        self.handle.shutdown(how);
+        if let Some(thread) = self.thread.take() {
+            // A panic there was reported by the thread itself; there is nothing left to do about it here.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Deref for BackgroundScheduler {
+    type Target = Handle;
+
+    fn deref(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+impl Drop for BackgroundScheduler {
+    fn drop(&mut self) {
+        self.end(Shutdown::Wait);
+    }
+}

@@ -1,0 +1,161 @@
+//! What drivers and handles share: the engine under its lock, the executors under theirs, and the bell.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, Utc};
+use matins_core::{Clock, CompletionSink, Executor, ExecutorName, Outcome, Refusal, RunReport, Shutdown};
+
+use crate::engine::{EXECUTOR_FULL, Engine, Next, Submission};
+
+pub(crate) struct Shared {
+    engine: Mutex<Engine>,
+    /// Apart from the engine, so that a task that runs on the submitting thread may use a handle.
+    executors: Mutex<HashMap<ExecutorName, Box<dyn Executor>>>,
+    pub(crate) bell: Arc<Bell>,
+    pub(crate) clock: Arc<dyn Clock>,
+    stopped: Condvar,
+}
+
+/// Wakes the driver, and brings it the reports of runs that have ended.
+#[derive(Default)]
+pub(crate) struct Bell {
+    state: Mutex<Rung>,
+    rung: Condvar,
+}
+
+#[derive(Default)]
+struct Rung {
+    reports: Vec<(usize, RunReport)>,
+    is_rung: bool,
+}
+
+impl Bell {
+    fn lock(&self) -> MutexGuard<'_, Rung> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn ring(&self) {
+        self.lock().is_rung = true;
+        self.rung.notify_one();
+    }
+
+    fn take_reports(&self) -> Vec<(usize, RunReport)> {
+        std::mem::take(&mut self.lock().reports)
+    }
+
+    /// Waits until it is rung, a report comes, or (as `clock` has it) `until` is near or past.
+    fn wait(&self, until: Option<DateTime<Utc>>, clock: &dyn Clock) {
+        let mut state = self.lock();
+        if state.reports.is_empty() && !state.is_rung {
+            state = match until.and_then(|until| clock.sleep_until(until)) {
+                Some(time) if time.is_zero() => state,
+                Some(time) => self.rung.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.rung.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        state.is_rung = false;
+    }
+}
+
+/// Where the runs of one store report to.
+pub(crate) struct StoreSink {
+    pub(crate) store: usize,
+    pub(crate) bell: Arc<Bell>,
+}
+
+impl CompletionSink for StoreSink {
+    fn completed(&self, report: RunReport) {
+        let mut state = self.bell.lock();
+        let was_empty = state.reports.is_empty();
+        state.reports.push((self.store, report));
+        drop(state);
+        if was_empty {
+            self.bell.rung.notify_one();
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(
+        engine: Engine,
+        executors: HashMap<ExecutorName, Box<dyn Executor>>,
+        bell: Arc<Bell>,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<Self> {
+        let waker = bell.clone();
+        clock.wake_on_change(Arc::new(move || waker.ring()));
+        Arc::new(Self {
+            engine: Mutex::new(engine),
+            executors: Mutex::new(executors),
+            bell,
+            clock,
+            stopped: Condvar::new(),
+        })
+    }
+
+    pub(crate) fn engine(&self) -> MutexGuard<'_, Engine> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does `work` on the engine, and wakes the driver to look at what has changed.
+    pub(crate) fn change<T>(&self, work: impl FnOnce(&mut Engine) -> T) -> T {
+        let result = work(&mut self.engine());
+        self.bell.ring();
+        result
+    }
+
+    /// Drives the engine until it has stopped.
+    pub(crate) fn drive(&self) {
+        self.engine().start();
+        loop {
+            let reports = self.bell.take_reports();
+            let (submissions, next) = {
+                let mut engine = self.engine();
+                engine.take_reports(reports);
+                engine.turn()
+            };
+            self.submit(submissions);
+            match next {
+                Next::Again => {}
+                Next::WaitUntil(until) => self.bell.wait(until, &*self.clock),
+                Next::Stop => break,
+            }
+        }
+        let executors = std::mem::take(&mut *self.executors.lock().unwrap_or_else(PoisonError::into_inner));
+        for mut executor in executors.into_values() {
+            executor.shutdown(Shutdown::Now);
+        }
+        self.stopped.notify_all();
+    }
+
+    fn submit(&self, submissions: Vec<Submission>) {
+        if submissions.is_empty() {
+            return;
+        }
+        let mut executors = self.executors.lock().unwrap_or_else(PoisonError::into_inner);
+        for Submission { executor: name, request, done } in submissions {
+            let run = request.run;
+            let Some(executor) = executors.get_mut(&name) else {
+                let message = format!("there is no executor {name:?}; give the scheduler one of that name");
+                done.finish(self.engine().not_taken(run, Outcome::Failed, message));
+                continue;
+            };
+            if let Err(refused) = executor.submit(request, done) {
+                let (outcome, message) = match refused.reason {
+                    Refusal::Full => (EXECUTOR_FULL, format!("executor {name:?} had no room for it")),
+                    _ => (Outcome::Failed, format!("executor {name:?} is shut down")),
+                };
+                refused.done.finish(self.engine().not_taken(run, outcome, message));
+            }
+        }
+    }
+
+    /// Waits until the engine has stopped.
+    pub(crate) fn wait_until_stopped(&self) {
+        let mut engine = self.engine();
+        while !engine.is_stopped() {
+            engine = self.stopped.wait(engine).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}

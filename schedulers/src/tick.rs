@@ -1,0 +1,318 @@
+//! One tick of one store: from reports and due jobs to a batch of transitions, without touching anything yet.
+//!
+//! What the tick would change is kept beside what is ([`Tick::jobs`] over [`Live`]), so that a commit that fails
+//! leaves all as it was.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use matins_core::{
+    Coalesce, Job, JobId, JobStore, MissedReason, OnExhausted, OnInterrupt, Outcome, Overlap, Run, RunId,
+    RunQuery, RunReport, StoreError, Stretch, Transition,
+};
+
+use crate::live::{JobRuns, Live};
+use crate::plan::{Fires, plan};
+use crate::retention::Retention;
+
+pub(crate) struct Tick<'a> {
+    now: DateTime<Utc>,
+    live: &'a Live,
+    retention: &'a Retention,
+    /// Rows that each job has got since its old ones were last dropped.
+    unpruned: &'a mut HashMap<JobId, u32>,
+    pub(crate) next_run: RunId,
+    pub(crate) batch: Vec<Transition>,
+    /// The runs of the jobs that this tick is about, as they will be.
+    pub(crate) jobs: HashMap<JobId, JobRuns>,
+    /// To be handed to executors once the batch is committed.
+    pub(crate) starts: Vec<(Job, Run)>,
+    pub(crate) finished: Vec<Run>,
+    pub(crate) missed: Vec<Run>,
+    pub(crate) ended: Vec<JobId>,
+}
+
+impl<'a> Tick<'a> {
+    pub(crate) fn new(
+        now: DateTime<Utc>,
+        live: &'a Live,
+        retention: &'a Retention,
+        unpruned: &'a mut HashMap<JobId, u32>,
+        next_run: RunId,
+    ) -> Self {
+        Self {
+            now,
+            live,
+            retention,
+            unpruned,
+            next_run,
+            batch: Vec::new(),
+            jobs: HashMap::new(),
+            starts: Vec::new(),
+            finished: Vec::new(),
+            missed: Vec::new(),
+            ended: Vec::new(),
+        }
+    }
+
+    /// A run has ended: its row is finished, and the one that waits for it starts.
+    pub(crate) fn report(
+        &mut self,
+        report: &RunReport,
+        store: &mut dyn JobStore,
+        may_start: MayStart,
+    ) -> Result<(), StoreError> {
+        // Of a run that is over already (left behind at a deadline, and late), nothing more is told.
+        let Some(running) = self.live.running.get(&report.run) else { return Ok(()) };
+        let run = Run {
+            started: report.started.or(running.run.started),
+            finished: Some(report.finished),
+            outcome: Some(report.outcome),
+            message: report.message.clone(),
+            output: report.output.clone(),
+            result: report.result.clone(),
+            ..running.run.clone()
+        };
+        self.finish(run, store, may_start)
+    }
+
+    fn finish(&mut self, run: Run, store: &mut dyn JobStore, may_start: MayStart) -> Result<(), StoreError> {
+        let id = run.job.clone();
+        let runs = self.runs_of(&id);
+        runs.running.retain(|running| *running != run.id);
+        runs.missed = None;
+        self.batch.push(Transition::Finish(run.clone()));
+        self.finished.push(run);
+        if may_start == MayStart::Yes {
+            self.start_waiting(&id, store)?;
+        }
+        self.end_if_over(&id);
+        Ok(())
+    }
+
+    fn start_waiting(&mut self, id: &JobId, store: &mut dyn JobStore) -> Result<(), StoreError> {
+        let runs = self.runs_of(id);
+        if runs.waiting.is_none() || !runs.running.is_empty() {
+            return Ok(());
+        }
+        let Some(waiting) = runs.waiting.take() else { return Ok(()) };
+        runs.running.push(waiting.id);
+        match store.get(id)? {
+            Some(job) => {
+                let run = Run { started: Some(self.now), ..waiting };
+                let scheduled = run.scheduled();
+                self.batch.push(Transition::Start { run: run.id, started: run.started, scheduled });
+                self.starts.push((job, run));
+            }
+            None => self.give_up_waiting(waiting),
+        }
+        Ok(())
+    }
+
+    /// The job of a waiting run is gone.
+    pub(crate) fn give_up_waiting(&mut self, waiting: Run) {
+        let runs = self.runs_of(&waiting.job);
+        runs.running.retain(|running| *running != waiting.id);
+        runs.waiting = None;
+        let outcome = Some(Outcome::Missed(MissedReason::JobRemoved));
+        let run = Run { finished: Some(self.now), outcome, ..waiting };
+        self.batch.push(Transition::Finish(run.clone()));
+        self.missed.push(run);
+    }
+
+    /// A job is due: each of its fire times that have come runs, waits, or is missed.
+    pub(crate) fn due(&mut self, job: Job) {
+        let Some(due) = job.next_fire else { return };
+        let plan = plan(&*job.trigger, &job.policy, due, self.now);
+        self.batch.push(Transition::Advance { job: job.id.clone(), from: job.next_fire, to: plan.next });
+        let is_last = plan.next.is_none() && job.policy.on_exhausted == OnExhausted::Remove;
+        self.runs_of(&job.id).last_one = is_last;
+        if let Some(late) = plan.too_late {
+            self.miss(&job.id, late, MissedReason::TooLate);
+        }
+        self.fire(&job, plan.fires);
+        self.end_if_over(&job.id);
+    }
+
+    fn fire(&mut self, job: &Job, fires: Fires) {
+        let limit = job.policy.overlap.limit();
+        let runs = self.runs_of(&job.id);
+        let has_room = runs.running.len() < limit && runs.waiting.is_none();
+        if !has_room && job.policy.overlap != Overlap::QueueOne {
+            if let Some(all) = fires.whole() {
+                self.miss(&job.id, all, MissedReason::Overlap);
+            }
+            return;
+        }
+        match fires {
+            Fires::None => {}
+            Fires::One { before, fire, after } => {
+                let mut before = before;
+                if has_room {
+                    if let Some(before) = before {
+                        self.miss(&job.id, before, MissedReason::Coalesced);
+                    }
+                    self.start(job, fire);
+                } else {
+                    self.wait(job, &mut before, fire);
+                }
+                if let Some(after) = after {
+                    self.miss(&job.id, after, MissedReason::Coalesced);
+                }
+            }
+            Fires::Each(fires) => {
+                for fire in fires {
+                    let runs = self.runs_of(&job.id);
+                    if runs.running.len() < limit && runs.waiting.is_none() {
+                        self.start(job, fire);
+                    } else if job.policy.overlap == Overlap::QueueOne && runs.waiting.is_none() {
+                        self.wait(job, &mut None, fire);
+                    } else {
+                        self.miss(&job.id, Stretch::single(fire), MissedReason::Overlap);
+                    }
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, job: &Job, scheduled: DateTime<Utc>) {
+        let run = Run::started(self.take_number(), job.id.clone(), scheduled, self.now);
+        let runs = self.runs_of(&job.id);
+        runs.running.push(run.id);
+        runs.missed = None;
+        self.record(run.clone());
+        self.starts.push((job.clone(), run));
+    }
+
+    /// The fire waits for the run that goes on, or is folded together with the one that waits already.
+    fn wait(&mut self, job: &Job, before: &mut Option<Stretch>, fire: DateTime<Utc>) {
+        let waiting = self.runs_of(&job.id).waiting.clone();
+        let Some(mut waiting) = waiting else {
+            if let Some(before) = before.take() {
+                self.miss(&job.id, before, MissedReason::Coalesced);
+            }
+            let run = Run::waiting(self.take_number(), job.id.clone(), fire);
+            self.runs_of(&job.id).waiting = Some(run.clone());
+            self.record(run);
+            return;
+        };
+        let join = |one: Stretch, two: Option<Stretch>| two.map_or(one, |two| one.joined(two));
+        match job.policy.coalesce {
+            Coalesce::Earliest => {
+                let folded = join(Stretch::single(fire), before.take());
+                self.miss(&job.id, folded, MissedReason::Coalesced);
+            }
+            _ => {
+                let folded = join(waiting.fires, before.take());
+                waiting.fires = Stretch::single(fire);
+                self.batch.push(Transition::Start { run: waiting.id, started: None, scheduled: fire });
+                self.runs_of(&job.id).waiting = Some(waiting);
+                self.miss(&job.id, folded, MissedReason::Coalesced);
+            }
+        }
+    }
+
+    fn miss(&mut self, id: &JobId, fires: Stretch, reason: MissedReason) {
+        let outcome = Some(Outcome::Missed(reason));
+        let open = self.runs_of(id).missed.clone().filter(|open| open.outcome == outcome);
+        let row = if let Some(open) = open {
+            let row = Run { fires: open.fires.joined(fires), ..open };
+            self.batch.push(Transition::Extend { run: row.id, fires: row.fires });
+            row
+        } else {
+            let row = Run::missed(self.take_number(), id.clone(), fires, reason, self.now);
+            self.record(row.clone());
+            row
+        };
+        self.missed.push(Run { fires, ..row.clone() });
+        // Only while runs go on can the next missed fires be of the same kind for the same cause.
+        let runs = self.runs_of(id);
+        runs.missed = (!runs.running.is_empty()).then_some(row);
+    }
+
+    /// Takes up what an earlier process left: runs that it did not finish, and runs that it did not begin.
+    pub(crate) fn recover(&mut self, store: &mut dyn JobStore) -> Result<(), StoreError> {
+        let unfinished = store.runs(&RunQuery { unfinished: true, ..RunQuery::default() })?;
+        let (interrupted, waiting): (Vec<Run>, Vec<Run>) =
+            unfinished.into_iter().partition(|run| run.started.is_some());
+        for run in waiting {
+            let id = run.job.clone();
+            self.runs_of(&id).waiting = Some(run);
+        }
+        for run in interrupted {
+            let job = store.get(&run.job)?;
+            let interrupted = Run {
+                finished: Some(self.now),
+                outcome: Some(Outcome::Interrupted),
+                message: Some("the process ended while it ran".to_owned()),
+                ..run
+            };
+            self.batch.push(Transition::Finish(interrupted.clone()));
+            if let Some(job) = job {
+                self.runs_of(&job.id).last_one = ends_with_its_last_run(&job);
+                if job.policy.on_interrupt == OnInterrupt::RunAgain {
+                    let attempt = interrupted.attempt + 1;
+                    let number = self.take_number();
+                    let run = Run::started(number, job.id.clone(), interrupted.scheduled(), self.now);
+                    let run = Run { attempt, ..run };
+                    self.runs_of(&job.id).running.push(run.id);
+                    self.record(run.clone());
+                    self.starts.push((job, run));
+                }
+            }
+            self.finished.push(interrupted);
+        }
+        for id in self.jobs.keys().cloned().collect::<Vec<_>>() {
+            if let Some(job) = store.get(&id)? {
+                self.runs_of(&id).last_one = ends_with_its_last_run(&job);
+            }
+            self.start_waiting(&id, store)?;
+            self.end_if_over(&id);
+        }
+        Ok(())
+    }
+
+    fn end_if_over(&mut self, id: &JobId) {
+        let runs = self.runs_of(id);
+        if runs.last_one && runs.running.is_empty() && runs.waiting.is_none() {
+            runs.last_one = false;
+            self.batch.push(Transition::End { job: id.clone() });
+            self.ended.push(id.clone());
+        }
+    }
+
+    fn record(&mut self, run: Run) {
+        let job = run.job.clone();
+        self.batch.push(Transition::Record(run));
+        if let Some((keep, batch)) = self.retention.batch() {
+            let count = self.unpruned.entry(job.clone()).or_default();
+            *count += 1;
+            if *count >= batch {
+                *count = 0;
+                self.batch.push(Transition::PruneJob { job, keep });
+            }
+        }
+    }
+
+    fn take_number(&mut self) -> RunId {
+        let number = self.next_run;
+        self.next_run = number.next();
+        number
+    }
+
+    fn runs_of(&mut self, id: &JobId) -> &mut JobRuns {
+        let live = self.live;
+        self.jobs.entry(id.clone()).or_insert_with(|| live.jobs.get(id).cloned().unwrap_or_default())
+    }
+}
+
+/// Whether runs that wait may start: not while the scheduler shuts down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MayStart {
+    Yes,
+    No,
+}
+
+fn ends_with_its_last_run(job: &Job) -> bool {
+    job.is_exhausted() && job.policy.on_exhausted == OnExhausted::Remove
+}
