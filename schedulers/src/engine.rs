@@ -38,6 +38,8 @@ pub(crate) struct Engine {
     executors: BTreeSet<ExecutorName>,
     retention: Retention,
     state: State,
+    /// How many closures have been added: their names are numbered, over all stores.
+    closures: u64,
 }
 
 struct StoreSlot {
@@ -129,6 +131,7 @@ impl Engine {
             executors: parts.executors,
             retention: parts.retention,
             state: State::Waiting,
+            closures: 0,
         })
     }
 
@@ -179,6 +182,11 @@ impl Engine {
                 return Next::Stop;
             }
             State::Stopped => return Next::Stop,
+            // Where even the last commit failed, the store has these runs as started, and the next start finds them.
+            State::Cancelling { leave_at } if leave_at <= now => {
+                self.stop();
+                return Next::Stop;
+            }
             State::Stopping { cancel_at } => cancel_at,
             State::Cancelling { leave_at } => Some(leave_at),
             _ => None,
@@ -423,8 +431,10 @@ impl Engine {
             Work::Closure(_) if slot.store.is_persistent() => {
                 return Err(SchedulerError::ClosureInPersistentStore { store: new.store });
             }
-            // No registered name can begin with a space, so this one is no one else's.
-            Work::Closure(task) => (TaskName::new(format!("closure {}", slot.next_job_number))?, Some(task)),
+            Work::Closure(task) => {
+                self.closures += 1;
+                (TaskName::new(format!("closure {}", self.closures))?, Some(task))
+            }
         };
         let work = match &closure {
             Some(task) => task.clone(),

@@ -64,6 +64,9 @@ impl<'a> Tick<'a> {
     ) -> Result<(), StoreError> {
         // Of a run that is over already (left behind at a deadline, and late), nothing more is told.
         let Some(running) = self.live.running.get(&report.run) else { return Ok(()) };
+        if !self.runs_of(&running.run.job).running.contains(&report.run) {
+            return Ok(());
+        }
         let run = Run {
             started: report.started.or(running.run.started),
             finished: Some(report.finished),
