@@ -64,7 +64,9 @@ impl VirtualClock {
     pub fn set(&self, now: DateTime<Utc>) {
         *self.0.now.lock().unwrap_or_else(PoisonError::into_inner) = now;
         let wakers = self.0.wakers.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        wakers.iter().for_each(|wake| wake());
+        for wake in wakers {
+            wake();
+        }
     }
 }
 

@@ -95,11 +95,14 @@ pub(crate) enum Next {
     Stop,
 }
 
+/// A store under its name, and where the runs of its jobs report.
+pub(crate) type StorePart = (StoreName, Box<dyn JobStore>, Arc<dyn CompletionSink>);
+
 /// What the engine is made of.
 pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tasks: TaskRegistry,
-    pub(crate) stores: Vec<(StoreName, Box<dyn JobStore>, Arc<dyn CompletionSink>)>,
+    pub(crate) stores: Vec<StorePart>,
     pub(crate) executors: BTreeSet<ExecutorName>,
     pub(crate) retention: Retention,
 }
@@ -107,7 +110,7 @@ pub(crate) struct Parts {
 impl Engine {
     pub(crate) fn new(parts: Parts) -> Result<Self, StoreError> {
         let now = parts.clock.now();
-        let slot = |(name, mut store, sink): (StoreName, Box<dyn JobStore>, _)| {
+        let slot = |(name, mut store, sink): StorePart| {
             Ok(StoreSlot {
                 next_run: store.next_run_id()?,
                 name,

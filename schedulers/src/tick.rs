@@ -200,19 +200,16 @@ impl<'a> Tick<'a> {
             return;
         };
         let join = |one: Stretch, two: Option<Stretch>| two.map_or(one, |two| one.joined(two));
-        match job.policy.coalesce {
-            Coalesce::Earliest => {
-                let folded = join(Stretch::single(fire), before.take());
-                self.miss(&job.id, folded, MissedReason::Coalesced);
-            }
-            _ => {
-                let folded = join(waiting.fires, before.take());
-                waiting.fires = Stretch::single(fire);
-                self.batch.push(Transition::Start { run: waiting.id, started: None, scheduled: fire });
-                self.runs_of(&job.id).waiting = Some(waiting);
-                self.miss(&job.id, folded, MissedReason::Coalesced);
-            }
-        }
+        let folded = if job.policy.coalesce == Coalesce::Earliest {
+            join(Stretch::single(fire), before.take())
+        } else {
+            let folded = join(waiting.fires, before.take());
+            waiting.fires = Stretch::single(fire);
+            self.batch.push(Transition::Start { run: waiting.id, started: None, scheduled: fire });
+            self.runs_of(&job.id).waiting = Some(waiting);
+            folded
+        };
+        self.miss(&job.id, folded, MissedReason::Coalesced);
     }
 
     fn miss(&mut self, id: &JobId, fires: Stretch, reason: MissedReason) {

@@ -119,7 +119,8 @@ impl Zone {
 
 impl From<Tz> for Zone {
     fn from(tz: Tz) -> Self {
-        static TABLES: LazyLock<Box<[OnceLock<Box<[Span]>>]>> =
+        type Spans = OnceLock<Box<[Span]>>;
+        static TABLES: LazyLock<Box<[Spans]>> =
             LazyLock::new(|| TZ_VARIANTS.iter().map(|_| OnceLock::new()).collect());
         Self { tz, spans: TABLES[tz as usize].get_or_init(|| spans_of(tz)) }
     }

@@ -65,10 +65,8 @@ impl MemoryStore {
                         return Err(StoreError::Stale { id: id.clone(), expected: *from, found });
                     }
                 }
-                Transition::Record(run) => {
-                    if self.runs.contains_key(&run.id) || !recorded.insert(run.id) {
-                        return Err(StoreError::RunExists { run: run.id });
-                    }
+                Transition::Record(run) if self.runs.contains_key(&run.id) || !recorded.insert(run.id) => {
+                    return Err(StoreError::RunExists { run: run.id });
                 }
                 _ => {}
             }

@@ -9,17 +9,11 @@ use super::{CronExpression, DaysOfMonth, DaysOfWeek};
 impl Display for CronExpression {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if self.seconds != 1 || self.years.is_some() {
-            // The star says nothing in the seconds.
-            write!(
-                f,
-                "{} ",
-                Set { set: self.seconds, min: 0, max: 59, star: self.seconds == (1 << 60) - 1, names: &[] }
-            )?;
+            write!(f, "{} ", Set::with_free_star(self.seconds, 0, 59, &[]))?;
         }
-        let minutes = Set { set: self.minutes, min: 0, max: 59, star: self.minute_star, names: &[] };
-        let hours = Set { set: self.hours.into(), min: 0, max: 23, star: self.hour_star, names: &[] };
-        let all_months = self.months == 0b1_1111_1111_1110;
-        let months = Set { set: self.months.into(), min: 1, max: 12, star: all_months, names: &MONTHS };
+        let minutes = Set { values: self.minutes, min: 0, max: 59, star: self.minute_star, names: &[] };
+        let hours = Set { values: self.hours.into(), min: 0, max: 23, star: self.hour_star, names: &[] };
+        let months = Set::with_free_star(self.months.into(), 1, 12, &MONTHS);
         write!(f, "{minutes} {hours} {} {months} {}", self.days, self.weekdays)?;
         if let Some(years) = &self.years {
             for (position, years) in years.iter().enumerate() {
@@ -41,7 +35,7 @@ impl Display for DaysOfMonth {
         if self.days != 0 || self.star {
             list.item(format_args!(
                 "{}",
-                Set { set: self.days.into(), min: 1, max: 31, star: self.star, names: &[] }
+                Set { values: self.days.into(), min: 1, max: 31, star: self.star, names: &[] }
             ))?;
         }
         for back in bits(self.from_last.into()) {
@@ -64,7 +58,7 @@ impl Display for DaysOfWeek {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let mut list = List { f, empty: true };
         if self.weekdays != 0 || self.star {
-            let set = Set { set: self.weekdays.into(), min: 0, max: 6, star: self.star, names: &WEEKDAYS };
+            let set = Set { values: self.weekdays.into(), min: 0, max: 6, star: self.star, names: &WEEKDAYS };
             list.item(format_args!("{set}"))?;
         }
         for bit in bits(self.nth) {
@@ -94,7 +88,7 @@ impl List<'_, '_> {
 
 /// A field of plain values, in as few items as come easily.
 struct Set {
-    set: u64,
+    values: u64,
     min: u32,
     max: u32,
     /// Whether the text must begin with a star.
@@ -103,6 +97,12 @@ struct Set {
 }
 
 impl Set {
+    /// A field where a star means no more than the values it stands for: seconds and months.
+    fn with_free_star(values: u64, min: u32, max: u32, names: &'static [&'static str]) -> Self {
+        let star = (1..=(max - min) / 2).any(|step| Self::progression(min, max, step) == values);
+        Self { values, min, max, star, names }
+    }
+
     /// `first`, `first + step`, ... up to `last`.
     fn progression(first: u32, last: u32, step: u32) -> u64 {
         (first..=last).step_by(step as usize).fold(0, |set, value| set | 1 << value)
@@ -129,11 +129,11 @@ impl Display for Value {
 
 impl Display for Set {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let mut rest = self.set;
+        let mut rest = self.values;
         let mut list = List { f, empty: true };
         if self.star {
             // The expression began with a star and some step, so one of these fits.
-            let fits = |step: &u32| Self::progression(self.min, self.max, *step) & !self.set == 0;
+            let fits = |step: &u32| Self::progression(self.min, self.max, *step) & !self.values == 0;
             let step = (1..=self.max - self.min + 1).find(fits).unwrap_or(1);
             match step {
                 1 => list.item(format_args!("*"))?,
@@ -151,13 +151,9 @@ impl Display for Set {
                 rest &= !Self::progression(first, last, 1);
                 continue;
             }
-            let steps = if gap < 64 {
-                (1..)
-                    .take_while(|k| first + k * gap <= self.max && rest >> (first + k * gap) & 1 == 1)
-                    .count() as u32
-            } else {
-                0
-            };
+            let in_set = |value: u32| value <= self.max && rest >> value & 1 == 1;
+            let steps =
+                if gap < 64 { (1..64).take_while(|k| in_set(first + k * gap)).count() as u32 } else { 0 };
             if gap > 1 && steps >= 3 {
                 let last = first + steps * gap;
                 list.item(format_args!("{}-{}/{gap}", self.value(first), self.value(last)))?;

@@ -311,7 +311,7 @@ fn value<'a>(text: &'a str, rules: &Rules) -> Result<u32, Fault<'a>> {
         };
     }
     if let Some(position) = rules.names.iter().position(|name| name.eq_ignore_ascii_case(text)) {
-        return Ok(position as u32 + if rules.max == 12 { 1 } else { 0 });
+        return Ok(position as u32 + u32::from(rules.max == 12));
     }
     if text.is_empty() {
         return fault(text, format!("something is missing here; {} may stand here", allowed(rules)));

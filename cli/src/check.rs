@@ -1,0 +1,68 @@
+//! `matins check`: is this file sound, and what does it mean?
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use matins::triggers::Zone;
+use matins::{Clock, SystemClock};
+
+use crate::definition::{Definition, When};
+use crate::{config, crontab, diagnostic, read, show, system_zone};
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// A configuration if its name ends in .toml, else a crontab.
+    file: PathBuf,
+    /// The time zone of jobs that name none [default: the configuration's, else this machine's]
+    #[arg(long, value_name = "ZONE")]
+    tz: Option<Zone>,
+}
+
+/// How many fires of each job are shown.
+const FIRES: usize = 3;
+
+pub(crate) fn check(arguments: &CheckArguments) -> Result<(), String> {
+    let path = &arguments.file;
+    let text = read(path)?;
+    let zone = arguments.tz.unwrap_or_else(system_zone);
+    let is_config = path.extension().is_some_and(|extension| extension == "toml");
+    let (jobs, zone) = if is_config {
+        config::parse(&text, zone).map(|config| (config.jobs, arguments.tz.or(config.zone).unwrap_or(zone)))
+    } else {
+        crontab::parse(&text, zone).map(|jobs| (jobs, zone))
+    }
+    .map_err(|faults| diagnostic::report(path, &faults))?;
+
+    let now = SystemClock.now();
+    anstream::println!("{}: sound, {} jobs", path.display(), jobs.len());
+    for job in &jobs {
+        anstream::println!("\n{}", describe(job, zone, now));
+    }
+    Ok(())
+}
+
+fn describe(job: &Definition, zone: Zone, now: DateTime<Utc>) -> String {
+    let bold = anstyle::Style::new().bold();
+    let mut text = format!("{bold}{}{bold:#}: {}", job.id, job.when.describe(now));
+    let trigger = job.when.trigger(now);
+    let fires: Vec<String> = match (&job.when, &trigger) {
+        (When::Start, _) | (_, Err(_)) => Vec::new(),
+        (_, Ok(trigger)) => std::iter::successors(trigger.next_after(now), |last| trigger.next_after(*last))
+            .take(FIRES)
+            .map(|fire| show::local(fire, zone))
+            .collect(),
+    };
+    if job.paused {
+        text += "\n  paused";
+    } else if !fires.is_empty() {
+        text += &format!("\n  next: {}", fires.join(", "));
+    } else if matches!(job.when, When::At(_)) {
+        text += "\n  its time has passed; it would be left out";
+    }
+    let words: Vec<String> = std::iter::once(&job.command.program)
+        .chain(&job.command.arguments)
+        .map(|word| if word.contains(char::is_whitespace) { format!("{word:?}") } else { word.clone() })
+        .collect();
+    text + &format!("\n  runs: {}", words.join(" "))
+}

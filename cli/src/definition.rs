@@ -1,0 +1,111 @@
+//! A job as a file defines it, whatever the file's form.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use matins::prelude::*;
+use matins::{OnExhausted, Policy, Value};
+use serde_json::json;
+
+/// The task that all of them run.
+pub(crate) const COMMAND: &str = "command";
+
+/// A job as a file defines it.
+#[derive(Debug, Clone)]
+pub(crate) struct Definition {
+    pub(crate) id: String,
+    pub(crate) when: When,
+    pub(crate) command: Command,
+    pub(crate) policy: Policy,
+    pub(crate) paused: bool,
+    pub(crate) tags: BTreeSet<String>,
+}
+
+/// When a defined job fires.
+#[derive(Debug, Clone)]
+pub(crate) enum When {
+    /// Every so often, from the first time that the definition is met.
+    Every(TimeDelta),
+    Cron(CronTrigger),
+    At(DateTrigger),
+    /// Once, so long after the first time that the definition is met.
+    In(TimeDelta),
+    /// Once at each start of the daemon.
+    Start,
+}
+
+impl When {
+    /// The trigger, for a definition met at `now`.
+    pub(crate) fn trigger(&self, now: DateTime<Utc>) -> Result<Arc<dyn Trigger>, String> {
+        Ok(match self {
+            Self::Every(period) => {
+                Arc::new(IntervalTrigger::new(now, *period).map_err(|error| error.to_string())?)
+            }
+            Self::Cron(trigger) => Arc::new(trigger.clone()),
+            Self::At(trigger) => Arc::new(trigger.clone()),
+            Self::In(delay) => Arc::new(DateTrigger::new(now + *delay)),
+            Self::Start => Arc::new(DateTrigger::new(now)),
+        })
+    }
+
+    /// For people.
+    pub(crate) fn describe(&self, now: DateTime<Utc>) -> String {
+        match self {
+            Self::In(delay) => {
+                format!(
+                    "once, {} after it is first met",
+                    humantime::format_duration(delay.to_std().unwrap_or_default())
+                )
+            }
+            Self::Start => "once at each start".to_owned(),
+            other => other.trigger(now).map_or_else(|error| error, |trigger| trigger.describe()),
+        }
+    }
+
+    fn fingerprint(&self) -> Value {
+        match self {
+            Self::Every(period) => json!({"every": period.to_string()}),
+            Self::Cron(trigger) => json!({"cron": trigger}),
+            Self::At(trigger) => json!({"at": trigger}),
+            Self::In(delay) => json!({"in": delay.to_string()}),
+            Self::Start => json!("start"),
+        }
+    }
+}
+
+impl Definition {
+    /// What tells whether a definition has changed since it was last met.
+    pub(crate) fn fingerprint(&self) -> Value {
+        json!({
+            "when": self.when.fingerprint(),
+            "command": self.command,
+            "policy": self.policy,
+            "paused": self.paused,
+            "tags": self.tags,
+        })
+    }
+
+    /// The job, for a definition met at `now` in the file `source`.
+    pub(crate) fn job(&self, source: &str, now: DateTime<Utc>) -> Result<NewJob, String> {
+        // Kept when it is over, so that the next start knows that it was done.
+        let policy = Policy { on_exhausted: OnExhausted::Keep, ..self.policy.clone() };
+        let mut job = self
+            .when
+            .trigger(now)?
+            .task(COMMAND)
+            .id(&self.id)
+            .arguments(&self.command)
+            .policy(policy)
+            .metadata("source", source)
+            .metadata("definition", self.fingerprint())
+            .on_conflict(OnConflict::Replace);
+        for tag in &self.tags {
+            job = job.tag(tag);
+        }
+        if matches!(self.when, When::Start) {
+            job = job.first_fire(now);
+        }
+        Ok(if self.paused { job.paused() } else { job })
+    }
+}

@@ -1,0 +1,59 @@
+//! `matins next`: when a cron expression fires.
+
+use clap::Args;
+use matins::prelude::*;
+use matins::triggers::{CronExpression, Zone};
+use matins::{Clock, SystemClock};
+use serde_json::json;
+
+use crate::{show, system_zone};
+
+#[derive(Debug, Args)]
+pub(crate) struct NextArguments {
+    /// A cron expression: five fields, six with seconds first, seven with years last, or a nickname such as @daily.
+    expression: String,
+    /// The time zone in which it is meant [default: this machine's]
+    #[arg(long, value_name = "ZONE")]
+    tz: Option<Zone>,
+    /// Fires later than this: 2026-03-29T00:00 in that zone, or with Z or an offset [default: now]
+    #[arg(long, value_name = "INSTANT")]
+    from: Option<String>,
+    /// How many.
+    #[arg(short, long, value_name = "N", default_value_t = 5)]
+    number: usize,
+    /// As JSON: the fires in UTC and in local time.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn next(arguments: &NextArguments) -> Result<(), String> {
+    let zone = arguments.tz.unwrap_or_else(system_zone);
+    let expression = CronExpression::parse(&arguments.expression).map_err(|error| error.to_string())?;
+    let trigger = CronTrigger::new(expression, zone);
+    let now = SystemClock.now();
+    let from = match &arguments.from {
+        Some(text) => DateTrigger::parse(text, zone).map_err(|error| error.to_string())?.instant(),
+        None => now,
+    };
+    let fires = std::iter::successors(trigger.next_after(from), |last| trigger.next_after(*last));
+    let fires: Vec<_> = fires.take(arguments.number).collect();
+    if arguments.json {
+        let fires: Vec<_> = fires
+            .iter()
+            .map(|fire| json!({"utc": fire, "local": zone.with_offset(*fire).to_rfc3339()}))
+            .collect();
+        let answer = json!({"expression": trigger.expression(), "timezone": zone, "fires": fires});
+        anstream::println!("{answer:#}");
+        return Ok(());
+    }
+    let rows: Vec<Vec<String>> = fires
+        .iter()
+        .map(|fire| {
+            let offset = zone.with_offset(*fire).format("%:z").to_string();
+            vec![show::local(*fire, zone), offset, show::relative(*fire, now)]
+        })
+        .collect();
+    anstream::println!("{}, {zone}", trigger.expression());
+    anstream::print!("{}", show::table(&rows));
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! Times and tables for people.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use matins::triggers::Zone;
+
+/// `Tue 2026-11-24 13:05:03`, with a fraction where there is one.
+pub(crate) fn local(instant: DateTime<Utc>, zone: Zone) -> String {
+    let format = if instant.timestamp_subsec_micros() == 0 {
+        "%a %Y-%m-%d %H:%M:%S"
+    } else {
+        "%a %Y-%m-%d %H:%M:%S%.3f"
+    };
+    zone.with_offset(instant).format(format).to_string()
+}
+
+/// `in 3 s`, `in 2 h 5 min`, `3 s ago`: the two largest units.
+pub(crate) fn relative(instant: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let distance = instant - now;
+    let text = span(distance.abs());
+    if distance < TimeDelta::zero() { format!("{text} ago") } else { format!("in {text}") }
+}
+
+/// `250 ms`, `3.2 s`, `2 h 5 min`, `41 d 3 h`.
+pub(crate) fn span(span: TimeDelta) -> String {
+    let (seconds, millis) = (span.num_seconds(), span.num_milliseconds());
+    let two = |large: i64, large_unit: &str, small: i64, small_unit: &str| match small {
+        0 => format!("{large} {large_unit}"),
+        small => format!("{large} {large_unit} {small} {small_unit}"),
+    };
+    match seconds {
+        0 => format!("{millis} ms"),
+        1..10 if millis % 1000 != 0 => format!("{}.{} s", seconds, millis % 1000 / 100),
+        1..60 => format!("{seconds} s"),
+        60..3_600 => two(seconds / 60, "min", seconds % 60, "s"),
+        3_600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
+        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
+    }
+}
+
+/// Rows in aligned columns, two spaces apart and before; the first row is the heading.
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("  {cell:width$}"));
+        format!("{}\n", cells.collect::<String>().trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_short() {
+        let shown = |millis| span(TimeDelta::milliseconds(millis));
+        assert_eq!(
+            [4, 999, 1_000, 3_250, 59_400, 60_000, 125_000, 7_500_000, 90_000_000].map(shown),
+            ["4 ms", "999 ms", "1 s", "3.2 s", "59 s", "1 min", "2 min 5 s", "2 h 5 min", "1 d 1 h"]
+        );
+    }
+}

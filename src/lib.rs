@@ -1,0 +1,70 @@
+//! A job scheduler in parts that you can mix.
+//!
+//! **Triggers** say when, **job stores** remember, **executors** run, **schedulers** drive. This crate names them all;
+//! each is a crate of its own too, for a program that needs only one.
+//!
+//! ```no_run
+//! use matins::prelude::*;
+//!
+//! fn main() -> Result<(), SchedulerError> {
+//!     let scheduler = matins::scheduler().blocking()?;
+//!     scheduler.add(every(3.seconds()).run(|| println!("tick")))?;
+//!     scheduler.add(cron("0 9 * * MON-FRI").in_zone("Europe/Berlin").run(|| println!("good morning")))?;
+//!     scheduler.run();
+//!     Ok(())
+//! }
+//! ```
+//!
+//! | feature | what it adds | in the default |
+//! | --- | --- | --- |
+//! | `memory` | `MemoryStore` | yes |
+//! | `sqlite` | `SqliteStore`: jobs and ledger in one file, durable | |
+//! | `thread` | `ThreadExecutor`: a pool of threads | yes |
+//! | `command` | `CommandTask`: tasks that run a program | |
+//! | `full` | all of them | |
+//!
+//! What a trigger, a store, an executor owes is written at its trait: [`Trigger`](matins_core::Trigger),
+//! [`JobStore`](matins_core::JobStore), [`Executor`](matins_core::Executor).
+
+pub use matins_core as core;
+pub use matins_core::*;
+pub use matins_scheduler::{
+    BackgroundScheduler, BlockingScheduler, Events, Handle, NewJob, Retention, Schedule, SchedulerBuilder,
+    SchedulerError, SystemClock, VirtualClock,
+};
+pub use matins_triggers as triggers;
+
+#[cfg(feature = "thread")]
+pub use matins_executor_thread::ThreadExecutor;
+#[cfg(feature = "memory")]
+pub use matins_store_memory::MemoryStore;
+#[cfg(feature = "sqlite")]
+pub use matins_store_sqlite::{Durability, SqliteStore};
+#[cfg(feature = "command")]
+pub use matins_task_command::{Command, CommandTask, Inherit};
+
+/// A scheduler's builder with what most programs want: jobs in memory, run on a pool of threads, both under the
+/// name `default`. Naming another store or executor `default` takes their place.
+#[cfg(all(feature = "memory", feature = "thread"))]
+pub fn scheduler() -> SchedulerBuilder {
+    SchedulerBuilder::new().store("default", MemoryStore::new()).executor("default", ThreadExecutor::new())
+}
+
+/// What most programs need: `use matins::prelude::*`.
+pub mod prelude {
+    pub use crate::triggers::{CronTrigger, DateTrigger, IntervalTrigger, TimeUnits, at, cron, every};
+    pub use crate::{
+        BackgroundScheduler, BlockingScheduler, Coalesce, Event, Handle, JobQuery, NewJob, OnConflict,
+        Outcome, Overlap, RunQuery, Schedule, SchedulerBuilder, SchedulerError, Shutdown, TaskContext,
+        Trigger,
+    };
+
+    #[cfg(feature = "memory")]
+    pub use crate::MemoryStore;
+    #[cfg(feature = "sqlite")]
+    pub use crate::SqliteStore;
+    #[cfg(feature = "thread")]
+    pub use crate::ThreadExecutor;
+    #[cfg(feature = "command")]
+    pub use crate::{Command, CommandTask};
+}
