@@ -47,6 +47,9 @@ struct Plan {
 
 pub(crate) fn run(arguments: RunArguments) -> Result<(), String> {
     let plan = plan(arguments)?;
+    // From here on a signal stops it in order, also one that comes before the first job fires.
+    let signals =
+        Signals::new([SIGINT, SIGTERM]).map_err(|error| format!("cannot listen to signals: {error}"))?;
     let clock = SystemClock;
     let builder = SchedulerBuilder::new()
         .executor("default", ThreadExecutor::builder().workers(WORKERS).build())
@@ -64,7 +67,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), String> {
     let events = scheduler.subscribe();
     let zone = plan.zone;
     let printer = thread::spawn(move || log::print(events, zone));
-    stop_on_signals(scheduler.handle())?;
+    stop_on_signals(signals, scheduler.handle());
     scheduler.run();
     // It ends with the events; a panic in it has been shown already.
     let _ = printer.join();
@@ -116,9 +119,7 @@ fn with_store(builder: SchedulerBuilder, store: &str) -> Result<SchedulerBuilder
 }
 
 /// The first signal stops gracefully, the second cancels what runs.
-fn stop_on_signals(scheduler: Handle) -> Result<(), String> {
-    let mut signals =
-        Signals::new([SIGINT, SIGTERM]).map_err(|error| format!("cannot listen to signals: {error}"))?;
+fn stop_on_signals(mut signals: Signals, scheduler: Handle) {
     thread::spawn(move || {
         let mut how = Shutdown::Wait;
         for _ in signals.forever() {
@@ -133,7 +134,6 @@ fn stop_on_signals(scheduler: Handle) -> Result<(), String> {
             how = Shutdown::Now;
         }
     });
-    Ok(())
 }
 
 fn first_screen(

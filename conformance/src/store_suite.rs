@@ -490,7 +490,7 @@ impl Model {
     }
 }
 
-/// Random operations and reopenings, compared with [`Model`] after each. `MATINS_PROOF_CASES` sets the number of cases.
+/// Random operations and reopenings, compared with a plain model after each. `MATINS_PROOF_CASES` sets the number of cases.
 pub fn random_operations_agree_with_a_plain_model(factory: &mut dyn StoreFactory) {
     let cases = std::env::var("MATINS_PROOF_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(64);
     let config = Config { cases, failure_persistence: None, ..Config::default() };

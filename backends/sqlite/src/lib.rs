@@ -78,12 +78,13 @@ impl SqliteStore {
         let path = path.as_ref().to_owned();
         schema::refuse_foreign_file(&path)?;
         let owner = Owner::take(&path)?;
-        let failed = |source: rusqlite::Error| schema::open_error(&path, source);
-        let mut connection = Connection::open(&path).map_err(failed)?;
-        connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-        connection.set_prepared_statement_cache_capacity(64);
-        schema::prepare(&mut connection, &path, durability)?;
-        Ok(Self { connection, path, _owner: owner })
+        match connect(&path, durability) {
+            Ok(connection) => Ok(Self { connection, path, _owner: owner }),
+            Err(error) => {
+                owner.discard();
+                Err(error)
+            }
+        }
     }
 
     /// The file.
@@ -110,6 +111,15 @@ impl SqliteStore {
             Err(WriteError::Sqlite(error)) => Err(failed(error)),
         }
     }
+}
+
+fn connect(path: &Path, durability: Durability) -> Result<Connection, StoreError> {
+    let failed = |source: rusqlite::Error| schema::open_error(path, source);
+    let mut connection = Connection::open(path).map_err(failed)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    schema::prepare(&mut connection, path, durability)?;
+    Ok(connection)
 }
 
 fn failed_at(path: &Path, doing: &str) -> impl Fn(rusqlite::Error) -> StoreError + use<> {

@@ -1,0 +1,318 @@
+//! The command `matins` as its user meets it: bad input, a second start, a second owner, signals, a real crontab.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+use matins::{JobQuery, JobStore, Outcome, RunQuery, SqliteStore};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+const GENEROUS: Duration = Duration::from_secs(60);
+
+fn matins(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_matins"));
+    command.args(arguments).current_dir(directory).env("TZ", "UTC").stdin(Stdio::null());
+    command
+}
+
+fn output(directory: &Path, arguments: &[&str]) -> Output {
+    matins(directory, arguments).output().expect("the command runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+struct Daemon {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Daemon {
+    fn start(directory: &Path, arguments: &[&str]) -> Self {
+        let mut child = matins(directory, arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the daemon starts");
+        let (sender, lines) = mpsc::channel();
+        let forward = |output: Box<dyn std::io::Read + Send>, sender: mpsc::Sender<String>| {
+            let output = BufReader::new(output);
+            thread::spawn(move || {
+                output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+            });
+        };
+        forward(Box::new(child.stdout.take().expect("its output")), sender.clone());
+        forward(Box::new(child.stderr.take().expect("its errors")), sender);
+        Self { child, lines }
+    }
+
+    /// Waits for a line that contains `words`.
+    fn wait_for(&self, words: &str) -> String {
+        let mut seen = Vec::new();
+        loop {
+            match self.lines.recv_timeout(GENEROUS) {
+                Ok(line) if line.contains(words) => return line,
+                Ok(line) => seen.push(line),
+                Err(_) => panic!("waited for {words:?} and saw {seen:#?}"),
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+    }
+
+    fn stop(mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.child.wait().expect("it has ended")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn directory_with(files: &[(&str, &str)]) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        std::fs::write(directory.path().join(name), content).unwrap();
+    }
+    directory
+}
+
+fn listing(directory: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), std::fs::read(entry.path()).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+const SOUND: &str = "[jobs.a]\nevery = \"1h\"\ncommand = [\"true\"]\n";
+
+#[test]
+fn bad_input_gives_one_clear_error_and_exit_code_2_and_changes_nothing() {
+    let corrupt = format!("SQLite format 3\0{}", "rubbish ".repeat(600));
+    let directory = directory_with(&[
+        ("sound.toml", SOUND),
+        ("syntax.toml", "[jobs.a\n"),
+        ("key.toml", "[jobs.a]\nevrey = \"1h\"\ncommand = [\"true\"]\n"),
+        ("cron.toml", "[jobs.a]\ncron = \"0 25 * * *\"\ncommand = [\"true\"]\n"),
+        ("zone.toml", "timezone = \"Europe/Berlim\"\n"),
+        ("store.toml", "store = \"postgres:x\"\n"),
+        ("bad.crontab", "# comment\n0 9 * * MON-FRI echo fine\n0 9 * * MOM echo bad\n61 * * * * echo bad\n"),
+        ("zone.crontab", "CRON_TZ=Mars/Olympus\n0 9 * * * echo\n"),
+        ("never.crontab", "0 0 30 2 * echo never\n"),
+        ("text.db", "this is a letter to my aunt, and certainly no database\n"),
+        ("corrupt.db", &corrupt),
+    ]);
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["run", "nowhere.toml"], &["nowhere.toml"]),
+        (&["run", "syntax.toml"], &["syntax.toml:1:"]),
+        (&["run", "key.toml"], &["key.toml:2:1", "evrey"]),
+        (&["check", "cron.toml"], &["cron.toml:2:11", "25 is out of range"]),
+        (&["run", "cron.toml"], &["cron.toml:2:11", "0 to 23"]),
+        (&["run", "zone.toml"], &["zone.toml:1:12", "Europe/Berlin"]),
+        (&["run", "store.toml"], &["sqlite:PATH"]),
+        (&["run", "--crontab", "bad.crontab"], &["bad.crontab:3:9", "MON", "bad.crontab:4:1", "2 faults"]),
+        (&["check", "bad.crontab"], &["bad.crontab:3:9"]),
+        (&["run", "--crontab", "zone.crontab"], &["zone.crontab:1:", "Mars/Olympus"]),
+        (&["run", "--crontab", "never.crontab"], &["never.crontab:1:"]),
+        (&["run", "sound.toml", "--tz", "Europe/Berlim"], &["Europe/Berlin"]),
+        (&["run", "sound.toml", "--store", "sqlite:text.db"], &["text.db"]),
+        (&["run", "sound.toml", "--store", "sqlite:corrupt.db"], &["corrupt.db"]),
+        (&["run", "sound.toml", "--store", "sqlite:no/such/directory/x.db"], &["no/such/directory"]),
+        (&["next", "0 9 * *"], &["where five are needed"]),
+        (&["next", "0 9 * * MOM"], &["MON", "^^^"]),
+        (&["next", "0 9 * * *", "--from", "yesterday"], &["yesterday"]),
+    ];
+    let before = listing(directory.path());
+    for (arguments, words) in cases {
+        let output = output(directory.path(), arguments);
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
+        for word in *words {
+            assert!(errors.contains(word), "{arguments:?} says {word:?}: {errors}");
+        }
+        assert_eq!(errors.matches("error:").count(), 1, "{arguments:?}: one error: {errors}");
+        assert!(output.stdout.is_empty(), "{arguments:?} prints nothing else");
+        assert!(listing(directory.path()) == before, "{arguments:?} changes no file");
+    }
+}
+
+#[test]
+fn a_file_that_became_bad_leaves_the_store_as_it_was() {
+    let directory = directory_with(&[("jobs.toml", SOUND)]);
+    let daemon = Daemon::start(directory.path(), &["run", "jobs.toml"]);
+    daemon.wait_for("Ctrl-C");
+    assert!(daemon.stop().success());
+    let store = directory.path().join("matins.db");
+    let before = std::fs::read(&store).unwrap();
+
+    std::fs::write(directory.path().join("jobs.toml"), format!("{SOUND}\n[jobs.b]\nevery = \"0s\"\n"))
+        .unwrap();
+    let output = output(directory.path(), &["run", "jobs.toml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(std::fs::read(&store).unwrap() == before);
+}
+
+#[test]
+fn the_second_start_goes_on_from_the_store() {
+    let directory = directory_with(&[(
+        "jobs.toml",
+        "[jobs.quick]\nevery = \"200ms\"\ncommand = [\"true\"]\n\
+         [jobs.slow]\nevery = \"1h\"\ncommand = [\"true\"]\n\
+         [jobs.once]\nin = \"100ms\"\ncommand = [\"true\"]\n",
+    )]);
+    let first = Daemon::start(directory.path(), &["run", "jobs.toml"]);
+    first.wait_for("added once, quick, slow");
+    let slow = first.wait_for("  slow ");
+    first.wait_for("once             succeeded");
+    first.wait_for("quick            succeeded");
+    assert!(first.stop().success());
+
+    let second = Daemon::start(directory.path(), &["run", "jobs.toml"]);
+    second.wait_for("3 as before");
+    let when = |line: &str| line.split("  in ").next().unwrap().to_owned();
+    second.wait_for("  once  ");
+    let quick = second.wait_for("quick            succeeded");
+    assert!(quick.contains("due"), "{quick}");
+    assert!(second.stop().success());
+
+    let third = Daemon::start(directory.path(), &["run", "jobs.toml"]);
+    assert_eq!(when(&third.wait_for("  slow ")), when(&slow), "the hourly job keeps its next fire time");
+    assert!(third.stop().success());
+
+    let mut store = SqliteStore::open(directory.path().join("matins.db")).unwrap();
+    let runs = store.runs(&RunQuery::default()).unwrap();
+    let once = runs.iter().filter(|run| run.job == *"once").count();
+    assert_eq!(once, 1, "what was done once is not done again");
+    assert!(runs.iter().filter(|run| run.job == *"quick").count() >= 2, "the ledger is kept: {runs:?}");
+}
+
+#[test]
+fn the_store_follows_the_file() {
+    let directory = directory_with(&[("jobs.toml", SOUND)]);
+    let run = |content: &str, note: &str| {
+        std::fs::write(directory.path().join("jobs.toml"), content).unwrap();
+        let daemon = Daemon::start(directory.path(), &["run", "jobs.toml"]);
+        daemon.wait_for(note);
+        assert!(daemon.stop().success());
+    };
+    run(SOUND, "added a");
+    run(&SOUND.replace("1h", "2h"), "changed a");
+    run("[jobs.b]\nevery = \"1h\"\ncommand = [\"true\"]\n", "added b; removed a");
+    let mut store = SqliteStore::open(directory.path().join("matins.db")).unwrap();
+    let jobs = store.list(&JobQuery::default()).unwrap();
+    assert_eq!(jobs.iter().map(|job| job.id.as_str()).collect::<Vec<_>>(), ["b"]);
+}
+
+#[test]
+fn a_second_owner_is_refused_by_name() {
+    let directory = directory_with(&[("jobs.toml", SOUND)]);
+    let first = Daemon::start(directory.path(), &["run", "jobs.toml"]);
+    first.wait_for("Ctrl-C");
+    let second = output(directory.path(), &["run", "jobs.toml"]);
+    let errors = text(&second.stderr);
+    assert_eq!(second.status.code(), Some(2), "{errors}");
+    assert!(errors.contains(&first.child.id().to_string()), "it names the owner's process: {errors}");
+    assert!(first.stop().success());
+}
+
+#[test]
+fn the_first_signal_waits_for_what_runs() {
+    let directory = directory_with(&[(
+        "jobs.toml",
+        "[jobs.writer]\nin = \"1ms\"\nshell = \"touch begun; while ! test -e go; do sleep 0.02; done; touch ended\"\n",
+    )]);
+    let mut daemon = Daemon::start(directory.path(), &["run", "jobs.toml"]);
+    daemon.wait_for("Ctrl-C");
+    wait_until(|| directory.path().join("begun").exists());
+    daemon.signal(Signal::INT);
+    daemon.wait_for("once more to stop at once");
+    std::fs::write(directory.path().join("go"), "").unwrap();
+    daemon.wait_for("writer           succeeded");
+    assert!(daemon.child.wait().unwrap().success());
+    assert!(directory.path().join("ended").exists());
+}
+
+#[test]
+fn the_second_signal_cancels_what_runs() {
+    let directory = directory_with(&[(
+        "jobs.toml",
+        "[jobs.long]\nin = \"1ms\"\nshell = \"touch begun; exec sleep 600\"\n",
+    )]);
+    let mut daemon = Daemon::start(directory.path(), &["run", "jobs.toml"]);
+    wait_until(|| directory.path().join("begun").exists());
+    daemon.signal(Signal::TERM);
+    daemon.wait_for("once more to stop at once");
+    daemon.signal(Signal::TERM);
+    daemon.wait_for("long             cancelled");
+    assert!(daemon.child.wait().unwrap().success());
+    let mut store = SqliteStore::open(directory.path().join("matins.db")).unwrap();
+    let runs = store.runs(&RunQuery::default()).unwrap();
+    assert_eq!(runs.iter().map(|run| run.outcome).collect::<Vec<_>>(), [Some(Outcome::Cancelled)]);
+}
+
+#[test]
+fn a_real_crontab_runs() {
+    let directory = directory_with(&[(
+        "crontab",
+        "# what the machine does at start\n\
+         \n\
+         SHELL=/bin/sh\n\
+         GREETING = \"good morning\"\n\
+         MAILTO=root\n\
+         CRON_TZ=Europe/Berlin\n\
+         @reboot\tcat > letter; echo $GREETING >> letter; mv letter letter.done%dear aunt,%100\\% well\n\
+         */5 9-17 * * mon-fri\techo working\n\
+         0 4 * * 7\techo sunday\n\
+         @daily echo daily\n",
+    )]);
+    let home = directory.path().to_str().unwrap();
+    let mut command = matins(directory.path(), &["run", "--crontab", "crontab", "--store", "memory"]);
+    let mut child = command.env("HOME", home).stdout(Stdio::null()).spawn().unwrap();
+    wait_until(|| directory.path().join("letter.done").exists());
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+    let letter = std::fs::read_to_string(directory.path().join("letter.done")).unwrap();
+    assert_eq!(letter, "dear aunt,\n100% well\ngood morning\n");
+
+    let check = text(&output(directory.path(), &["check", "crontab"]).stdout);
+    assert!(check.contains("4 jobs"), "{check}");
+    assert!(check.contains("Europe/Berlin"), "{check}");
+}
+
+#[test]
+fn next_computes_fire_times() {
+    let directory = directory_with(&[]);
+    let arguments = ["next", "30 2 * * *", "--tz", "Europe/Berlin", "--from", "2026-03-28T12:00", "-n", "2"];
+    let people = text(&output(directory.path(), &arguments).stdout);
+    assert!(people.contains("Sun 2026-03-29 03:00:00  +02:00"), "the first instant after the gap: {people}");
+    assert!(people.contains("Mon 2026-03-30 02:30:00  +02:00"), "{people}");
+
+    let json = output(directory.path(), &[&arguments[..], &["--json"]].concat()).stdout;
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["fires"][0]["utc"], "2026-03-29T01:00:00Z");
+    assert_eq!(json["fires"][1]["local"], "2026-03-30T02:30:00+02:00");
+}
+
+/// Looks again and again until it is so.
+fn wait_until(is_so: impl Fn() -> bool) {
+    let limit = std::time::Instant::now() + GENEROUS;
+    while !is_so() {
+        assert!(std::time::Instant::now() < limit, "it did not come about");
+        thread::yield_now();
+    }
+}
