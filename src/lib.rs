@@ -68,3 +68,8 @@ pub mod prelude {
     #[cfg(feature = "command")]
     pub use crate::{Command, CommandTask};
 }
+
+/// The program in the README compiles.
+#[cfg(all(doctest, feature = "full"))]
+#[doc = include_str!("../README.md")]
+mod readme {}

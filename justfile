@@ -1,0 +1,35 @@
+# One name for each chore; each is a plain cargo command.
+
+# Lists the chores.
+default:
+    @just --list
+
+# Runs the example configuration.
+run:
+    cargo run --release -- run examples/matins.toml
+
+# Runs all tests.
+test:
+    cargo test --workspace
+
+# The property tests with ten thousand cases each.
+proof:
+    MATINS_PROOF_CASES=10000 cargo test --release --workspace
+
+# Kills the daemon fifty times and reads the ledger.
+crash:
+    MATINS_CRASH_CYCLES=50 cargo test --release --test crash -- --nocapture
+
+# What an idle scheduler costs.
+bench-idle:
+    cargo bench -p matins-benches --bench idle
+
+# Lints, formatting, documentation.
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+    cargo fmt --all --check
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# Everything that must pass on main.
+ci:
+    bash .ci/run
