@@ -24,7 +24,7 @@ fn cpu_time() -> Duration {
 fn idle() -> Duration {
     let before = cpu_time();
     thread::sleep(WATCHED);
-    cpu_time() - before
+    cpu_time().saturating_sub(before)
 }
 
 fn main() -> Result<(), SchedulerError> {

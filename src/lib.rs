@@ -23,8 +23,8 @@
 //! | `command` | `CommandTask`: tasks that run a program | |
 //! | `full` | all of them | |
 //!
-//! What a trigger, a store, an executor owes is written at its trait: [`Trigger`](matins_core::Trigger),
-//! [`JobStore`](matins_core::JobStore), [`Executor`](matins_core::Executor).
+//! What a trigger, a store, an executor owes is written at its trait: [`Trigger`],
+//! [`JobStore`], [`Executor`].
 
 pub use matins_core as core;
 pub use matins_core::*;

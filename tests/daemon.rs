@@ -58,7 +58,7 @@ impl Daemon {
             match self.lines.recv_timeout(GENEROUS) {
                 Ok(line) if line.contains(words) => return line,
                 Ok(line) => seen.push(line),
-                Err(_) => panic!("waited for {words:?} and saw {seen:#?}"),
+                Err(error) => panic!("waited for {words:?}, {error}; saw {seen:#?}"),
             }
         }
     }
