@@ -1,5 +1,6 @@
 //! When does a job fire? A trigger is a set of instants, and its one method is the successor in that set.
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// The smallest implementation is shown on the [crate's page](crate).
 #[typetag::serde(tag = "type")]
-pub trait Trigger: Debug + Send + Sync {
+pub trait Trigger: Any + Debug + Send + Sync {
     /// The first instant of the set that is strictly later than `after`, or `None` when there are no more.
     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>>;
 

@@ -1,6 +1,9 @@
 //! One instant, given as such or as a local time in a zone.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use std::fmt::{self, Display, Formatter};
+use std::str::FromStr;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, Utc};
 use matins_core::{Trigger, round_up_to_microsecond};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -92,6 +95,29 @@ impl DateTrigger {
     /// The instant at which it fires.
     pub fn instant(&self) -> DateTime<Utc> {
         self.instant
+    }
+}
+
+impl Display for DateTrigger {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.local {
+            Some((local, zone)) => write!(f, "{} {zone}", local.format("%Y-%m-%dT%H:%M:%S%.f")),
+            None => f.write_str(&self.instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
+        }
+    }
+}
+
+impl FromStr for DateTrigger {
+    type Err = DateError;
+
+    /// Reads what [`parse`](Self::parse) reads, with the name of a zone behind a local time; else it is in UTC.
+    fn from_str(text: &str) -> Result<Self, DateError> {
+        match text.trim().rsplit_once(char::is_whitespace) {
+            Some((date, zone)) if zone.starts_with(|first: char| first.is_ascii_alphabetic()) => {
+                Self::parse(date, Zone::named(zone)?)
+            }
+            _ => Self::parse(text, Zone::utc()),
+        }
     }
 }
 

@@ -1,9 +1,14 @@
 //! A start, and every so often after it, in elapsed time.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::fmt::{self, Display, Formatter};
+use std::str::FromStr;
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use matins_core::{Stretch, Trigger, round_up_to_microsecond};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::duration::{self, Parts};
 
 /// Fires at `start + k * period` for every `k >= 0`, up to `end` inclusive.
 ///
@@ -48,6 +53,12 @@ pub enum IntervalError {
         /// The end given.
         end: DateTime<Utc>,
     },
+    /// A text that cannot be read.
+    #[error("cannot read {text:?}; write such as \"PT1M30S from 2026-01-01T00:00:00Z until 2027-01-01T00:00:00Z\", the end as you like")]
+    Unreadable {
+        /// The text.
+        text: String,
+    },
 }
 
 impl IntervalTrigger {
@@ -85,6 +96,34 @@ impl IntervalTrigger {
         self.start
     }
 
+    /// The fire times that both have, as an interval, by the Chinese remainder theorem; `None` where there are none.
+    pub(crate) fn intersection(&self, other: &Self) -> Option<Self> {
+        let (period, other_period) = (i128::from(self.period_micros), i128::from(other.period_micros));
+        let (start, other_start) =
+            (i128::from(self.start.timestamp_micros()), i128::from(other.start.timestamp_micros()));
+        let (divisor, inverse) = extended_gcd(period, other_period);
+        let distance = other_start - start;
+        if distance % divisor != 0 {
+            return None;
+        }
+        // start + k * period is in step with the other where k * (period / divisor) is distance / divisor, modulo:
+        let modulus = other_period / divisor;
+        let k = (distance / divisor).rem_euclid(modulus) * inverse.rem_euclid(modulus) % modulus;
+        let common_period = period * modulus;
+        let meeting = start + k * period;
+        let earliest = start.max(other_start);
+        let meeting = meeting + (earliest - meeting).max(0).div_euclid(common_period) * common_period;
+        let meeting = if meeting < earliest { meeting + common_period } else { meeting };
+        let first = DateTime::from_timestamp_micros(i64::try_from(meeting).ok()?)?;
+        let end = [self.end, other.end].into_iter().flatten().min();
+        if end.is_some_and(|end| first > end) {
+            return None;
+        }
+        // One that is longer than can be held has one fire in all the years that can be.
+        let period_micros = i64::try_from(common_period).unwrap_or(i64::MAX);
+        Some(Self { period_micros, start: first, end })
+    }
+
     /// How many fire times are at or before `instant`, the end aside.
     fn count_until(&self, instant: DateTime<Utc>) -> i64 {
         let elapsed = i128::from(instant.timestamp_micros()) - i128::from(self.start.timestamp_micros());
@@ -96,6 +135,52 @@ impl IntervalTrigger {
     fn fire(&self, k: i64) -> Option<DateTime<Utc>> {
         let micros = k.checked_mul(self.period_micros)?.checked_add(self.start.timestamp_micros())?;
         DateTime::from_timestamp_micros(micros).filter(|fire| self.end.is_none_or(|end| *fire <= end))
+    }
+}
+
+/// The greatest common divisor, and what times `a` makes it, modulo `b`.
+fn extended_gcd(a: i128, b: i128) -> (i128, i128) {
+    let (mut divisor, mut rest) = (a, b);
+    let (mut inverse, mut next) = (1, 0);
+    while rest != 0 {
+        let quotient = divisor / rest;
+        (divisor, rest) = (rest, divisor - quotient * rest);
+        (inverse, next) = (next, inverse - quotient * next);
+    }
+    (divisor, inverse)
+}
+
+impl Display for IntervalTrigger {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let text = |instant: DateTime<Utc>| instant.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+        let period = duration::write(Parts::elapsed(self.period_micros));
+        write!(f, "{period} from {}", text(self.start))?;
+        match self.end {
+            Some(end) => write!(f, " until {}", text(end)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromStr for IntervalTrigger {
+    type Err = IntervalError;
+
+    /// Reads what `Display` writes: an ISO 8601 duration, a start, perhaps an end.
+    fn from_str(text: &str) -> Result<Self, IntervalError> {
+        let unreadable = || IntervalError::Unreadable { text: text.to_owned() };
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let (period, start, end) = match words[..] {
+            [period, "from", start] => (period, start, None),
+            [period, "from", start, "until", end] => (period, start, Some(end)),
+            _ => return Err(unreadable()),
+        };
+        let instant = |text: &str| text.parse::<DateTime<Utc>>().map_err(|_| unreadable());
+        let period = duration::read(period).and_then(Parts::as_elapsed).ok_or_else(unreadable)?;
+        let trigger = Self::new(instant(start)?, TimeDelta::microseconds(period))?;
+        match end {
+            Some(end) => trigger.until(instant(end)?),
+            None => Ok(trigger),
+        }
     }
 }
 
@@ -134,16 +219,15 @@ impl Trigger for IntervalTrigger {
     }
 
     fn describe(&self) -> String {
-        let mut text = format!("every {}", in_words(self.period_micros));
-        if let Some(end) = self.end {
-            text += &format!(" until {} UTC", end.format("%Y-%m-%d %H:%M:%S%.f"));
-        }
-        text
+        let period = in_words(self.period_micros, "");
+        let period = period.strip_prefix("1 ").filter(|unit| !unit.contains(' ')).unwrap_or(&period);
+        let end = self.end.map(|end| format!(" until {} UTC", end.format("%Y-%m-%d %H:%M:%S%.f")));
+        format!("every {period}{}", end.unwrap_or_default())
     }
 }
 
-/// A period in its largest whole units: "2 hours", "1 minute and 30 seconds".
-fn in_words(micros: i64) -> String {
+/// A period in its largest whole units: "2 hours", "1 minute and 30 seconds"; `zero` where it has none.
+pub(crate) fn in_words(micros: i64, zero: &str) -> String {
     const UNITS: [(i64, &str); 6] = [
         (604_800_000_000, "week"),
         (86_400_000_000, "day"),
@@ -154,20 +238,38 @@ fn in_words(micros: i64) -> String {
     ];
     let mut rest = micros;
     let mut parts = Vec::new();
-    for (size, name) in UNITS {
-        let count = rest / size;
-        rest %= size;
-        match count {
-            0 => {}
-            1 if parts.is_empty() && rest == 0 => parts.push(name.to_owned()),
-            1 => parts.push(format!("1 {name}")),
-            _ => parts.push(format!("{count} {name}s")),
+    for (size, unit) in UNITS {
+        if rest / size > 0 {
+            parts.push(((rest / size) as u64, unit));
         }
+        rest %= size;
     }
-    match parts.split_last() {
+    if let [(count, "microsecond")] = parts[..]
+        && count % 1000 == 0
+    {
+        parts = vec![(count / 1000, "millisecond")];
+    }
+    if parts.is_empty() { zero.to_owned() } else { counted(&parts) }
+}
+
+/// "2 hours", "1 minute and 30 seconds".
+fn counted(parts: &[(u64, &str)]) -> String {
+    let words: Vec<String> = parts
+        .iter()
+        .map(|(count, unit)| format!("{count} {unit}{}", if *count == 1 { "" } else { "s" }))
+        .collect();
+    match words.split_last() {
         Some((last, [])) => last.clone(),
         Some((last, before)) => format!("{} and {last}", before.join(", ")),
         None => String::new(),
+    }
+}
+
+/// What follows "every": "hour", "2 hours", "1 minute and 30 seconds".
+pub(crate) fn list(parts: &[(u64, &str)]) -> String {
+    match parts {
+        [(1, unit)] => (*unit).to_owned(),
+        parts => counted(parts),
     }
 }
 

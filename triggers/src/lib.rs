@@ -4,7 +4,12 @@
 //! | --- | --- | --- |
 //! | [`DateTrigger`] | one instant, or one local time in a zone | [`at("2026-12-24T18:00")`](at) |
 //! | [`IntervalTrigger`] | a start and every so often after it | [`every(3.seconds())`](every) |
-//! | [`CronTrigger`] | a crontab expression in a zone | [`cron("0 9 * * MON-FRI")`](cron()) |
+//! | [`CronTrigger`] | a cron expression in a zone: crontab's text, Quartz's, or [fields by name](CronFields) | [`cron("0 9 * * MON-FRI")`](cron()) |
+//! | [`CalendarTrigger`] | every so many years, months, weeks, days, at a local time | [`CalendarTrigger::from_date`] |
+//! | [`AnyTrigger`], [`AllTrigger`] | union, intersection | [`.or(...)`](Combine::or), [`.and(...)`](Combine::and) |
+//! | [`ExceptTrigger`], [`ExceptDatesTrigger`] | difference: from a trigger, from dates | [`.except(...)`](Combine::except), [`.except_dates(...)`](Combine::except_dates) |
+//! | [`JitterTrigger`] | each instant a little later, always by the same amount | [`.jitter(...)`](Combine::jitter) |
+//! | [`WindowTrigger`] | between a start and an end | [`.not_before(...)`](Combine::not_before), [`.not_after(...)`](Combine::not_after) |
 //!
 //! A trigger is pure: it reads no clock, and the same question always has the same answer. Local time goes through
 //! one module ([`Zone`]), and so does its one rule at offset changes:
@@ -27,15 +32,28 @@
 //! assert_eq!(nightly.next_after(evening).unwrap().to_rfc3339(), "2026-03-29T01:00:00+00:00");
 //! ```
 
+mod calendar;
 mod civil;
+mod combine;
 mod cron;
+#[cfg(feature = "cron")]
+mod cron_crate;
 mod date;
+mod duration;
 mod interval;
+mod jitter;
 mod sentence;
+mod window;
 mod zone;
 
-pub use cron::{CronError, CronExpression, CronTrigger, CronTriggerError};
+pub use calendar::{CalendarBuilder, CalendarError, CalendarTrigger};
+pub use crate::cron::{CronError, CronExpression, CronFields, CronTrigger, CronTriggerError};
+pub use combine::{AllTrigger, AnyTrigger, CombineError, ExceptDatesTrigger, ExceptTrigger, SEARCH_LIMIT};
+#[cfg(feature = "cron")]
+pub use cron_crate::ScheduleTrigger;
 pub use date::{DateError, DateTrigger};
 pub use interval::{IntervalError, IntervalTrigger};
-pub use sentence::{At, Cron, Every, TimeUnits, at, cron, every};
+pub use jitter::{JitterError, JitterTrigger};
+pub use sentence::{At, Combine, Combined, Cron, Every, TimeUnits, at, cron, every};
+pub use window::{EndsBeforeStart, WindowTrigger};
 pub use zone::{UnknownZone, Zone};

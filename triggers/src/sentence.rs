@@ -2,12 +2,16 @@
 //!
 //! A sentence becomes a trigger when its job is added; what is wrong with it is the error of adding.
 
+use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use matins_core::{IntoTrigger, Trigger, TriggerError};
 
-use crate::{CronTrigger, DateTrigger, IntervalTrigger, Zone};
+use crate::{
+    AllTrigger, AnyTrigger, CronTrigger, DateTrigger, ExceptDatesTrigger, ExceptTrigger, IntervalTrigger,
+    JitterTrigger, WindowTrigger, Zone,
+};
 
 /// Durations as a person says them: `3.seconds()`, `90.minutes()`.
 pub trait TimeUnits {
@@ -145,5 +149,89 @@ impl At {
 impl IntoTrigger for At {
     fn into_trigger(self, _now: DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError> {
         Ok(Arc::new(DateTrigger::parse(&self.date, Zone::named(&self.zone)?)?))
+    }
+}
+
+/// Sentences joined: everything that can become a trigger can be combined with others.
+///
+/// ```
+/// use matins_triggers::{Combine, TimeUnits, cron, every};
+///
+/// let opening = cron("0 9 * * MON-FRI").in_zone("Europe/Berlin").or(cron("0 11 * * SAT").in_zone("Europe/Berlin"));
+/// let polite = every(1.hours()).jitter(5.minutes(), 42);
+/// # let _ = (opening, polite);
+/// ```
+pub trait Combine: IntoTrigger + Send + Sized + 'static {
+    /// When this or the other does: [`AnyTrigger`].
+    fn or(self, other: impl IntoTrigger + Send + 'static) -> Combined {
+        Combined::new(|now| Ok(Arc::new(AnyTrigger::new([self.into_trigger(now)?, other.into_trigger(now)?])?)))
+    }
+
+    /// When this and the other do: [`AllTrigger`].
+    fn and(self, other: impl IntoTrigger + Send + 'static) -> Combined {
+        Combined::new(|now| Ok(Arc::new(AllTrigger::new([self.into_trigger(now)?, other.into_trigger(now)?])?)))
+    }
+
+    /// When this does, but not the other: [`ExceptTrigger`].
+    fn except(self, other: impl IntoTrigger + Send + 'static) -> Combined {
+        Combined::new(|now| Ok(Arc::new(ExceptTrigger::new(self.into_trigger(now)?, other.into_trigger(now)?)?)))
+    }
+
+    /// When this does, but not on these dates of the zone's calendar: [`ExceptDatesTrigger`].
+    fn except_dates(
+        self,
+        dates: impl IntoIterator<Item = NaiveDate> + Send + 'static,
+        zone: impl Into<String>,
+    ) -> Combined {
+        let zone = zone.into();
+        Combined::new(move |now| {
+            let zone = Zone::named(&zone)?;
+            Ok(Arc::new(ExceptDatesTrigger::new(self.into_trigger(now)?, dates, zone)))
+        })
+    }
+
+    /// Each time a little later, by at most `max`, always by the same: [`JitterTrigger`].
+    fn jitter(self, max: TimeDelta, seed: u64) -> Combined {
+        Combined::new(move |now| Ok(Arc::new(JitterTrigger::new(self.into_trigger(now)?, max, seed)?)))
+    }
+
+    /// Only at or after `start`: [`WindowTrigger`].
+    fn not_before(self, start: DateTime<Utc>) -> Combined {
+        Combined::new(move |now| Ok(Arc::new(WindowTrigger::new(self.into_trigger(now)?).starting(start)?)))
+    }
+
+    /// Only at or before `end`: [`WindowTrigger`].
+    fn not_after(self, end: DateTime<Utc>) -> Combined {
+        Combined::new(move |now| Ok(Arc::new(WindowTrigger::new(self.into_trigger(now)?).until(end)?)))
+    }
+}
+
+impl<T: IntoTrigger + Send + Sized + 'static> Combine for T {}
+
+type Make = dyn FnOnce(DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError> + Send;
+
+/// A sentence made of sentences; see [`Combine`].
+#[must_use]
+pub struct Combined {
+    make: Box<Make>,
+}
+
+impl Combined {
+    fn new(
+        make: impl FnOnce(DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError> + Send + 'static,
+    ) -> Self {
+        Self { make: Box::new(make) }
+    }
+}
+
+impl fmt::Debug for Combined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Combined").finish_non_exhaustive()
+    }
+}
+
+impl IntoTrigger for Combined {
+    fn into_trigger(self, now: DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError> {
+        (self.make)(now)
     }
 }

@@ -57,7 +57,8 @@ impl Zone {
     /// When there is none; the error suggests the nearest.
     pub fn named(name: &str) -> Result<Self, UnknownZone> {
         name.parse::<Tz>().map(Self::from).map_err(|_| {
-            let wanted = name.to_lowercase();
+            // A longer text is near to no name.
+            let wanted = name.chars().take(40).collect::<String>().to_lowercase();
             let nearest = TZ_VARIANTS
                 .iter()
                 .map(|tz| (strsim::damerau_levenshtein(&wanted, &tz.name().to_lowercase()), tz.name()))
@@ -66,6 +67,16 @@ impl Zone {
                 .map(|(_, nearest)| nearest.to_owned());
             UnknownZone { name: name.to_owned(), nearest }
         })
+    }
+
+    /// Whether a zone has this name.
+    pub(crate) fn exists(name: &str) -> bool {
+        name.parse::<Tz>().is_ok()
+    }
+
+    #[cfg(feature = "cron")]
+    pub(crate) fn tz(self) -> Tz {
+        self.tz
     }
 
     /// Its name in the tz database.

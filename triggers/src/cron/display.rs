@@ -2,19 +2,23 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::parse::{MONTHS, WEEKDAYS};
+use super::items::{MONTHS, WEEKDAYS};
 use super::search::bits;
 use super::{CronExpression, DaysOfMonth, DaysOfWeek};
 
 impl Display for CronExpression {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if let Some(named) = &self.named {
+            return f.write_str(named);
+        }
         if self.seconds != 1 || self.years.is_some() {
             write!(f, "{} ", Set::with_free_star(self.seconds, 0, 59, &[]))?;
         }
         let minutes = Set { values: self.minutes, min: 0, max: 59, star: self.minute_star, names: &[] };
         let hours = Set { values: self.hours.into(), min: 0, max: 23, star: self.hour_star, names: &[] };
         let months = Set::with_free_star(self.months.into(), 1, 12, &MONTHS);
-        write!(f, "{minutes} {hours} {} {months} {}", self.days, self.weekdays)?;
+        let plus = if self.both_days && !self.days.star && !self.weekdays.star { "+" } else { "" };
+        write!(f, "{minutes} {hours} {} {months} {plus}{}", self.days, self.weekdays)?;
         if let Some(years) = &self.years {
             for (position, years) in years.iter().enumerate() {
                 f.write_str(if position == 0 { " " } else { "," })?;

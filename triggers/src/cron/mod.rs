@@ -1,19 +1,22 @@
 //! Crontab expressions: fields as bit sets, read by `parse`, searched by `search`, written by `display`.
 
+mod describe;
 mod display;
+mod error;
+mod items;
+mod named;
 mod parse;
 mod search;
+mod trigger;
 
 use std::str::FromStr;
 
-use chrono::{DateTime, Utc};
-use matins_core::Trigger;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
-pub use parse::CronError;
+pub use error::CronError;
+pub use named::CronFields;
+pub use trigger::{CronTrigger, CronTriggerError};
 
-use crate::zone::{UnknownZone, Zone};
 
 /// A crontab expression: which seconds, minutes, hours, days, months and years.
 ///
@@ -35,9 +38,12 @@ use crate::zone::{UnknownZone, Zone};
 /// by fives), or a list of them with commas. Names are read in any case.
 ///
 /// A day matches when the day of month *or* the day of week matches, unless one of the two fields begins with `*` (or
-/// `?`): then both must. That is crontab(5)'s rule as Debian's cron has it, where `*/2` counts as a star too.
+/// `?`): then both must. That is crontab(5)'s rule as Debian's cron has it, where `*/2` counts as a star too. A day of
+/// week that begins with `+` (`0 12 1 * +MON`) asks for both as well.
 ///
-/// The grammar is a superset of the Open Cron Pattern Specification's, <https://github.com/open-source-cron/ocps>.
+/// The grammar is a superset of the Open Cron Pattern Specification's, versions 1.0 to 1.4,
+/// <https://github.com/open-source-cron/ocps>. Fields may be given by name instead, as in APScheduler: see
+/// [`CronFields`].
 ///
 /// Expressions that mean the same are equal and are written alike, weekdays and months by name: `0 9 * * 1-5` is
 /// written `0 9 * * MON-FRI`.
@@ -59,11 +65,19 @@ pub struct CronExpression {
     months: u16,
     days: DaysOfMonth,
     weekdays: DaysOfWeek,
+    /// Day of month and day of week must both match.
+    both_days: bool,
+    /// ISO weeks, bits 1 to 53; 0 is every week.
+    weeks: u64,
     /// Sorted; `None` is every year.
     years: Option<Box<[YearRange]>>,
     /// Minute and hour begin with `*`: how the expression reads, and (neither) whether it is at fixed local times.
     minute_star: bool,
     hour_star: bool,
+    /// The [kinds](search::year_kind) of years in which some day matches.
+    year_kinds: u16,
+    /// How it is written, where its fields were given by name.
+    named: Option<Box<str>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -75,6 +89,7 @@ struct DaysOfMonth {
     /// Bits 1 to 31: the weekday nearest to that day.
     nearest_weekday: u32,
     last_weekday: bool,
+    by_weekday: DaysOfWeek,
     star: bool,
 }
 
@@ -105,7 +120,24 @@ impl CronExpression {
     /// # Errors
     /// When it breaks the grammar above, or no day ever matches it (30 February). The error shows the place.
     pub fn parse(text: &str) -> Result<Self, CronError> {
-        parse::expression(text)
+        if named::is_named(text) { named::expression(text) } else { parse::expression(text) }
+    }
+
+    /// Reads an expression as Quartz means it: six fields, seconds first, or seven with years last; **weekdays from 1 for
+    /// Sunday** to 7; `?` in one of the day fields, and `L` alone as a weekday is Saturday. See
+    /// <https://www.quartz-scheduler.org/documentation/quartz-2.3.0/tutorials/crontrigger.html>.
+    ///
+    /// It is written, saved and shown in the crontab form, where names stand for weekdays.
+    ///
+    /// ```
+    /// let second_friday = matins_triggers::CronExpression::parse_quartz("0 15 10 ? * 6#2").unwrap();
+    /// assert_eq!(second_friday, "15 10 ? * FRI#2".parse().unwrap());
+    /// ```
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_quartz(text: &str) -> Result<Self, CronError> {
+        parse::quartz(text)
     }
 
     /// Whether it is at *fixed local times* (minute and hour both do not begin with `*`) rather than at elapsed time.
@@ -133,63 +165,5 @@ impl TryFrom<String> for CronExpression {
 impl From<CronExpression> for String {
     fn from(expression: CronExpression) -> Self {
         expression.to_string()
-    }
-}
-
-/// Fires when the clocks of a zone match a crontab expression.
-///
-/// The crate's page states the rule at changes of the clocks. Fires are at whole seconds, from 1970 to 9999.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CronTrigger {
-    expression: CronExpression,
-    zone: Zone,
-}
-
-/// What makes no cron trigger.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum CronTriggerError {
-    /// The expression.
-    #[error(transparent)]
-    Expression(#[from] CronError),
-    /// The zone.
-    #[error(transparent)]
-    Zone(#[from] UnknownZone),
-}
-
-impl CronTrigger {
-    /// Fires when the clocks of `zone` match `expression`.
-    pub fn new(expression: CronExpression, zone: Zone) -> Self {
-        Self { expression, zone }
-    }
-
-    /// Reads an expression and the name of a zone.
-    ///
-    /// # Errors
-    /// When either cannot be read.
-    pub fn parse(expression: &str, zone: &str) -> Result<Self, CronTriggerError> {
-        Ok(Self::new(CronExpression::parse(expression)?, Zone::named(zone)?))
-    }
-
-    /// The expression.
-    pub fn expression(&self) -> &CronExpression {
-        &self.expression
-    }
-
-    /// The zone.
-    pub fn zone(&self) -> Zone {
-        self.zone
-    }
-}
-
-#[typetag::serde(name = "cron")]
-impl Trigger for CronTrigger {
-    fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let second = search::next_after(&self.expression, self.zone, after.timestamp())?;
-        DateTime::from_timestamp(second, 0)
-    }
-
-    fn describe(&self) -> String {
-        format!("{}, {}", self.expression, self.zone)
     }
 }

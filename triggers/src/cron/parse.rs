@@ -1,83 +1,11 @@
-//! Reads an expression in one pass, without allocating unless it names years, and marks the place of what it refuses.
+//! The text form of an expression: five to seven fields, or a nickname. Read in one pass, without allocating unless it
+//! names years.
 
-use std::error::Error;
-use std::fmt;
-use std::ops::Range;
-
-use super::{CronExpression, DaysOfMonth, DaysOfWeek, YEARS, YearRange};
-
-/// Why a text is no cron expression: shows the text, marks the place, and says what may stand there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CronError {
-    text: String,
-    place: Range<usize>,
-    field: Option<&'static str>,
-    message: String,
-}
-
-impl CronError {
-    /// The bytes of the text that could not be read, from 0; empty where something is missing.
-    pub fn place(&self) -> Range<usize> {
-        self.place.clone()
-    }
-
-    /// The field that they are in, where they are in one.
-    pub fn field(&self) -> Option<&'static str> {
-        self.field
-    }
-
-    /// What is wrong, without the text and the mark.
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-}
-
-impl fmt::Display for CronError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(field) = self.field {
-            write!(f, "{field}: ")?;
-        }
-        writeln!(f, "{}", self.message)?;
-        // Control characters are shown as spaces, so that the text stays on its line and the mark under its place.
-        let shown: String = self.text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        writeln!(f, "    {shown}")?;
-        let before = self.text[..self.place.start].chars().count();
-        let marked = self.text[self.place.clone()].chars().count().max(1);
-        write!(f, "    {:before$}{}", "", "^".repeat(marked))
-    }
-}
-
-impl Error for CronError {}
-
-/// A refused piece of the text, before it is made an error.
-struct Fault<'a> {
-    piece: &'a str,
-    message: String,
-}
-
-fn fault<T>(piece: &str, message: impl Into<String>) -> Result<T, Fault<'_>> {
-    Err(Fault { piece, message: message.into() })
-}
-
-/// What a field's numbers and names are.
-struct Rules {
-    name: &'static str,
-    min: u32,
-    max: u32,
-    names: &'static [&'static str],
-}
-
-const SECOND: Rules = Rules { name: "second", min: 0, max: 59, names: &[] };
-const MINUTE: Rules = Rules { name: "minute", min: 0, max: 59, names: &[] };
-const HOUR: Rules = Rules { name: "hour", min: 0, max: 23, names: &[] };
-const DAY: Rules = Rules { name: "day of month", min: 1, max: 31, names: &[] };
-const MONTH: Rules = Rules { name: "month", min: 1, max: 12, names: &MONTHS };
-const WEEKDAY: Rules = Rules { name: "day of week", min: 0, max: 7, names: &WEEKDAYS };
-const YEAR: Rules = Rules { name: "year", min: *YEARS.start() as u32, max: *YEARS.end() as u32, names: &[] };
-
-pub(super) const MONTHS: [&str; 12] =
-    ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
-pub(super) const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
+use super::error::{CronError, Fault, fault};
+use super::items::{
+    DAY, HOUR, MINUTE, MONTH, QUARTZ_WEEKDAY, Rules, SECOND, Span, WEEKDAY, YEAR, number, set, span, value,
+};
+use super::{CronExpression, DaysOfMonth, DaysOfWeek, YearRange};
 
 const NICKNAMES: [(&str, &str); 7] = [
     ("@yearly", "0 0 1 1 *"),
@@ -89,72 +17,112 @@ const NICKNAMES: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),
 ];
 
+/// Crontab's grammar.
 pub(super) fn expression(text: &str) -> Result<CronExpression, CronError> {
-    let error = |piece: &str, field, message| {
-        // Every piece is a part of the text, so that its address tells its place.
-        let start = (piece.as_ptr() as usize).saturating_sub(text.as_ptr() as usize).min(text.len());
-        let end = (start + piece.len()).min(text.len());
-        CronError { text: text.to_owned(), place: start..end, field, message }
-    };
     let trimmed = text.trim();
     if trimmed.starts_with('@') {
         let Some((_, meaning)) = NICKNAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(trimmed)) else {
-            return Err(error(trimmed, None, unknown_nickname(trimmed)));
+            return Err(CronError::new(text, trimmed, None, unknown_nickname(trimmed)));
         };
         return expression(meaning);
     }
-
-    let mut fields = [""; 7];
-    let mut count = 0;
-    for piece in trimmed.split_ascii_whitespace() {
-        if count == fields.len() {
-            return Err(error(piece, None, "an eighth field; an expression has five, six or seven".into()));
-        }
-        fields[count] = piece;
-        count += 1;
-    }
-    let (first, has_years) = match count {
-        5 => (0, false),
-        6 => (1, false),
-        7 => (1, true),
+    let (fields, count) = split(text)?;
+    match count {
+        5 => compile(text, "0", &fields[..5], None, &WEEKDAY),
+        6 => compile(text, fields[0], &fields[1..6], None, &WEEKDAY),
+        7 => compile(text, fields[0], &fields[1..6], Some(fields[6]), &WEEKDAY),
         _ => {
             let message = format!(
                 "{count} field{} where five are needed (minute, hour, day of month, month, day of week), \
                  six with seconds first, or seven with years last",
                 if count == 1 { "" } else { "s" }
             );
-            return Err(error(&trimmed[trimmed.len()..], None, message));
+            Err(CronError::new(text, &trimmed[trimmed.len()..], None, message))
         }
-    };
+    }
+}
 
+/// Quartz's grammar: seconds first, years perhaps last, weekdays from 1 for Sunday, one of the day fields `?`.
+pub(super) fn quartz(text: &str) -> Result<CronExpression, CronError> {
+    let (fields, count) = split(text)?;
+    if !matches!(count, 6 | 7) {
+        let message = format!(
+            "{count} field{} where Quartz needs six (second, minute, hour, day of month, month, day of week), \
+             or seven with years last",
+            if count == 1 { "" } else { "s" }
+        );
+        let end = text.trim_end().len();
+        return Err(CronError::new(text, &text[end..end], None, message));
+    }
+    if (fields[3] == "?") == (fields[5] == "?") {
+        let message = "Quartz needs `?` in one of day of month and day of week, and only in one".to_owned();
+        return Err(CronError::new(text, fields[5], Some(QUARTZ_WEEKDAY.name), message));
+    }
+    // A weekday that is `L` alone is Saturday.
+    let weekday = if fields[5].eq_ignore_ascii_case("L") { "7" } else { fields[5] };
+    let days = [fields[1], fields[2], fields[3], fields[4], weekday];
+    compile(text, fields[0], &days, (count == 7).then_some(fields[6]), &QUARTZ_WEEKDAY)
+}
+
+fn split(text: &str) -> Result<([&str; 7], usize), CronError> {
+    let mut fields = [""; 7];
+    let mut count = 0;
+    for piece in text.split_ascii_whitespace() {
+        if count == fields.len() {
+            let message = "an eighth field; an expression has five, six or seven".to_owned();
+            return Err(CronError::new(text, piece, None, message));
+        }
+        fields[count] = piece;
+        count += 1;
+    }
+    Ok((fields, count))
+}
+
+/// `five`: minute, hour, day of month, month, day of week.
+fn compile(
+    text: &str,
+    second: &str,
+    five: &[&str],
+    year: Option<&str>,
+    weekday_rules: &Rules,
+) -> Result<CronExpression, CronError> {
     let mark = |rules: &Rules| {
         let name = rules.name;
-        move |fault: Fault<'_>| error(fault.piece, Some(name), fault.message)
+        move |fault: Fault<'_>| CronError::new(text, fault.piece, Some(name), fault.message)
     };
-    let seconds = if first == 0 { 1 } else { set(fields[0], &SECOND).map_err(mark(&SECOND))? };
-    let minutes = set(fields[first], &MINUTE).map_err(mark(&MINUTE))?;
-    let hours = set(fields[first + 1], &HOUR).map_err(mark(&HOUR))? as u32;
-    let days = days_of_month(fields[first + 2]).map_err(mark(&DAY))?;
-    let months = set(fields[first + 3], &MONTH).map_err(mark(&MONTH))? as u16;
-    let weekdays = days_of_week(fields[first + 4]).map_err(mark(&WEEKDAY))?;
-    let years = if has_years { years(fields[6]).map_err(mark(&YEAR))? } else { None };
-
+    let seconds = if second == "0" { 1 } else { set(second, &SECOND).map_err(mark(&SECOND))? };
+    let minutes = set(five[0], &MINUTE).map_err(mark(&MINUTE))?;
+    let hours = set(five[1], &HOUR).map_err(mark(&HOUR))? as u32;
+    let days = days_of_month(five[2]).map_err(mark(&DAY))?;
+    let months = set(five[3], &MONTH).map_err(mark(&MONTH))? as u16;
+    let (weekday, both) = five[4].strip_prefix('+').map_or((five[4], false), |weekday| (weekday, true));
+    let weekdays = days_of_week(weekday, weekday_rules).map_err(mark(weekday_rules))?;
+    let years = match year {
+        Some(year) => years(year).map_err(mark(&YEAR))?,
+        None => None,
+    };
     let expression = CronExpression {
         seconds,
         minutes,
         hours,
         months,
+        weeks: 0,
+        both_days: both || days.star || weekdays.star,
         days,
         weekdays,
         years,
-        minute_star: fields[first].starts_with('*'),
-        hour_star: fields[first + 1].starts_with('*'),
+        minute_star: five[0].starts_with('*'),
+        hour_star: five[1].starts_with('*'),
+        year_kinds: 0,
+        named: None,
     };
-    if !expression.is_possible() {
-        let message = "no day of the calendar matches these days, months and years, so it would never fire";
-        return Err(error(trimmed, None, message.into()));
-    }
-    Ok(expression)
+    expression.completed().ok_or_else(|| never(text))
+}
+
+/// The error of an expression that is sound and has no fires.
+pub(super) fn never(text: &str) -> CronError {
+    let message = "no day of the calendar matches these days, months and years, so it would never fire";
+    CronError::new(text, text.trim(), None, message.to_owned())
 }
 
 fn unknown_nickname(found: &str) -> String {
@@ -163,15 +131,6 @@ fn unknown_nickname(found: &str) -> String {
     }
     let names: Vec<&str> = NICKNAMES.iter().map(|(name, _)| *name).collect();
     format!("there is no nickname {found:?}; there are {}", names.join(", "))
-}
-
-/// A field of plain items.
-fn set<'a>(field: &'a str, rules: &Rules) -> Result<u64, Fault<'a>> {
-    let mut set = 0;
-    for item in field.split(',') {
-        set |= span(item, rules)?.bits();
-    }
-    Ok(set)
 }
 
 fn days_of_month(field: &str) -> Result<DaysOfMonth, Fault<'_>> {
@@ -202,13 +161,13 @@ fn days_of_month(field: &str) -> Result<DaysOfMonth, Fault<'_>> {
     Ok(days)
 }
 
-fn days_of_week(field: &str) -> Result<DaysOfWeek, Fault<'_>> {
+fn days_of_week<'a>(field: &'a str, rules: &Rules) -> Result<DaysOfWeek, Fault<'a>> {
     let mut days = DaysOfWeek { star: begins_with_star(field), ..DaysOfWeek::default() };
     for item in field.split(',') {
         if item == "?" {
             days.weekdays = 0x7f;
         } else if let Some((weekday, nth)) = item.split_once('#') {
-            let weekday = value(weekday, &WEEKDAY)? % 7;
+            let weekday = rules.weekday(value(weekday, rules)?);
             if nth.eq_ignore_ascii_case("L") {
                 days.last |= 1 << weekday;
                 continue;
@@ -219,16 +178,15 @@ fn days_of_week(field: &str) -> Result<DaysOfWeek, Fault<'_>> {
             }
             days.nth |= 1 << (weekday * 5 + which - 1);
         } else if let Some(weekday) = item.strip_suffix(['L', 'l']).filter(|weekday| !weekday.is_empty()) {
-            days.last |= 1 << (value(weekday, &WEEKDAY)? % 7);
+            days.last |= 1 << (rules.weekday(value(weekday, rules)?));
         } else {
-            let span = span(item, &WEEKDAY)?.bits();
-            days.weekdays |= (span & 0x7f | span >> 7) as u8 & 0x7f;
+            days.weekdays |= rules.weekdays(span(item, rules)?.bits());
         }
     }
     Ok(days)
 }
 
-fn years(field: &str) -> Result<Option<Box<[YearRange]>>, Fault<'_>> {
+pub(super) fn years(field: &str) -> Result<Option<Box<[YearRange]>>, Fault<'_>> {
     if matches!(field, "*" | "?") {
         return Ok(None);
     }
@@ -245,105 +203,6 @@ fn years(field: &str) -> Result<Option<Box<[YearRange]>>, Fault<'_>> {
 
 fn begins_with_star(field: &str) -> bool {
     field.starts_with(['*', '?'])
-}
-
-/// The values `first`, `first + step`, ... up to `last`; weekdays may go past 7.
-struct Span {
-    first: u32,
-    last: u32,
-    step: u32,
-}
-
-impl Span {
-    fn bits(&self) -> u64 {
-        let mut bits = 0;
-        let mut value = self.first;
-        while value <= self.last {
-            bits |= 1 << value;
-            value += self.step;
-        }
-        bits
-    }
-}
-
-/// `*`, `a`, `a-b`, each also with `/step`.
-fn span<'a>(item: &'a str, rules: &Rules) -> Result<Span, Fault<'a>> {
-    let (range, step) = match item.split_once('/') {
-        Some((range, step)) => (range, Some(step)),
-        None => (item, None),
-    };
-    let (first, last) = if range == "*" {
-        // 7 is Sunday a second time.
-        (rules.min, if rules.max == 7 { 6 } else { rules.max })
-    } else if let Some((first, last)) = range.split_once('-') {
-        let (first_value, mut last_value) = (value(first, rules)?, value(last, rules)?);
-        if rules.max == 7 && last_value < first_value {
-            // Over the end of the week: FRI-MON is 5 to 8, where 8 is Monday.
-            last_value += 7;
-        }
-        if last_value < first_value {
-            return fault(
-                range,
-                format!("{first} comes after {last}; a range goes from the earlier to the later"),
-            );
-        }
-        (first_value, last_value)
-    } else {
-        let first = value(range, rules)?;
-        (first, if step.is_some() { if rules.max == 7 { 6.max(first) } else { rules.max } } else { first })
-    };
-    let step = match step {
-        Some(text) => match number(text, "a step, 1 or more")? {
-            0 => return fault(text, "a step of 0 would never get on; 1 or more may stand here"),
-            step => step,
-        },
-        None => 1,
-    };
-    Ok(Span { first, last, step })
-}
-
-/// A number or name of the field, in its range.
-fn value<'a>(text: &'a str, rules: &Rules) -> Result<u32, Fault<'a>> {
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return match text.parse::<u32>() {
-            Ok(value) if (rules.min..=rules.max).contains(&value) => Ok(value),
-            _ => fault(text, format!("{text} is out of range; {} may stand here", allowed(rules))),
-        };
-    }
-    if let Some(position) = rules.names.iter().position(|name| name.eq_ignore_ascii_case(text)) {
-        return Ok(position as u32 + u32::from(rules.max == 12));
-    }
-    if text.is_empty() {
-        return fault(text, format!("something is missing here; {} may stand here", allowed(rules)));
-    }
-    let upper = text.to_uppercase();
-    let nearest = rules
-        .names
-        .iter()
-        .map(|name| {
-            let distance = strsim::damerau_levenshtein(name, &upper);
-            (if upper.starts_with(name) { 0 } else { distance }, *name)
-        })
-        .min()
-        .filter(|(distance, _)| *distance <= 1);
-    let suggestion = nearest.map(|(_, name)| format!(" (did you mean {name}?)")).unwrap_or_default();
-    fault(text, format!("{text:?} cannot be read{suggestion}; {} may stand here", allowed(rules)))
-}
-
-fn allowed(rules: &Rules) -> String {
-    let Rules { min, max, names, .. } = rules;
-    let names = match names {
-        [first, .., last] => format!(" or {first} to {last}"),
-        _ => String::new(),
-    };
-    format!("{min} to {max}{names}, *, ranges (a-b), steps (/n) and lists (a,b)")
-}
-
-fn number<'a>(text: &'a str, allowed: &str) -> Result<u32, Fault<'a>> {
-    if text.is_empty() || text.len() > 5 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return fault(text, format!("{text:?} cannot be read; {allowed} may stand here"));
-    }
-    text.parse().or_else(|_| fault(text, format!("{text:?} is too large")))
 }
 
 #[cfg(test)]

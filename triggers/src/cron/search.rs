@@ -127,38 +127,105 @@ impl CronExpression {
         self.years.as_ref().is_none_or(|ranges| ranges.iter().any(|range| range.contains(year)))
     }
 
+    /// The first matching year from this one on, of a kind that has a matching day.
     fn next_year(&self, from: i32) -> Option<i32> {
-        match &self.years {
-            None => YEARS.contains(&from).then_some(from),
-            Some(ranges) => ranges.iter().filter_map(|range| range.next(from)).min(),
+        let mut year = from;
+        loop {
+            year = match &self.years {
+                None => YEARS.contains(&year).then_some(year),
+                Some(ranges) => ranges.iter().filter_map(|range| range.next(year)).min(),
+            }?;
+            if self.year_kinds == ALL_KINDS || self.year_kinds >> year_kind(year) & 1 == 1 {
+                return Some(year);
+            }
+            year += 1;
         }
     }
 
     /// The days of a month that match, as bits 1 to 31.
     fn days_of(&self, year: i32, month: u32) -> u32 {
+        let days = self.days_of_any_week(year, month);
+        if self.weeks == 0 { days } else { days & self.days_of_weeks(year, month) }
+    }
+
+    /// The same, where the weeks say nothing: it depends on the year's kind alone, as the weeks do not (those of early
+    /// January depend on the year before as well).
+    fn days_of_any_week(&self, year: i32, month: u32) -> u32 {
         let length = days_in_month(year, month);
         let first_weekday = weekday(days_from_civil(year, month, 1));
         let days = self.days.of_month(length, first_weekday);
         let weekdays = self.weekdays.of_month(length, first_weekday);
-        if self.days.star || self.weekdays.star { days & weekdays } else { days | weekdays }
+        if self.both_days { days & weekdays } else { days | weekdays }
+    }
+
+    /// The days of a month that lie in matching ISO weeks, as bits 1 to 31.
+    #[cold]
+    fn days_of_weeks(&self, year: i32, month: u32) -> u32 {
+        let first = days_from_civil(year, month, 1);
+        let mut days = 0;
+        // From Monday to Monday; a week belongs to the year of its Thursday, ISO 8601.
+        let mut monday = first - i64::from((weekday(first) + 6) % 7);
+        while monday < first + 31 {
+            let thursday = monday + 3;
+            let year = civil_from_days(thursday).year;
+            let week = (thursday - days_from_civil(year, 1, 1)) / 7 + 1;
+            if self.weeks >> week & 1 == 1 {
+                for day in monday.max(first)..=(monday + 6).min(first + 30) {
+                    days |= 1 << (day - first + 1);
+                }
+            }
+            monday += 7;
+        }
+        days & all_days(days_in_month(year, month))
+    }
+
+    /// The expression with its years looked through; `None` when no day ever matches.
+    pub(super) fn completed(mut self) -> Option<Self> {
+        self.year_kinds = if self.matches_in_every_month() { ALL_KINDS } else { self.find_year_kinds() };
+        self.is_possible().then_some(self)
+    }
+
+    /// Whether it is plain that every month of every year has a day that matches.
+    fn matches_in_every_month(&self) -> bool {
+        const EVERY_MONTH: u32 = 0x1fff_fffe;
+        let days = self.days.days & EVERY_MONTH;
+        let weekdays = self.weekdays.weekdays;
+        if self.both_days {
+            (weekdays == 0x7f && days != 0) || (days == EVERY_MONTH && weekdays != 0)
+        } else {
+            days != 0 || weekdays != 0
+        }
+    }
+
+    fn find_year_kinds(&self) -> u16 {
+        let has_day =
+            |year: i32| bits(self.months.into()).any(|month| self.days_of_any_week(year, month) != 0);
+        (2000..2028).filter(|year| has_day(*year)).fold(0, |kinds, year| kinds | 1 << year_kind(year))
     }
 
     /// Whether some day matches at all. The calendar repeats itself after 400 years.
-    pub(super) fn is_possible(&self) -> bool {
+    fn is_possible(&self) -> bool {
+        if self.years.is_none() && self.weeks == 0 {
+            return self.year_kinds != 0;
+        }
         let mut year = self.next_year(*YEARS.start());
         for _ in 0..=400 {
             let Some(some_year) = year else { return false };
-            let mut months = self.months;
-            while months != 0 {
-                if self.days_of(some_year, months.trailing_zeros()) != 0 {
-                    return true;
-                }
-                months &= months - 1;
+            if bits(self.months.into()).any(|month| self.days_of(some_year, month) != 0) {
+                return true;
             }
             year = self.next_year(some_year + 1);
         }
         false
     }
+}
+
+const ALL_KINDS: u16 = 0x3fff;
+
+/// Years are of 14 kinds, by the weekday of their first day and whether they are leap years; each kind comes within any
+/// 28 years in which every fourth one is a leap year.
+fn year_kind(year: i32) -> u32 {
+    weekday(days_from_civil(year, 1, 1)) * 2 + u32::from(days_in_month(year, 2) == 29)
 }
 
 impl YearRange {
@@ -178,6 +245,9 @@ impl DaysOfMonth {
         let mut days = self.days & all_days(length);
         if self.from_last | self.nearest_weekday != 0 || self.last_weekday {
             days |= self.by_arithmetic(length, first_weekday);
+        }
+        if self.by_weekday.nth != 0 || self.by_weekday.last != 0 {
+            days |= self.by_weekday.by_arithmetic(length, first_weekday);
         }
         days
     }

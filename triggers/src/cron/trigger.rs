@@ -1,0 +1,201 @@
+//! An expression in a zone, between a start and an end.
+
+use std::fmt::{self, Display, Formatter};
+use std::str::FromStr;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use matins_core::Trigger;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{CronError, CronExpression, describe, search};
+use crate::window::{EndsBeforeStart, Limits};
+use crate::zone::{UnknownZone, Zone};
+
+/// Fires when the clocks of a zone match a cron expression.
+///
+/// The crate's page states the rule at changes of the clocks. Fires are at whole seconds, from 1970 to 9999.
+///
+/// Its text is the expression, with its zone before it as in a crontab, or after it:
+///
+/// ```
+/// use matins_triggers::CronTrigger;
+///
+/// let trigger: CronTrigger = "CRON_TZ=Europe/Berlin 0 9 * * MON-FRI".parse().unwrap();
+/// assert_eq!(trigger, "0 9 * * 1-5 Europe/Berlin".parse().unwrap());
+/// assert_eq!(trigger.to_string(), "CRON_TZ=Europe/Berlin 0 9 * * MON-FRI");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Saved", into = "Saved")]
+pub struct CronTrigger {
+    expression: CronExpression,
+    zone: Zone,
+    limits: Limits,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    expression: CronExpression,
+    zone: Zone,
+    #[serde(flatten)]
+    limits: Limits,
+}
+
+/// What makes no cron trigger.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CronTriggerError {
+    /// The expression.
+    #[error(transparent)]
+    Expression(#[from] CronError),
+    /// The zone.
+    #[error(transparent)]
+    Zone(#[from] UnknownZone),
+    /// Its end lies before its start.
+    #[error(transparent)]
+    EndsBeforeStart(#[from] EndsBeforeStart),
+    /// A start or end in the text.
+    #[error("{text:?} after {word:?} is no instant; write one such as 2026-12-24T18:00:00Z")]
+    Limit {
+        /// `from` or `until`.
+        word: &'static str,
+        /// What stands there.
+        text: String,
+    },
+}
+
+impl CronTrigger {
+    /// Fires when the clocks of `zone` match `expression`.
+    pub fn new(expression: CronExpression, zone: Zone) -> Self {
+        Self { expression, zone, limits: Limits::default() }
+    }
+
+    /// Reads an expression, in the zone of this name where the text itself names none.
+    ///
+    /// # Errors
+    /// When either cannot be read.
+    pub fn parse(text: &str, zone: &str) -> Result<Self, CronTriggerError> {
+        let (rest, end) = take_limit(text, "until")?;
+        let (rest, start) = take_limit(rest, "from")?;
+        let (expression, own_zone) = take_zone(rest);
+        let zone = Zone::named(own_zone.unwrap_or(zone))?;
+        // The expression is a part of the text, so that the error's mark can be shown in the whole.
+        let offset = expression.as_ptr() as usize - text.as_ptr() as usize;
+        let expression = CronExpression::parse(expression).map_err(|error| error.within(text, offset))?;
+        Ok(Self { expression, zone, limits: Limits::new(start, end)? })
+    }
+
+    /// The same from `start` on, inclusive.
+    ///
+    /// # Errors
+    /// When its end lies before that.
+    pub fn starting(self, start: DateTime<Utc>) -> Result<Self, EndsBeforeStart> {
+        Ok(Self { limits: Limits::new(Some(start), self.limits.end)?, ..self })
+    }
+
+    /// The same up to `end`, inclusive.
+    ///
+    /// # Errors
+    /// When that lies before its start.
+    pub fn until(self, end: DateTime<Utc>) -> Result<Self, EndsBeforeStart> {
+        Ok(Self { limits: Limits::new(self.limits.start, Some(end))?, ..self })
+    }
+
+    /// The expression.
+    pub fn expression(&self) -> &CronExpression {
+        &self.expression
+    }
+
+    /// The zone.
+    pub fn zone(&self) -> Zone {
+        self.zone
+    }
+}
+
+/// Splits `... until 2026-12-24T18:00:00Z` off.
+fn take_limit<'a>(
+    text: &'a str,
+    word: &'static str,
+) -> Result<(&'a str, Option<DateTime<Utc>>), CronTriggerError> {
+    let Some((rest, last)) = text.trim_end().rsplit_once(char::is_whitespace) else { return Ok((text, None)) };
+    match rest.trim_end().strip_suffix(word) {
+        Some(rest) if rest.ends_with(char::is_whitespace) => match last.parse() {
+            Ok(instant) => Ok((rest, Some(instant))),
+            Err(_) => Err(CronTriggerError::Limit { word, text: last.to_owned() }),
+        },
+        _ => Ok((text, None)),
+    }
+}
+
+/// Splits `CRON_TZ=ZONE ...`, `TZ=ZONE ...` or `... ZONE` into the expression and the zone's name.
+fn take_zone(text: &str) -> (&str, Option<&str>) {
+    let trimmed = text.trim();
+    for prefix in ["CRON_TZ=", "TZ="] {
+        if let Some(rest) = trimmed.strip_prefix(prefix) {
+            let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+            let (zone, expression) = rest.split_at(end);
+            return (expression, Some(zone));
+        }
+    }
+    // No field of an expression has a slash after a letter as in `Europe/Berlin`, nor is one a zone's name.
+    if let Some((rest, last)) = trimmed.rsplit_once(char::is_whitespace)
+        && last.starts_with(|first: char| first.is_ascii_alphabetic())
+        && !last.contains('=')
+        && (last.bytes().filter(u8::is_ascii_alphabetic).count() > 4 && last.contains('/')
+            || Zone::exists(last))
+    {
+        return (rest, Some(last));
+    }
+    (text, None)
+}
+
+impl Display for CronTrigger {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "CRON_TZ={} {}", self.zone, self.expression)?;
+        let text = |instant: DateTime<Utc>| instant.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+        if let Some(start) = self.limits.start {
+            write!(f, " from {}", text(start))?;
+        }
+        if let Some(end) = self.limits.end {
+            write!(f, " until {}", text(end))?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for CronTrigger {
+    type Err = CronTriggerError;
+
+    /// In UTC where the text names no zone.
+    fn from_str(text: &str) -> Result<Self, CronTriggerError> {
+        Self::parse(text, "UTC")
+    }
+}
+
+impl TryFrom<Saved> for CronTrigger {
+    type Error = EndsBeforeStart;
+
+    fn try_from(saved: Saved) -> Result<Self, EndsBeforeStart> {
+        let limits = Limits::new(saved.limits.start, saved.limits.end)?;
+        Ok(Self { expression: saved.expression, zone: saved.zone, limits })
+    }
+}
+
+impl From<CronTrigger> for Saved {
+    fn from(trigger: CronTrigger) -> Self {
+        Self { expression: trigger.expression, zone: trigger.zone, limits: trigger.limits }
+    }
+}
+
+#[typetag::serde(name = "cron")]
+impl Trigger for CronTrigger {
+    fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let after = self.limits.search_from(after).timestamp();
+        let second = search::next_after(&self.expression, self.zone, after)?;
+        DateTime::from_timestamp(second, 0).filter(|fire| self.limits.allow_end(*fire))
+    }
+
+    fn describe(&self) -> String {
+        format!("{}, {}{}", describe::expression(&self.expression), self.zone, self.limits.describe())
+    }
+}

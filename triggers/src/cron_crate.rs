@@ -1,0 +1,69 @@
+//! A schedule of the crate `cron` as a trigger: how anyone's schedule plugs in.
+
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use cron::Schedule;
+use matins_core::Trigger;
+use serde::{Deserialize, Serialize};
+
+use crate::zone::Zone;
+
+/// Fires when a [`cron::Schedule`] does, in a zone; by that crate's grammar and its rules at changes of the clocks.
+///
+/// All that is needed to plug a schedule in: something that answers with the next instant, and a form to save it in.
+///
+/// ```
+/// use matins_core::Trigger;
+/// use matins_triggers::{ScheduleTrigger, Zone};
+///
+/// let schedule: cron::Schedule = "0 30 9 * * Mon-Fri".parse().unwrap();
+/// let trigger = ScheduleTrigger::new(schedule, Zone::utc());
+/// let fire = trigger.next_after("2026-11-27T12:00:00Z".parse().unwrap()).unwrap();
+/// assert_eq!(fire.to_rfc3339(), "2026-11-30T09:30:00+00:00");
+/// ```
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "Saved", into = "Saved")]
+pub struct ScheduleTrigger {
+    schedule: Schedule,
+    zone: Zone,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    schedule: String,
+    zone: Zone,
+}
+
+impl ScheduleTrigger {
+    /// Fires when the clocks of `zone` match `schedule`.
+    pub fn new(schedule: Schedule, zone: Zone) -> Self {
+        Self { schedule, zone }
+    }
+}
+
+#[typetag::serde(name = "cron_crate")]
+impl Trigger for ScheduleTrigger {
+    fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let local = after.with_timezone(&self.zone.tz());
+        self.schedule.after(&local).map(|next| next.to_utc()).find(|next| *next > after)
+    }
+
+    fn describe(&self) -> String {
+        format!("{}, {}", self.schedule, self.zone)
+    }
+}
+
+impl TryFrom<Saved> for ScheduleTrigger {
+    type Error = cron::error::Error;
+
+    fn try_from(saved: Saved) -> Result<Self, Self::Error> {
+        Ok(Self { schedule: Schedule::from_str(&saved.schedule)?, zone: saved.zone })
+    }
+}
+
+impl From<ScheduleTrigger> for Saved {
+    fn from(trigger: ScheduleTrigger) -> Self {
+        Self { schedule: trigger.schedule.source().to_owned(), zone: trigger.zone }
+    }
+}

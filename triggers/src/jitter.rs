@@ -1,0 +1,138 @@
+//! A trigger whose instants are shifted a little, always by the same amount.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use matins_core::{Trigger, round_up_to_microsecond};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Moves each instant of a trigger to a later one, by at most `max`: many jobs with one schedule and different seeds then
+/// do not all start at once.
+///
+/// The shift is a pure function of the instant and the seed, in whole microseconds, spread evenly over 0 to `max`. It never
+/// reaches the trigger's next instant, so that the order is kept and no two instants fall together.
+///
+/// ```
+/// use std::sync::Arc;
+/// use chrono::{DateTime, TimeDelta, Utc};
+/// use matins_core::Trigger;
+/// use matins_triggers::{CronTrigger, JitterTrigger};
+///
+/// let hourly: CronTrigger = "0 * * * *".parse().unwrap();
+/// let trigger = JitterTrigger::new(Arc::new(hourly), TimeDelta::minutes(5), 7).unwrap();
+/// let nine: DateTime<Utc> = "2026-11-24T09:00:00Z".parse().unwrap();
+/// let fire = trigger.next_after(nine - TimeDelta::seconds(1)).unwrap();
+/// assert!(fire >= nine && fire <= nine + TimeDelta::minutes(5));
+/// ```
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "Saved", into = "Saved")]
+pub struct JitterTrigger {
+    of: Arc<dyn Trigger>,
+    max_micros: i64,
+    seed: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    of: Arc<dyn Trigger>,
+    max_micros: i64,
+    seed: u64,
+}
+
+/// A jitter that is none.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("a jitter must be from 0 to 292,000 years, and was given as {max}")]
+pub struct JitterError {
+    /// The jitter given.
+    pub max: TimeDelta,
+}
+
+impl JitterTrigger {
+    /// The instants of `of`, each shifted by 0 to `max`, cut to the microsecond.
+    ///
+    /// # Errors
+    /// When `max` is negative, or longer than can be held.
+    pub fn new(of: Arc<dyn Trigger>, max: TimeDelta, seed: u64) -> Result<Self, JitterError> {
+        let max_micros = max.num_microseconds().filter(|max| *max >= 0).ok_or(JitterError { max })?;
+        Ok(Self { of, max_micros, seed })
+    }
+
+    /// The last instant of the inner trigger at or before `at`, where that is not more than `max` before it.
+    fn last_until(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let found = |back: i64| {
+            let from = at.checked_sub_signed(TimeDelta::microseconds(back))?;
+            self.of.next_after(from).filter(|fire| *fire <= at)
+        };
+        // The successor function is monotone, so the narrowest interval that still holds an instant holds the last.
+        let (mut none, mut some) = (0, self.max_micros.saturating_add(1));
+        let mut last = found(some)?;
+        while some - none > 1 {
+            let middle = none + (some - none) / 2;
+            match found(middle) {
+                Some(fire) => (some, last) = (middle, fire),
+                None => none = middle,
+            }
+        }
+        Some(last)
+    }
+
+    /// Where an instant of the inner trigger is moved to.
+    fn shifted(&self, instant: DateTime<Utc>) -> DateTime<Utc> {
+        let instant = round_up_to_microsecond(instant);
+        let room = match self.of.next_after(instant) {
+            Some(next) => (next - instant).num_microseconds().map_or(self.max_micros, |gap| gap - 1),
+            None => self.max_micros,
+        };
+        let choices = room.clamp(0, self.max_micros) as u64 + 1;
+        let hash = mix(instant.timestamp_micros() as u64 ^ mix(self.seed));
+        // The high part of the product spreads evenly: Lemire, "Fast Random Integer Generation in an Interval", 2019.
+        let shift = (u128::from(hash) * u128::from(choices)) >> 64;
+        instant.checked_add_signed(TimeDelta::microseconds(shift as i64)).unwrap_or(instant)
+    }
+}
+
+/// The finalizer of SplitMix64: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014.
+fn mix(value: u64) -> u64 {
+    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ value >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ value >> 31
+}
+
+impl TryFrom<Saved> for JitterTrigger {
+    type Error = JitterError;
+
+    fn try_from(saved: Saved) -> Result<Self, JitterError> {
+        Self::new(saved.of, TimeDelta::microseconds(saved.max_micros), saved.seed)
+    }
+}
+
+impl From<JitterTrigger> for Saved {
+    fn from(trigger: JitterTrigger) -> Self {
+        Self { of: trigger.of, max_micros: trigger.max_micros, seed: trigger.seed }
+    }
+}
+
+#[typetag::serde(name = "jitter")]
+impl Trigger for JitterTrigger {
+    fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        // Only the last instant before `after` can still be shifted past it: those before it stay before it.
+        if let Some(fire) = self.last_until(after).map(|last| self.shifted(last)).filter(|fire| *fire > after) {
+            return Some(fire);
+        }
+        self.of.next_after(after).map(|next| self.shifted(next))
+    }
+
+    fn describe(&self) -> String {
+        let max = crate::interval::in_words(self.max_micros, "0 seconds");
+        format!("{}, each up to {max} later", self.of.describe())
+    }
+}
+
+impl fmt::Display for JitterTrigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.describe())
+    }
+}

@@ -1,0 +1,151 @@
+//! A trigger between a start and an end.
+
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use matins_core::{Stretch, Trigger};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// The first and last instant that a trigger may fire at, both inclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Limits {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) start: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) end: Option<DateTime<Utc>>,
+}
+
+/// A trigger that ends before it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("a trigger from {start} to {end} ends before it starts; exchange the two")]
+pub struct EndsBeforeStart {
+    /// The start given.
+    pub start: DateTime<Utc>,
+    /// The end given.
+    pub end: DateTime<Utc>,
+}
+
+impl Limits {
+    pub(crate) fn new(
+        start: Option<DateTime<Utc>>,
+        end: Option<DateTime<Utc>>,
+    ) -> Result<Self, EndsBeforeStart> {
+        match (start, end) {
+            (Some(start), Some(end)) if end < start => Err(EndsBeforeStart { start, end }),
+            _ => Ok(Self { start, end }),
+        }
+    }
+
+    /// Where the search for an instant later than `after` begins.
+    pub(crate) fn search_from(&self, after: DateTime<Utc>) -> DateTime<Utc> {
+        match self.start {
+            Some(start) if after < start => {
+                start.checked_sub_signed(TimeDelta::nanoseconds(1)).unwrap_or(start)
+            }
+            _ => after,
+        }
+    }
+
+    pub(crate) fn allow_end(&self, fire: DateTime<Utc>) -> bool {
+        self.end.is_none_or(|end| fire <= end)
+    }
+
+    /// What follows a description: ", from ... until ...".
+    pub(crate) fn describe(&self) -> String {
+        let text = |instant: DateTime<Utc>| instant.format("%Y-%m-%d %H:%M:%S%.f UTC").to_string();
+        let start = self.start.map(|start| format!(", from {}", text(start))).unwrap_or_default();
+        let end = self.end.map(|end| format!(", until {}", text(end))).unwrap_or_default();
+        start + &end
+    }
+}
+
+/// The instants of another trigger between a start and an end, both inclusive.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use matins_triggers::{CronTrigger, WindowTrigger};
+///
+/// let daily: CronTrigger = "0 9 * * *".parse().unwrap();
+/// let in_may = WindowTrigger::new(Arc::new(daily))
+///     .starting("2026-05-01T00:00:00Z".parse().unwrap()).unwrap()
+///     .until("2026-05-31T23:59:59Z".parse().unwrap()).unwrap();
+/// # use matins_core::Trigger;
+/// let first = in_may.next_after("2026-01-01T00:00:00Z".parse().unwrap()).unwrap();
+/// assert_eq!(first.to_rfc3339(), "2026-05-01T09:00:00+00:00");
+/// ```
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "Saved", into = "Saved")]
+pub struct WindowTrigger {
+    of: Arc<dyn Trigger>,
+    limits: Limits,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    of: Arc<dyn Trigger>,
+    #[serde(flatten)]
+    limits: Limits,
+}
+
+impl WindowTrigger {
+    /// All instants of a trigger, until a start or an end is set.
+    pub fn new(of: Arc<dyn Trigger>) -> Self {
+        Self { of, limits: Limits::default() }
+    }
+
+    /// From `start` on.
+    ///
+    /// # Errors
+    /// When its end lies before that.
+    pub fn starting(self, start: DateTime<Utc>) -> Result<Self, EndsBeforeStart> {
+        Ok(Self { limits: Limits::new(Some(start), self.limits.end)?, ..self })
+    }
+
+    /// Up to `end`.
+    ///
+    /// # Errors
+    /// When that lies before its start.
+    pub fn until(self, end: DateTime<Utc>) -> Result<Self, EndsBeforeStart> {
+        Ok(Self { limits: Limits::new(self.limits.start, Some(end))?, ..self })
+    }
+}
+
+impl TryFrom<Saved> for WindowTrigger {
+    type Error = EndsBeforeStart;
+
+    fn try_from(saved: Saved) -> Result<Self, EndsBeforeStart> {
+        Ok(Self { of: saved.of, limits: Limits::new(saved.limits.start, saved.limits.end)? })
+    }
+}
+
+impl From<WindowTrigger> for Saved {
+    fn from(trigger: WindowTrigger) -> Self {
+        Self { of: trigger.of, limits: trigger.limits }
+    }
+}
+
+#[typetag::serde(name = "window")]
+impl Trigger for WindowTrigger {
+    fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let fire = self.of.next_after(self.limits.search_from(after))?;
+        self.limits.allow_end(fire).then_some(fire)
+    }
+
+    fn stretch(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> Option<Stretch> {
+        let until = self.limits.end.map_or(until, |end| end.min(until));
+        self.of.stretch(self.limits.search_from(after), until)
+    }
+
+    fn describe(&self) -> String {
+        format!("{}{}", self.of.describe(), self.limits.describe())
+    }
+}
+
+impl fmt::Display for WindowTrigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.describe())
+    }
+}
