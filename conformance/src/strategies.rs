@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::Trigger;
-use matins_triggers::{CronTrigger, DateTrigger, IntervalTrigger, Zone};
+use matins_triggers::{
+    AllTrigger, AnyTrigger, CalendarBuilder, CalendarTrigger, CronError, CronExpression, CronFields,
+    CronTrigger, DateTrigger, ExceptDatesTrigger, ExceptTrigger, IntervalTrigger, JitterTrigger,
+    WindowTrigger, Zone,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -93,8 +97,59 @@ pub fn expression() -> impl Strategy<Value = String> {
     )
 }
 
-/// Any trigger of `matins-triggers`. Expressions that can never fire are left out.
-pub fn trigger() -> impl Strategy<Value = Arc<dyn Trigger>> {
+/// Fields by name in the plain form: year, month, day, week, day of week, hour, minute. Most are stars, so that they match
+/// now and then.
+pub fn fields() -> impl Strategy<Value = [String; 7]> {
+    let rare = |field: BoxedStrategy<String>| prop_oneof![4 => Just("*".to_owned()), 1 => field];
+    let year = select(&["2024-2030", "*/2", "1990,2026", "2000-2040/3"][..]).prop_map(str::to_owned);
+    (
+        rare(year.boxed()),
+        rare(field(1, 12).boxed()),
+        rare(field(1, 31).boxed()),
+        rare(field(1, 52).boxed()),
+        rare(prop_oneof![field(0, 5), Just("mon-fri".to_owned())].boxed()),
+        field(0, 23),
+        field(0, 59),
+    )
+        .prop_map(|(year, month, day, week, weekday, hour, minute)| {
+            [year, month, day, week, weekday, hour, minute]
+        })
+}
+
+/// The expression of [`fields`].
+///
+/// # Errors
+/// When it never fires, or a step is larger than its field's range.
+pub fn named(fields: &[String; 7]) -> Result<CronExpression, CronError> {
+    let [year, month, day, week, weekday, hour, minute] = fields;
+    let fields = CronFields::new().year(year).month(month).day(day).week(week).day_of_week(weekday);
+    fields.hour(hour).minute(minute).build()
+}
+
+/// A calendar trigger of any period up to a few years.
+pub fn calendar() -> BoxedStrategy<CalendarBuilder> {
+    let period = prop_oneof![
+        (0_u32..3, 0_u32..30, Just(0), Just(0)),
+        (Just(0), Just(0), 0_u32..5, 0_u32..40),
+        (0_u32..2, 0_u32..14, 0_u32..3, 0_u32..10),
+    ];
+    (instant(), zone(), period, prop::bool::ANY, prop::option::of(instant()))
+        .prop_map(|(start, zone, (years, months, weeks, days), last_day, end)| {
+            let date = start.date_naive();
+            let builder = CalendarTrigger::from_date(date).years(years).months(months).weeks(weeks);
+            let none = years + months + weeks + days == 0;
+            let builder = builder.days(if none { 1 } else { days }).at(start.time()).zone(zone.name());
+            let builder = if last_day { builder.last_day() } else { builder };
+            match end.map(|end| end.date_naive()).filter(|end| *end >= date) {
+                Some(end) => builder.until(end),
+                None => builder,
+            }
+        })
+        .boxed()
+}
+
+/// Any trigger of `matins-triggers` that is not made of others. Expressions that can never fire are left out.
+pub fn simple_trigger() -> BoxedStrategy<Arc<dyn Trigger>> {
     let date = instant().prop_map(|instant| Arc::new(DateTrigger::new(instant)) as Arc<dyn Trigger>);
     let local_date = (instant(), zone()).prop_map(|(instant, zone)| {
         Arc::new(DateTrigger::local(instant.naive_utc(), zone).expect("in range")) as Arc<dyn Trigger>
@@ -106,9 +161,63 @@ pub fn trigger() -> impl Strategy<Value = Arc<dyn Trigger>> {
         let bounded = end.and_then(|end| trigger.clone().until(end).ok());
         Arc::new(bounded.unwrap_or(trigger)) as Arc<dyn Trigger>
     });
-    let cron = (expression(), zone()).prop_filter_map("never fires", |(expression, zone)| {
-        let trigger = CronTrigger::parse(&expression, zone.name()).ok()?;
-        Some(Arc::new(trigger) as Arc<dyn Trigger>)
+    let expression = prop_oneof![
+        3 => expression().prop_map(|text| CronExpression::parse(&text)),
+        2 => fields().prop_map(|fields| named(&fields)),
+    ];
+    let cron = (expression, zone(), prop::option::of(instant()), prop::option::of(instant()))
+        .prop_filter_map("never fires", |(expression, zone, start, end)| {
+            let trigger = CronTrigger::new(expression.ok()?, zone);
+            let trigger = start.map_or(Ok(trigger.clone()), |start| trigger.clone().starting(start)).ok()?;
+            let trigger = end.map_or(Ok(trigger.clone()), |end| trigger.clone().until(end)).ok()?;
+            Some(Arc::new(trigger) as Arc<dyn Trigger>)
+        });
+    let calendar = calendar()
+        .prop_map(|calendar| Arc::new(calendar.build().expect("a sound calendar")) as Arc<dyn Trigger>);
+    prop_oneof![1 => date, 1 => local_date, 2 => interval, 6 => cron, 2 => calendar].boxed()
+}
+
+/// Pairs that meet often enough for their intersection to be looked for: two crontabs of a zone, two intervals.
+fn companions() -> BoxedStrategy<[Arc<dyn Trigger>; 2]> {
+    let crontabs =
+        (crontab(), field(0, 59), zone()).prop_filter_map("never fires", |(text, minute, zone)| {
+            let one = CronTrigger::parse(&text, zone.name()).ok()?;
+            let other = CronTrigger::parse(&format!("{minute} * * * *"), zone.name()).ok()?;
+            Some([Arc::new(one) as Arc<dyn Trigger>, Arc::new(other) as Arc<dyn Trigger>])
+        });
+    let periods = (1_i64..5_000, 1_i64..5_000);
+    let intervals = (instant(), periods, -500_i64..500, -500_i64..500).prop_map(|(start, periods, a, b)| {
+        let interval = |steps: i64, period: i64| {
+            let period = TimeDelta::milliseconds(period);
+            let start = start + period * steps as i32;
+            Arc::new(IntervalTrigger::new(start, period).expect("a positive period")) as Arc<dyn Trigger>
+        };
+        [interval(a, periods.0), interval(b, periods.1)]
     });
-    prop_oneof![1 => date, 1 => local_date, 2 => interval, 6 => cron]
+    prop_oneof![crontabs, intervals].boxed()
+}
+
+/// Any trigger of `matins-triggers`, made of others too.
+pub fn trigger() -> BoxedStrategy<Arc<dyn Trigger>> {
+    let any = vec(simple_trigger(), 1..4)
+        .prop_map(|of| Arc::new(AnyTrigger::new(of).expect("members")) as Arc<dyn Trigger>);
+    let all = companions()
+        .prop_filter_map("never meet", |of| Some(Arc::new(AllTrigger::new(of).ok()?) as Arc<dyn Trigger>));
+    let except = companions().prop_filter_map("nothing is left", |[of, without]| {
+        Some(Arc::new(ExceptTrigger::new(of, without).ok()?) as Arc<dyn Trigger>)
+    });
+    let except_dates = (simple_trigger(), vec(instant(), 0..4), zone()).prop_map(|(of, dates, zone)| {
+        let dates = dates.into_iter().map(|date| date.date_naive());
+        Arc::new(ExceptDatesTrigger::new(of, dates, zone)) as Arc<dyn Trigger>
+    });
+    let jitter = (simple_trigger(), 0_i64..10_000_000_000, 0..u64::MAX).prop_map(|(of, max, seed)| {
+        let max = TimeDelta::microseconds(max);
+        Arc::new(JitterTrigger::new(of, max, seed).expect("a sound jitter")) as Arc<dyn Trigger>
+    });
+    let window = (simple_trigger(), instant(), instant()).prop_map(|(of, one, other)| {
+        let window = WindowTrigger::new(of).starting(one.min(other)).expect("no end yet");
+        Arc::new(window.until(one.max(other)).expect("in order")) as Arc<dyn Trigger>
+    });
+    prop_oneof![8 => simple_trigger(), 1 => any, 1 => all, 1 => except, 1 => except_dates, 1 => jitter, 1 => window]
+    .boxed()
 }

@@ -1,10 +1,16 @@
 //! The laws hold for random triggers, and crontab expressions mean what a literal reading says.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_conformance::literal::LiteralCrontab;
+use matins_conformance::literal::{LiteralCrontab, LiteralFields, calendar_dates};
 use matins_conformance::{laws, strategies};
 use matins_core::Trigger;
-use matins_triggers::{CronExpression, CronTrigger, Zone};
+use matins_triggers::{
+    AllTrigger, AnyTrigger, CalendarTrigger, CronExpression, CronTrigger, DateTrigger, ExceptDatesTrigger,
+    ExceptTrigger, IntervalTrigger, JitterTrigger, WindowTrigger, Zone,
+};
 use proptest::prelude::*;
 
 /// `MATINS_PROOF_CASES` sets the number of cases.
@@ -37,7 +43,7 @@ proptest! {
     }
 }
 
-fn fires(trigger: &CronTrigger, after: DateTime<Utc>, until: DateTime<Utc>) -> Vec<DateTime<Utc>> {
+fn fires(trigger: &dyn Trigger, after: DateTime<Utc>, until: DateTime<Utc>) -> Vec<DateTime<Utc>> {
     let mut fires = Vec::new();
     let mut last = after;
     while let Some(next) = trigger.next_after(last).filter(|next| *next <= until) {
@@ -60,6 +66,171 @@ proptest! {
             let until = after + TimeDelta::days(4);
             let literal = LiteralCrontab::new(&text).fires(zone, after, until);
             prop_assert_eq!(fires(&trigger, after, until), literal, "{} in {} after {}", text, zone, after);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config(100))]
+
+    #[test]
+    fn fields_by_name_fire_as_a_literal_reading_says(
+        fields in strategies::fields(),
+        zone in strategies::zone(),
+        after in strategies::instant(),
+    ) {
+        if let Ok(expression) = strategies::named(&fields) {
+            let read: Result<CronExpression, _> = expression.to_string().parse();
+            prop_assert_eq!(read.as_ref(), Ok(&expression));
+            let until = after + TimeDelta::days(10);
+            let literal = LiteralFields::new(fields.each_ref().map(String::as_str)).fires(zone, after, until);
+            let trigger = CronTrigger::new(expression, zone);
+            prop_assert_eq!(fires(&trigger, after, until), literal, "{} after {}", trigger, after);
+        }
+    }
+}
+
+/// What is written by `Display` reads back as the same.
+fn reads_back(text: &str, trigger: &Arc<dyn Trigger>) {
+    let read: Option<Arc<dyn Trigger>> = if let Ok(read) = text.parse::<DateTrigger>() {
+        Some(Arc::new(read))
+    } else if let Ok(read) = text.parse::<IntervalTrigger>() {
+        Some(Arc::new(read))
+    } else if let Ok(read) = text.parse::<CalendarTrigger>() {
+        Some(Arc::new(read))
+    } else {
+        text.parse::<CronTrigger>().ok().map(|read| Arc::new(read) as Arc<dyn Trigger>)
+    };
+    let read = read.unwrap_or_else(|| panic!("{text:?} does not read back"));
+    assert_eq!(&*read, &**trigger, "{text}");
+}
+
+fn written(trigger: &dyn Trigger) -> Option<String> {
+    let any: &dyn std::any::Any = trigger;
+    let written = any.downcast_ref::<DateTrigger>().map(ToString::to_string);
+    let written = written.or_else(|| any.downcast_ref::<IntervalTrigger>().map(ToString::to_string));
+    let written = written.or_else(|| any.downcast_ref::<CalendarTrigger>().map(ToString::to_string));
+    written.or_else(|| any.downcast_ref::<CronTrigger>().map(ToString::to_string))
+}
+
+/// The first fires after an instant; fewer where there are no more.
+fn walk(trigger: &dyn Trigger, after: DateTime<Utc>, count: usize) -> Vec<DateTime<Utc>> {
+    std::iter::successors(trigger.next_after(after), |last| trigger.next_after(*last)).take(count).collect()
+}
+
+/// The instants of two triggers as sets, up to where both are known.
+fn sets(
+    one: &dyn Trigger,
+    other: &dyn Trigger,
+    after: DateTime<Utc>,
+) -> (BTreeSet<DateTime<Utc>>, BTreeSet<DateTime<Utc>>, DateTime<Utc>) {
+    const COUNT: usize = 60;
+    let (mut one, mut other): (BTreeSet<_>, BTreeSet<_>) =
+        (walk(one, after, COUNT).into_iter().collect(), walk(other, after, COUNT).into_iter().collect());
+    let known = |set: &BTreeSet<DateTime<Utc>>| if set.len() < COUNT { None } else { set.last().copied() };
+    let until = [known(&one), known(&other)].into_iter().flatten().min().unwrap_or(DateTime::<Utc>::MAX_UTC);
+    one.retain(|fire| *fire <= until);
+    other.retain(|fire| *fire <= until);
+    (one, other, until)
+}
+
+proptest! {
+    #![proptest_config(config(100))]
+
+    #[test]
+    fn what_a_trigger_writes_reads_back(trigger in strategies::simple_trigger()) {
+        let text = written(&*trigger).expect("each has a text");
+        reads_back(&text, &trigger);
+    }
+
+    #[test]
+    fn a_calendar_goes_from_date_to_date_as_its_rule_says(
+        builder in strategies::calendar(),
+        start in strategies::instant(),
+        (years, months, weeks, days) in (0_u32..2, 0_u32..14, 0_u32..3, 0_u32..9),
+        last_day in prop::bool::ANY,
+        zone in strategies::zone(),
+    ) {
+        prop_assert!(builder.build().is_ok());
+        let date = start.date_naive();
+        let builder = CalendarTrigger::from_date(date).years(years).months(months).weeks(weeks).days(days);
+        let builder = if last_day { builder.last_day() } else { builder };
+        if let Ok(trigger) = builder.at(start.time()).zone(zone.name()).build() {
+            let dates = calendar_dates(date, years * 12 + months, weeks * 7 + days, last_day);
+            let mut expected: Vec<_> =
+                dates.take(20).map(|date| zone.instant_of(date.and_time(start.time())).unwrap()).collect();
+            expected.dedup();
+            let before = start - TimeDelta::days(3);
+            prop_assert_eq!(walk(&trigger, before, expected.len()), expected, "{}", trigger);
+        }
+    }
+
+    #[test]
+    fn combining_is_set_algebra(
+        one in strategies::simple_trigger(),
+        other in strategies::simple_trigger(),
+        after in strategies::instant(),
+    ) {
+        let (set, other_set, until) = sets(&*one, &*other, after);
+        let members = || [one.clone(), other.clone()];
+        let any = AnyTrigger::new(members()).unwrap();
+        let union: Vec<_> = set.union(&other_set).copied().collect();
+        prop_assert_eq!(fires(&any, after, until), union);
+        if let Ok(all) = AllTrigger::new(members()) {
+            let intersection: Vec<_> = set.intersection(&other_set).copied().collect();
+            prop_assert_eq!(fires(&all, after, until), intersection);
+        } else {
+            prop_assert!(set.intersection(&other_set).next().is_none());
+        }
+        if let Ok(except) = ExceptTrigger::new(one.clone(), other.clone()) {
+            let difference: Vec<_> = set.difference(&other_set).copied().collect();
+            prop_assert_eq!(fires(&except, after, until), difference);
+        } else {
+            prop_assert!(set.difference(&other_set).next().is_none());
+        }
+    }
+
+    #[test]
+    fn excepted_dates_and_windows_are_restrictions(
+        trigger in strategies::simple_trigger(),
+        after in strategies::instant(),
+        zone in strategies::zone(),
+        which in prop::collection::vec(0_usize..40, 0..6),
+        ends in (0_usize..40, 0_usize..40),
+    ) {
+        let all = walk(&*trigger, after, 40);
+        if let Some(last) = all.last().copied() {
+            let dates: BTreeSet<_> =
+                which.iter().filter_map(|index| all.get(*index)).map(|fire| zone.local(*fire).date()).collect();
+            let except = ExceptDatesTrigger::new(trigger.clone(), dates.clone(), zone);
+            let left: Vec<_> =
+                all.iter().copied().filter(|fire| !dates.contains(&zone.local(*fire).date())).collect();
+            prop_assert_eq!(fires(&except, after, last), left);
+
+            let (start, end) = (all[ends.0.min(ends.1).min(all.len() - 1)], all[ends.0.max(ends.1).min(all.len() - 1)]);
+            let window = WindowTrigger::new(trigger.clone()).starting(start).unwrap().until(end).unwrap();
+            let inside: Vec<_> = all.iter().copied().filter(|fire| *fire >= start && *fire <= end).collect();
+            prop_assert_eq!(fires(&window, after, last), inside);
+        }
+    }
+
+    #[test]
+    fn jitter_moves_each_instant_within_its_bounds(
+        trigger in strategies::simple_trigger(),
+        after in strategies::instant(),
+        max in 0_i64..10_000_000_000,
+        seed in 0..u64::MAX,
+    ) {
+        let max = TimeDelta::microseconds(max);
+        let jitter = JitterTrigger::new(trigger.clone(), max, seed).unwrap();
+        let instants = walk(&*trigger, after, 20);
+        for (position, instant) in instants.iter().enumerate() {
+            let moved = jitter.next_after(*instant - TimeDelta::nanoseconds(1)).unwrap();
+            prop_assert!(moved >= *instant && moved <= *instant + max, "{} became {}", instant, moved);
+            if let Some(next) = instants.get(position + 1) {
+                prop_assert!(moved < *next, "{} became {}, and {} follows", instant, moved, next);
+                prop_assert!(jitter.next_after(moved).unwrap() >= *next, "one for each");
+            }
         }
     }
 }

@@ -89,7 +89,9 @@ pub enum CalendarError {
     #[error(transparent)]
     Zone(#[from] UnknownZone),
     /// A text that cannot be read.
-    #[error("cannot read {text:?}; write such as \"P1M from 2026-01-31T08:00:00 Europe/Berlin until 2027-01-31 or last day\", the end and \"or last day\" as you like")]
+    #[error(
+        "cannot read {text:?}; write such as \"P1M from 2026-01-31T08:00:00 Europe/Berlin until 2027-01-31 or last day\", the end and \"or last day\" as you like"
+    )]
     Unreadable {
         /// The text.
         text: String,
@@ -200,7 +202,9 @@ impl Trigger for CalendarTrigger {
         // A day that exists comes again within 12 x 400 years, and the instant ends the search beyond the last year.
         for number in self.begin(around)..=i64::MAX {
             let Some(date) = self.date(number) else {
-                if month_number(self.builder.start) + number * i64::from(self.months) > i64::from(LAST_YEAR) * 12 {
+                if month_number(self.builder.start) + number * i64::from(self.months)
+                    > i64::from(LAST_YEAR) * 12
+                {
                     return None;
                 }
                 continue;
@@ -216,8 +220,11 @@ impl Trigger for CalendarTrigger {
     fn describe(&self) -> String {
         let CalendarBuilder { start, years, months, weeks, days, time, end, last_day, .. } = &self.builder;
         let parts = [(*years, "year"), (*months, "month"), (*weeks, "week"), (*days, "day")];
-        let parts: Vec<(u64, &str)> =
-            parts.into_iter().filter(|(count, _)| *count > 0).map(|(count, unit)| (count.into(), unit)).collect();
+        let parts: Vec<(u64, &str)> = parts
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, unit)| (count.into(), unit))
+            .collect();
         let missing = if *last_day { " (or the month's last day)" } else { "" };
         let end = end.map(|end| format!(" until {end}")).unwrap_or_default();
         format!("every {} at {}, from {start}{missing}{end}, {}", list(&parts), clock(*time), self.zone)

@@ -16,7 +16,7 @@ use crate::zone::Zone;
 /// How many instants of its members an intersection or a difference looks at for one answer, before it gives up.
 ///
 /// When it is built and finds nothing within that, it is refused; asked later, it answers that there are no more.
-pub const SEARCH_LIMIT: usize = 100_000;
+pub const SEARCH_LIMIT: usize = 10_000;
 
 /// Triggers that make none together.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -26,7 +26,9 @@ pub enum CombineError {
     #[error("nothing is given to combine; give at least one trigger")]
     Empty,
     /// Two intervals whose fires never coincide.
-    #[error("{one} and {other} never fire at the same instant: their fires keep a distance; give one the other's start")]
+    #[error(
+        "{one} and {other} never fire at the same instant: their fires keep a distance; give one the other's start"
+    )]
     NeverMeet {
         /// The one, described.
         one: String,
@@ -34,7 +36,9 @@ pub enum CombineError {
         other: String,
     },
     /// Nothing was found within the [`SEARCH_LIMIT`].
-    #[error("{what} has no fire among the first {SEARCH_LIMIT} instants that were looked at, so it is taken for one that never fires")]
+    #[error(
+        "{what} has no fire among the first {SEARCH_LIMIT} instants that were looked at, so it is taken for one that never fires"
+    )]
     NeverFires {
         /// The trigger, described.
         what: String,

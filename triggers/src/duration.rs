@@ -111,7 +111,9 @@ mod tests {
         }
         assert_eq!(Parts::elapsed(90_061_000_001).as_elapsed(), Some(90_061_000_001));
         assert_eq!(read("P1M").unwrap().as_elapsed(), None);
-        for text in ["", "P", "PT", "3S", "PT1Y", "P1H", "PT-1S", "PT1.S", "PT1.0000001S", "P99999999999D", "P1DT"] {
+        for text in
+            ["", "P", "PT", "3S", "PT1Y", "P1H", "PT-1S", "PT1.S", "PT1.0000001S", "P99999999999D", "P1DT"]
+        {
             assert_eq!(read(text), None, "{text}");
         }
     }

@@ -54,7 +54,9 @@ pub enum IntervalError {
         end: DateTime<Utc>,
     },
     /// A text that cannot be read.
-    #[error("cannot read {text:?}; write such as \"PT1M30S from 2026-01-01T00:00:00Z until 2027-01-01T00:00:00Z\", the end as you like")]
+    #[error(
+        "cannot read {text:?}; write such as \"PT1M30S from 2026-01-01T00:00:00Z until 2027-01-01T00:00:00Z\", the end as you like"
+    )]
     Unreadable {
         /// The text.
         text: String,

@@ -93,7 +93,7 @@ impl JitterTrigger {
     }
 }
 
-/// The finalizer of SplitMix64: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014.
+/// The finalizer of `SplitMix64`: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014.
 fn mix(value: u64) -> u64 {
     let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -119,7 +119,8 @@ impl From<JitterTrigger> for Saved {
 impl Trigger for JitterTrigger {
     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         // Only the last instant before `after` can still be shifted past it: those before it stay before it.
-        if let Some(fire) = self.last_until(after).map(|last| self.shifted(last)).filter(|fire| *fire > after) {
+        if let Some(fire) = self.last_until(after).map(|last| self.shifted(last)).filter(|fire| *fire > after)
+        {
             return Some(fire);
         }
         self.of.next_after(after).map(|next| self.shifted(next))

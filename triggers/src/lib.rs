@@ -46,8 +46,8 @@ mod sentence;
 mod window;
 mod zone;
 
-pub use calendar::{CalendarBuilder, CalendarError, CalendarTrigger};
 pub use crate::cron::{CronError, CronExpression, CronFields, CronTrigger, CronTriggerError};
+pub use calendar::{CalendarBuilder, CalendarError, CalendarTrigger};
 pub use combine::{AllTrigger, AnyTrigger, CombineError, ExceptDatesTrigger, ExceptTrigger, SEARCH_LIMIT};
 #[cfg(feature = "cron")]
 pub use cron_crate::ScheduleTrigger;

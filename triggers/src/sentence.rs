@@ -164,17 +164,23 @@ impl IntoTrigger for At {
 pub trait Combine: IntoTrigger + Send + Sized + 'static {
     /// When this or the other does: [`AnyTrigger`].
     fn or(self, other: impl IntoTrigger + Send + 'static) -> Combined {
-        Combined::new(|now| Ok(Arc::new(AnyTrigger::new([self.into_trigger(now)?, other.into_trigger(now)?])?)))
+        Combined::new(|now| {
+            Ok(Arc::new(AnyTrigger::new([self.into_trigger(now)?, other.into_trigger(now)?])?))
+        })
     }
 
     /// When this and the other do: [`AllTrigger`].
     fn and(self, other: impl IntoTrigger + Send + 'static) -> Combined {
-        Combined::new(|now| Ok(Arc::new(AllTrigger::new([self.into_trigger(now)?, other.into_trigger(now)?])?)))
+        Combined::new(|now| {
+            Ok(Arc::new(AllTrigger::new([self.into_trigger(now)?, other.into_trigger(now)?])?))
+        })
     }
 
     /// When this does, but not the other: [`ExceptTrigger`].
     fn except(self, other: impl IntoTrigger + Send + 'static) -> Combined {
-        Combined::new(|now| Ok(Arc::new(ExceptTrigger::new(self.into_trigger(now)?, other.into_trigger(now)?)?)))
+        Combined::new(|now| {
+            Ok(Arc::new(ExceptTrigger::new(self.into_trigger(now)?, other.into_trigger(now)?)?))
+        })
     }
 
     /// When this does, but not on these dates of the zone's calendar: [`ExceptDatesTrigger`].

@@ -4,7 +4,17 @@ use super::search::bits;
 use super::{CronExpression, DaysOfMonth, DaysOfWeek};
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 const WEEKDAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
@@ -17,7 +27,11 @@ pub(super) fn expression(expression: &CronExpression) -> String {
     let mut parts = vec![time(expression)];
     let month = one(expression.months.into()).map(|month| MONTHS[month as usize - 1]);
     let days = days(expression, month);
-    if days.is_empty() && parts[0].starts_with("at ") && !parts[0].contains("past") && !parts[0].contains("every") {
+    if days.is_empty()
+        && parts[0].starts_with("at ")
+        && !parts[0].contains("past")
+        && !parts[0].contains("every")
+    {
         parts.push("every day".to_owned());
     } else if !days.is_empty() {
         parts.push(days.clone());
@@ -29,7 +43,10 @@ pub(super) fn expression(expression: &CronExpression) -> String {
     match month {
         Some(month) if !days.contains(month) => parts.push(format!("in {month}")),
         None if expression.months != 0b1_1111_1111_1110 => {
-            parts.push(format!("in {}", ranges(expression.months.into(), |month| MONTHS[month as usize - 1].into())));
+            parts.push(format!(
+                "in {}",
+                ranges(expression.months.into(), |month| MONTHS[month as usize - 1].into())
+            ));
         }
         _ => {}
     }
@@ -74,8 +91,9 @@ fn time(expression: &CronExpression) -> String {
         (Some(1), Some(1)) if second.starts_with("every") => second,
         (Some(1), Some(1)) => format!("{second} of every minute"),
         _ if minutes.count_ones() * hours.count_ones() <= LISTED => {
-            let times: Vec<String> =
-                bits(hours).flat_map(|hour| bits(minutes).map(move |minute| clock(hour, minute, 0, false))).collect();
+            let times: Vec<String> = bits(hours)
+                .flat_map(|hour| bits(minutes).map(move |minute| clock(hour, minute, 0, false)))
+                .collect();
             format!("{second} of the minute {}", and(&times))
         }
         _ => format!("{second} of a minute, {}", minutes_and_hours(minutes, hours)),
@@ -85,7 +103,7 @@ fn time(expression: &CronExpression) -> String {
 /// The times of day of more than a few whole minutes.
 fn minutes_and_hours(minutes: u64, hours: u64) -> String {
     let first = (hours.trailing_zeros(), minutes.trailing_zeros());
-    let last = (63 - hours.leading_zeros(), 63 - minutes.leading_zeros());
+    let last = (hours.ilog2(), minutes.ilog2());
     let span = format!("from {} to {}", clock(first.0, first.1, 0, false), clock(last.0, last.1, 0, false));
     let hours_in_a_row = hours.count_ones() == last.0 - first.0 + 1;
     let every_hour = period(hours, 24) == Some(1);
@@ -132,7 +150,9 @@ fn days(expression: &CronExpression, month: Option<&str>) -> String {
 fn days_of_month(days: &DaysOfMonth, of_month: &str) -> String {
     let mut parts = Vec::new();
     let plain = u64::from(days.days);
-    if let Some(step) = (2..16).find(|step| plain == (1_u64..32).step_by(*step).fold(0, |set, day| set | 1 << day)) {
+    if let Some(step) =
+        (2..16).find(|step| plain == (1_u64..32).step_by(*step).fold(0, |set, day| set | 1 << day))
+    {
         parts.push(format!("every {} day {of_month} from the 1st", ordinal(step as u32)));
     } else if plain != 0 {
         parts.push(format!("the {} {of_month}", ranges(plain, ordinal)));
@@ -164,7 +184,10 @@ fn days_of_week(days: &DaysOfWeek, of_month: &str) -> String {
         0b100_0001 => parts.push("weekends".to_owned()),
         // From Monday on, as people count.
         weekdays => parts.extend(
-            (1..=7).map(|day| day % 7).filter(|day| weekdays >> day & 1 == 1).map(|day| format!("{}s", WEEKDAYS[day])),
+            (1..=7)
+                .map(|day| day % 7)
+                .filter(|day| weekdays >> day & 1 == 1)
+                .map(|day| format!("{}s", WEEKDAYS[day])),
         ),
     }
     for bit in bits(days.nth) {
@@ -178,13 +201,13 @@ fn days_of_week(days: &DaysOfWeek, of_month: &str) -> String {
 
 /// The step of a set that goes from 0 through the whole range evenly.
 fn period(set: u64, range: u32) -> Option<u32> {
-    (1..range).filter(|step| range % step == 0).find(|step| {
-        set == (0..range).step_by(*step as usize).fold(0, |set, value| set | 1 << value)
-    })
+    (1..range)
+        .filter(|step| range.is_multiple_of(*step))
+        .find(|step| set == (0..range).step_by(*step as usize).fold(0, |set, value| set | 1 << value))
 }
 
 fn one(set: u64) -> Option<u32> {
-    (set.count_ones() == 1).then(|| set.trailing_zeros())
+    set.is_power_of_two().then(|| set.trailing_zeros())
 }
 
 fn clock(hour: u32, minute: u32, second: u32, with_seconds: bool) -> String {
@@ -261,7 +284,10 @@ mod tests {
             ("15 30 9 * * *", "at 09:30:15 every day"),
             ("0 0 9 * * MON 2026", "at 09:00 on Mondays in 2026"),
             ("5,35 1-3 * * *", "at 01:05, 01:35, 02:05, 02:35, 03:05 and 03:35 every day"),
-            ("1-5 0-20/2 * * *", "at 1 to 5 minutes past the hour, in the hours 00, 02, 04, 06, 08, 10, 12, 14, 16, 18 and 20"),
+            (
+                "1-5 0-20/2 * * *",
+                "at 1 to 5 minutes past the hour, in the hours 00, 02, 04, 06, 08, 10, 12, 14, 16, 18 and 20",
+            ),
             ("hour=9 day='2nd tue'", "at 09:00 on the second Tuesday of the month"),
             ("week=1 day_of_week=mon hour=8", "at 08:00 on Mondays in ISO week 1"),
         ] {

@@ -11,6 +11,7 @@ pub struct CronError {
     place: Range<usize>,
     field: Option<&'static str>,
     message: String,
+    never_fires: bool,
 }
 
 impl CronError {
@@ -18,7 +19,18 @@ impl CronError {
     pub(super) fn new(text: &str, piece: &str, field: Option<&'static str>, message: String) -> Self {
         let start = (piece.as_ptr() as usize).saturating_sub(text.as_ptr() as usize).min(text.len());
         let end = (start + piece.len()).min(text.len());
-        Self { text: text.to_owned(), place: start..end, field, message }
+        Self { text: text.to_owned(), place: start..end, field, message, never_fires: false }
+    }
+
+    /// That of an expression that is sound and has no fires.
+    pub(super) fn never(text: &str) -> Self {
+        let message = "no day of the calendar matches these days, months and years, so it would never fire";
+        Self { never_fires: true, ..Self::new(text, text.trim(), None, message.to_owned()) }
+    }
+
+    /// Whether it can be read, and no day of the calendar matches it.
+    pub fn never_fires(&self) -> bool {
+        self.never_fires
     }
 
     /// The same, where the text read is a part of a larger one that begins so many bytes before it.

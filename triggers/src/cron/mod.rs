@@ -17,7 +17,6 @@ pub use error::CronError;
 pub use named::CronFields;
 pub use trigger::{CronTrigger, CronTriggerError};
 
-
 /// A crontab expression: which seconds, minutes, hours, days, months and years.
 ///
 /// # Grammar

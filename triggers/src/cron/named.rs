@@ -3,9 +3,7 @@
 use std::fmt::{Display, Write};
 
 use super::error::{CronError, Fault, fault};
-use super::items::{
-    DAY, HOUR, ISO_WEEKDAY, MINUTE, MONTH, Rules, SECOND, WEEK, YEAR, set, span, value,
-};
+use super::items::{DAY, HOUR, ISO_WEEKDAY, MINUTE, MONTH, Rules, SECOND, WEEK, YEAR, set, span, value};
 use super::{CronExpression, DaysOfMonth, DaysOfWeek, parse};
 
 /// Builds a [`CronExpression`] from fields given by name, as APScheduler's cron trigger takes them.
@@ -120,14 +118,16 @@ impl CronFields {
 
 /// Whether a text is of this form, rather than crontab's.
 pub(super) fn is_named(text: &str) -> bool {
-    text.trim_start().starts_with(|first: char| first.is_ascii_alphabetic() || first == '_') && text.contains('=')
+    text.trim_start().starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && text.contains('=')
 }
 
 /// Reads `name=value name='value with blanks'`.
 pub(super) fn expression(text: &str) -> Result<CronExpression, CronError> {
     let given = split(text)?;
     let Some(finest) = given.iter().rposition(Option::is_some) else {
-        let message = "no field is given; give one of year, month, day, week, day_of_week, hour, minute, second";
+        let message =
+            "no field is given; give one of year, month, day, week, day_of_week, hour, minute, second";
         return Err(CronError::new(text, text.trim(), None, message.to_owned()));
     };
     let field = |index: usize| match given[index] {
@@ -160,7 +160,7 @@ pub(super) fn expression(text: &str) -> Result<CronExpression, CronError> {
         year_kinds: 0,
         named: Some(canonical(&given)),
     };
-    expression.completed().ok_or_else(|| parse::never(text))
+    expression.completed().ok_or_else(|| CronError::never(text))
 }
 
 /// The value of each field, in order.
@@ -186,7 +186,12 @@ fn split(text: &str) -> Result<[Option<&str>; 8], CronError> {
             value.split_at(value.find(char::is_whitespace).unwrap_or(value.len()))
         };
         if given[index].replace(value.trim()).is_some() {
-            return Err(CronError::new(text, name, None, format!("{name} is given twice; join the two with a comma")));
+            return Err(CronError::new(
+                text,
+                name,
+                None,
+                format!("{name} is given twice; join the two with a comma"),
+            ));
         }
         rest = after.trim_start();
     }
@@ -223,7 +228,8 @@ fn check_steps<'a>(field: &'a str, rules: &Rules) -> Result<(), Fault<'a>> {
     for item in field.split(',') {
         let Some((_, step)) = item.split_once('/') else { continue };
         if step.parse::<u32>().is_ok_and(|step| step > rules.max - rules.min) {
-            let message = format!("a step of {step} is larger than the range, {} to {}", rules.min, rules.max);
+            let message =
+                format!("a step of {step} is larger than the range, {} to {}", rules.min, rules.max);
             return fault(step, message);
         }
     }
@@ -243,7 +249,10 @@ fn days(field: &str) -> Result<DaysOfMonth, Fault<'_>> {
                 } else if let Some(nth) = ORDINALS.iter().position(|name| name.eq_ignore_ascii_case(which)) {
                     days.by_weekday.nth |= 1 << (weekday * 5 + nth as u32);
                 } else {
-                    return fault(which, format!("{which:?} cannot be read; 1st to 5th, or last, may stand here"));
+                    return fault(
+                        which,
+                        format!("{which:?} cannot be read; 1st to 5th, or last, may stand here"),
+                    );
                 }
             }
             _ => {
@@ -274,8 +283,12 @@ mod tests {
     #[test]
     fn what_is_not_given_follows_the_finest_given() {
         let same = |fields: &str, crontab: &str| {
-            let (fields, crontab) = (CronExpression::parse(fields).unwrap(), CronExpression::parse(crontab).unwrap());
-            assert_eq!((fields.seconds, fields.minutes, fields.hours), (crontab.seconds, crontab.minutes, crontab.hours));
+            let (fields, crontab) =
+                (CronExpression::parse(fields).unwrap(), CronExpression::parse(crontab).unwrap());
+            assert_eq!(
+                (fields.seconds, fields.minutes, fields.hours),
+                (crontab.seconds, crontab.minutes, crontab.hours)
+            );
             assert_eq!((fields.months, fields.days.days), (crontab.months, crontab.days.days));
             assert_eq!(fields.weekdays.weekdays, crontab.weekdays.weekdays);
         };

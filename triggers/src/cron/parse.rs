@@ -116,13 +116,7 @@ fn compile(
         year_kinds: 0,
         named: None,
     };
-    expression.completed().ok_or_else(|| never(text))
-}
-
-/// The error of an expression that is sound and has no fires.
-pub(super) fn never(text: &str) -> CronError {
-    let message = "no day of the calendar matches these days, months and years, so it would never fire";
-    CronError::new(text, text.trim(), None, message.to_owned())
+    expression.completed().ok_or_else(|| CronError::never(text))
 }
 
 fn unknown_nickname(found: &str) -> String {

@@ -117,7 +117,9 @@ fn take_limit<'a>(
     text: &'a str,
     word: &'static str,
 ) -> Result<(&'a str, Option<DateTime<Utc>>), CronTriggerError> {
-    let Some((rest, last)) = text.trim_end().rsplit_once(char::is_whitespace) else { return Ok((text, None)) };
+    let Some((rest, last)) = text.trim_end().rsplit_once(char::is_whitespace) else {
+        return Ok((text, None));
+    };
     match rest.trim_end().strip_suffix(word) {
         Some(rest) if rest.ends_with(char::is_whitespace) => match last.parse() {
             Ok(instant) => Ok((rest, Some(instant))),
