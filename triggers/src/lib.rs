@@ -33,7 +33,6 @@
 //! ```
 
 mod calendar;
-mod civil;
 mod combine;
 mod cron;
 #[cfg(feature = "cron")]

@@ -1,35 +1,61 @@
 //! Local time: the one module in which an instant becomes a clock on a wall, and back.
 //!
-//! A zone is kept as its *spans*: stretches of time with one offset from UTC. Both directions are one search in that
-//! table, and the gaps and overlaps lie at its seams.
+//! A zone is kept as its *spans*: stretches of time with one offset from UTC. Both directions are one look into that
+//! table, which is indexed by year, and the gaps and overlaps lie at its seams.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{LazyLock, OnceLock};
 
-use chrono::{DateTime, FixedOffset, NaiveDateTime, Offset, TimeZone, Utc};
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDateTime, Offset, TimeZone, Utc};
 use chrono_tz::{TZ_VARIANTS, Tz};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-
-use crate::civil::{SECONDS_PER_DAY, days_from_civil};
 
 /// A time zone of the tz database, by name: `Europe/Berlin`. Copying is free.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Zone {
     tz: Tz,
-    spans: &'static [Span],
+    table: &'static Table,
 }
 
 /// A stretch of time with one offset; it ends where the next begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
-    /// UTC seconds; `i64::MIN` for the first.
-    pub(crate) start: i64,
-    /// Seconds to add to UTC.
-    pub(crate) offset: i64,
+    /// UTC; the least that can be held for the first.
+    pub(crate) start: NaiveDateTime,
+    pub(crate) offset: FixedOffset,
+    /// What the clocks show when it begins.
+    local_start: NaiveDateTime,
+    /// What they would show then had the offset not changed. In an overlap that is later than the start: up to here
+    /// they show what they have shown before.
+    pub(crate) shown_before: NaiveDateTime,
 }
+
+impl Span {
+    /// From UTC to what the clocks show; at the ends of time, as far as can be held.
+    pub(crate) fn local(&self, utc: NaiveDateTime) -> NaiveDateTime {
+        utc.checked_add_offset(self.offset).unwrap_or(utc)
+    }
+
+    /// From what the clocks show to UTC.
+    pub(crate) fn utc(&self, local: NaiveDateTime) -> NaiveDateTime {
+        local.checked_sub_offset(self.offset).unwrap_or(local)
+    }
+}
+
+/// All spans of a zone.
+#[derive(Debug)]
+struct Table {
+    spans: Box<[Span]>,
+    /// For each year from [`FIRST_YEAR`] on, the span that holds its first instant in UTC.
+    of_year: Box<[u16]>,
+}
+
+/// The tz database knows standard times from 1847 on; chrono-tz writes its rules out up to the year 2100.
+const FIRST_YEAR: i32 = 1840;
+const LAST_YEAR: i32 = 2101;
 
 /// A name that no time zone has.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -86,72 +112,83 @@ impl Zone {
 
     /// The local date and time at `instant`.
     pub fn local(self, instant: DateTime<Utc>) -> NaiveDateTime {
-        self.with_offset(instant).naive_local()
+        let utc = instant.naive_utc();
+        self.spans()[self.span_at(utc)].local(utc)
     }
 
     /// `instant` with the offset of this zone, for showing.
     pub fn with_offset(self, instant: DateTime<Utc>) -> DateTime<FixedOffset> {
-        instant.with_timezone(&self.tz.offset_from_utc_datetime(&instant.naive_utc()).fix())
+        instant.with_timezone(&self.spans()[self.span_at(instant.naive_utc())].offset)
     }
 
     /// The instant of a *fixed local time*: one that occurs twice is at its first occurrence; one that the clocks
     /// skip is at the first instant after the gap. `None` only beyond the years that chrono can hold.
     pub fn instant_of(self, local: NaiveDateTime) -> Option<DateTime<Utc>> {
-        let utc = local.and_utc();
-        let (instant, in_gap) = self.resolve(utc.timestamp());
-        DateTime::from_timestamp(instant, if in_gap { 0 } else { utc.timestamp_subsec_nanos() })
+        let utc = self.resolve(local);
+        // At the ends of time there is nothing to add an offset to.
+        (utc != NaiveDateTime::MIN && utc != NaiveDateTime::MAX).then(|| utc.and_utc())
     }
 
-    /// The span that holds the UTC second `instant`, as an index for [`span`](Self::span).
-    pub(crate) fn span_at(self, instant: i64) -> usize {
-        self.spans.partition_point(|span| span.start <= instant).max(1) - 1
+    /// The spans, in order; never empty.
+    pub(crate) fn spans(self) -> &'static [Span] {
+        &self.table.spans
     }
 
-    pub(crate) fn span(self, index: usize) -> Option<Span> {
-        self.spans.get(index).copied()
+    /// The span that holds the instant, as an index into [`spans`](Self::spans).
+    pub(crate) fn span_at(self, utc: NaiveDateTime) -> usize {
+        let Table { spans, of_year } = self.table;
+        let year = (utc.year().clamp(FIRST_YEAR, LAST_YEAR) - FIRST_YEAR) as usize;
+        let mut index = usize::from(of_year[year]);
+        while spans.get(index + 1).is_some_and(|next| next.start <= utc) {
+            index += 1;
+        }
+        index
     }
 
-    /// Local seconds to UTC seconds by the rule of fixed local times, and whether they were in a gap.
-    pub(crate) fn resolve(self, local: i64) -> (i64, bool) {
+    /// Local time to UTC by the rule of fixed local times.
+    pub(crate) fn resolve(self, local: NaiveDateTime) -> NaiveDateTime {
         // The last span that has begun by that local time holds it, or lies after its gap; an earlier one that
         // still runs at that local time has its first occurrence.
-        let spans = self.spans;
-        let last = spans.partition_point(|span| span.start.saturating_add(span.offset) <= local).max(1) - 1;
-        let end_of = |index: usize| spans.get(index + 1).map_or(i64::MAX, |next| next.start);
-        let mut first = last;
-        while first > 0 && local < end_of(first - 1).saturating_add(spans[first - 1].offset) {
-            first -= 1;
+        let spans = self.spans();
+        let mut index = spans.partition_point(|span| span.local_start <= local).max(1) - 1;
+        while index > 0 && local < spans[index].shown_before {
+            index -= 1;
         }
-        let instant = local - spans[first].offset;
-        let end = end_of(first);
-        if instant >= end { (end, true) } else { (instant, false) }
+        let utc = spans[index].utc(local);
+        match spans.get(index + 1) {
+            Some(next) if utc >= next.start => next.start,
+            _ => utc,
+        }
     }
 }
 
 impl From<Tz> for Zone {
     fn from(tz: Tz) -> Self {
-        type Spans = OnceLock<Box<[Span]>>;
-        static TABLES: LazyLock<Box<[Spans]>> =
+        static TABLES: LazyLock<Box<[OnceLock<Table>]>> =
             LazyLock::new(|| TZ_VARIANTS.iter().map(|_| OnceLock::new()).collect());
-        Self { tz, spans: TABLES[tz as usize].get_or_init(|| spans_of(tz)) }
+        Self { tz, table: TABLES[tz as usize].get_or_init(|| table_of(tz)) }
     }
 }
 
 /// Reads a zone's spans off chrono-tz, which keeps its own table to itself: the offset is asked once a day, and the
 /// seam is found by halving wherever it changed.
-fn spans_of(tz: Tz) -> Box<[Span]> {
-    // The tz database knows standard times from 1847 on; chrono-tz writes its rules out up to the year 2100.
-    let begin = days_from_civil(1840, 1, 1) * SECONDS_PER_DAY;
-    let end = days_from_civil(2101, 1, 1) * SECONDS_PER_DAY;
-    let offset_at = |instant: i64| {
-        let instant = DateTime::from_timestamp(instant, 0).unwrap_or_default();
-        i64::from(tz.offset_from_utc_datetime(&instant.naive_utc()).fix().local_minus_utc())
-    };
-    let mut spans = vec![Span { start: i64::MIN, offset: offset_at(begin) }];
-    let mut offset = spans[0].offset;
-    let mut day = begin;
-    while day < end {
-        let next_day = day + SECONDS_PER_DAY;
+fn table_of(tz: Tz) -> Table {
+    const DAY: i64 = 86_400;
+    let first_of = |year: i32| Utc.with_ymd_and_hms(year, 1, 1, 0, 0, 0).unwrap().timestamp();
+    let instant = |second: i64| DateTime::from_timestamp(second, 0).unwrap_or_default().naive_utc();
+    let offset_at = |second: i64| tz.offset_from_utc_datetime(&instant(second)).fix();
+
+    let mut day = first_of(FIRST_YEAR);
+    let mut offset = offset_at(day);
+    let start = NaiveDateTime::MIN;
+    let mut spans = vec![Span { start, offset, local_start: start, shown_before: start }];
+    let mut of_year = Vec::new();
+    while day < first_of(LAST_YEAR + 1) {
+        let date = instant(day);
+        if date.ordinal() == 1 {
+            of_year.push((spans.len() - 1) as u16);
+        }
+        let next_day = day + DAY;
         let next_offset = offset_at(next_day);
         let mut from = day;
         while offset != next_offset {
@@ -160,13 +197,15 @@ fn spans_of(tz: Tz) -> Box<[Span]> {
                 let middle = same + (other - same) / 2;
                 if offset_at(middle) == offset { same = middle } else { other = middle }
             }
+            let start = instant(other);
+            let shown_before = start + offset;
             offset = offset_at(other);
-            spans.push(Span { start: other, offset });
+            spans.push(Span { start, offset, local_start: start + offset, shown_before });
             from = other;
         }
         day = next_day;
     }
-    spans.into()
+    Table { spans: spans.into(), of_year: of_year.into() }
 }
 
 impl PartialEq for Zone {
@@ -229,23 +268,21 @@ mod tests {
     fn the_spans_of_every_zone_agree_with_chrono_tz() {
         for tz in TZ_VARIANTS {
             let zone = Zone::from(tz);
-            let seams = zone.spans[1..].iter().flat_map(|span| (-3..=3).map(move |k| span.start + k * 1799));
+            let starts = zone.spans()[1..].iter().map(|span| span.start.and_utc().timestamp());
+            let seams = starts.flat_map(|start| (-3..=3).map(move |k| start + k * 1799));
             let between = (0..2_000).map(|k| -3_000_000_000 + k * 37 * 3600 * 27);
             for second in seams.chain(between) {
-                let instant = DateTime::from_timestamp(second, 0).unwrap();
-                let expected = tz.offset_from_utc_datetime(&instant.naive_utc()).fix().local_minus_utc();
-                let span = zone.span(zone.span_at(second)).unwrap();
-                assert_eq!(span.offset, i64::from(expected), "{tz} {instant}");
-                let local = instant.naive_utc();
+                let utc = DateTime::from_timestamp(second, 0).unwrap().naive_utc();
+                let offset = tz.offset_from_utc_datetime(&utc).fix();
+                assert_eq!(zone.spans()[zone.span_at(utc)].offset, offset, "{tz} {utc}");
+                let local = utc;
+                let resolved = zone.resolve(local);
                 match tz.from_local_datetime(&local) {
                     LocalResult::Single(one) | LocalResult::Ambiguous(one, _) => {
-                        assert_eq!(zone.resolve(second), (one.timestamp(), false), "{tz} {local}");
+                        assert_eq!(resolved, one.naive_utc(), "{tz} {local}");
                     }
                     LocalResult::None => {
-                        let (after_gap, in_gap) = zone.resolve(second);
-                        assert!(in_gap, "{tz} {local}");
-                        let index = zone.span_at(after_gap);
-                        assert_eq!(zone.spans[index].start, after_gap, "{tz} {local}");
+                        assert!(zone.spans().iter().any(|span| span.start == resolved), "{tz} {local}");
                     }
                 }
             }

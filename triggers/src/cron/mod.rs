@@ -73,6 +73,8 @@ pub struct CronExpression {
     /// Minute and hour begin with `*`: how the expression reads, and (neither) whether it is at fixed local times.
     minute_star: bool,
     hour_star: bool,
+    /// Neither day field restricts anything.
+    every_day: bool,
     /// The [kinds](search::year_kind) of years in which some day matches.
     year_kinds: u16,
     /// How it is written, where its fields were given by name.

@@ -157,6 +157,7 @@ pub(super) fn expression(text: &str) -> Result<CronExpression, CronError> {
         both_days: true,
         minute_star: field(6).starts_with('*'),
         hour_star: field(5).starts_with('*'),
+        every_day: false,
         year_kinds: 0,
         named: Some(canonical(&given)),
     };

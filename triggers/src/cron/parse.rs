@@ -113,6 +113,7 @@ fn compile(
         years,
         minute_star: five[0].starts_with('*'),
         hour_star: five[1].starts_with('*'),
+        every_day: false,
         year_kinds: 0,
         named: None,
     };

@@ -1,36 +1,44 @@
-//! The next second that an expression matches: bit sets within a day, arithmetic from day to day, the zone's spans
-//! from offset to offset.
+//! The next second that an expression matches: bit sets within a day and a month, the calendar by chrono's tables, the
+//! zone's spans from offset to offset.
+
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
 
 use super::{CronExpression, DaysOfMonth, DaysOfWeek, YEARS, YearRange};
-use crate::civil::{SECONDS_PER_DAY, civil_from_days, days_from_civil, days_in_month, weekday};
 use crate::zone::Zone;
 
-/// The first UTC second after `after` at which the clocks of `zone` match.
-pub(super) fn next_after(expression: &CronExpression, zone: Zone, after: i64) -> Option<i64> {
-    // Before 1970 nothing fires; this also keeps the sums below from overflowing. A zone is at most 26 hours off.
-    let after = after.max(-2 * SECONDS_PER_DAY);
-    if after > days_from_civil(*YEARS.end() + 1, 1, 2) * SECONDS_PER_DAY {
-        return None;
-    }
-    if expression.is_fixed() {
-        next_fixed(expression, zone, after)
-    } else {
-        next_elapsed(expression, zone, after)
-    }
+/// The first second after `after` at which the clocks of `zone` match.
+pub(super) fn next_after(
+    expression: &CronExpression,
+    zone: Zone,
+    after: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    let after = after.naive_utc();
+    let fire = match zone.spans() {
+        [always] => always.utc(expression.next_local(always.local(after))?),
+        _ if expression.is_fixed() => next_fixed(expression, zone, after)?,
+        _ => next_elapsed(expression, zone, after)?,
+    };
+    Some(fire.and_utc())
 }
 
 /// Fixed local times: the search runs along the local clock as if it never jumped, and each answer is resolved.
-fn next_fixed(expression: &CronExpression, zone: Zone, after: i64) -> Option<i64> {
+fn next_fixed(expression: &CronExpression, zone: Zone, after: NaiveDateTime) -> Option<NaiveDateTime> {
+    let spans = zone.spans();
     let index = zone.span_at(after);
-    let span = zone.span(index)?;
-    let mut local = after + span.offset;
+    let span = &spans[index];
+    let mut local = span.local(after);
     // In the second pass of an overlap, all that the first pass showed has fired.
-    if let Some(before) = index.checked_sub(1).and_then(|before| zone.span(before)) {
-        local = local.max(span.start.saturating_add(before.offset) - 1);
+    if local < span.shown_before {
+        local = span.shown_before - TimeDelta::nanoseconds(1);
     }
     loop {
         local = expression.next_local(local)?;
-        let (instant, _) = zone.resolve(local);
+        let instant = span.utc(local);
+        match spans.get(index + 1) {
+            Some(next) if instant >= next.start => {}
+            _ => return Some(instant),
+        }
+        let instant = zone.resolve(local);
         // Several local times in one gap fire once together, at its end.
         if instant > after {
             return Some(instant);
@@ -40,62 +48,71 @@ fn next_fixed(expression: &CronExpression, zone: Zone, after: i64) -> Option<i64
 
 /// Elapsed time: the search runs along each span by itself, so that what is in a gap is left out and what is in an
 /// overlap comes twice.
-fn next_elapsed(expression: &CronExpression, zone: Zone, after: i64) -> Option<i64> {
+fn next_elapsed(expression: &CronExpression, zone: Zone, after: NaiveDateTime) -> Option<NaiveDateTime> {
     /// More than the sum of the largest offsets east and west of Greenwich.
-    const MARGIN: i64 = 2 * SECONDS_PER_DAY;
+    const MARGIN: TimeDelta = TimeDelta::days(2);
+    const SECOND: TimeDelta = TimeDelta::seconds(1);
+    let spans = zone.spans();
     let mut after = after;
     loop {
-        let index = zone.span_at(after + 1);
-        let span = zone.span(index)?;
-        let local = expression.next_local(after + span.offset)?;
-        let instant = local - span.offset;
-        let Some(next) = zone.span(index + 1) else { return Some(instant) };
+        // A span that begins with the next second is the one to search.
+        let from = after.checked_add_signed(SECOND)?;
+        let index = zone.span_at(from.with_nanosecond(0)?);
+        let span = &spans[index];
+        let instant = span.utc(expression.next_local(span.local(after))?);
+        let Some(next) = spans.get(index + 1) else { return Some(instant) };
         if instant < next.start {
             return Some(instant);
         }
-        // Nothing matches from here until `local` on any clock, so spans that lie well between can be passed over;
+        // Nothing matches from here until `instant` on any clock, so spans that lie well between can be passed over;
         // one that begins soon may repeat local times from before here.
-        after =
-            if next.start > after + MARGIN { (next.start - 1).max(instant - MARGIN) } else { next.start - 1 };
+        let before_next = next.start - SECOND;
+        after = if next.start > after + MARGIN { before_next.max(instant - MARGIN) } else { before_next };
     }
 }
 
 impl CronExpression {
-    /// The first local second after `after` that matches; both count from 1970-01-01 on the local clock.
-    fn next_local(&self, after: i64) -> Option<i64> {
-        let from = (after + 1).max(0);
-        let day = from.div_euclid(SECONDS_PER_DAY);
-        let date = civil_from_days(day);
-        if self.matches_year(date.year) && self.months >> date.month & 1 == 1 {
-            let days = self.days_of(date.year, date.month) >> date.day << date.day;
-            if days >> date.day & 1 == 1
-                && let Some(time) = self.next_time(from.rem_euclid(SECONDS_PER_DAY) as u32)
+    /// The first local second after `after` that matches.
+    fn next_local(&self, after: NaiveDateTime) -> Option<NaiveDateTime> {
+        let mut date = after.date();
+        let mut from = after.num_seconds_from_midnight() + 1;
+        if date.year() < *YEARS.start() {
+            (date, from) = (NaiveDate::from_ymd_opt(*YEARS.start(), 1, 1)?, 0);
+        }
+        if date.year() > *YEARS.end() {
+            return None;
+        }
+        let (day, month) = (date.day(), date.month());
+        if self.months >> month & 1 == 1 && self.matches_year(date.year()) {
+            let days = self.days_of(date);
+            if days >> day & 1 == 1
+                && let Some(time) = self.next_time(from)
             {
-                return Some(day * SECONDS_PER_DAY + i64::from(time));
+                return on(date, time);
             }
-            let later = if date.day == 31 { 0 } else { days >> (date.day + 1) << (date.day + 1) };
+            // Shifted in two steps, as there may be no day left to shift over.
+            let later = days >> day >> 1;
             if later != 0 {
-                return Some(self.first_second_of(date.year, date.month, later));
+                return on(date.with_day(day + 1 + later.trailing_zeros())?, self.first_time());
             }
         }
-        let (mut year, mut month) = (date.year, date.month);
+        let (mut year, mut month) = (date.year(), month);
         loop {
             (year, month) = self.next_month(year, month)?;
-            let days = self.days_of(year, month);
+            let first = NaiveDate::from_ymd_opt(year, month, 1)?;
+            let days = self.days_of(first);
             if days != 0 {
-                return Some(self.first_second_of(year, month, days));
+                return on(first.with_day(days.trailing_zeros())?, self.first_time());
             }
         }
     }
 
-    fn first_second_of(&self, year: i32, month: u32, days: u32) -> i64 {
-        let day = days_from_civil(year, month, days.trailing_zeros());
-        let hour = self.hours.trailing_zeros();
-        let time = (hour * 60 + self.minutes.trailing_zeros()) * 60 + self.seconds.trailing_zeros();
-        day * SECONDS_PER_DAY + i64::from(time)
+    fn first_time(&self) -> u32 {
+        (self.hours.trailing_zeros() * 60 + self.minutes.trailing_zeros()) * 60
+            + self.seconds.trailing_zeros()
     }
 
-    /// The first matching second of a day at or after `from`.
+    /// The first matching second of a day at or after `from`, which may lie past its end.
     fn next_time(&self, from: u32) -> Option<u32> {
         let (hour, minute, second) = (from / 3600, from / 60 % 60, from % 60);
         if self.hours >> hour & 1 == 1 {
@@ -142,45 +159,38 @@ impl CronExpression {
         }
     }
 
-    /// The days of a month that match, as bits 1 to 31.
-    fn days_of(&self, year: i32, month: u32) -> u32 {
-        let days = self.days_of_any_week(year, month);
-        if self.weeks == 0 { days } else { days & self.days_of_weeks(year, month) }
+    /// The days that match of the month that holds `date`, as bits 1 to 31.
+    fn days_of(&self, date: NaiveDate) -> u32 {
+        let days = self.days_of_any_week(date);
+        if self.weeks == 0 { days } else { days & self.days_of_weeks(date) }
     }
 
     /// The same, where the weeks say nothing: it depends on the year's kind alone, as the weeks do not (those of early
     /// January depend on the year before as well).
-    fn days_of_any_week(&self, year: i32, month: u32) -> u32 {
-        let length = days_in_month(year, month);
-        let first_weekday = weekday(days_from_civil(year, month, 1));
+    fn days_of_any_week(&self, date: NaiveDate) -> u32 {
+        let length = days_in_month(date);
+        if self.every_day {
+            return all_days(length);
+        }
+        let first_weekday = (date.weekday().num_days_from_sunday() + 36 - date.day()) % 7;
         let days = self.days.of_month(length, first_weekday);
         let weekdays = self.weekdays.of_month(length, first_weekday);
         if self.both_days { days & weekdays } else { days | weekdays }
     }
 
-    /// The days of a month that lie in matching ISO weeks, as bits 1 to 31.
+    /// The days of the month in matching ISO weeks, as bits 1 to 31.
     #[cold]
-    fn days_of_weeks(&self, year: i32, month: u32) -> u32 {
-        let first = days_from_civil(year, month, 1);
-        let mut days = 0;
-        // From Monday to Monday; a week belongs to the year of its Thursday, ISO 8601.
-        let mut monday = first - i64::from((weekday(first) + 6) % 7);
-        while monday < first + 31 {
-            let thursday = monday + 3;
-            let year = civil_from_days(thursday).year;
-            let week = (thursday - days_from_civil(year, 1, 1)) / 7 + 1;
-            if self.weeks >> week & 1 == 1 {
-                for day in monday.max(first)..=(monday + 6).min(first + 30) {
-                    days |= 1 << (day - first + 1);
-                }
-            }
-            monday += 7;
-        }
-        days & all_days(days_in_month(year, month))
+    fn days_of_weeks(&self, date: NaiveDate) -> u32 {
+        (1..=days_in_month(date))
+            .filter(|day| {
+                date.with_day(*day).is_some_and(|date| self.weeks >> date.iso_week().week() & 1 == 1)
+            })
+            .fold(0, |days, day| days | 1 << day)
     }
 
     /// The expression with its years looked through; `None` when no day ever matches.
     pub(super) fn completed(mut self) -> Option<Self> {
+        self.every_day = self.days.days == 0xffff_fffe && self.weekdays.weekdays == 0x7f;
         self.year_kinds = if self.matches_in_every_month() { ALL_KINDS } else { self.find_year_kinds() };
         self.is_possible().then_some(self)
     }
@@ -198,8 +208,11 @@ impl CronExpression {
     }
 
     fn find_year_kinds(&self) -> u16 {
-        let has_day =
-            |year: i32| bits(self.months.into()).any(|month| self.days_of_any_week(year, month) != 0);
+        let has_day = |year: i32| {
+            let mut firsts =
+                bits(self.months.into()).filter_map(|month| NaiveDate::from_ymd_opt(year, month, 1));
+            firsts.any(|first| self.days_of_any_week(first) != 0)
+        };
         (2000..2028).filter(|year| has_day(*year)).fold(0, |kinds, year| kinds | 1 << year_kind(year))
     }
 
@@ -211,7 +224,9 @@ impl CronExpression {
         let mut year = self.next_year(*YEARS.start());
         for _ in 0..=400 {
             let Some(some_year) = year else { return false };
-            if bits(self.months.into()).any(|month| self.days_of(some_year, month) != 0) {
+            let mut firsts =
+                bits(self.months.into()).filter_map(|month| NaiveDate::from_ymd_opt(some_year, month, 1));
+            if firsts.any(|first| self.days_of(first) != 0) {
                 return true;
             }
             year = self.next_year(some_year + 1);
@@ -225,7 +240,8 @@ const ALL_KINDS: u16 = 0x3fff;
 /// Years are of 14 kinds, by the weekday of their first day and whether they are leap years; each kind comes within any
 /// 28 years in which every fourth one is a leap year.
 fn year_kind(year: i32) -> u32 {
-    weekday(days_from_civil(year, 1, 1)) * 2 + u32::from(days_in_month(year, 2) == 29)
+    let first = NaiveDate::from_yo_opt(year, 1).unwrap_or_default();
+    first.weekday().num_days_from_sunday() * 2 + u32::from(first.leap_year())
 }
 
 impl YearRange {
@@ -307,6 +323,18 @@ impl DaysOfWeek {
             days |= 1 << (length - (last_weekday + 7 - weekday) % 7);
         }
         days
+    }
+}
+
+fn on(date: NaiveDate, second: u32) -> Option<NaiveDateTime> {
+    Some(date.and_time(NaiveTime::from_num_seconds_from_midnight_opt(second, 0)?))
+}
+
+fn days_in_month(date: NaiveDate) -> u32 {
+    match date.month() {
+        2 => 28 + u32::from(date.leap_year()),
+        // Thirty days have April, June, September and November.
+        month => 31 - (0b1010_0101_0000 >> month & 1),
     }
 }
 

@@ -192,9 +192,8 @@ impl From<CronTrigger> for Saved {
 #[typetag::serde(name = "cron")]
 impl Trigger for CronTrigger {
     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let after = self.limits.search_from(after).timestamp();
-        let second = search::next_after(&self.expression, self.zone, after)?;
-        DateTime::from_timestamp(second, 0).filter(|fire| self.limits.allow_end(*fire))
+        let fire = search::next_after(&self.expression, self.zone, self.limits.search_from(after))?;
+        self.limits.allow_end(fire).then_some(fire)
     }
 
     fn describe(&self) -> String {
