@@ -39,6 +39,7 @@ impl Limits {
     }
 
     /// Where the search for an instant later than `after` begins.
+    #[inline]
     pub(crate) fn search_from(&self, after: DateTime<Utc>) -> DateTime<Utc> {
         match self.start {
             Some(start) if after < start => {
@@ -48,6 +49,7 @@ impl Limits {
         }
     }
 
+    #[inline]
     pub(crate) fn allow_end(&self, fire: DateTime<Utc>) -> bool {
         self.end.is_none_or(|end| fire <= end)
     }

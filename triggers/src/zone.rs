@@ -35,11 +35,13 @@ pub(crate) struct Span {
 
 impl Span {
     /// From UTC to what the clocks show; at the ends of time, as far as can be held.
+    #[inline]
     pub(crate) fn local(&self, utc: NaiveDateTime) -> NaiveDateTime {
         utc.checked_add_offset(self.offset).unwrap_or(utc)
     }
 
     /// From what the clocks show to UTC.
+    #[inline]
     pub(crate) fn utc(&self, local: NaiveDateTime) -> NaiveDateTime {
         local.checked_sub_offset(self.offset).unwrap_or(local)
     }
@@ -130,11 +132,13 @@ impl Zone {
     }
 
     /// The spans, in order; never empty.
+    #[inline]
     pub(crate) fn spans(self) -> &'static [Span] {
         &self.table.spans
     }
 
     /// The span that holds the instant, as an index into [`spans`](Self::spans).
+    #[inline]
     pub(crate) fn span_at(self, utc: NaiveDateTime) -> usize {
         let Table { spans, of_year } = self.table;
         let year = (utc.year().clamp(FIRST_YEAR, LAST_YEAR) - FIRST_YEAR) as usize;
@@ -150,14 +154,19 @@ impl Zone {
         // The last span that has begun by that local time holds it, or lies after its gap; an earlier one that
         // still runs at that local time has its first occurrence.
         let spans = self.spans();
-        let mut index = spans.partition_point(|span| span.local_start <= local).max(1) - 1;
+        let mut index = self.span_at(local);
+        while spans.get(index + 1).is_some_and(|next| next.local_start <= local) {
+            index += 1;
+        }
+        while index > 0 && spans[index].local_start > local {
+            index -= 1;
+        }
         while index > 0 && local < spans[index].shown_before {
             index -= 1;
         }
-        let utc = spans[index].utc(local);
         match spans.get(index + 1) {
-            Some(next) if utc >= next.start => next.start,
-            _ => utc,
+            Some(next) if local >= next.shown_before => next.start,
+            _ => spans[index].utc(local),
         }
     }
 }

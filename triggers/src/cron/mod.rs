@@ -75,7 +75,7 @@ pub struct CronExpression {
     hour_star: bool,
     /// Neither day field restricts anything.
     every_day: bool,
-    /// The [kinds](search::year_kind) of years in which some day matches.
+    /// The kinds of years in which some day matches; see `search::ALL_KINDS`.
     year_kinds: u16,
     /// How it is written, where its fields were given by name.
     named: Option<Box<str>>,

@@ -14,6 +14,7 @@ pub(super) fn next_after(
 ) -> Option<DateTime<Utc>> {
     let after = after.naive_utc();
     let fire = match zone.spans() {
+        [always] if always.offset.local_minus_utc() == 0 => expression.next_local(after)?,
         [always] => always.utc(expression.next_local(always.local(after))?),
         _ if expression.is_fixed() => next_fixed(expression, zone, after)?,
         _ => next_elapsed(expression, zone, after)?,
@@ -33,10 +34,9 @@ fn next_fixed(expression: &CronExpression, zone: Zone, after: NaiveDateTime) -> 
     }
     loop {
         local = expression.next_local(local)?;
-        let instant = span.utc(local);
         match spans.get(index + 1) {
-            Some(next) if instant >= next.start => {}
-            _ => return Some(instant),
+            Some(next) if local >= next.shown_before => {}
+            _ => return Some(span.utc(local)),
         }
         let instant = zone.resolve(local);
         // Several local times in one gap fire once together, at its end.
@@ -84,8 +84,14 @@ impl CronExpression {
         }
         let (day, month) = (date.day(), date.month());
         if self.months >> month & 1 == 1 && self.matches_year(date.year()) {
+            if self.every_day
+                && let Some(time) = self.next_time(from)
+            {
+                return on(date, time);
+            }
             let days = self.days_of(date);
-            if days >> day & 1 == 1
+            if !self.every_day
+                && days >> day & 1 == 1
                 && let Some(time) = self.next_time(from)
             {
                 return on(date, time);
@@ -147,32 +153,41 @@ impl CronExpression {
     /// The first matching year from this one on, of a kind that has a matching day.
     fn next_year(&self, from: i32) -> Option<i32> {
         let mut year = from;
-        loop {
-            year = match &self.years {
-                None => YEARS.contains(&year).then_some(year),
-                Some(ranges) => ranges.iter().filter_map(|range| range.next(year)).min(),
-            }?;
-            if self.year_kinds == ALL_KINDS || self.year_kinds >> year_kind(year) & 1 == 1 {
+        if self.year_kinds == ALL_KINDS {
+            return self.next_listed_year(year);
+        }
+        let mut first_weekday = NaiveDate::from_yo_opt(year, 1)?.weekday().num_days_from_sunday();
+        while YEARS.contains(&year) {
+            let is_leap = u32::from(is_leap(year));
+            if self.year_kinds >> (first_weekday * 2 + is_leap) & 1 == 1 && self.matches_year(year) {
                 return Some(year);
             }
+            first_weekday = (first_weekday + 1 + is_leap) % 7;
             year += 1;
+        }
+        None
+    }
+
+    fn next_listed_year(&self, from: i32) -> Option<i32> {
+        match &self.years {
+            None => YEARS.contains(&from).then_some(from),
+            Some(ranges) => ranges.iter().filter_map(|range| range.next(from)).min(),
         }
     }
 
     /// The days that match of the month that holds `date`, as bits 1 to 31.
     fn days_of(&self, date: NaiveDate) -> u32 {
-        let days = self.days_of_any_week(date);
-        if self.weeks == 0 { days } else { days & self.days_of_weeks(date) }
-    }
-
-    /// The same, where the weeks say nothing: it depends on the year's kind alone, as the weeks do not (those of early
-    /// January depend on the year before as well).
-    fn days_of_any_week(&self, date: NaiveDate) -> u32 {
-        let length = days_in_month(date);
+        let length = length_of(date.month(), date.leap_year());
         if self.every_day {
             return all_days(length);
         }
         let first_weekday = (date.weekday().num_days_from_sunday() + 36 - date.day()) % 7;
+        let days = self.days_of_shape(length, first_weekday);
+        if self.weeks == 0 { days } else { days & self.days_of_weeks(date) }
+    }
+
+    /// The days that match, weeks aside, of a month of this length which begins on this weekday.
+    fn days_of_shape(&self, length: u32, first_weekday: u32) -> u32 {
         let days = self.days.of_month(length, first_weekday);
         let weekdays = self.weekdays.of_month(length, first_weekday);
         if self.both_days { days & weekdays } else { days | weekdays }
@@ -181,7 +196,7 @@ impl CronExpression {
     /// The days of the month in matching ISO weeks, as bits 1 to 31.
     #[cold]
     fn days_of_weeks(&self, date: NaiveDate) -> u32 {
-        (1..=days_in_month(date))
+        (1..=length_of(date.month(), date.leap_year()))
             .filter(|day| {
                 date.with_day(*day).is_some_and(|date| self.weeks >> date.iso_week().week() & 1 == 1)
             })
@@ -190,7 +205,7 @@ impl CronExpression {
 
     /// The expression with its years looked through; `None` when no day ever matches.
     pub(super) fn completed(mut self) -> Option<Self> {
-        self.every_day = self.days.days == 0xffff_fffe && self.weekdays.weekdays == 0x7f;
+        self.every_day = self.days.days == 0xffff_fffe && self.weekdays.weekdays == 0x7f && self.weeks == 0;
         self.year_kinds = if self.matches_in_every_month() { ALL_KINDS } else { self.find_year_kinds() };
         self.is_possible().then_some(self)
     }
@@ -208,12 +223,16 @@ impl CronExpression {
     }
 
     fn find_year_kinds(&self) -> u16 {
-        let has_day = |year: i32| {
-            let mut firsts =
-                bits(self.months.into()).filter_map(|month| NaiveDate::from_ymd_opt(year, month, 1));
-            firsts.any(|first| self.days_of_any_week(first) != 0)
+        let has_day = |kind: &u32| {
+            let (mut first_weekday, is_leap) = (kind / 2, kind % 2);
+            (1..=12).any(|month| {
+                let length = length_of(month, is_leap == 1);
+                let matches = self.months >> month & 1 == 1 && self.days_of_shape(length, first_weekday) != 0;
+                first_weekday = (first_weekday + length) % 7;
+                matches
+            })
         };
-        (2000..2028).filter(|year| has_day(*year)).fold(0, |kinds, year| kinds | 1 << year_kind(year))
+        (0..14).filter(has_day).fold(0, |kinds, kind| kinds | 1 << kind)
     }
 
     /// Whether some day matches at all. The calendar repeats itself after 400 years.
@@ -235,13 +254,12 @@ impl CronExpression {
     }
 }
 
+/// Years are of 14 kinds: bit 2w + l is that of the years which begin on weekday w, leap years where l is 1. The kind tells
+/// the days that match, weeks aside (those of early January depend on the year before as well).
 const ALL_KINDS: u16 = 0x3fff;
 
-/// Years are of 14 kinds, by the weekday of their first day and whether they are leap years; each kind comes within any
-/// 28 years in which every fourth one is a leap year.
-fn year_kind(year: i32) -> u32 {
-    let first = NaiveDate::from_yo_opt(year, 1).unwrap_or_default();
-    first.weekday().num_days_from_sunday() * 2 + u32::from(first.leap_year())
+fn is_leap(year: i32) -> bool {
+    year & 3 == 0 && (year % 25 != 0 || year & 15 == 0)
 }
 
 impl YearRange {
@@ -330,9 +348,9 @@ fn on(date: NaiveDate, second: u32) -> Option<NaiveDateTime> {
     Some(date.and_time(NaiveTime::from_num_seconds_from_midnight_opt(second, 0)?))
 }
 
-fn days_in_month(date: NaiveDate) -> u32 {
-    match date.month() {
-        2 => 28 + u32::from(date.leap_year()),
+fn length_of(month: u32, is_leap: bool) -> u32 {
+    match month {
+        2 => 28 + u32::from(is_leap),
         // Thirty days have April, June, September and November.
         month => 31 - (0b1010_0101_0000 >> month & 1),
     }
