@@ -31,6 +31,8 @@ pub(crate) struct Span {
     /// What they would show then had the offset not changed. In an overlap that is later than the start: up to here
     /// they show what they have shown before.
     pub(crate) shown_before: NaiveDateTime,
+    /// The second before it begins.
+    eve: NaiveDateTime,
 }
 
 impl Span {
@@ -140,10 +142,21 @@ impl Zone {
     /// The span that holds the instant, as an index into [`spans`](Self::spans).
     #[inline]
     pub(crate) fn span_at(self, utc: NaiveDateTime) -> usize {
+        self.last_span(utc, |span| span.start)
+    }
+
+    /// The span that holds the next whole second after the instant.
+    #[inline]
+    pub(crate) fn span_after(self, utc: NaiveDateTime) -> usize {
+        self.last_span(utc, |span| span.eve)
+    }
+
+    #[inline]
+    fn last_span(self, utc: NaiveDateTime, begin: impl Fn(&Span) -> NaiveDateTime) -> usize {
         let Table { spans, of_year } = self.table;
         let year = (utc.year().clamp(FIRST_YEAR, LAST_YEAR) - FIRST_YEAR) as usize;
         let mut index = usize::from(of_year[year]);
-        while spans.get(index + 1).is_some_and(|next| next.start <= utc) {
+        while spans.get(index + 1).is_some_and(|next| begin(next) <= utc) {
             index += 1;
         }
         index
@@ -190,7 +203,7 @@ fn table_of(tz: Tz) -> Table {
     let mut day = first_of(FIRST_YEAR);
     let mut offset = offset_at(day);
     let start = NaiveDateTime::MIN;
-    let mut spans = vec![Span { start, offset, local_start: start, shown_before: start }];
+    let mut spans = vec![Span { start, offset, local_start: start, shown_before: start, eve: start }];
     let mut of_year = Vec::new();
     while day < first_of(LAST_YEAR + 1) {
         let date = instant(day);
@@ -209,7 +222,8 @@ fn table_of(tz: Tz) -> Table {
             let start = instant(other);
             let shown_before = start + offset;
             offset = offset_at(other);
-            spans.push(Span { start, offset, local_start: start + offset, shown_before });
+            let eve = instant(other - 1);
+            spans.push(Span { start, offset, local_start: start + offset, shown_before, eve });
             from = other;
         }
         day = next_day;

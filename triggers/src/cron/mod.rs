@@ -73,8 +73,8 @@ pub struct CronExpression {
     /// Minute and hour begin with `*`: how the expression reads, and (neither) whether it is at fixed local times.
     minute_star: bool,
     hour_star: bool,
-    /// Neither day field restricts anything.
-    every_day: bool,
+    /// What the two day fields come to.
+    day_rule: DayRule,
     /// The kinds of years in which some day matches; see `search::ALL_KINDS`.
     year_kinds: u16,
     /// How it is written, where its fields were given by name.
@@ -103,6 +103,17 @@ struct DaysOfWeek {
     /// Bits 0 to 6: the last one in the month.
     last: u8,
     star: bool,
+}
+
+/// Which days match, as far as the two day fields restrict them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum DayRule {
+    #[default]
+    Every,
+    DayOfMonth,
+    DayOfWeek,
+    Both,
+    Either,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

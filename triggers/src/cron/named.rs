@@ -4,7 +4,7 @@ use std::fmt::{Display, Write};
 
 use super::error::{CronError, Fault, fault};
 use super::items::{DAY, HOUR, ISO_WEEKDAY, MINUTE, MONTH, Rules, SECOND, WEEK, YEAR, set, span, value};
-use super::{CronExpression, DaysOfMonth, DaysOfWeek, parse};
+use super::{CronExpression, DayRule, DaysOfMonth, DaysOfWeek, parse};
 
 /// Builds a [`CronExpression`] from fields given by name, as APScheduler's cron trigger takes them.
 ///
@@ -157,7 +157,7 @@ pub(super) fn expression(text: &str) -> Result<CronExpression, CronError> {
         both_days: true,
         minute_star: field(6).starts_with('*'),
         hour_star: field(5).starts_with('*'),
-        every_day: false,
+        day_rule: DayRule::default(),
         year_kinds: 0,
         named: Some(canonical(&given)),
     };

@@ -5,7 +5,7 @@ use super::error::{CronError, Fault, fault};
 use super::items::{
     DAY, HOUR, MINUTE, MONTH, QUARTZ_WEEKDAY, Rules, SECOND, Span, WEEKDAY, YEAR, number, set, span, value,
 };
-use super::{CronExpression, DaysOfMonth, DaysOfWeek, YearRange};
+use super::{CronExpression, DayRule, DaysOfMonth, DaysOfWeek, YearRange};
 
 const NICKNAMES: [(&str, &str); 7] = [
     ("@yearly", "0 0 1 1 *"),
@@ -113,7 +113,7 @@ fn compile(
         years,
         minute_star: five[0].starts_with('*'),
         hour_star: five[1].starts_with('*'),
-        every_day: false,
+        day_rule: DayRule::default(),
         year_kinds: 0,
         named: None,
     };

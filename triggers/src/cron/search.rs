@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
 
-use super::{CronExpression, DaysOfMonth, DaysOfWeek, YEARS, YearRange};
+use super::{CronExpression, DayRule, DaysOfMonth, DaysOfWeek, YEARS, YearRange};
 use crate::zone::Zone;
 
 /// The first second after `after` at which the clocks of `zone` match.
@@ -55,15 +55,13 @@ fn next_elapsed(expression: &CronExpression, zone: Zone, after: NaiveDateTime) -
     let spans = zone.spans();
     let mut after = after;
     loop {
-        // A span that begins with the next second is the one to search.
-        let from = after.checked_add_signed(SECOND)?;
-        let index = zone.span_at(from.with_nanosecond(0)?);
+        let index = zone.span_after(after);
         let span = &spans[index];
-        let instant = span.utc(expression.next_local(span.local(after))?);
-        let Some(next) = spans.get(index + 1) else { return Some(instant) };
-        if instant < next.start {
+        let local = expression.next_local(span.local(after))?;
+        let instant = span.utc(local);
+        let Some(next) = spans.get(index + 1).filter(|next| local >= next.shown_before) else {
             return Some(instant);
-        }
+        };
         // Nothing matches from here until `instant` on any clock, so spans that lie well between can be passed over;
         // one that begins soon may repeat local times from before here.
         let before_next = next.start - SECOND;
@@ -84,13 +82,12 @@ impl CronExpression {
         }
         let (day, month) = (date.day(), date.month());
         if self.months >> month & 1 == 1 && self.matches_year(date.year()) {
-            if self.every_day
-                && let Some(time) = self.next_time(from)
-            {
+            let every_day = self.day_rule == DayRule::Every && self.weeks == 0;
+            if every_day && let Some(time) = self.next_time(from) {
                 return on(date, time);
             }
-            let days = self.days_of(date);
-            if !self.every_day
+            let days = self.days_of(&Year::of(date), month);
+            if !every_day
                 && days >> day & 1 == 1
                 && let Some(time) = self.next_time(from)
             {
@@ -102,14 +99,30 @@ impl CronExpression {
                 return on(date.with_day(day + 1 + later.trailing_zeros())?, self.first_time());
             }
         }
-        let (mut year, mut month) = (date.year(), month);
+        self.first_after_month(date, month)
+    }
+
+    /// The first matching second after the month of `date`.
+    fn first_after_month(&self, date: NaiveDate, month: u32) -> Option<NaiveDateTime> {
+        let mut year = Year::of(date);
+        let mut after = month;
         loop {
-            (year, month) = self.next_month(year, month)?;
-            let first = NaiveDate::from_ymd_opt(year, month, 1)?;
-            let days = self.days_of(first);
-            if days != 0 {
-                return on(first.with_day(days.trailing_zeros())?, self.first_time());
+            let months =
+                if self.matches_year(year.number) { u32::from(self.months) >> after >> 1 } else { 0 };
+            if months == 0 {
+                year = self.next_year(year.next())?;
+                after = 0;
+                continue;
             }
+            let month = after + 1 + months.trailing_zeros();
+            let days = self.days_of(&year, month);
+            if days != 0 {
+                return on(
+                    NaiveDate::from_ymd_opt(year.number, month, days.trailing_zeros())?,
+                    self.first_time(),
+                );
+            }
+            after = month;
         }
     }
 
@@ -135,77 +148,72 @@ impl CronExpression {
         Some((hour * 60 + self.minutes.trailing_zeros()) * 60 + self.seconds.trailing_zeros())
     }
 
-    /// The first matching month after the given one, in a matching year.
-    fn next_month(&self, year: i32, month: u32) -> Option<(i32, u32)> {
-        if self.matches_year(year)
-            && let Some(month) = first_bit(u64::from(self.months) >> (month + 1) << (month + 1))
-        {
-            return Some((year, month));
-        }
-        let year = self.next_year(year + 1)?;
-        Some((year, self.months.trailing_zeros()))
-    }
-
     fn matches_year(&self, year: i32) -> bool {
         self.years.as_ref().is_none_or(|ranges| ranges.iter().any(|range| range.contains(year)))
     }
 
     /// The first matching year from this one on, of a kind that has a matching day.
-    fn next_year(&self, from: i32) -> Option<i32> {
+    fn next_year(&self, from: Year) -> Option<Year> {
         let mut year = from;
-        if self.year_kinds == ALL_KINDS {
-            return self.next_listed_year(year);
-        }
-        let mut first_weekday = NaiveDate::from_yo_opt(year, 1)?.weekday().num_days_from_sunday();
-        while YEARS.contains(&year) {
-            let is_leap = u32::from(is_leap(year));
-            if self.year_kinds >> (first_weekday * 2 + is_leap) & 1 == 1 && self.matches_year(year) {
-                return Some(year);
+        while self.year_kinds >> year.kind() & 1 == 0 || !self.matches_year(year.number) {
+            if year.number >= *YEARS.end() {
+                return None;
             }
-            first_weekday = (first_weekday + 1 + is_leap) % 7;
-            year += 1;
+            year = match &self.years {
+                // Listed years may lie far apart.
+                Some(_) => Year::starting(self.next_listed_year(year.number + 1)?)?,
+                None => year.next(),
+            };
         }
-        None
+        YEARS.contains(&year.number).then_some(year)
     }
 
     fn next_listed_year(&self, from: i32) -> Option<i32> {
-        match &self.years {
-            None => YEARS.contains(&from).then_some(from),
-            Some(ranges) => ranges.iter().filter_map(|range| range.next(from)).min(),
-        }
+        self.years.as_ref()?.iter().filter_map(|range| range.next(from)).min()
     }
 
-    /// The days that match of the month that holds `date`, as bits 1 to 31.
-    fn days_of(&self, date: NaiveDate) -> u32 {
-        let length = length_of(date.month(), date.leap_year());
-        if self.every_day {
-            return all_days(length);
-        }
-        let first_weekday = (date.weekday().num_days_from_sunday() + 36 - date.day()) % 7;
-        let days = self.days_of_shape(length, first_weekday);
-        if self.weeks == 0 { days } else { days & self.days_of_weeks(date) }
+    /// The days that match of a month, as bits 1 to 31.
+    fn days_of(&self, year: &Year, month: u32) -> u32 {
+        let length = length_of(month, year.is_leap);
+        let days = self.days_of_shape(length, year.first_weekday_of(month));
+        if self.weeks == 0 { days } else { days & self.days_of_weeks(year.number, month) }
     }
 
     /// The days that match, weeks aside, of a month of this length which begins on this weekday.
     fn days_of_shape(&self, length: u32, first_weekday: u32) -> u32 {
-        let days = self.days.of_month(length, first_weekday);
-        let weekdays = self.weekdays.of_month(length, first_weekday);
-        if self.both_days { days & weekdays } else { days | weekdays }
+        let days = || self.days.of_month(length, first_weekday);
+        let weekdays = || self.weekdays.of_month(length, first_weekday);
+        match self.day_rule {
+            DayRule::Every => all_days(length),
+            DayRule::DayOfMonth => days(),
+            DayRule::DayOfWeek => weekdays(),
+            DayRule::Both => days() & weekdays(),
+            DayRule::Either => days() | weekdays(),
+        }
     }
 
-    /// The days of the month in matching ISO weeks, as bits 1 to 31.
+    /// The days of a month in matching ISO weeks, as bits 1 to 31.
     #[cold]
-    fn days_of_weeks(&self, date: NaiveDate) -> u32 {
-        (1..=length_of(date.month(), date.leap_year()))
+    fn days_of_weeks(&self, year: i32, month: u32) -> u32 {
+        (1..=31)
             .filter(|day| {
-                date.with_day(*day).is_some_and(|date| self.weeks >> date.iso_week().week() & 1 == 1)
+                NaiveDate::from_ymd_opt(year, month, *day)
+                    .is_some_and(|date| self.weeks >> date.iso_week().week() & 1 == 1)
             })
             .fold(0, |days, day| days | 1 << day)
     }
 
     /// The expression with its years looked through; `None` when no day ever matches.
     pub(super) fn completed(mut self) -> Option<Self> {
-        self.every_day = self.days.days == 0xffff_fffe && self.weekdays.weekdays == 0x7f && self.weeks == 0;
+        let all_days = self.days.days == 0xffff_fffe;
+        let all_weekdays = self.weekdays.weekdays == 0x7f;
+        self.day_rule = match (all_days, all_weekdays, self.both_days) {
+            (true, true, _) | (true, _, false) | (_, true, false) => DayRule::Every,
+            (false, true, true) => DayRule::DayOfMonth,
+            (true, false, true) => DayRule::DayOfWeek,
+            (false, false, true) => DayRule::Both,
+            (false, false, false) => DayRule::Either,
+        };
         self.year_kinds = if self.matches_in_every_month() { ALL_KINDS } else { self.find_year_kinds() };
         self.is_possible().then_some(self)
     }
@@ -224,12 +232,9 @@ impl CronExpression {
 
     fn find_year_kinds(&self) -> u16 {
         let has_day = |kind: &u32| {
-            let (mut first_weekday, is_leap) = (kind / 2, kind % 2);
-            (1..=12).any(|month| {
-                let length = length_of(month, is_leap == 1);
-                let matches = self.months >> month & 1 == 1 && self.days_of_shape(length, first_weekday) != 0;
-                first_weekday = (first_weekday + length) % 7;
-                matches
+            let year = Year { number: 0, first_weekday: kind / 2, is_leap: kind % 2 == 1 };
+            bits(self.months.into()).any(|month| {
+                self.days_of_shape(length_of(month, year.is_leap), year.first_weekday_of(month)) != 0
             })
         };
         (0..14).filter(has_day).fold(0, |kinds, kind| kinds | 1 << kind)
@@ -240,27 +245,61 @@ impl CronExpression {
         if self.years.is_none() && self.weeks == 0 {
             return self.year_kinds != 0;
         }
-        let mut year = self.next_year(*YEARS.start());
+        let mut year = Year::starting(*YEARS.start()).and_then(|first| self.next_year(first));
         for _ in 0..=400 {
             let Some(some_year) = year else { return false };
-            let mut firsts =
-                bits(self.months.into()).filter_map(|month| NaiveDate::from_ymd_opt(some_year, month, 1));
-            if firsts.any(|first| self.days_of(first) != 0) {
+            if bits(self.months.into()).any(|month| self.days_of(&some_year, month) != 0) {
                 return true;
             }
-            year = self.next_year(some_year + 1);
+            year = self.next_year(some_year.next());
         }
         false
+    }
+}
+
+/// A year, as far as the calendar depends on it.
+#[derive(Debug, Clone, Copy)]
+struct Year {
+    number: i32,
+    /// That of 1 January, 0 for Sunday.
+    first_weekday: u32,
+    is_leap: bool,
+}
+
+impl Year {
+    fn starting(number: i32) -> Option<Self> {
+        NaiveDate::from_yo_opt(number, 1).map(Self::of)
+    }
+
+    fn of(date: NaiveDate) -> Self {
+        // 371 is 53 weeks.
+        let first_weekday = (date.weekday().num_days_from_sunday() + 371 - date.ordinal0()) % 7;
+        Self { number: date.year(), first_weekday, is_leap: date.leap_year() }
+    }
+
+    fn next(self) -> Self {
+        let number = self.number + 1;
+        let first_weekday = (self.first_weekday + 1 + u32::from(self.is_leap)) % 7;
+        let is_leap = number % 4 == 0 && (number % 100 != 0 || number % 400 == 0);
+        Self { number, first_weekday, is_leap }
+    }
+
+    /// Its bit in `year_kinds`.
+    fn kind(&self) -> u32 {
+        self.first_weekday * 2 + u32::from(self.is_leap)
+    }
+
+    fn first_weekday_of(&self, month: u32) -> u32 {
+        /// Days before the month, modulo 7, in a common year.
+        const BEFORE: [u8; 13] = [0, 0, 3, 3, 6, 1, 4, 6, 2, 5, 0, 3, 5];
+        let leap_day = u32::from(self.is_leap && month > 2);
+        (self.first_weekday + u32::from(BEFORE[month as usize]) + leap_day) % 7
     }
 }
 
 /// Years are of 14 kinds: bit 2w + l is that of the years which begin on weekday w, leap years where l is 1. The kind tells
 /// the days that match, weeks aside (those of early January depend on the year before as well).
 const ALL_KINDS: u16 = 0x3fff;
-
-fn is_leap(year: i32) -> bool {
-    year & 3 == 0 && (year % 25 != 0 || year & 15 == 0)
-}
 
 impl YearRange {
     pub(super) fn contains(self, year: i32) -> bool {
