@@ -24,9 +24,17 @@ crash:
 bench-idle:
     cargo bench -p matins-benches --bench idle
 
+# The next fire, a walk of a million, and reading, beside other crates.
+bench-triggers:
+    cargo bench -p matins-benches --bench triggers
+
+# Ten minutes of arbitrary input for a target of fuzz/ (needs nightly Rust and cargo-fuzz).
+fuzz TARGET:
+    cd fuzz && mkdir -p corpus/{{TARGET}} && cargo +nightly fuzz run -s none {{TARGET}} corpus/{{TARGET}} seeds/{{TARGET}} -- -max_total_time=600
+
 # Lints, formatting, documentation.
 lint:
-    cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy --workspace --all-targets --all-features -- -D warnings
     cargo fmt --all --check
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 

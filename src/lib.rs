@@ -21,6 +21,7 @@
 //! | `sqlite` | `SqliteStore`: jobs and ledger in one file, durable | |
 //! | `thread` | `ThreadExecutor`: a pool of threads | yes |
 //! | `command` | `CommandTask`: tasks that run a program | |
+//! | `cron` | `triggers::ScheduleTrigger`: schedules of the crate `cron` | |
 //! | `full` | all of them | |
 //!
 //! What a trigger, a store, an executor owes is written at its trait: [`Trigger`],
@@ -52,7 +53,10 @@ pub fn scheduler() -> SchedulerBuilder {
 
 /// What most programs need: `use matins::prelude::*`.
 pub mod prelude {
-    pub use crate::triggers::{CronTrigger, DateTrigger, IntervalTrigger, TimeUnits, at, cron, every};
+    pub use crate::triggers::{
+        CalendarTrigger, Combine, CronFields, CronTrigger, DateTrigger, IntervalTrigger, TimeUnits, at, cron,
+        every,
+    };
     pub use crate::{
         BackgroundScheduler, BlockingScheduler, Coalesce, Event, Handle, JobQuery, NewJob, OnConflict,
         Outcome, Overlap, RunQuery, Schedule, SchedulerBuilder, SchedulerError, Shutdown, TaskContext,

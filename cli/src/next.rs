@@ -2,7 +2,7 @@
 
 use clap::Args;
 use matins::prelude::*;
-use matins::triggers::{CronExpression, Zone};
+use matins::triggers::Zone;
 use matins::{Clock, SystemClock};
 use serde_json::json;
 
@@ -11,6 +11,8 @@ use crate::{show, system_zone};
 #[derive(Debug, Args)]
 pub(crate) struct NextArguments {
     /// A cron expression: five fields, six with seconds first, seven with years last, or a nickname such as @daily.
+    ///
+    /// Also fields by name (`hour=9 day_of_week=mon-fri`). CRON_TZ=ZONE before it, or a zone after it, is its zone.
     expression: String,
     /// The time zone in which it is meant [default: this machine's]
     #[arg(long, value_name = "ZONE")]
@@ -28,8 +30,9 @@ pub(crate) struct NextArguments {
 
 pub(crate) fn next(arguments: &NextArguments) -> Result<(), String> {
     let zone = arguments.tz.unwrap_or_else(system_zone);
-    let expression = CronExpression::parse(&arguments.expression).map_err(|error| error.to_string())?;
-    let trigger = CronTrigger::new(expression, zone);
+    let trigger =
+        CronTrigger::parse(&arguments.expression, zone.name()).map_err(|error| error.to_string())?;
+    let zone = trigger.zone();
     let now = SystemClock.now();
     let from = match &arguments.from {
         Some(text) => DateTrigger::parse(text, zone).map_err(|error| error.to_string())?.instant(),
@@ -42,7 +45,12 @@ pub(crate) fn next(arguments: &NextArguments) -> Result<(), String> {
             .iter()
             .map(|fire| json!({"utc": fire, "local": zone.with_offset(*fire).to_rfc3339()}))
             .collect();
-        let answer = json!({"expression": trigger.expression(), "timezone": zone, "fires": fires});
+        let answer = json!({
+            "expression": trigger.expression(),
+            "description": trigger.describe(),
+            "timezone": zone,
+            "fires": fires,
+        });
         anstream::println!("{answer:#}");
         return Ok(());
     }
@@ -53,7 +61,7 @@ pub(crate) fn next(arguments: &NextArguments) -> Result<(), String> {
             vec![show::local(*fire, zone), offset, show::relative(*fire, now)]
         })
         .collect();
-    anstream::println!("{}, {zone}", trigger.expression());
+    anstream::println!("{}: {}", trigger.expression(), trigger.describe());
     anstream::print!("{}", show::table(&rows));
     Ok(())
 }

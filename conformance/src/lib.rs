@@ -10,6 +10,7 @@
 pub mod executor_suite;
 pub mod laws;
 pub mod literal;
+pub mod proof;
 pub mod store_suite;
 pub mod strategies;
 pub mod vectors;

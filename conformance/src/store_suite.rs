@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::proof;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
     Job, JobId, JobOrder, JobQuery, JobState, JobStore, MissedReason, OnConflict, Outcome, Policy, Run,
@@ -14,7 +15,7 @@ use matins_core::{
 use matins_triggers::IntervalTrigger;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::TestRunner;
 use serde_json::json;
 
 /// How the suite opens a store.
@@ -490,12 +491,10 @@ impl Model {
     }
 }
 
-/// Random operations and reopenings, compared with a plain model after each. `MATINS_PROOF_CASES` sets the number of cases.
+/// Random operations and reopenings, compared with a plain model after each; see [`proof`].
 pub fn random_operations_agree_with_a_plain_model(factory: &mut dyn StoreFactory) {
-    let cases = std::env::var("MATINS_PROOF_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(64);
-    let config = Config { cases, failure_persistence: None, ..Config::default() };
     let factory = std::cell::RefCell::new(factory);
-    TestRunner::new(config)
+    TestRunner::new(proof::config(64))
         .run(&vec(operation(), 1..40), |operations| {
             let mut factory = factory.borrow_mut();
             let mut store = factory.create();

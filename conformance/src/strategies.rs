@@ -177,6 +177,20 @@ pub fn simple_trigger() -> BoxedStrategy<Arc<dyn Trigger>> {
     prop_oneof![1 => date, 1 => local_date, 2 => interval, 6 => cron, 2 => calendar].boxed()
 }
 
+/// A cron trigger with many fires a day on many days, so that two of them share long stretches.
+pub fn frequent() -> impl Strategy<Value = CronTrigger> {
+    let hour = select(&["*", "*/2", "0-11", "1-5", "2"][..]);
+    let minute = select(&["*", "*/5", "0,30", "*/15", "17"][..]);
+    let day = select(&["*", "1-30", "*/2", "L", "5-25"][..]);
+    let weekday = select(&["*", "*", "MON-FRI", "*/2"][..]);
+    let limit = prop::option::of(instant());
+    (hour, minute, day, weekday, zone(), limit).prop_map(|(hour, minute, day, weekday, zone, end)| {
+        let text = format!("{minute} {hour} {day} * {weekday}");
+        let trigger = CronTrigger::parse(&text, zone.name()).expect("an expression");
+        end.map_or(trigger.clone(), |end| trigger.until(end).expect("no start"))
+    })
+}
+
 /// Pairs that meet often enough for their intersection to be looked for: two crontabs of a zone, two intervals.
 fn companions() -> BoxedStrategy<[Arc<dyn Trigger>; 2]> {
     let crontabs =

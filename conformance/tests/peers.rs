@@ -11,16 +11,12 @@
 use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
+use matins_conformance::proof::config;
 use matins_conformance::strategies;
 use matins_core::Trigger;
 use matins_triggers::CronTrigger;
 use proptest::prelude::*;
 use proptest::sample::select;
-
-fn config() -> ProptestConfig {
-    let cases = std::env::var("MATINS_PROOF_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(500);
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
-}
 
 /// Five fields of which one day field is a plain star.
 fn shared() -> impl Strategy<Value = String> {
@@ -47,7 +43,7 @@ fn ours(text: &str, after: DateTime<Utc>) -> Option<Vec<DateTime<Utc>>> {
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(500))]
 
     #[test]
     fn cron_agrees(text in shared(), after in strategies::instant()) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_conformance::literal::{LiteralCrontab, LiteralFields, calendar_dates};
+use matins_conformance::proof::config;
 use matins_conformance::{laws, strategies};
 use matins_core::Trigger;
 use matins_triggers::{
@@ -12,13 +13,6 @@ use matins_triggers::{
     ExceptTrigger, IntervalTrigger, JitterTrigger, WindowTrigger, Zone,
 };
 use proptest::prelude::*;
-
-/// `MATINS_PROOF_CASES` sets the number of cases.
-fn config(default: u32) -> ProptestConfig {
-    let cases =
-        std::env::var("MATINS_PROOF_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(default);
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
-}
 
 proptest! {
     #![proptest_config(config(1000))]
@@ -191,6 +185,23 @@ proptest! {
     }
 
     #[test]
+    fn a_difference_of_crons_is_exact(
+        (one, other) in (strategies::frequent(), strategies::frequent()),
+        after in strategies::instant(),
+    ) {
+        // Two weeks of minutes at most, by the literal definition.
+        let until = after + TimeDelta::days(14);
+        let without: BTreeSet<_> = fires(&other, after, until).into_iter().collect();
+        let difference: Vec<_> =
+            fires(&one, after, until).into_iter().filter(|fire| !without.contains(fire)).collect();
+        if let Ok(except) = ExceptTrigger::new(Arc::new(one), Arc::new(other)) {
+            prop_assert_eq!(fires(&except, after, until), difference, "{}", except);
+        } else {
+            prop_assert!(difference.is_empty());
+        }
+    }
+
+    #[test]
     fn excepted_dates_and_windows_are_restrictions(
         trigger in strategies::simple_trigger(),
         after in strategies::instant(),
@@ -233,6 +244,53 @@ proptest! {
             }
         }
     }
+}
+
+/// As many instants as a walk would take hours for: arithmetic passes over them.
+#[test]
+fn a_difference_passes_over_what_is_shared_for_years() {
+    let cron = |text: &str| Arc::new(text.parse::<CronTrigger>().unwrap()) as Arc<dyn Trigger>;
+    let next = |of: &str, without: &str, after: &str| {
+        let except = ExceptTrigger::new(cron(of), cron(without)).unwrap();
+        except.next_after(after.parse().unwrap()).map(|next| next.to_rfc3339())
+    };
+    let even = "second=* year=*/2 Europe/Berlin";
+    assert_eq!(
+        next("* * * * * *", even, "2025-12-31T22:59:59Z").as_deref(),
+        Some("2026-12-31T23:00:00+00:00")
+    );
+    let from_2030 = "* * * * * * from 2030-01-01T00:00:00Z";
+    assert_eq!(next("* * * * * *", from_2030, "2030-05-01T00:00:00Z"), None);
+    let bounded = "*/30 * * * * * from 2030-01-01T00:00:00Z until 2039-12-31T23:59:30Z";
+    assert_eq!(
+        next("0 * * * * *", bounded, "2031-05-01T00:00:00Z").as_deref(),
+        Some("2040-01-01T00:00:00+00:00")
+    );
+    let refused = ExceptTrigger::new(cron("0 9 * * MON"), cron("*/5 * * * *"));
+    assert!(refused.unwrap_err().to_string().contains("no fire was found"));
+}
+
+#[test]
+fn an_intersection_that_fields_or_periods_exclude_is_refused_at_once() {
+    let cron = |text: &str| Arc::new(text.parse::<CronTrigger>().unwrap()) as Arc<dyn Trigger>;
+    let refused =
+        |one: Arc<dyn Trigger>, other| AllTrigger::new([one, other]).expect_err("empty").to_string();
+    assert!(refused(cron("5 * * * *"), cron("*/2 * * * *")).contains("no minute is in both"));
+    assert!(refused(cron("0 0 * 1 *"), cron("0 0 * 7 *")).contains("no month is in both"));
+    let start = "2026-01-01T00:00:00.5Z".parse().unwrap();
+    let halves = Arc::new(IntervalTrigger::new(start, TimeDelta::seconds(1)).unwrap());
+    assert!(refused(halves, cron("* * * * *")).contains("no whole second is in both"));
+    // In Berlin both fire at the end of the gap, once a year.
+    let in_gap = ["15 2 * * * Europe/Berlin", "45 2 * * * Europe/Berlin"].map(cron);
+    let once_a_year = AllTrigger::new(in_gap).unwrap();
+    let fire = once_a_year.next_after("2026-01-01T00:00:00Z".parse().unwrap());
+    assert_eq!(fire, Some("2026-03-29T01:00:00Z".parse().unwrap()));
+    // Periods that meet on a whole second once in 11 days.
+    let start = "2026-01-01T00:00:00Z".parse().unwrap();
+    let odd: Arc<dyn Trigger> =
+        Arc::new(IntervalTrigger::new(start, TimeDelta::microseconds(1_000_003)).unwrap());
+    let all = AllTrigger::new([odd, cron("* * * * * *")]).unwrap();
+    assert_eq!(all.next_after(start), Some(start + TimeDelta::seconds(1_000_003)));
 }
 
 /// Far answers pass over the zone's offset changes; none of the second passes on the way may be lost.

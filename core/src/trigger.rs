@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 /// A set of instants, asked through its successor function.
@@ -117,6 +117,12 @@ impl IntoTrigger for Arc<dyn Trigger> {
 /// Stores keep instants to the microsecond. Fire times are rounded up, never down, so that the successor of a
 /// rounded fire time is never that fire time again.
 pub fn round_up_to_microsecond(instant: DateTime<Utc>) -> DateTime<Utc> {
-    let down = instant.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(instant);
-    if down == instant { instant } else { down + TimeDelta::microseconds(1) }
+    match instant.timestamp_subsec_nanos() % 1000 {
+        0 => instant,
+        // At the end of time there is nothing to round up to.
+        excess => {
+            let up = TimeDelta::nanoseconds(i64::from(1000 - excess));
+            instant.checked_add_signed(up).unwrap_or(instant)
+        }
+    }
 }

@@ -10,13 +10,21 @@ use matins_core::Trigger;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::cron::CronTrigger;
 use crate::interval::IntervalTrigger;
 use crate::zone::Zone;
 
-/// How many instants of its members an intersection or a difference looks at for one answer, before it gives up.
+/// How often the members of an intersection leap over each other for one answer, before it gives up: some thousandths of
+/// a second.
 ///
 /// When it is built and finds nothing within that, it is refused; asked later, it answers that there are no more.
-pub const SEARCH_LIMIT: usize = 10_000;
+pub const LEAP_LIMIT: usize = 10_000;
+
+/// How many instants that both triggers have a difference passes over for one answer, before it gives up: a day of seconds
+/// and more, in some hundredths of a second.
+///
+/// When it is built and finds nothing within that, it is refused; asked later, it answers that there are no more.
+pub const SHARED_LIMIT: usize = 100_000;
 
 /// Triggers that make none together.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -35,13 +43,25 @@ pub enum CombineError {
         /// The other, described.
         other: String,
     },
-    /// Nothing was found within the [`SEARCH_LIMIT`].
+    /// Two triggers, one of them a cron trigger, that have no value of a field in common.
+    #[error("{one} and {other} never fire at the same instant: no {field} is in both; change that of one")]
+    NothingShared {
+        /// The one, described.
+        one: String,
+        /// The other, described.
+        other: String,
+        /// The field.
+        field: &'static str,
+    },
+    /// Nothing was found within the [`LEAP_LIMIT`] or the [`SHARED_LIMIT`].
     #[error(
-        "{what} has no fire among the first {SEARCH_LIMIT} instants that were looked at, so it is taken for one that never fires"
+        "{what}: no fire was found among the first {looked_at} instants, so it is taken for one that never fires"
     )]
     NeverFires {
         /// The trigger, described.
         what: String,
+        /// How many instants were looked at.
+        looked_at: usize,
     },
 }
 
@@ -94,8 +114,9 @@ impl Trigger for AnyTrigger {
 
 /// Fires when all of its members do: the intersection. It ends when one of them ends.
 ///
-/// Intervals among the members are made one by arithmetic (the Chinese remainder theorem). For the rest the members
-/// leap over each other; see [`SEARCH_LIMIT`].
+/// Intervals among the members are made one by arithmetic (the Chinese remainder theorem), and cut down to whole seconds
+/// beside a cron trigger; cron triggers whose fields exclude each other are refused. For the rest the members leap over
+/// each other; see [`LEAP_LIMIT`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "Members", into = "Members")]
 pub struct AllTrigger {
@@ -108,7 +129,8 @@ impl AllTrigger {
     /// The intersection of these.
     ///
     /// # Errors
-    /// When there is none, when two intervals never meet, and when nothing is found that they have in common.
+    /// When there is none, when two intervals or two cron triggers never meet, and when nothing is found that all have in
+    /// common.
     pub fn new(of: impl IntoIterator<Item = Arc<dyn Trigger>>) -> Result<Self, CombineError> {
         let of: Vec<_> = of.into_iter().collect();
         if of.is_empty() {
@@ -117,26 +139,47 @@ impl AllTrigger {
         let mut interval: Option<IntervalTrigger> = None;
         let mut reduced: Vec<Arc<dyn Trigger>> = Vec::new();
         for member in &of {
-            let any: &dyn Any = &**member;
-            let Some(one) = any.downcast_ref::<IntervalTrigger>() else {
-                reduced.push(member.clone());
-                continue;
-            };
-            interval = Some(match interval {
-                None => one.clone(),
-                Some(other) => other.intersection(one).ok_or_else(|| CombineError::NeverMeet {
-                    one: other.describe(),
-                    other: one.describe(),
-                })?,
-            });
+            match as_a::<IntervalTrigger>(member) {
+                Some(one) => interval = Some(meeting(interval.as_ref(), one)?),
+                None => reduced.push(member.clone()),
+            }
+        }
+        let crons: Vec<&CronTrigger> = of.iter().filter_map(as_a).collect();
+        for (index, one) in crons.iter().enumerate() {
+            for other in &crons[index + 1..] {
+                if let Some(field) = one.never_meets(other) {
+                    let (one, other) = (one.describe(), other.describe());
+                    return Err(CombineError::NothingShared { one, other, field });
+                }
+            }
+        }
+        if let (Some(one), [cron, ..]) = (&interval, &crons[..]) {
+            let whole = one.intersection(&IntervalTrigger::whole_seconds());
+            interval = Some(whole.ok_or_else(|| CombineError::NothingShared {
+                one: one.describe(),
+                other: cron.describe(),
+                field: "whole second",
+            })?);
         }
         reduced.extend(interval.map(|interval| Arc::new(interval) as Arc<dyn Trigger>));
         let trigger = Self { of, reduced };
         if trigger.next_after(DateTime::<Utc>::MIN_UTC).is_none() {
-            return Err(CombineError::NeverFires { what: trigger.describe() });
+            return Err(CombineError::NeverFires { what: trigger.describe(), looked_at: LEAP_LIMIT });
         }
         Ok(trigger)
     }
+}
+
+/// What two intervals have in common.
+fn meeting(one: Option<&IntervalTrigger>, other: &IntervalTrigger) -> Result<IntervalTrigger, CombineError> {
+    let Some(one) = one else { return Ok(other.clone()) };
+    one.intersection(other)
+        .ok_or_else(|| CombineError::NeverMeet { one: one.describe(), other: other.describe() })
+}
+
+fn as_a<T: Trigger>(trigger: &Arc<dyn Trigger>) -> Option<&T> {
+    let any: &dyn Any = &**trigger;
+    any.downcast_ref()
 }
 
 #[typetag::serde(name = "all")]
@@ -144,7 +187,7 @@ impl Trigger for AllTrigger {
     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let mut candidate = after;
         let mut just_before = after;
-        for _ in 0..SEARCH_LIMIT {
+        for _ in 0..LEAP_LIMIT {
             // Each member's first instant from the candidate on; all have it when none leaps further.
             let mut latest = candidate;
             for member in &self.reduced {
@@ -165,6 +208,21 @@ impl Trigger for AllTrigger {
 }
 
 /// The first trigger's instants without those that the second has too.
+///
+/// Where both are cron triggers, stretches in which the second has all instants of the first are passed over by
+/// arithmetic, however long. For the rest, instant after instant is looked at; see [`SHARED_LIMIT`].
+///
+/// ```
+/// use std::sync::Arc;
+/// use matins_core::Trigger;
+/// use matins_triggers::{CronTrigger, ExceptTrigger};
+///
+/// let seconds: CronTrigger = "* * * * * *".parse().unwrap();
+/// let christmas: CronTrigger = "* * * 25 12 *".parse().unwrap();
+/// let trigger = ExceptTrigger::new(Arc::new(seconds), Arc::new(christmas)).unwrap();
+/// let christmas_eve = "2026-12-24T23:59:59Z".parse().unwrap();
+/// assert_eq!(trigger.next_after(christmas_eve).unwrap().to_rfc3339(), "2026-12-26T00:00:00+00:00");
+/// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ExceptTrigger {
     of: Arc<dyn Trigger>,
@@ -175,11 +233,11 @@ impl ExceptTrigger {
     /// The instants of `of` that `without` has not.
     ///
     /// # Errors
-    /// When nothing is found that is left; see [`SEARCH_LIMIT`].
+    /// When nothing is found that is left; see [`SHARED_LIMIT`].
     pub fn new(of: Arc<dyn Trigger>, without: Arc<dyn Trigger>) -> Result<Self, CombineError> {
         let trigger = Self { of, without };
         if trigger.next_after(DateTime::<Utc>::MIN_UTC).is_none() {
-            return Err(CombineError::NeverFires { what: trigger.describe() });
+            return Err(CombineError::NeverFires { what: trigger.describe(), looked_at: SHARED_LIMIT });
         }
         Ok(trigger)
     }
@@ -189,12 +247,15 @@ impl ExceptTrigger {
 impl Trigger for ExceptTrigger {
     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let mut after = after;
-        for _ in 0..SEARCH_LIMIT {
+        for _ in 0..SHARED_LIMIT {
             let fire = self.of.next_after(after)?;
             if self.without.next_after(fire - TimeDelta::nanoseconds(1)) != Some(fire) {
                 return Some(fire);
             }
-            after = fire;
+            after = match (as_a::<CronTrigger>(&self.of), as_a::<CronTrigger>(&self.without)) {
+                (Some(of), Some(without)) => of.shared_until(without, fire),
+                _ => fire,
+            };
         }
         None
     }

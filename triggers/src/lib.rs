@@ -47,7 +47,9 @@ mod zone;
 
 pub use crate::cron::{CronError, CronExpression, CronFields, CronTrigger, CronTriggerError};
 pub use calendar::{CalendarBuilder, CalendarError, CalendarTrigger};
-pub use combine::{AllTrigger, AnyTrigger, CombineError, ExceptDatesTrigger, ExceptTrigger, SEARCH_LIMIT};
+pub use combine::{
+    AllTrigger, AnyTrigger, CombineError, ExceptDatesTrigger, ExceptTrigger, LEAP_LIMIT, SHARED_LIMIT,
+};
 #[cfg(feature = "cron")]
 pub use cron_crate::ScheduleTrigger;
 pub use date::{DateError, DateTrigger};

@@ -87,10 +87,11 @@ impl Zone {
     /// When there is none; the error suggests the nearest.
     pub fn named(name: &str) -> Result<Self, UnknownZone> {
         name.parse::<Tz>().map(Self::from).map_err(|_| {
-            // A longer text is near to no name.
+            // A longer text is near to no name, and no name is nearer than the difference of lengths.
             let wanted = name.chars().take(40).collect::<String>().to_lowercase();
             let nearest = TZ_VARIANTS
                 .iter()
+                .filter(|tz| tz.name().len().abs_diff(wanted.len()) <= 1 + wanted.len() / 5)
                 .map(|tz| (strsim::damerau_levenshtein(&wanted, &tz.name().to_lowercase()), tz.name()))
                 .min()
                 .filter(|(distance, _)| *distance <= 1 + name.len() / 5)
@@ -143,6 +144,12 @@ impl Zone {
     #[inline]
     pub(crate) fn span_at(self, utc: NaiveDateTime) -> usize {
         self.last_span(utc, |span| span.start)
+    }
+
+    /// The span that holds the instant, and when it ends where it does.
+    pub(crate) fn run_at(self, utc: NaiveDateTime) -> (&'static Span, Option<NaiveDateTime>) {
+        let index = self.span_at(utc);
+        (&self.spans()[index], self.spans().get(index + 1).map(|next| next.start))
     }
 
     /// The span that holds the next whole second after the instant.

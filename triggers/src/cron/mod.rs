@@ -7,6 +7,7 @@ mod items;
 mod named;
 mod parse;
 mod search;
+mod shared;
 mod trigger;
 
 use std::str::FromStr;

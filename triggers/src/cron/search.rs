@@ -148,7 +148,7 @@ impl CronExpression {
         Some((hour * 60 + self.minutes.trailing_zeros()) * 60 + self.seconds.trailing_zeros())
     }
 
-    fn matches_year(&self, year: i32) -> bool {
+    pub(super) fn matches_year(&self, year: i32) -> bool {
         self.years.as_ref().is_none_or(|ranges| ranges.iter().any(|range| range.contains(year)))
     }
 
@@ -173,7 +173,7 @@ impl CronExpression {
     }
 
     /// The days that match of a month, as bits 1 to 31.
-    fn days_of(&self, year: &Year, month: u32) -> u32 {
+    pub(super) fn days_of(&self, year: &Year, month: u32) -> u32 {
         let length = length_of(month, year.is_leap);
         let days = self.days_of_shape(length, year.first_weekday_of(month));
         if self.weeks == 0 { days } else { days & self.days_of_weeks(year.number, month) }
@@ -259,11 +259,11 @@ impl CronExpression {
 
 /// A year, as far as the calendar depends on it.
 #[derive(Debug, Clone, Copy)]
-struct Year {
-    number: i32,
+pub(super) struct Year {
+    pub(super) number: i32,
     /// That of 1 January, 0 for Sunday.
     first_weekday: u32,
-    is_leap: bool,
+    pub(super) is_leap: bool,
 }
 
 impl Year {
@@ -271,13 +271,13 @@ impl Year {
         NaiveDate::from_yo_opt(number, 1).map(Self::of)
     }
 
-    fn of(date: NaiveDate) -> Self {
+    pub(super) fn of(date: NaiveDate) -> Self {
         // 371 is 53 weeks.
         let first_weekday = (date.weekday().num_days_from_sunday() + 371 - date.ordinal0()) % 7;
         Self { number: date.year(), first_weekday, is_leap: date.leap_year() }
     }
 
-    fn next(self) -> Self {
+    pub(super) fn next(self) -> Self {
         let number = self.number + 1;
         let first_weekday = (self.first_weekday + 1 + u32::from(self.is_leap)) % 7;
         let is_leap = number % 4 == 0 && (number % 100 != 0 || number % 400 == 0);
@@ -387,7 +387,7 @@ fn on(date: NaiveDate, second: u32) -> Option<NaiveDateTime> {
     Some(date.and_time(NaiveTime::from_num_seconds_from_midnight_opt(second, 0)?))
 }
 
-fn length_of(month: u32, is_leap: bool) -> u32 {
+pub(super) fn length_of(month: u32, is_leap: bool) -> u32 {
     match month {
         2 => 28 + u32::from(is_leap),
         // Thirty days have April, June, September and November.
@@ -395,7 +395,7 @@ fn length_of(month: u32, is_leap: bool) -> u32 {
     }
 }
 
-fn all_days(length: u32) -> u32 {
+pub(super) fn all_days(length: u32) -> u32 {
     ((1_u64 << (length + 1)) - 2) as u32
 }
 

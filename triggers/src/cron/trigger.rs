@@ -28,9 +28,9 @@ use crate::zone::{UnknownZone, Zone};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Saved", into = "Saved")]
 pub struct CronTrigger {
-    expression: CronExpression,
-    zone: Zone,
-    limits: Limits,
+    pub(super) expression: CronExpression,
+    pub(super) zone: Zone,
+    pub(super) limits: Limits,
 }
 
 #[derive(Serialize, Deserialize)]
