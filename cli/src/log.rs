@@ -32,6 +32,7 @@ fn describe(event: &Event, zone: Zone) -> Option<String> {
         Event::StoreFailed { store, error } => {
             Some(format!("store {store} failed, and is tried again: {error}"))
         }
+        Event::JobSetAside { store, job } => Some(format!("store {store}: {job}; all others go on")),
         Event::StoreRecovered { store } => Some(format!("store {store} works again")),
         Event::Lost { count } => Some(format!("({count} lines left out: too many at once)")),
         _ => None,

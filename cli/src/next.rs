@@ -12,7 +12,7 @@ use crate::{show, system_zone};
 pub(crate) struct NextArguments {
     /// A cron expression: five fields, six with seconds first, seven with years last, or a nickname such as @daily.
     ///
-    /// Also fields by name (`hour=9 day_of_week=mon-fri`). CRON_TZ=ZONE before it, or a zone after it, is its zone.
+    /// Also fields by name (`hour=9 day_of_week=mon-fri`). `CRON_TZ=ZONE` before it, or a zone after it, is its zone.
     expression: String,
     /// The time zone in which it is meant [default: this machine's]
     #[arg(long, value_name = "ZONE")]

@@ -48,6 +48,7 @@ macro_rules! store_suite {
         $crate::store_suite!(@tests $factory,
             a_job_comes_back_as_it_was_added,
             an_id_that_is_taken_is_refused_replaced_or_kept,
+            an_import_is_whole_or_nothing,
             what_is_not_there_is_an_error,
             due_jobs_come_in_order_and_within_the_limit,
             a_paused_job_is_never_due,
@@ -149,6 +150,37 @@ pub fn an_id_that_is_taken_is_refused_replaced_or_kept(factory: &mut dyn StoreFa
     assert_eq!(all_jobs(&mut *store), std::slice::from_ref(&new));
     assert_eq!(store.due(second(1), 10).expect("due"), [], "the old due time is gone");
     assert_eq!(store.due(second(2), 10).expect("due"), [new]);
+}
+
+/// Jobs and runs together, in the order given.
+pub fn an_import_is_whole_or_nothing(factory: &mut dyn StoreFactory) {
+    let mut store = factory.create();
+    let run = started(7, "a", 1);
+    let jobs = || vec![job("a", Some(1)), job("b", None)];
+    store.import(jobs(), vec![run.clone()], OnConflict::Refuse).expect("import");
+    assert_eq!(all_jobs(&mut *store), jobs());
+    assert_eq!(all_runs(&mut *store), std::slice::from_ref(&run));
+    assert_eq!(store.next_run_id().expect("next run id"), RunId(8));
+
+    let before = (all_jobs(&mut *store), all_runs(&mut *store));
+    let taken = store.import(vec![job("c", Some(3)), job("b", Some(3))], vec![], OnConflict::Refuse);
+    assert!(matches!(taken, Err(StoreError::Conflict { id }) if id == "b"));
+    let twice = store.import(vec![job("c", Some(3)), job("c", Some(3))], vec![], OnConflict::Refuse);
+    assert!(matches!(twice, Err(StoreError::Conflict { id }) if id == "c"));
+    let numbered = store.import(vec![job("c", Some(3))], vec![started(8, "c", 1), run], OnConflict::Replace);
+    assert!(matches!(numbered, Err(StoreError::RunExists { run: RunId(7) })));
+    let numbered_twice =
+        store.import(vec![job("c", Some(3))], vec![started(8, "c", 1), started(8, "c", 2)], OnConflict::Keep);
+    assert!(matches!(numbered_twice, Err(StoreError::RunExists { run: RunId(8) })));
+    assert_eq!((all_jobs(&mut *store), all_runs(&mut *store)), before);
+    assert_eq!(store.next_due().expect("next due"), Some(second(1)));
+
+    let new = vec![job("b", Some(4)), job("c", Some(5)), job("c", Some(6))];
+    store.import(new.clone(), vec![], OnConflict::Keep).expect("keep");
+    assert_eq!(all_jobs(&mut *store), [job("a", Some(1)), job("b", None), job("c", Some(5))]);
+    store.import(new, vec![], OnConflict::Replace).expect("replace");
+    assert_eq!(all_jobs(&mut *store), [job("a", Some(1)), job("b", Some(4)), job("c", Some(6))]);
+    reopened(factory, store);
 }
 
 /// Updating and removing.

@@ -84,7 +84,7 @@ pub fn expression() -> impl Strategy<Value = String> {
         1 => select(&["?", "FRI#2", "5L", "SUN#1,SUN#3", "MON-FRI", "FRI-MON", "1#5", "2,THUL"][..]).prop_map(str::to_owned),
     ];
     let second = prop_oneof![2 => Just(None), 1 => field(0, 59).prop_map(Some)];
-    let year = prop_oneof![3 => Just(None), 1 => select(&["*", "2024", "1990-2030/4", "2000,2026-2030"][..]).prop_map(Some)];
+    let year = prop_oneof![3 => Just(None), 1 => select(&["*", "2024", "1990-2030/4", "2026-2030/6", "2000,2026-2030"][..]).prop_map(Some)];
     (second, field(0, 59), field(0, 23), day, field(1, 12), weekday, year).prop_map(
         |(second, minute, hour, day, month, weekday, year)| {
             let five = format!("{minute} {hour} {day} {month} {weekday}");

@@ -1,6 +1,6 @@
 //! What a scheduler tells those who listen.
 
-use crate::{JobId, Run, StoreName};
+use crate::{JobId, Run, SetAside, StoreName};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,6 +76,13 @@ pub enum Event {
         store: StoreName,
         /// What went wrong.
         error: String,
+    },
+    /// A job cannot be read, and does not fire; the others do.
+    JobSetAside {
+        /// The store.
+        store: StoreName,
+        /// Which, where, and why.
+        job: SetAside,
     },
     /// A store that had failed works again.
     StoreRecovered {

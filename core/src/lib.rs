@@ -62,7 +62,7 @@ pub use policy::{Coalesce, OnConflict, OnExhausted, OnInterrupt, Overlap, Policy
 pub use query::{JobOrder, JobQuery, RunOrder, RunQuery};
 pub use registry::TaskRegistry;
 pub use run::{MissedReason, Outcome, Run, RunId};
-pub use store::{JobStore, StoreError};
+pub use store::{JobStore, SetAside, StoreError};
 pub use task::{IntoTask, IntoTaskResult, Task, TaskContext, TaskError, TaskOutput, TaskResult};
 pub use transition::Transition;
 pub use trigger::{IntoTrigger, Stretch, Trigger, TriggerError, round_up_to_microsecond};

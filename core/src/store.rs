@@ -1,6 +1,7 @@
 //! What must be remembered: the contract of a job store.
 
 use std::error::Error;
+use std::fmt;
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
@@ -19,17 +20,28 @@ use crate::{Job, JobId, JobQuery, OnConflict, Run, RunId, RunQuery, Transition};
 /// * every method either does all that it says or changes nothing;
 /// * when a method of a persistent store returns `Ok`, its effect survives the death of the process;
 /// * instants are kept to the microsecond, and callers give no finer ones;
+/// * one job that cannot be read stands in no other's way: it is [set aside](Self::set_aside);
 /// * [`due`](Self::due) answers in the order of next fire time, then id;
 /// * runs outlive their job.
 pub trait JobStore: Send {
     /// Whether jobs outlive the process. Such a store takes only jobs whose task has a name of its own.
     fn is_persistent(&self) -> bool;
 
-    /// Adds a job; `on_conflict` says what happens where its id is taken. Replacing a job leaves its runs alone.
+    /// Takes in jobs and rows of the ledger together, one after the other; `on_conflict` says what happens where a job's
+    /// id is taken. Replacing a job leaves its runs alone.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] where the id is taken and `on_conflict` is [`OnConflict::Refuse`].
-    fn add(&mut self, job: Job, on_conflict: OnConflict) -> Result<(), StoreError>;
+    /// [`StoreError::Conflict`] where an id is taken and `on_conflict` is [`OnConflict::Refuse`];
+    /// [`StoreError::RunExists`] where the ledger has a run of that number.
+    fn import(&mut self, jobs: Vec<Job>, runs: Vec<Run>, on_conflict: OnConflict) -> Result<(), StoreError>;
+
+    /// Adds one job.
+    ///
+    /// # Errors
+    /// As [`import`](Self::import).
+    fn add(&mut self, job: Job, on_conflict: OnConflict) -> Result<(), StoreError> {
+        self.import(vec![job], Vec::new(), on_conflict)
+    }
 
     /// Puts `job` in the place of the job with its id.
     ///
@@ -85,6 +97,29 @@ pub trait JobStore: Send {
     /// # Errors
     /// When the store cannot be read.
     fn next_run_id(&mut self) -> Result<RunId, StoreError>;
+
+    /// The jobs that the store has met and cannot read: somebody edited them, or they need a type that this program does
+    /// not have. They are kept as they are, and neither listed nor due; [`get`](Self::get) says what is wrong.
+    fn set_aside(&self) -> &[SetAside] {
+        &[]
+    }
+}
+
+/// A job that a store keeps and cannot read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetAside {
+    /// The id as it stands there, which may be none.
+    pub id: String,
+    /// Where: file, table and row.
+    pub place: String,
+    /// What is wrong there.
+    pub what: String,
+}
+
+impl fmt::Display for SetAside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "job {:?} is set aside: {}: {}", self.id, self.place, self.what)
+    }
 }
 
 /// What can go wrong in a store.

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
     CancelToken, Clock, Completion, CompletionSink, Event, ExecutorName, Job, JobId, JobQuery, JobState,
     JobStore, MissedReason, OnConflict, OnExhausted, Outcome, Run, RunId, RunQuery, RunReport, RunRequest,
-    Shutdown, StoreError, StoreName, TaskName, TaskRegistry, Transition,
+    SetAside, Shutdown, StoreError, StoreName, TaskName, TaskRegistry, Transition,
 };
 
 use crate::SchedulerError;
@@ -58,6 +58,8 @@ struct StoreSlot {
     /// The tasks of jobs that were added as closures.
     closures: HashMap<JobId, TaskName>,
     next_job_number: u64,
+    /// How many jobs that are set aside the listeners have been told of.
+    set_aside: usize,
 }
 
 struct Failing {
@@ -124,6 +126,7 @@ impl Engine {
                 recovered: false,
                 closures: HashMap::new(),
                 next_job_number: 1,
+                set_aside: 0,
             })
         };
         Ok(Self {
@@ -169,6 +172,7 @@ impl Engine {
                 Ok(started) => {
                     submissions.extend(started);
                     self.store_works(index);
+                    self.tell_of_set_aside(index);
                 }
                 Err(error) => self.store_failed(index, now, &error),
             }
@@ -307,6 +311,20 @@ impl Engine {
         if slot.failing.take().is_some() {
             let store = slot.name.clone();
             self.listeners.tell(|| Event::StoreRecovered { store });
+        }
+    }
+
+    /// Announces the jobs that the store has met and cannot read, each once.
+    fn tell_of_set_aside(&mut self, index: usize) {
+        let slot = &mut self.stores[index];
+        let met = slot.store.set_aside();
+        if met.len() != slot.set_aside {
+            let new = met.get(slot.set_aside..).unwrap_or_default().to_vec();
+            slot.set_aside = met.len();
+            let store = slot.name.clone();
+            for job in new {
+                self.listeners.tell(|| Event::JobSetAside { store: store.clone(), job });
+            }
         }
     }
 
@@ -553,6 +571,14 @@ impl Engine {
             jobs.extend(slot.store.list(query)?.into_iter().map(|job| (slot.name.clone(), job)));
         }
         Ok(jobs)
+    }
+
+    pub(crate) fn set_aside(&self) -> Result<Vec<(StoreName, SetAside)>, SchedulerError> {
+        self.check_not_stopped()?;
+        let of_store = |slot: &StoreSlot| -> Vec<_> {
+            slot.store.set_aside().iter().map(|job| (slot.name.clone(), job.clone())).collect()
+        };
+        Ok(self.stores.iter().flat_map(of_store).collect())
     }
 
     pub(crate) fn runs(&mut self, store: &StoreName, query: &RunQuery) -> Result<Vec<Run>, SchedulerError> {

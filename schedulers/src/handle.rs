@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use matins_core::{
-    IntoTask, Job, JobId, JobQuery, NameError, Run, RunQuery, Shutdown, StoreName, TaskRegistry,
+    IntoTask, Job, JobId, JobQuery, NameError, Run, RunQuery, SetAside, Shutdown, StoreName, TaskRegistry,
 };
 
 use crate::SchedulerError;
@@ -51,6 +51,14 @@ impl Handle {
     pub fn get(&self, id: impl AsRef<str>) -> Result<Option<Job>, SchedulerError> {
         let id = JobId::new(id)?;
         self.shared.engine().get(&id)
+    }
+
+    /// The jobs that the stores have met and cannot read: they are kept, and neither fire nor are listed.
+    ///
+    /// # Errors
+    /// After shutdown.
+    pub fn set_aside(&self) -> Result<Vec<(StoreName, SetAside)>, SchedulerError> {
+        self.shared.engine().set_aside()
     }
 
     /// The jobs that `query` asks for, store by store.

@@ -1,6 +1,7 @@
 //! What becomes of fire times: each rule of the engine, on a virtual clock, with runs that end when the test says so.
 
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -17,21 +18,57 @@ use matins_triggers::{TimeUnits, at, every};
 /// Longer than anything here takes on a machine that is busy with other things.
 const GENEROUS: Duration = Duration::from_secs(60);
 
-type Held = Arc<Mutex<Vec<(RunRequest, Completion)>>>;
+/// The runs that the executor holds. Events tell of a run before it is handed over, so whoever wants one waits for it.
+#[derive(Default)]
+struct Held {
+    runs: Mutex<Vec<(RunRequest, Completion)>>,
+    came: Condvar,
+    is_closed: AtomicBool,
+}
+
+impl Held {
+    fn runs(&self) -> MutexGuard<'_, Vec<(RunRequest, Completion)>> {
+        self.runs.lock().unwrap()
+    }
+
+    /// Waits until there is one.
+    fn some(&self) -> MutexGuard<'_, Vec<(RunRequest, Completion)>> {
+        let runs = self.came.wait_timeout_while(self.runs(), GENEROUS, |runs| runs.is_empty());
+        runs.unwrap().0
+    }
+
+    fn take_first(&self) -> (RunRequest, Completion) {
+        self.some().remove(0)
+    }
+
+    fn first_is_cancelled(&self) -> bool {
+        self.some()[0].0.cancel.is_cancelled()
+    }
+
+    /// Whatever is held, or comes yet, is lost, which ends it.
+    fn close(&self) {
+        let mut runs = self.runs();
+        self.is_closed.store(true, Ordering::Relaxed);
+        runs.clear();
+    }
+}
 
 /// Keeps runs until the test ends them.
 struct Holding {
-    held: Held,
+    held: Arc<Held>,
     room: usize,
 }
 
 impl Executor for Holding {
     fn submit(&mut self, run: RunRequest, done: Completion) -> Result<(), Refused> {
-        let mut held = self.held.lock().unwrap();
-        if held.len() >= self.room {
+        let mut runs = self.held.runs();
+        if runs.len() >= self.room {
             return Err(Refused { reason: Refusal::Full, done });
         }
-        held.push((run, done));
+        if !self.held.is_closed.load(Ordering::Relaxed) {
+            runs.push((run, done));
+            self.held.came.notify_all();
+        }
         Ok(())
     }
 
@@ -43,7 +80,7 @@ struct Rig {
     scheduler: BackgroundScheduler,
     clock: VirtualClock,
     events: Events,
-    held: Held,
+    held: Arc<Held>,
 }
 
 fn start() -> DateTime<Utc> {
@@ -75,7 +112,7 @@ impl Rig {
     }
 
     fn with(store: MemoryStore, room: usize, retention: Retention) -> Self {
-        let (clock, held) = (VirtualClock::new(start()), Held::default());
+        let (clock, held) = (VirtualClock::new(start()), Arc::<Held>::default());
         let mut scheduler = SchedulerBuilder::new()
             .store("default", store)
             .executor("default", Holding { held: held.clone(), room })
@@ -103,7 +140,7 @@ impl Rig {
 
     /// Ends the run that was handed over first, and waits for the events that follow.
     fn finish(&self, expected: &[&str]) {
-        let (run, done) = self.held.lock().unwrap().remove(0);
+        let (run, done) = self.held.take_first();
         done.finish(run.execute());
         self.expect(expected);
     }
@@ -130,9 +167,8 @@ impl Rig {
 
 impl Drop for Rig {
     fn drop(&mut self) {
-        // Whatever is still held is lost, which ends it.
         self.scheduler.handle().shutdown(Shutdown::Wait);
-        self.held.lock().unwrap().clear();
+        self.held.close();
     }
 }
 
@@ -350,7 +386,7 @@ fn a_run_that_the_executor_loses_has_failed() {
     let rig = Rig::new();
     rig.add(ticking());
     rig.at(10, &["started 10 running"]);
-    rig.held.lock().unwrap().clear();
+    drop(rig.held.take_first());
     rig.expect(&["finished 10 failed"]);
 }
 
@@ -405,9 +441,9 @@ fn at_the_deadline_what_runs_is_cancelled_and_then_left() {
     rig.at(10, &["started 10 running"]);
     rig.scheduler.handle().shutdown(Shutdown::Deadline(Duration::from_secs(5)));
     rig.clock.set(second(14));
-    assert!(!rig.held.lock().unwrap()[0].0.cancel.is_cancelled());
+    assert!(!rig.held.first_is_cancelled());
     rig.clock.set(second(15));
-    while !rig.held.lock().unwrap()[0].0.cancel.is_cancelled() {
+    while !rig.held.first_is_cancelled() {
         std::thread::yield_now();
     }
     // Moved again and again: the engine reads the clock once more after it has cancelled.
@@ -448,7 +484,7 @@ fn what_an_earlier_process_left_is_taken_up() {
         let clock = VirtualClock::new(start());
         let scheduler = SchedulerBuilder::new()
             .store("default", MemoryStore::new())
-            .executor("default", Holding { held: Held::default(), room: 9 })
+            .executor("default", Holding { held: Arc::default(), room: 9 })
             .clock(clock)
             .background()
             .unwrap();
@@ -473,7 +509,7 @@ fn what_an_earlier_process_left_is_taken_up() {
         ])
         .unwrap();
 
-    let held = Held::default();
+    let held: Arc<Held> = Arc::default();
     let mut scheduler = SchedulerBuilder::new()
         .store("default", store)
         .executor("default", Holding { held: held.clone(), room: 9 })
@@ -529,7 +565,7 @@ fn a_job_may_use_the_scheduler() {
 
 #[test]
 fn two_stores_keep_their_jobs_and_runs_apart() {
-    let (clock, held) = (VirtualClock::new(start()), Held::default());
+    let (clock, held) = (VirtualClock::new(start()), Arc::<Held>::default());
     let mut scheduler = SchedulerBuilder::new()
         .store("default", MemoryStore::new())
         .store("other", MemoryStore::new())

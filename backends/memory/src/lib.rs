@@ -12,6 +12,8 @@
 //! assert!(!store.is_persistent());
 //! ```
 
+mod due;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
@@ -19,11 +21,14 @@ use matins_core::{
     Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunOrder, RunQuery, StoreError, Transition,
 };
 
+use due::DueTimes;
+
 /// Keeps jobs and ledger in memory. See the [crate's page](crate).
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
-    jobs: HashMap<JobId, Job>,
-    due: BTreeSet<(DateTime<Utc>, JobId)>,
+    // Boxed, so that the spare room of the table costs little.
+    jobs: HashMap<JobId, Box<Job>>,
+    due: DueTimes,
     runs: BTreeMap<RunId, Run>,
     runs_of_job: HashMap<JobId, BTreeSet<RunId>>,
     unfinished: BTreeSet<RunId>,
@@ -37,23 +42,86 @@ impl MemoryStore {
     }
 
     fn put(&mut self, job: Job) {
-        self.take(&job.id.clone());
+        self.take(&job.id);
         if let Some(fire) = job.next_fire {
-            self.due.insert((fire, job.id.clone()));
+            self.due.insert(fire, job.id.clone());
         }
-        self.jobs.insert(job.id.clone(), job);
+        self.jobs.insert(job.id.clone(), Box::new(job));
     }
 
     fn take(&mut self, id: &JobId) -> Option<Job> {
         let job = self.jobs.remove(id)?;
         if let Some(fire) = job.next_fire {
-            self.due.remove(&(fire, id.clone()));
+            self.due.remove(fire, id);
         }
-        Some(job)
+        Some(*job)
     }
 
-    /// Whether the batch can be applied: nothing may be refused halfway.
-    fn check(&self, batch: &[Transition]) -> Result<(), StoreError> {
+    fn record(&mut self, run: Run) {
+        if run.outcome.is_none() {
+            self.unfinished.insert(run.id);
+        }
+        self.last_run = self.last_run.max(run.id.0);
+        self.runs_of_job.entry(run.job.clone()).or_default().insert(run.id);
+        self.runs.insert(run.id, run);
+    }
+
+    /// How many jobs and how many rows of the ledger it holds.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.jobs.len(), self.runs.len())
+    }
+
+    /// All jobs, in no order.
+    pub fn jobs(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.values().map(|job| &**job)
+    }
+
+    /// The ledger, by number.
+    pub fn ledger(&self) -> impl Iterator<Item = &Run> {
+        self.runs.values()
+    }
+
+    /// Takes numbers up to `last` as used, so that [`next_run_id`](JobStore::next_run_id) is above them.
+    pub fn reserve_run_numbers(&mut self, last: RunId) {
+        self.last_run = self.last_run.max(last.0);
+    }
+
+    /// Those of `jobs` that [`import`](JobStore::import) would put into the store, where it would not refuse them.
+    ///
+    /// # Errors
+    /// What `import` would answer.
+    pub fn accept(
+        &self,
+        jobs: Vec<Job>,
+        runs: &[Run],
+        on_conflict: OnConflict,
+    ) -> Result<Vec<Job>, StoreError> {
+        let mut numbers = HashSet::new();
+        if let Some(run) = runs.iter().find(|run| self.runs.contains_key(&run.id) || !numbers.insert(run.id))
+        {
+            return Err(StoreError::RunExists { run: run.id });
+        }
+        let mut seen: HashSet<JobId> = HashSet::new();
+        let mut accepted = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            // One that comes alone meets no other of its batch.
+            let is_taken =
+                self.jobs.contains_key(&job.id) || (accepted.capacity() > 1 && !seen.insert(job.id.clone()));
+            match on_conflict {
+                OnConflict::Keep if is_taken => {}
+                OnConflict::Replace => accepted.push(job),
+                _ if is_taken => return Err(StoreError::Conflict { id: job.id }),
+                _ => accepted.push(job),
+            }
+        }
+        Ok(accepted)
+    }
+
+    /// Whether a batch can be committed: nothing may be refused halfway.
+    ///
+    /// # Errors
+    /// What [`commit`](JobStore::commit) would answer.
+    pub fn check(&self, batch: &[Transition]) -> Result<(), StoreError> {
         let mut moved: HashMap<&JobId, Option<DateTime<Utc>>> = HashMap::new();
         let mut recorded = HashSet::new();
         for transition in batch {
@@ -78,21 +146,17 @@ impl MemoryStore {
         match transition {
             Transition::Advance { job, to, .. } => {
                 if let Some(job) = self.jobs.get_mut(job) {
-                    if let Some(fire) = std::mem::replace(&mut job.next_fire, *to) {
-                        self.due.remove(&(fire, job.id.clone()));
-                    }
+                    let id = match std::mem::replace(&mut job.next_fire, *to) {
+                        Some(fire) => self.due.remove(fire, &job.id),
+                        None => None,
+                    };
                     if let Some(fire) = *to {
-                        self.due.insert((fire, job.id.clone()));
+                        self.due.insert(fire, id.unwrap_or_else(|| job.id.clone()));
                     }
                 }
             }
             Transition::Record(run) => {
-                if run.outcome.is_none() {
-                    self.unfinished.insert(run.id);
-                }
-                self.last_run = self.last_run.max(run.id.0);
-                self.runs_of_job.entry(run.job.clone()).or_default().insert(run.id);
-                self.runs.insert(run.id, run.clone());
+                self.record(run.clone());
             }
             Transition::Start { run, started, scheduled } => {
                 if let Some(run) = self.runs.get_mut(run) {
@@ -155,15 +219,13 @@ impl JobStore for MemoryStore {
         false
     }
 
-    fn add(&mut self, job: Job, on_conflict: OnConflict) -> Result<(), StoreError> {
-        if self.jobs.contains_key(&job.id) {
-            match on_conflict {
-                OnConflict::Replace => {}
-                OnConflict::Keep => return Ok(()),
-                _ => return Err(StoreError::Conflict { id: job.id }),
-            }
+    fn import(&mut self, jobs: Vec<Job>, runs: Vec<Run>, on_conflict: OnConflict) -> Result<(), StoreError> {
+        for job in self.accept(jobs, &runs, on_conflict)? {
+            self.put(job);
         }
-        self.put(job);
+        for run in runs {
+            self.record(run);
+        }
         Ok(())
     }
 
@@ -180,20 +242,21 @@ impl JobStore for MemoryStore {
     }
 
     fn get(&mut self, id: &JobId) -> Result<Option<Job>, StoreError> {
-        Ok(self.jobs.get(id).cloned())
+        Ok(self.jobs.get(id).map(|job| (**job).clone()))
     }
 
     fn list(&mut self, query: &JobQuery) -> Result<Vec<Job>, StoreError> {
-        Ok(query.select(self.jobs.values().cloned()))
+        let jobs = self.jobs.values().filter(|job| query.matches(job));
+        Ok(query.select(jobs.map(|job| (**job).clone())))
     }
 
     fn next_due(&mut self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        Ok(self.due.first().map(|(fire, _)| *fire))
+        Ok(self.due.first())
     }
 
     fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Job>, StoreError> {
-        let due = self.due.iter().take_while(|(fire, _)| *fire <= now).take(limit);
-        Ok(due.filter_map(|(_, id)| self.jobs.get(id).cloned()).collect())
+        let due = self.due.until(now).take(limit);
+        Ok(due.filter_map(|id| self.jobs.get(id)).map(|job| (**job).clone()).collect())
     }
 
     fn commit(&mut self, batch: &[Transition]) -> Result<(), StoreError> {

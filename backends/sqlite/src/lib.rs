@@ -25,12 +25,16 @@ mod owner;
 mod rows;
 mod schema;
 
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunOrder, RunQuery, StoreError, Transition,
+    Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunOrder, RunQuery, SetAside, StoreError,
+    TaskName, Transition,
 };
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
@@ -42,6 +46,13 @@ use rows::{job_from_row, micros, run_from_row};
 pub struct SqliteStore {
     connection: Connection,
     path: PathBuf,
+    /// The database's file as it was opened: what is written into a file that lies there no more is lost.
+    opened: FileId,
+    /// Rows of jobs that cannot be read, by key; and what is wrong with each, in the same order.
+    unreadable: Vec<i64>,
+    set_aside: Vec<SetAside>,
+    /// Where the jobs that were last due are. Keys hold as long as no job comes or goes.
+    keys: HashMap<JobId, i64>,
     // After the connection, so that the file is closed before the next owner may open it.
     _owner: Owner,
 }
@@ -79,7 +90,15 @@ impl SqliteStore {
         schema::refuse_foreign_file(&path)?;
         let owner = Owner::take(&path)?;
         match connect(&path, durability) {
-            Ok(connection) => Ok(Self { connection, path, _owner: owner }),
+            Ok(connection) => Ok(Self {
+                connection,
+                opened: FileId::of(&path)?,
+                path,
+                unreadable: Vec::new(),
+                set_aside: Vec::new(),
+                keys: HashMap::new(),
+                _owner: owner,
+            }),
             Err(error) => {
                 owner.discard();
                 Err(error)
@@ -102,6 +121,7 @@ impl SqliteStore {
         doing: &str,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, WriteError>,
     ) -> Result<T, StoreError> {
+        self.opened.check(&self.path)?;
         let failed = failed_at(&self.path, doing);
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
@@ -168,28 +188,36 @@ impl JobStore for SqliteStore {
         true
     }
 
-    fn add(&mut self, job: Job, on_conflict: OnConflict) -> Result<(), StoreError> {
-        self.write("adding a job", |transaction| {
-            if on_conflict != OnConflict::Replace && job_exists(transaction, &job.id)? {
-                return match on_conflict {
-                    OnConflict::Keep => Ok(()),
-                    _ => Err(StoreError::Conflict { id: job.id }.into()),
-                };
+    fn import(&mut self, jobs: Vec<Job>, runs: Vec<Run>, on_conflict: OnConflict) -> Result<(), StoreError> {
+        self.keys.clear();
+        let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
+        self.write("adding jobs", |transaction| {
+            for job in jobs {
+                if on_conflict != OnConflict::Replace && job_exists(transaction, &job.id)? {
+                    match on_conflict {
+                        OnConflict::Keep => continue,
+                        _ => return Err(StoreError::Conflict { id: job.id }.into()),
+                    }
+                }
+                put_job(transaction, &job)?;
             }
-            put_job(transaction, &job)
-        })
+            runs.iter().try_for_each(|run| record(transaction, run))
+        })?;
+        self.take_back(&ids)
     }
 
     fn update(&mut self, job: Job) -> Result<(), StoreError> {
         self.write("updating a job", |transaction| {
             if !job_exists(transaction, &job.id)? {
-                return Err(StoreError::NotFound { id: job.id }.into());
+                return Err(StoreError::NotFound { id: job.id.clone() }.into());
             }
             put_job(transaction, &job)
-        })
+        })?;
+        self.take_back(&[job.id])
     }
 
     fn remove(&mut self, id: &JobId) -> Result<Job, StoreError> {
+        self.keys.clear();
         let Some(job) = self.get(id)? else { return Err(StoreError::NotFound { id: id.clone() }) };
         self.write("removing a job", |transaction| {
             transaction.prepare_cached("DELETE FROM jobs WHERE id = ?1")?.execute([id.as_str()])?;
@@ -205,44 +233,80 @@ impl JobStore for SqliteStore {
             .prepare_cached(&format!("SELECT {JOB_COLUMNS} FROM jobs WHERE id = ?1"))
             .map_err(&failed)?;
         let row = statement.query_row([id.as_str()], |row| Ok(job_from_row(row, &self.path))).optional();
-        row.map_err(&failed)?.transpose()
+        row.map_err(&failed)?.transpose().map_err(|job| rows::damaged_job(&job))
     }
 
     fn list(&mut self, query: &JobQuery) -> Result<Vec<Job>, StoreError> {
-        let failed = self.failed("listing jobs");
-        let mut statement =
-            self.connection.prepare_cached(&format!("SELECT {JOB_COLUMNS} FROM jobs")).map_err(&failed)?;
-        let rows = statement.query_map([], |row| Ok(job_from_row(row, &self.path))).map_err(&failed)?;
-        let jobs: Vec<Job> = rows.map(|row| row.map_err(&failed)?).collect::<Result<_, _>>()?;
+        let failed = failed_at(&self.path, "listing jobs");
+        // What the table can tell is asked of it, and `select` sees to the rest.
+        let sql = format!(
+            "SELECT {JOB_COLUMNS}, key FROM jobs WHERE (?1 IS NULL OR task = ?1) AND (?2 IS NULL OR next_fire < ?2)"
+        );
+        let mut statement = self.connection.prepare_cached(&sql).map_err(&failed)?;
+        let parameters = params![query.task.as_ref().map(TaskName::as_str), query.due_before.map(micros)];
+        let mut rows = statement.query(parameters).map_err(&failed)?;
+        let (mut jobs, mut unreadable) = (Vec::new(), Vec::new());
+        while let Some(row) = rows.next().map_err(&failed)? {
+            match job_from_row(row, &self.path) {
+                Ok(job) => jobs.push(job),
+                Err(job) => unreadable.push((row.get(3).map_err(&failed)?, job)),
+            }
+        }
+        drop(rows);
+        drop(statement);
+        self.put_aside(unreadable);
         Ok(query.select(jobs))
     }
 
     fn next_due(&mut self) -> Result<Option<DateTime<Utc>>, StoreError> {
         let failed = self.failed("looking for the next due job");
-        let sql = "SELECT next_fire FROM jobs WHERE next_fire IS NOT NULL ORDER BY next_fire LIMIT 1";
-        let mut statement = self.connection.prepare_cached(sql).map_err(&failed)?;
+        let sql = format!(
+            "SELECT next_fire FROM jobs WHERE next_fire IS NOT NULL{} ORDER BY next_fire LIMIT 1",
+            self.but_those_aside()
+        );
+        let mut statement = self.connection.prepare_cached(&sql).map_err(&failed)?;
         let micros: Option<i64> = statement.query_row([], |row| row.get(0)).optional().map_err(&failed)?;
         micros.map(|micros| rows::instant(micros, &self.path, "jobs.next_fire")).transpose()
     }
 
     fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Job>, StoreError> {
-        let failed = self.failed("reading due jobs");
-        let sql =
-            format!("SELECT {JOB_COLUMNS} FROM jobs WHERE next_fire <= ?1 ORDER BY next_fire, id LIMIT ?2");
-        let mut statement = self.connection.prepare_cached(&sql).map_err(&failed)?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = statement
-            .query_map(params![micros(now), limit], |row| Ok(job_from_row(row, &self.path)))
-            .map_err(&failed)?;
-        rows.map(|row| row.map_err(&failed)?).collect()
+        let failed = failed_at(&self.path, "reading due jobs");
+        let (mut jobs, mut unreadable) = (Vec::new(), Vec::new());
+        {
+            let sql = format!(
+                "SELECT {JOB_COLUMNS}, key FROM jobs WHERE next_fire <= ?1{} ORDER BY next_fire, id LIMIT ?2",
+                self.but_those_aside()
+            );
+            let mut statement = self.connection.prepare_cached(&sql).map_err(&failed)?;
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let mut rows = statement.query(params![micros(now), limit]).map_err(&failed)?;
+            self.keys.clear();
+            while let Some(row) = rows.next().map_err(&failed)? {
+                let key = row.get(3).map_err(&failed)?;
+                match job_from_row(row, &self.path) {
+                    Ok(job) => {
+                        self.keys.insert(job.id.clone(), key);
+                        jobs.push(job);
+                    }
+                    Err(job) => unreadable.push((key, job)),
+                }
+            }
+        }
+        if unreadable.is_empty() {
+            return Ok(jobs);
+        }
+        // Those that were read in their place may be more than these.
+        self.put_aside(unreadable);
+        self.due(now, limit)
     }
 
     fn commit(&mut self, batch: &[Transition]) -> Result<(), StoreError> {
         if batch.is_empty() {
             return Ok(());
         }
+        let keys = std::mem::take(&mut self.keys);
         self.write("committing a tick", |transaction| {
-            batch.iter().try_for_each(|transition| apply(transaction, transition))
+            batch.iter().try_for_each(|transition| apply(transaction, transition, &keys))
         })
     }
 
@@ -282,43 +346,118 @@ impl JobStore for SqliteStore {
         let last: i64 = self.connection.query_row(sql, [], |row| row.get(0)).map_err(failed)?;
         Ok(RunId(u64::try_from(last).unwrap_or(0) + 1))
     }
+
+    fn set_aside(&self) -> &[SetAside] {
+        &self.set_aside
+    }
 }
 
-fn apply(transaction: &Transaction<'_>, transition: &Transition) -> Result<(), WriteError> {
+impl SqliteStore {
+    /// The rest of a condition, which leaves out what cannot be read.
+    fn but_those_aside(&self) -> String {
+        if self.unreadable.is_empty() {
+            return String::new();
+        }
+        let keys: Vec<String> = self.unreadable.iter().map(ToString::to_string).collect();
+        format!(" AND key NOT IN ({})", keys.join(", "))
+    }
+
+    fn put_aside(&mut self, jobs: Vec<(i64, SetAside)>) {
+        for (key, job) in jobs {
+            if !self.unreadable.contains(&key) {
+                self.unreadable.push(key);
+                self.set_aside.push(job);
+            }
+        }
+    }
+
+    /// These were written anew, and can be read.
+    fn take_back(&mut self, ids: &[JobId]) -> Result<(), StoreError> {
+        if self.set_aside.iter().any(|job| ids.iter().any(|id| *id == job.id.as_str())) {
+            self.unreadable.clear();
+            self.set_aside.clear();
+            self.list(&JobQuery::default())?;
+        }
+        Ok(())
+    }
+}
+
+/// Which file it is, whatever its name.
+#[derive(Debug, PartialEq, Eq)]
+struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    fn of(path: &Path) -> Result<Self, StoreError> {
+        let metadata = fs::metadata(path).map_err(|source| Self::lost(path, source.to_string()))?;
+        Ok(Self { device: metadata.dev(), inode: metadata.ino() })
+    }
+
+    /// Whether the path still leads to this file.
+    fn check(&self, path: &Path) -> Result<(), StoreError> {
+        if Self::of(path)? == *self {
+            return Ok(());
+        }
+        Err(Self::lost(path, "another file was put in its place".to_owned()))
+    }
+
+    fn lost(path: &Path, what: String) -> StoreError {
+        StoreError::Damaged {
+            place: path.display().to_string(),
+            what: format!("the file that was opened is not there any more: {what}"),
+            cure: "put it back, or stop the scheduler and start it on the file that is there now",
+        }
+    }
+}
+
+fn record(transaction: &Transaction<'_>, run: &Run) -> Result<(), WriteError> {
+    let recorded = transaction
+        .prepare_cached(
+            "INSERT INTO runs (id, job, first_fire, last_fire, fires, attempt, started, finished, outcome, \
+             message, output, result) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+             ON CONFLICT (id) DO NOTHING",
+        )?
+        .execute(params![
+            run.id.0 as i64,
+            run.job.as_str(),
+            micros(run.fires.first),
+            micros(run.fires.last),
+            run.fires.count as i64,
+            run.attempt,
+            run.started.map(micros),
+            run.finished.map(micros),
+            run.outcome.map(matins_core::Outcome::as_str),
+            run.message,
+            run.output,
+            rows::result_text(run),
+        ])?;
+    if recorded == 0 { Err(StoreError::RunExists { run: run.id }.into()) } else { Ok(()) }
+}
+
+fn apply(
+    transaction: &Transaction<'_>,
+    transition: &Transition,
+    keys: &HashMap<JobId, i64>,
+) -> Result<(), WriteError> {
     match transition {
         Transition::Advance { job, from, to } => {
-            let moved = transaction
-                .prepare_cached("UPDATE jobs SET next_fire = ?3 WHERE id = ?1 AND next_fire IS ?2")?
-                .execute(params![job.as_str(), from.map(micros), to.map(micros)])?;
+            let (from_micros, to) = (from.map(micros), to.map(micros));
+            let moved = if let Some(key) = keys.get(job) {
+                transaction
+                    .prepare_cached("UPDATE jobs SET next_fire = ?3 WHERE key = ?1 AND next_fire IS ?2")?
+                    .execute(params![key, from_micros, to])?
+            } else {
+                transaction
+                    .prepare_cached("UPDATE jobs SET next_fire = ?3 WHERE id = ?1 AND next_fire IS ?2")?
+                    .execute(params![job.as_str(), from_micros, to])?
+            };
             if moved == 0 {
                 return Err(stale(transaction, job, *from)?.into());
             }
         }
-        Transition::Record(run) => {
-            let recorded = transaction
-                .prepare_cached(
-                    "INSERT INTO runs (id, job, first_fire, last_fire, fires, attempt, started, finished, outcome, \
-                     message, output, result) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
-                     ON CONFLICT (id) DO NOTHING",
-                )?
-                .execute(params![
-                    run.id.0 as i64,
-                    run.job.as_str(),
-                    micros(run.fires.first),
-                    micros(run.fires.last),
-                    run.fires.count as i64,
-                    run.attempt,
-                    run.started.map(micros),
-                    run.finished.map(micros),
-                    run.outcome.map(matins_core::Outcome::as_str),
-                    run.message,
-                    run.output,
-                    rows::result_text(run),
-                ])?;
-            if recorded == 0 {
-                return Err(StoreError::RunExists { run: run.id }.into());
-            }
-        }
+        Transition::Record(run) => record(transaction, run)?,
         Transition::Start { run, started, scheduled } => {
             transaction
                 .prepare_cached(

@@ -1,10 +1,16 @@
 //! Jobs and runs to rows and back.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use matins_core::{Job, JobId, Outcome, Run, RunId, StoreError, Stretch};
+use matins_core::{
+    ExecutorName, Job, JobId, JobState, Outcome, Policy, Run, RunId, SetAside, StoreError, Stretch, TaskName,
+    Trigger,
+};
 use rusqlite::Row;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Microseconds since 1970.
@@ -13,50 +19,92 @@ pub(crate) fn micros(instant: DateTime<Utc>) -> i64 {
 }
 
 pub(crate) fn instant(micros: i64, path: &Path, column: &str) -> Result<DateTime<Utc>, StoreError> {
-    DateTime::from_timestamp_micros(micros).ok_or_else(|| {
-        damaged(path, column, format!("{micros} microseconds lie beyond the years that can be held"))
-    })
+    DateTime::from_timestamp_micros(micros).ok_or_else(|| damaged(path, column, beyond(micros)))
+}
+
+fn beyond(micros: i64) -> String {
+    format!("{micros} microseconds lie beyond the years that can be held")
 }
 
 fn damaged(path: &Path, place: impl std::fmt::Display, what: impl ToString) -> StoreError {
     StoreError::Damaged {
         place: format!("{}, {place}", path.display()),
         what: what.to_string(),
-        cure: "mend or delete the row with sqlite3 while no scheduler runs",
+        cure: MEND_ROW,
     }
 }
 
 /// The job as JSON, without what has columns of its own.
-pub(crate) fn body(job: &Job) -> Result<String, StoreError> {
-    let failed = |source: serde_json::Error| StoreError::Backend {
-        doing: format!("saving job {:?} as JSON", job.id),
-        source: source.into(),
-    };
-    let mut body = serde_json::to_value(job).map_err(failed)?;
-    if let Value::Object(fields) = &mut body {
-        fields.remove("id");
-        fields.remove("next_fire");
-    }
-    Ok(body.to_string())
+#[derive(Serialize)]
+struct Body<'a> {
+    task: &'a TaskName,
+    arguments: &'a Value,
+    trigger: &'a Arc<dyn Trigger>,
+    state: JobState,
+    executor: &'a ExecutorName,
+    policy: &'a Policy,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    tags: &'a BTreeSet<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: &'a BTreeMap<String, Value>,
+    created: DateTime<Utc>,
 }
 
-/// From `id, next_fire, body`.
-pub(crate) fn job_from_row(row: &Row<'_>, path: &Path) -> Result<Job, StoreError> {
-    let id: String = row.get(0).map_err(|error| damaged(path, "table jobs", error))?;
-    let place = format!("table jobs, id {id:?}");
-    let read = || -> Result<Job, String> {
-        let body: String = row.get(2).map_err(|error| error.to_string())?;
-        let mut fields: serde_json::Map<String, Value> =
-            serde_json::from_str(&body).map_err(|error| format!("the body is not JSON: {error}"))?;
-        fields.insert("id".to_owned(), id.clone().into());
-        fields.insert("next_fire".to_owned(), Value::Null);
-        serde_json::from_value(Value::Object(fields)).map_err(|error| format!("the body is no job: {error}"))
-    };
-    let mut job = read().map_err(|what| damaged(path, &place, what))?;
-    let next_fire: Option<i64> = row.get(1).map_err(|error| damaged(path, &place, error))?;
-    job.next_fire = next_fire.map(|micros| instant(micros, path, &place)).transpose()?;
-    Ok(job)
+/// What [`Body`] is read as.
+#[derive(Deserialize)]
+struct ReadBody {
+    task: TaskName,
+    #[serde(default)]
+    arguments: Value,
+    trigger: Arc<dyn Trigger>,
+    #[serde(default)]
+    state: JobState,
+    #[serde(default)]
+    executor: ExecutorName,
+    #[serde(default)]
+    policy: Policy,
+    #[serde(default)]
+    tags: BTreeSet<String>,
+    #[serde(default)]
+    metadata: BTreeMap<String, Value>,
+    created: DateTime<Utc>,
 }
+
+pub(crate) fn body(job: &Job) -> Result<String, StoreError> {
+    let Job { id, task, arguments, trigger, next_fire: _, state, executor, policy, tags, metadata, created } =
+        job;
+    let (state, created) = (*state, *created);
+    let body = Body { task, arguments, trigger, state, executor, policy, tags, metadata, created };
+    serde_json::to_string(&body).map_err(|source| StoreError::Backend {
+        doing: format!("saving job {id:?} as JSON"),
+        source: source.into(),
+    })
+}
+
+/// From `JOB_COLUMNS`.
+pub(crate) fn job_from_row(row: &Row<'_>, path: &Path) -> Result<Job, SetAside> {
+    let id: String = row.get(0).unwrap_or_default();
+    let read = || -> Result<Job, String> {
+        let text = |error: rusqlite::Error| error.to_string();
+        let body: String = row.get(2).map_err(text)?;
+        let body: ReadBody =
+            serde_json::from_str(&body).map_err(|error| format!("the body is no job: {error}"))?;
+        let next_fire: Option<i64> = row.get(1).map_err(text)?;
+        let next_fire =
+            next_fire.map(|micros| DateTime::from_timestamp_micros(micros).ok_or_else(|| beyond(micros)));
+        let ReadBody { task, arguments, trigger, state, executor, policy, tags, metadata, created } = body;
+        let (id, next_fire) = (JobId::new(&id).map_err(|error| error.to_string())?, next_fire.transpose()?);
+        Ok(Job { id, task, arguments, trigger, next_fire, state, executor, policy, tags, metadata, created })
+    };
+    read().map_err(|what| SetAside { place: format!("{}, table jobs, id {id:?}", path.display()), id, what })
+}
+
+/// The error of asking for a job that is set aside.
+pub(crate) fn damaged_job(job: &SetAside) -> StoreError {
+    StoreError::Damaged { place: job.place.clone(), what: job.what.clone(), cure: MEND_ROW }
+}
+
+const MEND_ROW: &str = "mend or delete the row with sqlite3 while no scheduler runs";
 
 /// What the run returned, as JSON text.
 pub(crate) fn result_text(run: &Run) -> Option<String> {

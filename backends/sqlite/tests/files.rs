@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
 use matins_conformance::store_suite::job;
-use matins_core::{JobQuery, JobStore, OnConflict, StoreError};
+use matins_core::{JobQuery, JobStore, OnConflict, StoreError, Transition};
 use matins_store_sqlite::SqliteStore;
 use rusqlite::Connection;
 use tempfile::tempdir;
@@ -73,15 +74,77 @@ fn a_file_of_a_later_format_is_refused() {
 }
 
 #[test]
-fn a_row_edited_into_nonsense_is_named() {
+fn a_row_edited_into_nonsense_is_set_aside_and_stands_in_no_others_way() {
     let directory = tempdir().unwrap();
     let path = directory.path().join("jobs.db");
     let mut store = SqliteStore::open(&path).unwrap();
-    store.add(job("report", Some(1)), OnConflict::Refuse).unwrap();
+    for (name, fire) in [("first", 1), ("report", 2), ("third", 3)] {
+        store.add(job(name, Some(fire)), OnConflict::Refuse).unwrap();
+    }
     let reader = Connection::open(&path).unwrap();
-    reader.execute("UPDATE jobs SET body = 'nonsense'", []).unwrap();
-    let error = store.list(&JobQuery::default()).unwrap_err().to_string();
-    assert!(error.contains("id \"report\"") && error.contains("not JSON"), "{error}");
+    for nonsense in ["'nonsense'", "'{}'", "json_set(body, '$.trigger.type', 'lunar')", "x'ff'"] {
+        let edit = format!("UPDATE jobs SET body = CAST({nonsense} AS TEXT) WHERE id = 'report'");
+        reader.execute(&edit, []).unwrap();
+        drop(store);
+        store = SqliteStore::open(&path).unwrap();
+        let due = store.due(DateTime::<Utc>::MAX_UTC, 2).unwrap();
+        assert_eq!(due, [job("first", Some(1)), job("third", Some(3))], "{nonsense}");
+        assert_eq!(store.list(&JobQuery::default()).unwrap(), due);
+        let [aside] = store.set_aside() else { panic!("{nonsense}: {:?}", store.set_aside()) };
+        assert_eq!(aside.id, "report");
+        assert!(aside.place.contains("table jobs"), "{aside}");
+        let error = store.get(&job("report", None).id).unwrap_err().to_string();
+        assert!(error.contains("id \"report\"") && error.contains("sqlite3"), "{error}");
+        // The others go on, and a new job in its place takes it back.
+        let step = |name: &str, fire| Transition::Advance {
+            job: job(name, None).id,
+            from: job(name, Some(fire)).next_fire,
+            to: job(name, Some(fire)).next_fire,
+        };
+        store.commit(&[step("first", 1), step("third", 3)]).unwrap();
+        assert_eq!(store.next_due().unwrap(), job("first", Some(1)).next_fire);
+        store.add(job("report", Some(2)), OnConflict::Replace).unwrap();
+        assert!(store.set_aside().is_empty());
+        assert_eq!(store.due(DateTime::<Utc>::MAX_UTC, 9).unwrap().len(), 3);
+    }
+}
+
+#[test]
+fn a_file_that_is_deleted_or_replaced_underneath_is_an_error_and_no_loss() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("jobs.db");
+    let aside = directory.path().join("aside.db");
+    let mut store = SqliteStore::open(&path).unwrap();
+    store.add(job("report", Some(1)), OnConflict::Refuse).unwrap();
+    fs::rename(&path, &aside).unwrap();
+    let error = store.add(job("lost", Some(1)), OnConflict::Refuse).unwrap_err().to_string();
+    assert!(error.contains("jobs.db is damaged: the file that was opened is not there any more"), "{error}");
+    fs::write(&path, "another").unwrap();
+    let error = store.add(job("lost", Some(1)), OnConflict::Refuse).unwrap_err().to_string();
+    assert!(error.contains("another file was put in its place"), "{error}");
+    fs::rename(&aside, &path).unwrap();
+    store.add(job("kept", Some(1)), OnConflict::Refuse).unwrap();
+    drop(store);
+    let mut store = SqliteStore::open(&path).unwrap();
+    assert_eq!(store.list(&JobQuery::default()).unwrap().len(), 2);
+}
+
+#[test]
+fn a_person_who_holds_the_write_lock_delays_a_commit_and_loses_none() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("jobs.db");
+    let mut store = SqliteStore::open(&path).unwrap();
+    let person = Connection::open(&path).unwrap();
+    person.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (asked, asking) = std::sync::mpsc::channel();
+    let writer = std::thread::spawn(move || {
+        asked.send(()).unwrap();
+        store.add(job("report", Some(1)), OnConflict::Refuse).map(|()| store)
+    });
+    asking.recv().unwrap();
+    person.execute_batch("COMMIT").unwrap();
+    let mut store = writer.join().unwrap().unwrap();
+    assert_eq!(store.list(&JobQuery::default()).unwrap().len(), 1);
 }
 
 #[test]

@@ -189,7 +189,9 @@ pub(super) fn years(field: &str) -> Result<Option<Box<[YearRange]>>, Fault<'_>> 
     for item in field.split(',') {
         let Span { first, last, step } = span(item, &YEAR)?;
         let last = last - (last - first) % step;
-        ranges.push(YearRange { first: first as u16, last: last as u16, step: step.min(10_000) as u16 });
+        // A step to nowhere is none.
+        let step = if first == last { 1 } else { step };
+        ranges.push(YearRange { first: first as u16, last: last as u16, step: step as u16 });
     }
     ranges.sort_unstable();
     ranges.dedup();
@@ -274,6 +276,7 @@ mod tests {
             ("10/20 0 * * *", "10,30,50 0 * * *"),
             ("0 0 * * 5L", "0 0 * * FRIL"),
             ("0 0 0 * * * *", "0 0 * * *"),
+            ("0 0 0 1 1 * 2026-2030/6", "0 0 0 1 1 * 2026"),
         ] {
             assert_eq!(expression(one).unwrap(), expression(two).unwrap(), "{one} and {two}");
         }

@@ -1,0 +1,66 @@
+//! Jobs in the order of their next fire time.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use matins_core::JobId;
+
+/// Instants, and the jobs that are due at each. Schedules meet on full minutes: one look finds all jobs of one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct DueTimes(BTreeMap<DateTime<Utc>, Bucket>);
+
+/// The jobs of one instant, of which most have one.
+#[derive(Debug, Clone)]
+enum Bucket {
+    One(JobId),
+    Many(BTreeSet<JobId>),
+}
+
+impl DueTimes {
+    pub(crate) fn insert(&mut self, fire: DateTime<Utc>, job: JobId) {
+        match self.0.entry(fire) {
+            Entry::Vacant(place) => drop(place.insert(Bucket::One(job))),
+            Entry::Occupied(mut place) => match place.get_mut() {
+                Bucket::One(other) => {
+                    let both = BTreeSet::from([other.clone(), job]);
+                    place.insert(Bucket::Many(both));
+                }
+                Bucket::Many(jobs) => drop(jobs.insert(job)),
+            },
+        }
+    }
+
+    /// Takes a job out and gives its id back.
+    pub(crate) fn remove(&mut self, fire: DateTime<Utc>, job: &JobId) -> Option<JobId> {
+        let Entry::Occupied(mut place) = self.0.entry(fire) else { return None };
+        match place.get_mut() {
+            Bucket::One(_) => match place.remove() {
+                Bucket::One(job) => Some(job),
+                Bucket::Many(_) => None,
+            },
+            Bucket::Many(jobs) => {
+                let taken = jobs.take(job);
+                if jobs.is_empty() {
+                    place.remove();
+                }
+                taken
+            }
+        }
+    }
+
+    pub(crate) fn first(&self) -> Option<DateTime<Utc>> {
+        self.0.first_key_value().map(|(fire, _)| *fire)
+    }
+
+    /// The jobs that are due at or before `now`, by time, then id.
+    pub(crate) fn until(&self, now: DateTime<Utc>) -> impl Iterator<Item = &JobId> {
+        self.0.range(..=now).flat_map(|(_, bucket)| {
+            let (one, many) = match bucket {
+                Bucket::One(job) => (Some(job), None),
+                Bucket::Many(jobs) => (None, Some(jobs)),
+            };
+            one.into_iter().chain(many.into_iter().flatten())
+        })
+    }
+}
