@@ -81,6 +81,11 @@ impl MemoryStore {
         self.runs.values()
     }
 
+    /// The highest number that a run ever had.
+    pub fn last_run(&self) -> Option<RunId> {
+        (self.last_run > 0).then_some(RunId(self.last_run))
+    }
+
     /// Takes numbers up to `last` as used, so that [`next_run_id`](JobStore::next_run_id) is above them.
     pub fn reserve_run_numbers(&mut self, last: RunId) {
         self.last_run = self.last_run.max(last.0);

@@ -21,13 +21,10 @@
 //! assert!(SqliteStore::open(&path).unwrap_err().to_string().contains("belongs to another scheduler"));
 //! ```
 
-mod owner;
 mod rows;
 mod schema;
 
 use std::collections::HashMap;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,9 +33,9 @@ use matins_core::{
     Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunOrder, RunQuery, SetAside, StoreError,
     TaskName, Transition,
 };
+use matins_store_owner::{FileId, Owner};
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use owner::Owner;
 use rows::{job_from_row, micros, run_from_row};
 
 /// Keeps jobs and ledger in a SQLite file. See the [crate's page](crate).
@@ -88,7 +85,7 @@ impl SqliteStore {
     pub fn open_with(path: impl AsRef<Path>, durability: Durability) -> Result<Self, StoreError> {
         let path = path.as_ref().to_owned();
         schema::refuse_foreign_file(&path)?;
-        let owner = Owner::take(&path)?;
+        let owner = Owner::take(&path, &owner_file(&path))?;
         match connect(&path, durability) {
             Ok(connection) => Ok(Self {
                 connection,
@@ -131,6 +128,13 @@ impl SqliteStore {
             Err(WriteError::Sqlite(error)) => Err(failed(error)),
         }
     }
+}
+
+/// `jobs.db-owner` beside `jobs.db`, as SQLite names its own companions.
+fn owner_file(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-owner");
+    name.into()
 }
 
 fn connect(path: &Path, durability: Durability) -> Result<Connection, StoreError> {
@@ -379,36 +383,6 @@ impl SqliteStore {
             self.list(&JobQuery::default())?;
         }
         Ok(())
-    }
-}
-
-/// Which file it is, whatever its name.
-#[derive(Debug, PartialEq, Eq)]
-struct FileId {
-    device: u64,
-    inode: u64,
-}
-
-impl FileId {
-    fn of(path: &Path) -> Result<Self, StoreError> {
-        let metadata = fs::metadata(path).map_err(|source| Self::lost(path, source.to_string()))?;
-        Ok(Self { device: metadata.dev(), inode: metadata.ino() })
-    }
-
-    /// Whether the path still leads to this file.
-    fn check(&self, path: &Path) -> Result<(), StoreError> {
-        if Self::of(path)? == *self {
-            return Ok(());
-        }
-        Err(Self::lost(path, "another file was put in its place".to_owned()))
-    }
-
-    fn lost(path: &Path, what: String) -> StoreError {
-        StoreError::Damaged {
-            place: path.display().to_string(),
-            what: format!("the file that was opened is not there any more: {what}"),
-            cure: "put it back, or stop the scheduler and start it on the file that is there now",
-        }
     }
 }
 

@@ -1,0 +1,165 @@
+//! One owner at a time: what a store in files needs so that no two schedulers write it, and that it writes no file which
+//! lies there no more.
+//!
+//! The owner holds an advisory lock (`flock`) on a file that holds its name. The system frees the lock however the owner
+//! ends, so that the next one needs no help.
+//!
+//! ```
+//! use matins_store_owner::Owner;
+//!
+//! let directory = tempfile::tempdir().unwrap();
+//! let (store, file) = (directory.path().join("jobs"), directory.path().join("jobs-owner"));
+//! let first = Owner::take(&store, &file).unwrap();
+//! let refused = Owner::take(&store, &file).unwrap_err().to_string();
+//! assert!(refused.contains(&format!("process {} ", std::process::id())), "{refused}");
+//! drop(first);
+//! Owner::take(&store, &file).unwrap();
+//! ```
+
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use matins_core::StoreError;
+
+/// The lock, held until it is dropped, or the process ends in whatever way.
+#[derive(Debug)]
+pub struct Owner {
+    file: File,
+    path: PathBuf,
+    is_new: bool,
+}
+
+impl Owner {
+    /// Takes the lock on `file`, which is made where it is missing, for the store at `store`, and writes who took it.
+    ///
+    /// # Errors
+    /// [`StoreError::Owned`] where another holds it; and when the file cannot be made or written.
+    pub fn take(store: &Path, file: &Path) -> Result<Self, StoreError> {
+        let failed = |source: io::Error| StoreError::Backend {
+            doing: format!("taking ownership of the store by the file {}", file.display()),
+            source: source.into(),
+        };
+        loop {
+            let (opened, is_new) = open(file).map_err(failed)?;
+            let owner = Self { file: opened, path: file.to_owned(), is_new };
+            match owner.file.try_lock() {
+                // Another may have discarded the file between opening and locking it.
+                Ok(()) if !owner.is_in_place().map_err(failed)? => {}
+                Ok(()) => {
+                    owner.sign().map_err(failed)?;
+                    return Ok(owner);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    let name = owner.name().map_err(failed)?;
+                    return Err(StoreError::Owned { path: store.to_owned(), owner: name });
+                }
+                Err(TryLockError::Error(source)) => return Err(failed(source)),
+            }
+        }
+    }
+
+    /// Gives the lock up, and takes its file away where this owner made it.
+    pub fn discard(self) {
+        if self.is_new {
+            // What is left is an empty promise, not a fault: the next owner takes it over.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+
+    /// Whether the path still leads to the file that was opened.
+    fn is_in_place(&self) -> io::Result<bool> {
+        let own = FileId::from(&self.file.metadata()?);
+        match std::fs::metadata(&self.path) {
+            Ok(found) => Ok(FileId::from(&found) == own),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn sign(&self) -> io::Result<()> {
+        self.file.set_len(0)?;
+        writeln!(&self.file, "{}", this_process())
+    }
+
+    fn name(&self) -> io::Result<String> {
+        let mut name = String::new();
+        (&self.file).read_to_string(&mut name)?;
+        if name.is_empty() {
+            return Ok("it has not written its name yet".to_owned());
+        }
+        // The file was last written when it was signed.
+        let since = self.file.metadata()?.modified()?;
+        let since = DateTime::<Utc>::from(since).format("%Y-%m-%d %H:%M:%S UTC");
+        Ok(format!("{}, since {since}", name.trim()))
+    }
+}
+
+/// Which file it is, whatever its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl From<&Metadata> for FileId {
+    fn from(metadata: &Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
+    }
+}
+
+impl FileId {
+    /// The file at `path`.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when none is there.
+    pub fn of(path: &Path) -> Result<Self, StoreError> {
+        let metadata = std::fs::metadata(path).map_err(|source| lost(path, &source.to_string()))?;
+        Ok(Self::from(&metadata))
+    }
+
+    /// Whether `path` still leads to this file: what is written into one that does not lie there any more is lost.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when it does not.
+    pub fn check(self, path: &Path) -> Result<(), StoreError> {
+        if Self::of(path)? == self { Ok(()) } else { Err(lost(path, "another file was put in its place")) }
+    }
+}
+
+fn lost(path: &Path, what: &str) -> StoreError {
+    StoreError::Damaged {
+        place: path.display().to_string(),
+        what: format!("the file that was opened is not there any more: {what}"),
+        cure: "put it back, or stop the scheduler and start it on the file that is there now",
+    }
+}
+
+/// Opens the lock's file, or makes it; and whether it was made.
+fn open(path: &Path) -> io::Result<(File, bool)> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    match options.open(path) {
+        Ok(file) => Ok((file, false)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match options.create_new(true).open(path) {
+            Ok(file) => Ok((file, true)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => open(path),
+            Err(error) => Err(error),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+fn this_process() -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let program = std::env::current_exe().ok();
+    let program =
+        program.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+    format!(
+        "process {} ({}) on host {host}",
+        std::process::id(),
+        program.as_deref().unwrap_or("unknown program")
+    )
+}
