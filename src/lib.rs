@@ -19,6 +19,8 @@
 //! | --- | --- | --- |
 //! | `memory` | `MemoryStore` | yes |
 //! | `sqlite` | `SqliteStore`: jobs and ledger in one file, durable | |
+//! | `file` | `FileStore`: jobs and ledger in a directory of plain files, durable | |
+//! | `transfer` | `transfer`: everything out of a store, and into another, as JSON Lines | |
 //! | `thread` | `ThreadExecutor`: a pool of threads | yes |
 //! | `command` | `CommandTask`: tasks that run a program | |
 //! | `cron` | `triggers::ScheduleTrigger`: schedules of the crate `cron` | |
@@ -37,10 +39,16 @@ pub use matins_triggers as triggers;
 
 #[cfg(feature = "thread")]
 pub use matins_executor_thread::ThreadExecutor;
+#[cfg(feature = "file")]
+pub use matins_store_file as file;
+#[cfg(feature = "file")]
+pub use matins_store_file::FileStore;
 #[cfg(feature = "memory")]
 pub use matins_store_memory::MemoryStore;
 #[cfg(feature = "sqlite")]
 pub use matins_store_sqlite::{Durability, SqliteStore};
+#[cfg(feature = "transfer")]
+pub use matins_store_transfer as transfer;
 #[cfg(feature = "command")]
 pub use matins_task_command::{Command, CommandTask, Inherit};
 
@@ -63,6 +71,8 @@ pub mod prelude {
         Trigger,
     };
 
+    #[cfg(feature = "file")]
+    pub use crate::FileStore;
     #[cfg(feature = "memory")]
     pub use crate::MemoryStore;
     #[cfg(feature = "sqlite")]

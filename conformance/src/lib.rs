@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | a trigger | the functions of [`laws`], and [`literal`] for one that can be said as local fields |
 //! | a job store | `store_suite!` |
+//! | what stands on job stores | [`wrapped`]: stores that fail, and stores that measure |
 //! | an executor | `executor_suite!` |
 //! | fire times that others computed | [`vectors`] |
 
@@ -14,3 +15,4 @@ pub mod proof;
 pub mod store_suite;
 pub mod strategies;
 pub mod vectors;
+pub mod wrapped;

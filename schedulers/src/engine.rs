@@ -53,8 +53,9 @@ struct StoreSlot {
     unpruned: HashMap<JobId, u32>,
     prune_by_age_at: DateTime<Utc>,
     failing: Option<Failing>,
-    /// What an earlier process left was taken up.
-    recovered: bool,
+    /// What the store holds as unfinished was compared with what goes on here: at the start, and after a failure, since a
+    /// commit may have been done and its answer lost.
+    is_known: bool,
     /// The tasks of jobs that were added as closures.
     closures: HashMap<JobId, TaskName>,
     next_job_number: u64,
@@ -123,7 +124,7 @@ impl Engine {
                 unpruned: HashMap::new(),
                 prune_by_age_at: now,
                 failing: None,
-                recovered: false,
+                is_known: false,
                 closures: HashMap::new(),
                 next_job_number: 1,
                 set_aside: 0,
@@ -229,7 +230,8 @@ impl Engine {
         };
         let store = &mut *slot.store;
         let mut tick = Tick::new(now, &slot.live, &self.retention, &mut slot.unpruned, slot.next_run);
-        if !slot.recovered {
+        if !slot.is_known {
+            tick.next_run = tick.next_run.max(store.next_run_id()?);
             tick.recover(store)?;
         }
         for report in &slot.reports {
@@ -250,7 +252,7 @@ impl Engine {
 
         let Tick { next_run, jobs, starts, finished, missed, ended, .. } = tick;
         slot.next_run = next_run;
-        slot.recovered = true;
+        slot.is_known = true;
         slot.reports.clear();
         if prunes {
             slot.prune_by_age_at = now + PRUNE_BY_AGE_EVERY;
@@ -333,6 +335,7 @@ impl Engine {
         let delay =
             slot.failing.as_ref().map_or(RETRY_FIRST, |failing| (failing.delay * 2).min(RETRY_LONGEST));
         slot.failing = Some(Failing { retry_at: now + delay, delay });
+        slot.is_known = false;
         let store = slot.name.clone();
         self.listeners.tell(|| Event::StoreFailed { store, error: error.to_string() });
     }

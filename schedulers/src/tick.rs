@@ -230,9 +230,15 @@ impl<'a> Tick<'a> {
         runs.missed = (!runs.running.is_empty()).then_some(row);
     }
 
-    /// Takes up what an earlier process left: runs that it did not finish, and runs that it did not begin.
+    /// Takes up what an earlier process left, or a commit whose answer was lost: runs that were not finished, and runs
+    /// that were not begun. Those that go on here are left alone.
     pub(crate) fn recover(&mut self, store: &mut dyn JobStore) -> Result<(), StoreError> {
-        let unfinished = store.runs(&RunQuery { unfinished: true, ..RunQuery::default() })?;
+        let mut unfinished = store.runs(&RunQuery { unfinished: true, ..RunQuery::default() })?;
+        let live = self.live;
+        unfinished.retain(|run| {
+            let waits = live.jobs.get(&run.job).and_then(|runs| runs.waiting.as_ref());
+            !live.running.contains_key(&run.id) && waits.is_none_or(|waiting| waiting.id != run.id)
+        });
         let (interrupted, waiting): (Vec<Run>, Vec<Run>) =
             unfinished.into_iter().partition(|run| run.started.is_some());
         for run in waiting {
@@ -244,7 +250,7 @@ impl<'a> Tick<'a> {
             let interrupted = Run {
                 finished: Some(self.now),
                 outcome: Some(Outcome::Interrupted),
-                message: Some("the process ended while it ran".to_owned()),
+                message: Some("the process ended while it ran, or before it was handed over".to_owned()),
                 ..run
             };
             self.batch.push(Transition::Finish(interrupted.clone()));

@@ -1,0 +1,159 @@
+//! Everything that a store holds, as JSON Lines: out of any store, and into any other.
+//!
+//! The first line is a head, `{"matins":"export","format":1}`; then comes each job (`{"job":{...}}`) and each row of the
+//! ledger (`{"run":{...}}`), in the form in which serde saves them. Times are UTC, ISO 8601.
+//!
+//! ```
+//! use matins_core::OnConflict;
+//! use matins_store_memory::MemoryStore;
+//! use matins_store_transfer::{export, import};
+//!
+//! let (mut from, mut into) = (MemoryStore::new(), MemoryStore::new());
+//! let mut lines = Vec::new();
+//! export(&mut from, &mut lines).unwrap();
+//! assert_eq!(String::from_utf8_lossy(&lines), "{\"matins\":\"export\",\"format\":1}\n");
+//! import(&mut into, &lines[..], OnConflict::Refuse).unwrap();
+//! ```
+
+use std::io::{self, BufRead, Write};
+
+use matins_core::{Job, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, StoreError};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+const FORMAT: u32 = 1;
+
+/// Rows of the ledger that are read at once.
+const PAGE: usize = 10_000;
+
+/// How much was carried over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Carried {
+    /// Jobs.
+    pub jobs: usize,
+    /// Rows of the ledger.
+    pub runs: usize,
+    /// Jobs that the store cannot read, and that were left out.
+    pub set_aside: usize,
+}
+
+/// Why nothing was carried over.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TransferError {
+    /// A line that cannot be read. Nothing was changed.
+    #[error("line {line}, column {column}: {what}; nothing was imported")]
+    Line {
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+        /// What is wrong.
+        what: String,
+    },
+    /// The store refused. Nothing was changed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The text could not be read or written.
+    #[error("reading or writing the lines: {0}")]
+    Io(#[from] io::Error),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    matins: String,
+    format: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Written<'a> {
+    Job(&'a Job),
+    Run(&'a Run),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Read {
+    Job(Box<Job>),
+    Run(Box<Run>),
+}
+
+/// Writes all jobs, by id, then the ledger, by number.
+///
+/// # Errors
+/// When the store cannot be read, or `out` not written.
+pub fn export(store: &mut dyn JobStore, out: &mut impl Write) -> Result<Carried, TransferError> {
+    let mut carried = Carried::default();
+    let mut put = |line: String| writeln!(out, "{line}");
+    put(as_json(&Head { matins: "export".to_owned(), format: FORMAT })?)?;
+    for job in store.list(&JobQuery::default())? {
+        put(as_json(&Written::Job(&job))?)?;
+        carried.jobs += 1;
+    }
+    let mut after = None;
+    loop {
+        let page = store.runs(&RunQuery { after, limit: Some(PAGE), ..RunQuery::default() })?;
+        for run in &page {
+            put(as_json(&Written::Run(run))?)?;
+        }
+        carried.runs += page.len();
+        after = page.last().map(|run| run.id);
+        if page.len() < PAGE {
+            carried.set_aside = store.set_aside().len();
+            return Ok(carried);
+        }
+    }
+}
+
+/// Reads what [`export`] wrote, all of it or nothing. `on_conflict` is for jobs whose id is taken.
+///
+/// Runs keep their numbers in a store whose ledger never had one, and get new ones, in their order, in any other: importing
+/// the same twice doubles the ledger.
+///
+/// # Errors
+/// When a line cannot be read, and when the store refuses.
+pub fn import(
+    store: &mut dyn JobStore,
+    lines: impl BufRead,
+    on_conflict: OnConflict,
+) -> Result<Carried, TransferError> {
+    let (mut jobs, mut runs) = (Vec::new(), Vec::new());
+    for (index, line) in lines.lines().enumerate() {
+        let number = index + 1;
+        let line = line?;
+        let fault =
+            |column: usize, what: String| TransferError::Line { line: number, column: column.max(1), what };
+        let unreadable = |error: serde_json::Error| fault(error.column(), error.to_string());
+        if number == 1 {
+            let head: Head = serde_json::from_str(&line).map_err(unreadable)?;
+            if head.matins != "export" || head.format > FORMAT {
+                let what = format!(
+                    "this is {:?} of format {}, and an export of format {FORMAT} can be read",
+                    head.matins, head.format
+                );
+                return Err(fault(1, what));
+            }
+        } else if !line.trim().is_empty() {
+            match serde_json::from_str(&line).map_err(unreadable)? {
+                Read::Job(job) => jobs.push(*job),
+                Read::Run(run) => runs.push(*run),
+            }
+        }
+    }
+    let carried = Carried { jobs: jobs.len(), runs: runs.len(), set_aside: 0 };
+    let mut next = store.next_run_id()?;
+    if next != RunId::FIRST {
+        runs.sort_by_key(|run| run.id);
+        for run in &mut runs {
+            (run.id, next) = (next, next.next());
+        }
+    }
+    store.import(jobs, runs, on_conflict)?;
+    Ok(carried)
+}
+
+fn as_json(value: &impl Serialize) -> io::Result<String> {
+    serde_json::to_string(value).map_err(io::Error::from)
+}

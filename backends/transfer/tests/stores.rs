@@ -1,0 +1,87 @@
+//! Out of any store and into any other; and what cannot be read is refused whole.
+
+use matins_conformance::store_suite::job;
+use matins_core::{JobId, JobQuery, JobStore, MissedReason, OnConflict, Run, RunId, RunQuery, Stretch};
+use matins_store_file::FileStore;
+use matins_store_memory::MemoryStore;
+use matins_store_sqlite::SqliteStore;
+use matins_store_transfer::{TransferError, export, import};
+use tempfile::TempDir;
+
+fn stores(directory: &TempDir) -> [Box<dyn JobStore>; 3] {
+    let path = |name: &str| directory.path().join(name);
+    [
+        Box::new(MemoryStore::new()),
+        Box::new(FileStore::open(path("file")).unwrap()),
+        Box::new(SqliteStore::open(path("sqlite.db")).unwrap()),
+    ]
+}
+
+fn fill(store: &mut dyn JobStore) {
+    let fire = job("x", Some(1)).next_fire.unwrap();
+    let stretch = Stretch { first: fire, last: fire, count: 3 };
+    let runs = vec![
+        Run::started(RunId(2), JobId::new("a").unwrap(), fire, fire),
+        Run::missed(RunId(5), JobId::new("gone").unwrap(), stretch, MissedReason::TooLate, fire),
+    ];
+    store.import(vec![job("a", Some(1)), job("b", None)], runs, OnConflict::Refuse).unwrap();
+}
+
+#[test]
+fn everything_goes_from_any_store_into_any_other() {
+    let mut expected: Option<Vec<u8>> = None;
+    for from in 0..3 {
+        for into in 0..3 {
+            let (one, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+            let (mut source, mut target) = (stores(&one), stores(&other));
+            fill(&mut *source[from]);
+            let mut lines = Vec::new();
+            let carried = export(&mut *source[from], &mut lines).unwrap();
+            assert_eq!((carried.jobs, carried.runs, carried.set_aside), (2, 2, 0));
+            assert_eq!(lines, *expected.get_or_insert_with(|| lines.clone()), "every store writes the same");
+            import(&mut *target[into], &lines[..], OnConflict::Refuse).unwrap();
+            let mut again = Vec::new();
+            export(&mut *target[into], &mut again).unwrap();
+            assert_eq!(again, lines);
+        }
+    }
+}
+
+#[test]
+fn runs_get_new_numbers_where_the_ledger_has_some() {
+    let (mut from, mut into) = (MemoryStore::new(), MemoryStore::new());
+    fill(&mut from);
+    let mut lines = Vec::new();
+    export(&mut from, &mut lines).unwrap();
+    let other =
+        Run::started(RunId(9), JobId::new("z").unwrap(), job("z", Some(1)).created, job("z", None).created);
+    into.import(vec![], vec![other], OnConflict::Refuse).unwrap();
+    import(&mut into, &lines[..], OnConflict::Refuse).unwrap();
+    let numbers: Vec<u64> = into.runs(&RunQuery::default()).unwrap().iter().map(|run| run.id.0).collect();
+    assert_eq!(numbers, [9, 10, 11]);
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_whole_with_its_place() {
+    let mut from = MemoryStore::new();
+    fill(&mut from);
+    let mut lines = Vec::new();
+    export(&mut from, &mut lines).unwrap();
+    let text = String::from_utf8(lines).unwrap();
+    for (spoilt, line) in [
+        (text.replacen("interval", "lunar", 1), 2),
+        (text.replacen("\"attempt\":1", "\"attempt\":true", 1), 4),
+        (format!("{text}{{\"job\":"), 6),
+        (text.replacen("\"format\":1", "\"format\":9", 1), 1),
+        (String::from("nonsense"), 1),
+    ] {
+        let mut into = MemoryStore::new();
+        let error = import(&mut into, spoilt.as_bytes(), OnConflict::Refuse).unwrap_err();
+        assert!(matches!(error, TransferError::Line { line: found, .. } if found == line), "{error}");
+        assert_eq!(into.list(&JobQuery::default()).unwrap(), []);
+    }
+    let mut into = MemoryStore::new();
+    into.add(job("b", Some(1)), OnConflict::Refuse).unwrap();
+    assert!(matches!(import(&mut into, text.as_bytes(), OnConflict::Refuse), Err(TransferError::Store(_))));
+    assert_eq!(into.counts(), (1, 0));
+}

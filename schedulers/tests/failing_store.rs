@@ -1,0 +1,123 @@
+//! A store that fails now and then: the scheduler waits, tries again, and each fire still has one outcome.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use matins_conformance::wrapped::{Fault, WrappedStore};
+use matins_core::{Completion, Event, Executor, Outcome, Refused, RunQuery, RunRequest, Shutdown};
+use matins_scheduler::{BackgroundScheduler, Events, Schedule, SchedulerBuilder, VirtualClock};
+use matins_store_memory::MemoryStore;
+use matins_triggers::{TimeUnits, every};
+
+/// Longer than anything here takes on a machine that is busy with other things.
+const GENEROUS: Duration = Duration::from_secs(60);
+
+/// Runs everything where it is handed over.
+struct Inline;
+
+impl Executor for Inline {
+    fn submit(&mut self, run: RunRequest, done: Completion) -> Result<(), Refused> {
+        done.finish(run.execute());
+        Ok(())
+    }
+
+    fn shutdown(&mut self, _how: Shutdown) {}
+}
+
+/// A job every ten seconds in a store whose next commits go as the plan says.
+struct Rig {
+    scheduler: BackgroundScheduler,
+    clock: VirtualClock,
+    events: Events,
+    plan: Arc<Mutex<VecDeque<Fault>>>,
+}
+
+fn second(second: i64) -> DateTime<Utc> {
+    "2026-01-01T00:00:00Z".parse::<DateTime<Utc>>().unwrap() + TimeDelta::seconds(second)
+}
+
+impl Rig {
+    fn new() -> Self {
+        let (clock, plan) = (VirtualClock::new(second(0)), Arc::<Mutex<VecDeque<Fault>>>::default());
+        let planned = plan.clone();
+        let store = WrappedStore::faulty(MemoryStore::new(), move |method| match method {
+            "commit" => planned.lock().unwrap().pop_front().unwrap_or(Fault::None),
+            _ => Fault::None,
+        });
+        let builder = SchedulerBuilder::new().store("default", store).executor("default", Inline);
+        let mut scheduler = builder.clock(clock.clone()).background().unwrap();
+        scheduler.add(every(10.seconds()).run(|| ()).id("tick")).unwrap();
+        let events = scheduler.subscribe();
+        scheduler.start().unwrap();
+        Self { scheduler, clock, events, plan }
+    }
+
+    fn fails(&self, faults: &[Fault]) {
+        self.plan.lock().unwrap().extend(faults);
+    }
+
+    /// Moves the clock, and waits for the first event of a kind.
+    fn at(&self, time: i64, awaited: impl Fn(&Event) -> bool) {
+        self.clock.set(second(time));
+        while let Some(event) = self.events.next_within(GENEROUS) {
+            if awaited(&event) {
+                return;
+            }
+        }
+        panic!("the event of second {time} did not come");
+    }
+
+    fn ledger(&self) -> Vec<(i64, Option<Outcome>)> {
+        let runs = self.scheduler.runs(&RunQuery::default()).unwrap();
+        runs.iter().map(|run| ((run.scheduled() - second(0)).num_seconds(), run.outcome)).collect()
+    }
+}
+
+fn failed(event: &Event) -> bool {
+    matches!(event, Event::StoreFailed { .. })
+}
+
+fn recovered(event: &Event) -> bool {
+    matches!(event, Event::StoreRecovered { .. })
+}
+
+fn finished(event: &Event) -> bool {
+    matches!(event, Event::RunFinished { .. })
+}
+
+#[test]
+fn a_fire_whose_commit_was_refused_runs_when_the_store_works_again() {
+    let rig = Rig::new();
+    rig.fails(&[Fault::Refused, Fault::Refused]);
+    rig.at(10, failed);
+    rig.at(11, failed);
+    rig.at(13, finished);
+    assert_eq!(rig.ledger(), [(10, Some(Outcome::Succeeded))]);
+    rig.at(20, finished);
+    assert_eq!(rig.ledger().len(), 2);
+}
+
+#[test]
+fn a_fire_whose_commit_was_made_and_its_answer_lost_is_interrupted_and_never_twice() {
+    let rig = Rig::new();
+    rig.fails(&[Fault::DoneAndLost]);
+    rig.at(10, failed);
+    rig.at(11, recovered);
+    rig.at(20, finished);
+    let outcomes = [(10, Some(Outcome::Interrupted)), (20, Some(Outcome::Succeeded))];
+    assert_eq!(rig.ledger(), outcomes);
+}
+
+#[test]
+fn an_outcome_whose_commit_was_lost_is_written_again() {
+    for fault in [Fault::Refused, Fault::DoneAndLost] {
+        let rig = Rig::new();
+        // The first commit is that of the fire.
+        rig.fails(&[Fault::None, fault]);
+        rig.at(10, failed);
+        rig.at(11, finished);
+        assert_eq!(rig.ledger(), [(10, Some(Outcome::Succeeded))], "{fault:?}");
+    }
+}
