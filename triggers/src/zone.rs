@@ -160,34 +160,35 @@ impl Zone {
 
     #[inline]
     fn last_span(self, utc: NaiveDateTime, begin: impl Fn(&Span) -> NaiveDateTime) -> usize {
-        let Table { spans, of_year } = self.table;
-        let year = (utc.year().clamp(FIRST_YEAR, LAST_YEAR) - FIRST_YEAR) as usize;
-        let mut index = usize::from(of_year[year]);
+        let spans = self.spans();
+        let mut index = self.first_of_year(utc);
         while spans.get(index + 1).is_some_and(|next| begin(next) <= utc) {
             index += 1;
         }
         index
     }
 
+    /// The span that holds the first instant of that year in UTC.
+    #[inline]
+    fn first_of_year(self, time: NaiveDateTime) -> usize {
+        let year = (time.year().clamp(FIRST_YEAR, LAST_YEAR) - FIRST_YEAR) as usize;
+        usize::from(self.table.of_year[year])
+    }
+
     /// Local time to UTC by the rule of fixed local times.
     pub(crate) fn resolve(self, local: NaiveDateTime) -> NaiveDateTime {
-        // The last span that has begun by that local time holds it, or lies after its gap; an earlier one that
-        // still runs at that local time has its first occurrence.
+        // The last span before which the clocks could not have shown that: in an overlap that is the earlier one, and what
+        // it never shows lies in the gap at its beginning.
         let spans = self.spans();
-        let mut index = self.span_at(local);
-        while spans.get(index + 1).is_some_and(|next| next.local_start <= local) {
-            index += 1;
-        }
-        while index > 0 && spans[index].local_start > local {
-            index -= 1;
-        }
+        let mut index = self.first_of_year(local);
         while index > 0 && local < spans[index].shown_before {
             index -= 1;
         }
-        match spans.get(index + 1) {
-            Some(next) if local >= next.shown_before => next.start,
-            _ => spans[index].utc(local),
+        while spans.get(index + 1).is_some_and(|next| next.shown_before <= local) {
+            index += 1;
         }
+        let span = &spans[index];
+        if local < span.local_start { span.start } else { span.utc(local) }
     }
 }
 

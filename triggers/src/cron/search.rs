@@ -4,7 +4,7 @@
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
 
 use super::{CronExpression, DayRule, DaysOfMonth, DaysOfWeek, YEARS, YearRange};
-use crate::zone::Zone;
+use crate::zone::{Span, Zone};
 
 /// The first second after `after` at which the clocks of `zone` match.
 pub(super) fn next_after(
@@ -27,22 +27,44 @@ fn next_fixed(expression: &CronExpression, zone: Zone, after: NaiveDateTime) -> 
     let spans = zone.spans();
     let index = zone.span_at(after);
     let span = &spans[index];
-    let mut local = span.local(after);
-    // In the second pass of an overlap, all that the first pass showed has fired.
-    if local < span.shown_before {
-        local = span.shown_before - TimeDelta::nanoseconds(1);
+    let shown = span.local(after);
+    if shown < span.shown_before {
+        return next_in_second_pass(expression, zone, after, span);
     }
+    let local = expression.next_local(shown)?;
+    match spans.get(index + 1) {
+        Some(next) if local >= next.shown_before => resolved(expression, zone, after, local),
+        _ => Some(span.utc(local)),
+    }
+}
+
+/// In the second pass of an overlap, all that the first pass showed has fired.
+#[cold]
+fn next_in_second_pass(
+    expression: &CronExpression,
+    zone: Zone,
+    after: NaiveDateTime,
+    span: &Span,
+) -> Option<NaiveDateTime> {
+    let local = expression.next_local(span.shown_before - TimeDelta::nanoseconds(1))?;
+    resolved(expression, zone, after, local)
+}
+
+/// The instant of the local time, or of the first one after it whose instant is later than `after`: several local times in
+/// one gap fire once together, at its end.
+fn resolved(
+    expression: &CronExpression,
+    zone: Zone,
+    after: NaiveDateTime,
+    local: NaiveDateTime,
+) -> Option<NaiveDateTime> {
+    let mut local = local;
     loop {
-        local = expression.next_local(local)?;
-        match spans.get(index + 1) {
-            Some(next) if local >= next.shown_before => {}
-            _ => return Some(span.utc(local)),
-        }
         let instant = zone.resolve(local);
-        // Several local times in one gap fire once together, at its end.
         if instant > after {
             return Some(instant);
         }
+        local = expression.next_local(local)?;
     }
 }
 
