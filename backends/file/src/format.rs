@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use matins_core::{Job, JobId, JobStore, OnConflict, Run, RunId, StoreError, Transition};
+use matins_core::{Job, JobId, JobStore, OnConflict, Run, RunId, StoreError};
 use matins_store_memory::MemoryStore;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::step::{Row, Step};
 
 /// The format that this version reads and writes.
 pub(crate) const FORMAT: i64 = 1;
@@ -38,8 +40,8 @@ pub(crate) struct JobLine<'a, T> {
 }
 
 #[derive(Serialize)]
-pub(crate) struct RunLine<'a> {
-    pub(crate) run: &'a Run,
+pub(crate) struct RunLine {
+    pub(crate) run: Row,
 }
 
 /// Any line of a snapshot: one of the three.
@@ -47,7 +49,7 @@ pub(crate) struct RunLine<'a> {
 pub(crate) struct SnapshotLine<J> {
     pub(crate) head: Option<Head>,
     pub(crate) job: Option<J>,
-    pub(crate) run: Option<Run>,
+    pub(crate) run: Option<Row>,
 }
 
 /// A line of a log. Its number tells a line that is missing, or that stands there twice.
@@ -61,9 +63,9 @@ pub(crate) struct ChangeLine<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Change<'a> {
-    Put { jobs: &'a [Job], runs: &'a [Run] },
+    Put { jobs: &'a [Job], runs: Vec<Row> },
     Remove(&'a JobId),
-    Commit(&'a [Transition]),
+    Commit(Vec<Step>),
 }
 
 /// Any line of a log behind its head: a number and one of the three.
@@ -72,13 +74,13 @@ pub(crate) struct LogLine<J> {
     pub(crate) n: u64,
     pub(crate) put: Option<Put<J>>,
     pub(crate) remove: Option<JobId>,
-    pub(crate) commit: Option<Vec<Transition>>,
+    pub(crate) commit: Option<Vec<Step>>,
 }
 
 #[derive(Deserialize)]
 pub(crate) struct Put<J> {
     pub(crate) jobs: Vec<J>,
-    pub(crate) runs: Vec<Run>,
+    pub(crate) runs: Vec<Row>,
 }
 
 /// What the files say: all that can be read, and the jobs that cannot, as they stand there.
@@ -128,24 +130,25 @@ impl State {
         }
     }
 
-    pub(crate) fn commit(&mut self, batch: Vec<Transition>) -> Result<(), StoreError> {
-        if self.unreadable.is_empty() {
-            return self.memory.commit(&batch);
-        }
-        // A program that could read them moved them on.
-        let mut rest = Vec::with_capacity(batch.len());
-        for transition in batch {
-            match &transition {
-                Transition::Advance { job, to, .. } if self.unreadable.contains_key(job.as_str()) => {
+    /// Steps one after the other, each on what the one before has left.
+    pub(crate) fn commit(&mut self, steps: Vec<Step>) -> Result<(), StoreError> {
+        for step in steps {
+            match &step {
+                // A program that could read it moved it on.
+                Step::Advance { job, to } if self.unreadable.contains_key(job.as_str()) => {
                     if let Some(job) = self.unreadable.get_mut(job.as_str()) {
                         job.json["next_fire"] = serde_json::to_value(to).unwrap_or_default();
                     }
                 }
-                Transition::End { job } if self.unreadable.remove(job.as_str()).is_some() => {}
-                _ => rest.push(transition),
+                Step::End { job } if self.unreadable.remove(job.as_str()).is_some() => {}
+                _ => {
+                    if let Some(transition) = step.into_transition(&self.memory) {
+                        self.memory.commit(&[transition])?;
+                    }
+                }
             }
         }
-        self.memory.commit(&rest)
+        Ok(())
     }
 
     pub(crate) fn head(&self, generation: u64) -> Head {

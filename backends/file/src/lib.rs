@@ -6,7 +6,7 @@
 //! | `log.jsonl` | a head, then each change since in a line: jobs put or removed, ticks committed |
 //! | `owner` | who has the store open, under a lock that the system frees however the owner ends |
 //!
-//! `jq .job.id snapshot.jsonl` lists jobs; `jq -c .commit log.jsonl` shows ticks. Each line carries a checksum of itself.
+//! `jq .job.id snapshot.jsonl` lists jobs; `jq -c '.commit[]?' log.jsonl` shows what ticks did, step by step. Each line carries a checksum of itself.
 //!
 //! # What is promised
 //! * A change is in the log, and the disk flushed (`fdatasync`), before the method returns: what was acknowledged
@@ -34,6 +34,7 @@ mod line;
 mod log;
 mod repair;
 mod snapshot;
+mod step;
 
 use std::fs;
 use std::io;
@@ -49,6 +50,7 @@ use matins_store_owner::{FileId, Owner};
 use damage::{Damage, Reader, damaged};
 use format::{Change, State};
 use log::Log;
+use step::{Row, Step};
 
 pub use damage::DamagedLine;
 pub use repair::{Examination, examine, repair};
@@ -57,8 +59,10 @@ const SNAPSHOT: &str = "snapshot.jsonl";
 const LOG: &str = "log.jsonl";
 const OWNER: &str = "owner";
 
-/// The log is folded into a new snapshot when it is longer than this, in bytes, and than the snapshot twice.
+/// The log is folded into a new snapshot when it is longer than this, in bytes, and than [`FOLD_AT`] snapshots.
 const FOLD_FROM: u64 = 4 << 20;
+/// So that folding writes a quarter more than the log alone, at the most.
+const FOLD_AT: u64 = 4;
 
 /// Keeps jobs and ledger in a directory. See the [crate's page](crate).
 #[derive(Debug)]
@@ -131,7 +135,7 @@ impl FileStore {
                 directory: directory.to_owned(),
                 state,
                 generation,
-                fold_from: FOLD_FROM.max(2 * snapshot_length),
+                fold_from: FOLD_FROM.max(FOLD_AT * snapshot_length),
                 log,
                 is_suspect: false,
                 torn,
@@ -222,7 +226,7 @@ impl FileStore {
     fn fold(&mut self) -> Result<(), StoreError> {
         let (generation, path) = (self.generation + 1, self.directory.join(SNAPSHOT));
         match snapshot::write(&path, &self.state, generation) {
-            Ok(length) => self.fold_from = FOLD_FROM.max(2 * length),
+            Ok(length) => self.fold_from = FOLD_FROM.max(FOLD_AT * length),
             Err(source) => {
                 self.is_suspect |= FileId::of(&path).ok() != Some(self.snapshot);
                 return Err(failed_at(&self.directory, "writing a new snapshot", source));
@@ -270,7 +274,7 @@ impl JobStore for FileStore {
         if jobs.is_empty() && runs.is_empty() {
             return Ok(());
         }
-        self.write("adding jobs", Change::Put { jobs: &jobs, runs: &runs })?;
+        self.write("adding jobs", Change::Put { jobs: &jobs, runs: runs.iter().map(Row::from).collect() })?;
         self.state.put_read(jobs, runs)?;
         self.look_at_set_aside();
         Ok(())
@@ -316,7 +320,8 @@ impl JobStore for FileStore {
             return Ok(());
         }
         self.state.memory.check(batch)?;
-        self.write("committing a tick", Change::Commit(batch))?;
+        let steps = batch.iter().map(|transition| Step::of(transition).ok_or_else(|| unknown(transition)));
+        self.write("committing a tick", Change::Commit(steps.collect::<Result<_, _>>()?))?;
         self.state.memory.commit(batch)
     }
 
@@ -377,6 +382,11 @@ fn read_file(path: &Path) -> Result<Vec<u8>, StoreError> {
         io::ErrorKind::NotFound => damaged(path, "beside the other file of the store", "it is missing"),
         _ => failed_at(path, "reading", source),
     })
+}
+
+fn unknown(transition: &Transition) -> StoreError {
+    let source = format!("this store does not know the step {transition:?}; use a newer store").into();
+    StoreError::Backend { doing: "committing a tick".to_owned(), source }
 }
 
 fn failed_at(path: &Path, doing: &str, source: io::Error) -> StoreError {

@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use matins_core::StoreError;
+use matins_core::{Run, StoreError};
 use matins_store_owner::FileId;
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ use crate::format::{Change, ChangeLine, FORMAT, Head, HeadLine, LogLine, Put, Sn
 use crate::{TornTail, line, snapshot};
 
 /// By how much the file is laid out in advance, in bytes.
-const LAID_OUT: u64 = 1 << 20;
+const LAID_OUT: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -74,9 +74,9 @@ impl Log {
         line::write(&mut self.buffer, &ChangeLine { n: self.last + 1, change })?;
         let end = self.end + self.buffer.len() as u64;
         if end > self.laid_out {
-            let until = end + LAID_OUT;
-            self.file.write_all_at(&vec![b'\n'; (until - self.laid_out) as usize], self.laid_out)?;
-            self.laid_out = until;
+            // One write for the line and for the room behind it.
+            self.buffer.resize(self.buffer.len() + LAID_OUT, b'\n');
+            self.laid_out = end + LAID_OUT as u64;
         }
         self.file.write_all_at(&self.buffer, self.end)?;
         self.file.sync_data()?;
@@ -163,13 +163,15 @@ fn apply(bytes: &[u8], state: &mut State, expected: u64, gaps: bool) -> Result<u
             let line = line::read::<LogLine<Value>>(bytes).map_err(|_| error.to_string())?;
             let Some(Put { jobs, runs }) = line.put else { return Err(error.to_string()) };
             in_order(line.n)?;
-            state.put(jobs, runs).map_err(text)?;
+            state.put(jobs, runs.into_iter().map(Run::from).collect()).map_err(text)?;
             return Ok(line.n);
         }
     };
     in_order(line.n)?;
     match line {
-        LogLine { put: Some(Put { jobs, runs }), .. } => state.put_read(jobs, runs).map_err(text)?,
+        LogLine { put: Some(Put { jobs, runs }), .. } => {
+            state.put_read(jobs, runs.into_iter().map(Run::from).collect()).map_err(text)?;
+        }
         LogLine { remove: Some(id), .. } => state.remove(&id).map_err(text)?,
         LogLine { commit: Some(batch), .. } => state.commit(batch).map_err(text)?,
         _ => return Err("it says nothing that this program knows".to_owned()),

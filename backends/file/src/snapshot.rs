@@ -36,7 +36,7 @@ pub(crate) fn write(path: &Path, state: &State, generation: u64) -> io::Result<u
         put(&mut buffer)?;
     }
     for run in state.memory.ledger() {
-        line::write(&mut buffer, &RunLine { run })?;
+        line::write(&mut buffer, &RunLine { run: run.into() })?;
         put(&mut buffer)?;
     }
     out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
@@ -75,7 +75,7 @@ pub(crate) fn read(
             }
             Ok(SnapshotLine { run: Some(run), .. }) if head.is_some() => {
                 runs += 1;
-                read_runs.push(run);
+                read_runs.push(run.into());
             }
             Ok(_) => damage.found(&line, "no such line belongs there")?,
             // Sound, and of a kind that this program does not know.

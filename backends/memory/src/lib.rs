@@ -81,6 +81,16 @@ impl MemoryStore {
         self.runs.values()
     }
 
+    /// The row of the ledger with this number.
+    pub fn run(&self, id: RunId) -> Option<&Run> {
+        self.runs.get(&id)
+    }
+
+    /// The next fire time of a job; `None` also where there is no such job.
+    pub fn next_fire(&self, id: &JobId) -> Option<DateTime<Utc>> {
+        self.jobs.get(id)?.next_fire
+    }
+
     /// The highest number that a run ever had.
     pub fn last_run(&self) -> Option<RunId> {
         (self.last_run > 0).then_some(RunId(self.last_run))

@@ -48,8 +48,7 @@ pub struct SqliteStore {
     /// Rows of jobs that cannot be read, by key; and what is wrong with each, in the same order.
     unreadable: Vec<i64>,
     set_aside: Vec<SetAside>,
-    /// Where the jobs that were last due are. Keys hold as long as no job comes or goes.
-    keys: HashMap<JobId, i64>,
+    read: ReadJobs,
     // After the connection, so that the file is closed before the next owner may open it.
     _owner: Owner,
 }
@@ -63,6 +62,45 @@ pub enum Durability {
     Full,
     /// The operating system; the disk at checkpoints only.
     Normal,
+}
+
+/// Jobs that were due, as they were read: reading one takes longer than moving it on. Their next fire times are asked
+/// of the file each time.
+#[derive(Debug, Default)]
+struct ReadJobs {
+    jobs: HashMap<i64, Job>,
+    keys: HashMap<JobId, i64>,
+    version: i64,
+}
+
+impl ReadJobs {
+    /// So many at most, some megabytes.
+    const MOST: usize = 10_000;
+
+    /// Forgets all when the file has another version: others wrote it.
+    fn keep_for(&mut self, version: i64) {
+        if self.version != version {
+            *self = Self { version, ..Self::default() };
+        }
+    }
+
+    fn job(&self, key: i64) -> Option<&Job> {
+        self.jobs.get(&key)
+    }
+
+    fn remember(&mut self, key: i64, job: &Job) {
+        if self.jobs.len() >= Self::MOST {
+            *self = Self { version: self.version, ..Self::default() };
+        }
+        self.keys.insert(job.id.clone(), key);
+        self.jobs.insert(key, job.clone());
+    }
+
+    fn forget(&mut self, id: &JobId) {
+        if let Some(key) = self.keys.remove(id) {
+            self.jobs.remove(&key);
+        }
+    }
 }
 
 /// How long a statement waits for a reader that stands in its way.
@@ -93,7 +131,7 @@ impl SqliteStore {
                 path,
                 unreadable: Vec::new(),
                 set_aside: Vec::new(),
-                keys: HashMap::new(),
+                read: ReadJobs::default(),
                 _owner: owner,
             }),
             Err(error) => {
@@ -193,7 +231,7 @@ impl JobStore for SqliteStore {
     }
 
     fn import(&mut self, jobs: Vec<Job>, runs: Vec<Run>, on_conflict: OnConflict) -> Result<(), StoreError> {
-        self.keys.clear();
+        self.read = ReadJobs::default();
         let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
         self.write("adding jobs", |transaction| {
             for job in jobs {
@@ -211,6 +249,7 @@ impl JobStore for SqliteStore {
     }
 
     fn update(&mut self, job: Job) -> Result<(), StoreError> {
+        self.read.forget(&job.id);
         self.write("updating a job", |transaction| {
             if !job_exists(transaction, &job.id)? {
                 return Err(StoreError::NotFound { id: job.id.clone() }.into());
@@ -221,7 +260,7 @@ impl JobStore for SqliteStore {
     }
 
     fn remove(&mut self, id: &JobId) -> Result<Job, StoreError> {
-        self.keys.clear();
+        self.read.forget(id);
         let Some(job) = self.get(id)? else { return Err(StoreError::NotFound { id: id.clone() }) };
         self.write("removing a job", |transaction| {
             transaction.prepare_cached("DELETE FROM jobs WHERE id = ?1")?.execute([id.as_str()])?;
@@ -275,21 +314,34 @@ impl JobStore for SqliteStore {
 
     fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Job>, StoreError> {
         let failed = failed_at(&self.path, "reading due jobs");
+        // It changes when another connection has written: a person, perhaps, who edited a job.
+        let version: i64 =
+            self.connection.query_row("PRAGMA data_version", [], |row| row.get(0)).map_err(&failed)?;
+        self.read.keep_for(version);
         let (mut jobs, mut unreadable) = (Vec::new(), Vec::new());
         {
+            // Answered from the index alone.
             let sql = format!(
-                "SELECT {JOB_COLUMNS}, key FROM jobs WHERE next_fire <= ?1{} ORDER BY next_fire, id LIMIT ?2",
+                "SELECT key, next_fire FROM jobs WHERE next_fire <= ?1{} ORDER BY next_fire, id LIMIT ?2",
                 self.but_those_aside()
             );
-            let mut statement = self.connection.prepare_cached(&sql).map_err(&failed)?;
+            let mut due = self.connection.prepare_cached(&sql).map_err(&failed)?;
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let mut rows = statement.query(params![micros(now), limit]).map_err(&failed)?;
-            self.keys.clear();
+            let mut rows = due.query(params![micros(now), limit]).map_err(&failed)?;
+            let mut body = self
+                .connection
+                .prepare_cached(&format!("SELECT {JOB_COLUMNS} FROM jobs WHERE key = ?1"))
+                .map_err(&failed)?;
             while let Some(row) = rows.next().map_err(&failed)? {
-                let key = row.get(3).map_err(&failed)?;
-                match job_from_row(row, &self.path) {
+                let (key, fire): (i64, i64) = (row.get(0).map_err(&failed)?, row.get(1).map_err(&failed)?);
+                if let Some(job) = self.read.job(key) {
+                    let next_fire = Some(rows::instant(fire, &self.path, "jobs.next_fire")?);
+                    jobs.push(Job { next_fire, ..job.clone() });
+                    continue;
+                }
+                match body.query_row([key], |row| Ok(job_from_row(row, &self.path))).map_err(&failed)? {
                     Ok(job) => {
-                        self.keys.insert(job.id.clone(), key);
+                        self.read.remember(key, &job);
                         jobs.push(job);
                     }
                     Err(job) => unreadable.push((key, job)),
@@ -308,10 +360,17 @@ impl JobStore for SqliteStore {
         if batch.is_empty() {
             return Ok(());
         }
-        let keys = std::mem::take(&mut self.keys);
-        self.write("committing a tick", |transaction| {
-            batch.iter().try_for_each(|transition| apply(transaction, transition, &keys))
-        })
+        let read = std::mem::take(&mut self.read);
+        let committed = self.write("committing a tick", |transaction| {
+            batch.iter().try_for_each(|transition| apply(transaction, transition, &read))
+        });
+        self.read = read;
+        for transition in batch {
+            if let Transition::End { job } = transition {
+                self.read.forget(job);
+            }
+        }
+        committed
     }
 
     fn runs(&mut self, query: &RunQuery) -> Result<Vec<Run>, StoreError> {
@@ -410,15 +469,11 @@ fn record(transaction: &Transaction<'_>, run: &Run) -> Result<(), WriteError> {
     if recorded == 0 { Err(StoreError::RunExists { run: run.id }.into()) } else { Ok(()) }
 }
 
-fn apply(
-    transaction: &Transaction<'_>,
-    transition: &Transition,
-    keys: &HashMap<JobId, i64>,
-) -> Result<(), WriteError> {
+fn apply(transaction: &Transaction<'_>, transition: &Transition, read: &ReadJobs) -> Result<(), WriteError> {
     match transition {
         Transition::Advance { job, from, to } => {
             let (from_micros, to) = (from.map(micros), to.map(micros));
-            let moved = if let Some(key) = keys.get(job) {
+            let moved = if let Some(key) = read.keys.get(job) {
                 transaction
                     .prepare_cached("UPDATE jobs SET next_fire = ?3 WHERE key = ?1 AND next_fire IS ?2")?
                     .execute(params![key, from_micros, to])?

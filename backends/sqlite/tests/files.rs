@@ -148,6 +148,22 @@ fn a_person_who_holds_the_write_lock_delays_a_commit_and_loses_none() {
 }
 
 #[test]
+fn what_a_person_edits_is_seen_at_the_next_look() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("jobs.db");
+    let mut store = SqliteStore::open(&path).unwrap();
+    let mut report = job("report", Some(1));
+    store.add(report.clone(), OnConflict::Refuse).unwrap();
+    for arguments in ["one", "two"] {
+        assert_eq!(store.due(DateTime::<Utc>::MAX_UTC, 9).unwrap(), std::slice::from_ref(&report));
+        report.arguments = arguments.into();
+        let edit = "UPDATE jobs SET body = json_set(body, '$.arguments', ?1)";
+        Connection::open(&path).unwrap().execute(edit, [arguments]).unwrap();
+        assert_eq!(store.due(DateTime::<Utc>::MAX_UTC, 9).unwrap(), std::slice::from_ref(&report));
+    }
+}
+
+#[test]
 fn a_person_can_read_it_while_it_is_open() {
     let directory = tempdir().unwrap();
     let path = directory.path().join("jobs.db");

@@ -1,0 +1,147 @@
+//! Rows and steps as the lines have them: what can be told from the rest, or is as it mostly is, is left out.
+
+use chrono::{DateTime, Utc};
+use matins_core::{JobId, Outcome, Run, RunId, Stretch, Transition};
+use matins_store_memory::MemoryStore;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A row of the ledger.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Row {
+    id: RunId,
+    job: JobId,
+    /// The fire time; the first where there are several.
+    fire: DateTime<Utc>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attempt: Option<u32>,
+    #[serde(flatten)]
+    course: Course,
+}
+
+/// What became of a run.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Course {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    started: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    finished: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    outcome: Option<Outcome>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    output: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    result: Option<Value>,
+}
+
+impl From<&Run> for Course {
+    fn from(run: &Run) -> Self {
+        let Run { started, finished, outcome, message, output, result, .. } = run;
+        let (message, output, result) = (message.clone(), output.clone(), result.clone());
+        Self { started: *started, finished: *finished, outcome: *outcome, message, output, result }
+    }
+}
+
+impl From<&Run> for Row {
+    fn from(run: &Run) -> Self {
+        let Stretch { first, last, count } = run.fires;
+        Self {
+            id: run.id,
+            job: run.job.clone(),
+            fire: first,
+            last: (last != first).then_some(last),
+            count: (count != 1).then_some(count),
+            attempt: (run.attempt != 1).then_some(run.attempt),
+            course: Course::from(run),
+        }
+    }
+}
+
+impl From<Row> for Run {
+    fn from(row: Row) -> Self {
+        let Row { id, job, fire, last, count, attempt, course } = row;
+        let Course { started, finished, outcome, message, output, result } = course;
+        let fires = Stretch { first: fire, last: last.unwrap_or(fire), count: count.unwrap_or(1) };
+        let attempt = attempt.unwrap_or(1);
+        Self { id, job, fires, attempt, started, finished, outcome, message, output, result }
+    }
+}
+
+/// A [`Transition`] that was checked before it was written: an advance need not say what it leaves.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Step {
+    Advance {
+        job: JobId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<DateTime<Utc>>,
+    },
+    Record(Row),
+    Start {
+        run: RunId,
+        started: Option<DateTime<Utc>>,
+        scheduled: DateTime<Utc>,
+    },
+    Extend {
+        run: RunId,
+        fires: Stretch,
+    },
+    Finish {
+        run: RunId,
+        #[serde(flatten)]
+        course: Course,
+    },
+    End {
+        job: JobId,
+    },
+    PruneJob {
+        job: JobId,
+        keep: u32,
+    },
+    PruneBefore {
+        before: DateTime<Utc>,
+    },
+}
+
+impl Step {
+    /// `None` for a step that a later core has and this format does not.
+    pub(crate) fn of(transition: &Transition) -> Option<Self> {
+        Some(match transition {
+            Transition::Advance { job, to, .. } => Self::Advance { job: job.clone(), to: *to },
+            Transition::Record(run) => Self::Record(run.into()),
+            Transition::Start { run, started, scheduled } => {
+                Self::Start { run: *run, started: *started, scheduled: *scheduled }
+            }
+            Transition::Extend { run, fires } => Self::Extend { run: *run, fires: *fires },
+            Transition::Finish(run) => Self::Finish { run: run.id, course: run.into() },
+            Transition::End { job } => Self::End { job: job.clone() },
+            Transition::PruneJob { job, keep } => Self::PruneJob { job: job.clone(), keep: *keep },
+            Transition::PruneBefore { before } => Self::PruneBefore { before: *before },
+            _ => return None,
+        })
+    }
+
+    /// The transition that it was, for a store that is where it was then; `None` where it has nothing to do.
+    pub(crate) fn into_transition(self, store: &MemoryStore) -> Option<Transition> {
+        Some(match self {
+            Self::Advance { job, to } => Transition::Advance { from: store.next_fire(&job), job, to },
+            Self::Record(row) => Transition::Record(row.into()),
+            Self::Start { run, started, scheduled } => Transition::Start { run, started, scheduled },
+            Self::Extend { run, fires } => Transition::Extend { run, fires },
+            Self::Finish { run, course } => {
+                let Course { started, finished, outcome, message, output, result } = course;
+                let run = store.run(run)?.clone();
+                Transition::Finish(Run { started, finished, outcome, message, output, result, ..run })
+            }
+            Self::End { job } => Transition::End { job },
+            Self::PruneJob { job, keep } => Transition::PruneJob { job, keep },
+            Self::PruneBefore { before } => Transition::PruneBefore { before },
+        })
+    }
+}
