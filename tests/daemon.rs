@@ -316,3 +316,56 @@ fn wait_until(is_so: impl Fn() -> bool) {
         thread::yield_now();
     }
 }
+
+/// A line of the log is changed by hand: starting says where, a look says what a repair would drop, a repair keeps the rest.
+#[test]
+fn a_damaged_file_store_is_found_shown_and_repaired() {
+    let directory = directory_with(&[("sound.toml", SOUND)]);
+    let matins = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_matins"))
+            .args(arguments)
+            .current_dir(directory.path())
+            .stdin(Stdio::null())
+            .output()
+            .expect("it runs");
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(text).expect("UTF-8"))
+    };
+    let run = ["run", "sound.toml", "--store", "file:jobs"];
+    let daemon = Daemon::start(directory.path(), &run);
+    daemon.wait_for("Ctrl-C");
+    assert_eq!(matins(&["store", "check", "file:jobs"]).0, Some(2), "it has an owner");
+    daemon.stop();
+    let (status, text) = matins(&["store", "check", "file:jobs"]);
+    assert!(status == Some(0) && text.contains("1 jobs and 0 runs are whole"), "{text}");
+
+    let log = directory.path().join("jobs/log.jsonl");
+    let written = std::fs::read_to_string(&log).unwrap();
+    let second = written.lines().nth(1).unwrap();
+    std::fs::write(
+        &log,
+        format!(
+            "{}\n{}\n{second}\n",
+            written.lines().next().unwrap(),
+            second.replacen("\"n\":1", "\"n\":7", 1)
+        ),
+    )
+    .unwrap();
+    // Whoever looks signs its name; nothing else may change.
+    let files = || {
+        let mut files = listing(&directory.path().join("jobs"));
+        files.retain(|(name, _)| name != "owner");
+        files
+    };
+    let damaged = files();
+    for arguments in [&run[..], &["store", "check", "file:jobs"], &["store", "repair", "file:jobs"]] {
+        let (status, text) = matins(arguments);
+        assert_eq!(status == Some(0), arguments[1] == "repair", "{text}");
+        assert!(text.contains("jobs/log.jsonl, line 2, byte "), "{text}");
+        assert!(files() == damaged, "{arguments:?} has changed something");
+    }
+    let (status, text) = matins(&["store", "repair", "file:jobs", "--apply"]);
+    assert!(status == Some(0) && text.contains("repaired"), "{text}");
+    assert_eq!(matins(&["store", "check", "file:jobs"]).0, Some(0));
+    assert!(directory.path().join("jobs/log.jsonl.damaged").exists());
+}

@@ -103,9 +103,13 @@ impl Definition {
         for tag in &self.tags {
             job = job.tag(tag);
         }
-        if matches!(self.when, When::Start) {
-            job = job.first_fire(now);
-        }
+        // Its only fire time may have come by the moment at which the job is added; it was still to come at `now`.
+        job = match &self.when {
+            When::Start => job.first_fire(now),
+            When::In(delay) => job.first_fire(now + *delay),
+            When::At(date) => job.first_fire(date.instant()),
+            When::Every(_) | When::Cron(_) => job,
+        };
         Ok(if self.paused { job.paused() } else { job })
     }
 }

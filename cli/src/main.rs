@@ -1,4 +1,4 @@
-//! The `matins` command: runs jobs from a configuration or a crontab, says when expressions fire, and checks files.
+//! The `matins` command: runs jobs from a configuration or a crontab, says when expressions fire, checks files and stores.
 
 mod check;
 mod config;
@@ -9,6 +9,7 @@ mod log;
 mod next;
 mod run;
 mod show;
+mod store;
 mod sync;
 
 use std::path::PathBuf;
@@ -36,6 +37,8 @@ enum Subcommands {
     Next(next::NextArguments),
     /// Checks a configuration (FILE.toml) or a crontab, and prints what it understood.
     Check(check::CheckArguments),
+    /// Looks into a store, and repairs one.
+    Store(store::StoreArguments),
 }
 
 /// What could not be read: the exit status of bad input, as of a bad command line.
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Subcommands::Run(arguments) => run::run(arguments),
         Subcommands::Next(arguments) => next::next(&arguments),
         Subcommands::Check(arguments) => check::check(&arguments),
+        Subcommands::Store(arguments) => store::store(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

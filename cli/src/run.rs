@@ -1,6 +1,6 @@
 //! `matins run`: the daemon.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 
 use chrono::{DateTime, Utc};
@@ -12,6 +12,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::definition::{COMMAND, Definition};
+use crate::store::StoreUrl;
 use crate::{config, crontab, diagnostic, log, read, show, sync, system_zone};
 
 /// Where jobs are kept when nobody says.
@@ -28,7 +29,7 @@ pub(crate) struct RunArguments {
     /// A user's crontab, as crontab(5) describes it.
     #[arg(long, value_name = "FILE")]
     crontab: Option<PathBuf>,
-    /// Where jobs and their ledger are kept: `sqlite:PATH` or `memory` [default: the configuration's, else
+    /// Where jobs and their ledger are kept: `sqlite:PATH`, `file:DIRECTORY` or `memory` [default: the configuration's, else
     /// sqlite:matins.db]
     #[arg(long, value_name = "STORE")]
     store: Option<String>,
@@ -54,7 +55,8 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), String> {
     let builder = SchedulerBuilder::new()
         .executor("default", ThreadExecutor::builder().workers(WORKERS).build())
         .retention(plan.retention.clone());
-    let scheduler = with_store(builder, &plan.store)?.blocking().map_err(|error| error.to_string())?;
+    let scheduler =
+        plan.store.parse::<StoreUrl>()?.give_to(builder)?.blocking().map_err(|error| error.to_string())?;
     scheduler.register(COMMAND, CommandTask::default()).map_err(|error| error.to_string())?;
 
     let mut notes = Vec::new();
@@ -105,17 +107,6 @@ fn plan(arguments: RunArguments) -> Result<Plan, String> {
     }
     let store = arguments.store.or(store).unwrap_or_else(|| DEFAULT_STORE.to_owned());
     Ok(Plan { sources, store, zone, retention })
-}
-
-fn with_store(builder: SchedulerBuilder, store: &str) -> Result<SchedulerBuilder, String> {
-    match store.split_once(':') {
-        None if store == "memory" => Ok(builder.store("default", MemoryStore::new())),
-        Some(("sqlite", path)) if !path.is_empty() => {
-            let store = SqliteStore::open(Path::new(path)).map_err(|error| error.to_string())?;
-            Ok(builder.store("default", store))
-        }
-        _ => Err(format!("{store:?} is no store; write sqlite:PATH or memory")),
-    }
 }
 
 /// The first signal stops gracefully, the second cancels what runs.

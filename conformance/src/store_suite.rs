@@ -98,6 +98,50 @@ pub fn job(name: &str, next_fire: Option<i64>) -> Job {
     }
 }
 
+/// The highest number of [`sample_runs`].
+pub const SAMPLE_RUNS: u64 = 4;
+
+/// Jobs by id that have something in each of their fields, for stores to keep from version to version. It must not change.
+pub fn sample() -> Vec<Job> {
+    let cron = matins_triggers::CronTrigger::parse("30 2 * * SUN", "Europe/Berlin").expect("a trigger");
+    let mut nightly = job("nightly report", Some(100));
+    nightly.trigger = Arc::new(cron);
+    nightly.policy = Policy {
+        misfire_grace: Some(std::time::Duration::from_millis(1500)),
+        coalesce: matins_core::Coalesce::All,
+        overlap: matins_core::Overlap::Allow(3),
+        on_interrupt: matins_core::OnInterrupt::RunAgain,
+        on_exhausted: matins_core::OnExhausted::Keep,
+    };
+    nightly.executor = matins_core::ExecutorName::new("cpu").expect("a name");
+    let mut plain = job("plain", Some(200));
+    (plain.arguments, plain.tags, plain.metadata) = (json!(null), [].into(), [].into());
+    vec![job("älteste 🕐", Some(7)), nightly, plain, job("paused", None)]
+        .into_iter()
+        .map(|job| (job.id.clone(), job))
+        .collect::<std::collections::BTreeMap<_, _>>()
+        .into_values()
+        .collect()
+}
+
+/// Runs of each kind, by number, for the same purpose.
+pub fn sample_runs() -> Vec<Run> {
+    let stretch = Stretch { first: second(1), last: second(9), count: 5 };
+    let failed = Run {
+        message: Some("nein: \"zu spät\"\n".into()),
+        output: Some("line 1\nline 2".into()),
+        result: Some(json!({"rows": 3})),
+        attempt: 2,
+        ..finished(&started(1, "plain", 1), Outcome::Failed, 3)
+    };
+    vec![
+        failed,
+        Run::missed(RunId(2), id("gone"), stretch, MissedReason::Coalesced, second(10)),
+        started(3, "plain", 20),
+        Run::waiting(RunId(SAMPLE_RUNS), id("plain"), second(30)),
+    ]
+}
+
 fn ids(jobs: &[Job]) -> Vec<&str> {
     jobs.iter().map(|job| job.id.as_str()).collect()
 }

@@ -119,6 +119,9 @@ impl std::fmt::Display for TornTail {
 }
 
 impl FileStore {
+    /// The format of the files that this version writes; earlier ones it reads.
+    pub const FORMAT: i64 = format::FORMAT;
+
     /// Opens the directory, or makes it.
     ///
     /// # Errors

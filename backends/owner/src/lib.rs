@@ -97,6 +97,13 @@ impl Owner {
     }
 }
 
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a process that another thread is just starting holds it too until it begins.
+        let _ = self.file.unlock();
+    }
+}
+
 /// Which file it is, whatever its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileId {

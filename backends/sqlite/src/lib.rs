@@ -107,6 +107,9 @@ impl ReadJobs {
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl SqliteStore {
+    /// The format of the file that this version writes; earlier ones it reads and brings up to this.
+    pub const FORMAT: i64 = schema::FORMAT;
+
     /// Opens the file, or makes it.
     ///
     /// # Errors
@@ -144,6 +147,17 @@ impl SqliteStore {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Looks through the whole file for damage; it takes as long as reading it.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] with what SQLite's `quick_check` found first.
+    pub fn check(&self) -> Result<(), StoreError> {
+        let failed = |source| schema::open_error(&self.path, source);
+        let found: String =
+            self.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
+        if found == "ok" { Ok(()) } else { Err(schema::damaged(&self.path, found)) }
     }
 
     fn failed(&self, doing: &str) -> impl Fn(rusqlite::Error) -> StoreError {

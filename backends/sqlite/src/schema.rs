@@ -13,7 +13,10 @@ use crate::{Durability, failed_at};
 const APPLICATION_ID: i64 = 0x4d54_4e53;
 
 /// The format that this version reads and writes, kept in `user_version`.
-pub(crate) const FORMAT: i64 = 1;
+pub(crate) const FORMAT: i64 = MIGRATIONS.len() as i64;
+
+/// What leads from each format to the next; the first one makes the tables. None is ever changed once it was published.
+const MIGRATIONS: [&str; 1] = [TABLES];
 
 /// What every SQLite file begins with, <https://sqlite.org/fileformat.html>.
 const MAGIC: &[u8] = b"SQLite format 3\0";
@@ -82,7 +85,7 @@ pub(crate) fn refuse_foreign_file(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-fn damaged(path: &Path, what: impl Into<String>) -> StoreError {
+pub(crate) fn damaged(path: &Path, what: impl Into<String>) -> StoreError {
     StoreError::Damaged {
         place: path.display().to_string(),
         what: what.into(),
@@ -128,9 +131,11 @@ pub(crate) fn prepare(
     connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
     connection.pragma_update(None, "synchronous", synchronous).map_err(failed)?;
     connection.pragma_update(None, "foreign_keys", "ON").map_err(failed)?;
-    if is_new {
+    if format < FORMAT {
         let transaction = connection.transaction().map_err(failed)?;
-        transaction.execute_batch(TABLES).map_err(failed)?;
+        for migration in &MIGRATIONS[format.max(0) as usize..] {
+            transaction.execute_batch(migration).map_err(failed)?;
+        }
         transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
         transaction.pragma_update(None, "user_version", FORMAT).map_err(failed)?;
         transaction.commit().map_err(failed)?;

@@ -1,0 +1,48 @@
+//! Directories that earlier versions wrote are read as they were meant. One of each format is kept in `formats/`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use matins_conformance::store_suite::{SAMPLE_RUNS, sample, sample_runs};
+use matins_core::{JobQuery, JobStore, OnConflict, RunId, RunQuery};
+use matins_store_file::FileStore;
+
+fn kept(format: i64) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/formats/{format}"))
+}
+
+#[test]
+fn every_earlier_format_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    for format in 1..=FileStore::FORMAT {
+        let path = directory.path().join(format.to_string());
+        fs::create_dir(&path).unwrap();
+        for name in ["snapshot.jsonl", "log.jsonl"] {
+            fs::copy(kept(format).join(name), path.join(name)).unwrap();
+        }
+        let mut store = FileStore::open(&path).unwrap();
+        assert_eq!(store.list(&JobQuery::default()).unwrap(), sample(), "format {format}");
+        assert_eq!(store.runs(&RunQuery::default()).unwrap(), sample_runs(), "format {format}");
+        assert_eq!(store.next_run_id().unwrap(), RunId(SAMPLE_RUNS + 1));
+    }
+}
+
+/// Writes the directory to keep when a format is new: `cargo test -p matins-store-file --test formats -- --ignored`.
+#[test]
+#[ignore = "writes into the sources"]
+fn keep_the_present_format() {
+    let path = kept(FileStore::FORMAT);
+    assert!(!path.exists(), "a kept directory is never written over");
+    let (jobs, runs) = (sample(), sample_runs());
+    let mut store = FileStore::open(&path).unwrap();
+    store.import(jobs[..2].to_vec(), runs[..2].to_vec(), OnConflict::Refuse).unwrap();
+    drop(store);
+    // Half of it into the snapshot, half of it into the log.
+    matins_store_file::repair(&path).unwrap();
+    let mut store = FileStore::open(&path).unwrap();
+    store.import(jobs[2..].to_vec(), runs[2..].to_vec(), OnConflict::Refuse).unwrap();
+    drop(store);
+    for name in ["owner", "snapshot.jsonl.damaged", "log.jsonl.damaged"] {
+        fs::remove_file(path.join(name)).unwrap();
+    }
+}
