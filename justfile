@@ -28,6 +28,18 @@ bench-idle:
 bench-triggers:
     cargo bench -p matins-benches --bench triggers
 
+# What stores cost beside raw means.
+bench-stores:
+    cargo bench -p matins-benches --bench stores
+
+# The book, and where it is.
+book:
+    cargo run -p matins-book
+
+# kill -9 of stores that commit, 200 times each.
+store-crash:
+    MATINS_CRASH_CYCLES=200 cargo test --release --test store_crash -- --nocapture
+
 # Ten minutes of arbitrary input for a target of fuzz/ (needs nightly Rust and cargo-fuzz).
 fuzz TARGET:
     cd fuzz && mkdir -p corpus/{{TARGET}} && cargo +nightly fuzz run -s none {{TARGET}} corpus/{{TARGET}} seeds/{{TARGET}} -- -max_total_time=600

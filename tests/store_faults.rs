@@ -6,7 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use matins::{FileStore, JobQuery, JobStore, OnConflict, SqliteStore, StoreError};
+use matins::prelude::*;
+use matins::{JobStore, StoreError, VirtualClock};
 use matins_conformance::store_suite::job;
 
 const STORES: [&str; 2] = ["file", "sqlite"];
@@ -105,4 +106,46 @@ fn a_read_only_directory_is_an_error_and_stays_as_it_is() {
         assert!(error.contains("closed") && error.contains("ermission denied"), "{kind}: {error}");
     }
     assert_eq!(fs::read_dir(&closed).unwrap().count(), 0);
+}
+
+#[test]
+fn a_job_edited_into_nonsense_is_announced_and_all_others_keep_firing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("jobs.db");
+    let clock = VirtualClock::new("2026-01-01T00:00:00Z".parse().unwrap());
+    let builder = SchedulerBuilder::new().store("default", SqliteStore::open(&path).unwrap());
+    let builder = builder.executor("default", ThreadExecutor::new()).clock(clock.clone());
+    let mut scheduler = builder.background().unwrap();
+    scheduler.register("nothing", || ()).unwrap();
+    for id in ["first", "spoilt", "third"] {
+        scheduler.add(every(10.seconds()).task("nothing").id(id)).unwrap();
+    }
+    let events = scheduler.subscribe();
+    scheduler.start().unwrap();
+    let person = rusqlite::Connection::open(&path).unwrap();
+    person.execute("UPDATE jobs SET body = 'nonsense' WHERE id = 'spoilt'", []).unwrap();
+
+    let (mut announced, mut ran) = (0, 0);
+    for _ in 0..3 {
+        clock.advance(chrono::TimeDelta::seconds(10));
+        let mut ended = 0;
+        while ended < 2 {
+            match events.next_within(std::time::Duration::from_secs(60)).expect("an event") {
+                Event::JobSetAside { job, .. } => {
+                    assert!(job.id == "spoilt" && job.what.contains("no job"), "{job}");
+                    announced += 1;
+                }
+                Event::RunFinished { run, .. } => {
+                    assert_ne!(run.job, "spoilt");
+                    ended += 1;
+                }
+                _ => {}
+            }
+        }
+        ran += ended;
+    }
+    assert_eq!((announced, ran), (1, 6), "it is announced once");
+    assert_eq!(scheduler.set_aside().unwrap().len(), 1);
+    assert_eq!(scheduler.list(&JobQuery::default()).unwrap().len(), 2);
+    scheduler.shutdown_and_wait(Shutdown::Wait);
 }

@@ -65,6 +65,23 @@ proptest! {
 }
 
 proptest! {
+    #![proptest_config(config(500))]
+
+    #[test]
+    fn a_walk_gives_what_asking_from_fire_to_fire_gives(
+        trigger in strategies::frequent(),
+        expression in strategies::expression(),
+        after in strategies::instant(),
+    ) {
+        let rare = CronTrigger::parse(&expression, trigger.zone().name());
+        for trigger in [Some(trigger), rare.ok()].into_iter().flatten() {
+            let walked: Vec<_> = trigger.fires_after(after).take(300).collect();
+            prop_assert_eq!(walked, walk(&trigger, after, 300), "{} after {}", trigger, after);
+        }
+    }
+}
+
+proptest! {
     #![proptest_config(config(100))]
 
     #[test]

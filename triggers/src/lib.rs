@@ -45,7 +45,7 @@ mod sentence;
 mod window;
 mod zone;
 
-pub use crate::cron::{CronError, CronExpression, CronFields, CronTrigger, CronTriggerError};
+pub use crate::cron::{CronError, CronExpression, CronFields, CronTrigger, CronTriggerError, Fires};
 pub use calendar::{CalendarBuilder, CalendarError, CalendarTrigger};
 pub use combine::{
     AllTrigger, AnyTrigger, CombineError, ExceptDatesTrigger, ExceptTrigger, LEAP_LIMIT, SHARED_LIMIT,

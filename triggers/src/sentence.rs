@@ -104,7 +104,7 @@ pub fn cron(expression: impl Into<String>) -> Cron {
     Cron { expression: expression.into(), zone: "UTC".to_owned() }
 }
 
-/// A sentence about a crontab expression; see [`cron`].
+/// A sentence about a crontab expression; see [`cron()`].
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Cron {

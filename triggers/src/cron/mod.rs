@@ -3,6 +3,7 @@
 mod describe;
 mod display;
 mod error;
+mod fires;
 mod items;
 mod named;
 mod parse;
@@ -15,6 +16,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use error::CronError;
+pub use fires::Fires;
 pub use named::CronFields;
 pub use trigger::{CronTrigger, CronTriggerError};
 

@@ -154,7 +154,7 @@ impl CronExpression {
     }
 
     /// The first matching second of a day at or after `from`, which may lie past its end.
-    fn next_time(&self, from: u32) -> Option<u32> {
+    pub(super) fn next_time(&self, from: u32) -> Option<u32> {
         let (hour, minute, second) = (from / 3600, from / 60 % 60, from % 60);
         if self.hours >> hour & 1 == 1 {
             if self.minutes >> minute & 1 == 1

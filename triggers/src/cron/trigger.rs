@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use matins_core::Trigger;
+use matins_core::{Stretch, Trigger};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -194,6 +194,12 @@ impl Trigger for CronTrigger {
     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let fire = search::next_after(&self.expression, self.zone, self.limits.search_from(after))?;
         self.limits.allow_end(fire).then_some(fire)
+    }
+
+    fn stretch(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> Option<Stretch> {
+        let mut fires = self.fires_after(after).take_while(|fire| *fire <= until);
+        let first = Stretch::single(fires.next()?);
+        Some(fires.fold(first, |stretch, last| Stretch { last, count: stretch.count + 1, ..stretch }))
     }
 
     fn describe(&self) -> String {

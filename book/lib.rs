@@ -1,0 +1,52 @@
+//! The book of Matins: its pages are in `src/`, and mdBook's library makes a site of them.
+//!
+//! `cargo run -p matins-book` builds it and says where. Every snippet is a test: `cargo test -p matins-book`.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use mdbook_driver::MDBook;
+
+/// Builds the book into `target`, and gives the path of its first page.
+///
+/// # Errors
+/// When a page is missing or cannot be read, or `target` cannot be written.
+pub fn build_into(target: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    let mut book = load()?;
+    target.clone_into(&mut book.config.build.build_dir);
+    book.build()?;
+    Ok(target.join("index.html"))
+}
+
+/// Builds the book where its configuration says, and gives the path of its first page.
+///
+/// # Errors
+/// As [`build_into`].
+pub fn build() -> Result<PathBuf, Box<dyn Error>> {
+    let book = load()?;
+    let target = book.build_dir_for("html");
+    book.build()?;
+    Ok(target.canonicalize()?.join("index.html"))
+}
+
+fn load() -> Result<MDBook, Box<dyn Error>> {
+    Ok(MDBook::load(env!("CARGO_MANIFEST_DIR"))?)
+}
+
+/// Each page's snippets, as tests.
+macro_rules! pages {
+    ($($name:ident: $file:literal),* $(,)?) => {
+        $(
+            #[cfg(doctest)]
+            #[doc = include_str!(concat!("src/", $file))]
+            mod $name {}
+        )*
+
+        /// The pages whose snippets are tested, as paths below `src/`.
+        pub const TESTED_PAGES: &[&str] = &[$($file),*];
+    };
+}
+pages! {
+    introduction: "introduction.md",
+    benchmarks_triggers: "benchmarks/triggers.md",
+}

@@ -1,0 +1,55 @@
+//! The book builds, each of its pages is tested, and each of its links leads somewhere.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn files_below(directory: &Path, extension: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let mut files = Vec::new();
+    for path in entries {
+        if path.is_dir() {
+            files.extend(files_below(&path, extension));
+        } else if path.extension().is_some_and(|found| found == extension) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn the_snippets_of_every_page_are_tested() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let pages: Vec<String> = files_below(&source, "md")
+        .iter()
+        .map(|page| page.strip_prefix(&source).unwrap().to_str().unwrap().to_owned())
+        .filter(|page| page != "SUMMARY.md")
+        .collect();
+    let mut tested = matins_book::TESTED_PAGES.to_vec();
+    tested.sort_unstable();
+    assert_eq!(pages, tested);
+}
+
+#[test]
+fn every_link_within_the_book_leads_to_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(matins_book::build_into(directory.path()).unwrap().exists());
+    let mut links = 0;
+    for page in files_below(directory.path(), "html") {
+        let html = fs::read_to_string(&page).unwrap();
+        for attribute in ["href=\"", "src=\""] {
+            for link in
+                html.split(attribute).skip(1).filter_map(|rest| rest.split_once('"')).map(|(link, _)| link)
+            {
+                let target = link.split(['#', '?']).next().unwrap();
+                if target.is_empty() || target.contains("://") || target.starts_with("mailto:") {
+                    continue;
+                }
+                links += 1;
+                let leads_to = page.parent().unwrap().join(target);
+                assert!(leads_to.exists(), "{} links to {target}, which is not there", page.display());
+            }
+        }
+    }
+    assert!(links > 10, "{links} links were found");
+}
