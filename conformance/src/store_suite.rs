@@ -25,6 +25,12 @@ pub trait StoreFactory {
 
     /// Closes the store and opens it again at the same place; `None` for a store that forgets when it closes.
     fn reopen(&mut self, store: Box<dyn JobStore>) -> Option<Box<dyn JobStore>>;
+
+    /// Opens what the store has left where it is kept, as if its process had died now: without a word to it. The default
+    /// closes it first; a store that writes something when it is closed should be given the harder test.
+    fn crash(&mut self, store: Box<dyn JobStore>) -> Option<Box<dyn JobStore>> {
+        self.reopen(store)
+    }
 }
 
 /// The factory of a store that forgets when it closes.
@@ -457,6 +463,7 @@ enum Operation {
     Finish(u64),
     Prune(u8, u32),
     Reopen,
+    Crash,
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -471,6 +478,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         3 => (1_u64..20).prop_map(Operation::Finish),
         1 => (name, 0_u32..4).prop_map(|(name, keep)| Operation::Prune(name, keep)),
         1 => Just(Operation::Reopen),
+        1 => Just(Operation::Crash),
     ]
 }
 
@@ -554,7 +562,7 @@ impl Model {
                 self.runs.retain(|run| run.job != job || run.outcome.is_none() || newest.contains(&run.id));
                 store.commit(&[Transition::PruneJob { job, keep: *keep }]).expect("prune");
             }
-            Operation::Reopen => {}
+            Operation::Reopen | Operation::Crash => {}
         }
     }
 
@@ -567,7 +575,7 @@ impl Model {
     }
 }
 
-/// Random operations and reopenings, compared with a plain model after each; see [`proof`].
+/// Random operations, reopenings and crashes, compared with a plain model after each; see [`proof`].
 pub fn random_operations_agree_with_a_plain_model(factory: &mut dyn StoreFactory) {
     let factory = std::cell::RefCell::new(factory);
     TestRunner::new(proof::config(64))
@@ -576,10 +584,14 @@ pub fn random_operations_agree_with_a_plain_model(factory: &mut dyn StoreFactory
             let mut store = factory.create();
             let mut model = Model::default();
             for operation in operations {
-                if matches!(operation, Operation::Reopen) && store.is_persistent() {
-                    store = factory.reopen(store).expect("a persistent store reopens");
-                } else {
-                    model.apply(&operation, &mut *store);
+                match operation {
+                    Operation::Reopen if store.is_persistent() => {
+                        store = factory.reopen(store).expect("a persistent store reopens");
+                    }
+                    Operation::Crash if store.is_persistent() => {
+                        store = factory.crash(store).expect("a persistent store opens after a crash");
+                    }
+                    _ => model.apply(&operation, &mut *store),
                 }
                 model.compare(&mut *store);
             }

@@ -35,6 +35,17 @@ impl StoreFactory for Directories {
         assert_eq!(store.torn_tail(), None);
         Some(Box::new(store))
     }
+
+    fn crash(&mut self, store: Box<dyn JobStore>) -> Option<Box<dyn JobStore>> {
+        let left = self.path();
+        self.count += 1;
+        std::fs::create_dir(self.path()).unwrap();
+        for name in ["snapshot.jsonl", "log.jsonl"] {
+            std::fs::copy(left.join(name), self.path().join(name)).unwrap();
+        }
+        drop(store);
+        Some(Box::new(FileStore::open(self.path()).unwrap()))
+    }
 }
 
 matins_conformance::store_suite!(Directories::new());

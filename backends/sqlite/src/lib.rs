@@ -392,14 +392,18 @@ impl JobStore for SqliteStore {
         let newest_first = query.order == RunOrder::NewestFirst;
         // The conditions that have an index; `matches` sees to the others. A limit is safe in SQL only without those.
         let sql = format!(
-            "SELECT {RUN_COLUMNS} FROM runs WHERE {} {} ORDER BY id {}",
+            "SELECT {RUN_COLUMNS} FROM runs WHERE {} {} {} ORDER BY id {}",
             if query.job.is_some() { "job = ?1" } else { "?1 IS NULL" },
             if query.unfinished { "AND outcome IS NULL" } else { "" },
+            if newest_first { "AND id < ?2" } else { "AND id > ?2" },
             if newest_first { "DESC" } else { "ASC" },
         );
+        let after = query.after.map_or(if newest_first { i64::MAX } else { -1 }, |RunId(after)| {
+            i64::try_from(after).unwrap_or(i64::MAX)
+        });
         let mut statement = self.connection.prepare_cached(&sql).map_err(&failed)?;
         let rows = statement
-            .query_map(params![query.job.as_ref().map(JobId::as_str)], |row| {
+            .query_map(params![query.job.as_ref().map(JobId::as_str), after], |row| {
                 Ok(run_from_row(row, &self.path))
             })
             .map_err(&failed)?;

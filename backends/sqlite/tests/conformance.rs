@@ -38,6 +38,17 @@ impl StoreFactory for Files {
         drop(store);
         Some(self.open())
     }
+
+    fn crash(&mut self, store: Box<dyn JobStore>) -> Option<Box<dyn JobStore>> {
+        let left = self.path();
+        self.count += 1;
+        for ending in ["", "-wal"] {
+            let file = |path: &PathBuf| PathBuf::from(format!("{}{ending}", path.display()));
+            std::fs::copy(file(&left), file(&self.path())).unwrap();
+        }
+        drop(store);
+        Some(self.open())
+    }
 }
 
 matins_conformance::store_suite!(Files::new());
