@@ -105,7 +105,7 @@ pub fn job(name: &str, next_fire: Option<i64>) -> Job {
 }
 
 /// The highest number of [`sample_runs`].
-pub const SAMPLE_RUNS: u64 = 4;
+const SAMPLE_RUNS: u64 = 4;
 
 /// Jobs by id that have something in each of their fields, for stores to keep from version to version. It must not change.
 pub fn sample() -> Vec<Job> {
@@ -146,6 +146,13 @@ pub fn sample_runs() -> Vec<Run> {
         started(3, "plain", 20),
         Run::waiting(RunId(SAMPLE_RUNS), id("plain"), second(30)),
     ]
+}
+
+/// A store that was filled with [`sample`] and [`sample_runs`] by whatever version holds them still.
+pub fn holds_the_sample(store: &mut dyn JobStore) {
+    assert_eq!(all_jobs(store), sample());
+    assert_eq!(all_runs(store), sample_runs());
+    assert_eq!(store.next_run_id().expect("next run id"), RunId(SAMPLE_RUNS + 1));
 }
 
 fn ids(jobs: &[Job]) -> Vec<&str> {
