@@ -52,20 +52,37 @@ pub(crate) struct SnapshotLine<J> {
     pub(crate) run: Option<Row>,
 }
 
-/// A line of a log. Its number tells a line that is missing, or that stands there twice.
-#[derive(Serialize)]
-pub(crate) struct ChangeLine<'a> {
+/// A line of a log: one of the three. Its number tells a line that is missing, or that stands there twice.
+#[derive(Default, Serialize)]
+pub(crate) struct Change<'a> {
     pub(crate) n: u64,
-    #[serde(flatten)]
-    pub(crate) change: Change<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    put: Option<PutOut<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remove: Option<&'a JobId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<Vec<Step>>,
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Change<'a> {
-    Put { jobs: &'a [Job], runs: Vec<Row> },
-    Remove(&'a JobId),
-    Commit(Vec<Step>),
+struct PutOut<'a> {
+    jobs: &'a [Job],
+    runs: Vec<Row>,
+}
+
+impl<'a> Change<'a> {
+    pub(crate) fn put(jobs: &'a [Job], runs: &[Run]) -> Self {
+        let runs = runs.iter().map(Row::from).collect();
+        Self { put: Some(PutOut { jobs, runs }), ..Self::default() }
+    }
+
+    pub(crate) fn remove(id: &'a JobId) -> Self {
+        Self { remove: Some(id), ..Self::default() }
+    }
+
+    pub(crate) fn commit(steps: Vec<Step>) -> Self {
+        Self { commit: Some(steps), ..Self::default() }
+    }
 }
 
 /// Any line of a log behind its head: a number and one of the three.

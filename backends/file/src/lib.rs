@@ -50,7 +50,7 @@ use matins_store_owner::{FileId, Owner};
 use damage::{Damage, Reader, damaged};
 use format::{Change, State};
 use log::Log;
-use step::{Row, Step};
+use step::Step;
 
 pub use damage::DamagedLine;
 pub use repair::{Examination, examine, repair};
@@ -277,7 +277,7 @@ impl JobStore for FileStore {
         if jobs.is_empty() && runs.is_empty() {
             return Ok(());
         }
-        self.write("adding jobs", Change::Put { jobs: &jobs, runs: runs.iter().map(Row::from).collect() })?;
+        self.write("adding jobs", Change::put(&jobs, &runs))?;
         self.state.put_read(jobs, runs)?;
         self.look_at_set_aside();
         Ok(())
@@ -294,7 +294,7 @@ impl JobStore for FileStore {
 
     fn remove(&mut self, id: &JobId) -> Result<Job, StoreError> {
         let Some(job) = self.get(id)? else { return Err(StoreError::NotFound { id: id.clone() }) };
-        self.write("removing a job", Change::Remove(id))?;
+        self.write("removing a job", Change::remove(id))?;
         self.state.remove(id)?;
         Ok(job)
     }
@@ -324,7 +324,7 @@ impl JobStore for FileStore {
         }
         self.state.memory.check(batch)?;
         let steps = batch.iter().map(|transition| Step::of(transition).ok_or_else(|| unknown(transition)));
-        self.write("committing a tick", Change::Commit(steps.collect::<Result<_, _>>()?))?;
+        self.write("committing a tick", Change::commit(steps.collect::<Result<_, _>>()?))?;
         self.state.memory.commit(batch)
     }
 

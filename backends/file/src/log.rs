@@ -13,7 +13,7 @@ use matins_store_owner::FileId;
 use serde_json::Value;
 
 use crate::damage::{Damage, Reader};
-use crate::format::{Change, ChangeLine, FORMAT, Head, HeadLine, LogLine, Put, SnapshotLine, State};
+use crate::format::{Change, FORMAT, Head, HeadLine, LogLine, Put, SnapshotLine, State};
 use crate::{TornTail, line, snapshot};
 
 /// By how much the file is laid out in advance, in bytes.
@@ -69,9 +69,10 @@ impl Log {
     }
 
     /// Appends a change and flushes the disk. After an error the file may hold it or not.
-    pub(crate) fn append(&mut self, change: Change<'_>) -> io::Result<()> {
+    pub(crate) fn append(&mut self, mut change: Change<'_>) -> io::Result<()> {
         self.buffer.clear();
-        line::write(&mut self.buffer, &ChangeLine { n: self.last + 1, change })?;
+        change.n = self.last + 1;
+        line::write(&mut self.buffer, &change)?;
         let end = self.end + self.buffer.len() as u64;
         if end > self.laid_out {
             // One write for the line and for the room behind it.

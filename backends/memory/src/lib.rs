@@ -235,7 +235,9 @@ impl JobStore for MemoryStore {
     }
 
     fn import(&mut self, jobs: Vec<Job>, runs: Vec<Run>, on_conflict: OnConflict) -> Result<(), StoreError> {
-        for job in self.accept(jobs, &runs, on_conflict)? {
+        let jobs = self.accept(jobs, &runs, on_conflict)?;
+        self.jobs.reserve(jobs.len());
+        for job in jobs {
             self.put(job);
         }
         for run in runs {
