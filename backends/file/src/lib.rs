@@ -30,6 +30,7 @@
 
 mod damage;
 mod format;
+mod instant;
 mod line;
 mod log;
 mod repair;

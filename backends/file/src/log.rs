@@ -83,6 +83,9 @@ impl Log {
         self.file.sync_data()?;
         self.end = end;
         self.last += 1;
+        // An import may have been large.
+        self.buffer.truncate(0);
+        self.buffer.shrink_to(LAID_OUT);
         Ok(())
     }
 }

@@ -6,14 +6,17 @@ use matins_store_memory::MemoryStore;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::instant;
+
 /// A row of the ledger.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Row {
     id: RunId,
     job: JobId,
     /// The fire time; the first where there are several.
+    #[serde(serialize_with = "instant::serialize")]
     fire: DateTime<Utc>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "instant::serialize_option")]
     last: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     count: Option<u64>,
@@ -26,9 +29,9 @@ pub(crate) struct Row {
 /// What became of a run.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Course {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "instant::serialize_option")]
     started: Option<DateTime<Utc>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "instant::serialize_option")]
     finished: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     outcome: Option<Outcome>,
@@ -79,7 +82,11 @@ impl From<Row> for Run {
 pub(crate) enum Step {
     Advance {
         job: JobId,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(
+            default,
+            skip_serializing_if = "Option::is_none",
+            serialize_with = "instant::serialize_option"
+        )]
         to: Option<DateTime<Utc>>,
     },
     Record(Row),
