@@ -49,4 +49,5 @@ macro_rules! pages {
 pages! {
     introduction: "introduction.md",
     benchmarks_triggers: "benchmarks/triggers.md",
+    benchmarks_stores: "benchmarks/stores.md",
 }

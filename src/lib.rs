@@ -22,6 +22,7 @@
 //! | `file` | `FileStore`: jobs and ledger in a directory of plain files, durable | |
 //! | `transfer` | `transfer`: everything out of a store, and into another, as JSON Lines | |
 //! | `thread` | `ThreadExecutor`: a pool of threads | yes |
+//! | `rayon` | `RayonExecutor`: a rayon pool, for work that keeps a processor busy | |
 //! | `command` | `CommandTask`: tasks that run a program | |
 //! | `cron` | `triggers::ScheduleTrigger`: schedules of the crate `cron` | |
 //! | `full` | all of them | |
@@ -37,6 +38,8 @@ pub use matins_scheduler::{
 };
 pub use matins_triggers as triggers;
 
+#[cfg(feature = "rayon")]
+pub use matins_executor_rayon::RayonExecutor;
 #[cfg(feature = "thread")]
 pub use matins_executor_thread::ThreadExecutor;
 #[cfg(feature = "file")]
@@ -75,6 +78,8 @@ pub mod prelude {
     pub use crate::FileStore;
     #[cfg(feature = "memory")]
     pub use crate::MemoryStore;
+    #[cfg(feature = "rayon")]
+    pub use crate::RayonExecutor;
     #[cfg(feature = "sqlite")]
     pub use crate::SqliteStore;
     #[cfg(feature = "thread")]

@@ -1,0 +1,58 @@
+//! A task runs within the executor's pool, so that its own parallel work is shared among that pool's threads.
+
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use matins_core::{
+    CancelToken, Clock, Completion, CompletionSink, Executor, IntoTask, JobId, Outcome, RunId, RunReport,
+    RunRequest, Shutdown, TaskName, Value,
+};
+use matins_executor_rayon::RayonExecutor;
+use matins_scheduler::SystemClock;
+use rayon::prelude::*;
+
+struct Sink(mpsc::Sender<RunReport>);
+
+impl CompletionSink for Sink {
+    fn completed(&self, report: RunReport) {
+        self.0.send(report).expect("the test listens");
+    }
+}
+
+/// Squares summed in parallel, and the number of threads that were at hand.
+fn sum() -> Result<(u64, usize), String> {
+    Ok(((0..1_000_u64).into_par_iter().map(|n| n * n).sum(), rayon::current_num_threads()))
+}
+
+fn run_on(mut executor: RayonExecutor) -> RunReport {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let (sender, reports) = mpsc::channel();
+    let done = Completion::new(RunId(1), clock.clone(), Arc::new(Sink(sender)));
+    let run = RunRequest {
+        run: RunId(1),
+        job: JobId::new("sum").unwrap(),
+        task_name: TaskName::new("sum").unwrap(),
+        task: sum.into_task(),
+        arguments: Value::Null,
+        scheduled: clock.now(),
+        attempt: 1,
+        cancel: CancelToken::new(),
+        clock,
+    };
+    executor.submit(run, done).unwrap();
+    let report = reports.recv_timeout(Duration::from_secs(60)).expect("a report");
+    executor.shutdown(Shutdown::Wait);
+    report
+}
+
+#[test]
+fn parallel_work_within_a_task_shares_the_pool() {
+    let own = run_on(RayonExecutor::builder().threads(3).build().unwrap());
+    assert_eq!(
+        (own.outcome, own.result),
+        (Outcome::Succeeded, Some(serde_json::json!([332_833_500_u64, 3])))
+    );
+    let global = run_on(RayonExecutor::global());
+    let threads = rayon::current_num_threads();
+    assert_eq!(global.result, Some(serde_json::json!([332_833_500_u64, threads])));
+}
