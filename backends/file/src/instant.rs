@@ -3,7 +3,6 @@
 use chrono::{DateTime, Datelike, Timelike, Utc};
 use serde::{Serialize, Serializer};
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 pub(crate) fn serialize<S: Serializer>(instant: &DateTime<Utc>, to: S) -> Result<S::Ok, S::Error> {
     let year = instant.year();
     if !(0..=9999).contains(&year) || instant.nanosecond() >= 1_000_000_000 {
@@ -24,14 +23,15 @@ pub(crate) fn serialize<S: Serializer>(instant: &DateTime<Utc>, to: S) -> Result
     digits(&mut text[20..29], nanos);
     let length = match nanos {
         0 => 19,
-        _ if nanos % 1_000_000 == 0 => 23,
-        _ if nanos % 1_000 == 0 => 26,
+        _ if nanos.is_multiple_of(1_000_000) => 23,
+        _ if nanos.is_multiple_of(1_000) => 26,
         _ => 29,
     };
     text[length] = b'Z';
     to.serialize_str(std::str::from_utf8(&text[..=length]).unwrap_or_default())
 }
 
+#[expect(clippy::ref_option, reason = "serde asks so")]
 pub(crate) fn serialize_option<S: Serializer>(
     instant: &Option<DateTime<Utc>>,
     to: S,
