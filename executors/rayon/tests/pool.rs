@@ -20,8 +20,9 @@ impl CompletionSink for Sink {
 }
 
 /// Squares summed in parallel, and the number of threads that were at hand.
-fn sum() -> Result<(u64, usize), String> {
-    Ok(((0..1_000_u64).into_par_iter().map(|n| n * n).sum(), rayon::current_num_threads()))
+fn sum() -> Result<(u64, usize), &'static str> {
+    let sum = (0..1_000_u64).into_par_iter().map(|n| n * n).sum();
+    rayon::current_thread_index().map(|_| (sum, rayon::current_num_threads())).ok_or("on no thread of a pool")
 }
 
 fn run_on(mut executor: RayonExecutor) -> RunReport {
