@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde_json::Value;
@@ -13,7 +14,7 @@ use crate::line;
 /// Writes `state` to `path`, whole or not at all; the number of bytes.
 pub(crate) fn write(path: &Path, state: &State, generation: u64) -> io::Result<u64> {
     let beside = path.with_extension("jsonl.new");
-    let file = File::create(&beside)?;
+    let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
     let mut length = 0;
     let mut buffer = Vec::new();

@@ -224,6 +224,17 @@ fn another_programs_directory_is_refused_and_left_alone() {
 }
 
 #[test]
+fn what_a_store_holds_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let (_parent, path, _) = small_store();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&path), 0o700);
+    for (file, _) in files(&path) {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
+
+#[test]
 fn a_second_owner_is_refused_by_name() {
     let directory = tempdir().unwrap();
     let first = FileStore::open(directory.path()).unwrap();
