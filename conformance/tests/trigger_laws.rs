@@ -263,6 +263,26 @@ proptest! {
     }
 }
 
+/// One date a year has a way of its own; leap years are not every four.
+#[test]
+fn a_yearly_date_comes_in_each_year_that_has_it() {
+    for (text, month, day) in
+        [("0 0 29 2 *", 2, 29), ("0 0 31 12 *", 12, 31), ("@yearly", 1, 1), ("0 0 28 2 *", 2, 28)]
+    {
+        let trigger: CronTrigger = text.parse().unwrap();
+        let dates = (1970..=9999).filter_map(|year| chrono::NaiveDate::from_ymd_opt(year, month, day));
+        let expected: Vec<_> = dates.map(|date| date.and_hms_opt(0, 0, 0).unwrap().and_utc()).collect();
+        let before = DateTime::<Utc>::UNIX_EPOCH - TimeDelta::seconds(1);
+        assert_eq!(walk(&trigger, before, usize::MAX), expected, "{text}");
+        for (index, fire) in expected.iter().enumerate() {
+            // From any month of the year before.
+            let earlier = *fire - TimeDelta::days(((index * 37) % 365) as i64) - TimeDelta::seconds(1);
+            let next = expected.get(expected.partition_point(|fire| *fire <= earlier)).copied();
+            assert_eq!(trigger.next_after(earlier), next, "{text} after {earlier}");
+        }
+    }
+}
+
 /// As many instants as a walk would take hours for: arithmetic passes over them.
 #[test]
 fn a_difference_passes_over_what_is_shared_for_years() {

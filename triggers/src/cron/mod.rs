@@ -80,6 +80,8 @@ pub struct CronExpression {
     day_rule: DayRule,
     /// The kinds of years in which some day matches; see `search::ALL_KINDS`.
     year_kinds: u16,
+    /// The month and the day, where one date a year is all that matches.
+    yearly: Option<(u8, u8)>,
     /// How it is written, where its fields were given by name.
     named: Option<Box<str>>,
 }

@@ -159,6 +159,7 @@ pub(super) fn expression(text: &str) -> Result<CronExpression, CronError> {
         hour_star: field(5).starts_with('*'),
         day_rule: DayRule::default(),
         year_kinds: 0,
+        yearly: None,
         named: Some(canonical(&given)),
     };
     expression.completed().ok_or_else(|| CronError::never(text))

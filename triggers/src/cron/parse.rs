@@ -115,6 +115,7 @@ fn compile(
         hour_star: five[1].starts_with('*'),
         day_rule: DayRule::default(),
         year_kinds: 0,
+        yearly: None,
         named: None,
     };
     expression.completed().ok_or_else(|| CronError::never(text))

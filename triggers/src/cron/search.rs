@@ -126,6 +126,17 @@ impl CronExpression {
 
     /// The first matching second after the month of `date`.
     fn first_after_month(&self, date: NaiveDate, month: u32) -> Option<NaiveDateTime> {
+        if let Some((of_year, day)) = self.yearly {
+            let (of_year, day) = (u32::from(of_year), u32::from(day));
+            let mut year = date.year() + i32::from(of_year <= month);
+            if (of_year, day) == (2, 29) {
+                year = (year + 3) & !3;
+                year += if is_leap(year) { 0 } else { 4 };
+            }
+            let date =
+                NaiveDate::from_ymd_opt(year, of_year, day).filter(|date| YEARS.contains(&date.year()));
+            return on(date?, self.first_time());
+        }
         let mut year = Year::of(date);
         let mut after = month;
         loop {
@@ -236,8 +247,16 @@ impl CronExpression {
             (false, false, true) => DayRule::Both,
             (false, false, false) => DayRule::Either,
         };
+        self.yearly = self.find_yearly();
         self.year_kinds = if self.matches_in_every_month() { ALL_KINDS } else { self.find_year_kinds() };
         self.is_possible().then_some(self)
+    }
+
+    fn find_yearly(&self) -> Option<(u8, u8)> {
+        let plain = DaysOfMonth { days: self.days.days, star: self.days.star, ..DaysOfMonth::default() };
+        let is_one = self.months.is_power_of_two() && plain.days.is_power_of_two() && plain == self.days;
+        let is_free = self.day_rule == DayRule::DayOfMonth && self.weeks == 0 && self.years.is_none();
+        (is_one && is_free).then(|| (self.months.trailing_zeros() as u8, plain.days.trailing_zeros() as u8))
     }
 
     /// Whether it is plain that every month of every year has a day that matches.
@@ -302,8 +321,7 @@ impl Year {
     pub(super) fn next(self) -> Self {
         let number = self.number + 1;
         let first_weekday = (self.first_weekday + 1 + u32::from(self.is_leap)) % 7;
-        let is_leap = number % 4 == 0 && (number % 100 != 0 || number % 400 == 0);
-        Self { number, first_weekday, is_leap }
+        Self { number, first_weekday, is_leap: is_leap(number) }
     }
 
     /// Its bit in `year_kinds`.
@@ -403,6 +421,10 @@ impl DaysOfWeek {
         }
         days
     }
+}
+
+fn is_leap(year: i32) -> bool {
+    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
 }
 
 fn on(date: NaiveDate, second: u32) -> Option<NaiveDateTime> {
