@@ -367,5 +367,5 @@ fn a_damaged_file_store_is_found_shown_and_repaired() {
     let (status, text) = matins(&["store", "repair", "file:jobs", "--apply"]);
     assert!(status == Some(0) && text.contains("repaired"), "{text}");
     assert_eq!(matins(&["store", "check", "file:jobs"]).0, Some(0));
-    assert!(directory.path().join("jobs/log.jsonl.damaged").exists());
+    assert!(directory.path().join("jobs/log.jsonl.damaged-1").exists());
 }

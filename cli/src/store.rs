@@ -69,7 +69,7 @@ enum StoreCommand {
     },
     /// Shows what a repair of a file store would drop; with --apply, repairs it.
     ///
-    /// The files as they were stay beside the repaired ones, with the ending `.damaged`.
+    /// The files as they were stay beside the repaired ones, with the ending `.damaged-N`.
     Repair {
         /// `file:DIRECTORY`
         store: StoreUrl,
@@ -141,7 +141,7 @@ fn mend(directory: &Path, apply: bool) -> Result<(), String> {
     let examination = examination.map_err(|error| error.to_string())?;
     report(directory, &examination);
     if apply {
-        anstream::println!("repaired; the files as they were are beside it, with the ending .damaged");
+        anstream::println!("repaired; the files as they were are beside it, with the ending .damaged-N");
     } else if examination.damaged.is_empty() {
         anstream::println!("there is nothing to repair");
     } else {

@@ -59,8 +59,8 @@ struct StoreSlot {
     /// The tasks of jobs that were added as closures.
     closures: HashMap<JobId, TaskName>,
     next_job_number: u64,
-    /// How many jobs that are set aside the listeners have been told of.
-    set_aside: usize,
+    /// The jobs that are set aside, as the listeners have been told.
+    set_aside: Vec<SetAside>,
 }
 
 struct Failing {
@@ -127,7 +127,7 @@ impl Engine {
                 is_known: false,
                 closures: HashMap::new(),
                 next_job_number: 1,
-                set_aside: 0,
+                set_aside: Vec::new(),
             })
         };
         Ok(Self {
@@ -320,9 +320,10 @@ impl Engine {
     fn tell_of_set_aside(&mut self, index: usize) {
         let slot = &mut self.stores[index];
         let met = slot.store.set_aside();
-        if met.len() != slot.set_aside {
-            let new = met.get(slot.set_aside..).unwrap_or_default().to_vec();
-            slot.set_aside = met.len();
+        if met != slot.set_aside {
+            let new: Vec<SetAside> =
+                met.iter().filter(|job| !slot.set_aside.contains(job)).cloned().collect();
+            slot.set_aside = met.to_vec();
             let store = slot.name.clone();
             for job in new {
                 self.listeners.tell(|| Event::JobSetAside { store: store.clone(), job });

@@ -36,6 +36,11 @@ impl<'a> Reader<'a> {
         lines.filter(|line| !line.bytes.is_empty())
     }
 
+    /// The first line, as far as there is one.
+    pub(crate) fn start(&self) -> FileLine<'a> {
+        self.lines().next().unwrap_or_else(|| self.end())
+    }
+
     /// Behind the last line.
     pub(crate) fn end(&self) -> FileLine<'a> {
         let number = self.lines().last().map_or(1, |line| line.number + 1);

@@ -176,8 +176,7 @@ impl FileStore {
             return Ok(Opened { state, generation, snapshot_length, log, torn: None });
         }
         if log_head.generation != generation {
-            let found = log_head.generation;
-            let what = format!("it follows snapshot {found}, and the snapshot that is there is {generation}");
+            let what = log::of_another_snapshot(log_head.generation, generation);
             return Err(damaged(&log_path, "line 1, byte 0", &what));
         }
         let replayed = log::replay(&reader, &mut state, &mut Damage::Refuse(&log_path))?;

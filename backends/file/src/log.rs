@@ -113,6 +113,11 @@ pub(crate) fn head(reader: &Reader<'_>) -> Result<Head, StoreError> {
     Ok(head)
 }
 
+/// What is wrong with a log that follows neither the snapshot that is there nor the one before it.
+pub(crate) fn of_another_snapshot(log: u64, snapshot: u64) -> String {
+    format!("it follows snapshot {log}, and the snapshot that is there is {snapshot}")
+}
+
 /// Applies the changes of a log to the state that its snapshot holds.
 ///
 /// The process may have died in the middle of the last line, which nobody was told of then: it is left out. Anything else

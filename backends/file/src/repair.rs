@@ -1,6 +1,6 @@
 //! What can be saved of a damaged store, first shown, then done.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 
 use matins_core::StoreError;
@@ -35,7 +35,8 @@ pub fn examine(directory: impl AsRef<Path>) -> Result<Examination, StoreError> {
 }
 
 /// Writes a new snapshot of what [`examine`] finds whole, and begins a new log. The files as they were stay beside them,
-/// as `snapshot.jsonl.damaged` and `log.jsonl.damaged`.
+/// as `snapshot.jsonl.damaged-N` and `log.jsonl.damaged-N`, where N is the snapshot's generation: no repair writes over what
+/// an earlier one has kept.
 ///
 /// # Errors
 /// As [`examine`]; and when the disk refuses.
@@ -45,8 +46,9 @@ pub fn repair(directory: impl AsRef<Path>) -> Result<Examination, StoreError> {
     let (examination, state, generation) = salvage(directory)?;
     let failed = |source| failed_at(directory, "repairing the store", source);
     for name in [SNAPSHOT, LOG] {
-        let kept = directory.join(format!("{name}.damaged"));
-        fs::copy(directory.join(name), kept).map_err(failed)?;
+        let kept = directory.join(format!("{name}.damaged-{generation}"));
+        fs::copy(directory.join(name), &kept).map_err(failed)?;
+        File::open(&kept).and_then(|kept| kept.sync_all()).map_err(failed)?;
     }
     snapshot::write(&directory.join(SNAPSHOT), &state, generation + 1).map_err(failed)?;
     log::Log::create(&directory.join(LOG), generation + 1).map_err(failed)?;
@@ -73,9 +75,13 @@ fn salvage(directory: &Path) -> Result<(Examination, State, u64), StoreError> {
     let (mut state, head) = snapshot::read(&reader, &mut damage)?;
     let bytes = read_file(&log_path)?;
     let reader = Reader { path: &log_path, bytes: &bytes };
-    if log::head(&reader)?.generation == head.generation {
-        let mut damage = Damage::Note { path: &log_path, lines: &mut examination.damaged };
+    let log_generation = log::head(&reader)?.generation;
+    let mut damage = Damage::Note { path: &log_path, lines: &mut examination.damaged };
+    if log_generation == head.generation {
         examination.torn = log::replay(&reader, &mut state, &mut damage)?.torn;
+    } else if log_generation + 1 != head.generation {
+        let what = log::of_another_snapshot(log_generation, head.generation);
+        damage.found(&reader.start(), &format!("{what}; none of its changes can be used"))?;
     }
     (examination.jobs, examination.runs) = state.memory.counts();
     examination.jobs += state.unreadable.len();

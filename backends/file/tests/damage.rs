@@ -29,7 +29,7 @@ fn small_store() -> (TempDir, PathBuf, Vec<Holdings>) {
     drop(store);
     // Into the snapshot, as after a long log.
     repair(&path).unwrap();
-    for name in ["snapshot.jsonl.damaged", "log.jsonl.damaged"] {
+    for name in ["snapshot.jsonl.damaged-1", "log.jsonl.damaged-1"] {
         fs::remove_file(path.join(name)).unwrap();
     }
     let mut store = FileStore::open(&path).unwrap();
@@ -172,8 +172,11 @@ fn a_repair_shows_what_it_would_drop_and_keeps_the_rest() {
     let mut expected = states.last().unwrap().clone();
     expected.0.retain(|job| job.id != "c");
     assert_eq!(holdings(&mut store), expected);
-    let kept = fs::read_to_string(path.join("log.jsonl.damaged")).unwrap();
-    assert!(kept.contains("\"created\":\"1023"));
+    let kept = || fs::read_to_string(path.join("log.jsonl.damaged-2")).unwrap();
+    assert!(kept().contains("\"created\":\"1023"));
+    drop(store);
+    repair(&path).unwrap();
+    assert!(kept().contains("\"created\":\"1023"), "a second repair keeps what the first one kept");
 }
 
 #[test]
@@ -256,6 +259,21 @@ fn a_log_of_the_generation_before_is_contained_in_the_snapshot() {
     fs::write(path.join("log.jsonl"), log).unwrap();
     let mut store = FileStore::open(&path).unwrap();
     assert_eq!(holdings(&mut store), *states.last().unwrap());
+}
+
+#[test]
+fn a_log_of_another_snapshot_is_refused_and_a_repair_says_that_it_drops_it() {
+    let (_parent, path, states) = small_store();
+    let log = fs::read(path.join("log.jsonl")).unwrap();
+    repair(&path).unwrap();
+    repair(&path).unwrap();
+    fs::write(path.join("log.jsonl"), log).unwrap();
+    let error = FileStore::open(&path).unwrap_err().to_string();
+    assert!(error.contains("log.jsonl, line 1") && error.contains("follows snapshot 2"), "{error}");
+    let examination = examine(&path).unwrap();
+    assert!(examination.damaged[0].what.contains("none of its changes"), "{examination:?}");
+    repair(&path).unwrap();
+    assert_eq!(holdings(&mut FileStore::open(&path).unwrap()), *states.last().unwrap());
 }
 
 #[test]

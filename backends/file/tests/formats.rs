@@ -40,7 +40,7 @@ fn keep_the_present_format() {
     let mut store = FileStore::open(&path).unwrap();
     store.import(jobs[2..].to_vec(), runs[2..].to_vec(), OnConflict::Refuse).unwrap();
     drop(store);
-    for name in ["owner", "snapshot.jsonl.damaged", "log.jsonl.damaged"] {
+    for name in ["owner", "snapshot.jsonl.damaged-1", "log.jsonl.damaged-1"] {
         fs::remove_file(path.join(name)).unwrap();
     }
 }
