@@ -19,7 +19,7 @@ fn open(kind: &str, path: &Path) -> Result<Box<dyn JobStore>, StoreError> {
     })
 }
 
-/// The child: adds jobs until it is refused some times over, and prints what it was told.
+/// The child: adds jobs until it is refused some times over, many at once at last, and prints what it was told.
 fn add_until_full(kind: &str, path: &Path) {
     let mut store = open(kind, path).expect("the store opens");
     let mut refused = 0;
@@ -34,9 +34,14 @@ fn add_until_full(kind: &str, path: &Path) {
             }
         }
         if refused == 3 {
-            return;
+            break;
         }
     }
+    let before = store.list(&JobQuery::default()).expect("the list").len();
+    let many = (0..5_000).map(|number| job(&format!("one of many {number}"), Some(1))).collect();
+    store.import(many, Vec::new(), OnConflict::Refuse).expect_err("there is no room for many");
+    assert_eq!(store.list(&JobQuery::default()).expect("the list").len(), before);
+    println!("refused many");
 }
 
 #[test]
@@ -62,10 +67,12 @@ fn a_full_disk_is_an_error_and_what_was_acknowledged_is_kept() {
         let text = String::from_utf8(output.stdout).unwrap();
         let numbers = |word: &str| -> Vec<String> {
             let lines = text.lines().filter_map(|line| line.split_once(word));
-            lines.map(|(_, number)| format!("job {}", &number[..5])).collect()
+            let numbers = lines.filter_map(|(_, number)| number.get(..5));
+            numbers.map(|number| format!("job {number}")).collect()
         };
         let (acknowledged, refused) = (numbers("acknowledged "), numbers("refused "));
         assert!(acknowledged.len() > 20 && refused.len() == 3, "{kind}: {text}");
+        assert!(text.contains("refused many"), "{kind}: {text}");
         assert!(text.contains(&format!("in {}", path.display())), "the error says where: {text}");
         let mut store = open(kind, &path).unwrap();
         let held = store.list(&JobQuery::default()).unwrap();

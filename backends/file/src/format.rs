@@ -1,12 +1,15 @@
 //! What the lines say. A snapshot holds jobs and runs, a line each; a log holds what was changed since, a line each commit.
 
 use std::collections::BTreeMap;
+use std::thread;
 
-use matins_core::{Job, JobId, JobStore, OnConflict, Run, RunId, StoreError};
+use matins_core::{Job, JobId, JobStore, OnConflict, Run, RunId, StoreError, Transition};
 use matins_store_memory::MemoryStore;
-use serde::{Deserialize, Serialize};
+use serde::ser::{Error, SerializeSeq};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
+use crate::line;
 use crate::step::{Row, Step};
 
 /// The format that this version reads and writes.
@@ -52,36 +55,96 @@ pub(crate) struct SnapshotLine<J> {
     pub(crate) run: Option<Row>,
 }
 
-/// A line of a log: one of the three. Its number tells a line that is missing, or that stands there twice.
-#[derive(Default, Serialize)]
-pub(crate) struct Change<'a> {
-    pub(crate) n: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    put: Option<PutOut<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remove: Option<&'a JobId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    commit: Option<Vec<Step>>,
+/// What a line of a log says. Its number tells a line that is missing, or that stands there twice.
+pub(crate) enum Change<'a> {
+    Put { jobs: &'a [Job], runs: &'a [Run] },
+    Remove(&'a JobId),
+    Commit(&'a [Transition]),
+}
+
+/// So many jobs in one change are written as JSON by two threads.
+const SHARED_FROM: usize = 4_096;
+
+impl Change<'_> {
+    /// Appends the line with number `n`.
+    pub(crate) fn write(&self, n: u64, into: &mut Vec<u8>) -> serde_json::Result<()> {
+        match self {
+            Self::Put { jobs, runs } => {
+                let line = line::Open::begin(into);
+                into.extend_from_slice(format!("\"n\":{n},\"put\":{{\"jobs\":[").as_bytes());
+                write_list(jobs, into)?;
+                into.extend_from_slice(b"],\"runs\":");
+                serde_json::to_writer(&mut *into, &runs.iter().map(Row::from).collect::<Vec<_>>())?;
+                into.extend_from_slice(b"}}");
+                line.end(into);
+                Ok(())
+            }
+            Self::Remove(remove) => line::write(into, &RemoveLine { n, remove }),
+            Self::Commit(batch) => line::write(into, &CommitLine { n, commit: Steps(batch) }),
+        }
+    }
+}
+
+/// Jobs as JSON, with commas between them.
+fn write_list(jobs: &[Job], into: &mut Vec<u8>) -> serde_json::Result<()> {
+    if jobs.len() >= SHARED_FROM {
+        let (first, second) = jobs.split_at(jobs.len() / 2);
+        return thread::scope(|scope| {
+            let second = scope.spawn(|| {
+                let mut bytes = Vec::new();
+                write_each(second, &mut bytes).map(|()| bytes)
+            });
+            write_each(first, into)?;
+            into.push(b',');
+            let second = second.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            into.extend_from_slice(&second);
+            Ok(())
+        });
+    }
+    write_each(jobs, into)
+}
+
+fn write_each(jobs: &[Job], into: &mut Vec<u8>) -> serde_json::Result<()> {
+    for (number, job) in jobs.iter().enumerate() {
+        if number > 0 {
+            into.push(b',');
+        }
+        let before = into.len();
+        serde_json::to_writer(&mut *into, job)?;
+        if number == 0 {
+            // Room for all, if they are alike.
+            into.reserve((into.len() - before + 1) * (jobs.len() - 1));
+        }
+    }
+    Ok(())
 }
 
 #[derive(Serialize)]
-struct PutOut<'a> {
-    jobs: &'a [Job],
-    runs: Vec<Row>,
+struct RemoveLine<'a> {
+    n: u64,
+    remove: &'a JobId,
 }
 
-impl<'a> Change<'a> {
-    pub(crate) fn put(jobs: &'a [Job], runs: &[Run]) -> Self {
-        let runs = runs.iter().map(Row::from).collect();
-        Self { put: Some(PutOut { jobs, runs }), ..Self::default() }
-    }
+#[derive(Serialize)]
+struct CommitLine<'a> {
+    n: u64,
+    commit: Steps<'a>,
+}
 
-    pub(crate) fn remove(id: &'a JobId) -> Self {
-        Self { remove: Some(id), ..Self::default() }
-    }
+/// A batch as a list of [`Step`]s.
+struct Steps<'a>(&'a [Transition]);
 
-    pub(crate) fn commit(steps: Vec<Step>) -> Self {
-        Self { commit: Some(steps), ..Self::default() }
+impl Serialize for Steps<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut steps = to.serialize_seq(Some(self.0.len()))?;
+        for transition in self.0 {
+            let step = Step::of(transition).ok_or_else(|| {
+                let what = format!("this store does not know the step {transition:?}; use a newer store");
+                S::Error::custom(what)
+            })?;
+            steps.serialize_element(&step)?;
+        }
+        steps.end()
     }
 }
 
@@ -138,6 +201,12 @@ impl State {
             self.unreadable.remove(job.id.as_str());
         }
         self.memory.import(jobs, runs, OnConflict::Replace)
+    }
+
+    /// Takes in jobs and runs that are in memory already.
+    pub(crate) fn merge(&mut self, added: MemoryStore) {
+        self.unreadable.retain(|id, _| !added.contains(id));
+        self.memory.merge(added);
     }
 
     pub(crate) fn remove(&mut self, id: &JobId) -> Result<(), StoreError> {

@@ -40,18 +40,20 @@ mod step;
 use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
     Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, SetAside, StoreError, Transition,
 };
+use matins_store_memory::MemoryStore;
 use matins_store_owner::{FileId, Owner};
 
 use damage::{Damage, Reader, damaged};
 use format::{Change, State};
 use log::Log;
-use step::Step;
 
 pub use damage::DamagedLine;
 pub use repair::{Examination, examine, repair};
@@ -64,6 +66,8 @@ const OWNER: &str = "owner";
 const FOLD_FROM: u64 = 4 << 20;
 /// So that folding writes a quarter more than the log alone, at the most.
 const FOLD_AT: u64 = 4;
+/// So many jobs in one import are brought into memory beside the flush of the disk.
+const BESIDE_FROM: usize = 4_096;
 
 /// Keeps jobs and ledger in a directory. See the [crate's page](crate).
 #[derive(Debug)]
@@ -195,7 +199,14 @@ impl FileStore {
     }
 
     /// Makes a change durable. The state in memory follows once this has gone well.
-    fn write(&mut self, doing: &str, change: Change<'_>) -> Result<(), StoreError> {
+    fn write(&mut self, doing: &str, change: &Change<'_>) -> Result<(), StoreError> {
+        self.prepare(doing, change)?;
+        let written = self.log.append();
+        self.written(doing, written)
+    }
+
+    /// Has the change ready to be appended to a log that is sound.
+    fn prepare(&mut self, doing: &str, change: &Change<'_>) -> Result<(), StoreError> {
         self.check_files()?;
         if self.is_suspect {
             self.fold()?;
@@ -206,7 +217,11 @@ impl FileStore {
             // The old files are whole, and serve on.
             self.fold_from = self.log.end * 2;
         }
-        self.log.append(change).map_err(|source| {
+        self.log.prepare(change).map_err(|source| failed_at(&self.directory, doing, source))
+    }
+
+    fn written(&mut self, doing: &str, written: io::Result<()>) -> Result<(), StoreError> {
+        written.map_err(|source| {
             self.is_suspect = true;
             failed_at(&self.directory, doing, source)
         })
@@ -277,8 +292,25 @@ impl JobStore for FileStore {
         if jobs.is_empty() && runs.is_empty() {
             return Ok(());
         }
-        self.write("adding jobs", Change::put(&jobs, &runs))?;
-        self.state.put_read(jobs, runs)?;
+        let doing = "adding jobs";
+        self.prepare(doing, &Change::Put { jobs: &jobs, runs: &runs })?;
+        if jobs.len() < BESIDE_FROM {
+            let written = self.log.append();
+            self.written(doing, written)?;
+            self.state.put_read(jobs, runs)?;
+        } else {
+            // Laid out in memory while the disk is busy, and not among the rest yet: the disk may refuse.
+            let mut added = MemoryStore::new();
+            let log = &mut self.log;
+            let (written, imported) = thread::scope(|scope| {
+                let written = scope.spawn(|| log.append());
+                let imported = added.import(jobs, runs, OnConflict::Replace);
+                (written.join().unwrap_or_else(|panic| resume_unwind(panic)), imported)
+            });
+            self.written(doing, written)?;
+            imported?;
+            self.state.merge(added);
+        }
         self.look_at_set_aside();
         Ok(())
     }
@@ -294,7 +326,7 @@ impl JobStore for FileStore {
 
     fn remove(&mut self, id: &JobId) -> Result<Job, StoreError> {
         let Some(job) = self.get(id)? else { return Err(StoreError::NotFound { id: id.clone() }) };
-        self.write("removing a job", Change::remove(id))?;
+        self.write("removing a job", &Change::Remove(id))?;
         self.state.remove(id)?;
         Ok(job)
     }
@@ -323,9 +355,9 @@ impl JobStore for FileStore {
             return Ok(());
         }
         self.state.memory.check(batch)?;
-        let steps = batch.iter().map(|transition| Step::of(transition).ok_or_else(|| unknown(transition)));
-        self.write("committing a tick", Change::commit(steps.collect::<Result<_, _>>()?))?;
-        self.state.memory.commit(batch)
+        self.write("committing a tick", &Change::Commit(batch))?;
+        self.state.memory.apply(batch);
+        Ok(())
     }
 
     fn runs(&mut self, query: &RunQuery) -> Result<Vec<Run>, StoreError> {
@@ -385,11 +417,6 @@ fn read_file(path: &Path) -> Result<Vec<u8>, StoreError> {
         io::ErrorKind::NotFound => damaged(path, "beside the other file of the store", "it is missing"),
         _ => failed_at(path, "reading", source),
     })
-}
-
-fn unknown(transition: &Transition) -> StoreError {
-    let source = format!("this store does not know the step {transition:?}; use a newer store").into();
-    StoreError::Backend { doing: "committing a tick".to_owned(), source }
 }
 
 fn failed_at(path: &Path, doing: &str, source: io::Error) -> StoreError {

@@ -11,17 +11,37 @@ const START: &[u8] = b"{\"crc\":\"";
 /// The bytes before those that are summed: `{"crc":"00000000",`.
 const SUMMED_FROM: usize = START.len() + 8 + 2;
 
+/// A line that is being written: its checksum comes at the end, and goes to the beginning.
+pub(crate) struct Open {
+    start: usize,
+}
+
+impl Open {
+    /// Appends the beginning, the comma before the first field included.
+    pub(crate) fn begin(into: &mut Vec<u8>) -> Self {
+        let start = into.len();
+        into.extend_from_slice(b"{\"crc\":\"00000000\",");
+        Self { start }
+    }
+
+    /// Sums what was appended since, the closing brace included, and appends the newline.
+    pub(crate) fn end(self, into: &mut Vec<u8>) {
+        let Self { start } = self;
+        let sum = format!("{:08x}", crc32fast::hash(&into[start + SUMMED_FROM..]));
+        into[start + START.len()..start + START.len() + 8].copy_from_slice(sum.as_bytes());
+        into.push(b'\n');
+    }
+}
+
 /// Appends `value`, which must be a JSON object with at least one field, as a line with its newline.
 pub(crate) fn write(into: &mut Vec<u8>, value: &impl Serialize) -> serde_json::Result<()> {
-    let start = into.len();
-    into.extend_from_slice(b"{\"crc\":\"00000000\"");
-    let object = into.len();
+    let line = Open::begin(into);
+    // The comma gives way to the object's opening brace, and takes its place.
+    let object = into.len() - 1;
+    into.truncate(object);
     serde_json::to_writer(&mut *into, value)?;
-    // The object's opening brace becomes the comma behind the checksum.
     into[object] = b',';
-    let sum = format!("{:08x}", crc32fast::hash(&into[start + SUMMED_FROM..]));
-    into[start + START.len()..start + START.len() + 8].copy_from_slice(sum.as_bytes());
-    into.push(b'\n');
+    line.end(into);
     Ok(())
 }
 

@@ -68,11 +68,14 @@ impl Log {
         Ok(log)
     }
 
-    /// Appends a change and flushes the disk. After an error the file may hold it or not.
-    pub(crate) fn append(&mut self, mut change: Change<'_>) -> io::Result<()> {
+    /// Prepares a change as the next line.
+    pub(crate) fn prepare(&mut self, change: &Change<'_>) -> io::Result<()> {
         self.buffer.clear();
-        change.n = self.last + 1;
-        line::write(&mut self.buffer, &change)?;
+        Ok(change.write(self.last + 1, &mut self.buffer)?)
+    }
+
+    /// Appends the line that is prepared and flushes the disk. After an error the file may hold it or not.
+    pub(crate) fn append(&mut self) -> io::Result<()> {
         let end = self.end + self.buffer.len() as u64;
         if end > self.laid_out {
             // One write for the line and for the room behind it.

@@ -294,6 +294,40 @@ fn a_long_log_is_folded_into_a_snapshot() {
 }
 
 #[test]
+fn a_large_import_leaves_what_its_jobs_one_by_one_would() {
+    let directory = tempdir().unwrap();
+    let (one_by_one, at_once) = (directory.path().join("one by one"), directory.path().join("at once"));
+    let jobs: Vec<Job> =
+        (0..5_000).map(|number| job(&format!("job {number}"), Some(number % 7 * 100))).collect();
+    let runs: Vec<Run> = (1..4)
+        .map(|number| {
+            let fire = jobs[0].created;
+            Run::started(RunId(number), jobs[0].id.clone(), fire, fire)
+        })
+        .collect();
+    let mut stores = [FileStore::open(&one_by_one).unwrap(), FileStore::open(&at_once).unwrap()];
+    for store in &mut stores {
+        store.add(job("job 17", Some(5)), OnConflict::Refuse).unwrap();
+        store.add(job("another", Some(5)), OnConflict::Refuse).unwrap();
+    }
+    for part in jobs.chunks(1_000) {
+        stores[0].import(part.to_vec(), Vec::new(), OnConflict::Replace).unwrap();
+    }
+    stores[0].import(Vec::new(), runs.clone(), OnConflict::Replace).unwrap();
+    stores[1].import(jobs, runs, OnConflict::Replace).unwrap();
+    let due = |store: &mut FileStore| {
+        let first = store.next_due().unwrap().unwrap();
+        store.due(first, 10_000).unwrap()
+    };
+    let [expected, found] = &mut stores;
+    assert_eq!(due(expected), due(found));
+    let expected = holdings(expected);
+    assert!(expected == holdings(found), "in memory");
+    drop(stores);
+    assert!(expected == holdings(&mut FileStore::open(&at_once).unwrap()), "in the files");
+}
+
+#[test]
 fn a_job_of_an_unknown_kind_is_set_aside_and_kept_as_it_is() {
     let (_parent, path, _) = small_store();
     // What a program with another trigger would have written: the checksums are right.

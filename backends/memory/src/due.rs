@@ -53,6 +53,17 @@ impl DueTimes {
         self.0.first_key_value().map(|(fire, _)| *fire)
     }
 
+    /// All of them, by time, then id.
+    pub(crate) fn into_entries(self) -> impl Iterator<Item = (DateTime<Utc>, JobId)> {
+        self.0.into_iter().flat_map(|(fire, bucket)| {
+            let (one, many) = match bucket {
+                Bucket::One(job) => (Some(job), None),
+                Bucket::Many(jobs) => (None, Some(jobs)),
+            };
+            one.into_iter().chain(many.into_iter().flatten()).map(move |job| (fire, job))
+        })
+    }
+
     /// The jobs that are due at or before `now`, by time, then id.
     pub(crate) fn until(&self, now: DateTime<Utc>) -> impl Iterator<Item = &JobId> {
         self.0.range(..=now).flat_map(|(_, bucket)| {

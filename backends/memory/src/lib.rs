@@ -14,7 +14,7 @@
 
 mod due;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use chrono::{DateTime, Utc};
 use matins_core::{
@@ -30,7 +30,8 @@ pub struct MemoryStore {
     jobs: HashMap<JobId, Box<Job>>,
     due: DueTimes,
     runs: BTreeMap<RunId, Run>,
-    runs_of_job: HashMap<JobId, BTreeSet<RunId>>,
+    /// In rising order: new ones come at the end, old ones are forgotten from the front.
+    runs_of_job: HashMap<JobId, VecDeque<RunId>>,
     unfinished: BTreeSet<RunId>,
     last_run: u64,
 }
@@ -39,6 +40,30 @@ impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Takes in all that another store holds; its jobs replace those of the same id.
+    pub fn merge(&mut self, other: Self) {
+        if self.jobs.is_empty() && self.runs.is_empty() {
+            let last_run = self.last_run.max(other.last_run);
+            *self = Self { last_run, ..other };
+            return;
+        }
+        self.jobs.reserve(other.jobs.len());
+        for (id, job) in other.jobs {
+            if let Some(old) = self.jobs.insert(id, job)
+                && let Some(fire) = old.next_fire
+            {
+                self.due.remove(fire, &old.id);
+            }
+        }
+        for (fire, id) in other.due.into_entries() {
+            self.due.insert(fire, id);
+        }
+        for run in other.runs.into_values() {
+            self.record(run);
+        }
+        self.last_run = self.last_run.max(other.last_run);
     }
 
     fn put(&mut self, job: Job) {
@@ -62,13 +87,23 @@ impl MemoryStore {
             self.unfinished.insert(run.id);
         }
         self.last_run = self.last_run.max(run.id.0);
-        self.runs_of_job.entry(run.job.clone()).or_default().insert(run.id);
+        let runs = self.runs_of_job.entry(run.job.clone()).or_default();
+        if runs.back().is_none_or(|last| *last < run.id) {
+            runs.push_back(run.id);
+        } else if let Err(place) = runs.binary_search(&run.id) {
+            runs.insert(place, run.id);
+        }
         self.runs.insert(run.id, run);
     }
 
     /// How many jobs and how many rows of the ledger it holds.
     pub fn counts(&self) -> (usize, usize) {
         (self.jobs.len(), self.runs.len())
+    }
+
+    /// Whether it holds a job of this id.
+    pub fn contains(&self, id: &str) -> bool {
+        self.jobs.contains_key(id)
     }
 
     /// All jobs, in no order.
@@ -116,7 +151,7 @@ impl MemoryStore {
         {
             return Err(StoreError::RunExists { run: run.id });
         }
-        let mut seen: HashSet<JobId> = HashSet::new();
+        let mut seen: HashSet<JobId> = HashSet::with_capacity(jobs.len());
         let mut accepted = Vec::with_capacity(jobs.len());
         for job in jobs {
             // One that comes alone meets no other of its batch.
@@ -157,7 +192,14 @@ impl MemoryStore {
         Ok(())
     }
 
-    fn apply(&mut self, transition: &Transition) {
+    /// Makes the changes of a batch that [`check`](Self::check) has found sound.
+    pub fn apply(&mut self, batch: &[Transition]) {
+        for transition in batch {
+            self.apply_one(transition);
+        }
+    }
+
+    fn apply_one(&mut self, transition: &Transition) {
         match transition {
             Transition::Advance { job, to, .. } => {
                 if let Some(job) = self.jobs.get_mut(job) {
@@ -220,7 +262,9 @@ impl MemoryStore {
             }
             let Some(run) = self.runs.remove(&id) else { continue };
             if let Some(runs) = self.runs_of_job.get_mut(&run.job) {
-                runs.remove(&id);
+                if let Ok(place) = runs.binary_search(&id) {
+                    runs.remove(place);
+                }
                 if runs.is_empty() {
                     self.runs_of_job.remove(&run.job);
                 }
@@ -278,9 +322,7 @@ impl JobStore for MemoryStore {
 
     fn commit(&mut self, batch: &[Transition]) -> Result<(), StoreError> {
         self.check(batch)?;
-        for transition in batch {
-            self.apply(transition);
-        }
+        self.apply(batch);
         Ok(())
     }
 
