@@ -23,6 +23,8 @@
 //! | `transfer` | `transfer`: everything out of a store, and into another, as JSON Lines | |
 //! | `thread` | `ThreadExecutor`: a pool of threads | yes |
 //! | `rayon` | `RayonExecutor`: a rayon pool, for work that keeps a processor busy | |
+//! | `tokio` | `TokioExecutor`: async tasks, on a tokio runtime | |
+//! | `process` | `ProcessExecutor`: worker processes, for tasks that crash, leak or hang | |
 //! | `command` | `CommandTask`: tasks that run a program | |
 //! | `cron` | `triggers::ScheduleTrigger`: schedules of the crate `cron` | |
 //! | `full` | all of them | |
@@ -38,10 +40,14 @@ pub use matins_scheduler::{
 };
 pub use matins_triggers as triggers;
 
+#[cfg(feature = "process")]
+pub use matins_executor_process::{self as process, ProcessExecutor};
 #[cfg(feature = "rayon")]
 pub use matins_executor_rayon::RayonExecutor;
 #[cfg(feature = "thread")]
 pub use matins_executor_thread::ThreadExecutor;
+#[cfg(feature = "tokio")]
+pub use matins_executor_tokio::TokioExecutor;
 #[cfg(feature = "file")]
 pub use matins_store_file as file;
 #[cfg(feature = "file")]
@@ -69,21 +75,25 @@ pub mod prelude {
         every,
     };
     pub use crate::{
-        BackgroundScheduler, BlockingScheduler, Coalesce, Event, Handle, JobQuery, NewJob, OnConflict,
-        Outcome, Overlap, RunQuery, Schedule, SchedulerBuilder, SchedulerError, Shutdown, TaskContext,
-        Trigger,
+        BackgroundScheduler, Backoff, BlockingScheduler, Coalesce, Event, Handle, JobQuery, NewJob,
+        OnConflict, Outcome, Overlap, Retry, RunQuery, Schedule, SchedulerBuilder, SchedulerError, Shutdown,
+        TaskContext, Trigger,
     };
 
     #[cfg(feature = "file")]
     pub use crate::FileStore;
     #[cfg(feature = "memory")]
     pub use crate::MemoryStore;
+    #[cfg(feature = "process")]
+    pub use crate::ProcessExecutor;
     #[cfg(feature = "rayon")]
     pub use crate::RayonExecutor;
     #[cfg(feature = "sqlite")]
     pub use crate::SqliteStore;
     #[cfg(feature = "thread")]
     pub use crate::ThreadExecutor;
+    #[cfg(feature = "tokio")]
+    pub use crate::TokioExecutor;
     #[cfg(feature = "command")]
     pub use crate::{Command, CommandTask};
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use chrono::{DateTime, Utc};
 use matins::prelude::*;
 use matins::triggers::Zone;
-use matins::{Completion, Executor, JobId, Refused, Retention, RunRequest, VirtualClock};
+use matins::{Completion, Executor, JobId, Refused, Retention, RunId, RunRequest, VirtualClock};
 use matins_conformance::literal::LiteralCrontab;
 
 const ZONE: &str = "Europe/Berlin";
@@ -44,7 +44,9 @@ impl Executor for Inline {
         Ok(())
     }
 
-    fn shutdown(&mut self, _how: Shutdown) {}
+    fn shutdown(&mut self, _how: Shutdown) -> Vec<RunId> {
+        Vec::new()
+    }
 }
 
 type Fires = Arc<Mutex<HashMap<JobId, Vec<DateTime<Utc>>>>>;

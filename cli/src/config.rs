@@ -71,6 +71,8 @@ struct Job {
     directory: Option<PathBuf>,
     stdin: Option<String>,
     misfire_grace: Option<Spanned<String>>,
+    time_limit: Option<Spanned<String>>,
+    retry: Option<RetryKeys>,
     #[serde(default)]
     coalesce: Coalesce,
     #[serde(default)]
@@ -82,6 +84,19 @@ struct Job {
     #[serde(default)]
     tags: BTreeSet<String>,
 }
+
+/// `retry = { times = 3, wait = "30s" }`, or with a wait that grows from `first` to `longest`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RetryKeys {
+    times: u32,
+    wait: Option<Spanned<String>>,
+    first: Option<Spanned<String>>,
+    longest: Option<Spanned<String>>,
+}
+
+/// What was said about it is among the faults.
+struct Faulty;
 
 /// Reads a configuration; `zone` is that of jobs which name none, where the file names none either.
 pub(crate) fn parse(text: &str, zone: Zone) -> Result<Config, Vec<Diagnostic>> {
@@ -142,6 +157,29 @@ impl Reader<'_> {
         }
     }
 
+    fn optional_duration(&mut self, text: Option<&Spanned<String>>) -> Result<Option<Duration>, Faulty> {
+        let Some(text) = text else { return Ok(None) };
+        self.duration(text).and_then(|duration| duration.to_std().ok()).map(Some).ok_or(Faulty)
+    }
+
+    fn retry(&mut self, place: usize, keys: &RetryKeys) -> Option<Retry> {
+        let retry = Retry::times(keys.times);
+        let wait = self.optional_duration(keys.wait.as_ref());
+        let first = self.optional_duration(keys.first.as_ref());
+        let longest = self.optional_duration(keys.longest.as_ref());
+        match (wait.ok()?, first.ok()?, longest.ok()?) {
+            (Some(wait), None, None) => Some(retry.backoff(Backoff::Fixed(wait))),
+            (Some(_), ..) => {
+                self.fault(place, "a retry has either `wait`, or `first` and `longest`; keep one")
+            }
+            (None, first, longest) => {
+                let first = first.unwrap_or(Backoff::FIRST);
+                let longest = longest.unwrap_or(Backoff::LONGEST);
+                Some(retry.backoff(Backoff::Exponential { first, longest }))
+            }
+        }
+    }
+
     fn job(&mut self, id: &Spanned<String>, job: &Spanned<Job>, zone: Zone) -> Option<Definition> {
         let place = id.span().start;
         let job = job.get_ref();
@@ -152,17 +190,18 @@ impl Reader<'_> {
         let valid_id = JobId::new(id.get_ref()).map_err(|error| self.fault::<()>(place, error)).ok();
         let when = self.when(place, job, zone);
         let command = self.command(place, job);
-        let misfire_grace = match &job.misfire_grace {
-            Some(text) => Some(self.duration(text)?.to_std().ok()?),
-            None => None,
-        };
+        let misfire_grace = self.optional_duration(job.misfire_grace.as_ref());
+        let time_limit = self.optional_duration(job.time_limit.as_ref());
+        let retry = job.retry.as_ref().map_or(Some(Retry::default()), |keys| self.retry(place, keys));
         valid_id?;
         Some(Definition {
             id: id.get_ref().clone(),
             when: when?,
             command: command?,
             policy: Policy {
-                misfire_grace,
+                misfire_grace: misfire_grace.ok()?,
+                time_limit: time_limit.ok()?,
+                retry: retry?,
                 coalesce: job.coalesce,
                 overlap: job.overlap,
                 on_interrupt: job.on_interrupt,
@@ -256,6 +295,8 @@ mod tests {
             every = "1m 30s"
             shell = "echo hello"
             overlap = "queue_one"
+            time_limit = "10s"
+            retry = { times = 3, wait = "30s" }
             "#,
             Zone::utc(),
         )
@@ -272,6 +313,8 @@ mod tests {
         assert!(matches!(&backup.when, When::Cron(trigger) if trigger.zone().name() == "Europe/Berlin"));
         assert!(matches!(hello.when, When::Every(period) if period == TimeDelta::seconds(90)));
         assert_eq!(hello.policy.overlap, Overlap::QueueOne);
+        assert_eq!(hello.policy.time_limit, Some(Duration::from_secs(10)));
+        assert_eq!(hello.policy.retry, Retry::times(3).backoff(Backoff::Fixed(Duration::from_secs(30))));
     }
 
     #[test]

@@ -2,15 +2,20 @@
 //! makes a test of each.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::io::Read;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    CancelToken, Clock, Completion, CompletionSink, Executor, IntoTask, JobId, Outcome, Refusal, RunId,
-    RunReport, RunRequest, Shutdown, Task, TaskContext, TaskError, TaskName, TaskResult,
+    CancelToken, Clock, Completion, CompletionSink, Executor, IntoTaskResult, JobId, NameError, Outcome,
+    Refusal, RunId, RunReport, RunRequest, Shutdown, TaskContext, TaskError, TaskName, TaskOutput,
+    TaskRegistry, TaskResult,
 };
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// Longer than anything here may take on a machine that is busy with other things.
 const GENEROUS: Duration = Duration::from_secs(60);
@@ -35,7 +40,11 @@ macro_rules! executor_suite {
             an_executor_that_is_shut_down_refuses,
             shutdown_waits_for_what_runs_and_what_waits,
             shutdown_cancels_at_its_deadline,
-            dropping_an_executor_ends_its_runs
+            dropping_an_executor_ends_its_runs,
+            a_run_over_its_time_limit_has_timed_out,
+            a_run_that_does_not_stop_has_timed_out_all_the_same,
+            what_a_run_logs_is_in_its_report,
+            an_async_task_runs
         );
     };
     (@tests $make:expr, $($name:ident),*) => {
@@ -104,65 +113,99 @@ impl Reports {
     }
 }
 
-/// A gate that tasks wait at until it is opened, and that counts who has come.
-#[derive(Default)]
+/// A gate that tasks wait at until it is opened, and that counts who has come. It is a socket, so that they may be in
+/// other processes.
 struct Gate {
-    state: Mutex<(usize, bool)>,
-    changed: Condvar,
+    directory: TempDir,
+    state: Arc<(Mutex<Waiting>, Condvar)>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    come: usize,
+    /// Those that stand at the gate.
+    streams: Vec<UnixStream>,
+    is_open: bool,
 }
 
 impl Gate {
-    fn pass(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.0 += 1;
-        self.changed.notify_all();
-        let waited = self.changed.wait_timeout_while(state, GENEROUS, |(_, open)| !*open);
-        let timeout = waited.unwrap_or_else(PoisonError::into_inner).1;
-        assert!(!timeout.timed_out(), "the gate was opened");
+    fn new() -> Self {
+        let directory = TempDir::new().expect("a directory");
+        let listener = UnixListener::bind(directory.path().join("gate")).expect("a socket");
+        let state = Arc::<(Mutex<Waiting>, Condvar)>::default();
+        let porter = Arc::downgrade(&state);
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let Some(state) = porter.upgrade() else { return };
+                let mut waiting = state.0.lock().unwrap_or_else(PoisonError::into_inner);
+                waiting.come += 1;
+                if !waiting.is_open {
+                    waiting.streams.push(stream);
+                }
+                state.1.notify_all();
+            }
+        });
+        Self { directory, state }
+    }
+
+    /// The arguments of a task that stops at this gate.
+    fn arguments(&self) -> Value {
+        json!({"do": "pass", "gate": self.directory.path().join("gate")})
     }
 
     fn open(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).1 = true;
-        self.changed.notify_all();
+        let mut waiting = self.state.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.is_open = true;
+        waiting.streams.clear();
     }
 
     /// Waits until `count` tasks stand at the gate or have passed it.
     fn wait_for(&self, count: usize) {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.changed.wait_timeout_while(state, GENEROUS, |(come, _)| *come < count);
+        let waiting = self.state.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.state.1.wait_timeout_while(waiting, GENEROUS, |waiting| waiting.come < count);
         let timeout = waited.unwrap_or_else(PoisonError::into_inner).1;
         assert!(!timeout.timed_out(), "{count} tasks begin");
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.open();
+        // Somebody has to knock, so that the porter sees that there is no gate any more.
+        self.state = Arc::default();
+        drop(UnixStream::connect(self.directory.path().join("gate")));
     }
 }
 
 /// The suite's view of one executor.
 struct Bench {
     executor: Box<dyn Executor>,
+    tasks: TaskRegistry,
     reports: Arc<Reports>,
     submitted: u64,
     tokens: Vec<CancelToken>,
+    /// Of the runs that are submitted next.
+    time_limit: Option<Duration>,
 }
 
 impl Bench {
     fn new(executor: Box<dyn Executor>) -> Self {
-        Self { executor, reports: Arc::default(), submitted: 0, tokens: Vec::new() }
+        let tasks = TaskRegistry::default();
+        register(&tasks).expect("names");
+        Self { executor, tasks, reports: Arc::default(), submitted: 0, tokens: Vec::new(), time_limit: None }
     }
 
-    fn submit(&mut self, task: Arc<dyn Task>, arguments: Value) -> Result<u64, Refusal> {
+    fn submit(&mut self, task: &str, arguments: Value) -> Result<u64, Refusal> {
         let run = RunId(self.submitted + 1);
         let clock: Arc<dyn Clock> = Arc::new(Stopped);
-        let cancel = CancelToken::new();
+        let (job, name) = (JobId::new("job").expect("a job id"), TaskName::new(task).expect("a task name"));
+        let task = self.tasks.get(task).expect("a task of the suite");
         let request = RunRequest {
-            run,
-            job: JobId::new("job").expect("a job id"),
-            task_name: TaskName::new("task").expect("a task name"),
-            task,
             arguments,
-            scheduled: clock.now(),
-            attempt: 1,
-            cancel: cancel.clone(),
-            clock: clock.clone(),
+            time_limit: self.time_limit,
+            ..RunRequest::new(run, job, name, task, clock.clone())
         };
+        let cancel = request.cancel.clone();
         let done = Completion::new(run, clock, self.reports.clone());
         match self.executor.submit(request, done) {
             Ok(()) => {
@@ -178,33 +221,62 @@ impl Bench {
     }
 }
 
-/// A task of the suite: what it does is its argument.
-fn behaviour(arguments: &Value, context: &TaskContext) -> TaskResult {
+/// Registers the tasks of the suite, for executors that find tasks by name in other processes.
+///
+/// # Errors
+/// None; it is what registering answers.
+pub fn register(tasks: &TaskRegistry) -> Result<(), NameError> {
+    tasks.register(BEHAVE, |arguments: Value, context: &TaskContext| behave(&arguments, context))?;
+    tasks.register(TWICE, async |n: u32| {
+        yield_once().await;
+        assert!(n < 10, "{n} is too much");
+        Ok::<_, String>(n * 2)
+    })
+}
+
+/// A task whose argument says what it does.
+const BEHAVE: &str = "behave";
+/// An async task.
+const TWICE: &str = "twice";
+
+fn behave(arguments: &Value, context: &TaskContext) -> Behaved {
     match arguments["do"].as_str() {
-        Some("fail") => Err(TaskError { message: "no luck".into(), output: Some("tail".into()) }),
-        Some("panic") => panic!("out of luck"),
-        Some("until cancelled") => {
-            let gate = Arc::new(Gate::default());
-            let opener = gate.clone();
-            context.cancel.on_cancel(move || opener.open());
-            gate.pass();
-            Err(TaskError::new("cancelled"))
+        Some("fail") => {
+            return Behaved(Err(TaskError { message: "no luck".into(), output: Some("tail".into()) }));
         }
-        _ => Ok(matins_core::TaskOutput { result: Some(arguments.clone()), output: None }),
+        Some("panic") => panic!("out of luck"),
+        Some("log") => {
+            context.log("first");
+            context.log("second");
+            context.progress(3, 10);
+            return Behaved(Ok(TaskOutput { result: None, output: Some("printed".into()) }));
+        }
+        Some("until cancelled") => {
+            let (stop, stopped) = mpsc::channel();
+            context.cancel.on_cancel(move || {
+                let _ = stop.send(());
+            });
+            stopped.recv_timeout(GENEROUS).expect("it is cancelled");
+            return Behaved(Err(TaskError::new("cancelled")));
+        }
+        Some("pass") => {
+            let gate = arguments["gate"].as_str().unwrap_or_default();
+            let mut stream = UnixStream::connect(gate).expect("there is a gate");
+            stream.set_read_timeout(Some(GENEROUS)).expect("a timeout");
+            assert_eq!(stream.read(&mut [0]).expect("the gate was opened"), 0);
+        }
+        _ => {}
     }
+    Behaved(Ok(TaskOutput { result: Some(arguments.clone()), output: None }))
 }
 
-struct Behaviour;
+/// A result that has its output with it.
+struct Behaved(TaskResult);
 
-impl Task for Behaviour {
-    fn run(&self, arguments: &Value, context: &TaskContext) -> TaskResult {
-        behaviour(arguments, context)
+impl IntoTaskResult for Behaved {
+    fn into_task_result(self) -> TaskResult {
+        self.0
     }
-}
-
-fn gated(gate: &Arc<Gate>) -> Arc<dyn Task> {
-    let gate = gate.clone();
-    (move || gate.pass()).into_task()
 }
 
 /// A thousand of them, a tenth of them panicking.
@@ -212,7 +284,7 @@ pub fn every_run_completes_exactly_once(make: Make<'_>) {
     let mut bench = Bench::new(make(Limits { at_once: 4, waiting: 1000 }));
     for n in 0..1000 {
         let what = if n % 10 == 0 { "panic" } else { "return" };
-        bench.submit(Arc::new(Behaviour), json!({"do": what, "n": n})).expect("there is room");
+        bench.submit(BEHAVE, json!({"do": what, "n": n})).expect("there is room");
     }
     let reports = bench.reports.wait_for(1000);
     let failed = reports.values().filter(|report| report.outcome == Outcome::Failed).count();
@@ -223,7 +295,7 @@ pub fn every_run_completes_exactly_once(make: Make<'_>) {
 pub fn each_end_has_its_outcome(make: Make<'_>) {
     let mut bench = Bench::new(make(Limits { at_once: 4, waiting: 10 }));
     for what in ["return", "fail", "panic", "until cancelled"] {
-        bench.submit(Arc::new(Behaviour), json!({"do": what})).expect("there is room");
+        bench.submit(BEHAVE, json!({"do": what})).expect("there is room");
     }
     bench.tokens[3].cancel();
     let reports = bench.reports.wait_for(4);
@@ -240,16 +312,16 @@ pub fn each_end_has_its_outcome(make: Make<'_>) {
 /// At once, without waiting for room; and takes runs again when there is.
 pub fn a_full_executor_refuses_and_recovers(make: Make<'_>) {
     let mut bench = Bench::new(make(Limits { at_once: 1, waiting: 2 }));
-    let gate = Arc::new(Gate::default());
-    bench.submit(gated(&gate), Value::Null).expect("there is room");
+    let gate = Gate::new();
+    bench.submit(BEHAVE, gate.arguments()).expect("there is room");
     gate.wait_for(1);
     for _ in 0..2 {
-        bench.submit(gated(&gate), Value::Null).expect("there is room to wait");
+        bench.submit(BEHAVE, gate.arguments()).expect("there is room to wait");
     }
-    assert_eq!(bench.submit(gated(&gate), Value::Null), Err(Refusal::Full));
+    assert_eq!(bench.submit(BEHAVE, gate.arguments()), Err(Refusal::Full));
     gate.open();
     bench.reports.wait_for(3);
-    bench.submit(gated(&gate), Value::Null).expect("there is room again");
+    bench.submit(BEHAVE, gate.arguments()).expect("there is room again");
     bench.reports.wait_for(4);
 }
 
@@ -257,16 +329,16 @@ pub fn a_full_executor_refuses_and_recovers(make: Make<'_>) {
 pub fn an_executor_that_is_shut_down_refuses(make: Make<'_>) {
     let mut bench = Bench::new(make(Limits { at_once: 1, waiting: 1 }));
     bench.executor.shutdown(Shutdown::Wait);
-    assert_eq!(bench.submit(Arc::new(Behaviour), json!({})), Err(Refusal::ShutDown));
+    assert_eq!(bench.submit(BEHAVE, json!({})), Err(Refusal::ShutDown));
     bench.executor.shutdown(Shutdown::Wait);
 }
 
 /// All that was taken completes.
 pub fn shutdown_waits_for_what_runs_and_what_waits(make: Make<'_>) {
     let mut bench = Bench::new(make(Limits { at_once: 2, waiting: 100 }));
-    let gate = Arc::new(Gate::default());
+    let gate = Gate::new();
     for _ in 0..50 {
-        bench.submit(gated(&gate), Value::Null).expect("there is room");
+        bench.submit(BEHAVE, gate.arguments()).expect("there is room");
     }
     gate.wait_for(2);
     gate.open();
@@ -279,7 +351,7 @@ pub fn shutdown_waits_for_what_runs_and_what_waits(make: Make<'_>) {
 pub fn shutdown_cancels_at_its_deadline(make: Make<'_>) {
     let mut bench = Bench::new(make(Limits { at_once: 1, waiting: 10 }));
     for _ in 0..5 {
-        bench.submit(Arc::new(Behaviour), json!({"do": "until cancelled"})).expect("there is room");
+        bench.submit(BEHAVE, json!({"do": "until cancelled"})).expect("there is room");
     }
     bench.executor.shutdown(Shutdown::Deadline(Duration::from_millis(1)));
     let reports = bench.reports.wait_for(5);
@@ -290,9 +362,73 @@ pub fn shutdown_cancels_at_its_deadline(make: Make<'_>) {
 pub fn dropping_an_executor_ends_its_runs(make: Make<'_>) {
     let mut bench = Bench::new(make(Limits { at_once: 2, waiting: 10 }));
     for _ in 0..6 {
-        bench.submit(Arc::new(Behaviour), json!({"do": "until cancelled"})).expect("there is room");
+        bench.submit(BEHAVE, json!({"do": "until cancelled"})).expect("there is room");
     }
     let Bench { executor, reports, .. } = bench;
     drop(executor);
     reports.wait_for(6);
+}
+
+/// Whatever the task says when it is told to stop; one within its limit is not touched.
+pub fn a_run_over_its_time_limit_has_timed_out(make: Make<'_>) {
+    let mut bench = Bench::new(make(Limits { at_once: 4, waiting: 10 }));
+    bench.time_limit = Some(Duration::from_millis(20));
+    bench.submit(BEHAVE, json!({"do": "until cancelled"})).expect("there is room");
+    bench.time_limit = Some(GENEROUS * 10);
+    bench.submit(BEHAVE, json!({"do": "return"})).expect("there is room");
+    // As long as one likes.
+    bench.time_limit = Some(Duration::MAX);
+    bench.submit(BEHAVE, json!({"do": "return"})).expect("there is room");
+    let reports = bench.reports.wait_for(3);
+    assert_eq!(reports[&1].outcome, Outcome::TimedOut);
+    let message = reports[&1].message.as_deref().unwrap_or_default();
+    assert!(message.contains("20ms"), "{message}");
+    assert_eq!((reports[&2].outcome, reports[&3].outcome), (Outcome::Succeeded, Outcome::Succeeded));
+}
+
+/// It is reported, once, and shutting down names it rather than wait for it.
+pub fn a_run_that_does_not_stop_has_timed_out_all_the_same(make: Make<'_>) {
+    let mut bench = Bench::new(make(Limits { at_once: 2, waiting: 10 }));
+    let gate = Gate::new();
+    bench.time_limit = Some(Duration::from_millis(20));
+    bench.submit(BEHAVE, gate.arguments()).expect("there is room");
+    let reports = bench.reports.wait_for(1);
+    assert_eq!(reports[&1].outcome, Outcome::TimedOut);
+    bench.time_limit = None;
+    bench.submit(BEHAVE, json!({"do": "return"})).expect("another place is free");
+    bench.reports.wait_for(2);
+    let left = bench.executor.shutdown(Shutdown::Wait);
+    assert!(left.is_empty() || left == [RunId(1)], "{left:?}");
+    gate.open();
+    bench.reports.wait_for(2);
+}
+
+/// Its lines, how far it came, and what it printed.
+pub fn what_a_run_logs_is_in_its_report(make: Make<'_>) {
+    let mut bench = Bench::new(make(Limits { at_once: 1, waiting: 1 }));
+    bench.submit(BEHAVE, json!({"do": "log"})).expect("there is room");
+    let reports = bench.reports.wait_for(1);
+    assert_eq!(reports[&1].output.as_deref(), Some("first\nsecond\nprogress: 3 of 10\nprinted"));
+}
+
+/// On whatever thread; a panic in it is a failure too.
+pub fn an_async_task_runs(make: Make<'_>) {
+    let mut bench = Bench::new(make(Limits { at_once: 4, waiting: 10 }));
+    bench.submit(TWICE, json!(3)).expect("there is room");
+    bench.submit(TWICE, json!(11)).expect("there is room");
+    let reports = bench.reports.wait_for(2);
+    assert_eq!((reports[&1].outcome, reports[&1].result.clone()), (Outcome::Succeeded, Some(json!(6))));
+    assert_eq!(reports[&2].message.as_deref(), Some("panicked: 11 is too much"));
+}
+
+async fn yield_once() {
+    let mut yielded = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return std::task::Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
 }

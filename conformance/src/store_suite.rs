@@ -118,6 +118,7 @@ pub fn sample() -> Vec<Job> {
         overlap: matins_core::Overlap::Allow(3),
         on_interrupt: matins_core::OnInterrupt::RunAgain,
         on_exhausted: matins_core::OnExhausted::Keep,
+        ..Policy::default()
     };
     nightly.executor = matins_core::ExecutorName::new("cpu").expect("a name");
     let mut plain = job("plain", Some(200));

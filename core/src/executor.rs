@@ -1,16 +1,10 @@
 //! Who does the work: the contract of an executor, and how a run is handed over and comes back.
 
-use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use serde_json::Value;
-
-use crate::{Clock, JobId, Outcome, RunId, Task, TaskContext, TaskError, TaskName, TaskOutput};
+use crate::{Clock, Outcome, RunId, RunReport, RunRequest};
 
 /// Runs what a scheduler hands it.
 ///
@@ -19,12 +13,14 @@ use crate::{Clock, JobId, Outcome, RunId, Task, TaskContext, TaskError, TaskName
 /// * every run that was taken completes exactly once, whatever happens to it: [`Completion`] sees to that even
 ///   where the work is lost;
 /// * a panic of a task is that run's failure, and never the executor's;
+/// * a run whose [`time_limit`](RunRequest::time_limit) has passed since it began is ended as far as the executor can end
+///   it, and reported as [`Outcome::TimedOut`] even where the work goes on;
 /// * dropping an executor leaves no thread or process behind.
 ///
 /// The smallest executor runs everything on the caller's thread:
 ///
 /// ```
-/// use matins_core::{Completion, Executor, Refused, RunRequest, Shutdown};
+/// use matins_core::{Completion, Executor, Refused, RunId, RunRequest, Shutdown};
 ///
 /// struct Inline;
 ///
@@ -34,7 +30,9 @@ use crate::{Clock, JobId, Outcome, RunId, Task, TaskContext, TaskError, TaskName
 ///         Ok(())
 ///     }
 ///
-///     fn shutdown(&mut self, _how: Shutdown) {}
+///     fn shutdown(&mut self, _how: Shutdown) -> Vec<RunId> {
+///         Vec::new()
+///     }
 /// }
 /// ```
 pub trait Executor: Send {
@@ -44,8 +42,9 @@ pub trait Executor: Send {
     /// [`Refusal::Full`] when there is no room, [`Refusal::ShutDown`] after [`shutdown`](Self::shutdown).
     fn submit(&mut self, run: RunRequest, done: Completion) -> Result<(), Refused>;
 
-    /// Takes no more runs, and ends. Calling it again does nothing.
-    fn shutdown(&mut self, how: Shutdown);
+    /// Takes no more runs, and ends; answers with the runs that would not end and were left behind. Calling it again
+    /// does nothing.
+    fn shutdown(&mut self, how: Shutdown) -> Vec<RunId>;
 }
 
 /// How to end what is still running.
@@ -58,104 +57,6 @@ pub enum Shutdown {
     Deadline(Duration),
     /// Cancel at once.
     Now,
-}
-
-/// A run as an executor gets it.
-pub struct RunRequest {
-    /// The run's number in the ledger.
-    pub run: RunId,
-    /// The job.
-    pub job: JobId,
-    /// The name of the task.
-    pub task_name: TaskName,
-    /// The task.
-    pub task: Arc<dyn Task>,
-    /// Its arguments.
-    pub arguments: Value,
-    /// The fire time that the run is for.
-    pub scheduled: DateTime<Utc>,
-    /// 1 for the first attempt at this fire time.
-    pub attempt: u32,
-    /// Set when the run should stop.
-    pub cancel: CancelToken,
-    /// The clock that stamps its beginning and end.
-    pub clock: Arc<dyn Clock>,
-}
-
-impl RunRequest {
-    /// Does the work on this thread, a panic caught, and reports what came of it. A run that was cancelled before
-    /// it began does not begin.
-    pub fn execute(self) -> RunReport {
-        let started = self.clock.now();
-        let report = |outcome, message, output, result| RunReport {
-            run: self.run,
-            started: Some(started),
-            finished: self.clock.now(),
-            outcome,
-            message,
-            output,
-            result,
-        };
-        if self.cancel.is_cancelled() {
-            return report(Outcome::Cancelled, Some("cancelled before it began".to_owned()), None, None);
-        }
-        let context = TaskContext {
-            job: self.job.clone(),
-            run: self.run,
-            scheduled: self.scheduled,
-            started,
-            attempt: self.attempt,
-            cancel: self.cancel.clone(),
-        };
-        match catch_unwind(AssertUnwindSafe(|| self.task.run(&self.arguments, &context))) {
-            Ok(Ok(TaskOutput { result, output })) => report(Outcome::Succeeded, None, output, result),
-            Ok(Err(TaskError { message, output })) => {
-                let outcome = if self.cancel.is_cancelled() { Outcome::Cancelled } else { Outcome::Failed };
-                report(outcome, Some(message), output, None)
-            }
-            Err(panic) => {
-                report(Outcome::Failed, Some(format!("panicked: {}", panic_message(&*panic))), None, None)
-            }
-        }
-    }
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("(a value that is not text)")
-}
-
-impl fmt::Debug for RunRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RunRequest")
-            .field("run", &self.run)
-            .field("job", &self.job)
-            .field("task_name", &self.task_name)
-            .field("scheduled", &self.scheduled)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What came of a run.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RunReport {
-    /// The run.
-    pub run: RunId,
-    /// When the work really began; `None` when it never did.
-    pub started: Option<DateTime<Utc>>,
-    /// When it ended.
-    pub finished: DateTime<Utc>,
-    /// What became of it.
-    pub outcome: Outcome,
-    /// Why, where there is something to say.
-    pub message: Option<String>,
-    /// The tail of what it printed.
-    pub output: Option<String>,
-    /// What it returned.
-    pub result: Option<Value>,
 }
 
 /// Where reports go.
@@ -230,55 +131,4 @@ pub enum Refusal {
     Full,
     /// It was shut down.
     ShutDown,
-}
-
-/// Tells a run that it should stop. Clones are one token.
-#[derive(Clone, Default)]
-pub struct CancelToken(Arc<CancelState>);
-
-#[derive(Default)]
-struct CancelState {
-    cancelled: AtomicBool,
-    callbacks: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
-}
-
-impl CancelToken {
-    /// A token that is not set.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets it. What was registered with [`on_cancel`](Self::on_cancel) is called now, once.
-    pub fn cancel(&self) {
-        let callbacks = {
-            let mut callbacks = self.0.callbacks.lock().unwrap_or_else(PoisonError::into_inner);
-            self.0.cancelled.store(true, Ordering::Release);
-            std::mem::take(&mut *callbacks)
-        };
-        for callback in callbacks {
-            callback();
-        }
-    }
-
-    /// Whether it is set.
-    pub fn is_cancelled(&self) -> bool {
-        self.0.cancelled.load(Ordering::Acquire)
-    }
-
-    /// Calls `callback` when it is set, or now if it is set already. It must not block.
-    pub fn on_cancel(&self, callback: impl FnOnce() + Send + 'static) {
-        let mut callbacks = self.0.callbacks.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.is_cancelled() {
-            drop(callbacks);
-            callback();
-        } else {
-            callbacks.push(Box::new(callback));
-        }
-    }
-}
-
-impl fmt::Debug for CancelToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("CancelToken").field(&self.is_cancelled()).finish()
-    }
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Retry;
+
 /// What a job wants done when it is late, overlaps itself, is interrupted or has no more fire times.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -18,6 +20,13 @@ pub struct Policy {
     pub on_interrupt: OnInterrupt,
     /// What happens to the job when its trigger has no more fire times.
     pub on_exhausted: OnExhausted,
+    /// How long a run may take, from when it begins. `None`, the default: as long as it takes. What can be done about a run
+    /// that takes longer depends on its executor; its outcome is [`TimedOut`](crate::Outcome::TimedOut) with each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_limit: Option<Duration>,
+    /// Whether a run that ended badly is tried again.
+    #[serde(skip_serializing_if = "Retry::is_never")]
+    pub retry: Retry,
 }
 
 /// Which of several fires of one job that are due together runs. The others are recorded as missed.

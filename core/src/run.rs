@@ -107,6 +107,8 @@ pub enum Outcome {
     Succeeded,
     /// The task said that it failed, or panicked, or there is no such task.
     Failed,
+    /// It ran longer than its job allows. Whether the work went on is in the message.
+    TimedOut,
     /// It was cancelled while it ran.
     Cancelled,
     /// It did not run.
@@ -144,9 +146,10 @@ impl MissedReason {
     }
 }
 
-const OUTCOMES: [(Outcome, &str); 9] = [
+const OUTCOMES: [(Outcome, &str); 10] = [
     (Outcome::Succeeded, "succeeded"),
     (Outcome::Failed, "failed"),
+    (Outcome::TimedOut, "timed out"),
     (Outcome::Cancelled, "cancelled"),
     (Outcome::Missed(MissedReason::TooLate), "missed: too late"),
     (Outcome::Missed(MissedReason::Coalesced), "missed: coalesced"),

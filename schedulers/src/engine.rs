@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    CancelToken, Clock, Completion, CompletionSink, Event, ExecutorName, Job, JobId, JobQuery, JobState,
-    JobStore, MissedReason, OnConflict, OnExhausted, Outcome, Run, RunId, RunQuery, RunReport, RunRequest,
+    Clock, Completion, CompletionSink, Event, ExecutorName, Job, JobId, JobQuery, JobState, JobStore,
+    MissedReason, OnConflict, OnExhausted, Outcome, Progress, Run, RunId, RunQuery, RunReport, RunRequest,
     SetAside, Shutdown, StoreError, StoreName, TaskName, TaskRegistry, Transition,
 };
 
@@ -200,6 +200,7 @@ impl Engine {
             _ => None,
         };
         let fires = self.state == State::Running;
+        let may_start = fires || self.state == State::Paused;
         let mut wake_at = stops_at;
         let mut earlier = |instant: Option<DateTime<Utc>>| {
             wake_at = wake_at.into_iter().chain(instant).min();
@@ -207,7 +208,12 @@ impl Engine {
         for slot in &mut self.stores {
             if let Some(failing) = &slot.failing {
                 earlier(Some(failing.retry_at));
-            } else if fires {
+                continue;
+            }
+            if may_start {
+                earlier(slot.live.retries.keys().next().map(|(turn, _)| *turn));
+            }
+            if fires {
                 match slot.store.next_due() {
                     Ok(due) => earlier(due),
                     // The next tick meets the fault too, and announces it.
@@ -237,6 +243,9 @@ impl Engine {
         for report in &slot.reports {
             tick.report(report, store, may_start)?;
         }
+        if may_start == MayStart::Yes {
+            tick.start_retries(store)?;
+        }
         if fires {
             for job in store.due(now, JOBS_PER_TICK)? {
                 tick.due(job);
@@ -250,7 +259,7 @@ impl Engine {
             store.commit(&tick.batch)?;
         }
 
-        let Tick { next_run, jobs, starts, finished, missed, ended, .. } = tick;
+        let Tick { next_run, jobs, retries, begun_retries, starts, finished, missed, ended, .. } = tick;
         slot.next_run = next_run;
         slot.is_known = true;
         slot.reports.clear();
@@ -258,6 +267,8 @@ impl Engine {
             slot.prune_by_age_at = now + PRUNE_BY_AGE_EVERY;
         }
         slot.live.replace(jobs);
+        slot.live.begin_retries(&begun_retries);
+        slot.live.retries.extend(retries);
         for run in &finished {
             slot.live.running.remove(&run.id);
         }
@@ -282,8 +293,9 @@ impl Engine {
     /// A run whose task is not registered has failed; any other is for its executor.
     fn submission(&mut self, index: usize, job: Job, run: Run) -> Option<Submission> {
         let slot = &mut self.stores[index];
-        let cancel = CancelToken::new();
-        slot.live.running.insert(run.id, Running { run: run.clone(), cancel: cancel.clone() });
+        let running = Running::new(run.clone(), &job);
+        let (cancel, log) = (running.cancel.clone(), running.log.clone());
+        slot.live.running.insert(run.id, running);
         let store = slot.name.clone();
         let started = run.clone();
         self.listeners.tell(|| Event::RunStarted { store, run: started });
@@ -302,7 +314,9 @@ impl Engine {
             arguments: job.arguments,
             scheduled: run.fires.first,
             attempt: run.attempt,
+            time_limit: job.policy.time_limit,
             cancel,
+            log,
             clock: self.clock.clone(),
         };
         Some(Submission { executor: job.executor, request, done })
@@ -508,12 +522,16 @@ impl Engine {
         let index = self.store_of(id)?.0;
         let now = self.clock.now();
         let slot = &mut self.stores[index];
-        if let Some(waiting) = slot.live.jobs.get(id).and_then(|runs| runs.waiting.clone()) {
+        let waiting = slot.live.waiting_of(id);
+        if !waiting.is_empty() {
             let mut tick = Tick::new(now, &slot.live, &self.retention, &mut slot.unpruned, slot.next_run);
-            tick.give_up_waiting(waiting);
+            for run in waiting {
+                tick.give_up_waiting(run);
+            }
             slot.store.commit(&tick.batch)?;
             let Tick { jobs, missed, .. } = tick;
             slot.live.replace(jobs);
+            slot.live.retries.retain(|_, run| run.job != *id);
             for run in missed {
                 let store = slot.name.clone();
                 self.listeners.tell(|| Event::RunMissed { store, run });
@@ -557,6 +575,12 @@ impl Engine {
         let (store, job) = (slot.name.clone(), id.clone());
         self.listeners.tell(|| Event::JobResumed { store, job });
         Ok(())
+    }
+
+    pub(crate) fn progress(&self, store: &StoreName, run: RunId) -> Result<Option<Progress>, SchedulerError> {
+        self.check_not_stopped()?;
+        let slot = &self.stores[self.store_index(store)?];
+        Ok(slot.live.running.get(&run).and_then(|running| running.log.last_progress()))
     }
 
     pub(crate) fn get(&mut self, id: &JobId) -> Result<Option<Job>, SchedulerError> {

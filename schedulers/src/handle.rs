@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use matins_core::{
-    IntoTask, Job, JobId, JobQuery, NameError, Run, RunQuery, SetAside, Shutdown, StoreName, TaskRegistry,
+    IntoTask, Job, JobId, JobQuery, NameError, Progress, Run, RunId, RunQuery, SetAside, Shutdown, StoreName,
+    TaskRegistry,
 };
 
 use crate::SchedulerError;
@@ -85,7 +86,16 @@ impl Handle {
         self.shared.engine().runs(store, query)
     }
 
-    /// Removes a job, and gives it back. A run of it that goes on goes on; one that waits is missed.
+    /// How far a run of a store's job has come, where it goes on and its task has said so.
+    ///
+    /// # Errors
+    /// When there is no such store.
+    pub fn progress(&self, store: &StoreName, run: RunId) -> Result<Option<Progress>, SchedulerError> {
+        self.shared.engine().progress(store, run)
+    }
+
+    /// Removes a job, and gives it back. A run of it that goes on goes on; one that waits, be it for an earlier run or
+    /// for another attempt, is missed.
     ///
     /// # Errors
     /// When there is no such job, or its store fails.

@@ -1,13 +1,14 @@
 //! What is going on now: the runs of each job that wait and run, as the store has them too.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use matins_core::{CancelToken, JobId, Run, RunId};
+use chrono::{DateTime, Utc};
+use matins_core::{CancelToken, Job, JobId, Retry, Run, RunId, RunLog};
 
 /// The runs of one job.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct JobRuns {
-    /// Those that run.
+    /// Those that run, and further attempts that wait for their turn.
     pub(crate) running: Vec<RunId>,
     /// The one that waits for them to end.
     pub(crate) waiting: Option<Run>,
@@ -28,13 +29,27 @@ impl JobRuns {
 pub(crate) struct Running {
     pub(crate) run: Run,
     pub(crate) cancel: CancelToken,
+    pub(crate) log: RunLog,
+    /// As the job had it when the run began; `None` where it is never tried again.
+    pub(crate) retry: Option<Retry>,
 }
+
+impl Running {
+    pub(crate) fn new(run: Run, job: &Job) -> Self {
+        let retry = Some(&job.policy.retry).filter(|retry| retry.times > 0).cloned();
+        Self { run, cancel: CancelToken::new(), log: RunLog::default(), retry }
+    }
+}
+
+/// Further attempts that wait for their turn, by when that is.
+pub(crate) type Retries = BTreeMap<(DateTime<Utc>, RunId), Run>;
 
 /// The runs of a store's jobs.
 #[derive(Debug, Default)]
 pub(crate) struct Live {
     pub(crate) jobs: HashMap<JobId, JobRuns>,
     pub(crate) running: HashMap<RunId, Running>,
+    pub(crate) retries: Retries,
 }
 
 impl Live {
@@ -46,6 +61,27 @@ impl Live {
                 self.jobs.insert(id, runs);
             }
         }
+    }
+
+    pub(crate) fn begin_retries(&mut self, turns: &[(DateTime<Utc>, RunId)]) {
+        for turn in turns {
+            self.retries.remove(turn);
+        }
+    }
+
+    /// The runs of a job that were recorded and have not begun.
+    pub(crate) fn waiting_of(&self, job: &JobId) -> Vec<Run> {
+        let waiting = self.jobs.get(job).and_then(|runs| runs.waiting.clone());
+        let retries = self.retries.values().filter(|run| run.job == *job).cloned();
+        waiting.into_iter().chain(retries).collect()
+    }
+
+    /// Whether a run that the store has as unfinished goes on, or waits, here.
+    pub(crate) fn knows(&self, run: &Run) -> bool {
+        let waits = self.jobs.get(&run.job).and_then(|runs| runs.waiting.as_ref());
+        self.running.contains_key(&run.id)
+            || waits.is_some_and(|waiting| waiting.id == run.id)
+            || self.retries.keys().any(|(_, id)| *id == run.id)
     }
 
     /// The job was changed by hand: the next missed fires begin a row of their own.

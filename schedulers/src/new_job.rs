@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use matins_core::{
     Coalesce, ExecutorName, IntoTask, IntoTrigger, JobId, JobState, NameError, OnConflict, OnExhausted,
-    OnInterrupt, Overlap, Policy, StoreName, Task, TaskName, Trigger, TriggerError, Value,
+    OnInterrupt, Overlap, Policy, Retry, StoreName, Task, TaskName, Trigger, TriggerError, Value,
 };
 use serde::Serialize;
 
@@ -148,6 +148,18 @@ impl NewJob {
     /// What happens to the job when its trigger has no more fire times.
     pub fn on_exhausted(mut self, on_exhausted: OnExhausted) -> Self {
         self.policy.on_exhausted = on_exhausted;
+        self
+    }
+
+    /// How long a run may take, from when it begins.
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.policy.time_limit = Some(limit);
+        self
+    }
+
+    /// How often, when, and after what a run that ended badly is tried again.
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.policy.retry = retry;
         self
     }
 

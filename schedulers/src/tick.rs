@@ -4,14 +4,15 @@
 //! leaves all as it was.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
     Coalesce, Job, JobId, JobStore, MissedReason, OnExhausted, OnInterrupt, Outcome, Overlap, Run, RunId,
-    RunQuery, RunReport, StoreError, Stretch, Transition,
+    RunQuery, RunReport, StoreError, Stretch, Transition, round_up_to_microsecond,
 };
 
-use crate::live::{JobRuns, Live};
+use crate::live::{JobRuns, Live, Retries};
 use crate::plan::{Fires, plan};
 use crate::retention::Retention;
 
@@ -25,6 +26,9 @@ pub(crate) struct Tick<'a> {
     pub(crate) batch: Vec<Transition>,
     /// The runs of the jobs that this tick is about, as they will be.
     pub(crate) jobs: HashMap<JobId, JobRuns>,
+    /// Further attempts that wait for their turn, as of this tick, and those whose turn has come.
+    pub(crate) retries: Retries,
+    pub(crate) begun_retries: Vec<(DateTime<Utc>, RunId)>,
     /// To be handed to executors once the batch is committed.
     pub(crate) starts: Vec<(Job, Run)>,
     pub(crate) finished: Vec<Run>,
@@ -48,6 +52,8 @@ impl<'a> Tick<'a> {
             next_run,
             batch: Vec::new(),
             jobs: HashMap::new(),
+            retries: Retries::new(),
+            begun_retries: Vec::new(),
             starts: Vec::new(),
             finished: Vec::new(),
             missed: Vec::new(),
@@ -76,20 +82,48 @@ impl<'a> Tick<'a> {
             result: report.result.clone(),
             ..running.run.clone()
         };
-        self.finish(run, store, may_start)
-    }
-
-    fn finish(&mut self, run: Run, store: &mut dyn JobStore, may_start: MayStart) -> Result<(), StoreError> {
         let id = run.job.clone();
         let runs = self.runs_of(&id);
         runs.running.retain(|running| *running != run.id);
         runs.missed = None;
         self.batch.push(Transition::Finish(run.clone()));
+        if let Some(delay) =
+            running.retry.as_ref().and_then(|retry| retry.after(report.outcome, run.attempt, &id))
+        {
+            self.try_again(&run, report.finished, delay);
+        }
         self.finished.push(run);
         if may_start == MayStart::Yes {
             self.start_waiting(&id, store)?;
         }
         self.end_if_over(&id);
+        Ok(())
+    }
+
+    /// The next attempt waits for its turn, and keeps the place of the one that ended.
+    fn try_again(&mut self, ended: &Run, finished: DateTime<Utc>, delay: Duration) {
+        let run = Run::waiting(self.take_number(), ended.job.clone(), ended.scheduled());
+        let run = Run { attempt: ended.attempt.saturating_add(1), ..run };
+        self.runs_of(&run.job).running.push(run.id);
+        self.record(run.clone());
+        self.retries.insert((later(finished, delay), run.id), run);
+    }
+
+    /// Starts the attempts whose turn has come.
+    pub(crate) fn start_retries(&mut self, store: &mut dyn JobStore) -> Result<(), StoreError> {
+        let live = self.live;
+        for (turn, run) in live.retries.range(..=(self.now, RunId(u64::MAX))) {
+            self.begun_retries.push(*turn);
+            match store.get(&run.job)? {
+                Some(job) => {
+                    let run = Run { started: Some(self.now), ..run.clone() };
+                    let scheduled = run.scheduled();
+                    self.batch.push(Transition::Start { run: run.id, started: run.started, scheduled });
+                    self.starts.push((job, run));
+                }
+                None => self.give_up_waiting(run.clone()),
+            }
+        }
         Ok(())
     }
 
@@ -116,7 +150,9 @@ impl<'a> Tick<'a> {
     pub(crate) fn give_up_waiting(&mut self, waiting: Run) {
         let runs = self.runs_of(&waiting.job);
         runs.running.retain(|running| *running != waiting.id);
-        runs.waiting = None;
+        if runs.waiting.as_ref().is_some_and(|run| run.id == waiting.id) {
+            runs.waiting = None;
+        }
         let outcome = Some(Outcome::Missed(MissedReason::JobRemoved));
         let run = Run { finished: Some(self.now), outcome, ..waiting };
         self.batch.push(Transition::Finish(run.clone()));
@@ -235,12 +271,15 @@ impl<'a> Tick<'a> {
     pub(crate) fn recover(&mut self, store: &mut dyn JobStore) -> Result<(), StoreError> {
         let mut unfinished = store.runs(&RunQuery { unfinished: true, ..RunQuery::default() })?;
         let live = self.live;
-        unfinished.retain(|run| {
-            let waits = live.jobs.get(&run.job).and_then(|runs| runs.waiting.as_ref());
-            !live.running.contains_key(&run.id) && waits.is_none_or(|waiting| waiting.id != run.id)
-        });
+        unfinished.retain(|run| !live.knows(run));
         let (interrupted, waiting): (Vec<Run>, Vec<Run>) =
             unfinished.into_iter().partition(|run| run.started.is_some());
+        let (retries, waiting): (Vec<Run>, Vec<Run>) = waiting.into_iter().partition(|run| run.attempt > 1);
+        for run in retries {
+            let turn = self.turn_of(&run, store)?;
+            self.runs_of(&run.job).running.push(run.id);
+            self.retries.insert((turn, run.id), run);
+        }
         for run in waiting {
             let id = run.job.clone();
             self.runs_of(&id).waiting = Some(run);
@@ -264,6 +303,10 @@ impl<'a> Tick<'a> {
                     self.runs_of(&job.id).running.push(run.id);
                     self.record(run.clone());
                     self.starts.push((job, run));
+                } else if let Some(delay) =
+                    job.policy.retry.after(Outcome::Interrupted, interrupted.attempt, &job.id)
+                {
+                    self.try_again(&interrupted, self.now, delay);
                 }
             }
             self.finished.push(interrupted);
@@ -276,6 +319,18 @@ impl<'a> Tick<'a> {
             self.end_if_over(&id);
         }
         Ok(())
+    }
+
+    /// When a further attempt is to begin that an earlier process has recorded: told from the attempt before it.
+    fn turn_of(&self, run: &Run, store: &mut dyn JobStore) -> Result<DateTime<Utc>, StoreError> {
+        let query = RunQuery { job: Some(run.job.clone()), ..RunQuery::default() };
+        let rows = store.runs(&query)?;
+        let before = |row: &&Run| row.fires == run.fires && row.attempt.saturating_add(1) == run.attempt;
+        let ended = rows.iter().find(before).and_then(|row| Some((row.finished?, row.attempt)));
+        let (Some((finished, attempt)), Some(job)) = (ended, store.get(&run.job)?) else {
+            return Ok(self.now);
+        };
+        Ok(later(finished, job.policy.retry.backoff.delay(attempt, &job.id)))
     }
 
     fn end_if_over(&mut self, id: &JobId) {
@@ -317,6 +372,12 @@ impl<'a> Tick<'a> {
 pub(crate) enum MayStart {
     Yes,
     No,
+}
+
+/// As far off as there are instants, where it would be farther.
+fn later(instant: DateTime<Utc>, delay: Duration) -> DateTime<Utc> {
+    let delay = TimeDelta::from_std(delay).unwrap_or(TimeDelta::MAX);
+    instant.checked_add_signed(delay).map_or(DateTime::<Utc>::MAX_UTC, round_up_to_microsecond)
 }
 
 fn ends_with_its_last_run(job: &Job) -> bool {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_conformance::wrapped::{Fault, WrappedStore};
-use matins_core::{Completion, Event, Executor, Outcome, Refused, RunQuery, RunRequest, Shutdown};
+use matins_core::{Completion, Event, Executor, Outcome, Refused, RunId, RunQuery, RunRequest, Shutdown};
 use matins_scheduler::{BackgroundScheduler, Events, Schedule, SchedulerBuilder, VirtualClock};
 use matins_store_memory::MemoryStore;
 use matins_triggers::{TimeUnits, every};
@@ -23,7 +23,9 @@ impl Executor for Inline {
         Ok(())
     }
 
-    fn shutdown(&mut self, _how: Shutdown) {}
+    fn shutdown(&mut self, _how: Shutdown) -> Vec<RunId> {
+        Vec::new()
+    }
 }
 
 /// A job every ten seconds in a store whose next commits go as the plan says.

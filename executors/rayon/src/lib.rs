@@ -4,8 +4,9 @@
 //! nothing else to do, and no more threads than processors compete. For tasks that mostly wait (for a disk, a server, a
 //! child process) the thread executor is the better one: here a task that waits keeps a processor's thread.
 //!
-//! A thread cannot be stopped from outside. Cancelling a run sets its [`CancelToken`], which long work should look at;
-//! shutting down waits for it only as long as asked.
+//! A thread cannot be stopped from outside. Cancelling a run, or the end of its time limit, sets its [`CancelToken`], which
+//! long work should look at; shutting down waits for it only as long as asked. A run that does not heed its time limit is
+//! reported as timed out after a grace, and left behind: it keeps a thread of the pool until it returns.
 //!
 //! ```
 //! use matins_executor_rayon::RayonExecutor;
@@ -17,12 +18,13 @@
 //! # drop((own, shared));
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use matins_core::{CancelToken, Completion, Executor, Refusal, Refused, RunId, RunRequest, Shutdown};
+use matins_executor_limit::TimeLimits;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 /// Runs that wait for a thread, where nobody says otherwise.
@@ -57,13 +59,14 @@ impl RayonExecutorBuilder {
         self
     }
 
-    /// At most this many runs that wait for a thread. Default: 100,000.
+    /// At most this many runs that wait for a thread: 0 refuses whatever finds no thread, `usize::MAX` is a waiting room
+    /// without end. Default: 100,000.
     pub fn queue(mut self, queue: usize) -> Self {
         self.queue = queue;
         self
     }
 
-    /// How long [`shutdown`](Executor::shutdown) waits for runs that it cancelled; then it leaves them behind.
+    /// How long runs that were cancelled, or are over their time limit, have to return before they are left behind.
     /// Default: 5 seconds.
     pub fn cancel_grace(mut self, grace: Duration) -> Self {
         self.cancel_grace = grace;
@@ -75,7 +78,7 @@ impl RayonExecutorBuilder {
     /// # Errors
     /// When the system starts no threads.
     pub fn build(self) -> Result<RayonExecutor, ThreadPoolBuildError> {
-        let runs = Arc::<Runs>::default();
+        let runs = Runs::new(self.cancel_grace);
         let exits = runs.clone();
         let pool = ThreadPoolBuilder::new()
             .num_threads(self.threads)
@@ -83,17 +86,17 @@ impl RayonExecutorBuilder {
             .exit_handler(move |_| exits.thread_ended())
             .build()?;
         runs.lock().threads = pool.current_num_threads();
-        let room = pool.current_num_threads() + self.queue;
+        let room = pool.current_num_threads().saturating_add(self.queue);
         Ok(RayonExecutor { pool: Some(pool), room, cancel_grace: self.cancel_grace, runs })
     }
 }
 
 /// The runs that were taken and have not ended.
-#[derive(Default)]
 struct Runs {
     state: Mutex<State>,
-    /// A run or a thread ended.
+    /// A run or a thread ended, or a run was left behind.
     ended: Condvar,
+    limits: TimeLimits,
 }
 
 #[derive(Default)]
@@ -103,21 +106,47 @@ struct State {
     occupied: usize,
     /// Threads of an own pool that have not ended.
     threads: usize,
+    /// Runs over their time limit that have been reported, and whose threads are still busy with them.
+    left: HashSet<RunId>,
     closed: bool,
 }
 
+impl State {
+    /// Nothing is waited for any more.
+    fn is_idle(&self) -> bool {
+        self.tokens.len() <= self.left.len()
+    }
+}
+
 impl Runs {
+    fn new(cancel_grace: Duration) -> Arc<Self> {
+        let limits = TimeLimits::new(cancel_grace);
+        Arc::new(Self { state: Mutex::default(), ended: Condvar::new(), limits })
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the pool does with a run.
-    fn execute(&self, run: RunRequest, done: Completion) {
+    fn execute(self: &Arc<Self>, run: RunRequest, done: Completion) {
         let id = run.run;
-        let report = run.execute();
+        let runs = Arc::downgrade(self);
+        let leave = move || runs.upgrade().into_iter().for_each(|runs| runs.leave(id));
+        let ended = self.limits.execute(run, done, leave);
         self.lock().occupied -= 1;
-        done.finish(report);
-        self.lock().tokens.remove(&id);
+        if let Some((report, done)) = ended {
+            done.finish(report);
+        }
+        let mut state = self.lock();
+        state.tokens.remove(&id);
+        state.left.remove(&id);
+        drop(state);
+        self.ended.notify_all();
+    }
+
+    fn leave(&self, run: RunId) {
+        self.lock().left.insert(run);
         self.ended.notify_all();
     }
 
@@ -144,7 +173,7 @@ impl RayonExecutor {
     /// An executor on rayon's global pool, with room for 100,000 runs that wait. Dropping it leaves the pool alone.
     pub fn global() -> Self {
         let room = rayon::current_num_threads() + DEFAULT_QUEUE;
-        Self { pool: None, room, cancel_grace: CANCEL_GRACE, runs: Arc::default() }
+        Self { pool: None, room, cancel_grace: CANCEL_GRACE, runs: Runs::new(CANCEL_GRACE) }
     }
 
     /// An executor with a pool of its own.
@@ -180,9 +209,9 @@ impl Executor for RayonExecutor {
         Ok(())
     }
 
-    fn shutdown(&mut self, how: Shutdown) {
+    fn shutdown(&mut self, how: Shutdown) -> Vec<RunId> {
         self.runs.lock().closed = true;
-        let all_ended = |state: &State| state.tokens.is_empty();
+        let all_ended = State::is_idle;
         let ended = match how {
             Shutdown::Wait => self.runs.wait(None, all_ended),
             Shutdown::Deadline(time) => self.runs.wait(Instant::now().checked_add(time), all_ended),
@@ -198,6 +227,7 @@ impl Executor for RayonExecutor {
                 state.threads == 0 || !state.tokens.is_empty()
             });
         }
+        self.runs.lock().tokens.keys().copied().collect()
     }
 }
 

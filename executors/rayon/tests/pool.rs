@@ -4,8 +4,8 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use matins_core::{
-    CancelToken, Clock, Completion, CompletionSink, Executor, IntoTask, JobId, Outcome, RunId, RunReport,
-    RunRequest, Shutdown, TaskName, Value,
+    Clock, Completion, CompletionSink, Executor, IntoTask, JobId, Outcome, RunId, RunReport, RunRequest,
+    Shutdown, TaskName,
 };
 use matins_executor_rayon::RayonExecutor;
 use matins_scheduler::SystemClock;
@@ -29,17 +29,8 @@ fn run_on(mut executor: RayonExecutor) -> RunReport {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (sender, reports) = mpsc::channel();
     let done = Completion::new(RunId(1), clock.clone(), Arc::new(Sink(sender)));
-    let run = RunRequest {
-        run: RunId(1),
-        job: JobId::new("sum").unwrap(),
-        task_name: TaskName::new("sum").unwrap(),
-        task: sum.into_task(),
-        arguments: Value::Null,
-        scheduled: clock.now(),
-        attempt: 1,
-        cancel: CancelToken::new(),
-        clock,
-    };
+    let (job, name) = (JobId::new("sum").unwrap(), TaskName::new("sum").unwrap());
+    let run = RunRequest::new(RunId(1), job, name, sum.into_task(), clock);
     executor.submit(run, done).unwrap();
     let report = reports.recv_timeout(Duration::from_secs(60)).expect("a report");
     executor.shutdown(Shutdown::Wait);

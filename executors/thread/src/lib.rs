@@ -4,8 +4,9 @@
 //! them busy wait in a queue with a limit of its own; beyond that they are refused, and the scheduler records them as
 //! missed. A panic ends the run, not the thread.
 //!
-//! A thread cannot be stopped from outside. Cancelling a run sets its [`CancelToken`],
-//! which long work should look at; shutting down waits for it only as long as asked.
+//! A thread cannot be stopped from outside. Cancelling a run, or the end of its time limit, sets its [`CancelToken`], which
+//! long work should look at; shutting down waits for it only as long as asked. A run that does not heed its time limit is
+//! reported as timed out after a grace, and left behind: it keeps its thread, one of the limited number, until it returns.
 //!
 //! ```
 //! use matins_executor_thread::ThreadExecutor;
@@ -14,13 +15,14 @@
 //! # drop(executor);
 //! ```
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use matins_core::{CancelToken, Completion, Executor, Refusal, Refused, RunId, RunRequest, Shutdown};
+use matins_executor_limit::TimeLimits;
 
 /// Runs tasks on a pool of threads. See the [crate's page](crate).
 pub struct ThreadExecutor {
@@ -63,7 +65,8 @@ impl ThreadExecutorBuilder {
         self
     }
 
-    /// At most this many runs that wait for a thread. Default: 100,000.
+    /// At most this many runs that wait for a thread: 0 refuses whatever finds no thread, `usize::MAX` is a waiting room
+    /// without end. Default: 100,000.
     pub fn queue(mut self, queue: usize) -> Self {
         self.settings.queue = queue;
         self
@@ -75,7 +78,7 @@ impl ThreadExecutorBuilder {
         self
     }
 
-    /// How long [`shutdown`](Executor::shutdown) waits for runs that it cancelled; then it leaves them behind.
+    /// How long runs that were cancelled, or are over their time limit, have to return before they are left behind.
     /// Default: 5 seconds.
     pub fn cancel_grace(mut self, grace: Duration) -> Self {
         self.settings.cancel_grace = grace;
@@ -84,17 +87,20 @@ impl ThreadExecutorBuilder {
 
     /// The executor. Its threads are started when runs come.
     pub fn build(self) -> ThreadExecutor {
-        ThreadExecutor { pool: Arc::default(), settings: self.settings, threads: Vec::new() }
+        let limits = TimeLimits::new(self.settings.cancel_grace);
+        let pool =
+            Arc::new(Pool { state: Mutex::default(), work: Condvar::new(), ended: Condvar::new(), limits });
+        ThreadExecutor { pool, settings: self.settings, threads: Vec::new() }
     }
 }
 
-#[derive(Default)]
 struct Pool {
     state: Mutex<State>,
     /// A run was queued, or the pool was closed.
     work: Condvar,
-    /// A thread ended.
+    /// A thread ended, or a run was left behind.
     ended: Condvar,
+    limits: TimeLimits,
 }
 
 #[derive(Default)]
@@ -103,6 +109,8 @@ struct State {
     running: HashMap<RunId, CancelToken>,
     threads: usize,
     idle: usize,
+    /// Runs over their time limit that have been reported, and whose threads are still busy with them.
+    left: HashSet<RunId>,
     closed: bool,
 }
 
@@ -112,16 +120,21 @@ impl Pool {
     }
 
     /// What each thread does.
-    fn work(&self, idle_timeout: Duration) {
+    fn work(self: &Arc<Self>, idle_timeout: Duration) {
         let mut state = self.lock();
         loop {
             if let Some((run, done)) = state.queue.pop_front() {
                 let id = run.run;
                 state.running.insert(id, run.cancel.clone());
                 drop(state);
-                done.finish(run.execute());
+                let pool = Arc::downgrade(self);
+                let leave = move || pool.upgrade().into_iter().for_each(|pool| pool.leave(id));
+                if let Some((report, done)) = self.limits.execute(run, done, leave) {
+                    done.finish(report);
+                }
                 state = self.lock();
                 state.running.remove(&id);
+                state.left.remove(&id);
                 continue;
             }
             if state.closed {
@@ -137,6 +150,13 @@ impl Pool {
             }
         }
         state.threads -= 1;
+        self.ended.notify_all();
+    }
+}
+
+impl Pool {
+    fn leave(&self, run: RunId) {
+        self.lock().left.insert(run);
         self.ended.notify_all();
     }
 }
@@ -160,10 +180,10 @@ impl ThreadExecutor {
         started.map(|thread| self.threads.push(thread)).is_ok()
     }
 
-    /// Waits until all threads have ended, at most until `deadline`.
+    /// Waits until all threads have ended but those that were left behind, at most until `deadline`.
     fn wait(&self, deadline: Option<Instant>) -> bool {
         let mut state = self.pool.lock();
-        while state.threads > 0 {
+        while state.threads > state.left.len() {
             state = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
                 Some(Duration::ZERO) => return false,
                 Some(rest) => {
@@ -200,7 +220,7 @@ impl Executor for ThreadExecutor {
         }
         let needs_thread = state.idle <= state.queue.len() && state.threads < self.settings.workers;
         let busy = state.threads - state.idle;
-        let room = self.settings.queue + self.settings.workers.saturating_sub(busy);
+        let room = self.settings.queue.saturating_add(self.settings.workers.saturating_sub(busy));
         if state.queue.len() >= room {
             return Err(Refused { reason: Refusal::Full, done });
         }
@@ -219,7 +239,7 @@ impl Executor for ThreadExecutor {
         Ok(())
     }
 
-    fn shutdown(&mut self, how: Shutdown) {
+    fn shutdown(&mut self, how: Shutdown) -> Vec<RunId> {
         self.pool.lock().closed = true;
         self.pool.work.notify_all();
         let all_ended = match how {
@@ -231,12 +251,14 @@ impl Executor for ThreadExecutor {
             self.cancel_all();
             self.wait(Instant::now().checked_add(self.settings.cancel_grace));
         }
+        let left: Vec<RunId> = self.pool.lock().running.keys().copied().collect();
         for thread in self.threads.drain(..) {
             // One that does not heed its token is left to end by itself; it holds nothing but its run.
-            if self.pool.lock().threads == 0 {
+            if left.is_empty() {
                 let _ = thread.join();
             }
         }
+        left
     }
 }
 

@@ -17,7 +17,6 @@
 //! ```
 
 mod process;
-mod tail;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -8,10 +8,9 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
-use matins_core::{TaskContext, TaskError, TaskOutput, TaskResult};
+use matins_core::{Tail, TaskContext, TaskError, TaskOutput, TaskResult};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use crate::tail::Tail;
 use crate::{Command, Inherit};
 
 /// How long a cancelled command has to end by itself after SIGTERM.
@@ -49,7 +48,7 @@ pub(crate) fn run(command: &Command, context: &TaskContext, tail: usize) -> Task
 
     let _ = output_closed.recv_timeout(OUTPUT_GRACE);
     let tail = kept.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let output = tail.and_then(Tail::into_text);
+    let output = tail.and_then(|mut tail| tail.to_text());
     if status.success() {
         Ok(TaskOutput { result: None, output })
     } else {

@@ -1,19 +1,27 @@
 //! The end of a long text, in bounded memory.
 
-/// Takes any amount of bytes, and keeps the last of them.
-#[derive(Debug)]
-pub(crate) struct Tail {
+/// Takes any amount of bytes, and keeps the last of them: a task that prints for hours costs no more than its tail.
+///
+/// ```
+/// let mut tail = matins_core::Tail::new(5);
+/// tail.push(b"hello, ledger");
+/// assert_eq!(tail.to_text().unwrap(), "[the first 8 bytes are left out]\nedger");
+/// ```
+#[derive(Debug, Clone)]
+pub struct Tail {
     kept: Vec<u8>,
     limit: usize,
     dropped: u64,
 }
 
 impl Tail {
-    pub(crate) fn new(limit: usize) -> Self {
+    /// Keeps the last `limit` bytes.
+    pub fn new(limit: usize) -> Self {
         Self { kept: Vec::new(), limit, dropped: 0 }
     }
 
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
+    /// Takes bytes in.
+    pub fn push(&mut self, bytes: &[u8]) {
         self.kept.extend_from_slice(bytes);
         // Let it grow to twice the limit, so that bytes are moved seldom.
         if self.kept.len() > 2 * self.limit {
@@ -28,7 +36,7 @@ impl Tail {
     }
 
     /// The text kept, with a first line that says what was left out; `None` when there was nothing.
-    pub(crate) fn into_text(mut self) -> Option<String> {
+    pub fn to_text(&mut self) -> Option<String> {
         self.cut();
         // Not to begin within a character.
         let is_inner = |byte: &u8| self.dropped > 0 && byte & 0b1100_0000 == 0b1000_0000;
@@ -51,21 +59,21 @@ mod tests {
         let mut tail = Tail::new(10);
         tail.push(b"hello ");
         tail.push(b"you");
-        assert_eq!(tail.into_text().as_deref(), Some("hello you"));
+        assert_eq!(tail.to_text().as_deref(), Some("hello you"));
 
         let mut tail = Tail::new(10);
         for _ in 0..1_000 {
             tail.push(b"0123456789abcdef");
         }
         assert!(tail.kept.len() <= 20);
-        assert_eq!(tail.into_text().as_deref(), Some("[the first 15990 bytes are left out]\n6789abcdef"));
-        assert_eq!(Tail::new(10).into_text(), None);
+        assert_eq!(tail.to_text().as_deref(), Some("[the first 15990 bytes are left out]\n6789abcdef"));
+        assert_eq!(Tail::new(10).to_text(), None);
     }
 
     #[test]
     fn a_character_is_not_cut_in_two() {
         let mut tail = Tail::new(4);
         tail.push("aaa€bc".as_bytes());
-        assert_eq!(tail.into_text().as_deref(), Some("[the first 6 bytes are left out]\nbc"));
+        assert_eq!(tail.to_text().as_deref(), Some("[the first 6 bytes are left out]\nbc"));
     }
 }

@@ -1,0 +1,193 @@
+//! A run on its way: as an executor gets it, and what comes back.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::{
+    CancelReason, CancelToken, Clock, JobId, Outcome, RunId, RunLog, Task, TaskContext, TaskError, TaskName,
+    TaskOutput, TaskResult,
+};
+
+/// A run as an executor gets it.
+pub struct RunRequest {
+    /// The run's number in the ledger.
+    pub run: RunId,
+    /// The job.
+    pub job: JobId,
+    /// The name of the task.
+    pub task_name: TaskName,
+    /// The task.
+    pub task: Arc<dyn Task>,
+    /// Its arguments.
+    pub arguments: Value,
+    /// The fire time that the run is for.
+    pub scheduled: DateTime<Utc>,
+    /// 1 for the first attempt at this fire time.
+    pub attempt: u32,
+    /// How long it may run, from when it begins; `None` is as long as it takes.
+    pub time_limit: Option<Duration>,
+    /// Set when the run should stop.
+    pub cancel: CancelToken,
+    /// What it says while it goes on.
+    pub log: RunLog,
+    /// The clock that stamps its beginning and end.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl RunRequest {
+    /// The first attempt of a run that is for now, without arguments and without a limit.
+    pub fn new(
+        run: RunId,
+        job: JobId,
+        task_name: TaskName,
+        task: Arc<dyn Task>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            run,
+            job,
+            task_name,
+            task,
+            arguments: Value::Null,
+            scheduled: clock.now(),
+            attempt: 1,
+            time_limit: None,
+            cancel: CancelToken::new(),
+            log: RunLog::default(),
+            clock,
+        }
+    }
+
+    /// Does the work on this thread, a panic caught, and reports what came of it. A run that was cancelled before
+    /// it began does not begin. Nobody watches the time limit here: that is the executor's.
+    pub fn execute(&self) -> RunReport {
+        let started = self.clock.now();
+        if self.cancel.is_cancelled() {
+            return self.not_begun();
+        }
+        let context = self.context(started);
+        let result = catch_unwind(AssertUnwindSafe(|| self.task.run(&self.arguments, &context)));
+        self.report(started, result)
+    }
+
+    /// What its task is told, where it begins at `started`.
+    pub fn context(&self, started: DateTime<Utc>) -> TaskContext {
+        TaskContext {
+            job: self.job.clone(),
+            run: self.run,
+            scheduled: self.scheduled,
+            started,
+            attempt: self.attempt,
+            cancel: self.cancel.clone(),
+            log: self.log.clone(),
+        }
+    }
+
+    /// The report of a task that returned, or panicked. After its time limit it has timed out, whatever it says: it may
+    /// have stopped halfway because it was told to.
+    pub fn report(&self, started: DateTime<Utc>, result: thread::Result<TaskResult>) -> RunReport {
+        let reason = self.cancel.reason();
+        if matches!(reason, Some(CancelReason::TimeLimit(_))) {
+            let output = match result {
+                Ok(Ok(TaskOutput { output, .. }) | Err(TaskError { output, .. })) => output,
+                Err(_) => None,
+            };
+            return RunReport { output: self.log.text_before(output), ..self.stopped(started) };
+        }
+        let (outcome, message, output, value) = match result {
+            Ok(Ok(TaskOutput { result, output })) => (Outcome::Succeeded, None, output, result),
+            Ok(Err(TaskError { message, output })) => {
+                let outcome = if reason.is_some() { Outcome::Cancelled } else { Outcome::Failed };
+                (outcome, Some(message), output, None)
+            }
+            Err(panic) => {
+                let message = format!("panicked: {}", panic_message(&*panic));
+                (Outcome::Failed, Some(message), None, None)
+            }
+        };
+        let mut report = self.ended(Some(started), outcome, message);
+        report.output = self.log.text_before(output);
+        report.result = value;
+        report
+    }
+
+    /// The report of a run that ends because it was told to: cancelled, or timed out.
+    pub fn stopped(&self, started: DateTime<Utc>) -> RunReport {
+        match self.cancel.reason() {
+            Some(CancelReason::TimeLimit(limit)) => {
+                let message = format!("it ran longer than its limit of {limit:?}");
+                self.ended(Some(started), Outcome::TimedOut, Some(message))
+            }
+            _ => self.ended(Some(started), Outcome::Cancelled, Some("cancelled".to_owned())),
+        }
+    }
+
+    /// The report of a run that was cancelled before it began.
+    pub fn not_begun(&self) -> RunReport {
+        let message = "cancelled before it began".to_owned();
+        RunReport { output: None, ..self.ended(None, Outcome::Cancelled, Some(message)) }
+    }
+
+    /// The report of a run that ends now, with what it has said so far.
+    pub fn ended(
+        &self,
+        started: Option<DateTime<Utc>>,
+        outcome: Outcome,
+        message: Option<String>,
+    ) -> RunReport {
+        RunReport {
+            run: self.run,
+            started,
+            finished: self.clock.now(),
+            outcome,
+            message,
+            output: self.log.text_before(None),
+            result: None,
+        }
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(a value that is not text)")
+}
+
+impl fmt::Debug for RunRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunRequest")
+            .field("run", &self.run)
+            .field("job", &self.job)
+            .field("task_name", &self.task_name)
+            .field("scheduled", &self.scheduled)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunReport {
+    /// The run.
+    pub run: RunId,
+    /// When the work really began; `None` when it never did.
+    pub started: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub finished: DateTime<Utc>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why, where there is something to say.
+    pub message: Option<String>,
+    /// The tail of what it printed and logged.
+    pub output: Option<String>,
+    /// What it returned.
+    pub result: Option<Value>,
+}

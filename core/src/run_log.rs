@@ -1,0 +1,123 @@
+//! What a run says while it goes on: lines, and how far it has come.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::Tail;
+
+/// How much of what a run logs is kept, in bytes.
+const KEPT: usize = 8 * 1024;
+
+/// What a run says while it goes on: its last 8 KiB of lines, and how far it has come. Both end in the ledger as the run's
+/// output. Clones are one log.
+///
+/// ```
+/// use matins_core::{Progress, RunLog};
+///
+/// let log = RunLog::default();
+/// log.line("copying");
+/// log.progress(Progress { done: 3, total: 10 });
+/// assert_eq!(log.text_before(None).unwrap(), "copying\nprogress: 3 of 10");
+/// ```
+#[derive(Clone, Default)]
+pub struct RunLog(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    forward: Option<Box<dyn Fn(RunNote) + Send + Sync>>,
+}
+
+#[derive(Default)]
+struct State {
+    lines: Option<Tail>,
+    progress: Option<Progress>,
+}
+
+/// One thing that a run says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RunNote {
+    /// A line of text.
+    Line(String),
+    /// How far it has come.
+    Progress(Progress),
+}
+
+/// How far a run has come, in whatever it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// So much is done.
+    pub done: u64,
+    /// Of so much in all.
+    pub total: u64,
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.done, self.total)
+    }
+}
+
+impl RunLog {
+    /// A log that keeps nothing and hands each note on, for a run whose ledger is elsewhere.
+    pub fn forwarding(to: impl Fn(RunNote) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Shared { state: Mutex::default(), forward: Some(Box::new(to)) }))
+    }
+
+    /// Takes a note of either kind.
+    pub fn note(&self, note: RunNote) {
+        if let Some(forward) = &self.0.forward {
+            return forward(note);
+        }
+        let mut state = self.lock();
+        match note {
+            RunNote::Line(line) => {
+                let lines = state.lines.get_or_insert_with(|| Tail::new(KEPT));
+                lines.push(line.as_bytes());
+                lines.push(b"\n");
+            }
+            RunNote::Progress(progress) => state.progress = Some(progress),
+        }
+    }
+
+    /// Says a line.
+    pub fn line(&self, line: impl fmt::Display) {
+        self.note(RunNote::Line(line.to_string()));
+    }
+
+    /// Says how far the run has come; the last word counts.
+    pub fn progress(&self, progress: Progress) {
+        self.note(RunNote::Progress(progress));
+    }
+
+    /// How far the run has come, where it has said so.
+    pub fn last_progress(&self) -> Option<Progress> {
+        self.lock().progress
+    }
+
+    /// All that is kept, with `output` behind it; `None` when there is nothing.
+    pub fn text_before(&self, output: Option<String>) -> Option<String> {
+        let mut state = self.lock();
+        let lines = state.lines.as_mut().and_then(Tail::to_text);
+        let progress = state.progress.map(|progress| format!("progress: {progress}"));
+        if lines.is_none() && progress.is_none() {
+            return output;
+        }
+        let parts = [lines.map(|lines| lines.trim_end().to_owned()), progress, output];
+        Some(parts.into_iter().flatten().collect::<Vec<_>>().join("\n"))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for RunLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RunLog").field("progress", &self.last_progress()).finish_non_exhaustive()
+    }
+}

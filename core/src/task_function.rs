@@ -1,0 +1,299 @@
+//! Functions and closures as tasks.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{Task, TaskContext, TaskError, TaskFuture, TaskOutput, TaskResult};
+
+/// What a function that serves as a task may return: nothing, or a `Result` whose value serde can save and whose error
+/// can be shown. The value goes into the ledger as the run's result, the error as its message.
+pub trait IntoTaskResult {
+    /// The result in the ledger's form.
+    ///
+    /// # Errors
+    /// The function's own error, or that its value cannot be saved as JSON.
+    fn into_task_result(self) -> TaskResult;
+}
+
+impl IntoTaskResult for () {
+    fn into_task_result(self) -> TaskResult {
+        Ok(TaskOutput::default())
+    }
+}
+
+impl<T: Serialize, E: fmt::Display> IntoTaskResult for Result<T, E> {
+    fn into_task_result(self) -> TaskResult {
+        let value = self.map_err(|error| TaskError::new(error.to_string()))?;
+        match serde_json::to_value(value) {
+            Ok(Value::Null) => Ok(TaskOutput::default()),
+            Ok(value) => Ok(TaskOutput { result: Some(value), output: None }),
+            Err(error) => Err(TaskError::new(format!("the task's result cannot be saved as JSON: {error}"))),
+        }
+    }
+}
+
+/// Anything that can be registered as a task, where serde can read `A` from the job's arguments:
+///
+/// * functions and closures of the forms `fn()`, `fn(A)` and `fn(A, &TaskContext)`;
+/// * async ones of the forms `async fn()`, `async fn(A)` and `async fn(A, TaskContext)`, whose context is their own;
+/// * every [`Task`].
+///
+/// `Form` only tells the forms apart; it is never written.
+///
+/// ```
+/// use matins_core::{IntoTask, TaskContext};
+/// use serde::Deserialize;
+///
+/// #[derive(Deserialize)]
+/// struct Mail { to: String }
+///
+/// fn send(mail: Mail, context: &TaskContext) -> Result<String, std::io::Error> {
+///     Ok(format!("{} was told at {}", mail.to, context.scheduled))
+/// }
+/// let task = send.into_task();
+/// assert!(task.check(&serde_json::json!({"to": "ada"})).is_ok());
+/// assert_eq!(task.check(&serde_json::json!({})).unwrap_err(), "missing field `to`");
+///
+/// let _ = (|| println!("no arguments")).into_task();
+/// let _ = (|n: u32| println!("{n}")).into_task();
+/// let _ = (async |n: u32| println!("{n}, later")).into_task();
+/// ```
+pub trait IntoTask<Form> {
+    /// The task.
+    fn into_task(self) -> Arc<dyn Task>;
+}
+
+/// The forms of functions that [`IntoTask`] takes.
+mod form {
+    /// `fn()`
+    #[derive(Debug)]
+    pub struct NoArguments;
+    /// `fn(A)`
+    #[derive(Debug)]
+    pub struct Arguments<A>(std::marker::PhantomData<A>);
+    /// `fn(A, &TaskContext)`
+    #[derive(Debug)]
+    pub struct ArgumentsAndContext<A>(std::marker::PhantomData<A>);
+    /// `async fn()`
+    #[derive(Debug)]
+    pub struct Async;
+    /// `async fn(A)`
+    #[derive(Debug)]
+    pub struct AsyncArguments<A>(std::marker::PhantomData<A>);
+    /// `async fn(A, TaskContext)`
+    #[derive(Debug)]
+    pub struct AsyncArgumentsAndContext<A>(std::marker::PhantomData<A>);
+    /// A type that is a task by itself.
+    #[derive(Debug)]
+    pub struct Itself;
+}
+
+struct Function<F, Form> {
+    function: F,
+    form: PhantomData<fn() -> Form>,
+}
+
+impl<T: Task + 'static> IntoTask<form::Itself> for T {
+    fn into_task(self) -> Arc<dyn Task> {
+        Arc::new(self)
+    }
+}
+
+impl IntoTask<form::Itself> for Arc<dyn Task> {
+    fn into_task(self) -> Arc<dyn Task> {
+        self
+    }
+}
+
+macro_rules! function_task {
+    ([$($generic:ident: $bound:path),*], $form:ty, ($($parameter:ty),*), $call:expr, $check:expr) => {
+        impl<F, R, $($generic),*> IntoTask<$form> for F
+        where
+            F: Fn($($parameter),*) -> R + Send + Sync + 'static,
+            R: IntoTaskResult,
+            $($generic: $bound + 'static),*
+        {
+            fn into_task(self) -> Arc<dyn Task> {
+                Arc::new(Function::<F, $form> { function: self, form: PhantomData })
+            }
+        }
+
+        impl<F, R, $($generic),*> Task for Function<F, $form>
+        where
+            F: Fn($($parameter),*) -> R + Send + Sync + 'static,
+            R: IntoTaskResult,
+            $($generic: $bound + 'static),*
+        {
+            fn run(&self, arguments: &Value, context: &TaskContext) -> TaskResult {
+                let call: fn(&F, &Value, &TaskContext) -> Result<R, TaskError> = $call;
+                call(&self.function, arguments, context)?.into_task_result()
+            }
+
+            fn check(&self, arguments: &Value) -> Result<(), String> {
+                let check: fn(&Value) -> Result<(), String> = $check;
+                check(arguments)
+            }
+        }
+    };
+}
+
+fn read<A: DeserializeOwned>(arguments: &Value) -> Result<A, String> {
+    A::deserialize(arguments).map_err(|error| error.to_string())
+}
+
+fn read_for_run<A: DeserializeOwned>(arguments: &Value) -> Result<A, TaskError> {
+    read(arguments).map_err(|error| TaskError::new(format!("the arguments {arguments} do not fit: {error}")))
+}
+
+fn check_none(arguments: &Value) -> Result<(), String> {
+    match arguments {
+        Value::Null => Ok(()),
+        other => Err(format!("it takes no arguments, but was given {other}")),
+    }
+}
+
+fn check<A: DeserializeOwned>(arguments: &Value) -> Result<(), String> {
+    read::<A>(arguments).map(drop)
+}
+
+function_task!([], form::NoArguments, (), |function, _, _| Ok(function()), check_none);
+function_task!(
+    [A: DeserializeOwned],
+    form::Arguments<A>,
+    (A),
+    |function, arguments, _| Ok(function(read_for_run(arguments)?)),
+    check::<A>
+);
+function_task!(
+    [A: DeserializeOwned],
+    form::ArgumentsAndContext<A>,
+    (A, &TaskContext),
+    |function, arguments, context| Ok(function(read_for_run(arguments)?, context)),
+    check::<A>
+);
+
+macro_rules! async_function_task {
+    ([$($generic:ident: $bound:path),*], $form:ty, ($($parameter:ty),*), $call:expr, $check:expr) => {
+        impl<F, U, R, $($generic),*> IntoTask<$form> for F
+        where
+            F: Fn($($parameter),*) -> U + Send + Sync + 'static,
+            U: Future<Output = R> + Send + 'static,
+            R: IntoTaskResult,
+            $($generic: $bound + 'static),*
+        {
+            fn into_task(self) -> Arc<dyn Task> {
+                Arc::new(Function::<F, $form> { function: self, form: PhantomData })
+            }
+        }
+
+        impl<F, U, R, $($generic),*> Task for Function<F, $form>
+        where
+            F: Fn($($parameter),*) -> U + Send + Sync + 'static,
+            U: Future<Output = R> + Send + 'static,
+            R: IntoTaskResult,
+            $($generic: $bound + 'static),*
+        {
+            fn run(&self, arguments: &Value, context: &TaskContext) -> TaskResult {
+                let call: fn(&F, &Value, &TaskContext) -> Result<U, TaskError> = $call;
+                block_on(call(&self.function, arguments, context)?).into_task_result()
+            }
+
+            fn future(&self, arguments: &Value, context: &TaskContext) -> Option<TaskFuture> {
+                let call: fn(&F, &Value, &TaskContext) -> Result<U, TaskError> = $call;
+                let future = call(&self.function, arguments, context);
+                Some(Box::pin(async move { future?.await.into_task_result() }))
+            }
+
+            fn check(&self, arguments: &Value) -> Result<(), String> {
+                $check(arguments)
+            }
+        }
+    };
+}
+
+async_function_task!([], form::Async, (), |function, _, _| Ok(function()), check_none);
+async_function_task!(
+    [A: DeserializeOwned],
+    form::AsyncArguments<A>,
+    (A),
+    |function, arguments, _| Ok(function(read_for_run(arguments)?)),
+    check::<A>
+);
+async_function_task!(
+    [A: DeserializeOwned],
+    form::AsyncArgumentsAndContext<A>,
+    (A, TaskContext),
+    |function, arguments, context| Ok(function(read_for_run(arguments)?, context.clone())),
+    check::<A>
+);
+
+/// Drives a future on this thread, which sleeps while there is nothing to do.
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CancelToken, JobId, RunId, RunLog};
+    use chrono::DateTime;
+    use serde_json::json;
+
+    fn context() -> TaskContext {
+        let epoch = DateTime::UNIX_EPOCH;
+        let job = JobId::new("job").unwrap();
+        let (cancel, log) = (CancelToken::new(), RunLog::default());
+        TaskContext { job, run: RunId(1), scheduled: epoch, started: epoch, attempt: 1, cancel, log }
+    }
+
+    #[test]
+    fn an_async_function_is_a_task_that_runs_as_a_future_or_on_a_thread() {
+        let task = (async |n: u32, context: TaskContext| {
+            let (sender, receiver) = std::sync::mpsc::channel();
+            thread::spawn(move || sender.send(n).unwrap());
+            std::future::poll_fn(move |context| {
+                context.waker().wake_by_ref();
+                if receiver.try_recv().is_ok() { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+            context.log("waited");
+            Ok::<_, String>(n + 1)
+        })
+        .into_task();
+        let context = context();
+        assert_eq!(task.run(&json!(3), &context).unwrap().result, Some(json!(4)));
+        let future = task.future(&json!(4), &context).unwrap();
+        assert_eq!(block_on(future).unwrap().result, Some(json!(5)));
+        assert_eq!(context.log.text_before(None).unwrap(), "waited\nwaited");
+        assert!(task.check(&json!("three")).is_err());
+    }
+
+    #[test]
+    fn a_blocking_function_is_no_future() {
+        assert!((|| ()).into_task().future(&Value::Null, &context()).is_none());
+    }
+}

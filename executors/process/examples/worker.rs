@@ -1,0 +1,129 @@
+//! The program that this crate's tests start as a worker. It does what no task should do.
+
+use std::fs::OpenOptions;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::process::{self, Command};
+use std::sync::Arc;
+use std::thread;
+
+use matins_core::{
+    Clock, Completion, CompletionSink, Executor, IntoTask, JobId, NameError, RunId, RunReport, RunRequest,
+    TaskName, TaskRegistry,
+};
+use matins_executor_process::{ProcessExecutor, serve_if_worker};
+use matins_scheduler::SystemClock;
+use rustix::process::{Signal, getpid, kill_process};
+
+fn main() {
+    if std::env::args().nth(1).as_deref() == Some("deaf") {
+        println!("this program knows nothing of workers");
+        return;
+    }
+    serve_if_worker(register);
+    if let Some(socket) = std::env::args().nth(2) {
+        return be_master(socket);
+    }
+    eprintln!("this is no worker");
+    process::exit(3);
+}
+
+/// Has a worker hang, and waits to be killed.
+fn be_master(socket: String) {
+    let mut executor = ProcessExecutor::new().expect("an executor");
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let name = "hang with a grandchild";
+    let (job, task) = (JobId::new(name).expect("an id"), TaskName::new(name).expect("a name"));
+    let request = RunRequest::new(RunId(1), job, task, (|| ()).into_task(), clock.clone());
+    let request = RunRequest { arguments: socket.into(), ..request };
+    executor.submit(request, Completion::new(RunId(1), clock, Arc::new(Nowhere))).expect("room");
+    loop {
+        thread::park();
+    }
+}
+
+struct Nowhere;
+
+impl CompletionSink for Nowhere {
+    fn completed(&self, _report: RunReport) {}
+}
+
+fn register(tasks: &TaskRegistry) -> Result<(), NameError> {
+    matins_conformance::executor_suite::register(tasks)?;
+    tasks.register("pid", || Ok::<_, String>(process::id()))?;
+    tasks.register("exit", exit)?;
+    tasks.register("abort", abort)?;
+    tasks.register("kill itself", || {
+        kill_process(getpid(), Signal::KILL).map_err(|error| error.to_string())
+    })?;
+    tasks.register("write garbage", write_garbage)?;
+    tasks.register("close its pipes", close_pipes)?;
+    tasks.register("print", print)?;
+    tasks.register("hang with a grandchild", hang_with_a_grandchild)?;
+    tasks.register("need memory", |bytes: usize| {
+        let memory = vec![1_u8; bytes];
+        Ok::<_, String>(memory.iter().map(|byte| u64::from(*byte)).sum::<u64>())
+    })?;
+    tasks.register("burn", burn)?;
+    tasks.register("read", || {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map(|_| text)
+    })
+}
+
+fn exit(status: i32) {
+    process::exit(status)
+}
+
+fn abort() {
+    process::abort()
+}
+
+fn burn() {
+    loop {
+        std::hint::black_box(0);
+    }
+}
+
+/// Into every pipe that this process has.
+fn write_garbage() {
+    for descriptor in 3..64 {
+        let path = format!("/proc/self/fd/{descriptor}");
+        if let Ok(mut file) = OpenOptions::new().write(true).open(path) {
+            let _ = file.write_all(b"what is this?");
+        }
+    }
+    thread::park();
+}
+
+fn close_pipes() {
+    for descriptor in 0..64 {
+        let _ = nix::unistd::close(descriptor);
+    }
+    loop {
+        thread::park();
+    }
+}
+
+fn print(bytes: usize) {
+    let line = "x".repeat(99);
+    let mut out = std::io::stdout().lock();
+    for _ in 0..bytes / 100 {
+        let _ = writeln!(out, "{line}");
+    }
+    eprintln!("the end");
+}
+
+/// Starts a process that heeds no SIGTERM and holds the socket as this one does, and waits for ever.
+fn hang_with_a_grandchild(socket: String) -> Result<(), std::io::Error> {
+    let stream = UnixStream::connect(socket)?;
+    let held = stream.try_clone()?;
+    Command::new("sh")
+        .args(["-c", "trap '' TERM; exec sleep 3600"])
+        .stdin(std::os::fd::OwnedFd::from(held))
+        .spawn()?;
+    (&stream).write_all(b"!")?;
+    loop {
+        thread::park();
+    }
+}

@@ -1,0 +1,290 @@
+//! The master's side of one worker: started, told what to run, listened to, killed.
+
+use std::ffi::OsString;
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use matins_core::{CancelReason, Outcome, Tail, TaskContext, TaskError, TaskOutput, TaskResult};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, FdFlags, fcntl_setfd, ioctl_fionbio};
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::frame::{self, Done, FromWorker, Incoming, RunFrame};
+use crate::worker::{ORDERS, Orders};
+
+/// How workers are started, and what they may.
+#[derive(Debug, Clone)]
+pub(crate) struct Terms {
+    pub(crate) program: PathBuf,
+    pub(crate) arguments: Vec<OsString>,
+    pub(crate) start_timeout: Duration,
+    pub(crate) kill_grace: Duration,
+    pub(crate) memory: Option<u64>,
+    pub(crate) cpu_time: Option<Duration>,
+    pub(crate) output: usize,
+}
+
+/// A worker that is ready for a run, or at one.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    child: Child,
+    requests: ChildStdin,
+    replies: ChildStdout,
+    incoming: Incoming,
+    /// What its tasks print; `None` once it has closed that pipe.
+    printed: Option<ChildStderr>,
+    control: PipeWriter,
+    /// Rung when its run is cancelled.
+    bell: (PipeReader, Arc<PipeWriter>),
+    buffer: Vec<u8>,
+    pub(crate) runs: u64,
+}
+
+/// How it went with a run that a worker was given.
+pub(crate) enum Exchange {
+    /// The worker has done with it, and is ready for another.
+    Over(TaskResult),
+    /// The worker is of no use any more.
+    Lost(TaskError),
+    /// It was of no use before: the run has not begun.
+    NotBegun,
+}
+
+impl Worker {
+    pub(crate) fn start(terms: &Terms) -> io::Result<Self> {
+        // Two workers started at once would inherit each other's end.
+        static STARTING: Mutex<()> = Mutex::new(());
+        let (told, control) = io::pipe()?;
+        let orders = Orders {
+            master: std::process::id() as i32,
+            control: told.as_raw_fd(),
+            memory: terms.memory,
+            cpu_time: terms.cpu_time,
+        };
+        let mut command = Command::new(&terms.program);
+        command.args(&terms.arguments).env(ORDERS, serde_json::to_string(&orders)?).process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = {
+            let _one_at_a_time = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+            fcntl_setfd(&told, FdFlags::empty())?;
+            let child = command.spawn();
+            drop(told);
+            child?
+        };
+        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (Some(requests), Some(replies), Some(printed)) = pipes else {
+            return Err(io::Error::other("its pipes are missing"));
+        };
+        ioctl_fionbio(&printed, true)?;
+        let printed = Some(printed);
+        let (hears, rings) = io::pipe()?;
+        ioctl_fionbio(&hears, true)?;
+        let bell = (hears, Arc::new(rings));
+        let (incoming, buffer) = (Incoming::default(), Vec::new());
+        let mut worker = Self { child, requests, replies, incoming, printed, control, bell, buffer, runs: 0 };
+        worker.wait_for_hello(terms)?;
+        Ok(worker)
+    }
+
+    fn wait_for_hello(&mut self, terms: &Terms) -> io::Result<()> {
+        let until = Instant::now().checked_add(terms.start_timeout);
+        let mut output = Tail::new(terms.output);
+        let found = loop {
+            match self.incoming.next::<FromWorker>() {
+                Ok(Some(FromWorker::Hello)) => return Ok(()),
+                Ok(None) => {}
+                Ok(Some(_)) | Err(_) => break "it wrote something else".to_owned(),
+            }
+            let ready = self.wait(until)?;
+            if ready.printed {
+                self.take_printed(&mut output);
+            }
+            if ready.replies && self.incoming.read_from(&mut self.replies)? == 0 {
+                break self.end();
+            }
+            if ready.is_late {
+                break format!("it said nothing for {:?}", terms.start_timeout);
+            }
+        };
+        self.take_printed(&mut output);
+        let printed =
+            output.to_text().map_or(String::new(), |text| format!("; it printed: {}", text.trim_end()));
+        Err(io::Error::other(format!(
+            "{} was started as a worker, and did not say that it is one: {found}. Call \
+             matins_executor_process::serve_if_worker first in its main{printed}",
+            terms.program.display(),
+        )))
+    }
+
+    /// Has it do a run, and waits for the end.
+    pub(crate) fn exchange(
+        &mut self,
+        run: &RunFrame,
+        context: &TaskContext,
+        time_limit: Option<Duration>,
+        terms: &Terms,
+    ) -> Exchange {
+        if let Err(error) = frame::write(&self.requests, &mut self.buffer, run) {
+            return match error.kind() {
+                io::ErrorKind::InvalidInput => Exchange::Over(Err(TaskError::new(error.to_string()))),
+                _ => Exchange::NotBegun,
+            };
+        }
+        self.runs += 1;
+        let bell = self.bell.1.clone();
+        context.cancel.on_cancel(move || {
+            let _ = (&*bell).write_all(b"!");
+        });
+        let limit_at = time_limit.and_then(|limit| Instant::now().checked_add(limit));
+        let mut kill_at = None;
+        let mut output = Tail::new(terms.output);
+        loop {
+            match self.incoming.next::<FromWorker>() {
+                Ok(Some(FromWorker::Note(note))) => {
+                    context.log.note(note);
+                    continue;
+                }
+                Ok(Some(FromWorker::Done(done))) => {
+                    self.take_printed(&mut output);
+                    return Exchange::Over(result(done, &mut output));
+                }
+                Ok(Some(FromWorker::Hello)) => return self.lost("the worker said hello again", output),
+                Err(error) => return self.lost(&format!("the worker wrote garbage: {error}"), output),
+                Ok(None) => {}
+            }
+            let ready = match self.wait(kill_at.or(limit_at)) {
+                Ok(ready) => ready,
+                Err(error) => {
+                    return self.lost(&format!("the worker cannot be listened to: {error}"), output);
+                }
+            };
+            if ready.printed {
+                self.take_printed(&mut output);
+            }
+            if ready.replies {
+                match self.incoming.read_from(&mut self.replies) {
+                    Ok(0) => {
+                        let end = self.end();
+                        return self.lost(&format!("the worker ended before the run did: {end}"), output);
+                    }
+                    Ok(_) => {}
+                    Err(error) => return self.lost(&format!("the worker cannot be read: {error}"), output),
+                }
+            }
+            if ready.is_late {
+                if kill_at.is_some() {
+                    return self.lost(
+                        "the worker was killed, since the run did not stop when it was told to",
+                        output,
+                    );
+                }
+                if let Some(limit) = time_limit {
+                    context.cancel.cancel_because(CancelReason::TimeLimit(limit));
+                }
+            }
+            if kill_at.is_none() && context.cancel.is_cancelled() {
+                // One that cannot be told is killed all the same.
+                let _ = self.control.write_all(b"!");
+                kill_at = Some(Instant::now() + terms.kill_grace);
+            }
+        }
+    }
+
+    /// Waits for something to happen, at most until an instant.
+    fn wait(&self, until: Option<Instant>) -> io::Result<Ready> {
+        loop {
+            let rest = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let timeout = rest.and_then(|rest| Timespec::try_from(rest).ok());
+            let mut watched = vec![
+                PollFd::from_borrowed_fd(self.replies.as_fd(), PollFlags::IN),
+                PollFd::from_borrowed_fd(self.bell.0.as_fd(), PollFlags::IN),
+            ];
+            watched.extend(
+                self.printed.as_ref().map(|pipe| PollFd::from_borrowed_fd(pipe.as_fd(), PollFlags::IN)),
+            );
+            match poll(&mut watched, timeout.as_ref()) {
+                Err(Errno::INTR) => continue,
+                other => other?,
+            };
+            let has_come =
+                |number: usize| watched.get(number).is_some_and(|watched| !watched.revents().is_empty());
+            let (replies, bell, printed) = (has_come(0), has_come(1), has_come(2));
+            if bell {
+                let mut rung = [0; 64];
+                let _ = (&self.bell.0).read(&mut rung);
+            }
+            let is_late = rest.is_some_and(|rest| rest.is_zero());
+            if replies || printed || bell || is_late {
+                return Ok(Ready { replies, printed, is_late });
+            }
+        }
+    }
+
+    /// Takes in what was printed and not read yet.
+    fn take_printed(&mut self, output: &mut Tail) {
+        let Some(pipe) = &mut self.printed else { return };
+        let mut piece = [0; 16 << 10];
+        // Not for ever, from one that prints faster than this reads.
+        for _ in 0..64 {
+            match pipe.read(&mut piece) {
+                Ok(0) => {
+                    self.printed = None;
+                    return;
+                }
+                Ok(count) => output.push(&piece[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                _ => return,
+            }
+        }
+    }
+
+    fn lost(&mut self, what: &str, mut output: Tail) -> Exchange {
+        self.end();
+        self.take_printed(&mut output);
+        Exchange::Lost(TaskError { message: what.to_owned(), output: output.to_text() })
+    }
+
+    /// Ends it with all that its tasks have started; how it ended, in words.
+    fn end(&mut self) -> String {
+        // It was about to end already, or has only closed its pipe. Not reaped yet, so that its number is no stranger's.
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+        match self.child.wait().map(|status| (status.code(), status.signal())) {
+            Ok((Some(code), _)) => format!("it exited with status {code}"),
+            Ok((_, Some(9))) => {
+                "it was killed by signal 9, or closed its pipe and was killed for that".to_owned()
+            }
+            Ok((_, Some(signal))) => format!("it was killed by signal {signal}"),
+            Ok(_) => "it ended".to_owned(),
+            Err(error) => format!("it cannot be waited for: {error}"),
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// What has happened.
+struct Ready {
+    replies: bool,
+    printed: bool,
+    is_late: bool,
+}
+
+/// What a worker says came of a run, with what its task printed.
+fn result(done: Done, printed: &mut Tail) -> TaskResult {
+    let Done { outcome, message, output, result } = done;
+    let parts: Vec<String> = output.into_iter().chain(printed.to_text()).collect();
+    let output = (!parts.is_empty()).then(|| parts.join("\n"));
+    match outcome {
+        Outcome::Succeeded => Ok(TaskOutput { result, output }),
+        _ => Err(TaskError { message: message.unwrap_or_default(), output }),
+    }
+}

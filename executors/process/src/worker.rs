@@ -1,0 +1,190 @@
+//! The worker's side: a process that does what it is told, one run after the other, until its master ends.
+
+use std::convert::Infallible;
+use std::env;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::process;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use matins_core::{CancelToken, Clock, NameError, Outcome, RunLog, RunReport, RunRequest, TaskRegistry};
+use rustix::fs::OFlags;
+use rustix::process::{Resource, Rlimit, Signal, getppid, getrlimit, kill_current_process_group, setrlimit};
+use rustix::stdio::{dup2_stdin, dup2_stdout, stderr, stdin, stdout};
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+
+use crate::frame::{self, Done, FromWorker, Incoming, RunFrame};
+
+/// Where a worker finds what it is to know: [`Orders`] as JSON.
+pub(crate) const ORDERS: &str = "MATINS_WORKER";
+
+/// What a worker is told when it is started.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Orders {
+    /// Its master's process, so that a program which a task starts does not take the orders for its own.
+    pub(crate) master: i32,
+    /// The descriptor over which it is told to cancel; it closes when the master ends.
+    pub(crate) control: i32,
+    /// Address space, in bytes.
+    pub(crate) memory: Option<u64>,
+    /// Processor time of each run.
+    pub(crate) cpu_time: Option<Duration>,
+}
+
+impl Orders {
+    /// Those that this process was started with, if it was started as a worker.
+    pub(crate) fn of_this_process() -> Option<Self> {
+        let orders: Self = serde_json::from_str(&env::var(ORDERS).ok()?).ok()?;
+        getppid().is_some_and(|parent| parent.as_raw_pid() == orders.master).then_some(orders)
+    }
+}
+
+/// Makes this process a worker if it was started as one; call it first in `main`. In a worker it does not return; in any
+/// other process it does nothing, and does not call `register`, which registers the tasks that workers can run.
+///
+/// ```
+/// use matins_executor_process::serve_if_worker;
+///
+/// fn main() {
+///     serve_if_worker(|tasks| tasks.register("greet", |name: String| println!("good morning, {name}")));
+///     // The program goes on as usual.
+/// }
+/// ```
+///
+/// In a worker, what a task prints is kept as the run's output, and its standard input is empty.
+pub fn serve_if_worker(register: impl FnOnce(&TaskRegistry) -> Result<(), NameError>) {
+    let Some(orders) = Orders::of_this_process() else { return };
+    let tasks = TaskRegistry::default();
+    let error = match register(&tasks) {
+        Ok(()) => serve(orders, &tasks).to_string(),
+        Err(error) => error.to_string(),
+    };
+    eprintln!("this worker ends: {error}");
+    process::exit(1);
+}
+
+/// Serves until something is wrong.
+fn serve(orders: Orders, tasks: &TaskRegistry) -> io::Error {
+    let Err(error) = try_serve(orders, tasks);
+    error
+}
+
+fn try_serve(orders: Orders, tasks: &TaskRegistry) -> io::Result<Infallible> {
+    // Frames go where tasks cannot print by accident.
+    let mut requests = File::from(rustix::io::fcntl_dupfd_cloexec(stdin(), 3)?);
+    let replies = File::from(rustix::io::fcntl_dupfd_cloexec(stdout(), 3)?);
+    dup2_stdin(File::open("/dev/null")?)?;
+    dup2_stdout(stderr())?;
+    if let Some(memory) = orders.memory {
+        limit(Resource::As, memory)?;
+    }
+    let running = Arc::<Mutex<Option<CancelToken>>>::default();
+    listen(orders.control, running.clone())?;
+    let replies = Arc::new(Replies { to: replies, buffer: Mutex::default() });
+    replies.send(&FromWorker::Hello)?;
+    let mut incoming = Incoming::default();
+    loop {
+        let Some(request) = incoming.next::<RunFrame>()? else {
+            if incoming.read_from(&mut requests)? == 0 {
+                process::exit(0);
+            }
+            continue;
+        };
+        if let Some(time) = orders.cpu_time {
+            let used = clock_gettime(ClockId::ProcessCPUTime).tv_sec as u64;
+            limit(Resource::Cpu, used.saturating_add(time.as_secs().max(1)))?;
+        }
+        let cancel = CancelToken::new();
+        *running.lock().unwrap_or_else(PoisonError::into_inner) = Some(cancel.clone());
+        let done = execute(request, tasks, cancel, &replies);
+        *running.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        // What it printed comes before its end.
+        let _ = io::stdout().flush();
+        replies.send(&FromWorker::Done(done))?;
+    }
+}
+
+fn execute(request: RunFrame, tasks: &TaskRegistry, cancel: CancelToken, replies: &Arc<Replies>) -> Done {
+    let RunFrame { run, job, task: task_name, arguments, scheduled, started, attempt } = request;
+    let Some(task) = tasks.get(task_name.as_str()) else {
+        let message = format!(
+            "no task is registered as {task_name:?} in the worker; register it in what serve_if_worker is given"
+        );
+        return Done { outcome: Outcome::Failed, message: Some(message), output: None, result: None };
+    };
+    let replies = replies.clone();
+    let log = RunLog::forwarding(move |note| {
+        // The end of the run meets the same fault, and reports it.
+        let _ = replies.send(&FromWorker::Note(note));
+    });
+    let new = RunRequest::new(run, job, task_name, task, Arc::new(Began(started)));
+    let request = RunRequest { arguments, scheduled, attempt, cancel, log, ..new };
+    let RunReport { outcome, message, output, result, .. } = request.execute();
+    Done { outcome, message, output, result }
+}
+
+/// The clock of one run, which the master reads.
+#[derive(Debug)]
+struct Began(DateTime<Utc>);
+
+impl Clock for Began {
+    fn now(&self) -> DateTime<Utc> {
+        self.0
+    }
+
+    fn sleep_until(&self, _until: DateTime<Utc>) -> Option<Duration> {
+        None
+    }
+}
+
+struct Replies {
+    to: File,
+    buffer: Mutex<Vec<u8>>,
+}
+
+impl Replies {
+    fn send(&self, frame: &FromWorker) -> io::Result<()> {
+        let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+        frame::write(&self.to, &mut buffer, frame)
+    }
+}
+
+/// Hears on a thread of its own when the run is cancelled, and when the master has ended: then so does this worker, with
+/// all that its tasks have started.
+fn listen(control: i32, running: Arc<Mutex<Option<CancelToken>>>) -> io::Result<()> {
+    // Not to wait for a master that is gone already.
+    let options = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).clone();
+    let mut control = options.open(format!("/dev/fd/{control}"))?;
+    rustix::io::ioctl_fionbio(&control, false)?;
+    thread::Builder::new().name("matins-control".to_owned()).spawn(move || {
+        let mut byte = [0];
+        loop {
+            match control.read(&mut byte) {
+                Ok(1) => {
+                    let token = running.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                    if let Some(token) = token {
+                        token.cancel();
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                _ => {
+                    let _ = kill_current_process_group(Signal::KILL);
+                    process::exit(1);
+                }
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// Lowers the limit of this process.
+fn limit(resource: Resource, to: u64) -> io::Result<()> {
+    let Rlimit { maximum, .. } = getrlimit(resource);
+    let current = Some(maximum.map_or(to, |maximum| to.min(maximum)));
+    Ok(setrlimit(resource, Rlimit { current, maximum })?)
+}

@@ -1,0 +1,123 @@
+//! Async tasks on a runtime: thousands that wait at once, and futures that are dropped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use matins_core::{Event, Outcome, Run, Shutdown};
+use matins_executor_tokio::TokioExecutor;
+use matins_scheduler::{BackgroundScheduler, Events, Schedule, SchedulerBuilder, VirtualClock};
+use matins_store_memory::MemoryStore;
+use matins_triggers::at;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Notify;
+
+/// Longer than anything here takes on a machine that is busy with other things.
+const GENEROUS: Duration = Duration::from_secs(60);
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+fn scheduler(runtime: &Runtime) -> (BackgroundScheduler, VirtualClock, Events) {
+    let clock = VirtualClock::new("2026-01-01T00:00:00Z".parse().unwrap());
+    let mut scheduler = SchedulerBuilder::new()
+        .store("default", MemoryStore::new())
+        .executor("default", TokioExecutor::builder(runtime.handle().clone()).build())
+        .clock(clock.clone())
+        .background()
+        .unwrap();
+    let events = scheduler.subscribe();
+    scheduler.start().unwrap();
+    (scheduler, clock, events)
+}
+
+fn next_finished(events: &Events) -> Run {
+    loop {
+        match events.next_within(GENEROUS).expect("a run ends") {
+            Event::RunFinished { run, .. } => return run,
+            Event::Lost { count } => panic!("{count} events were lost"),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn thousands_of_runs_wait_at_once() {
+    const RUNS: usize = 3_000;
+    let runtime = runtime();
+    let (scheduler, clock, _events) = scheduler(&runtime);
+    let (waiting, all_wait) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+    for _ in 0..RUNS {
+        let (waiting, all_wait) = (waiting.clone(), all_wait.clone());
+        let task = move || {
+            let (waiting, all_wait) = (waiting.clone(), all_wait.clone());
+            async move {
+                let notified = all_wait.notified();
+                if waiting.fetch_add(1, Ordering::SeqCst) + 1 == RUNS {
+                    all_wait.notify_waiters();
+                    return;
+                }
+                notified.await;
+            }
+        };
+        scheduler.add(at("2026-01-01T00:01:00Z").run(task)).unwrap();
+    }
+    clock.set("2026-01-01T00:01:00Z".parse().unwrap());
+    // It would wait for ever if one of them kept another from beginning.
+    runtime.block_on(async {
+        let all_began = async {
+            while waiting.load(Ordering::SeqCst) < RUNS {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(GENEROUS, all_began).await.expect("all of them begin");
+    });
+    scheduler.shutdown_and_wait(Shutdown::Wait);
+    assert_eq!(waiting.load(Ordering::SeqCst), RUNS);
+}
+
+struct Dropped(Arc<AtomicUsize>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn the_time_limit_drops_the_future_and_what_it_holds() {
+    let runtime = runtime();
+    let (scheduler, clock, events) = scheduler(&runtime);
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let counter = dropped.clone();
+    let task = move || {
+        let held = Dropped(counter.clone());
+        async move {
+            let _held = held;
+            std::future::pending::<()>().await;
+        }
+    };
+    scheduler.add(at("2026-01-01T00:01:00Z").run(task).time_limit(Duration::from_millis(20))).unwrap();
+    clock.set("2026-01-01T00:01:00Z".parse().unwrap());
+    assert_eq!(next_finished(&events).outcome, Some(Outcome::TimedOut));
+    assert_eq!(dropped.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_runtime_that_ends_loses_its_runs_and_they_are_reported() {
+    let runtime = runtime();
+    let (scheduler, clock, events) = scheduler(&runtime);
+    let (began, begun) = std::sync::mpsc::channel();
+    let task = move || {
+        began.send(()).unwrap();
+        std::future::pending::<()>()
+    };
+    scheduler.add(at("2026-01-01T00:01:00Z").run(task)).unwrap();
+    clock.set("2026-01-01T00:01:00Z".parse().unwrap());
+    begun.recv_timeout(GENEROUS).unwrap();
+    drop(runtime);
+    let run = next_finished(&events);
+    assert_eq!(run.outcome, Some(Outcome::Failed));
+    assert!(run.message.unwrap().contains("lost the run"));
+}

@@ -1,0 +1,5 @@
+//! The rules of the engine, on a virtual clock, with runs that end when the test says so.
+
+mod fires;
+mod retries;
+mod rig;
