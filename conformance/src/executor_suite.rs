@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// Longer than anything here may take on a machine that is busy with other things.
-const GENEROUS: Duration = Duration::from_secs(60);
+pub(crate) const GENEROUS: Duration = Duration::from_secs(60);
 
 /// How large an executor the suite asks for.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +77,7 @@ impl Clock for Stopped {
 
 /// Collects reports, and waits for them.
 #[derive(Default)]
-struct Reports {
+pub(crate) struct Reports {
     reports: Mutex<BTreeMap<RunId, Vec<RunReport>>>,
     arrived: Condvar,
 }
@@ -96,7 +96,7 @@ impl CompletionSink for Reports {
 
 impl Reports {
     /// Waits until `count` runs have reported, and gives their reports; panics where one reported twice.
-    fn wait_for(&self, count: usize) -> BTreeMap<u64, RunReport> {
+    pub(crate) fn wait_for(&self, count: usize) -> BTreeMap<u64, RunReport> {
         let give_up = Instant::now() + GENEROUS;
         let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
         while reports.len() < count {
@@ -178,24 +178,24 @@ impl Drop for Gate {
 }
 
 /// The suite's view of one executor.
-struct Bench {
+pub(crate) struct Bench {
     executor: Box<dyn Executor>,
     tasks: TaskRegistry,
-    reports: Arc<Reports>,
+    pub(crate) reports: Arc<Reports>,
     submitted: u64,
-    tokens: Vec<CancelToken>,
+    pub(crate) tokens: Vec<CancelToken>,
     /// Of the runs that are submitted next.
-    time_limit: Option<Duration>,
+    pub(crate) time_limit: Option<Duration>,
 }
 
 impl Bench {
-    fn new(executor: Box<dyn Executor>) -> Self {
+    pub(crate) fn new(executor: Box<dyn Executor>) -> Self {
         let tasks = TaskRegistry::default();
         register(&tasks).expect("names");
         Self { executor, tasks, reports: Arc::default(), submitted: 0, tokens: Vec::new(), time_limit: None }
     }
 
-    fn submit(&mut self, task: &str, arguments: Value) -> Result<u64, Refusal> {
+    pub(crate) fn submit(&mut self, task: &str, arguments: Value) -> Result<u64, Refusal> {
         let run = RunId(self.submitted + 1);
         let clock: Arc<dyn Clock> = Arc::new(Stopped);
         let (job, name) = (JobId::new("job").expect("a job id"), TaskName::new(task).expect("a task name"));
@@ -235,7 +235,7 @@ pub fn register(tasks: &TaskRegistry) -> Result<(), NameError> {
 }
 
 /// A task whose argument says what it does.
-const BEHAVE: &str = "behave";
+pub(crate) const BEHAVE: &str = "behave";
 /// An async task.
 const TWICE: &str = "twice";
 

@@ -8,6 +8,7 @@
 //! | an executor | `executor_suite!` |
 //! | fire times that others computed | [`vectors`] |
 
+pub mod chaos;
 pub mod executor_suite;
 pub mod laws;
 pub mod literal;

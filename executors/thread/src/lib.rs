@@ -15,20 +15,27 @@
 //! # drop(executor);
 //! ```
 
+#[cfg(test)]
+mod interleavings;
+mod sync;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use matins_core::{CancelToken, Completion, Executor, Refusal, Refused, RunId, RunRequest, Shutdown};
 use matins_executor_limit::TimeLimits;
 
+use sync::{Arc, Builder, Condvar, JoinHandle, Mutex, MutexGuard};
+
 /// Runs tasks on a pool of threads. See the [crate's page](crate).
 pub struct ThreadExecutor {
     pool: Arc<Pool>,
     settings: Settings,
-    threads: Vec<JoinHandle<()>>,
+    /// By number.
+    threads: HashMap<usize, JoinHandle<()>>,
+    next_thread: usize,
 }
 
 /// How large a [`ThreadExecutor`] may get.
@@ -90,7 +97,7 @@ impl ThreadExecutorBuilder {
         let limits = TimeLimits::new(self.settings.cancel_grace);
         let pool =
             Arc::new(Pool { state: Mutex::default(), work: Condvar::new(), ended: Condvar::new(), limits });
-        ThreadExecutor { pool, settings: self.settings, threads: Vec::new() }
+        ThreadExecutor { pool, settings: self.settings, threads: HashMap::new(), next_thread: 0 }
     }
 }
 
@@ -109,6 +116,10 @@ struct State {
     running: HashMap<RunId, CancelToken>,
     threads: usize,
     idle: usize,
+    /// Threads at a run. They leave it before they report, so that whoever hears of it finds room.
+    busy: usize,
+    /// The numbers of threads that have ended since one was last started.
+    ended: Vec<usize>,
     /// Runs over their time limit that have been reported, and whose threads are still busy with them.
     left: HashSet<RunId>,
     closed: bool,
@@ -120,16 +131,19 @@ impl Pool {
     }
 
     /// What each thread does.
-    fn work(self: &Arc<Self>, idle_timeout: Duration) {
+    fn work(self: &Arc<Self>, number: usize, idle_timeout: Duration) {
         let mut state = self.lock();
         loop {
             if let Some((run, done)) = state.queue.pop_front() {
                 let id = run.run;
                 state.running.insert(id, run.cancel.clone());
+                state.busy += 1;
                 drop(state);
                 let pool = Arc::downgrade(self);
                 let leave = move || pool.upgrade().into_iter().for_each(|pool| pool.leave(id));
-                if let Some((report, done)) = self.limits.execute(run, done, leave) {
+                let ended = self.limits.execute(run, done, leave);
+                self.lock().busy -= 1;
+                if let Some((report, done)) = ended {
                     done.finish(report);
                 }
                 state = self.lock();
@@ -150,6 +164,7 @@ impl Pool {
             }
         }
         state.threads -= 1;
+        state.ended.push(number);
         self.ended.notify_all();
     }
 }
@@ -172,12 +187,16 @@ impl ThreadExecutor {
         ThreadExecutorBuilder::default()
     }
 
-    /// Starts a thread; whether the system let us.
-    fn start_thread(&mut self) -> bool {
-        self.threads.retain(|thread| !thread.is_finished());
-        let (pool, idle) = (self.pool.clone(), self.settings.idle);
-        let started = thread::Builder::new().name("matins-worker".to_owned()).spawn(move || pool.work(idle));
-        started.map(|thread| self.threads.push(thread)).is_ok()
+    /// Starts a thread in the place of those that have ended; whether the system let us.
+    fn start_thread(&mut self, state: &mut State) -> bool {
+        for number in state.ended.drain(..) {
+            self.threads.remove(&number);
+        }
+        let (pool, number, idle) = (self.pool.clone(), self.next_thread, self.settings.idle);
+        self.next_thread += 1;
+        let thread = Builder::new().name("matins-worker".to_owned());
+        let started = thread.spawn(move || pool.work(number, idle));
+        started.map(|thread| self.threads.insert(number, thread)).is_ok()
     }
 
     /// Waits until all threads have ended but those that were left behind, at most until `deadline`.
@@ -219,14 +238,13 @@ impl Executor for ThreadExecutor {
             return Err(Refused { reason: Refusal::ShutDown, done });
         }
         let needs_thread = state.idle <= state.queue.len() && state.threads < self.settings.workers;
-        let busy = state.threads - state.idle;
-        let room = self.settings.queue.saturating_add(self.settings.workers.saturating_sub(busy));
+        let room = self.settings.queue.saturating_add(self.settings.workers.saturating_sub(state.busy));
         if state.queue.len() >= room {
             return Err(Refused { reason: Refusal::Full, done });
         }
         if needs_thread {
             state.threads += 1;
-            if !self.start_thread() {
+            if !self.start_thread(&mut state) {
                 state.threads -= 1;
                 if state.threads == 0 {
                     return Err(Refused { reason: Refusal::Full, done });
@@ -252,7 +270,7 @@ impl Executor for ThreadExecutor {
             self.wait(Instant::now().checked_add(self.settings.cancel_grace));
         }
         let left: Vec<RunId> = self.pool.lock().running.keys().copied().collect();
-        for thread in self.threads.drain(..) {
+        for (_, thread) in self.threads.drain() {
             // One that does not heed its token is left to end by itself; it holds nothing but its run.
             if left.is_empty() {
                 let _ = thread.join();
