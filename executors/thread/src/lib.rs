@@ -4,7 +4,7 @@
 //! them busy wait in a queue with a limit of its own; beyond that they are refused, and the scheduler records them as
 //! missed. A panic ends the run, not the thread.
 //!
-//! A thread cannot be stopped from outside. Cancelling a run, or the end of its time limit, sets its [`CancelToken`], which
+//! A thread cannot be stopped from outside. Cancelling a run, or the end of its time limit, sets its [`CancelToken`](matins_core::CancelToken), which
 //! long work should look at; shutting down waits for it only as long as asked. A run that does not heed its time limit is
 //! reported as timed out after a grace, and left behind: it keeps its thread, one of the limited number, until it returns.
 //!
@@ -15,28 +15,35 @@
 //! # drop(executor);
 //! ```
 
-#[cfg(test)]
+#[cfg(all(test, shuttle))]
 mod interleavings;
 mod sync;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::PoisonError;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use matins_core::{CancelToken, Completion, Executor, Refusal, Refused, RunId, RunRequest, Shutdown};
-use matins_executor_limit::TimeLimits;
+use matins_core::{Completion, Executor, Refusal, Refused, RunId, RunRequest, Shutdown};
+use matins_executor_inflight::{InFlight, Ticket};
 
-use sync::{Arc, Builder, Condvar, JoinHandle, Mutex, MutexGuard};
+use sync::{
+    Arc, AtomicUsize, Builder, JoinHandle, Mutex, MutexGuard, Ordering, Receiver, RecvTimeoutError, Sender,
+    unbounded,
+};
 
 /// Runs tasks on a pool of threads. See the [crate's page](crate).
 pub struct ThreadExecutor {
     pool: Arc<Pool>,
+    /// `None` once it is shut down.
+    queue: Option<Sender<Taken>>,
     settings: Settings,
     /// By number.
     threads: HashMap<usize, JoinHandle<()>>,
     next_thread: usize,
 }
+
+type Taken = (Ticket, RunRequest, Completion);
 
 /// How large a [`ThreadExecutor`] may get.
 #[derive(Debug, Clone)]
@@ -94,85 +101,66 @@ impl ThreadExecutorBuilder {
 
     /// The executor. Its threads are started when runs come.
     pub fn build(self) -> ThreadExecutor {
-        let limits = TimeLimits::new(self.settings.cancel_grace);
-        let pool =
-            Arc::new(Pool { state: Mutex::default(), work: Condvar::new(), ended: Condvar::new(), limits });
-        ThreadExecutor { pool, settings: self.settings, threads: HashMap::new(), next_thread: 0 }
+        let Settings { workers, queue, cancel_grace, .. } = self.settings;
+        let (sender, receiver) = unbounded();
+        let pool = Pool {
+            runs: InFlight::new(workers.saturating_add(queue), cancel_grace),
+            queue: receiver,
+            idle: AtomicUsize::new(0),
+            threads: Mutex::default(),
+        };
+        ThreadExecutor {
+            pool: Arc::new(pool),
+            queue: Some(sender),
+            settings: self.settings,
+            threads: HashMap::new(),
+            next_thread: 0,
+        }
     }
 }
 
 struct Pool {
-    state: Mutex<State>,
-    /// A run was queued, or the pool was closed.
-    work: Condvar,
-    /// A thread ended, or a run was left behind.
-    ended: Condvar,
-    limits: TimeLimits,
+    runs: std::sync::Arc<InFlight>,
+    queue: Receiver<Taken>,
+    /// Threads that wait for a run.
+    idle: AtomicUsize,
+    /// Held while a run is queued, and while a thread decides to end: no run is left without a thread.
+    threads: Mutex<Threads>,
 }
 
 #[derive(Default)]
-struct State {
-    queue: VecDeque<(RunRequest, Completion)>,
-    running: HashMap<RunId, CancelToken>,
-    threads: usize,
-    idle: usize,
-    /// Threads at a run. They leave it before they report, so that whoever hears of it finds room.
-    busy: usize,
-    /// The numbers of threads that have ended since one was last started.
+struct Threads {
+    count: usize,
+    /// The numbers of those that have ended since one was last started.
     ended: Vec<usize>,
-    /// Runs over their time limit that have been reported, and whose threads are still busy with them.
-    left: HashSet<RunId>,
-    closed: bool,
 }
 
 impl Pool {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn threads(&self) -> MutexGuard<'_, Threads> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What each thread does.
-    fn work(self: &Arc<Self>, number: usize, idle_timeout: Duration) {
-        let mut state = self.lock();
+    fn work(&self, number: usize, idle_timeout: Duration) {
         loop {
-            if let Some((run, done)) = state.queue.pop_front() {
-                let id = run.run;
-                state.running.insert(id, run.cancel.clone());
-                state.busy += 1;
-                drop(state);
-                let pool = Arc::downgrade(self);
-                let leave = move || pool.upgrade().into_iter().for_each(|pool| pool.leave(id));
-                let ended = self.limits.execute(run, done, leave);
-                self.lock().busy -= 1;
-                if let Some((report, done)) = ended {
-                    done.finish(report);
+            while let Ok((ticket, run, done)) = self.queue.try_recv() {
+                self.runs.execute(ticket, run, done);
+            }
+            self.idle.fetch_add(1, Ordering::SeqCst);
+            let next = self.queue.recv_timeout(idle_timeout);
+            self.idle.fetch_sub(1, Ordering::SeqCst);
+            match next {
+                Ok((ticket, run, done)) => self.runs.execute(ticket, run, done),
+                Err(end) => {
+                    let mut threads = self.threads();
+                    if end == RecvTimeoutError::Disconnected || self.queue.is_empty() {
+                        threads.count -= 1;
+                        threads.ended.push(number);
+                        return;
+                    }
                 }
-                state = self.lock();
-                state.running.remove(&id);
-                state.left.remove(&id);
-                continue;
-            }
-            if state.closed {
-                break;
-            }
-            state.idle += 1;
-            let (guard, timeout) =
-                self.work.wait_timeout(state, idle_timeout).unwrap_or_else(PoisonError::into_inner);
-            state = guard;
-            state.idle -= 1;
-            if timeout.timed_out() && state.queue.is_empty() {
-                break;
             }
         }
-        state.threads -= 1;
-        state.ended.push(number);
-        self.ended.notify_all();
-    }
-}
-
-impl Pool {
-    fn leave(&self, run: RunId) {
-        self.lock().left.insert(run);
-        self.ended.notify_all();
     }
 }
 
@@ -187,40 +175,18 @@ impl ThreadExecutor {
         ThreadExecutorBuilder::default()
     }
 
-    /// Starts a thread in the place of those that have ended; whether the system let us.
-    fn start_thread(&mut self, state: &mut State) -> bool {
-        for number in state.ended.drain(..) {
+    /// Starts a thread in the place of those that have ended, where the system lets us.
+    fn start_thread(&mut self, threads: &mut Threads) {
+        for number in threads.ended.drain(..) {
             self.threads.remove(&number);
         }
         let (pool, number, idle) = (self.pool.clone(), self.next_thread, self.settings.idle);
         self.next_thread += 1;
         let thread = Builder::new().name("matins-worker".to_owned());
-        let started = thread.spawn(move || pool.work(number, idle));
-        started.map(|thread| self.threads.insert(number, thread)).is_ok()
-    }
-
-    /// Waits until all threads have ended but those that were left behind, at most until `deadline`.
-    fn wait(&self, deadline: Option<Instant>) -> bool {
-        let mut state = self.pool.lock();
-        while state.threads > state.left.len() {
-            state = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-                Some(Duration::ZERO) => return false,
-                Some(rest) => {
-                    self.pool.ended.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0
-                }
-                None => self.pool.ended.wait(state).unwrap_or_else(PoisonError::into_inner),
-            };
+        if let Ok(thread) = thread.spawn(move || pool.work(number, idle)) {
+            self.threads.insert(number, thread);
+            threads.count += 1;
         }
-        true
-    }
-
-    fn cancel_all(&self) {
-        let tokens: Vec<CancelToken> = {
-            let state = self.pool.lock();
-            let queued = state.queue.iter().map(|(run, _)| run.cancel.clone());
-            state.running.values().cloned().chain(queued).collect()
-        };
-        tokens.iter().for_each(CancelToken::cancel);
     }
 }
 
@@ -232,44 +198,33 @@ impl Default for ThreadExecutor {
 
 impl Executor for ThreadExecutor {
     fn submit(&mut self, run: RunRequest, done: Completion) -> Result<(), Refused> {
+        let ticket = match self.pool.runs.admit(&run) {
+            Ok(ticket) => ticket,
+            Err(reason) => return Err(Refused { reason, done }),
+        };
         let pool = self.pool.clone();
-        let mut state = pool.lock();
-        if state.closed {
-            return Err(Refused { reason: Refusal::ShutDown, done });
+        let mut threads = pool.threads();
+        if threads.count < self.settings.workers && pool.idle.load(Ordering::SeqCst) <= pool.queue.len() {
+            self.start_thread(&mut threads);
         }
-        let needs_thread = state.idle <= state.queue.len() && state.threads < self.settings.workers;
-        let room = self.settings.queue.saturating_add(self.settings.workers.saturating_sub(state.busy));
-        if state.queue.len() >= room {
-            return Err(Refused { reason: Refusal::Full, done });
-        }
-        if needs_thread {
-            state.threads += 1;
-            if !self.start_thread(&mut state) {
-                state.threads -= 1;
-                if state.threads == 0 {
-                    return Err(Refused { reason: Refusal::Full, done });
-                }
+        match &self.queue {
+            Some(queue) if threads.count > 0 => {
+                // The receiver is the pool's, which is here.
+                let _ = queue.send((ticket, run, done));
+                Ok(())
+            }
+            // No thread is there, and none can be started.
+            _ => {
+                pool.runs.cede(ticket);
+                Err(Refused { reason: Refusal::Full, done })
             }
         }
-        state.queue.push_back((run, done));
-        drop(state);
-        pool.work.notify_one();
-        Ok(())
     }
 
     fn shutdown(&mut self, how: Shutdown) -> Vec<RunId> {
-        self.pool.lock().closed = true;
-        self.pool.work.notify_all();
-        let all_ended = match how {
-            Shutdown::Wait => self.wait(None),
-            Shutdown::Deadline(time) => self.wait(Instant::now().checked_add(time)),
-            _ => false,
-        };
-        if !all_ended {
-            self.cancel_all();
-            self.wait(Instant::now().checked_add(self.settings.cancel_grace));
-        }
-        let left: Vec<RunId> = self.pool.lock().running.keys().copied().collect();
+        let left = self.pool.runs.shut_down(how);
+        // The threads end when the queue is empty.
+        self.queue = None;
         for (_, thread) in self.threads.drain() {
             // One that does not heed its token is left to end by itself; it holds nothing but its run.
             if left.is_empty() {
@@ -289,12 +244,10 @@ impl Drop for ThreadExecutor {
 
 impl fmt::Debug for ThreadExecutor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.pool.lock();
         f.debug_struct("ThreadExecutor")
             .field("settings", &self.settings)
-            .field("threads", &state.threads)
-            .field("running", &state.running.len())
-            .field("queued", &state.queue.len())
+            .field("threads", &self.pool.threads().count)
+            .field("runs", &self.pool.runs.count())
             .finish_non_exhaustive()
     }
 }

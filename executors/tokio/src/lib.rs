@@ -3,7 +3,7 @@
 //! Thousands of runs may wait at once, for a server, a timer, a lock: a run that waits costs its future's memory, and no thread.
 //!
 //! A run that is cancelled, or is over its time limit, is dropped where it awaits next; what its future holds is dropped
-//! with it. A blocking task cannot be dropped: its [`CancelToken`] is set, and it is left behind if it does not heed it,
+//! with it. A blocking task cannot be dropped: its [`CancelToken`](matins_core::CancelToken) is set, and it is left behind if it does not heed it,
 //! as on the thread executor.
 //!
 //! The runtime stays its owner's. When it ends first, the runs that it drops are reported as lost. Time limits need the
@@ -17,31 +17,29 @@
 //! # drop(executor);
 //! ```
 
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use matins_core::{
-    CancelReason, CancelToken, Completion, Executor, Refusal, Refused, RunId, RunReport, RunRequest,
-    Shutdown, TaskFuture, TaskResult,
+    CancelReason, Completion, Executor, Refused, RunId, RunReport, RunRequest, Shutdown, TaskFuture,
+    TaskResult,
 };
-use matins_executor_limit::TimeLimits;
+use matins_executor_inflight::{InFlight, Ticket};
 use tokio::runtime::{Handle, TryCurrentError};
-use tokio::sync::Semaphore;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 /// Runs tasks on a tokio runtime. See the [crate's page](crate).
 pub struct TokioExecutor {
     runtime: Handle,
-    room: usize,
-    cancel_grace: Duration,
-    runs: Arc<Runs>,
+    runs: Arc<InFlight>,
+    /// Taken by runs that go on.
+    places: Arc<Semaphore>,
 }
 
 /// What a [`TokioExecutor`] is like.
@@ -79,127 +77,58 @@ impl TokioExecutorBuilder {
     /// The executor.
     pub fn build(self) -> TokioExecutor {
         let Self { runtime, at_once, queue, cancel_grace } = self;
-        let runs = Runs {
-            state: Mutex::default(),
-            ended: Condvar::new(),
-            places: Semaphore::new(at_once),
-            limits: TimeLimits::new(cancel_grace),
-        };
-        TokioExecutor { runtime, room: at_once.saturating_add(queue), cancel_grace, runs: Arc::new(runs) }
+        let runs = InFlight::new(at_once.saturating_add(queue), cancel_grace);
+        TokioExecutor { runtime, runs, places: Arc::new(Semaphore::new(at_once)) }
     }
 }
 
-/// The runs that were taken and have not ended.
-struct Runs {
-    state: Mutex<State>,
-    /// A run ended, or was left behind.
-    ended: Condvar,
-    places: Semaphore,
-    limits: TimeLimits,
-}
-
-#[derive(Default)]
-struct State {
-    tokens: HashMap<RunId, CancelToken>,
-    /// Places taken. A run leaves its place before it reports, so that whoever hears of it finds room.
-    occupied: usize,
-    /// Blocking runs over their time limit that have been reported, and still keep a thread busy.
-    left: HashSet<RunId>,
-    closed: bool,
-}
-
-impl State {
-    /// Nothing is waited for any more.
-    fn is_idle(&self) -> bool {
-        self.tokens.len() <= self.left.len()
+/// What the runtime does with a run.
+async fn execute(held: Held, places: Arc<Semaphore>, run: RunRequest, done: Completion) {
+    let Ok(_place) = places.acquire().await else { return };
+    if run.cancel.is_cancelled() {
+        return held.finish(run.not_begun(), done);
     }
-}
-
-impl Runs {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What the runtime does with a run. The entry is dropped with this future, however that ends.
-    async fn execute(self: Arc<Self>, run: RunRequest, done: Completion) {
-        let entry = Entry { runs: self.clone(), run: run.run, is_reported: false };
-        let Ok(_place) = self.places.acquire().await else { return };
-        if run.cancel.is_cancelled() {
-            return entry.report(run.not_begun(), done);
+    let started = run.clock.now();
+    let context = run.context(started);
+    match catch_unwind(AssertUnwindSafe(|| run.task.future(&run.arguments, &context))) {
+        Ok(Some(work)) => {
+            let ended = to_its_end(&run, work).await;
+            let report = ended.map_or_else(|| run.stopped(started), |result| run.report(started, result));
+            held.finish(report, done);
         }
-        let started = run.clock.now();
-        let context = run.context(started);
-        match catch_unwind(AssertUnwindSafe(|| run.task.future(&run.arguments, &context))) {
-            Ok(Some(work)) => {
-                let ended = to_its_end(&run, work).await;
-                let report = ended.map_or_else(|| run.stopped(started), |result| run.report(started, result));
-                entry.report(report, done);
-            }
-            Ok(None) => self.execute_blocking(entry, run, done).await,
-            Err(panic) => entry.report(run.report(started, Err(panic)), done),
+        Ok(None) => {
+            // The place is kept until it has returned. An error is a task that the runtime dropped at its end: its
+            // promise says so.
+            let _ = tokio::task::spawn_blocking(move || held.execute(run, done)).await;
+        }
+        Err(panic) => held.finish(run.report(started, Err(panic)), done),
+    }
+}
+
+/// A run's ticket, which is given back even where the runtime drops the run.
+struct Held {
+    runs: Arc<InFlight>,
+    ticket: Option<Ticket>,
+}
+
+impl Held {
+    fn finish(mut self, report: RunReport, done: Completion) {
+        if let Some(ticket) = self.ticket.take() {
+            self.runs.finish(ticket, report, done);
         }
     }
 
-    async fn execute_blocking(self: &Arc<Self>, entry: Entry, run: RunRequest, done: Completion) {
-        let runs = self.clone();
-        // Its place is kept until it has returned, and the entry too.
-        let work = move || {
-            let (id, left) = (run.run, Arc::downgrade(&runs));
-            let leave = move || left.upgrade().into_iter().for_each(|runs| runs.leave(id));
-            if let Some((report, done)) = runs.limits.execute(run, done, leave) {
-                entry.report(report, done);
-            }
-        };
-        // An error is a task that the runtime dropped at its end: its promise says so.
-        let _ = tokio::task::spawn_blocking(work).await;
-    }
-
-    fn leave(&self, run: RunId) {
-        self.lock().left.insert(run);
-        self.ended.notify_all();
-    }
-
-    /// Waits until nothing is waited for, at most until `deadline`; whether it came to that.
-    fn wait(&self, deadline: Option<Instant>) -> bool {
-        let mut state = self.lock();
-        while !state.is_idle() {
-            state = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-                Some(Duration::ZERO) => return false,
-                Some(rest) => self.ended.wait_timeout(state, rest).unwrap_or_else(PoisonError::into_inner).0,
-                None => self.ended.wait(state).unwrap_or_else(PoisonError::into_inner),
-            };
+    fn execute(mut self, run: RunRequest, done: Completion) {
+        if let Some(ticket) = self.ticket.take() {
+            self.runs.execute(ticket, run, done);
         }
-        true
     }
 }
 
-/// A run's entry among those that were taken.
-struct Entry {
-    runs: Arc<Runs>,
-    run: RunId,
-    is_reported: bool,
-}
-
-impl Entry {
-    fn report(mut self, report: RunReport, done: Completion) {
-        self.is_reported = true;
-        self.runs.lock().occupied -= 1;
-        done.finish(report);
-    }
-}
-
-impl Drop for Entry {
+impl Drop for Held {
     fn drop(&mut self) {
-        let mut state = self.runs.lock();
-        if !self.is_reported {
-            state.occupied -= 1;
-        }
-        state.tokens.remove(&self.run);
-        state.left.remove(&self.run);
-        let is_idle = state.is_idle();
-        drop(state);
-        if is_idle {
-            self.runs.ended.notify_all();
+        if let Some(ticket) = self.ticket.take() {
+            self.runs.cede(ticket);
         }
     }
 }
@@ -259,35 +188,18 @@ impl TokioExecutor {
 
 impl Executor for TokioExecutor {
     fn submit(&mut self, run: RunRequest, done: Completion) -> Result<(), Refused> {
-        {
-            let mut state = self.runs.lock();
-            if state.closed {
-                return Err(Refused { reason: Refusal::ShutDown, done });
-            }
-            if state.occupied >= self.room {
-                return Err(Refused { reason: Refusal::Full, done });
-            }
-            state.occupied += 1;
-            state.tokens.insert(run.run, run.cancel.clone());
-        }
-        self.runtime.spawn(self.runs.clone().execute(run, done));
+        let ticket = match self.runs.admit(&run) {
+            Ok(ticket) => ticket,
+            Err(reason) => return Err(Refused { reason, done }),
+        };
+        let held = Held { runs: self.runs.clone(), ticket: Some(ticket) };
+        self.runtime.spawn(execute(held, self.places.clone(), run, done));
         Ok(())
     }
 
     /// Waits on the calling thread, which must not be one of the runtime's workers.
     fn shutdown(&mut self, how: Shutdown) -> Vec<RunId> {
-        self.runs.lock().closed = true;
-        let ended = match how {
-            Shutdown::Wait => self.runs.wait(None),
-            Shutdown::Deadline(time) => self.runs.wait(Instant::now().checked_add(time)),
-            _ => false,
-        };
-        if !ended {
-            let tokens: Vec<CancelToken> = self.runs.lock().tokens.values().cloned().collect();
-            tokens.iter().for_each(CancelToken::cancel);
-            self.runs.wait(Instant::now().checked_add(self.cancel_grace));
-        }
-        self.runs.lock().tokens.keys().copied().collect()
+        self.runs.shut_down(how)
     }
 }
 
@@ -301,10 +213,6 @@ impl Drop for TokioExecutor {
 
 impl fmt::Debug for TokioExecutor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.runs.lock();
-        f.debug_struct("TokioExecutor")
-            .field("room", &self.room)
-            .field("runs", &state.tokens.len())
-            .finish_non_exhaustive()
+        f.debug_struct("TokioExecutor").field("runs", &self.runs).finish_non_exhaustive()
     }
 }

@@ -1,16 +1,4 @@
-//! Time limits for executors whose work cannot be stopped from outside: a thread that watches what runs too long.
-//!
-//! When a run has taken as long as it may, its [`CancelToken`](matins_core::CancelToken) is set. If it returns within a
-//! grace, it has timed out and its thread is free again. If it does not, it is reported as timed out all the same, and left
-//! behind: its thread is busy until the task returns, however long that takes.
-//!
-//! ```
-//! use std::time::Duration;
-//! use matins_executor_limit::TimeLimits;
-//!
-//! let limits = TimeLimits::new(Duration::from_secs(5));
-//! # let _ = limits;
-//! ```
+//! Time limits for work that cannot be stopped from outside: a thread that watches what runs too long.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,7 +12,7 @@ use matins_core::{CancelReason, Completion, Outcome, RunReport, RunRequest};
 const LINGER: Duration = Duration::from_secs(5);
 
 /// Watches the runs of one executor. The thread that does is started on need, and ends when this is dropped.
-pub struct TimeLimits {
+pub(crate) struct TimeLimits {
     grace: Duration,
     shared: Arc<Shared>,
     watcher: Mutex<Option<JoinHandle<()>>>,
@@ -54,19 +42,19 @@ struct Watched {
 
 /// The one report of a run, which its thread and the watcher both may make.
 struct End {
-    state: Mutex<Option<Completion>>,
+    done: Mutex<Option<Completion>>,
     leave: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl End {
     fn take(&self) -> Option<Completion> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.done.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 impl TimeLimits {
     /// Runs that are told to stop have `grace` to return.
-    pub fn new(grace: Duration) -> Self {
+    pub(crate) fn new(grace: Duration) -> Self {
         Self { grace, shared: Arc::default(), watcher: Mutex::default() }
     }
 
@@ -74,7 +62,7 @@ impl TimeLimits {
     ///
     /// Answers with the report and the promise to keep with it; `None` for a run that was left behind, whose report was
     /// made then. `leave` is called just before that report.
-    pub fn execute(
+    pub(crate) fn execute(
         &self,
         run: RunRequest,
         done: Completion,
@@ -82,7 +70,7 @@ impl TimeLimits {
     ) -> Option<(RunReport, Completion)> {
         let Some(limit) = run.time_limit else { return Some((run.execute(), done)) };
         let run = Arc::new(run);
-        let end = Arc::new(End { state: Mutex::new(Some(done)), leave: Mutex::new(Some(Box::new(leave))) });
+        let end = Arc::new(End { done: Mutex::new(Some(done)), leave: Mutex::new(Some(Box::new(leave))) });
         let watched = Watched { run: run.clone(), limit, end: end.clone(), is_cancelled: false };
         let place = self.watch(watched);
         let report = run.execute();
@@ -161,10 +149,15 @@ impl Watched {
             self.run.cancel.cancel_because(CancelReason::TimeLimit(self.limit));
             return Some((Instant::now().checked_add(grace)?, self));
         }
-        let done = self.end.take()?;
-        if let Some(leave) = self.end.leave.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            leave();
-        }
+        let done = {
+            // The run's thread, should it end just now, hears of both or of neither.
+            let mut done = self.end.done.lock().unwrap_or_else(PoisonError::into_inner);
+            let taken = done.take()?;
+            if let Some(leave) = self.end.leave.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                leave();
+            }
+            taken
+        };
         let message = format!(
             "it ran longer than its limit of {:?}, and did not stop when it was told to: its thread is busy until it does",
             self.limit

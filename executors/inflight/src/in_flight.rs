@@ -1,0 +1,194 @@
+//! Runs from when they are taken until they have ended.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use matins_core::{CancelToken, Completion, Refusal, RunId, RunReport, RunRequest, Shutdown};
+use slab::Slab;
+
+use crate::limits::TimeLimits;
+use crate::sync::{Arc, AtomicBool, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering};
+
+/// So many parts, so that threads seldom meet at one of them.
+const SHARDS: usize = 16;
+
+/// The runs that an executor has taken and that have not ended. See the [crate's page](crate).
+pub struct InFlight {
+    room: usize,
+    cancel_grace: Duration,
+    /// Places taken. A run leaves its place before it reports, so that whoever hears of it finds room.
+    occupied: AtomicUsize,
+    /// Tickets that are out.
+    held: AtomicUsize,
+    shards: [Shard; SHARDS],
+    closed: AtomicBool,
+    left: Mutex<HashSet<RunId>>,
+    /// Since it was closed: a run ended, or was left behind.
+    ended: Condvar,
+    limits: TimeLimits,
+}
+
+#[derive(Default)]
+#[repr(align(64))]
+struct Shard(Mutex<Slab<(RunId, CancelToken)>>);
+
+/// A run's place among those that were taken. Each is to be given back, by [`execute`](InFlight::execute) or
+/// [`finish`](InFlight::finish), or [`cede`](InFlight::cede).
+#[derive(Debug)]
+#[must_use]
+pub struct Ticket {
+    run: RunId,
+    shard: usize,
+    key: usize,
+}
+
+impl InFlight {
+    /// Room for so many runs, those that wait included. Runs that are told to stop have `cancel_grace` to return before they
+    /// are left behind.
+    pub fn new(room: usize, cancel_grace: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            room,
+            cancel_grace,
+            occupied: AtomicUsize::new(0),
+            held: AtomicUsize::new(0),
+            shards: Default::default(),
+            closed: AtomicBool::new(false),
+            left: Mutex::new(HashSet::new()),
+            ended: Condvar::new(),
+            limits: TimeLimits::new(cancel_grace),
+        })
+    }
+
+    /// Takes a run.
+    ///
+    /// # Errors
+    /// When there is no room, or since [`shut_down`](Self::shut_down).
+    pub fn admit(&self, run: &RunRequest) -> Result<Ticket, Refusal> {
+        if self.is_closed() {
+            return Err(Refusal::ShutDown);
+        }
+        if self.occupied.fetch_add(1, Ordering::SeqCst) >= self.room {
+            self.occupied.fetch_sub(1, Ordering::SeqCst);
+            return Err(Refusal::Full);
+        }
+        self.held.fetch_add(1, Ordering::SeqCst);
+        let shard = run.run.0 as usize % SHARDS;
+        let key = lock(&self.shards[shard].0).insert((run.run, run.cancel.clone()));
+        Ok(Ticket { run: run.run, shard, key })
+    }
+
+    /// Does the work of a run on this thread, under its time limit, and reports it.
+    pub fn execute(self: &Arc<Self>, ticket: Ticket, run: RunRequest, done: Completion) {
+        let ended = if run.time_limit.is_none() {
+            Some((run.execute(), done))
+        } else {
+            let (runs, id) = (Arc::downgrade(self), ticket.run);
+            let leave = move || runs.upgrade().into_iter().for_each(|runs| runs.leave(id));
+            self.limits.execute(run, done, leave)
+        };
+        match ended {
+            Some((report, done)) => self.finish(ticket, report, done),
+            None => self.cede(ticket),
+        }
+    }
+
+    /// Reports a run, which has left its place by then.
+    pub fn finish(&self, ticket: Ticket, report: RunReport, done: Completion) {
+        self.occupied.fetch_sub(1, Ordering::SeqCst);
+        done.finish(report);
+        self.give_back(&ticket);
+    }
+
+    /// Gives a place back whose run was reported already, or is lost.
+    pub fn cede(&self, ticket: Ticket) {
+        self.occupied.fetch_sub(1, Ordering::SeqCst);
+        lock(&self.left).remove(&ticket.run);
+        self.give_back(&ticket);
+    }
+
+    fn give_back(&self, ticket: &Ticket) {
+        drop(lock(&self.shards[ticket.shard].0).remove(ticket.key));
+        self.held.fetch_sub(1, Ordering::SeqCst);
+        if self.is_closed() {
+            // Whoever waits has looked before this, or waits by now.
+            drop(lock(&self.left));
+            self.ended.notify_all();
+        }
+    }
+
+    /// A run was reported, and its thread is still busy with it.
+    fn leave(&self, run: RunId) {
+        lock(&self.left).insert(run);
+        self.ended.notify_all();
+    }
+
+    /// Admits no more runs, and ends those that go on; the runs that would not end.
+    pub fn shut_down(&self, how: Shutdown) -> Vec<RunId> {
+        self.close();
+        let ended = match how {
+            Shutdown::Wait => self.wait(None),
+            Shutdown::Deadline(time) => self.wait(Instant::now().checked_add(time)),
+            _ => false,
+        };
+        if !ended {
+            self.cancel_all();
+            self.wait(Instant::now().checked_add(self.cancel_grace));
+        }
+        let runs = |shard: &Shard| lock(&shard.0).iter().map(|(_, (run, _))| *run).collect::<Vec<_>>();
+        self.shards.iter().flat_map(runs).collect()
+    }
+
+    /// Admits no more runs.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether no more runs are admitted.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// How many have not ended, those that were left behind included.
+    pub fn count(&self) -> usize {
+        self.held.load(Ordering::SeqCst)
+    }
+
+    fn cancel_all(&self) {
+        for shard in &self.shards {
+            let tokens: Vec<CancelToken> =
+                lock(&shard.0).iter().map(|(_, (_, token))| token.clone()).collect();
+            tokens.iter().for_each(CancelToken::cancel);
+        }
+    }
+
+    /// Waits until all runs have ended but those that were left behind, at most until `deadline`; whether it came to that.
+    fn wait(&self, deadline: Option<Instant>) -> bool {
+        let mut left = lock(&self.left);
+        loop {
+            if self.count() <= left.len() {
+                return true;
+            }
+            left = match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                Some(Duration::ZERO) => return false,
+                Some(rest) => self.ended.wait_timeout(left, rest).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.ended.wait(left).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for InFlight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InFlight")
+            .field("room", &self.room)
+            .field("runs", &self.count())
+            .field("closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
+}

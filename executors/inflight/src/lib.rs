@@ -1,0 +1,47 @@
+//! The runs that an executor has taken: what the executors on threads, on rayon and on tokio have in common.
+//!
+//! [`InFlight`] admits runs while there is room, has them done under their time limits, cancels them, and waits for their
+//! end. Where they run is the executor's.
+//!
+//! # Time limits
+//! A thread cannot be stopped from outside. When a run has taken as long as it may, its
+//! [`CancelToken`](matins_core::CancelToken) is set. If it returns within a grace, it has timed out and its thread is free
+//! again. If it does not, it is reported as timed out all the same, and left behind: its thread is busy until the task
+//! returns, however long that takes.
+//!
+//! # For executors of your own
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//!
+//! use matins_core::{Completion, Executor, Refused, RunId, RunRequest, Shutdown};
+//! use matins_executor_inflight::InFlight;
+//!
+//! /// A thread for each run, up to a hundred.
+//! struct ThreadPerRun(Arc<InFlight>);
+//!
+//! impl Executor for ThreadPerRun {
+//!     fn submit(&mut self, run: RunRequest, done: Completion) -> Result<(), Refused> {
+//!         let ticket = match self.0.admit(&run) {
+//!             Ok(ticket) => ticket,
+//!             Err(reason) => return Err(Refused { reason, done }),
+//!         };
+//!         let runs = self.0.clone();
+//!         std::thread::spawn(move || runs.execute(ticket, run, done));
+//!         Ok(())
+//!     }
+//!
+//!     fn shutdown(&mut self, how: Shutdown) -> Vec<RunId> {
+//!         self.0.shut_down(how)
+//!     }
+//! }
+//!
+//! let executor = ThreadPerRun(InFlight::new(100, Duration::from_secs(5)));
+//! # drop(executor);
+//! ```
+
+mod in_flight;
+mod limits;
+mod sync;
+
+pub use in_flight::{InFlight, Ticket};
