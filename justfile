@@ -32,6 +32,19 @@ bench-triggers:
 bench-stores:
     cargo bench -p matins-benches --bench stores
 
+# What executors cost beside bare means, and the picture of it in the book.
+bench-executors:
+    cargo bench -p matins-benches --bench executors
+    cargo run --release -p matins-benches --bin plot-executors -- book/src/benchmarks/executors.svg
+
+# The thread executor's pool under thousands of interleavings.
+interleavings:
+    RUSTFLAGS="--cfg shuttle" cargo test -p matins-executor-thread --lib --target-dir target/shuttle
+
+# The core under Miri (needs nightly Rust with its component miri).
+miri:
+    cargo +nightly miri test -p matins-core --target-dir target/miri
+
 # The book, and where it is.
 book:
     cargo run -p matins-book

@@ -4,10 +4,10 @@
 //!
 //! | group | ours | raw |
 //! | --- | --- | --- |
-//! | `overhead_10k` | 10,000 runs of an empty task handed over, and as many reports seen. Each run may be cancelled, its panic is caught, it is counted in and out, and shutting down would wait for it | `raw`: the same runs done and reported by the bare means: `thread`: a crossbeam channel and two threads. `rayon`: `spawn` in a pool of two. `tokio`: `spawn` on a runtime of two threads. `process`: two threads that each send a child process the bytes that ours sends, and wait for the bytes that ours answers |
+//! | `overhead_10k` | 10,000 runs of an empty task handed over, and as many reports seen. Each run may be cancelled, its panic is caught, it is counted in and out, and shutting down would wait for it | `raw`: the same runs done and reported by the bare means: `thread`: a crossbeam channel and two threads. `rayon`: `spawn` in a pool of two. `tokio`: `spawn` on a runtime of two threads. `process`: two threads that each send a child process the bytes that ours sends, wait for the bytes that ours answers, and say so |
 //! | `overhead_10k` | | `bare`: as `raw`, but closures that only send a number: no run, no clock, no report |
 //! | `process_each` | | one process started for each run, that does nothing, and waited for |
-//! | `matrix` | 200 runs of each kind of task on each executor with its default limits: nothing; 1 ms of processor; 10 ms of sleep; 1 KiB of arguments, read and given back | |
+//! | `matrix` | 200 runs of each kind of task on each executor with its default limits: nothing; 1 ms of processor; a short sum by `par_iter`, which the rayon executor does in its own pool, and the others in rayon's global one; 10 ms of sleep; 1 KiB of arguments, read and given back | |
 
 use std::hint::black_box;
 use std::io::{Read, Write};
@@ -23,6 +23,7 @@ use matins::{
     Clock, Completion, CompletionSink, Executor, JobId, NameError, Outcome, ProcessExecutor, RayonExecutor,
     RunId, RunReport, RunRequest, SystemClock, TaskName, TaskRegistry, ThreadExecutor, TokioExecutor, Value,
 };
+use rayon::prelude::*;
 use tokio::runtime::{Builder, Runtime};
 
 const RUNS: usize = 10_000;
@@ -90,6 +91,10 @@ fn register(tasks: &TaskRegistry) -> Result<(), NameError> {
             black_box((0..1_000_u64).sum::<u64>());
         }
     })?;
+    tasks.register("parallel", || {
+        let sum: u64 = (0..20_000_u64).into_par_iter().map(|n| n.wrapping_mul(n).rotate_left(7)).sum();
+        black_box(sum);
+    })?;
     tasks.register("sleep", || thread::sleep(Duration::from_millis(10)))?;
     tasks.register("sleep async", async || tokio::time::sleep(Duration::from_millis(10)).await)?;
     tasks.register("echo", |text: String| Ok::<_, String>(text))
@@ -114,11 +119,12 @@ impl PingPong {
         Self { child, send: vec![b'x'; send], receive: vec![0; receive] }
     }
 
-    fn play(&mut self, times: usize) {
+    fn play(&mut self, times: usize, seen: &Sender<usize>) {
         let (Some(to), Some(from)) = (&mut self.child.stdin, &mut self.child.stdout) else { return };
-        for _ in 0..times {
+        for number in 0..times {
             to.write_all(&self.send).expect("a write");
             from.read_exact(&mut self.receive).expect("an answer");
+            seen.send(number).expect("a listener");
         }
     }
 }
@@ -239,8 +245,9 @@ fn overhead(criterion: &mut Criterion) {
         bencher.iter(|| {
             thread::scope(|scope| {
                 for player in &mut players {
-                    scope.spawn(|| player.play(RUNS / THREADS));
+                    scope.spawn(|| player.play(RUNS / THREADS, &sender));
                 }
+                numbers_seen();
             });
         });
     });
@@ -268,8 +275,8 @@ fn overhead(criterion: &mut Criterion) {
 
 /// How many bytes a run of the empty task takes there and back.
 fn frame_sizes() -> (usize, usize) {
-    let there = r#"{"run":5000,"job":"job","task":"empty","arguments":null,"scheduled":"2026-01-01T00:00:00.123456789Z","started":"2026-01-01T00:00:00.123456789Z","attempt":1}"#;
-    let back = r#"{"done":{"outcome":"succeeded","message":null,"output":null,"result":null}}"#;
+    let there = r#"{"run":5000,"job":"job","task":"empty","arguments":null,"scheduled":1700000000000000,"started":1700000000000000,"attempt":1}"#;
+    let back = r#"{"done":{"outcome":"succeeded"}}"#;
     (4 + there.len(), 4 + back.len())
 }
 
@@ -287,9 +294,13 @@ fn matrix(criterion: &mut Criterion) {
         ("process", &|| Ours::new(ProcessExecutor::new().expect("an executor"))),
     ];
     let text = Value::from("x".repeat(1024));
-    for (task, arguments) in
-        [("empty", &Value::Null), ("compute", &Value::Null), ("sleep", &Value::Null), ("echo", &text)]
-    {
+    for (task, arguments) in [
+        ("empty", &Value::Null),
+        ("echo", &text),
+        ("parallel", &Value::Null),
+        ("compute", &Value::Null),
+        ("sleep", &Value::Null),
+    ] {
         for (name, make) in executors {
             let mut ours = make();
             let is_async = name == "tokio" && matches!(task, "empty" | "sleep");

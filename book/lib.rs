@@ -50,4 +50,5 @@ pages! {
     introduction: "introduction.md",
     benchmarks_triggers: "benchmarks/triggers.md",
     benchmarks_stores: "benchmarks/stores.md",
+    benchmarks_executors: "benchmarks/executors.md",
 }

@@ -94,3 +94,11 @@ fn background_follows_its_events() {
     assert_eq!(lines.iter().filter(|line| *line == "hello: succeeded").count(), 2, "{lines:?}");
     assert_eq!(lines.iter().filter(|line| *line == "unlucky: no luck today").count(), 2, "{lines:?}");
 }
+
+#[test]
+fn a_crash_in_a_worker_costs_its_own_run() {
+    let lines = Example::start("process", &[]).all();
+    assert!(lines.iter().any(|line| line == "greet: good morning, Ada"), "{lines:?}");
+    let crashed = "crash: the worker ended before the run did: it was killed by signal 6";
+    assert!(lines.iter().any(|line| line == crashed), "{lines:?}");
+}

@@ -42,6 +42,8 @@ pub(crate) struct Worker {
     /// Rung when its run is cancelled.
     bell: (PipeReader, Arc<PipeWriter>),
     buffer: Vec<u8>,
+    /// Of what is printed.
+    piece: Box<[u8]>,
     pub(crate) runs: u64,
 }
 
@@ -85,8 +87,9 @@ impl Worker {
         let (hears, rings) = io::pipe()?;
         ioctl_fionbio(&hears, true)?;
         let bell = (hears, Arc::new(rings));
-        let (incoming, buffer) = (Incoming::default(), Vec::new());
-        let mut worker = Self { child, requests, replies, incoming, printed, control, bell, buffer, runs: 0 };
+        let (incoming, buffer, piece) = (Incoming::default(), Vec::new(), vec![0; 16 << 10].into());
+        let mut worker =
+            Self { child, requests, replies, incoming, printed, control, bell, buffer, piece, runs: 0 };
         worker.wait_for_hello(terms)?;
         Ok(worker)
     }
@@ -228,15 +231,14 @@ impl Worker {
     /// Takes in what was printed and not read yet.
     fn take_printed(&mut self, output: &mut Tail) {
         let Some(pipe) = &mut self.printed else { return };
-        let mut piece = [0; 16 << 10];
         // Not for ever, from one that prints faster than this reads.
         for _ in 0..64 {
-            match pipe.read(&mut piece) {
+            match pipe.read(&mut self.piece) {
                 Ok(0) => {
                     self.printed = None;
                     return;
                 }
-                Ok(count) => output.push(&piece[..count]),
+                Ok(count) => output.push(&self.piece[..count]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 _ => return,
             }

@@ -4,6 +4,7 @@
 
 use std::io::{self, Read, Write};
 
+use chrono::serde::ts_microseconds;
 use chrono::{DateTime, Utc};
 use matins_core::{JobId, Outcome, RunId, RunNote, TaskName, Value};
 use serde::de::DeserializeOwned;
@@ -19,7 +20,10 @@ pub(crate) struct RunFrame {
     pub(crate) job: JobId,
     pub(crate) task: TaskName,
     pub(crate) arguments: Value,
+    /// In microseconds since 1970, which are read and written faster than text.
+    #[serde(with = "ts_microseconds")]
     pub(crate) scheduled: DateTime<Utc>,
+    #[serde(with = "ts_microseconds")]
     pub(crate) started: DateTime<Utc>,
     pub(crate) attempt: u32,
 }
@@ -40,8 +44,11 @@ pub(crate) enum FromWorker {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Done {
     pub(crate) outcome: Outcome,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) message: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) output: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) result: Option<Value>,
 }
 
