@@ -35,8 +35,8 @@
 pub use matins_core as core;
 pub use matins_core::*;
 pub use matins_scheduler::{
-    BackgroundScheduler, BlockingScheduler, Events, Handle, NewJob, Retention, Schedule, SchedulerBuilder,
-    SchedulerError, SystemClock, VirtualClock,
+    BackgroundScheduler, BlockingScheduler, Events, Handle, NewJob, PendingOutcome, Retention, Schedule,
+    SchedulerBuilder, SchedulerError, SchedulerState, SystemClock, VirtualClock,
 };
 pub use matins_triggers as triggers;
 

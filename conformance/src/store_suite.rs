@@ -318,7 +318,7 @@ pub fn a_commit_applies_every_step(factory: &mut dyn StoreFactory) {
     store.add(job("a", Some(1)), OnConflict::Refuse).expect("add");
     store.add(job("b", Some(1)), OnConflict::Refuse).expect("add");
     let run = started(1, "a", 1);
-    let waiting = Run::waiting(RunId(2), id("b"), second(1));
+    let waiting = Run { attempt: 2, by_hand: true, ..Run::waiting(RunId(2), id("b"), second(1)) };
     let stretch = Stretch { first: second(1), last: second(5), count: 5 };
     let missed = Run::missed(RunId(3), id("b"), stretch, MissedReason::Coalesced, second(6));
     store

@@ -43,6 +43,9 @@ pub struct Run {
     pub fires: Stretch,
     /// 1 for the first attempt at a fire time, 2 for the second.
     pub attempt: u32,
+    /// Somebody asked for it, beside the job's schedule; the fire time is when.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_hand: bool,
     /// When it was handed to its executor; `None` while it waits for an earlier run to end, and when it was missed.
     pub started: Option<DateTime<Utc>>,
     /// When it ended, or when it was found to be missed.
@@ -68,6 +71,7 @@ impl Run {
             job,
             fires: Stretch::single(scheduled),
             attempt: 1,
+            by_hand: false,
             started: None,
             finished: None,
             outcome: None,

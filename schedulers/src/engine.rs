@@ -5,16 +5,13 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    Clock, Completion, CompletionSink, Event, ExecutorName, Job, JobId, JobQuery, JobState, JobStore,
-    MissedReason, OnConflict, OnExhausted, Outcome, Progress, Run, RunId, RunQuery, RunReport, RunRequest,
-    SetAside, Shutdown, StoreError, StoreName, TaskName, TaskRegistry, Transition,
+    Clock, Completion, CompletionSink, Event, ExecutorName, Job, JobId, JobStore, MissedReason, Outcome, Run,
+    RunId, RunReport, RunRequest, SetAside, StoreError, StoreName, TaskName, TaskRegistry, Transition,
 };
 
-use crate::SchedulerError;
 use crate::events::Listeners;
 use crate::live::{Live, Running};
-use crate::new_job::{NewJob, Work};
-use crate::plan::next_after;
+use crate::outcomes::Waiters;
 use crate::retention::Retention;
 use crate::tick::{MayStart, Tick};
 
@@ -25,40 +22,40 @@ const JOBS_PER_TICK: usize = 1000;
 const RETRY_FIRST: TimeDelta = TimeDelta::seconds(1);
 const RETRY_LONGEST: TimeDelta = TimeDelta::seconds(60);
 
-/// How long cancelled runs have to end at shutdown, before they are left behind.
-const CANCEL_GRACE: TimeDelta = TimeDelta::seconds(6);
-
 const PRUNE_BY_AGE_EVERY: TimeDelta = TimeDelta::hours(1);
 
 pub(crate) struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tasks: TaskRegistry,
     pub(crate) listeners: Listeners,
-    stores: Vec<StoreSlot>,
-    executors: BTreeSet<ExecutorName>,
-    retention: Retention,
-    state: State,
+    pub(crate) stores: Vec<StoreSlot>,
+    pub(crate) executors: BTreeSet<ExecutorName>,
+    pub(crate) retention: Retention,
+    pub(crate) state: State,
+    /// Runs that were started by hand, for the driver to hand over.
+    pub(crate) pending: Vec<Submission>,
+    pub(crate) waiters: Waiters,
     /// How many closures have been added: their names are numbered, over all stores.
-    closures: u64,
+    pub(crate) closures: u64,
 }
 
-struct StoreSlot {
-    name: StoreName,
-    store: Box<dyn JobStore>,
+pub(crate) struct StoreSlot {
+    pub(crate) name: StoreName,
+    pub(crate) store: Box<dyn JobStore>,
     sink: Arc<dyn CompletionSink>,
-    live: Live,
-    next_run: RunId,
+    pub(crate) live: Live,
+    pub(crate) next_run: RunId,
     /// Reports that are not committed yet.
-    reports: Vec<RunReport>,
-    unpruned: HashMap<JobId, u32>,
+    pub(crate) reports: Vec<RunReport>,
+    pub(crate) unpruned: HashMap<JobId, u32>,
     prune_by_age_at: DateTime<Utc>,
     failing: Option<Failing>,
     /// What the store holds as unfinished was compared with what goes on here: at the start, and after a failure, since a
     /// commit may have been done and its answer lost.
-    is_known: bool,
+    pub(crate) is_known: bool,
     /// The tasks of jobs that were added as closures.
-    closures: HashMap<JobId, TaskName>,
-    next_job_number: u64,
+    pub(crate) closures: HashMap<JobId, TaskName>,
+    pub(crate) next_job_number: u64,
     /// The jobs that are set aside, as the listeners have been told.
     set_aside: Vec<SetAside>,
 }
@@ -69,9 +66,11 @@ struct Failing {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+pub(crate) enum State {
     /// Not driven yet: jobs can be added.
-    Waiting,
+    Waiting {
+        is_paused: bool,
+    },
     Running,
     Paused,
     Stopping {
@@ -137,14 +136,16 @@ impl Engine {
             listeners: Listeners::default(),
             executors: parts.executors,
             retention: parts.retention,
-            state: State::Waiting,
+            state: State::Waiting { is_paused: false },
+            pending: Vec::new(),
+            waiters: Waiters::default(),
             closures: 0,
         })
     }
 
     pub(crate) fn start(&mut self) {
-        if self.state == State::Waiting {
-            self.state = State::Running;
+        if let State::Waiting { is_paused } = self.state {
+            self.state = if is_paused { State::Paused } else { State::Running };
             self.listeners.tell(|| Event::SchedulerStarted);
         }
     }
@@ -159,8 +160,8 @@ impl Engine {
 
     /// Does all that is due now, one batch of each store.
     pub(crate) fn turn(&mut self) -> (Vec<Submission>, Next) {
-        let mut submissions = Vec::new();
-        if self.state == State::Stopped || self.state == State::Waiting {
+        let mut submissions = std::mem::take(&mut self.pending);
+        if matches!(self.state, State::Stopped | State::Waiting { .. }) {
             return (submissions, Next::Stop);
         }
         let now = self.clock.now();
@@ -278,6 +279,9 @@ impl Engine {
             }
         }
         let store = slot.name.clone();
+        for run in finished.iter().chain(&missed) {
+            self.waiters.tell(index, run);
+        }
         for run in finished {
             self.listeners.tell(|| Event::RunFinished { store: store.clone(), run });
         }
@@ -291,7 +295,7 @@ impl Engine {
     }
 
     /// A run whose task is not registered has failed; any other is for its executor.
-    fn submission(&mut self, index: usize, job: Job, run: Run) -> Option<Submission> {
+    pub(crate) fn submission(&mut self, index: usize, job: Job, run: Run) -> Option<Submission> {
         let slot = &mut self.stores[index];
         let running = Running::new(run.clone(), &job);
         let (cancel, log) = (running.cancel.clone(), running.log.clone());
@@ -355,60 +359,6 @@ impl Engine {
         self.listeners.tell(|| Event::StoreFailed { store, error: error.to_string() });
     }
 
-    // ---- shutting down ----
-
-    pub(crate) fn shutdown(&mut self, how: Shutdown) {
-        let now = self.clock.now();
-        let after = |time| TimeDelta::from_std(time).ok().and_then(|time| now.checked_add_signed(time));
-        let (is_stopping, until) = match self.state {
-            State::Waiting => return self.stop(),
-            State::Stopped | State::Cancelling { .. } => return,
-            State::Stopping { cancel_at } => (true, cancel_at),
-            _ => (false, None),
-        };
-        let cancel_at = match how {
-            Shutdown::Wait if is_stopping => until,
-            Shutdown::Wait => None,
-            Shutdown::Deadline(time) => until.into_iter().chain(after(time)).min(),
-            _ => Some(now),
-        };
-        self.state = State::Stopping { cancel_at };
-    }
-
-    fn advance_shutdown(&mut self, now: DateTime<Utc>) {
-        match self.state {
-            State::Stopping { cancel_at: Some(cancel_at) } if cancel_at <= now => {
-                let tokens = self.stores.iter().flat_map(|slot| slot.live.running.values());
-                for token in tokens.map(|running| running.cancel.clone()).collect::<Vec<_>>() {
-                    token.cancel();
-                }
-                self.state = State::Cancelling { leave_at: now + CANCEL_GRACE };
-            }
-            State::Cancelling { leave_at } if leave_at <= now => {
-                for slot in &mut self.stores {
-                    let message = "left running when the scheduler was shut down".to_owned();
-                    let left = slot.live.running.values();
-                    let left =
-                        left.map(|left| not_run(&left.run, now, Outcome::Interrupted, message.clone()));
-                    slot.reports.extend(left);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Lets go of the stores, so that others can open them while handles are still about.
-    fn stop(&mut self) {
-        self.state = State::Stopped;
-        self.stores.clear();
-        self.listeners.tell(|| Event::SchedulerShutDown);
-        self.listeners = Listeners::default();
-    }
-
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.state == State::Stopped
-    }
-
     /// The report of a run that no executor took.
     pub(crate) fn not_taken(&self, run: RunId, outcome: Outcome, message: String) -> RunReport {
         let finished = self.clock.now();
@@ -422,238 +372,9 @@ impl Engine {
             result: None,
         }
     }
-
-    // ---- what handles ask for ----
-
-    pub(crate) fn pause(&mut self) -> Result<(), SchedulerError> {
-        self.check_not_stopped()?;
-        if matches!(self.state, State::Running) {
-            self.state = State::Paused;
-            self.listeners.tell(|| Event::SchedulerPaused);
-        }
-        Ok(())
-    }
-
-    pub(crate) fn resume(&mut self) -> Result<(), SchedulerError> {
-        self.check_not_stopped()?;
-        if matches!(self.state, State::Paused) {
-            self.state = State::Running;
-            self.listeners.tell(|| Event::SchedulerResumed);
-        }
-        Ok(())
-    }
-
-    fn check_not_stopped(&self) -> Result<(), SchedulerError> {
-        if self.state == State::Stopped { Err(SchedulerError::ShutDown) } else { Ok(()) }
-    }
-
-    pub(crate) fn add(&mut self, new: NewJob) -> Result<JobId, SchedulerError> {
-        self.check_not_stopped()?;
-        let now = self.clock.now();
-        if let Some(fault) = new.fault {
-            return Err(fault);
-        }
-        let index = self.store_index(&new.store)?;
-        if !self.executors.contains(&new.executor) {
-            let known = self.executors.iter().cloned().collect();
-            return Err(SchedulerError::NoExecutor { name: new.executor, known });
-        }
-        let trigger = (new.trigger)(now).map_err(SchedulerError::Trigger)?;
-        let next_fire =
-            new.first_fire.map(matins_core::round_up_to_microsecond).or_else(|| next_after(&*trigger, now));
-        if next_fire.is_none() {
-            return Err(SchedulerError::NeverFires { trigger: trigger.describe(), now });
-        }
-        let slot = &mut self.stores[index];
-        let (task, closure) = match new.work {
-            Work::Named(name) => (name?, None),
-            Work::Closure(_) if slot.store.is_persistent() => {
-                return Err(SchedulerError::ClosureInPersistentStore { store: new.store });
-            }
-            Work::Closure(task) => {
-                self.closures += 1;
-                (TaskName::new(format!("closure {}", self.closures))?, Some(task))
-            }
-        };
-        let work = match &closure {
-            Some(task) => task.clone(),
-            None => self
-                .tasks
-                .get(task.as_str())
-                .ok_or_else(|| SchedulerError::NoTask { name: task.clone(), known: self.tasks.names() })?,
-        };
-        work.check(&new.arguments).map_err(|what| SchedulerError::Arguments { task: task.clone(), what })?;
-        let id = match new.id {
-            Some(id) => id,
-            None => slot.free_id(if closure.is_some() { "job" } else { task.as_str() })?,
-        };
-        slot.next_job_number += 1;
-        let job = Job {
-            id: id.clone(),
-            task: task.clone(),
-            arguments: new.arguments,
-            trigger,
-            next_fire: next_fire.filter(|_| new.state == JobState::Active),
-            state: new.state,
-            executor: new.executor,
-            policy: new.policy,
-            tags: new.tags,
-            metadata: new.metadata,
-            created: now,
-        };
-        if new.on_conflict == OnConflict::Keep && slot.store.get(&id)?.is_some() {
-            return Ok(id);
-        }
-        slot.store.add(job, new.on_conflict)?;
-        slot.changed_by_hand(&id);
-        if let Some(replaced) = slot.closures.remove(&id) {
-            self.tasks.unregister(replaced.as_str());
-        }
-        if let Some(closure) = closure {
-            self.tasks.register(task.as_str(), closure)?;
-            slot.closures.insert(id.clone(), task);
-        }
-        let (store, job) = (slot.name.clone(), id.clone());
-        self.listeners.tell(|| Event::JobAdded { store, job });
-        Ok(id)
-    }
-
-    pub(crate) fn remove(&mut self, id: &JobId) -> Result<Job, SchedulerError> {
-        let index = self.store_of(id)?.0;
-        let now = self.clock.now();
-        let slot = &mut self.stores[index];
-        let waiting = slot.live.waiting_of(id);
-        if !waiting.is_empty() {
-            let mut tick = Tick::new(now, &slot.live, &self.retention, &mut slot.unpruned, slot.next_run);
-            for run in waiting {
-                tick.give_up_waiting(run);
-            }
-            slot.store.commit(&tick.batch)?;
-            let Tick { jobs, missed, .. } = tick;
-            slot.live.replace(jobs);
-            slot.live.retries.retain(|_, run| run.job != *id);
-            for run in missed {
-                let store = slot.name.clone();
-                self.listeners.tell(|| Event::RunMissed { store, run });
-            }
-        }
-        let job = slot.store.remove(id)?;
-        slot.changed_by_hand(id);
-        if let Some(task) = slot.closures.remove(id) {
-            self.tasks.unregister(task.as_str());
-        }
-        let (store, removed) = (slot.name.clone(), id.clone());
-        self.listeners.tell(|| Event::JobRemoved { store, job: removed });
-        Ok(job)
-    }
-
-    pub(crate) fn pause_job(&mut self, id: &JobId) -> Result<(), SchedulerError> {
-        let (index, mut job) = self.store_of(id)?;
-        job.state = JobState::Paused;
-        job.next_fire = None;
-        let slot = &mut self.stores[index];
-        slot.store.update(job)?;
-        slot.changed_by_hand(id);
-        let (store, job) = (slot.name.clone(), id.clone());
-        self.listeners.tell(|| Event::JobPaused { store, job });
-        Ok(())
-    }
-
-    pub(crate) fn resume_job(&mut self, id: &JobId) -> Result<(), SchedulerError> {
-        let (index, mut job) = self.store_of(id)?;
-        if job.state == JobState::Active {
-            return Ok(());
-        }
-        job.state = JobState::Active;
-        job.next_fire = next_after(&*job.trigger, self.clock.now());
-        if job.is_exhausted() && job.policy.on_exhausted == OnExhausted::Remove {
-            return self.remove(id).map(drop);
-        }
-        let slot = &mut self.stores[index];
-        slot.store.update(job)?;
-        slot.changed_by_hand(id);
-        let (store, job) = (slot.name.clone(), id.clone());
-        self.listeners.tell(|| Event::JobResumed { store, job });
-        Ok(())
-    }
-
-    pub(crate) fn progress(&self, store: &StoreName, run: RunId) -> Result<Option<Progress>, SchedulerError> {
-        self.check_not_stopped()?;
-        let slot = &self.stores[self.store_index(store)?];
-        Ok(slot.live.running.get(&run).and_then(|running| running.log.last_progress()))
-    }
-
-    pub(crate) fn get(&mut self, id: &JobId) -> Result<Option<Job>, SchedulerError> {
-        self.check_not_stopped()?;
-        match self.store_of(id) {
-            Ok((_, job)) => Ok(Some(job)),
-            Err(SchedulerError::NoJob { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    pub(crate) fn list(&mut self, query: &JobQuery) -> Result<Vec<(StoreName, Job)>, SchedulerError> {
-        self.check_not_stopped()?;
-        let mut jobs = Vec::new();
-        for slot in &mut self.stores {
-            jobs.extend(slot.store.list(query)?.into_iter().map(|job| (slot.name.clone(), job)));
-        }
-        Ok(jobs)
-    }
-
-    pub(crate) fn set_aside(&self) -> Result<Vec<(StoreName, SetAside)>, SchedulerError> {
-        self.check_not_stopped()?;
-        let of_store = |slot: &StoreSlot| -> Vec<_> {
-            slot.store.set_aside().iter().map(|job| (slot.name.clone(), job.clone())).collect()
-        };
-        Ok(self.stores.iter().flat_map(of_store).collect())
-    }
-
-    pub(crate) fn runs(&mut self, store: &StoreName, query: &RunQuery) -> Result<Vec<Run>, SchedulerError> {
-        self.check_not_stopped()?;
-        let index = self.store_index(store)?;
-        Ok(self.stores[index].store.runs(query)?)
-    }
-
-    fn store_index(&self, name: &StoreName) -> Result<usize, SchedulerError> {
-        self.stores.iter().position(|slot| slot.name == *name).ok_or_else(|| SchedulerError::NoStore {
-            name: name.clone(),
-            known: self.stores.iter().map(|slot| slot.name.clone()).collect(),
-        })
-    }
-
-    /// The first store that has the job.
-    fn store_of(&mut self, id: &JobId) -> Result<(usize, Job), SchedulerError> {
-        self.check_not_stopped()?;
-        for (index, slot) in self.stores.iter_mut().enumerate() {
-            if let Some(job) = slot.store.get(id)? {
-                return Ok((index, job));
-            }
-        }
-        Err(SchedulerError::NoJob { id: id.clone() })
-    }
 }
 
-impl StoreSlot {
-    fn free_id(&mut self, prefix: &str) -> Result<JobId, SchedulerError> {
-        loop {
-            let id = JobId::new(format!("{prefix}-{}", self.next_job_number))?;
-            if self.store.get(&id)?.is_none() {
-                return Ok(id);
-            }
-            self.next_job_number += 1;
-        }
-    }
-
-    fn changed_by_hand(&mut self, id: &JobId) {
-        self.live.close_missed(id);
-        if let Some(runs) = self.live.jobs.get_mut(id) {
-            runs.last_one = false;
-        }
-    }
-}
-
-fn not_run(run: &Run, now: DateTime<Utc>, outcome: Outcome, message: String) -> RunReport {
+pub(crate) fn not_run(run: &Run, now: DateTime<Utc>, outcome: Outcome, message: String) -> RunReport {
     let started = if outcome == Outcome::Interrupted { run.started } else { None };
     RunReport {
         run: run.id,

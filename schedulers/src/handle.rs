@@ -4,13 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use matins_core::{
-    IntoTask, Job, JobId, JobQuery, NameError, Progress, Run, RunId, RunQuery, SetAside, Shutdown, StoreName,
-    TaskRegistry,
+    IntoTask, IntoTrigger, Job, JobId, JobQuery, NameError, Progress, Run, RunId, RunQuery, SetAside,
+    Shutdown, StoreName, TaskRegistry,
 };
 
 use crate::SchedulerError;
+use crate::engine::State;
 use crate::events::Events;
 use crate::new_job::NewJob;
+use crate::outcomes::PendingOutcome;
 use crate::shared::Shared;
 
 /// The way to a scheduler: adds, lists, pauses and removes jobs, from any thread and from inside a running job.
@@ -20,6 +22,34 @@ use crate::shared::Shared;
 #[derive(Clone)]
 pub struct Handle {
     pub(crate) shared: Arc<Shared>,
+}
+
+/// What a scheduler is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SchedulerState {
+    /// It was not started yet; jobs can be added.
+    NotStarted,
+    /// It fires jobs.
+    Running,
+    /// It is paused: no job fires.
+    Paused,
+    /// It waits for the last runs.
+    ShuttingDown,
+    /// It is over.
+    ShutDown,
+}
+
+impl From<State> for SchedulerState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Waiting { .. } => Self::NotStarted,
+            State::Running => Self::Running,
+            State::Paused => Self::Paused,
+            State::Stopping { .. } | State::Cancelling { .. } => Self::ShuttingDown,
+            State::Stopped => Self::ShutDown,
+        }
+    }
 }
 
 impl Handle {
@@ -104,6 +134,100 @@ impl Handle {
         self.shared.change(|engine| engine.remove(&id))
     }
 
+    /// Removes all jobs of a store; how many there were.
+    ///
+    /// # Errors
+    /// When there is no such store, or it fails: then some may be left.
+    pub fn remove_all(&self, store: &StoreName) -> Result<usize, SchedulerError> {
+        self.shared.change(|engine| engine.remove_all(store))
+    }
+
+    /// Has `change` change a job; the job as it is then.
+    ///
+    /// All of its fields may be changed but its id, the instant of its adding and whether it is paused. With another
+    /// trigger, and unless its next fire time was changed too, it fires next at that trigger's first instant after now.
+    ///
+    /// ```
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{every, TimeUnits};
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()
+    /// #     .unwrap();
+    /// scheduler.add(every(10.minutes()).run(|| ()).id("report")).unwrap();
+    /// scheduler.modify("report", |job| job.policy.time_limit = Some(std::time::Duration::from_secs(30))).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such job, when its task, arguments, executor or trigger would not be accepted for a new job, and
+    /// when its store fails. Nothing has changed then.
+    pub fn modify(&self, id: impl AsRef<str>, change: impl FnOnce(&mut Job)) -> Result<Job, SchedulerError> {
+        let id = JobId::new(id)?;
+        self.shared.change(|engine| engine.modify(&id, change))
+    }
+
+    /// Gives a job another trigger; the job as it is then. An interval without a start counts from now.
+    ///
+    /// # Errors
+    /// As [`modify`](Self::modify), and when the trigger cannot be made.
+    pub fn reschedule(&self, id: impl AsRef<str>, trigger: impl IntoTrigger) -> Result<Job, SchedulerError> {
+        let id = JobId::new(id)?;
+        let trigger = trigger.into_trigger(self.shared.clock.now()).map_err(SchedulerError::Trigger)?;
+        self.shared.change(|engine| engine.modify(&id, |job| job.trigger = trigger))
+    }
+
+    /// Moves a job to another store, with its next fire time. Its rows of the ledger stay where they are.
+    ///
+    /// # Errors
+    /// When there is no such job or store, when that store has a job of this id or cannot keep its closure, and when one
+    /// of them fails: then both may have the job.
+    pub fn move_to(&self, id: impl AsRef<str>, store: &StoreName) -> Result<(), SchedulerError> {
+        let id = JobId::new(id)?;
+        self.shared.change(|engine| engine.move_job(&id, store))
+    }
+
+    /// Starts a run of a job now, beside its schedule: whatever else of the job goes on, and though it is paused. The ledger
+    /// has it as [`by_hand`](Run::by_hand). What becomes of it can be waited for.
+    ///
+    /// # Errors
+    /// When there is no such job, its store fails, or the scheduler shuts down.
+    pub fn run_now(&self, id: impl AsRef<str>) -> Result<PendingOutcome, SchedulerError> {
+        let id = JobId::new(id)?;
+        Ok(self.shared.change(|engine| engine.run_now(&id))?.1)
+    }
+
+    /// What becomes of whichever run of the job ends, or is missed, next.
+    ///
+    /// # Errors
+    /// When there is no such job, or its store fails.
+    pub fn next_outcome(&self, id: impl AsRef<str>) -> Result<PendingOutcome, SchedulerError> {
+        let id = JobId::new(id)?;
+        self.shared.engine().next_outcome(&id)
+    }
+
+    /// Tells a run of a store's job to stop; whether it went on at all. How soon it stops depends on its executor.
+    ///
+    /// # Errors
+    /// When there is no such store.
+    pub fn cancel(&self, store: &StoreName, run: RunId) -> Result<bool, SchedulerError> {
+        let token = self.shared.engine().cancel(store, run)?;
+        // Not under the engine's lock: what the token calls may use a handle.
+        Ok(token.map(|token| token.cancel()).is_some())
+    }
+
+    /// What the scheduler is doing.
+    pub fn state(&self) -> SchedulerState {
+        self.shared.engine().state.into()
+    }
+
+    /// Has the scheduler look at its stores now, rather than when it meant to.
+    pub fn wakeup(&self) {
+        self.shared.bell.ring();
+    }
+
     /// Pauses a job: it has no next fire time until it is resumed. Runs that go on go on.
     ///
     /// # Errors
@@ -123,7 +247,8 @@ impl Handle {
         self.shared.change(|engine| engine.resume_job(&id))
     }
 
-    /// Pauses the whole scheduler: no job fires. What comes due meanwhile is late when it is resumed.
+    /// Pauses the whole scheduler: no job fires. What comes due meanwhile is late when it is resumed. One that was not started
+    /// yet will start paused.
     ///
     /// # Errors
     /// When it has been shut down.

@@ -17,22 +17,26 @@
 //! [`Clock`]: matins_core::Clock
 
 mod clock;
+mod commands;
 mod engine;
 mod error;
 mod events;
 mod handle;
 mod live;
 mod new_job;
+mod outcomes;
 mod plan;
 mod retention;
 mod scheduler;
 mod shared;
+mod stopping;
 mod tick;
 
 pub use clock::{SystemClock, VirtualClock};
 pub use error::SchedulerError;
 pub use events::Events;
-pub use handle::Handle;
+pub use handle::{Handle, SchedulerState};
 pub use new_job::{NewJob, Schedule};
+pub use outcomes::PendingOutcome;
 pub use retention::Retention;
 pub use scheduler::{BackgroundScheduler, BlockingScheduler, SchedulerBuilder};

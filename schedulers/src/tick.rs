@@ -103,7 +103,7 @@ impl<'a> Tick<'a> {
     /// The next attempt waits for its turn, and keeps the place of the one that ended.
     fn try_again(&mut self, ended: &Run, finished: DateTime<Utc>, delay: Duration) {
         let run = Run::waiting(self.take_number(), ended.job.clone(), ended.scheduled());
-        let run = Run { attempt: ended.attempt.saturating_add(1), ..run };
+        let run = Run { attempt: ended.attempt.saturating_add(1), by_hand: ended.by_hand, ..run };
         self.runs_of(&run.job).running.push(run.id);
         self.record(run.clone());
         self.retries.insert((later(finished, delay), run.id), run);
@@ -214,13 +214,25 @@ impl<'a> Tick<'a> {
         }
     }
 
+    /// A run that somebody asked for, whatever else of the job goes on.
+    pub(crate) fn start_by_hand(&mut self, job: &Job) -> RunId {
+        let run = Run::started(self.take_number(), job.id.clone(), self.now, self.now);
+        self.start_run(job, Run { by_hand: true, ..run })
+    }
+
     fn start(&mut self, job: &Job, scheduled: DateTime<Utc>) {
         let run = Run::started(self.take_number(), job.id.clone(), scheduled, self.now);
+        self.start_run(job, run);
+    }
+
+    fn start_run(&mut self, job: &Job, run: Run) -> RunId {
         let runs = self.runs_of(&job.id);
         runs.running.push(run.id);
         runs.missed = None;
+        let id = run.id;
         self.record(run.clone());
         self.starts.push((job.clone(), run));
+        id
     }
 
     /// The fire waits for the run that goes on, or is folded together with the one that waits already.
@@ -299,7 +311,7 @@ impl<'a> Tick<'a> {
                     let attempt = interrupted.attempt + 1;
                     let number = self.take_number();
                     let run = Run::started(number, job.id.clone(), interrupted.scheduled(), self.now);
-                    let run = Run { attempt, ..run };
+                    let run = Run { attempt, by_hand: interrupted.by_hand, ..run };
                     self.runs_of(&job.id).running.push(run.id);
                     self.record(run.clone());
                     self.starts.push((job, run));

@@ -22,6 +22,8 @@ pub(crate) struct Row {
     count: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     attempt: Option<u32>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    by_hand: bool,
     #[serde(flatten)]
     course: Course,
 }
@@ -61,6 +63,7 @@ impl From<&Run> for Row {
             last: (last != first).then_some(last),
             count: (count != 1).then_some(count),
             attempt: (run.attempt != 1).then_some(run.attempt),
+            by_hand: run.by_hand,
             course: Course::from(run),
         }
     }
@@ -68,11 +71,11 @@ impl From<&Run> for Row {
 
 impl From<Row> for Run {
     fn from(row: Row) -> Self {
-        let Row { id, job, fire, last, count, attempt, course } = row;
+        let Row { id, job, fire, last, count, attempt, by_hand, course } = row;
         let Course { started, finished, outcome, message, output, result } = course;
         let fires = Stretch { first: fire, last: last.unwrap_or(fire), count: count.unwrap_or(1) };
         let attempt = attempt.unwrap_or(1);
-        Self { id, job, fires, attempt, started, finished, outcome, message, output, result }
+        Self { id, job, fires, attempt, by_hand, started, finished, outcome, message, output, result }
     }
 }
 

@@ -146,5 +146,6 @@ pub(crate) fn run_from_row(row: &Row<'_>, path: &Path) -> Result<Run, StoreError
             .map(|text| serde_json::from_str(&text))
             .transpose()
             .map_err(|error| damaged(path, &place, error))?,
+        by_hand: row.get(12).map_err(sqlite)?,
     })
 }

@@ -16,7 +16,7 @@ const APPLICATION_ID: i64 = 0x4d54_4e53;
 pub(crate) const FORMAT: i64 = MIGRATIONS.len() as i64;
 
 /// What leads from each format to the next; the first one makes the tables. None is ever changed once it was published.
-const MIGRATIONS: [&str; 1] = [TABLES];
+const MIGRATIONS: [&str; 2] = [TABLES, RUNS_BY_HAND];
 
 /// What every SQLite file begins with, <https://sqlite.org/fileformat.html>.
 const MAGIC: &[u8] = b"SQLite format 3\0";
@@ -64,6 +64,22 @@ SELECT id, job,
        strftime('%Y-%m-%d %H:%M:%S', first_fire / 1000000, 'unixepoch') AS first_fire_utc,
        strftime('%Y-%m-%d %H:%M:%S', last_fire / 1000000, 'unixepoch') AS last_fire_utc,
        fires, attempt,
+       round((started - first_fire) / 1000.0, 3) AS late_ms,
+       round((finished - started) / 1000.0, 3) AS took_ms,
+       coalesce(outcome, CASE WHEN started IS NULL THEN 'waiting' ELSE 'running' END) AS outcome,
+       message, output, result
+FROM runs ORDER BY id;
+";
+
+const RUNS_BY_HAND: &str = "
+-- 1 for a run that somebody asked for, beside the job's schedule.
+ALTER TABLE runs ADD COLUMN by_hand INTEGER NOT NULL DEFAULT 0;
+DROP VIEW runs_readable;
+CREATE VIEW runs_readable AS
+SELECT id, job,
+       strftime('%Y-%m-%d %H:%M:%S', first_fire / 1000000, 'unixepoch') AS first_fire_utc,
+       strftime('%Y-%m-%d %H:%M:%S', last_fire / 1000000, 'unixepoch') AS last_fire_utc,
+       fires, attempt, by_hand,
        round((started - first_fire) / 1000.0, 3) AS late_ms,
        round((finished - started) / 1000.0, 3) AS took_ms,
        coalesce(outcome, CASE WHEN started IS NULL THEN 'waiting' ELSE 'running' END) AS outcome,

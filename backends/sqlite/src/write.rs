@@ -43,7 +43,7 @@ pub(crate) fn record(transaction: &Transaction<'_>, run: &Run) -> Result<(), Wri
     let recorded = transaction
         .prepare_cached(
             "INSERT INTO runs (id, job, first_fire, last_fire, fires, attempt, started, finished, outcome, \
-             message, output, result) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+             message, output, result, by_hand) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
              ON CONFLICT (id) DO NOTHING",
         )?
         .execute(params![
@@ -59,6 +59,7 @@ pub(crate) fn record(transaction: &Transaction<'_>, run: &Run) -> Result<(), Wri
             run.message,
             run.output,
             rows::result_text(run),
+            run.by_hand,
         ])?;
     if recorded == 0 { Err(StoreError::RunExists { run: run.id }.into()) } else { Ok(()) }
 }

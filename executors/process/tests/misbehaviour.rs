@@ -112,9 +112,10 @@ fn a_worker_that_dies_while_it_is_idle_costs_nothing() {
         let pid = rig.pid();
         let process = rustix::process::Pid::from_raw(pid as i32).unwrap();
         rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
-        // Until it is a zombie, whose pipes are closed.
+        // Until it is a zombie and the last of its threads, so that its pipes are closed.
         let stat = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        while !stat().contains(") Z ") {
+        let threads = || std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+        while !stat().contains(") Z ") || threads() > 1 {
             std::thread::yield_now();
         }
         assert_ne!(rig.pid(), pid);

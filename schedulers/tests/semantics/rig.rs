@@ -181,6 +181,7 @@ pub(crate) fn describe(event: &Event) -> String {
         Event::SchedulerResumed => "scheduler resumed".into(),
         Event::SchedulerShutDown => "scheduler shut down".into(),
         Event::JobAdded { .. } => "job added".into(),
+        Event::JobModified { .. } => "job modified".into(),
         Event::JobPaused { .. } => "job paused".into(),
         Event::JobResumed { .. } => "job resumed".into(),
         Event::JobRemoved { .. } => "job removed".into(),

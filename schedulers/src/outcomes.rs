@@ -1,0 +1,90 @@
+//! Waiting for what becomes of a run.
+
+use std::collections::HashMap;
+use std::future::IntoFuture;
+use std::hash::Hash;
+use std::pin::Pin;
+use std::time::Duration;
+
+use matins_core::{JobId, Run, RunId};
+
+use crate::SchedulerError;
+
+/// What is to become of a run: [`wait`](Self::wait) for it on a thread, or `.await` it.
+///
+/// Dropping it changes nothing for the run.
+#[derive(Debug)]
+#[must_use = "it does nothing unless it is waited for"]
+pub struct PendingOutcome {
+    receiver: oneshot::Receiver<Run>,
+}
+
+impl PendingOutcome {
+    /// Waits until the run has ended, and gives its row of the ledger. Not to be called from the scheduler's own thread.
+    ///
+    /// # Errors
+    /// [`SchedulerError::ShutDown`] when the scheduler shuts down first.
+    pub fn wait(self) -> Result<Run, SchedulerError> {
+        self.receiver.recv().map_err(|_| SchedulerError::ShutDown)
+    }
+
+    /// Waits at most that long; `None` when it has not ended by then.
+    ///
+    /// # Errors
+    /// As [`wait`](Self::wait).
+    pub fn wait_within(&self, timeout: Duration) -> Result<Option<Run>, SchedulerError> {
+        match self.receiver.recv_timeout(timeout) {
+            Ok(run) => Ok(Some(run)),
+            Err(oneshot::RecvTimeoutError::Timeout) => Ok(None),
+            Err(oneshot::RecvTimeoutError::Disconnected) => Err(SchedulerError::ShutDown),
+        }
+    }
+}
+
+impl IntoFuture for PendingOutcome {
+    type Output = Result<Run, SchedulerError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.receiver.into_future().await.map_err(|_| SchedulerError::ShutDown) })
+    }
+}
+
+/// Those who wait, by store (its place) and run or job.
+#[derive(Debug, Default)]
+pub(crate) struct Waiters {
+    runs: HashMap<(usize, RunId), Vec<oneshot::Sender<Run>>>,
+    jobs: HashMap<(usize, JobId), Vec<oneshot::Sender<Run>>>,
+}
+
+impl Waiters {
+    pub(crate) fn for_run(&mut self, store: usize, run: RunId) -> PendingOutcome {
+        wait_for(&mut self.runs, (store, run))
+    }
+
+    /// For whichever run of the job ends next.
+    pub(crate) fn for_job(&mut self, store: usize, job: JobId) -> PendingOutcome {
+        wait_for(&mut self.jobs, (store, job))
+    }
+
+    /// A run has ended, or was missed.
+    pub(crate) fn tell(&mut self, store: usize, run: &Run) {
+        if self.runs.is_empty() && self.jobs.is_empty() {
+            return;
+        }
+        let of_run = self.runs.remove(&(store, run.id));
+        let of_job = self.jobs.remove(&(store, run.job.clone()));
+        for waiter in of_run.into_iter().chain(of_job).flatten() {
+            // One that gave up is none.
+            let _ = waiter.send(run.clone());
+        }
+    }
+}
+
+fn wait_for<K: Eq + Hash>(waiters: &mut HashMap<K, Vec<oneshot::Sender<Run>>>, key: K) -> PendingOutcome {
+    let (sender, receiver) = oneshot::channel();
+    let waiting = waiters.entry(key).or_default();
+    waiting.retain(|waiter| !waiter.is_closed());
+    waiting.push(sender);
+    PendingOutcome { receiver }
+}
