@@ -23,7 +23,7 @@
 //! | `transfer` | `transfer`: everything out of a store, and into another, as JSON Lines | |
 //! | `thread` | `ThreadExecutor`: a pool of threads | yes |
 //! | `rayon` | `RayonExecutor`: a rayon pool, for work that keeps a processor busy | |
-//! | `tokio` | `TokioExecutor`: async tasks, on a tokio runtime | |
+//! | `tokio` | `TokioExecutor`: async tasks, on a tokio runtime; `AsyncScheduler`: a scheduler to await | |
 //! | `process` | `ProcessExecutor`: worker processes, for tasks that crash, leak or hang | |
 //! | `command` | `CommandTask`: tasks that run a program | |
 //! | `cron` | `triggers::ScheduleTrigger`: schedules of the crate `cron` | |
@@ -40,6 +40,9 @@ pub use matins_scheduler::{
 };
 pub use matins_triggers as triggers;
 
+#[cfg(feature = "tokio")]
+pub use matins_scheduler::{AsyncEvents, AsyncHandle, AsyncScheduler};
+
 #[cfg(feature = "process")]
 pub use matins_executor_process::{self as process, ProcessExecutor};
 #[cfg(feature = "rayon")]
@@ -47,7 +50,7 @@ pub use matins_executor_rayon::RayonExecutor;
 #[cfg(feature = "thread")]
 pub use matins_executor_thread::ThreadExecutor;
 #[cfg(feature = "tokio")]
-pub use matins_executor_tokio::TokioExecutor;
+pub use matins_executor_tokio::{NotOnRuntime, TokioExecutor};
 #[cfg(feature = "file")]
 pub use matins_store_file as file;
 #[cfg(feature = "file")]
@@ -66,6 +69,33 @@ pub use matins_task_command::{Command, CommandTask, Inherit};
 #[cfg(all(feature = "memory", feature = "thread"))]
 pub fn scheduler() -> SchedulerBuilder {
     SchedulerBuilder::new().store("default", MemoryStore::new()).executor("default", ThreadExecutor::new())
+}
+
+/// An async scheduler's builder with what most programs want: jobs in memory, run on the runtime that this is called in, both
+/// under the name `default`. Naming another store or executor `default` takes their place.
+///
+/// ```
+/// use matins::prelude::*;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let scheduler = matins::async_scheduler()?.asynchronous()?;
+/// let handle = scheduler.handle();
+/// handle.add(every(10.milliseconds()).run(async || println!("tick")).id("tick")).await?;
+/// let running = tokio::spawn(scheduler.run());
+/// handle.run_now("tick").await?.await?;
+/// handle.shutdown(Shutdown::Wait).await;
+/// running.await??;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// Outside a tokio runtime.
+#[cfg(all(feature = "memory", feature = "tokio"))]
+pub fn async_scheduler() -> Result<SchedulerBuilder, NotOnRuntime> {
+    let executor = TokioExecutor::current()?;
+    Ok(SchedulerBuilder::new().store("default", MemoryStore::new()).executor("default", executor))
 }
 
 /// What most programs need: `use matins::prelude::*`.
@@ -93,7 +123,7 @@ pub mod prelude {
     #[cfg(feature = "thread")]
     pub use crate::ThreadExecutor;
     #[cfg(feature = "tokio")]
-    pub use crate::TokioExecutor;
+    pub use crate::{AsyncHandle, AsyncScheduler, TokioExecutor};
     #[cfg(feature = "command")]
     pub use crate::{Command, CommandTask};
 }

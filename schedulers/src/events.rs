@@ -1,8 +1,9 @@
 //! Telling those who listen, without ever waiting for them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, TrySendError, bounded};
 use matins_core::Event;
 
 /// How many events a listener may lag behind.
@@ -36,22 +37,61 @@ impl Iterator for Events {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Listeners {
     listeners: Vec<Listener>,
 }
 
-#[derive(Debug)]
 struct Listener {
-    sender: Sender<Event>,
+    wants: Box<dyn Fn(&Event) -> bool + Send>,
+    deliver: Box<dyn FnMut(Event) -> Delivery + Send>,
     lost: u64,
 }
 
+/// How it went with an event for a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    Done,
+    /// It lags too far behind.
+    Full,
+    /// It listens no more.
+    Gone,
+}
+
 impl Listeners {
-    pub(crate) fn subscribe(&mut self) -> Events {
+    /// Events that `wants` wants, over a channel.
+    pub(crate) fn subscribe(&mut self, wants: impl Fn(&Event) -> bool + Send + 'static) -> Events {
         let (sender, receiver) = bounded(ROOM);
-        self.listeners.push(Listener { sender, lost: 0 });
+        self.add(wants, move |event| match sender.try_send(event) {
+            Ok(()) => Delivery::Done,
+            Err(TrySendError::Full(_)) => Delivery::Full,
+            Err(TrySendError::Disconnected(_)) => Delivery::Gone,
+        });
         Events { receiver }
+    }
+
+    /// Events that `wants` wants, over a channel for async code.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn subscribe_async(
+        &mut self,
+        wants: impl Fn(&Event) -> bool + Send + 'static,
+    ) -> tokio::sync::mpsc::Receiver<Event> {
+        use tokio::sync::mpsc::error::TrySendError;
+        let (sender, receiver) = tokio::sync::mpsc::channel(ROOM);
+        self.add(wants, move |event| match sender.try_send(event) {
+            Ok(()) => Delivery::Done,
+            Err(TrySendError::Full(_)) => Delivery::Full,
+            Err(TrySendError::Closed(_)) => Delivery::Gone,
+        });
+        receiver
+    }
+
+    fn add(
+        &mut self,
+        wants: impl Fn(&Event) -> bool + Send + 'static,
+        deliver: impl FnMut(Event) -> Delivery + Send + 'static,
+    ) {
+        self.listeners.push(Listener { wants: Box::new(wants), deliver: Box::new(deliver), lost: 0 });
     }
 
     /// Makes the event only where somebody listens.
@@ -65,22 +105,27 @@ impl Listeners {
 }
 
 impl Listener {
-    /// Whether it still listens.
+    /// Whether it still listens. One whose filter panics does not.
     fn tell(&mut self, event: &Event) -> bool {
+        match catch_unwind(AssertUnwindSafe(|| (self.wants)(event))) {
+            Ok(true) => {}
+            Ok(false) => return true,
+            Err(_) => return false,
+        }
         if self.lost > 0 {
-            match self.sender.try_send(Event::Lost { count: self.lost }) {
-                Ok(()) => self.lost = 0,
-                Err(TrySendError::Full(_)) => {}
-                Err(TrySendError::Disconnected(_)) => return false,
+            match (self.deliver)(Event::Lost { count: self.lost }) {
+                Delivery::Done => self.lost = 0,
+                Delivery::Full => {}
+                Delivery::Gone => return false,
             }
         }
-        match self.sender.try_send(event.clone()) {
-            Ok(()) => true,
-            Err(TrySendError::Full(_)) => {
+        match (self.deliver)(event.clone()) {
+            Delivery::Done => true,
+            Delivery::Full => {
                 self.lost += 1;
                 true
             }
-            Err(TrySendError::Disconnected(_)) => false,
+            Delivery::Gone => false,
         }
     }
 }
@@ -92,7 +137,7 @@ mod tests {
     #[test]
     fn a_listener_that_lags_is_told_how_much_it_lost() {
         let mut listeners = Listeners::default();
-        let events = listeners.subscribe();
+        let events = listeners.subscribe(|_| true);
         for _ in 0..ROOM + 5 {
             listeners.tell(|| Event::SchedulerPaused);
         }
@@ -106,9 +151,24 @@ mod tests {
     }
 
     #[test]
+    fn a_listener_hears_what_it_wants_and_one_whose_filter_panics_is_left_out() {
+        let mut listeners = Listeners::default();
+        let wants_pauses = listeners.subscribe(|event| *event == Event::SchedulerPaused);
+        let panics = listeners.subscribe(|_| panic!("no filter"));
+        for _ in 0..2 {
+            listeners.tell(|| Event::SchedulerResumed);
+            listeners.tell(|| Event::SchedulerPaused);
+        }
+        assert_eq!(listeners.listeners.len(), 1);
+        assert_eq!(panics.collect::<Vec<_>>(), []);
+        drop(listeners);
+        assert_eq!(wants_pauses.collect::<Vec<_>>(), [Event::SchedulerPaused, Event::SchedulerPaused]);
+    }
+
+    #[test]
     fn a_listener_that_is_gone_is_forgotten() {
         let mut listeners = Listeners::default();
-        drop(listeners.subscribe());
+        drop(listeners.subscribe(|_| true));
         listeners.tell(|| Event::SchedulerStarted);
         assert!(listeners.listeners.is_empty());
     }

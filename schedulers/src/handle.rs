@@ -1,10 +1,12 @@
 //! The way to a scheduler from anywhere.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread;
 
 use matins_core::{
-    IntoTask, IntoTrigger, Job, JobId, JobQuery, NameError, Progress, Run, RunId, RunQuery, SetAside,
+    Event, IntoTask, IntoTrigger, Job, JobId, JobQuery, NameError, Progress, Run, RunId, RunQuery, SetAside,
     Shutdown, StoreName, TaskRegistry,
 };
 
@@ -266,7 +268,35 @@ impl Handle {
 
     /// The scheduler's events from now on.
     pub fn subscribe(&self) -> Events {
-        self.shared.engine().listeners.subscribe()
+        self.subscribe_to(|_| true)
+    }
+
+    /// Those of the scheduler's events from now on that `wants` wants. It is called while the scheduler works, so it should
+    /// be quick; if it panics, there are no more events.
+    pub fn subscribe_to(&self, wants: impl Fn(&Event) -> bool + Send + 'static) -> Events {
+        self.shared.engine().listeners.subscribe(wants)
+    }
+
+    /// Calls `listener` with each event that `wants` wants, on a thread of its own, until the scheduler is gone. One that is
+    /// slow delays nobody (it loses events when it lags more than 10,000 behind, and is told by [`Event::Lost`]), and one
+    /// that panics is called again with the next event.
+    ///
+    /// # Errors
+    /// When the system starts no thread.
+    pub fn on_event(
+        &self,
+        wants: impl Fn(&Event) -> bool + Send + 'static,
+        mut listener: impl FnMut(Event) + Send + 'static,
+    ) -> Result<(), SchedulerError> {
+        let events = self.subscribe_to(wants);
+        let listen = move || {
+            for event in events {
+                // The panic has been reported by the hook.
+                let _ = catch_unwind(AssertUnwindSafe(|| listener(event)));
+            }
+        };
+        let thread = thread::Builder::new().name("matins-listener".to_owned()).spawn(listen);
+        thread.map(drop).map_err(SchedulerError::Thread)
     }
 
     /// Begins to shut down: nothing fires any more, and what runs is ended as `how` says. Returns at once, so that a

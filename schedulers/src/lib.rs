@@ -1,8 +1,9 @@
 //! The scheduler: one engine that decides, and drivers that wait.
 //!
 //! [`BlockingScheduler::run`] drives it on the calling thread and returns after shutdown;
-//! [`BackgroundScheduler::start`] drives it on a thread of its own and returns at once. Both are made by a
-//! [`SchedulerBuilder`], and both give out [`Handle`]s, which add, list, pause and remove jobs from any thread.
+//! [`BackgroundScheduler::start`] drives it on a thread of its own and returns at once; with the feature `tokio`,
+//! `AsyncScheduler::run` is a future to await. All are made by a [`SchedulerBuilder`], and all give out handles, which add,
+//! list, change and remove jobs from anywhere.
 //!
 //! # One commit per tick
 //! A tick reads the jobs that are due from each store, decides what becomes of each fire ([`Policy`]), and commits the
@@ -16,6 +17,8 @@
 //! [`Policy`]: matins_core::Policy
 //! [`Clock`]: matins_core::Clock
 
+#[cfg(feature = "tokio")]
+mod asynchronous;
 mod clock;
 mod commands;
 mod engine;
@@ -32,6 +35,8 @@ mod shared;
 mod stopping;
 mod tick;
 
+#[cfg(feature = "tokio")]
+pub use asynchronous::{AsyncEvents, AsyncHandle, AsyncScheduler};
 pub use clock::{SystemClock, VirtualClock};
 pub use error::SchedulerError;
 pub use events::Events;

@@ -109,6 +109,15 @@ impl SchedulerBuilder {
         Ok(BackgroundScheduler { handle: self.build()?, thread: None })
     }
 
+    /// A scheduler for a program on a tokio runtime, which is driven by [`AsyncScheduler::run`](crate::AsyncScheduler::run).
+    ///
+    /// # Errors
+    /// When a name is none, or a store cannot be read.
+    #[cfg(feature = "tokio")]
+    pub fn asynchronous(self) -> Result<crate::AsyncScheduler, SchedulerError> {
+        Ok(crate::AsyncScheduler::new(self.build()?))
+    }
+
     fn build(self) -> Result<Handle, SchedulerError> {
         if let Some(fault) = self.fault {
             return Err(fault.into());

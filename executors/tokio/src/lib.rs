@@ -31,7 +31,8 @@ use matins_core::{
     TaskResult,
 };
 use matins_executor_inflight::{InFlight, Ticket};
-use tokio::runtime::{Handle, TryCurrentError};
+use thiserror::Error;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
 /// Runs tasks on a tokio runtime. See the [crate's page](crate).
@@ -175,8 +176,9 @@ impl TokioExecutor {
     ///
     /// # Errors
     /// Outside a runtime.
-    pub fn current() -> Result<Self, TryCurrentError> {
-        Ok(Self::builder(Handle::try_current()?).build())
+    pub fn current() -> Result<Self, NotOnRuntime> {
+        let runtime = Handle::try_current().map_err(|_| NotOnRuntime)?;
+        Ok(Self::builder(runtime).build())
     }
 
     /// An executor on a runtime, with limits of one's own.
@@ -202,6 +204,14 @@ impl Executor for TokioExecutor {
         self.runs.shut_down(how)
     }
 }
+
+/// There is no tokio runtime where one was looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(
+    "this is no tokio runtime's thread; call it within one, or give TokioExecutor::builder a runtime's handle"
+)]
+#[non_exhaustive]
+pub struct NotOnRuntime;
 
 impl Drop for TokioExecutor {
     /// Cancels what runs. Blocking tasks are waited for as long as [`cancel_grace`](TokioExecutorBuilder::cancel_grace)
