@@ -55,11 +55,16 @@ impl SchedulerBuilder {
     }
 
     /// With a store under a name; one of that name before it is replaced. Jobs that name no store go to `default`.
-    pub fn store(mut self, name: impl AsRef<str>, store: impl JobStore + 'static) -> Self {
+    pub fn store(self, name: impl AsRef<str>, store: impl JobStore + 'static) -> Self {
+        self.boxed_store(name, Box::new(store))
+    }
+
+    /// As [`store`](Self::store), with a store whose type is chosen at run time.
+    pub fn boxed_store(mut self, name: impl AsRef<str>, store: Box<dyn JobStore>) -> Self {
         match StoreName::new(name) {
             Ok(name) => {
                 self.stores.retain(|(other, _)| *other != name);
-                self.stores.push((name, Box::new(store)));
+                self.stores.push((name, store));
             }
             Err(fault) => self.fault = self.fault.or(Some(fault)),
         }
@@ -67,9 +72,14 @@ impl SchedulerBuilder {
     }
 
     /// With an executor under a name; one of that name before it is replaced. Jobs that name none go to `default`.
-    pub fn executor(mut self, name: impl AsRef<str>, executor: impl Executor + 'static) -> Self {
+    pub fn executor(self, name: impl AsRef<str>, executor: impl Executor + 'static) -> Self {
+        self.boxed_executor(name, Box::new(executor))
+    }
+
+    /// As [`executor`](Self::executor), with an executor whose type is chosen at run time.
+    pub fn boxed_executor(mut self, name: impl AsRef<str>, executor: Box<dyn Executor>) -> Self {
         match ExecutorName::new(name) {
-            Ok(name) => drop(self.executors.insert(name, Box::new(executor))),
+            Ok(name) => drop(self.executors.insert(name, executor)),
             Err(fault) => self.fault = self.fault.or(Some(fault)),
         }
         self
