@@ -183,6 +183,12 @@ impl Engine {
         (submissions, next)
     }
 
+    /// Whether a store has failed and has not recovered yet.
+    #[cfg(test)]
+    pub(crate) fn is_failing(&self) -> bool {
+        self.stores.iter().any(|slot| slot.failing.is_some())
+    }
+
     fn next(&mut self, now: DateTime<Utc>) -> Next {
         let is_idle = |slot: &StoreSlot| slot.live.running.is_empty() && slot.reports.is_empty();
         let stops_at = match self.state {

@@ -32,6 +32,8 @@ mod plan;
 mod retention;
 mod scheduler;
 mod shared;
+#[cfg(test)]
+mod simulation;
 mod stopping;
 mod tick;
 
