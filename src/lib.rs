@@ -26,6 +26,8 @@
 //! | `tokio` | `TokioExecutor`: async tasks, on a tokio runtime; `AsyncScheduler`: a scheduler to await | |
 //! | `process` | `ProcessExecutor`: worker processes, for tasks that crash, leak or hang | |
 //! | `command` | `CommandTask`: tasks that run a program | |
+//! | `tracing` | what happens, as events of the crate `tracing` | |
+//! | `metrics` | counters and histograms through the facade `metrics` | |
 //! | `cron` | `triggers::ScheduleTrigger`: schedules of the crate `cron` | |
 //! | `full` | all of them | |
 //!
@@ -36,7 +38,7 @@ pub use matins_core as core;
 pub use matins_core::*;
 pub use matins_scheduler::{
     BackgroundScheduler, BlockingScheduler, Events, Handle, NewJob, PendingOutcome, Retention, Schedule,
-    SchedulerBuilder, SchedulerError, SchedulerState, SystemClock, VirtualClock,
+    SchedulerBuilder, SchedulerError, SchedulerState, Stats, SystemClock, VirtualClock,
 };
 pub use matins_triggers as triggers;
 

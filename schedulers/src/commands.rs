@@ -12,6 +12,7 @@ use crate::engine::{Engine, State, StoreSlot};
 use crate::new_job::{NewJob, Work};
 use crate::outcomes::PendingOutcome;
 use crate::plan::next_after;
+use crate::stats::Stats;
 use crate::tick::Tick;
 
 impl Engine {
@@ -129,6 +130,8 @@ impl Engine {
             slot.live.replace(jobs);
             slot.live.retries.retain(|_, run| run.job != *id);
             for run in missed {
+                self.stats.missed(&run);
+                self.waiters.tell(index, &run);
                 let store = slot.name.clone();
                 self.listeners.tell(|| Event::RunMissed { store, run });
             }
@@ -286,6 +289,31 @@ impl Engine {
         self.check_not_stopped()?;
         let slot = &self.stores[self.store_index(store)?];
         Ok(slot.live.running.get(&run).and_then(|running| running.log.last_progress()))
+    }
+
+    pub(crate) fn add_executor(&mut self, name: ExecutorName) -> Result<(), SchedulerError> {
+        self.check_not_stopped()?;
+        self.executors.insert(name);
+        Ok(())
+    }
+
+    pub(crate) fn remove_executor(&mut self, name: &ExecutorName) -> Result<(), SchedulerError> {
+        self.check_not_stopped()?;
+        self.check_executor(name)?;
+        self.executors.remove(name);
+        Ok(())
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let waits = |slot: &StoreSlot| {
+            let for_earlier = slot.live.jobs.values().filter(|runs| runs.waiting.is_some()).count();
+            for_earlier + slot.live.retries.len()
+        };
+        Stats {
+            running: self.stores.iter().map(|slot| slot.live.running.len()).sum(),
+            waiting: self.stores.iter().map(waits).sum(),
+            ..self.stats.clone()
+        }
     }
 
     pub(crate) fn get(&mut self, id: &JobId) -> Result<Option<Job>, SchedulerError> {

@@ -13,6 +13,7 @@ use crate::events::Listeners;
 use crate::live::{Live, Running};
 use crate::outcomes::Waiters;
 use crate::retention::Retention;
+use crate::stats::Stats;
 use crate::tick::{MayStart, Tick};
 
 /// At most so many jobs of a store in one tick, so that neither memory nor delay grows with a backlog.
@@ -35,6 +36,7 @@ pub(crate) struct Engine {
     /// Runs that were started by hand, for the driver to hand over.
     pub(crate) pending: Vec<Submission>,
     pub(crate) waiters: Waiters,
+    pub(crate) stats: Stats,
     /// How many closures have been added: their names are numbered, over all stores.
     pub(crate) closures: u64,
 }
@@ -139,6 +141,7 @@ impl Engine {
             state: State::Waiting { is_paused: false },
             pending: Vec::new(),
             waiters: Waiters::default(),
+            stats: Stats::default(),
             closures: 0,
         })
     }
@@ -289,9 +292,11 @@ impl Engine {
             self.waiters.tell(index, run);
         }
         for run in finished {
+            self.stats.finished(&run);
             self.listeners.tell(|| Event::RunFinished { store: store.clone(), run });
         }
         for run in missed {
+            self.stats.missed(&run);
             self.listeners.tell(|| Event::RunMissed { store: store.clone(), run });
         }
         for job in ended {
@@ -306,6 +311,7 @@ impl Engine {
         let running = Running::new(run.clone(), &job);
         let (cancel, log) = (running.cancel.clone(), running.log.clone());
         slot.live.running.insert(run.id, running);
+        self.stats.started += 1;
         let store = slot.name.clone();
         let started = run.clone();
         self.listeners.tell(|| Event::RunStarted { store, run: started });
@@ -361,6 +367,7 @@ impl Engine {
             slot.failing.as_ref().map_or(RETRY_FIRST, |failing| (failing.delay * 2).min(RETRY_LONGEST));
         slot.failing = Some(Failing { retry_at: now + delay, delay });
         slot.is_known = false;
+        self.stats.store_failures += 1;
         let store = slot.name.clone();
         self.listeners.tell(|| Event::StoreFailed { store, error: error.to_string() });
     }

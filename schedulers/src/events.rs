@@ -94,12 +94,16 @@ impl Listeners {
         self.listeners.push(Listener { wants: Box::new(wants), deliver: Box::new(deliver), lost: 0 });
     }
 
-    /// Makes the event only where somebody listens.
+    /// Makes the event only where somebody listens, or observes.
     pub(crate) fn tell(&mut self, event: impl FnOnce() -> Event) {
-        if self.listeners.is_empty() {
+        if self.listeners.is_empty() && cfg!(not(any(feature = "tracing", feature = "metrics"))) {
             return;
         }
         let event = event();
+        #[cfg(feature = "tracing")]
+        crate::observe::trace(&event);
+        #[cfg(feature = "metrics")]
+        crate::observe::measure(&event);
         self.listeners.retain_mut(|listener| listener.tell(&event));
     }
 }

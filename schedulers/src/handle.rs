@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::thread;
 
 use matins_core::{
-    Event, IntoTask, IntoTrigger, Job, JobId, JobQuery, NameError, Progress, Run, RunId, RunQuery, SetAside,
-    Shutdown, StoreName, TaskRegistry,
+    Event, Executor, ExecutorName, IntoTask, IntoTrigger, Job, JobId, JobQuery, NameError, Progress, Run,
+    RunId, RunQuery, SetAside, Shutdown, StoreName, TaskRegistry,
 };
 
 use crate::SchedulerError;
@@ -16,6 +16,7 @@ use crate::events::Events;
 use crate::new_job::NewJob;
 use crate::outcomes::PendingOutcome;
 use crate::shared::Shared;
+use crate::stats::Stats;
 
 /// The way to a scheduler: adds, lists, pauses and removes jobs, from any thread and from inside a running job.
 ///
@@ -223,6 +224,43 @@ impl Handle {
     /// What the scheduler is doing.
     pub fn state(&self) -> SchedulerState {
         self.shared.engine().state.into()
+    }
+
+    /// What the scheduler has done since it was made, and what goes on.
+    pub fn stats(&self) -> Stats {
+        self.shared.engine().stats()
+    }
+
+    /// With another executor from now on; one of that name before it is ended as `how` says, by the calling thread.
+    ///
+    /// # Errors
+    /// When the name is none, and after shutdown.
+    pub fn add_executor(
+        &self,
+        name: impl AsRef<str>,
+        executor: impl Executor + 'static,
+        how: Shutdown,
+    ) -> Result<(), SchedulerError> {
+        let name = ExecutorName::new(name)?;
+        self.shared.change(|engine| engine.add_executor(name.clone()))?;
+        if let Some(mut before) = self.shared.put_executor(name, Box::new(executor)) {
+            before.shutdown(how);
+        }
+        Ok(())
+    }
+
+    /// Takes an executor away, and ends it as `how` says, on the calling thread. Jobs that name it fail until there is
+    /// another of its name.
+    ///
+    /// # Errors
+    /// When there is no such executor, and after shutdown.
+    pub fn remove_executor(&self, name: impl AsRef<str>, how: Shutdown) -> Result<(), SchedulerError> {
+        let name = ExecutorName::new(name)?;
+        self.shared.change(|engine| engine.remove_executor(&name))?;
+        if let Some(mut executor) = self.shared.take_executor(&name) {
+            executor.shutdown(how);
+        }
+        Ok(())
     }
 
     /// Has the scheduler look at its stores now, rather than when it meant to.

@@ -27,6 +27,7 @@ mod events;
 mod handle;
 mod live;
 mod new_job;
+mod observe;
 mod outcomes;
 mod plan;
 mod retention;
@@ -34,6 +35,7 @@ mod scheduler;
 mod shared;
 #[cfg(test)]
 mod simulation;
+mod stats;
 mod stopping;
 mod tick;
 
@@ -47,3 +49,4 @@ pub use new_job::{NewJob, Schedule};
 pub use outcomes::PendingOutcome;
 pub use retention::Retention;
 pub use scheduler::{BackgroundScheduler, BlockingScheduler, SchedulerBuilder};
+pub use stats::Stats;

@@ -129,6 +129,18 @@ impl Shared {
         self.stopped.notify_all();
     }
 
+    pub(crate) fn put_executor(
+        &self,
+        name: ExecutorName,
+        executor: Box<dyn Executor>,
+    ) -> Option<Box<dyn Executor>> {
+        self.executors.lock().unwrap_or_else(PoisonError::into_inner).insert(name, executor)
+    }
+
+    pub(crate) fn take_executor(&self, name: &ExecutorName) -> Option<Box<dyn Executor>> {
+        self.executors.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
+    }
+
     fn submit(&self, submissions: Vec<Submission>) {
         if submissions.is_empty() {
             return;

@@ -2,5 +2,6 @@
 
 mod by_hand;
 mod fires;
+mod pains;
 mod retries;
 mod rig;

@@ -1,0 +1,95 @@
+//! What happens, as events of `tracing` and as metrics, where those features are on. Names and fields are kept stable.
+//!
+//! | `tracing` event, target `matins` | level | fields |
+//! | --- | --- | --- |
+//! | `run started` | DEBUG | `store`, `job`, `run`, `attempt`, `scheduled` |
+//! | `run finished` | INFO, or WARN where it did not succeed | those, and `outcome`, `late_ms`, `took_ms`, `reason` |
+//! | `fires missed` | WARN | `store`, `job`, `run`, `first`, `last`, `count`, `outcome` |
+//! | `store failed`, `store recovered` | ERROR, INFO | `store`, `error` |
+//! | `job set aside` | ERROR | `store`, `job`, `place`, `error` |
+//! | all others | DEBUG | `event` |
+//!
+//! | metric | kind | labels |
+//! | --- | --- | --- |
+//! | `matins_runs_started_total` | counter | `store` |
+//! | `matins_runs_finished_total` | counter | `store`, `outcome` |
+//! | `matins_fires_missed_total` | counter | `store`, `outcome` |
+//! | `matins_lateness_seconds`: from fire time to beginning | histogram | `store` |
+//! | `matins_duration_seconds`: from beginning to end | histogram | `store` |
+//! | `matins_store_failures_total` | counter | `store` |
+
+#[cfg(any(feature = "tracing", feature = "metrics"))]
+use matins_core::{Event, Run};
+
+/// From fire time to beginning, and from beginning to end, in seconds; `None` for what did not begin.
+#[cfg(any(feature = "tracing", feature = "metrics"))]
+fn times(run: &Run) -> Option<(f64, f64)> {
+    let (started, finished) = (run.started?, run.finished?);
+    Some(((started - run.scheduled()).as_seconds_f64(), (finished - started).as_seconds_f64()))
+}
+
+#[cfg(feature = "tracing")]
+pub(crate) fn trace(event: &Event) {
+    use matins_core::Outcome;
+    use tracing::{debug, error, info, warn};
+    match event {
+        Event::RunStarted { store, run } => {
+            let (job, scheduled) = (&run.job, run.scheduled());
+            debug!(target: "matins", %store, %job, run = run.id.0, attempt = run.attempt, %scheduled, "run started");
+        }
+        Event::RunFinished { store, run } => {
+            let (job, scheduled, number, attempt) = (&run.job, run.scheduled(), run.id.0, run.attempt);
+            let outcome = run.outcome.map(Outcome::as_str);
+            let (late_ms, took_ms) = times(run).map(|(late, took)| (late * 1e3, took * 1e3)).unzip();
+            let reason = run.message.as_deref();
+            if run.outcome == Some(Outcome::Succeeded) {
+                info!(target: "matins", %store, %job, run = number, attempt, %scheduled, outcome, late_ms, took_ms, reason, "run finished");
+            } else {
+                warn!(target: "matins", %store, %job, run = number, attempt, %scheduled, outcome, late_ms, took_ms, reason, "run finished");
+            }
+        }
+        Event::RunMissed { store, run } => {
+            let (job, fires) = (&run.job, run.fires);
+            let outcome = run.outcome.map(Outcome::as_str);
+            warn!(
+                target: "matins", %store, %job, run = run.id.0, first = %fires.first, last = %fires.last,
+                count = fires.count, outcome, "fires missed"
+            );
+        }
+        Event::StoreFailed { store, error } => error!(target: "matins", %store, error, "store failed"),
+        Event::StoreRecovered { store } => info!(target: "matins", %store, "store recovered"),
+        Event::JobSetAside { store, job } => {
+            error!(target: "matins", %store, job = job.id, place = job.place, error = job.what, "job set aside");
+        }
+        other => debug!(target: "matins", event = ?other),
+    }
+}
+
+#[cfg(feature = "metrics")]
+pub(crate) fn measure(event: &Event) {
+    use matins_core::Outcome;
+    use metrics::{counter, histogram};
+    let outcome = |run: &Run| run.outcome.map_or("none", Outcome::as_str);
+    match event {
+        Event::RunStarted { store, .. } => {
+            counter!("matins_runs_started_total", "store" => store.to_string()).increment(1);
+        }
+        Event::RunFinished { store, run } => {
+            let store = store.to_string();
+            counter!("matins_runs_finished_total", "store" => store.clone(), "outcome" => outcome(run))
+                .increment(1);
+            if let Some((late, took)) = times(run) {
+                histogram!("matins_lateness_seconds", "store" => store.clone()).record(late);
+                histogram!("matins_duration_seconds", "store" => store).record(took);
+            }
+        }
+        Event::RunMissed { store, run } => {
+            let missed = counter!("matins_fires_missed_total", "store" => store.to_string(), "outcome" => outcome(run));
+            missed.increment(run.fires.count);
+        }
+        Event::StoreFailed { store, .. } => {
+            counter!("matins_store_failures_total", "store" => store.to_string()).increment(1);
+        }
+        _ => {}
+    }
+}
