@@ -30,7 +30,7 @@ fn main() {
     // The tasks that are to panic do so quietly.
     let loud = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if panic.payload_as_str() != Some("out of luck") {
+        if panic.payload().downcast_ref() != Some(&"out of luck") {
             loud(panic);
         }
     }));
