@@ -37,6 +37,10 @@ bench-executors:
     cargo bench -p matins-benches --bench executors
     cargo run --release -p matins-benches --bin plot-executors -- book/src/benchmarks/executors.svg
 
+# Lateness, adding, and how much each store sustains, beside a peer.
+bench-schedulers:
+    cargo bench -p matins-benches --bench schedulers
+
 # The thread executor's pool under thousands of interleavings.
 interleavings:
     RUSTFLAGS="--cfg shuttle" cargo test -p matins-executor-thread --lib --target-dir target/shuttle
