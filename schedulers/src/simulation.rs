@@ -221,20 +221,16 @@ impl Simulation {
     }
 
     fn trigger(&mut self) -> Arc<dyn Trigger> {
-        match self.below(3) {
-            0 => {
-                let seconds = ["*/7", "5,40", "*"][self.below(3) as usize];
-                Arc::new(CronTrigger::parse(&format!("{seconds} * * * * *"), "UTC").unwrap())
-            }
-            _ => {
-                let period = TimeDelta::seconds(1 + self.below(40) as i64);
-                let start = self.now() - TimeDelta::seconds(self.below(50) as i64);
-                let trigger = IntervalTrigger::new(start, period).unwrap();
-                match self.below(4) {
-                    0 => Arc::new(trigger.until(self.now() + TimeDelta::seconds(100)).unwrap()),
-                    _ => Arc::new(trigger),
-                }
-            }
+        if self.below(3) == 0 {
+            let seconds = ["*/7", "5,40", "*"][self.below(3) as usize];
+            return Arc::new(CronTrigger::parse(&format!("{seconds} * * * * *"), "UTC").unwrap());
+        }
+        let period = TimeDelta::seconds(1 + self.below(40) as i64);
+        let start = self.now() - TimeDelta::seconds(self.below(50) as i64);
+        let trigger = IntervalTrigger::new(start, period).unwrap();
+        match self.below(4) {
+            0 => Arc::new(trigger.until(self.now() + TimeDelta::seconds(100)).unwrap()),
+            _ => Arc::new(trigger),
         }
     }
 
@@ -259,7 +255,7 @@ impl Simulation {
         let since = self.now();
         match self.engine.add(new) {
             Ok(id) => {
-                drop(self.known.insert(id, Known { trigger, since: Some(since), expected: Vec::new() }))
+                self.known.insert(id, Known { trigger, since: Some(since), expected: Vec::new() });
             }
             Err(crate::SchedulerError::NeverFires { .. }) => {}
             Err(error) => panic!("{error}"),
