@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use chrono::{DateTime, Utc};
 use matins::prelude::*;
 use matins::triggers::Zone;
-use matins::{Completion, Executor, JobId, Refused, Retention, RunId, RunRequest, VirtualClock};
+use matins::{JobId, Retention, VirtualClock};
+use matins_conformance::inline::InlineExecutor;
 use matins_conformance::literal::LiteralCrontab;
 
 const ZONE: &str = "Europe/Berlin";
@@ -35,20 +36,6 @@ const CRONTAB: [&str; 20] = [
     "30 */6 * * 7",
 ];
 
-/// Runs everything at once, on the scheduler's thread.
-struct Inline;
-
-impl Executor for Inline {
-    fn submit(&mut self, run: RunRequest, done: Completion) -> Result<(), Refused> {
-        done.finish(run.execute());
-        Ok(())
-    }
-
-    fn shutdown(&mut self, _how: Shutdown) -> Vec<RunId> {
-        Vec::new()
-    }
-}
-
 type Fires = Arc<Mutex<HashMap<JobId, Vec<DateTime<Utc>>>>>;
 
 #[test]
@@ -58,7 +45,7 @@ fn the_scheduler_agrees_with_a_literal_reading() {
     let end: DateTime<Utc> = "2027-01-01T00:30:30Z".parse().unwrap();
     let scheduler = SchedulerBuilder::new()
         .store("default", MemoryStore::new())
-        .executor("default", Inline)
+        .executor("default", InlineExecutor)
         .clock(VirtualClock::leaping(begin))
         .retention(Retention { runs_per_job: Some(10), age: None })
         .blocking()

@@ -5,11 +5,13 @@
 //! | a trigger | the functions of [`laws`], and [`literal`] for one that can be said as local fields |
 //! | a job store | `store_suite!` |
 //! | what stands on job stores | [`wrapped`]: stores that fail, and stores that measure |
-//! | an executor | `executor_suite!` |
+//! | an executor | `executor_suite!`, and [`chaos`] |
+//! | what stands on executors | [`inline`]: one that does each run where it is handed over |
 //! | fire times that others computed | [`vectors`] |
 
 pub mod chaos;
 pub mod executor_suite;
+pub mod inline;
 pub mod laws;
 pub mod literal;
 pub mod proof;

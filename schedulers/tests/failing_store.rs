@@ -5,28 +5,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use matins_conformance::inline::InlineExecutor;
 use matins_conformance::wrapped::{Fault, WrappedStore};
-use matins_core::{Completion, Event, Executor, Outcome, Refused, RunId, RunQuery, RunRequest, Shutdown};
+use matins_core::{Event, Outcome, RunQuery};
 use matins_scheduler::{BackgroundScheduler, Events, Schedule, SchedulerBuilder, VirtualClock};
 use matins_store_memory::MemoryStore;
 use matins_triggers::{TimeUnits, every};
 
 /// Longer than anything here takes on a machine that is busy with other things.
 const GENEROUS: Duration = Duration::from_secs(60);
-
-/// Runs everything where it is handed over.
-struct Inline;
-
-impl Executor for Inline {
-    fn submit(&mut self, run: RunRequest, done: Completion) -> Result<(), Refused> {
-        done.finish(run.execute());
-        Ok(())
-    }
-
-    fn shutdown(&mut self, _how: Shutdown) -> Vec<RunId> {
-        Vec::new()
-    }
-}
 
 /// A job every ten seconds in a store whose next commits go as the plan says.
 struct Rig {
@@ -48,7 +35,7 @@ impl Rig {
             "commit" => planned.lock().unwrap().pop_front().unwrap_or(Fault::None),
             _ => Fault::None,
         });
-        let builder = SchedulerBuilder::new().store("default", store).executor("default", Inline);
+        let builder = SchedulerBuilder::new().store("default", store).executor("default", InlineExecutor);
         let mut scheduler = builder.clock(clock.clone()).background().unwrap();
         scheduler.add(every(10.seconds()).run(|| ()).id("tick")).unwrap();
         let events = scheduler.subscribe();
