@@ -67,7 +67,9 @@ impl Rig {
     }
 
     fn pid(&mut self) -> u64 {
-        self.run("pid", Value::Null).result.and_then(|pid| pid.as_u64()).expect("a process's number")
+        let report = self.run("pid", Value::Null);
+        let pid = report.result.as_ref().and_then(Value::as_u64);
+        pid.unwrap_or_else(|| panic!("a process has a number: {report:?}"))
     }
 }
 
