@@ -57,6 +57,7 @@ fn finished(run: &Run, zone: Zone) -> String {
         Outcome::Succeeded => (AnsiColor::Green.on_default(), "succeeded"),
         Outcome::Interrupted => (AnsiColor::Yellow.on_default(), "interrupted"),
         Outcome::Cancelled => (AnsiColor::Yellow.on_default(), "cancelled"),
+        Outcome::TimedOut => (AnsiColor::Red.on_default().bold(), "timed out"),
         Outcome::Missed(_) => (AnsiColor::Yellow.on_default(), "missed"),
         _ => (AnsiColor::Red.on_default().bold(), "failed"),
     };

@@ -103,7 +103,9 @@ impl Drop for StopOnDrop {
         if !self.is_over {
             // On a thread of its own: the engine may be at a commit.
             let handle = self.handle.clone();
-            thread::spawn(move || handle.shutdown(Shutdown::Now));
+            let stop = thread::Builder::new().name("matins-shutdown".to_owned());
+            // Without a thread it is left running, as it would be without this guard.
+            let _ = stop.spawn(move || handle.shutdown(Shutdown::Now));
         }
     }
 }

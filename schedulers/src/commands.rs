@@ -125,7 +125,10 @@ impl Engine {
             for run in waiting {
                 tick.give_up_waiting(run);
             }
-            slot.store.commit(&tick.batch)?;
+            if let Err(error) = slot.store.commit(&tick.batch) {
+                slot.is_known = false;
+                return Err(error.into());
+            }
             let Tick { jobs, missed, .. } = tick;
             slot.live.replace(jobs);
             slot.live.retries.retain(|_, run| run.job != *id);
@@ -172,26 +175,28 @@ impl Engine {
             .map_err(|what| SchedulerError::Arguments { task: job.task.clone(), what })?;
         if job.state == JobState::Paused {
             job.next_fire = None;
-        } else if *job.trigger != *before.trigger && job.next_fire == before.next_fire {
+        } else if job.next_fire.is_none()
+            || (*job.trigger != *before.trigger && job.next_fire == before.next_fire)
+        {
             let now = self.clock.now();
             job.next_fire = next_after(&*job.trigger, now);
-            if job.next_fire.is_none() {
+            if job.next_fire.is_none() && (before.next_fire.is_some() || *job.trigger != *before.trigger) {
                 return Err(SchedulerError::NeverFires { trigger: job.trigger.describe(), now });
             }
         }
         job.next_fire = job.next_fire.map(matins_core::round_up_to_microsecond);
-        self.put_back(index, job.clone())?;
-        let (store, id) = (self.stores[index].name.clone(), id.clone());
+        let (store, id) = (self.put_back(index, job.clone())?, id.clone());
         self.listeners.tell(|| Event::JobModified { store, job: id });
         Ok(job)
     }
 
-    fn put_back(&mut self, index: usize, job: Job) -> Result<(), SchedulerError> {
+    /// Puts a changed job back; the name of its store.
+    fn put_back(&mut self, index: usize, job: Job) -> Result<StoreName, SchedulerError> {
         let slot = &mut self.stores[index];
         let id = job.id.clone();
         slot.store.update(job)?;
         slot.changed_by_hand(&id);
-        Ok(())
+        Ok(slot.name.clone())
     }
 
     /// Moves a job to another store, with its next fire time; its rows of the ledger stay where they are.
@@ -207,15 +212,15 @@ impl Engine {
         // In both for a moment, rather than in none.
         self.stores[target].store.add(job, OnConflict::Refuse)?;
         let task = self.stores[from].closures.remove(id);
-        self.remove_from(from, id)?;
         self.stores[target].closures.extend(task.map(|task| (id.clone(), task)));
+        self.remove_from(from, id)?;
         let (store, job) = (to.clone(), id.clone());
         self.listeners.tell(|| Event::JobAdded { store, job });
         Ok(())
     }
 
     /// Starts a run of the job beside its schedule.
-    pub(crate) fn run_now(&mut self, id: &JobId) -> Result<(RunId, PendingOutcome), SchedulerError> {
+    pub(crate) fn run_now(&mut self, id: &JobId) -> Result<PendingOutcome, SchedulerError> {
         if !matches!(self.state, State::Waiting { .. } | State::Running | State::Paused) {
             return Err(SchedulerError::ShutDown);
         }
@@ -227,7 +232,11 @@ impl Engine {
             tick.next_run = tick.next_run.max(slot.store.next_run_id()?);
         }
         let run = tick.start_by_hand(&job);
-        slot.store.commit(&tick.batch)?;
+        if let Err(error) = slot.store.commit(&tick.batch) {
+            // It may have been made: the next tick looks.
+            slot.is_known = false;
+            return Err(error.into());
+        }
         let Tick { next_run, jobs, starts, .. } = tick;
         slot.next_run = next_run;
         slot.live.replace(jobs);
@@ -236,7 +245,7 @@ impl Engine {
             let submission = self.submission(index, job, run);
             self.pending.extend(submission);
         }
-        Ok((run, outcome))
+        Ok(outcome)
     }
 
     pub(crate) fn next_outcome(&mut self, id: &JobId) -> Result<PendingOutcome, SchedulerError> {
@@ -259,10 +268,7 @@ impl Engine {
         let (index, mut job) = self.store_of(id)?;
         job.state = JobState::Paused;
         job.next_fire = None;
-        let slot = &mut self.stores[index];
-        slot.store.update(job)?;
-        slot.changed_by_hand(id);
-        let (store, job) = (slot.name.clone(), id.clone());
+        let (store, job) = (self.put_back(index, job)?, id.clone());
         self.listeners.tell(|| Event::JobPaused { store, job });
         Ok(())
     }
@@ -277,10 +283,7 @@ impl Engine {
         if job.is_exhausted() && job.policy.on_exhausted == OnExhausted::Remove {
             return self.remove(id).map(drop);
         }
-        let slot = &mut self.stores[index];
-        slot.store.update(job)?;
-        slot.changed_by_hand(id);
-        let (store, job) = (slot.name.clone(), id.clone());
+        let (store, job) = (self.put_back(index, job)?, id.clone());
         self.listeners.tell(|| Event::JobResumed { store, job });
         Ok(())
     }

@@ -19,6 +19,9 @@ use crate::tick::{MayStart, Tick};
 /// At most so many jobs of a store in one tick, so that neither memory nor delay grows with a backlog.
 const JOBS_PER_TICK: usize = if cfg!(test) { 3 } else { 1000 };
 
+/// At most so many reports wait while due jobs come first.
+const MOST_PUT_OFF: usize = 10 * JOBS_PER_TICK;
+
 /// The first wait after a store has failed; it doubles with each failure up to the second.
 const RETRY_FIRST: TimeDelta = TimeDelta::seconds(1);
 const RETRY_LONGEST: TimeDelta = TimeDelta::seconds(60);
@@ -255,15 +258,16 @@ impl Engine {
         }
         let due = if fires { store.due(now, JOBS_PER_TICK)? } else { Vec::new() };
         // Where more jobs are due than a tick takes, they come first: of the reports, only those that they depend on.
-        let first: Option<HashSet<JobId>> =
-            (due.len() == JOBS_PER_TICK).then(|| due.iter().map(|job| job.id.clone()).collect());
-        let mut later = Vec::new();
+        let due_first = due.len() == JOBS_PER_TICK && slot.reports.len() <= MOST_PUT_OFF;
+        let first: Option<HashSet<&JobId>> = due_first.then(|| due.iter().map(|job| &job.id).collect());
+        let mut is_put_off = Vec::with_capacity(slot.reports.len());
         for report in &slot.reports {
             let job = slot.live.running.get(&report.run).map(|running| &running.run.job);
-            match (&first, job) {
-                (Some(first), Some(job)) if !first.contains(job) => later.push(report.clone()),
-                _ => tick.report(report, store, may_start)?,
+            let waits = first.as_ref().zip(job).is_some_and(|(first, job)| !first.contains(job));
+            if !waits {
+                tick.report(report, store, may_start)?;
             }
+            is_put_off.push(waits);
         }
         if may_start == MayStart::Yes {
             tick.start_retries(store)?;
@@ -282,7 +286,8 @@ impl Engine {
         let Tick { next_run, jobs, retries, begun_retries, starts, finished, missed, ended, .. } = tick;
         slot.next_run = next_run;
         slot.is_known = true;
-        slot.reports = later;
+        let mut is_put_off = is_put_off.into_iter();
+        slot.reports.retain(|_| is_put_off.next().unwrap_or_default());
         if prunes {
             slot.prune_by_age_at = now + PRUNE_BY_AGE_EVERY;
         }

@@ -148,7 +148,8 @@ impl Handle {
     /// Has `change` change a job; the job as it is then.
     ///
     /// All of its fields may be changed but its id, the instant of its adding and whether it is paused. With another
-    /// trigger, and unless its next fire time was changed too, it fires next at that trigger's first instant after now.
+    /// trigger, and unless its next fire time was changed too, it fires next at that trigger's first instant after now; so too
+    /// where its next fire time was taken away.
     ///
     /// ```
     /// # use matins_executor_thread::ThreadExecutor;
@@ -199,7 +200,7 @@ impl Handle {
     /// When there is no such job, its store fails, or the scheduler shuts down.
     pub fn run_now(&self, id: impl AsRef<str>) -> Result<PendingOutcome, SchedulerError> {
         let id = JobId::new(id)?;
-        Ok(self.shared.change(|engine| engine.run_now(&id))?.1)
+        self.shared.change(|engine| engine.run_now(&id))
     }
 
     /// What becomes of whichever run of the job ends, or is missed, next.

@@ -1,14 +1,11 @@
 //! The async driver: on one thread of a runtime, which it never keeps.
 
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use matins_core::{
-    Event, Job, JobId, JobQuery, JobStore, OnConflict, Outcome, Run, RunId, RunQuery, Shutdown, StoreError,
-    Transition,
-};
+use matins_conformance::wrapped::{WrappedStore, Wrapper};
+use matins_core::{Event, JobQuery, JobStore, Outcome, RunQuery, Shutdown, StoreError};
 use matins_executor_tokio::TokioExecutor;
 use matins_scheduler::{
     AsyncScheduler, Schedule, SchedulerBuilder, SchedulerError, SchedulerState, VirtualClock,
@@ -89,48 +86,23 @@ async fn dropping_the_future_shuts_the_scheduler_down() {
     assert!(end.is_err() || end.unwrap().outcome == Some(Outcome::Cancelled));
 }
 
-/// A store whose commits wait until the test lets them.
-struct Slow {
-    store: MemoryStore,
-    let_go: Arc<Mutex<mpsc::Receiver<()>>>,
+/// Has each commit wait until the test lets it.
+struct Waits {
+    let_go: mpsc::Receiver<()>,
     commits: mpsc::Sender<()>,
 }
 
-impl JobStore for Slow {
-    fn is_persistent(&self) -> bool {
-        false
-    }
-    fn import(&mut self, jobs: Vec<Job>, runs: Vec<Run>, on_conflict: OnConflict) -> Result<(), StoreError> {
-        self.store.import(jobs, runs, on_conflict)
-    }
-    fn update(&mut self, job: Job) -> Result<(), StoreError> {
-        self.store.update(job)
-    }
-    fn remove(&mut self, id: &JobId) -> Result<Job, StoreError> {
-        self.store.remove(id)
-    }
-    fn get(&mut self, id: &JobId) -> Result<Option<Job>, StoreError> {
-        self.store.get(id)
-    }
-    fn list(&mut self, query: &JobQuery) -> Result<Vec<Job>, StoreError> {
-        self.store.list(query)
-    }
-    fn next_due(&mut self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        self.store.next_due()
-    }
-    fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Job>, StoreError> {
-        self.store.due(now, limit)
-    }
-    fn commit(&mut self, batch: &[Transition]) -> Result<(), StoreError> {
-        let _ = self.commits.send(());
-        let _ = self.let_go.lock().unwrap().recv_timeout(GENEROUS);
-        self.store.commit(batch)
-    }
-    fn runs(&mut self, query: &RunQuery) -> Result<Vec<Run>, StoreError> {
-        self.store.runs(query)
-    }
-    fn next_run_id(&mut self) -> Result<RunId, StoreError> {
-        self.store.next_run_id()
+impl Wrapper for Waits {
+    fn call<T>(
+        &mut self,
+        method: &'static str,
+        work: impl FnOnce() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if method == "commit" {
+            let _ = self.commits.send(());
+            let _ = self.let_go.recv_timeout(GENEROUS);
+        }
+        work()
     }
 }
 
@@ -139,7 +111,7 @@ async fn a_store_that_waits_for_its_disk_keeps_no_worker_of_the_runtime() {
     let clock = VirtualClock::new(start());
     let (go, let_go) = mpsc::channel();
     let (commits, committing) = mpsc::channel();
-    let store = Slow { store: MemoryStore::new(), let_go: Arc::new(Mutex::new(let_go)), commits };
+    let store = WrappedStore::new(MemoryStore::new(), Waits { let_go, commits });
     let scheduler = scheduler(store, &clock);
     let handle = scheduler.handle();
     handle.add(every(10.seconds()).run(async || ()).id("tick")).await.unwrap();
@@ -159,7 +131,7 @@ async fn a_store_that_waits_for_its_disk_keeps_no_worker_of_the_runtime() {
         let handle = handle.clone();
         async move { handle.list(JobQuery::default()).await.unwrap().len() }
     });
-    tokio::time::sleep(Duration::from_millis(1)).await;
+    tokio::task::yield_now().await;
     assert!(!listing.is_finished());
     for _ in 0..100 {
         go.send(()).unwrap();

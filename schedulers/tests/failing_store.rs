@@ -110,3 +110,19 @@ fn an_outcome_whose_commit_was_lost_is_written_again() {
         assert_eq!(rig.ledger(), [(10, Some(Outcome::Succeeded))], "{fault:?}");
     }
 }
+
+#[test]
+fn a_run_by_hand_whose_commit_was_lost_is_interrupted_and_the_next_one_runs() {
+    for (fault, lost) in [(Fault::Refused, 0), (Fault::DoneAndLost, 1)] {
+        let rig = Rig::new();
+        // Past the commits of the start.
+        rig.at(10, finished);
+        rig.fails(&[fault]);
+        assert!(rig.scheduler.run_now("tick").is_err(), "{fault:?}");
+        let run = rig.scheduler.run_now("tick").unwrap().wait_within(GENEROUS).unwrap().unwrap();
+        assert_eq!(run.outcome, Some(Outcome::Succeeded), "{fault:?}");
+        let interrupted = rig.ledger().iter().filter(|(_, end)| *end == Some(Outcome::Interrupted)).count();
+        assert_eq!(interrupted, lost, "{fault:?}");
+        assert!(rig.ledger().iter().all(|(_, end)| end.is_some()), "{fault:?}: nothing is left unfinished");
+    }
+}

@@ -59,7 +59,7 @@ pub(crate) enum Exchange {
 
 impl Worker {
     pub(crate) fn start(terms: &Terms) -> io::Result<Self> {
-        // Two workers started at once would inherit each other's end.
+        // So that no worker inherits what another is told by.
         static STARTING: Mutex<()> = Mutex::new(());
         let (told, control) = io::pipe()?;
         let orders = Orders {
@@ -144,7 +144,7 @@ impl Worker {
             let _ = (&*bell).write_all(b"!");
         });
         let limit_at = time_limit.and_then(|limit| Instant::now().checked_add(limit));
-        let mut kill_at = None;
+        let (mut is_told, mut kill_at) = (false, None);
         let mut output = Tail::new(terms.output);
         loop {
             match self.incoming.next::<FromWorker>() {
@@ -160,7 +160,7 @@ impl Worker {
                 Err(error) => return self.lost(&format!("the worker wrote garbage: {error}"), output),
                 Ok(None) => {}
             }
-            let ready = match self.wait(kill_at.or(limit_at)) {
+            let ready = match self.wait(if is_told { kill_at } else { limit_at }) {
                 Ok(ready) => ready,
                 Err(error) => {
                     return self.lost(&format!("the worker cannot be listened to: {error}"), output);
@@ -180,7 +180,7 @@ impl Worker {
                 }
             }
             if ready.is_late {
-                if kill_at.is_some() {
+                if is_told {
                     return self.lost(
                         "the worker was killed, since the run did not stop when it was told to",
                         output,
@@ -190,10 +190,11 @@ impl Worker {
                     context.cancel.cancel_because(CancelReason::TimeLimit(limit));
                 }
             }
-            if kill_at.is_none() && context.cancel.is_cancelled() {
+            if !is_told && context.cancel.is_cancelled() {
                 // One that cannot be told is killed all the same.
                 let _ = self.control.write_all(b"!");
-                kill_at = Some(Instant::now() + terms.kill_grace);
+                is_told = true;
+                kill_at = Instant::now().checked_add(terms.kill_grace);
             }
         }
     }
