@@ -37,13 +37,13 @@
 pub use matins_core as core;
 pub use matins_core::*;
 pub use matins_scheduler::{
-    BackgroundScheduler, BlockingScheduler, Events, Handle, NewJob, PendingOutcome, Retention, Schedule,
-    SchedulerBuilder, SchedulerError, SchedulerState, Stats, SystemClock, VirtualClock,
+    BackgroundScheduler, BlockingScheduler, Events, Handle, JobHandle, NewJob, PendingOutcome, Retention,
+    Schedule, SchedulerBuilder, SchedulerError, SchedulerState, Stats, SystemClock, VirtualClock,
 };
 pub use matins_triggers as triggers;
 
 #[cfg(feature = "tokio")]
-pub use matins_scheduler::{AsyncEvents, AsyncHandle, AsyncScheduler};
+pub use matins_scheduler::{AsyncEvents, AsyncHandle, AsyncJobHandle, AsyncScheduler};
 
 #[cfg(feature = "process")]
 pub use matins_executor_process::{self as process, ProcessExecutor};

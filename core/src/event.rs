@@ -1,6 +1,6 @@
 //! What a scheduler tells those who listen.
 
-use crate::{JobId, Run, SetAside, StoreName};
+use crate::{ExecutorName, JobId, Run, SetAside, StoreName};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +14,31 @@ pub enum Event {
     SchedulerResumed,
     /// It stopped; the last event.
     SchedulerShutDown,
+    /// An executor was added, or took the place of one of its name.
+    ExecutorAdded {
+        /// The executor.
+        executor: ExecutorName,
+    },
+    /// An executor was taken away.
+    ExecutorRemoved {
+        /// The executor.
+        executor: ExecutorName,
+    },
+    /// A store was added.
+    StoreAdded {
+        /// The store.
+        store: StoreName,
+    },
+    /// A store was taken away; the last event of its jobs.
+    StoreRemoved {
+        /// The store.
+        store: StoreName,
+    },
+    /// All jobs of a store were removed; each has had its own event.
+    AllJobsRemoved {
+        /// The store.
+        store: StoreName,
+    },
     /// A job was added, or took another's place.
     JobAdded {
         /// The store.

@@ -1,11 +1,12 @@
 //! The driver for async programs: a future that ends when the scheduler has shut down, and handles whose methods are async.
 
+use std::fmt;
 use std::panic::resume_unwind;
 use std::thread;
 
 use matins_core::{
-    Event, IntoTask, IntoTrigger, Job, JobId, JobQuery, NameError, Progress, Run, RunId, RunQuery, SetAside,
-    Shutdown, StoreName, TaskRegistry,
+    Event, Executor, ExecutorName, IntoTask, IntoTrigger, Job, JobId, JobQuery, JobStore, NameError,
+    Progress, Run, RunId, RunQuery, SetAside, Shutdown, StoreName, TaskRegistry,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
@@ -14,6 +15,7 @@ use crate::SchedulerError;
 use crate::handle::{Handle, SchedulerState};
 use crate::new_job::NewJob;
 use crate::outcomes::PendingOutcome;
+use crate::stats::Stats;
 
 /// A scheduler for a program on a tokio runtime: [`run`](Self::run) is a future to await or to spawn.
 ///
@@ -173,8 +175,9 @@ impl AsyncHandle {
     ///
     /// # Errors
     /// As [`Handle::add`].
-    pub async fn add(&self, job: NewJob) -> Result<JobId, SchedulerError> {
-        self.call(move |handle| handle.add(job)).await
+    pub async fn add(&self, job: NewJob) -> Result<AsyncJobHandle, SchedulerError> {
+        let job = self.call(move |handle| handle.add(job)).await?;
+        Ok(AsyncJobHandle { handle: self.clone(), id: job.id().clone() })
     }
 
     /// See [`Handle::get`].
@@ -308,6 +311,74 @@ impl AsyncHandle {
         self.call(move |handle| handle.cancel(&store, run)).await
     }
 
+    /// See [`Handle::stats`].
+    pub async fn stats(&self) -> Stats {
+        let handle = self.handle.clone();
+        unblocked(move || handle.stats()).await.unwrap_or_default()
+    }
+
+    /// See [`Handle::add_store`].
+    ///
+    /// # Errors
+    /// As [`Handle::add_store`].
+    pub async fn add_store(
+        &self,
+        name: impl AsRef<str>,
+        store: impl JobStore + 'static,
+    ) -> Result<(), SchedulerError> {
+        let name = StoreName::new(name)?;
+        self.call(move |handle| handle.add_store(name, store)).await
+    }
+
+    /// See [`Handle::remove_store`].
+    ///
+    /// # Errors
+    /// As [`Handle::remove_store`].
+    pub async fn remove_store(
+        &self,
+        name: impl AsRef<str>,
+        how: Shutdown,
+    ) -> Result<Box<dyn JobStore>, SchedulerError> {
+        let name = StoreName::new(name)?;
+        self.call(move |handle| handle.remove_store(name, how)).await
+    }
+
+    /// See [`Handle::with_store`].
+    ///
+    /// # Errors
+    /// As [`Handle::with_store`].
+    pub async fn with_store<T: Send + 'static>(
+        &self,
+        name: impl AsRef<str>,
+        work: impl FnOnce(&mut dyn JobStore) -> T + Send + 'static,
+    ) -> Result<T, SchedulerError> {
+        let name = StoreName::new(name)?;
+        self.call(move |handle| handle.with_store(name, work)).await
+    }
+
+    /// See [`Handle::add_executor`].
+    ///
+    /// # Errors
+    /// As [`Handle::add_executor`].
+    pub async fn add_executor(
+        &self,
+        name: impl AsRef<str>,
+        executor: impl Executor + 'static,
+        how: Shutdown,
+    ) -> Result<(), SchedulerError> {
+        let name = ExecutorName::new(name)?;
+        self.call(move |handle| handle.add_executor(name, executor, how)).await
+    }
+
+    /// See [`Handle::remove_executor`].
+    ///
+    /// # Errors
+    /// As [`Handle::remove_executor`].
+    pub async fn remove_executor(&self, name: impl AsRef<str>, how: Shutdown) -> Result<(), SchedulerError> {
+        let name = ExecutorName::new(name)?;
+        self.call(move |handle| handle.remove_executor(name, how)).await
+    }
+
     /// See [`Handle::pause`].
     ///
     /// # Errors
@@ -375,6 +446,104 @@ impl AsyncHandle {
     pub async fn wait_until_shut_down(&self) {
         let handle = self.handle.clone();
         unblocked(move || handle.wait_until_shut_down()).await;
+    }
+}
+
+/// The way to one job from async code: what [`AsyncHandle::add`] answers with. It goes wherever a job's id does.
+///
+/// Clones are the same job.
+#[derive(Debug, Clone)]
+pub struct AsyncJobHandle {
+    handle: AsyncHandle,
+    id: JobId,
+}
+
+impl AsyncJobHandle {
+    /// The job's id.
+    pub fn id(&self) -> &JobId {
+        &self.id
+    }
+
+    /// The job as it is now, if it is there still.
+    ///
+    /// # Errors
+    /// As [`Handle::get`].
+    pub async fn get(&self) -> Result<Option<Job>, SchedulerError> {
+        self.handle.get(self).await
+    }
+
+    /// What becomes of whichever run of the job ends, or is missed, next.
+    ///
+    /// # Errors
+    /// As [`Handle::next_outcome`].
+    pub async fn next_outcome(&self) -> Result<PendingOutcome, SchedulerError> {
+        self.handle.next_outcome(self).await
+    }
+
+    /// Starts a run now, beside the schedule.
+    ///
+    /// # Errors
+    /// As [`Handle::run_now`].
+    pub async fn run_now(&self) -> Result<PendingOutcome, SchedulerError> {
+        self.handle.run_now(self).await
+    }
+
+    /// Pauses the job.
+    ///
+    /// # Errors
+    /// As [`Handle::pause`].
+    pub async fn pause(&self) -> Result<(), SchedulerError> {
+        self.handle.pause(self).await
+    }
+
+    /// Resumes the job.
+    ///
+    /// # Errors
+    /// As [`Handle::resume`].
+    pub async fn resume(&self) -> Result<(), SchedulerError> {
+        self.handle.resume(self).await
+    }
+
+    /// Has `change` change the job.
+    ///
+    /// # Errors
+    /// As [`Handle::modify`].
+    pub async fn modify(
+        &self,
+        change: impl FnOnce(&mut Job) + Send + 'static,
+    ) -> Result<Job, SchedulerError> {
+        self.handle.modify(self, change).await
+    }
+
+    /// Gives the job another trigger.
+    ///
+    /// # Errors
+    /// As [`Handle::reschedule`].
+    pub async fn reschedule(
+        &self,
+        trigger: impl IntoTrigger + Send + 'static,
+    ) -> Result<Job, SchedulerError> {
+        self.handle.reschedule(self, trigger).await
+    }
+
+    /// Removes the job, and gives it back.
+    ///
+    /// # Errors
+    /// As [`Handle::remove`].
+    pub async fn remove(&self) -> Result<Job, SchedulerError> {
+        self.handle.remove(self).await
+    }
+}
+
+impl AsRef<str> for AsyncJobHandle {
+    fn as_ref(&self) -> &str {
+        self.id.as_str()
+    }
+}
+
+impl fmt::Display for AsyncJobHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.id.fmt(f)
     }
 }
 

@@ -42,7 +42,7 @@ impl Engine {
         Ok(())
     }
 
-    fn check_not_stopped(&self) -> Result<(), SchedulerError> {
+    pub(crate) fn check_not_stopped(&self) -> Result<(), SchedulerError> {
         if self.state == State::Stopped { Err(SchedulerError::ShutDown) } else { Ok(()) }
     }
 
@@ -89,7 +89,7 @@ impl Engine {
             next_fire: next_fire.filter(|_| new.state == JobState::Active),
             state: new.state,
             executor: new.executor,
-            policy: new.policy,
+            policy: new.policy.over(&self.job_defaults),
             tags: new.tags,
             metadata: new.metadata,
             created: now,
@@ -134,7 +134,7 @@ impl Engine {
             slot.live.retries.retain(|_, run| run.job != *id);
             for run in missed {
                 self.stats.missed(&run);
-                self.waiters.tell(index, &run);
+                self.waiters.tell(slot.number, &run);
                 let store = slot.name.clone();
                 self.listeners.tell(|| Event::RunMissed { store, run });
             }
@@ -155,6 +155,7 @@ impl Engine {
         for job in &jobs {
             self.remove_from(index, &job.id)?;
         }
+        self.listeners.tell(|| Event::AllJobsRemoved { store: store.clone() });
         Ok(jobs.len())
     }
 
@@ -240,7 +241,7 @@ impl Engine {
         let Tick { next_run, jobs, starts, .. } = tick;
         slot.next_run = next_run;
         slot.live.replace(jobs);
-        let outcome = self.waiters.for_run(index, run);
+        let outcome = self.waiters.for_run(slot.number, run);
         for (job, run) in starts {
             let submission = self.submission(index, job, run);
             self.pending.extend(submission);
@@ -250,7 +251,7 @@ impl Engine {
 
     pub(crate) fn next_outcome(&mut self, id: &JobId) -> Result<PendingOutcome, SchedulerError> {
         let (index, _) = self.store_of(id)?;
-        Ok(self.waiters.for_job(index, id.clone()))
+        Ok(self.waiters.for_job(self.stores[index].number, id.clone()))
     }
 
     /// Tells a run that goes on to stop; whether it goes on.
@@ -296,7 +297,8 @@ impl Engine {
 
     pub(crate) fn add_executor(&mut self, name: ExecutorName) -> Result<(), SchedulerError> {
         self.check_not_stopped()?;
-        self.executors.insert(name);
+        self.executors.insert(name.clone());
+        self.listeners.tell(|| Event::ExecutorAdded { executor: name });
         Ok(())
     }
 
@@ -304,17 +306,14 @@ impl Engine {
         self.check_not_stopped()?;
         self.check_executor(name)?;
         self.executors.remove(name);
+        self.listeners.tell(|| Event::ExecutorRemoved { executor: name.clone() });
         Ok(())
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        let waits = |slot: &StoreSlot| {
-            let for_earlier = slot.live.jobs.values().filter(|runs| runs.waiting.is_some()).count();
-            for_earlier + slot.live.retries.len()
-        };
         Stats {
             running: self.stores.iter().map(|slot| slot.live.running.len()).sum(),
-            waiting: self.stores.iter().map(waits).sum(),
+            waiting: self.stores.iter().map(|slot| slot.live.waiting()).sum(),
             ..self.stats.clone()
         }
     }
@@ -364,8 +363,9 @@ impl Engine {
         task.ok_or_else(|| SchedulerError::NoTask { name: name.clone(), known: self.tasks.names() })
     }
 
-    fn store_index(&self, name: &StoreName) -> Result<usize, SchedulerError> {
-        self.stores.iter().position(|slot| slot.name == *name).ok_or_else(|| SchedulerError::NoStore {
+    pub(crate) fn store_index(&self, name: &StoreName) -> Result<usize, SchedulerError> {
+        let is_it = |slot: &StoreSlot| slot.name == *name && slot.leaving.is_none();
+        self.stores.iter().position(is_it).ok_or_else(|| SchedulerError::NoStore {
             name: name.clone(),
             known: self.stores.iter().map(|slot| slot.name.clone()).collect(),
         })
@@ -374,7 +374,8 @@ impl Engine {
     /// The first store that has the job.
     fn store_of(&mut self, id: &JobId) -> Result<(usize, Job), SchedulerError> {
         self.check_not_stopped()?;
-        for (index, slot) in self.stores.iter_mut().enumerate() {
+        let stays = |(_, slot): &(usize, &mut StoreSlot)| slot.leaving.is_none();
+        for (index, slot) in self.stores.iter_mut().enumerate().filter(stays) {
             if let Some(job) = slot.store.get(id)? {
                 return Ok((index, job));
             }

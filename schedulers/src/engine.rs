@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    Clock, Completion, CompletionSink, Event, ExecutorName, Job, JobId, JobStore, MissedReason, Outcome, Run,
-    RunId, RunReport, RunRequest, SetAside, StoreError, StoreName, TaskName, TaskRegistry, Transition,
+    Clock, Completion, CompletionSink, Event, ExecutorName, Job, JobId, JobStore, MissedReason, Outcome,
+    Policy, Run, RunId, RunReport, RunRequest, SetAside, StoreError, StoreName, TaskName, TaskRegistry,
+    Transition,
 };
 
 use crate::events::Listeners;
+use crate::leaving::Leaving;
 use crate::live::{Live, Running};
+use crate::observe::{queues, timed};
 use crate::outcomes::Waiters;
 use crate::retention::Retention;
 use crate::stats::Stats;
@@ -35,6 +38,7 @@ pub(crate) struct Engine {
     pub(crate) stores: Vec<StoreSlot>,
     pub(crate) executors: BTreeSet<ExecutorName>,
     pub(crate) retention: Retention,
+    pub(crate) job_defaults: Policy,
     pub(crate) state: State,
     /// Runs that were started by hand, for the driver to hand over.
     pub(crate) pending: Vec<Submission>,
@@ -42,9 +46,13 @@ pub(crate) struct Engine {
     pub(crate) stats: Stats,
     /// How many closures have been added: their names are numbered, over all stores.
     pub(crate) closures: u64,
+    /// How many stores there have been: their numbers are not used again.
+    pub(crate) stores_so_far: usize,
 }
 
 pub(crate) struct StoreSlot {
+    /// What reports and waiters know it by.
+    pub(crate) number: usize,
     pub(crate) name: StoreName,
     pub(crate) store: Box<dyn JobStore>,
     sink: Arc<dyn CompletionSink>,
@@ -63,6 +71,36 @@ pub(crate) struct StoreSlot {
     pub(crate) next_job_number: u64,
     /// The jobs that are set aside, as the listeners have been told.
     set_aside: Vec<SetAside>,
+    /// It is to be given back.
+    pub(crate) leaving: Option<Leaving>,
+}
+
+impl StoreSlot {
+    pub(crate) fn new(
+        number: usize,
+        name: StoreName,
+        mut store: Box<dyn JobStore>,
+        sink: Arc<dyn CompletionSink>,
+        now: DateTime<Utc>,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            next_run: store.next_run_id()?,
+            number,
+            name,
+            store,
+            sink,
+            live: Live::default(),
+            reports: Vec::new(),
+            unpruned: HashMap::new(),
+            prune_by_age_at: now,
+            failing: None,
+            is_known: false,
+            closures: HashMap::new(),
+            next_job_number: 1,
+            set_aside: Vec::new(),
+            leaving: None,
+        })
+    }
 }
 
 struct Failing {
@@ -112,40 +150,30 @@ pub(crate) struct Parts {
     pub(crate) stores: Vec<StorePart>,
     pub(crate) executors: BTreeSet<ExecutorName>,
     pub(crate) retention: Retention,
+    pub(crate) job_defaults: Policy,
 }
 
 impl Engine {
     pub(crate) fn new(parts: Parts) -> Result<Self, StoreError> {
         let now = parts.clock.now();
-        let slot = |(name, mut store, sink): StorePart| {
-            Ok(StoreSlot {
-                next_run: store.next_run_id()?,
-                name,
-                store,
-                sink,
-                live: Live::default(),
-                reports: Vec::new(),
-                unpruned: HashMap::new(),
-                prune_by_age_at: now,
-                failing: None,
-                is_known: false,
-                closures: HashMap::new(),
-                next_job_number: 1,
-                set_aside: Vec::new(),
-            })
+        let slot = |(number, (name, store, sink)): (usize, StorePart)| {
+            StoreSlot::new(number, name, store, sink, now)
         };
+        let stores_so_far = parts.stores.len();
         Ok(Self {
-            stores: parts.stores.into_iter().map(slot).collect::<Result<_, StoreError>>()?,
+            stores: parts.stores.into_iter().enumerate().map(slot).collect::<Result<_, StoreError>>()?,
             clock: parts.clock,
             tasks: parts.tasks,
             listeners: Listeners::default(),
             executors: parts.executors,
             retention: parts.retention,
+            job_defaults: parts.job_defaults,
             state: State::Waiting { is_paused: false },
             pending: Vec::new(),
             waiters: Waiters::default(),
             stats: Stats::default(),
             closures: 0,
+            stores_so_far,
         })
     }
 
@@ -158,7 +186,7 @@ impl Engine {
 
     pub(crate) fn take_reports(&mut self, reports: Vec<(usize, RunReport)>) {
         for (store, report) in reports {
-            if let Some(slot) = self.stores.get_mut(store) {
+            if let Some(slot) = self.stores.iter_mut().find(|slot| slot.number == store) {
                 slot.reports.push(report);
             }
         }
@@ -172,6 +200,7 @@ impl Engine {
         }
         let now = self.clock.now();
         self.advance_shutdown(now);
+        self.advance_leaving(now);
         for index in 0..self.stores.len() {
             if self.stores[index].failing.as_ref().is_some_and(|failing| failing.retry_at > now) {
                 continue;
@@ -185,6 +214,8 @@ impl Engine {
                 Err(error) => self.store_failed(index, now, &error),
             }
         }
+        self.let_go();
+        self.stores.iter().for_each(queues);
         let next = self.next(now);
         (submissions, next)
     }
@@ -226,6 +257,10 @@ impl Engine {
             if !slot.reports.is_empty() {
                 earlier(Some(now));
             }
+            if let Some(leaving) = &slot.leaving {
+                earlier(leaving.next());
+                continue;
+            }
             if may_start {
                 earlier(slot.live.retries.keys().next().map(|(turn, _)| *turn));
             }
@@ -245,9 +280,10 @@ impl Engine {
 
     fn tick(&mut self, index: usize, now: DateTime<Utc>) -> Result<Vec<Submission>, StoreError> {
         let slot = &mut self.stores[index];
-        let fires = self.state == State::Running;
+        let is_leaving = slot.leaving.is_some();
+        let fires = self.state == State::Running && !is_leaving;
         let may_start = match self.state {
-            State::Running | State::Paused => MayStart::Yes,
+            State::Running | State::Paused if !is_leaving => MayStart::Yes,
             _ => MayStart::No,
         };
         let store = &mut *slot.store;
@@ -256,7 +292,8 @@ impl Engine {
             tick.next_run = tick.next_run.max(store.next_run_id()?);
             tick.recover(store)?;
         }
-        let due = if fires { store.due(now, JOBS_PER_TICK)? } else { Vec::new() };
+        let due =
+            if fires { timed(&slot.name, "due", || store.due(now, JOBS_PER_TICK))? } else { Vec::new() };
         // Where more jobs are due than a tick takes, they come first: of the reports, only those that they depend on.
         let due_first = due.len() == JOBS_PER_TICK && slot.reports.len() <= MOST_PUT_OFF;
         let first: Option<HashSet<&JobId>> = due_first.then(|| due.iter().map(|job| &job.id).collect());
@@ -280,7 +317,7 @@ impl Engine {
             tick.batch.push(Transition::PruneBefore { before: now - age });
         }
         if !tick.batch.is_empty() {
-            store.commit(&tick.batch)?;
+            timed(&slot.name, "commit", || store.commit(&tick.batch))?;
         }
 
         let Tick { next_run, jobs, retries, begun_retries, starts, finished, missed, ended, .. } = tick;
@@ -302,9 +339,9 @@ impl Engine {
                 self.tasks.unregister(task.as_str());
             }
         }
-        let store = slot.name.clone();
+        let (store, number) = (slot.name.clone(), slot.number);
         for run in finished.iter().chain(&missed) {
-            self.waiters.tell(index, run);
+            self.waiters.tell(number, run);
         }
         for run in finished {
             self.stats.finished(&run);

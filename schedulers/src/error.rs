@@ -24,6 +24,12 @@ pub enum SchedulerError {
         /// The names that there are.
         known: Vec<StoreName>,
     },
+    /// There is a store of this name.
+    #[error("there is a store {name:?} already; remove it first, or choose another name")]
+    StoreExists {
+        /// The name.
+        name: StoreName,
+    },
     /// There is no executor of this name.
     #[error("there is no executor {name:?}; there are {}", list(known))]
     NoExecutor {

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::thread;
 
 use matins_core::{
-    Event, Executor, ExecutorName, IntoTask, IntoTrigger, Job, JobId, JobQuery, NameError, Progress, Run,
-    RunId, RunQuery, SetAside, Shutdown, StoreName, TaskRegistry,
+    Event, Executor, ExecutorName, IntoTask, IntoTrigger, Job, JobId, JobQuery, JobStore, NameError,
+    Progress, Run, RunId, RunQuery, SetAside, Shutdown, StoreName, TaskRegistry,
 };
 
 use crate::SchedulerError;
 use crate::engine::State;
 use crate::events::Events;
+use crate::job_handle::JobHandle;
 use crate::new_job::NewJob;
 use crate::outcomes::PendingOutcome;
 use crate::shared::Shared;
@@ -69,13 +70,29 @@ impl Handle {
         self.shared.engine().tasks.clone()
     }
 
-    /// Adds a job, and answers with its id. When this returns, the job is in its store.
+    /// Adds a job. When this returns, the job is in its store; with what comes back, its outcomes can be waited for.
+    ///
+    /// ```
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{every, TimeUnits};
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()
+    /// #     .unwrap();
+    /// # scheduler.start().unwrap();
+    /// let answer = scheduler.add(every(1.milliseconds()).run(|| 6 * 7)).unwrap().next_outcome().unwrap();
+    /// assert_eq!(answer.wait().unwrap().result, Some(42.into()));
+    /// ```
     ///
     /// # Errors
     /// When a setting is wrong, the trigger cannot be made or has no fire time to come, the task is not registered or
     /// refuses the arguments, the id is taken, or the store fails. Nothing has changed then.
-    pub fn add(&self, job: NewJob) -> Result<JobId, SchedulerError> {
-        self.shared.change(|engine| engine.add(job))
+    pub fn add(&self, job: NewJob) -> Result<JobHandle, SchedulerError> {
+        let id = self.shared.change(|engine| engine.add(job))?;
+        Ok(JobHandle::new(self.clone(), id))
     }
 
     /// The job with this id, if there is one.
@@ -230,6 +247,53 @@ impl Handle {
     /// What the scheduler has done since it was made, and what goes on.
     pub fn stats(&self) -> Stats {
         self.shared.engine().stats()
+    }
+
+    /// With another store from now on. What an earlier process left in it is taken up, and what is due in it fires.
+    ///
+    /// # Errors
+    /// When the name is none or taken, when the store cannot be read, and after shutdown.
+    pub fn add_store(
+        &self,
+        name: impl AsRef<str>,
+        store: impl JobStore + 'static,
+    ) -> Result<(), SchedulerError> {
+        let (name, store) = (StoreName::new(name)?, Box::new(store));
+        self.shared.change(|engine| engine.add_store(name, store, |number| self.shared.sink(number)))
+    }
+
+    /// Takes a store away, and gives it back. Its jobs fire no more from now on; runs that go on are ended as `how` says, and
+    /// waited for, on the calling thread: not to be called from a job of that store. Runs that wait stay in it, for the
+    /// next scheduler that it is given to.
+    ///
+    /// # Errors
+    /// When there is no such store, and when the scheduler shuts down meanwhile.
+    pub fn remove_store(
+        &self,
+        name: impl AsRef<str>,
+        how: Shutdown,
+    ) -> Result<Box<dyn JobStore>, SchedulerError> {
+        let name = StoreName::new(name)?;
+        let store = self.shared.change(|engine| engine.remove_store(&name, how))?;
+        store.recv().map_err(|_| SchedulerError::ShutDown)
+    }
+
+    /// Has `work` work on a store itself: to export it, or to import into it, by whatever means work on stores. Nothing fires
+    /// meanwhile. Afterwards the scheduler looks at the store as it does at its start: runs that are in its ledger as going on,
+    /// and do not go on here, become interrupted.
+    ///
+    /// Jobs that are put in so are not checked as [`add`](Self::add) checks them: a run whose task is not registered fails
+    /// when its time comes.
+    ///
+    /// # Errors
+    /// When there is no such store, and after shutdown.
+    pub fn with_store<T>(
+        &self,
+        name: impl AsRef<str>,
+        work: impl FnOnce(&mut dyn JobStore) -> T,
+    ) -> Result<T, SchedulerError> {
+        let name = StoreName::new(name)?;
+        self.shared.change(|engine| engine.with_store(&name, work))
     }
 
     /// With another executor from now on; one of that name before it is ended as `how` says, by the calling thread.

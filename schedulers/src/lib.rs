@@ -25,6 +25,8 @@ mod engine;
 mod error;
 mod events;
 mod handle;
+mod job_handle;
+mod leaving;
 mod live;
 mod new_job;
 mod observe;
@@ -40,11 +42,12 @@ mod stopping;
 mod tick;
 
 #[cfg(feature = "tokio")]
-pub use asynchronous::{AsyncEvents, AsyncHandle, AsyncScheduler};
+pub use asynchronous::{AsyncEvents, AsyncHandle, AsyncJobHandle, AsyncScheduler};
 pub use clock::{SystemClock, VirtualClock};
 pub use error::SchedulerError;
 pub use events::Events;
 pub use handle::{Handle, SchedulerState};
+pub use job_handle::JobHandle;
 pub use new_job::{NewJob, Schedule};
 pub use outcomes::PendingOutcome;
 pub use retention::Retention;

@@ -50,17 +50,22 @@ pub(crate) struct Live {
     pub(crate) jobs: HashMap<JobId, JobRuns>,
     pub(crate) running: HashMap<RunId, Running>,
     pub(crate) retries: Retries,
+    /// How many of `jobs` have a run that waits.
+    waiting: usize,
 }
 
 impl Live {
     pub(crate) fn replace(&mut self, jobs: HashMap<JobId, JobRuns>) {
         for (id, runs) in jobs {
-            if runs.is_empty() {
-                self.jobs.remove(&id);
-            } else {
-                self.jobs.insert(id, runs);
-            }
+            self.waiting += usize::from(runs.waiting.is_some());
+            let before = if runs.is_empty() { self.jobs.remove(&id) } else { self.jobs.insert(id, runs) };
+            self.waiting -= usize::from(before.is_some_and(|runs| runs.waiting.is_some()));
         }
+    }
+
+    /// How many runs were recorded and have not begun.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting + self.retries.len()
     }
 
     pub(crate) fn begin_retries(&mut self, turns: &[(DateTime<Utc>, RunId)]) {

@@ -41,7 +41,7 @@ pub struct NewJob {
     pub(crate) arguments: Value,
     pub(crate) store: StoreName,
     pub(crate) executor: ExecutorName,
-    pub(crate) policy: Policy,
+    pub(crate) policy: Choices,
     pub(crate) tags: BTreeSet<String>,
     pub(crate) metadata: BTreeMap<String, Value>,
     pub(crate) on_conflict: OnConflict,
@@ -58,6 +58,48 @@ pub(crate) enum Work {
     Closure(Arc<dyn Task>),
 }
 
+/// What was chosen of a policy; the rest is as the scheduler's defaults have it.
+#[derive(Debug, Default)]
+// That there is no limit may be a choice too.
+#[allow(clippy::option_option)]
+pub(crate) struct Choices {
+    misfire_grace: Option<Option<Duration>>,
+    coalesce: Option<Coalesce>,
+    overlap: Option<Overlap>,
+    on_interrupt: Option<OnInterrupt>,
+    on_exhausted: Option<OnExhausted>,
+    time_limit: Option<Option<Duration>>,
+    retry: Option<Retry>,
+}
+
+impl Choices {
+    fn all(policy: Policy) -> Self {
+        let Policy { misfire_grace, coalesce, overlap, on_interrupt, on_exhausted, time_limit, retry } =
+            policy;
+        Self {
+            misfire_grace: Some(misfire_grace),
+            coalesce: Some(coalesce),
+            overlap: Some(overlap),
+            on_interrupt: Some(on_interrupt),
+            on_exhausted: Some(on_exhausted),
+            time_limit: Some(time_limit),
+            retry: Some(retry),
+        }
+    }
+
+    pub(crate) fn over(self, defaults: &Policy) -> Policy {
+        Policy {
+            misfire_grace: self.misfire_grace.unwrap_or(defaults.misfire_grace),
+            coalesce: self.coalesce.unwrap_or(defaults.coalesce),
+            overlap: self.overlap.unwrap_or(defaults.overlap),
+            on_interrupt: self.on_interrupt.unwrap_or(defaults.on_interrupt),
+            on_exhausted: self.on_exhausted.unwrap_or(defaults.on_exhausted),
+            time_limit: self.time_limit.unwrap_or(defaults.time_limit),
+            retry: self.retry.unwrap_or_else(|| defaults.retry.clone()),
+        }
+    }
+}
+
 fn keep<T, E: Into<SchedulerError>>(fault: &mut Option<SchedulerError>, value: Result<T, E>) -> Option<T> {
     value.map_err(|error| fault.get_or_insert_with(|| error.into())).ok()
 }
@@ -71,7 +113,7 @@ impl NewJob {
             arguments: Value::Null,
             store: StoreName::default(),
             executor: ExecutorName::default(),
-            policy: Policy::default(),
+            policy: Choices::default(),
             tags: BTreeSet::new(),
             metadata: BTreeMap::new(),
             on_conflict: OnConflict::default(),
@@ -115,51 +157,51 @@ impl NewJob {
         self
     }
 
-    /// With all these policies at once.
+    /// With all these policies at once, whatever the scheduler's [defaults](crate::SchedulerBuilder::job_defaults).
     pub fn policy(mut self, policy: Policy) -> Self {
-        self.policy = policy;
+        self.policy = Choices::all(policy);
         self
     }
 
-    /// A fire that is later than this is missed. Without it, a fire runs however late.
-    pub fn misfire_grace(mut self, grace: Duration) -> Self {
-        self.policy.misfire_grace = Some(grace);
+    /// A fire that is later than this is missed. `None`: a fire runs however late.
+    pub fn misfire_grace(mut self, grace: impl Into<Option<Duration>>) -> Self {
+        self.policy.misfire_grace = Some(grace.into());
         self
     }
 
     /// Which of several fires that are due together runs.
     pub fn coalesce(mut self, coalesce: Coalesce) -> Self {
-        self.policy.coalesce = coalesce;
+        self.policy.coalesce = Some(coalesce);
         self
     }
 
     /// What happens to a fire that finds a run still going.
     pub fn overlap(mut self, overlap: Overlap) -> Self {
-        self.policy.overlap = overlap;
+        self.policy.overlap = Some(overlap);
         self
     }
 
     /// What happens to a run that was going when the process died.
     pub fn on_interrupt(mut self, on_interrupt: OnInterrupt) -> Self {
-        self.policy.on_interrupt = on_interrupt;
+        self.policy.on_interrupt = Some(on_interrupt);
         self
     }
 
     /// What happens to the job when its trigger has no more fire times.
     pub fn on_exhausted(mut self, on_exhausted: OnExhausted) -> Self {
-        self.policy.on_exhausted = on_exhausted;
+        self.policy.on_exhausted = Some(on_exhausted);
         self
     }
 
-    /// How long a run may take, from when it begins.
-    pub fn time_limit(mut self, limit: Duration) -> Self {
-        self.policy.time_limit = Some(limit);
+    /// How long a run may take, from when it begins. `None`: as long as it takes.
+    pub fn time_limit(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.policy.time_limit = Some(limit.into());
         self
     }
 
     /// How often, when, and after what a run that ended badly is tried again.
     pub fn retry(mut self, retry: Retry) -> Self {
-        self.policy.retry = retry;
+        self.policy.retry = Some(retry);
         self
     }
 

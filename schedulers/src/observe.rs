@@ -17,9 +17,42 @@
 //! | `matins_lateness_seconds`: from fire time to beginning | histogram | `store` |
 //! | `matins_duration_seconds`: from beginning to end | histogram | `store` |
 //! | `matins_store_failures_total` | counter | `store` |
+//! | `matins_store_seconds`: what reading due jobs and committing take | histogram | `store`, `call` (`due`, `commit`) |
+//! | `matins_runs_running`, `matins_runs_waiting` | gauge | `store` |
+//! | `matins_reports_uncommitted`: of runs that have ended, not in the store yet | gauge | `store` |
 
+use matins_core::StoreName;
 #[cfg(any(feature = "tracing", feature = "metrics"))]
 use matins_core::{Event, Run};
+
+use crate::engine::StoreSlot;
+
+/// Does `work` on a store, and measures how long that takes.
+#[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
+pub(crate) fn timed<T>(store: &StoreName, call: &'static str, work: impl FnOnce() -> T) -> T {
+    #[cfg(feature = "metrics")]
+    let begun = std::time::Instant::now();
+    let result = work();
+    #[cfg(feature = "metrics")]
+    metrics::histogram!("matins_store_seconds", "store" => store.to_string(), "call" => call)
+        .record(begun.elapsed().as_secs_f64());
+    result
+}
+
+/// How much goes on, and how much waits.
+#[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
+pub(crate) fn queues(slot: &StoreSlot) {
+    #[cfg(feature = "metrics")]
+    {
+        let gauge = |name, length: usize| {
+            metrics::gauge!(name, "store" => slot.name.to_string())
+                .set(f64::from(u32::try_from(length).unwrap_or(u32::MAX)));
+        };
+        gauge("matins_runs_running", slot.live.running.len());
+        gauge("matins_runs_waiting", slot.live.waiting());
+        gauge("matins_reports_uncommitted", slot.reports.len());
+    }
+}
 
 /// From fire time to beginning, and from beginning to end, in seconds; `None` for what did not begin.
 #[cfg(any(feature = "tracing", feature = "metrics"))]

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use matins_core::{
-    Clock, CompletionSink, Executor, ExecutorName, JobStore, NameError, Shutdown, StoreName, TaskRegistry,
+    Clock, CompletionSink, Executor, ExecutorName, JobStore, NameError, Policy, Shutdown, StoreName,
+    TaskRegistry,
 };
 
 use crate::SchedulerError;
@@ -38,6 +39,7 @@ pub struct SchedulerBuilder {
     tasks: TaskRegistry,
     clock: Arc<dyn Clock>,
     retention: Retention,
+    job_defaults: Policy,
     fault: Option<NameError>,
 }
 
@@ -50,6 +52,7 @@ impl SchedulerBuilder {
             tasks: TaskRegistry::default(),
             clock: Arc::new(SystemClock),
             retention: Retention::default(),
+            job_defaults: Policy::default(),
             fault: None,
         }
     }
@@ -103,6 +106,12 @@ impl SchedulerBuilder {
         self
     }
 
+    /// With this policy for jobs, as far as they say nothing else when they are added.
+    pub fn job_defaults(mut self, policy: Policy) -> Self {
+        self.job_defaults = policy;
+        self
+    }
+
     /// A scheduler that runs on the thread that calls [`BlockingScheduler::run`].
     ///
     /// # Errors
@@ -143,6 +152,7 @@ impl SchedulerBuilder {
             stores: self.stores.into_iter().enumerate().map(with_sink).collect(),
             executors: self.executors.keys().cloned().collect(),
             retention: self.retention,
+            job_defaults: self.job_defaults,
         };
         let engine = Engine::new(parts)?;
         Ok(Handle { shared: Shared::new(engine, self.executors, bell, self.clock) })
@@ -165,6 +175,7 @@ impl fmt::Debug for SchedulerBuilder {
             .field("tasks", &self.tasks)
             .field("clock", &self.clock)
             .field("retention", &self.retention)
+            .field("job_defaults", &self.job_defaults)
             .finish_non_exhaustive()
     }
 }

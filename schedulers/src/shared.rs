@@ -129,6 +129,11 @@ impl Shared {
         self.stopped.notify_all();
     }
 
+    /// Where the runs of the store of this number report to.
+    pub(crate) fn sink(&self, store: usize) -> Arc<dyn CompletionSink> {
+        Arc::new(StoreSink { store, bell: self.bell.clone() })
+    }
+
     pub(crate) fn put_executor(
         &self,
         name: ExecutorName,

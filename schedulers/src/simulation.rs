@@ -139,6 +139,7 @@ fn engine(
         stores: vec![(StoreName::default(), Box::new(store), reports.clone())],
         executors: [ExecutorName::default()].into(),
         retention: Retention { runs_per_job: None, age: None },
+        job_defaults: matins_core::Policy::default(),
     })
     .expect("no fault yet");
     engine.start();

@@ -1,5 +1,7 @@
 //! How the engine shuts down: what goes on may end, is cancelled at a deadline, and is left behind after a grace.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{Event, Outcome, Shutdown};
 
@@ -8,12 +10,16 @@ use crate::events::Listeners;
 use crate::outcomes::Waiters;
 
 /// How long cancelled runs have to end at shutdown, before they are left behind.
-const CANCEL_GRACE: TimeDelta = TimeDelta::seconds(6);
+pub(crate) const CANCEL_GRACE: TimeDelta = TimeDelta::seconds(6);
+
+/// `None` where that is beyond the last instant there is.
+pub(crate) fn after(now: DateTime<Utc>, time: Duration) -> Option<DateTime<Utc>> {
+    TimeDelta::from_std(time).ok().and_then(|time| now.checked_add_signed(time))
+}
 
 impl Engine {
     pub(crate) fn shutdown(&mut self, how: Shutdown) {
         let now = self.clock.now();
-        let after = |time| TimeDelta::from_std(time).ok().and_then(|time| now.checked_add_signed(time));
         let (is_stopping, until) = match self.state {
             State::Waiting { .. } => return self.stop(),
             State::Stopped | State::Cancelling { .. } => return,
@@ -23,7 +29,7 @@ impl Engine {
         let cancel_at = match how {
             Shutdown::Wait if is_stopping => until,
             Shutdown::Wait => None,
-            Shutdown::Deadline(time) => until.into_iter().chain(after(time)).min(),
+            Shutdown::Deadline(time) => until.into_iter().chain(after(now, time)).min(),
             _ => Some(now),
         };
         self.state = State::Stopping { cancel_at };

@@ -3,5 +3,6 @@
 mod by_hand;
 mod fires;
 mod pains;
+mod parts;
 mod retries;
 mod rig;
