@@ -26,6 +26,7 @@
 //! | `tokio` | `TokioExecutor`: async tasks, on a tokio runtime; `AsyncScheduler`: a scheduler to await | |
 //! | `process` | `ProcessExecutor`: worker processes, for tasks that crash, leak or hang | |
 //! | `command` | `CommandTask`: tasks that run a program | |
+//! | `config` | `config::SchedulerConfig`: stores, executors and defaults from TOML or JSON | |
 //! | `tracing` | what happens, as events of the crate `tracing` | |
 //! | `metrics` | counters and histograms through the facade `metrics` | |
 //! | `cron` | `triggers::ScheduleTrigger`: schedules of the crate `cron` | |
@@ -45,6 +46,8 @@ pub use matins_triggers as triggers;
 #[cfg(feature = "tokio")]
 pub use matins_scheduler::{AsyncEvents, AsyncHandle, AsyncJobHandle, AsyncScheduler};
 
+#[cfg(feature = "config")]
+pub use matins_config as config;
 #[cfg(feature = "process")]
 pub use matins_executor_process::{self as process, ProcessExecutor};
 #[cfg(feature = "rayon")]

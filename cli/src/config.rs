@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use matins::config::LedgerConfig;
 use matins::prelude::*;
 use matins::triggers::{CronTriggerError, Zone};
 use matins::{JobId, OnInterrupt, Policy, Retention};
@@ -30,29 +31,9 @@ struct File {
     store: Option<String>,
     timezone: Option<Spanned<String>>,
     #[serde(default)]
-    ledger: Ledger,
+    ledger: LedgerConfig,
     #[serde(default)]
     jobs: BTreeMap<Spanned<String>, Spanned<Job>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct Ledger {
-    runs_per_job: Option<Keep>,
-    days: Option<Keep>,
-}
-
-#[derive(Deserialize, Clone, Copy)]
-#[serde(untagged)]
-enum Keep {
-    Number(u32),
-    All(All),
-}
-
-#[derive(Deserialize, Clone, Copy)]
-#[serde(rename_all = "lowercase")]
-enum All {
-    All,
 }
 
 #[derive(Deserialize)]
@@ -111,23 +92,7 @@ pub(crate) fn parse(text: &str, zone: Zone) -> Result<Config, Vec<Diagnostic>> {
     if !reader.faults.is_empty() {
         return Err(reader.faults);
     }
-    Ok(Config { store: file.store, zone: own_zone, retention: retention(&file.ledger), jobs })
-}
-
-fn retention(ledger: &Ledger) -> Retention {
-    let default = Retention::default();
-    Retention {
-        runs_per_job: match ledger.runs_per_job {
-            None => default.runs_per_job,
-            Some(Keep::Number(number)) => Some(number),
-            Some(Keep::All(_)) => None,
-        },
-        age: match ledger.days {
-            None => default.age,
-            Some(Keep::Number(days)) => Some(Duration::from_secs(u64::from(days) * 86_400)),
-            Some(Keep::All(_)) => None,
-        },
-    }
+    Ok(Config { store: file.store, zone: own_zone, retention: file.ledger.retention(), jobs })
 }
 
 struct Reader<'a> {

@@ -5,6 +5,7 @@ use std::thread;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
+use matins::config::{StoreUrl, StoreUrlError};
 use matins::prelude::*;
 use matins::triggers::Zone;
 use matins::{Clock, JobOrder, JobState, Retention, SystemClock};
@@ -12,7 +13,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::definition::{COMMAND, Definition};
-use crate::store::StoreUrl;
+use crate::store::give_to;
 use crate::{config, crontab, diagnostic, log, read, show, sync, system_zone};
 
 /// Where jobs are kept when nobody says.
@@ -55,8 +56,8 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), String> {
     let builder = SchedulerBuilder::new()
         .executor("default", ThreadExecutor::builder().workers(WORKERS).build())
         .retention(plan.retention.clone());
-    let scheduler =
-        plan.store.parse::<StoreUrl>()?.give_to(builder)?.blocking().map_err(|error| error.to_string())?;
+    let url: StoreUrl = plan.store.parse().map_err(|error: StoreUrlError| error.to_string())?;
+    let scheduler = give_to(builder, &url)?.blocking().map_err(|error| error.to_string())?;
     scheduler.register(COMMAND, CommandTask::default()).map_err(|error| error.to_string())?;
 
     let mut notes = Vec::new();

@@ -1,48 +1,27 @@
 //! `matins store`: looks into a store, and repairs one.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::{Args, Subcommand};
+use matins::config::{ConfigError, StoreUrl};
 use matins::file::{DamagedLine, Examination, examine, repair};
 use matins::prelude::*;
 use matins::{JobStore, SchedulerBuilder};
 
-/// A store as people name it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum StoreUrl {
-    Memory,
-    Sqlite(PathBuf),
-    File(PathBuf),
-}
-
-impl std::str::FromStr for StoreUrl {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            None | Some((_, "")) if text.trim_end_matches(':') == "memory" => Ok(Self::Memory),
-            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
-            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
-            _ => Err(format!("{text:?} is no store; write sqlite:PATH, file:DIRECTORY or memory")),
+/// Opens the store and gives it to a scheduler under the name `default`.
+pub(crate) fn give_to(builder: SchedulerBuilder, url: &StoreUrl) -> Result<SchedulerBuilder, String> {
+    if let StoreUrl::File(directory) = url {
+        let store = FileStore::open(directory).map_err(|error| error.to_string())?;
+        if let Some(torn) = store.torn_tail() {
+            warn(&torn.to_string());
         }
+        return Ok(builder.store("default", store));
     }
-}
-
-impl StoreUrl {
-    /// Opens the store and gives it to a scheduler under the name `default`.
-    pub(crate) fn give_to(&self, builder: SchedulerBuilder) -> Result<SchedulerBuilder, String> {
-        Ok(match self {
-            Self::Memory => builder.store("default", MemoryStore::new()),
-            Self::Sqlite(path) => builder.store("default", open_sqlite(path)?),
-            Self::File(directory) => {
-                let store = FileStore::open(directory).map_err(|error| error.to_string())?;
-                if let Some(torn) = store.torn_tail() {
-                    warn(&torn.to_string());
-                }
-                builder.store("default", store)
-            }
-        })
-    }
+    let store = url.open().map_err(|error| match error {
+        ConfigError::Store { source, .. } => source.to_string(),
+        error => error.to_string(),
+    })?;
+    Ok(builder.boxed_store("default", store))
 }
 
 fn open_sqlite(path: &Path) -> Result<SqliteStore, String> {
@@ -91,9 +70,6 @@ pub(crate) fn store(arguments: &StoreArguments) -> Result<(), String> {
 
 fn check(store: &StoreUrl) -> Result<(), String> {
     match store {
-        StoreUrl::Memory => {
-            Err("a memory store is in no file; name sqlite:PATH or file:DIRECTORY".to_owned())
-        }
         StoreUrl::Sqlite(path) => {
             if !path.exists() {
                 return Err(format!("there is no file {}; name one that is there", path.display()));
@@ -122,6 +98,7 @@ fn check(store: &StoreUrl) -> Result<(), String> {
                 )),
             }
         }
+        _ => Err("a memory store is in no file; name sqlite:PATH or file:DIRECTORY".to_owned()),
     }
 }
 
@@ -148,20 +125,4 @@ fn mend(directory: &Path, apply: bool) -> Result<(), String> {
         anstream::println!("a repair drops the lines above and keeps the rest; do it with --apply");
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::StoreUrl;
-
-    #[test]
-    fn a_store_is_read_as_people_write_it() {
-        assert_eq!("memory".parse(), Ok(StoreUrl::Memory));
-        assert_eq!("memory:".parse(), Ok(StoreUrl::Memory));
-        assert_eq!("sqlite:jobs.db".parse(), Ok(StoreUrl::Sqlite("jobs.db".into())));
-        assert_eq!("file:/var/lib/jobs".parse(), Ok(StoreUrl::File("/var/lib/jobs".into())));
-        for wrong in ["", "sqlite", "sqlite:", "file:", "redis:x", "memory:x"] {
-            assert!(wrong.parse::<StoreUrl>().unwrap_err().contains("write sqlite:PATH"), "{wrong}");
-        }
-    }
 }

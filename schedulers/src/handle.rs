@@ -83,7 +83,7 @@ impl Handle {
     /// #     .background()
     /// #     .unwrap();
     /// # scheduler.start().unwrap();
-    /// let answer = scheduler.add(every(1.milliseconds()).run(|| 6 * 7)).unwrap().next_outcome().unwrap();
+    /// let answer = scheduler.add(every(1.milliseconds()).run(|| Ok::<_, String>(6 * 7))).unwrap().next_outcome().unwrap();
     /// assert_eq!(answer.wait().unwrap().result, Some(42.into()));
     /// ```
     ///

@@ -1,0 +1,53 @@
+//! What is wrong with a configuration.
+
+use matins_core::StoreError;
+use thiserror::Error;
+
+use crate::StoreUrl;
+
+/// Why a configuration makes no scheduler.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The text cannot be read, or says what cannot be.
+    #[error("{line}:{column}: {what}")]
+    Syntax {
+        /// From 1.
+        line: usize,
+        /// In characters, from 1.
+        column: usize,
+        /// What is wrong there.
+        what: String,
+    },
+    /// A store cannot be opened.
+    #[error("store {url}: {source}")]
+    Store {
+        /// Which.
+        url: StoreUrl,
+        /// Why.
+        source: StoreError,
+    },
+    /// An executor cannot be started.
+    #[error("an executor of kind {kind}: {what}")]
+    Executor {
+        /// Its kind.
+        kind: &'static str,
+        /// Why.
+        what: String,
+    },
+    /// This program was built without it.
+    #[error("this program was built without {what}; build it with the feature {feature:?}")]
+    NotBuilt {
+        /// What is missing.
+        what: String,
+        /// The feature of `matins`, or `matins-config`, that has it.
+        feature: &'static str,
+    },
+}
+
+impl ConfigError {
+    #[allow(dead_code)] // Unused where every feature is on.
+    pub(crate) fn not_built(what: impl ToString, feature: &'static str) -> Self {
+        Self::NotBuilt { what: what.to_string(), feature }
+    }
+}

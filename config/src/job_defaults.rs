@@ -1,0 +1,80 @@
+//! What jobs get that say nothing else.
+
+use matins_core::{Backoff, Coalesce, OnExhausted, OnInterrupt, Overlap, Policy, Retry};
+use serde::Deserialize;
+
+use crate::HumanDuration;
+
+/// What jobs get that say nothing else. Each key has the default of [`Policy`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct JobDefaults {
+    /// A fire that is later is missed.
+    pub misfire_grace: Option<HumanDuration>,
+    /// `latest`, `earliest` or `all`.
+    pub coalesce: Coalesce,
+    /// `skip`, `queue_one` or `{ allow = N }`.
+    pub overlap: Overlap,
+    /// `leave` or `run_again`.
+    pub on_interrupt: OnInterrupt,
+    /// `remove` or `keep`.
+    pub on_exhausted: OnExhausted,
+    /// How long a run may take.
+    pub time_limit: Option<HumanDuration>,
+    /// `{ times = 3, wait = "30s" }`, or `{ times = 3, first = "1s", longest = "1h" }`.
+    pub retry: Option<RetryConfig>,
+}
+
+/// Whether, and when, a run that ended badly is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "RetryKeys")]
+#[non_exhaustive]
+pub struct RetryConfig {
+    /// How often.
+    pub times: u32,
+    /// How long it waits before.
+    pub backoff: Backoff,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RetryKeys {
+    times: u32,
+    wait: Option<HumanDuration>,
+    first: Option<HumanDuration>,
+    longest: Option<HumanDuration>,
+}
+
+impl TryFrom<RetryKeys> for RetryConfig {
+    type Error = &'static str;
+
+    fn try_from(keys: RetryKeys) -> Result<Self, Self::Error> {
+        let backoff = match (keys.wait, keys.first, keys.longest) {
+            (Some(wait), None, None) => Backoff::Fixed(wait.into()),
+            (Some(_), ..) => return Err("a retry has either `wait`, or `first` and `longest`; keep one"),
+            (None, first, longest) => Backoff::Exponential {
+                first: first.map_or(Backoff::FIRST, HumanDuration::into),
+                longest: longest.map_or(Backoff::LONGEST, HumanDuration::into),
+            },
+        };
+        Ok(Self { times: keys.times, backoff })
+    }
+}
+
+impl JobDefaults {
+    /// As a scheduler takes it.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            misfire_grace: self.misfire_grace.map(HumanDuration::into),
+            coalesce: self.coalesce,
+            overlap: self.overlap,
+            on_interrupt: self.on_interrupt,
+            on_exhausted: self.on_exhausted,
+            time_limit: self.time_limit.map(HumanDuration::into),
+            retry: self
+                .retry
+                .map_or_else(Retry::default, |retry| Retry::times(retry.times).backoff(retry.backoff)),
+        }
+    }
+}

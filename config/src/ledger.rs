@@ -1,0 +1,54 @@
+//! How much of the ledger is kept, as a configuration says it.
+
+use std::time::Duration;
+
+use matins_scheduler::Retention;
+use serde::Deserialize;
+
+/// How much of the ledger is kept: see [`Retention`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct LedgerConfig {
+    /// The newest runs of each job. Default: 100.
+    pub runs_per_job: Option<Keep>,
+    /// Rows go when they have been finished for so many days. Default: 30.
+    pub days: Option<Keep>,
+}
+
+/// A number, or `"all"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "a number from 0 up, or \"all\"")]
+pub enum Keep {
+    /// So many.
+    Number(u32),
+    /// Whatever there is: `"all"`.
+    Everything(All),
+}
+
+/// The word `all`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum All {
+    /// `"all"`.
+    All,
+}
+
+impl LedgerConfig {
+    /// As a scheduler takes it.
+    pub fn retention(&self) -> Retention {
+        let default = Retention::default();
+        Retention {
+            runs_per_job: match self.runs_per_job {
+                None => default.runs_per_job,
+                Some(Keep::Number(number)) => Some(number),
+                Some(Keep::Everything(All::All)) => None,
+            },
+            age: match self.days {
+                None => default.age,
+                Some(Keep::Number(days)) => Some(Duration::from_secs(u64::from(days) * 86_400)),
+                Some(Keep::Everything(All::All)) => None,
+            },
+        }
+    }
+}

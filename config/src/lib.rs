@@ -1,0 +1,133 @@
+//! A scheduler from a configuration: stores by URL, executors by kind, defaults for jobs.
+//!
+//! ```
+//! use matins_config::SchedulerConfig;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! # std::env::set_current_dir(&directory)?;
+//! let config = SchedulerConfig::from_toml(r#"
+//!     [stores]
+//!     default = "sqlite:jobs.db"
+//!     scratch = "memory:"
+//!
+//!     [executors.default]
+//!     kind = "thread"
+//!     workers = 4
+//!
+//!     [job_defaults]
+//!     misfire_grace = "10m"
+//!     overlap = { allow = 2 }
+//!     retry = { times = 3, wait = "30s" }
+//!
+//!     [ledger]
+//!     runs_per_job = 1000
+//!     days = "all"
+//! "#)?;
+//! let scheduler = config.builder()?.blocking()?;
+//! # drop(scheduler);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | key | value | default |
+//! | --- | --- | --- |
+//! | `stores.NAME` | `memory:`, `sqlite:PATH` or `file:DIRECTORY`, paths from the working directory | `default = "memory:"` |
+//! | `executors.NAME` | `kind`: `thread`, `rayon`, `tokio` or `process`, and the settings of [that kind](ExecutorConfig) | `default = { kind = "thread" }` |
+//! | `job_defaults` | what jobs get that say nothing else: see [`JobDefaults`] | |
+//! | `ledger` | how much of it is kept: see [`LedgerConfig`] | 100 runs of each job, 30 days |
+//!
+//! Times are written as people write them: `30s`, `5m`, `1h 30m`, `250ms`, `2days`. JSON has the same keys
+//! ([`from_json`](SchedulerConfig::from_json)), and so has whatever else serde reads. A key that is not known is refused.
+
+mod error;
+mod executor;
+mod human_duration;
+mod job_defaults;
+mod ledger;
+mod store_url;
+
+use std::collections::BTreeMap;
+
+use matins_core::{ExecutorName, StoreName};
+use matins_scheduler::SchedulerBuilder;
+use serde::Deserialize;
+
+pub use error::ConfigError;
+pub use executor::ExecutorConfig;
+pub use human_duration::HumanDuration;
+pub use job_defaults::{JobDefaults, RetryConfig};
+pub use ledger::{Keep, LedgerConfig};
+pub use store_url::{StoreUrl, StoreUrlError};
+
+/// What a scheduler is made of. See the [crate's page](crate).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct SchedulerConfig {
+    /// Where jobs are kept. Jobs are looked for in the order of the names.
+    pub stores: BTreeMap<StoreName, StoreUrl>,
+    /// What runs them.
+    pub executors: BTreeMap<ExecutorName, ExecutorConfig>,
+    /// What jobs get that say nothing else.
+    pub job_defaults: JobDefaults,
+    /// How much of the ledger is kept.
+    pub ledger: LedgerConfig,
+}
+
+impl SchedulerConfig {
+    /// Reads TOML.
+    ///
+    /// # Errors
+    /// The first fault, with its line and column.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| {
+            let before = &text[..error.span().map_or(0, |span| span.start).min(text.len())];
+            let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+            ConfigError::Syntax {
+                line: before.matches('\n').count() + 1,
+                column: before[line_start..].chars().count() + 1,
+                what: error.message().trim_end().to_owned(),
+            }
+        })
+    }
+
+    /// Reads JSON.
+    ///
+    /// # Errors
+    /// The first fault, with its line and column.
+    pub fn from_json(text: &str) -> Result<Self, ConfigError> {
+        serde_json::from_str(text).map_err(|error| {
+            let place = format!(" at line {} column {}", error.line(), error.column());
+            let what = error.to_string();
+            ConfigError::Syntax {
+                line: error.line(),
+                column: error.column(),
+                what: what.strip_suffix(&place).unwrap_or(&what).to_owned(),
+            }
+        })
+    }
+
+    /// Opens the stores, starts the executors, and gives both to a builder, to which more can be given.
+    ///
+    /// # Errors
+    /// When a store cannot be opened, an executor not started, and when this program was built without one of them.
+    pub fn builder(&self) -> Result<SchedulerBuilder, ConfigError> {
+        let mut builder = SchedulerBuilder::new()
+            .job_defaults(self.job_defaults.policy())
+            .retention(self.ledger.retention());
+        if !self.stores.contains_key(&StoreName::default()) {
+            builder = builder.boxed_store(StoreName::default(), StoreUrl::Memory.open()?);
+        }
+        for (name, url) in &self.stores {
+            builder = builder.boxed_store(name, url.open()?);
+        }
+        if !self.executors.contains_key(&ExecutorName::default()) {
+            builder = builder.boxed_executor(ExecutorName::default(), ExecutorConfig::default().build()?);
+        }
+        for (name, executor) in &self.executors {
+            builder = builder.boxed_executor(name, executor.build()?);
+        }
+        Ok(builder)
+    }
+}

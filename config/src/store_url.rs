@@ -1,0 +1,116 @@
+//! A store as people name it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use matins_core::JobStore;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::ConfigError;
+
+/// A store as people name it: `memory:`, `sqlite:PATH`, `file:DIRECTORY`.
+///
+/// ```
+/// use matins_config::StoreUrl;
+///
+/// assert_eq!("sqlite:jobs.db".parse(), Ok(StoreUrl::Sqlite("jobs.db".into())));
+/// assert_eq!(StoreUrl::File("/var/lib/jobs".into()).to_string(), "file:/var/lib/jobs");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+#[non_exhaustive]
+pub enum StoreUrl {
+    /// It ends with the process; `memory` without the colon is the same.
+    Memory,
+    /// One SQLite file.
+    Sqlite(PathBuf),
+    /// A directory of plain files.
+    File(PathBuf),
+}
+
+/// A text that names no store.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{text:?} is no store; write sqlite:PATH, file:DIRECTORY or memory:")]
+pub struct StoreUrlError {
+    text: String,
+}
+
+impl StoreUrl {
+    /// Opens the store, or makes it where there is none yet.
+    ///
+    /// # Errors
+    /// When it cannot be opened, and when this program was built without its feature.
+    pub fn open(&self) -> Result<Box<dyn JobStore>, ConfigError> {
+        #[allow(unused_variables)] // Where no store that can fail is built in.
+        let failed = |source| ConfigError::Store { url: self.clone(), source };
+        match self {
+            #[cfg(feature = "memory")]
+            Self::Memory => Ok(Box::new(matins_store_memory::MemoryStore::new())),
+            #[cfg(not(feature = "memory"))]
+            Self::Memory => Err(ConfigError::not_built(self, "memory")),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(path) => Ok(Box::new(matins_store_sqlite::SqliteStore::open(path).map_err(failed)?)),
+            #[cfg(not(feature = "sqlite"))]
+            Self::Sqlite(_) => Err(ConfigError::not_built(self, "sqlite")),
+            #[cfg(feature = "file")]
+            Self::File(path) => Ok(Box::new(matins_store_file::FileStore::open(path).map_err(failed)?)),
+            #[cfg(not(feature = "file"))]
+            Self::File(_) => Err(ConfigError::not_built(self, "file")),
+        }
+    }
+}
+
+impl FromStr for StoreUrl {
+    type Err = StoreUrlError;
+
+    fn from_str(text: &str) -> Result<Self, StoreUrlError> {
+        match text.split_once(':') {
+            None | Some((_, "")) if text.trim_end_matches(':') == "memory" => Ok(Self::Memory),
+            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
+            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
+            _ => Err(StoreUrlError { text: text.to_owned() }),
+        }
+    }
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory:"),
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+        }
+    }
+}
+
+impl TryFrom<String> for StoreUrl {
+    type Error = StoreUrlError;
+
+    fn try_from(text: String) -> Result<Self, StoreUrlError> {
+        text.parse()
+    }
+}
+
+impl From<StoreUrl> for String {
+    fn from(url: StoreUrl) -> Self {
+        url.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_read_as_people_write_it() {
+        assert_eq!("memory".parse(), Ok(StoreUrl::Memory));
+        assert_eq!("memory:".parse(), Ok(StoreUrl::Memory));
+        assert_eq!("sqlite:jobs.db".parse(), Ok(StoreUrl::Sqlite("jobs.db".into())));
+        assert_eq!("file:/var/lib/jobs".parse(), Ok(StoreUrl::File("/var/lib/jobs".into())));
+        for wrong in ["", "sqlite", "sqlite:", "file:", "redis:x", "memory:x", "memory::"] {
+            assert!(wrong.parse::<StoreUrl>().is_err(), "{wrong}");
+        }
+    }
+}
