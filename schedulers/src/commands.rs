@@ -232,7 +232,7 @@ impl Engine {
         if !slot.is_known {
             tick.next_run = tick.next_run.max(slot.store.next_run_id()?);
         }
-        let run = tick.start_by_hand(&job);
+        let run = tick.start_by_hand(&Arc::new(job));
         if let Err(error) = slot.store.commit(&tick.batch) {
             // It may have been made: the next tick looks.
             slot.is_known = false;

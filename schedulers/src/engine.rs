@@ -1,8 +1,9 @@
 //! The engine: stores, what is going on, and what to do next. It waits for nothing and asks no clock but its own.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use ahash::{AHashMap as HashMap, AHashSet as HashSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
     Clock, Completion, CompletionSink, Event, ExecutorName, Job, JobId, JobStore, MissedReason, Outcome,
@@ -296,15 +297,15 @@ impl Engine {
             if fires { timed(&slot.name, "due", || store.due(now, JOBS_PER_TICK))? } else { Vec::new() };
         // Where more jobs are due than a tick takes, they come first: of the reports, only those that they depend on.
         let due_first = due.len() == JOBS_PER_TICK && slot.reports.len() <= MOST_PUT_OFF;
-        let first: Option<HashSet<&JobId>> = due_first.then(|| due.iter().map(|job| &job.id).collect());
-        let mut is_put_off = Vec::with_capacity(slot.reports.len());
-        for report in &slot.reports {
-            let job = slot.live.running.get(&report.run).map(|running| &running.run.job);
-            let waits = first.as_ref().zip(job).is_some_and(|(first, job)| !first.contains(job));
-            if !waits {
+        let needed: Option<HashSet<RunId>> = due_first.then(|| slot.live.running_of(&due).collect());
+        let is_put_off =
+            |report: &RunReport| needed.as_ref().is_some_and(|needed| !needed.contains(&report.run));
+        // Where none is needed, they are not even looked at: they may be many.
+        let puts_all_off = needed.as_ref().is_some_and(|needed| needed.is_empty());
+        if !puts_all_off {
+            for report in slot.reports.iter().filter(|report| !is_put_off(report)) {
                 tick.report(report, store, may_start)?;
             }
-            is_put_off.push(waits);
         }
         if may_start == MayStart::Yes {
             tick.start_retries(store)?;
@@ -323,8 +324,9 @@ impl Engine {
         let Tick { next_run, jobs, retries, begun_retries, starts, finished, missed, ended, .. } = tick;
         slot.next_run = next_run;
         slot.is_known = true;
-        let mut is_put_off = is_put_off.into_iter();
-        slot.reports.retain(|_| is_put_off.next().unwrap_or_default());
+        if !puts_all_off {
+            slot.reports.retain(is_put_off);
+        }
         if prunes {
             slot.prune_by_age_at = now + PRUNE_BY_AGE_EVERY;
         }
@@ -358,11 +360,11 @@ impl Engine {
     }
 
     /// A run whose task is not registered has failed; any other is for its executor.
-    pub(crate) fn submission(&mut self, index: usize, job: Job, run: Run) -> Option<Submission> {
+    pub(crate) fn submission(&mut self, index: usize, job: Arc<Job>, run: Run) -> Option<Submission> {
         let slot = &mut self.stores[index];
         let running = Running::new(run.clone(), &job);
         let (cancel, log) = (running.cancel.clone(), running.log.clone());
-        slot.live.running.insert(run.id, running);
+        slot.live.running.insert(run.id, Box::new(running));
         self.stats.started += 1;
         let store = slot.name.clone();
         let started = run.clone();
@@ -374,6 +376,7 @@ impl Engine {
             done.finish(not_run(&run, self.clock.now(), Outcome::Failed, message));
             return None;
         };
+        let job = Arc::unwrap_or_clone(job);
         let request = RunRequest {
             run: run.id,
             job: job.id,

@@ -1,19 +1,20 @@
 //! What is going on now: the runs of each job that wait and run, as the store has them too.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
+use ahash::AHashMap as HashMap;
 use chrono::{DateTime, Utc};
 use matins_core::{CancelToken, Job, JobId, Retry, Run, RunId, RunLog};
 
-/// The runs of one job.
+/// The runs of one job. Boxed where most jobs have none, so that a table of these stays small.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct JobRuns {
     /// Those that run, and further attempts that wait for their turn.
     pub(crate) running: Vec<RunId>,
     /// The one that waits for them to end.
-    pub(crate) waiting: Option<Run>,
+    pub(crate) waiting: Option<Box<Run>>,
     /// The row of missed fires that the next ones extend, as long as nothing else happens to the job.
-    pub(crate) missed: Option<Run>,
+    pub(crate) missed: Option<Box<Run>>,
     /// The trigger has no more fire times: the job ends with its last run.
     pub(crate) last_one: bool,
 }
@@ -48,7 +49,7 @@ pub(crate) type Retries = BTreeMap<(DateTime<Utc>, RunId), Run>;
 #[derive(Debug, Default)]
 pub(crate) struct Live {
     pub(crate) jobs: HashMap<JobId, JobRuns>,
-    pub(crate) running: HashMap<RunId, Running>,
+    pub(crate) running: HashMap<RunId, Box<Running>>,
     pub(crate) retries: Retries,
     /// How many of `jobs` have a run that waits.
     waiting: usize,
@@ -76,9 +77,14 @@ impl Live {
 
     /// The runs of a job that were recorded and have not begun.
     pub(crate) fn waiting_of(&self, job: &JobId) -> Vec<Run> {
-        let waiting = self.jobs.get(job).and_then(|runs| runs.waiting.clone());
+        let waiting = self.jobs.get(job).and_then(|runs| runs.waiting.as_deref().cloned());
         let retries = self.retries.values().filter(|run| run.job == *job).cloned();
         waiting.into_iter().chain(retries).collect()
+    }
+
+    /// The runs of these jobs that go on.
+    pub(crate) fn running_of(&self, jobs: &[Job]) -> impl Iterator<Item = RunId> {
+        jobs.iter().filter_map(|job| self.jobs.get(&job.id)).flat_map(|runs| runs.running.iter().copied())
     }
 
     /// Whether a run that the store has as unfinished goes on, or waits, here.

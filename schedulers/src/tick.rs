@@ -3,9 +3,10 @@
 //! What the tick would change is kept beside what is ([`Tick::jobs`] over [`Live`]), so that a commit that fails
 //! leaves all as it was.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use ahash::AHashMap as HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
     Coalesce, Job, JobId, JobStore, MissedReason, OnExhausted, OnInterrupt, Outcome, Overlap, Run, RunId,
@@ -30,7 +31,7 @@ pub(crate) struct Tick<'a> {
     pub(crate) retries: Retries,
     pub(crate) begun_retries: Vec<(DateTime<Utc>, RunId)>,
     /// To be handed to executors once the batch is committed.
-    pub(crate) starts: Vec<(Job, Run)>,
+    pub(crate) starts: Vec<(Arc<Job>, Run)>,
     pub(crate) finished: Vec<Run>,
     pub(crate) missed: Vec<Run>,
     pub(crate) ended: Vec<JobId>,
@@ -119,7 +120,7 @@ impl<'a> Tick<'a> {
                     let run = Run { started: Some(self.now), ..run.clone() };
                     let scheduled = run.scheduled();
                     self.batch.push(Transition::Start { run: run.id, started: run.started, scheduled });
-                    self.starts.push((job, run));
+                    self.starts.push((Arc::new(job), run));
                 }
                 None => self.give_up_waiting(run.clone()),
             }
@@ -136,12 +137,12 @@ impl<'a> Tick<'a> {
         runs.running.push(waiting.id);
         match store.get(id)? {
             Some(job) => {
-                let run = Run { started: Some(self.now), ..waiting };
+                let run = Run { started: Some(self.now), ..*waiting };
                 let scheduled = run.scheduled();
                 self.batch.push(Transition::Start { run: run.id, started: run.started, scheduled });
-                self.starts.push((job, run));
+                self.starts.push((Arc::new(job), run));
             }
-            None => self.give_up_waiting(waiting),
+            None => self.give_up_waiting(*waiting),
         }
         Ok(())
     }
@@ -161,6 +162,7 @@ impl<'a> Tick<'a> {
 
     /// A job is due: each of its fire times that have come runs, waits, or is missed.
     pub(crate) fn due(&mut self, job: Job) {
+        let job = Arc::new(job);
         let Some(due) = job.next_fire else { return };
         let plan = plan(&*job.trigger, &job.policy, due, self.now);
         self.batch.push(Transition::Advance { job: job.id.clone(), from: job.next_fire, to: plan.next });
@@ -173,7 +175,7 @@ impl<'a> Tick<'a> {
         self.end_if_over(&job.id);
     }
 
-    fn fire(&mut self, job: &Job, fires: Fires) {
+    fn fire(&mut self, job: &Arc<Job>, fires: Fires) {
         let limit = job.policy.overlap.limit();
         let runs = self.runs_of(&job.id);
         let has_room = runs.running.len() < limit && runs.waiting.is_none();
@@ -215,17 +217,17 @@ impl<'a> Tick<'a> {
     }
 
     /// A run that somebody asked for, whatever else of the job goes on.
-    pub(crate) fn start_by_hand(&mut self, job: &Job) -> RunId {
+    pub(crate) fn start_by_hand(&mut self, job: &Arc<Job>) -> RunId {
         let run = Run::started(self.take_number(), job.id.clone(), self.now, self.now);
         self.start_run(job, Run { by_hand: true, ..run })
     }
 
-    fn start(&mut self, job: &Job, scheduled: DateTime<Utc>) {
+    fn start(&mut self, job: &Arc<Job>, scheduled: DateTime<Utc>) {
         let run = Run::started(self.take_number(), job.id.clone(), scheduled, self.now);
         self.start_run(job, run);
     }
 
-    fn start_run(&mut self, job: &Job, run: Run) -> RunId {
+    fn start_run(&mut self, job: &Arc<Job>, run: Run) -> RunId {
         let runs = self.runs_of(&job.id);
         runs.running.push(run.id);
         runs.missed = None;
@@ -243,7 +245,7 @@ impl<'a> Tick<'a> {
                 self.miss(&job.id, before, MissedReason::Coalesced);
             }
             let run = Run::waiting(self.take_number(), job.id.clone(), fire);
-            self.runs_of(&job.id).waiting = Some(run.clone());
+            self.runs_of(&job.id).waiting = Some(Box::new(run.clone()));
             self.record(run);
             return;
         };
@@ -264,7 +266,7 @@ impl<'a> Tick<'a> {
         let outcome = Some(Outcome::Missed(reason));
         let open = self.runs_of(id).missed.clone().filter(|open| open.outcome == outcome);
         let row = if let Some(open) = open {
-            let row = Run { fires: open.fires.joined(fires), ..open };
+            let row = Run { fires: open.fires.joined(fires), ..*open };
             self.batch.push(Transition::Extend { run: row.id, fires: row.fires });
             row
         } else {
@@ -275,7 +277,7 @@ impl<'a> Tick<'a> {
         self.missed.push(Run { fires, ..row.clone() });
         // Only while runs go on can the next missed fires be of the same kind for the same cause.
         let runs = self.runs_of(id);
-        runs.missed = (!runs.running.is_empty()).then_some(row);
+        runs.missed = (!runs.running.is_empty()).then(|| Box::new(row));
     }
 
     /// Takes up what an earlier process left, or a commit whose answer was lost: runs that were not finished, and runs
@@ -294,7 +296,7 @@ impl<'a> Tick<'a> {
         }
         for run in waiting {
             let id = run.job.clone();
-            self.runs_of(&id).waiting = Some(run);
+            self.runs_of(&id).waiting = Some(Box::new(run));
         }
         for run in interrupted {
             let job = store.get(&run.job)?;
@@ -314,7 +316,7 @@ impl<'a> Tick<'a> {
                     let run = Run { attempt, by_hand: interrupted.by_hand, ..run };
                     self.runs_of(&job.id).running.push(run.id);
                     self.record(run.clone());
-                    self.starts.push((job, run));
+                    self.starts.push((Arc::new(job), run));
                 } else if let Some(delay) =
                     job.policy.retry.after(Outcome::Interrupted, interrupted.attempt, &job.id)
                 {

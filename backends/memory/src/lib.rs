@@ -14,8 +14,9 @@
 
 mod due;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use ahash::{AHashMap as HashMap, AHashSet as HashSet};
 use chrono::{DateTime, Utc};
 use matins_core::{
     Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunOrder, RunQuery, StoreError, Transition,
