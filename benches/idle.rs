@@ -1,4 +1,4 @@
-//! What a scheduler costs that has nothing to do: CPU time of ten seconds with 100,000 jobs far in the future, beside
+//! What a scheduler costs that has nothing to do: CPU time of ten seconds with 1,000,000 jobs far in the future, beside
 //! that of ten seconds in which one thread only sleeps.
 //!
 //! `cargo bench -p matins-benches --bench idle`
@@ -10,7 +10,7 @@ use chrono::{TimeDelta, Utc};
 use matins::prelude::*;
 use rustix::time::{ClockId, clock_gettime};
 
-const JOBS: u32 = 100_000;
+const JOBS: u32 = 1_000_000;
 const WATCHED: Duration = Duration::from_secs(10);
 /// The most that is allowed.
 const LIMIT: Duration = Duration::from_millis(20);
