@@ -102,6 +102,11 @@ impl StoreSlot {
             leaving: None,
         })
     }
+
+    /// Whether it has failed and has not recovered yet.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failing.is_some()
+    }
 }
 
 struct Failing {
@@ -224,7 +229,7 @@ impl Engine {
     /// Whether a store has failed and has not recovered yet.
     #[cfg(test)]
     pub(crate) fn is_failing(&self) -> bool {
-        self.stores.iter().any(|slot| slot.failing.is_some())
+        self.stores.iter().any(StoreSlot::is_failing)
     }
 
     fn next(&mut self, now: DateTime<Utc>) -> Next {
@@ -251,6 +256,9 @@ impl Engine {
             wake_at = wake_at.into_iter().chain(instant).min();
         };
         for slot in &mut self.stores {
+            if let Some(leaving) = &slot.leaving {
+                earlier(leaving.next());
+            }
             if let Some(failing) = &slot.failing {
                 earlier(Some(failing.retry_at));
                 continue;
@@ -258,8 +266,7 @@ impl Engine {
             if !slot.reports.is_empty() {
                 earlier(Some(now));
             }
-            if let Some(leaving) = &slot.leaving {
-                earlier(leaving.next());
+            if slot.leaving.is_some() {
                 continue;
             }
             if may_start {

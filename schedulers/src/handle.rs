@@ -264,7 +264,8 @@ impl Handle {
 
     /// Takes a store away, and gives it back. Its jobs fire no more from now on; runs that go on are ended as `how` says, and
     /// waited for, on the calling thread: not to be called from a job of that store. Runs that wait stay in it, for the
-    /// next scheduler that it is given to.
+    /// next scheduler that it is given to. A store that fails is given back once its runs would have been left behind; with
+    /// [`Shutdown::Wait`], when it works again and has taken in what became of them.
     ///
     /// # Errors
     /// When there is no such store, and when the scheduler shuts down meanwhile.

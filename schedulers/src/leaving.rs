@@ -14,6 +14,8 @@ pub(crate) struct Leaving {
     cancel_at: Option<DateTime<Utc>>,
     /// When runs that were cancelled, and would not end, are left behind.
     leave_at: Option<DateTime<Utc>>,
+    /// That has been done: it goes even if it fails, and cannot take in what became of them.
+    is_given_up: bool,
     taker: oneshot::Sender<Box<dyn JobStore>>,
 }
 
@@ -59,7 +61,7 @@ impl Engine {
             _ => Some(now),
         };
         let (taker, store) = oneshot::channel();
-        self.stores[index].leaving = Some(Leaving { cancel_at, leave_at: None, taker });
+        self.stores[index].leaving = Some(Leaving { cancel_at, leave_at: None, is_given_up: false, taker });
         if matches!(self.state, State::Waiting { .. }) {
             self.let_go();
         }
@@ -72,6 +74,7 @@ impl Engine {
             let Some(leaving) = &mut slot.leaving else { continue };
             if leaving.leave_at.is_some_and(|leave_at| leave_at <= now) {
                 leaving.leave_at = None;
+                leaving.is_given_up = true;
                 let message = "left running when its store was taken away".to_owned();
                 let left = slot.live.running.values();
                 let left = left.map(|left| not_run(&left.run, now, Outcome::Interrupted, message.clone()));
@@ -89,14 +92,16 @@ impl Engine {
     /// Hands over the stores that leave, and of whose jobs nothing goes on.
     pub(crate) fn let_go(&mut self) {
         let is_over = |slot: &mut StoreSlot| {
-            slot.leaving.is_some() && slot.live.running.is_empty() && slot.reports.is_empty()
+            let is_idle = slot.live.running.is_empty() && slot.reports.is_empty();
+            slot.leaving.as_ref().is_some_and(|leaving| is_idle || (leaving.is_given_up && slot.is_failing()))
         };
         let over: Vec<StoreSlot> = self.stores.extract_if(.., is_over).collect();
         for slot in over {
             for task in slot.closures.values() {
                 self.tasks.unregister(task.as_str());
             }
-            let StoreSlot { name, store, leaving, .. } = slot;
+            let StoreSlot { number, name, store, leaving, .. } = slot;
+            self.waiters.forget_store(number);
             if let Some(leaving) = leaving {
                 // Who asked for it may have gone; then it is closed here.
                 let _ = leaving.taker.send(store);

@@ -23,7 +23,7 @@ impl PendingOutcome {
     /// Waits until the run has ended, and gives its row of the ledger. Not to be called from the scheduler's own thread.
     ///
     /// # Errors
-    /// [`SchedulerError::ShutDown`] when the scheduler shuts down first.
+    /// [`SchedulerError::ShutDown`] when the scheduler shuts down, or the job's store is taken away, first.
     pub fn wait(self) -> Result<Run, SchedulerError> {
         self.receiver.recv().map_err(|_| SchedulerError::ShutDown)
     }
@@ -65,6 +65,12 @@ impl Waiters {
     /// For whichever run of the job ends next.
     pub(crate) fn for_job(&mut self, store: usize, job: JobId) -> PendingOutcome {
         wait_for(&mut self.jobs, (store, job))
+    }
+
+    /// The store is gone: nobody hears of its runs any more.
+    pub(crate) fn forget_store(&mut self, store: usize) {
+        self.runs.retain(|(of, _), _| *of != store);
+        self.jobs.retain(|(of, _), _| *of != store);
     }
 
     /// A run has ended, or was missed.

@@ -2,13 +2,16 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_conformance::inline::InlineExecutor;
 use matins_conformance::wrapped::{Fault, WrappedStore};
-use matins_core::{Event, Outcome, RunQuery};
-use matins_scheduler::{BackgroundScheduler, Events, Schedule, SchedulerBuilder, VirtualClock};
+use matins_core::{Event, JobQuery, Outcome, RunQuery, Shutdown};
+use matins_scheduler::{
+    BackgroundScheduler, Events, Schedule, SchedulerBuilder, SchedulerError, VirtualClock,
+};
 use matins_store_memory::MemoryStore;
 use matins_triggers::{TimeUnits, every};
 
@@ -125,4 +128,26 @@ fn a_run_by_hand_whose_commit_was_lost_is_interrupted_and_the_next_one_runs() {
         assert_eq!(interrupted, lost, "{fault:?}");
         assert!(rig.ledger().iter().all(|(_, end)| end.is_some()), "{fault:?}: nothing is left unfinished");
     }
+}
+
+#[test]
+fn a_store_that_works_no_more_can_be_taken_away_and_nobody_waits_for_its_outcomes() {
+    let rig = Rig::new();
+    rig.fails(&[Fault::None]);
+    rig.fails(&[Fault::Refused; 1_000]);
+    rig.at(10, |event| matches!(event, Event::StoreFailed { .. }));
+    let outcome = rig.scheduler.next_outcome("tick").unwrap();
+    let mut store = thread::scope(|scope| {
+        let taken = scope.spawn(|| rig.scheduler.remove_store("default", Shutdown::Now).unwrap());
+        while !taken.is_finished() {
+            rig.clock.advance(TimeDelta::seconds(1));
+            thread::yield_now();
+        }
+        taken.join().unwrap()
+    });
+    assert!(matches!(outcome.wait(), Err(SchedulerError::ShutDown)));
+    // What the store could not take in is as it is after a crash: the next scheduler finds it interrupted.
+    let runs = store.runs(&RunQuery::default()).unwrap();
+    assert_eq!(runs.iter().map(|run| run.outcome).collect::<Vec<_>>(), [None]);
+    assert!(rig.scheduler.list(&JobQuery::default()).unwrap().is_empty());
 }
