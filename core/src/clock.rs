@@ -15,12 +15,17 @@ pub trait Clock: Debug + Send + Sync {
     fn now(&self) -> DateTime<Utc>;
 
     /// How long a thread should sleep, in real time, before it looks at this clock again while it waits for `until`;
-    /// `None` when no sleep helps, because the clock moves only by hand and then calls the wakers given to
+    /// `None` when no sleep helps, because the clock moves only by hand and then calls what was given to
     /// [`wake_on_change`](Self::wake_on_change).
     fn sleep_until(&self, until: DateTime<Utc>) -> Option<Duration>;
 
-    /// Registers `wake`, to be called whenever the clock is moved by hand. Clocks that run by themselves need not.
-    fn wake_on_change(&self, wake: Arc<dyn Fn() + Send + Sync>) {
-        drop(wake);
+    /// Has `wake` called whenever the clock is moved: by hand, or by a step of the system's clock where the system tells of it.
+    /// The clock does not keep it alive; once its owner drops it, it is called no more. A clock whose
+    /// [`sleep_until`](Self::sleep_until) answers with short times need not call it.
+    fn wake_on_change(&self, wake: &Arc<Wake>) {
+        let _ = wake;
     }
 }
+
+/// What a [`Clock`] calls when it is moved. It must not block.
+pub type Wake = dyn Fn() + Send + Sync;

@@ -58,7 +58,7 @@ mod transition;
 mod trigger;
 
 pub use cancel::{CancelReason, CancelToken};
-pub use clock::Clock;
+pub use clock::{Clock, Wake};
 pub use event::Event;
 pub use executor::{Completion, CompletionSink, Executor, Refusal, Refused, Shutdown};
 pub use job::{Job, JobState};

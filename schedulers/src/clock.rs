@@ -5,17 +5,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
-use matins_core::Clock;
+use matins_core::{Clock, Wake};
+
+use crate::clock_steps;
+use crate::wakes::Wakes;
 
 /// The system's clock.
+///
+/// On Linux the kernel tells of its steps, and of waking from suspension (`timerfd_create(2)`, `TFD_TIMER_CANCEL_ON_SET`),
+/// and who waits looks at it once a minute; elsewhere, or where the kernel refuses, once a second.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
-impl SystemClock {
-    /// The longest sleep before the clock is looked at again, so that a step of the clock, or waking from suspension,
-    /// is noticed within this time.
-    const WATCH: Duration = Duration::from_secs(1);
-}
+/// The longest sleep before the clock is looked at again where nobody tells of its steps.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// And where steps are told of: a clock that is made to run faster by a thousandth is 60 ms ahead by then.
+const SELDOM_LOOK: Duration = Duration::from_secs(60);
 
 impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
@@ -24,7 +30,11 @@ impl Clock for SystemClock {
 
     fn sleep_until(&self, until: DateTime<Utc>) -> Option<Duration> {
         let rest = (until - Utc::now()).to_std().unwrap_or_default();
-        Some(rest.min(Self::WATCH))
+        Some(rest.min(if clock_steps::are_told() { SELDOM_LOOK } else { LOOK }))
+    }
+
+    fn wake_on_change(&self, wake: &Arc<Wake>) {
+        clock_steps::tell(wake);
     }
 }
 
@@ -35,7 +45,7 @@ pub struct VirtualClock(Arc<State>);
 struct State {
     now: Mutex<DateTime<Utc>>,
     leaps: bool,
-    wakers: Mutex<Vec<Arc<dyn Fn() + Send + Sync>>>,
+    wakes: Wakes,
 }
 
 impl VirtualClock {
@@ -52,7 +62,7 @@ impl VirtualClock {
 
     fn with(start: DateTime<Utc>, leaps: bool) -> Self {
         let now = Mutex::new(start.trunc_subsecs(6));
-        Self(Arc::new(State { now, leaps, wakers: Mutex::default() }))
+        Self(Arc::new(State { now, leaps, wakes: Wakes::new() }))
     }
 
     /// Moves the clock on.
@@ -63,10 +73,7 @@ impl VirtualClock {
     /// Sets the clock, forward or back.
     pub fn set(&self, now: DateTime<Utc>) {
         *self.0.now.lock().unwrap_or_else(PoisonError::into_inner) = now;
-        let wakers = self.0.wakers.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for wake in wakers {
-            wake();
-        }
+        self.0.wakes.call();
     }
 }
 
@@ -84,8 +91,8 @@ impl Clock for VirtualClock {
         Some(Duration::ZERO)
     }
 
-    fn wake_on_change(&self, wake: Arc<dyn Fn() + Send + Sync>) {
-        self.0.wakers.lock().unwrap_or_else(PoisonError::into_inner).push(wake);
+    fn wake_on_change(&self, wake: &Arc<Wake>) {
+        self.0.wakes.add(wake);
     }
 }
 

@@ -141,6 +141,9 @@ impl Engine {
         }
         let job = slot.store.remove(id)?;
         slot.changed_by_hand(id);
+        if !slot.live.goes_on(id) {
+            self.waiters.job_is_gone(slot.number, id);
+        }
         if let Some(task) = slot.closures.remove(id) {
             self.tasks.unregister(task.as_str());
         }
@@ -214,6 +217,10 @@ impl Engine {
         self.stores[target].store.add(job, OnConflict::Refuse)?;
         let task = self.stores[from].closures.remove(id);
         self.stores[target].closures.extend(task.map(|task| (id.clone(), task)));
+        let (source, target) = (&self.stores[from], self.stores[target].number);
+        if !source.live.goes_on(id) {
+            self.waiters.job_has_moved(source.number, target, id);
+        }
         self.remove_from(from, id)?;
         let (store, job) = (to.clone(), id.clone());
         self.listeners.tell(|| Event::JobAdded { store, job });

@@ -361,6 +361,7 @@ impl Engine {
             self.listeners.tell(|| Event::RunMissed { store: store.clone(), run });
         }
         for job in ended {
+            self.waiters.job_is_gone(number, &job);
             self.listeners.tell(|| Event::JobRemoved { store: store.clone(), job });
         }
         Ok(starts.into_iter().filter_map(|(job, run)| self.submission(index, job, run)).collect())
@@ -374,8 +375,7 @@ impl Engine {
         slot.live.running.insert(run.id, Box::new(running));
         self.stats.started += 1;
         let store = slot.name.clone();
-        let started = run.clone();
-        self.listeners.tell(|| Event::RunStarted { store, run: started });
+        self.listeners.tell(|| Event::RunStarted { store, run: run.clone() });
         let done = Completion::new(run.id, self.clock.clone(), slot.sink.clone());
         let Some(task) = self.tasks.get(job.task.as_str()) else {
             let message =

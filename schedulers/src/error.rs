@@ -80,6 +80,12 @@ pub enum SchedulerError {
         /// The id asked for.
         id: JobId,
     },
+    /// The job whose next outcome was waited for has been removed, and no run of it goes on.
+    #[error("job {id:?} has been removed, so no run of it will end; add it again to wait for one")]
+    JobGone {
+        /// The job.
+        id: JobId,
+    },
     /// The scheduler has been shut down.
     #[error("the scheduler has been shut down; start a new one")]
     ShutDown,

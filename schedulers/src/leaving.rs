@@ -124,6 +124,12 @@ impl Engine {
             runs.missed = None;
             runs.last_one = false;
         }
-        Ok(work(&mut *slot.store))
+        let result = work(&mut *slot.store);
+        for job in self.waiters.jobs_of(slot.number) {
+            if !slot.live.goes_on(&job) && matches!(slot.store.get(&job), Ok(None)) {
+                self.waiters.job_is_gone(slot.number, &job);
+            }
+        }
+        Ok(result)
     }
 }

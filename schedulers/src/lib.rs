@@ -20,6 +20,7 @@
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod clock;
+mod clock_steps;
 mod commands;
 mod engine;
 mod error;
@@ -40,6 +41,7 @@ mod simulation;
 mod stats;
 mod stopping;
 mod tick;
+mod wakes;
 
 #[cfg(feature = "tokio")]
 pub use asynchronous::{AsyncEvents, AsyncHandle, AsyncJobHandle, AsyncScheduler};

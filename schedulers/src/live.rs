@@ -82,6 +82,11 @@ impl Live {
         waiting.into_iter().chain(retries).collect()
     }
 
+    /// Whether a run of the job goes on, or waits for its turn.
+    pub(crate) fn goes_on(&self, job: &JobId) -> bool {
+        self.jobs.get(job).is_some_and(|runs| !runs.running.is_empty() || runs.waiting.is_some())
+    }
+
     /// The runs of these jobs that go on.
     pub(crate) fn running_of(&self, jobs: &[Job]) -> impl Iterator<Item = RunId> {
         jobs.iter().filter_map(|job| self.jobs.get(&job.id)).flat_map(|runs| runs.running.iter().copied())

@@ -16,16 +16,20 @@ use crate::SchedulerError;
 #[derive(Debug)]
 #[must_use = "it does nothing unless it is waited for"]
 pub struct PendingOutcome {
-    receiver: oneshot::Receiver<Run>,
+    receiver: oneshot::Receiver<Told>,
 }
+
+/// The run's row, or why there will be none.
+type Told = Result<Run, SchedulerError>;
 
 impl PendingOutcome {
     /// Waits until the run has ended, and gives its row of the ledger. Not to be called from the scheduler's own thread.
     ///
     /// # Errors
+    /// [`SchedulerError::JobGone`] when the job is removed first and no run of it goes on;
     /// [`SchedulerError::ShutDown`] when the scheduler shuts down, or the job's store is taken away, first.
     pub fn wait(self) -> Result<Run, SchedulerError> {
-        self.receiver.recv().map_err(|_| SchedulerError::ShutDown)
+        self.receiver.recv().unwrap_or(Err(SchedulerError::ShutDown))
     }
 
     /// Waits at most that long; `None` when it has not ended by then.
@@ -34,7 +38,7 @@ impl PendingOutcome {
     /// As [`wait`](Self::wait).
     pub fn wait_within(&self, timeout: Duration) -> Result<Option<Run>, SchedulerError> {
         match self.receiver.recv_timeout(timeout) {
-            Ok(run) => Ok(Some(run)),
+            Ok(told) => told.map(Some),
             Err(oneshot::RecvTimeoutError::Timeout) => Ok(None),
             Err(oneshot::RecvTimeoutError::Disconnected) => Err(SchedulerError::ShutDown),
         }
@@ -46,15 +50,15 @@ impl IntoFuture for PendingOutcome {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.receiver.into_future().await.map_err(|_| SchedulerError::ShutDown) })
+        Box::pin(async move { self.receiver.into_future().await.unwrap_or(Err(SchedulerError::ShutDown)) })
     }
 }
 
 /// Those who wait, by store (its place) and run or job.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
-    runs: HashMap<(usize, RunId), Vec<oneshot::Sender<Run>>>,
-    jobs: HashMap<(usize, JobId), Vec<oneshot::Sender<Run>>>,
+    runs: HashMap<(usize, RunId), Vec<oneshot::Sender<Told>>>,
+    jobs: HashMap<(usize, JobId), Vec<oneshot::Sender<Told>>>,
 }
 
 impl Waiters {
@@ -73,6 +77,28 @@ impl Waiters {
         self.jobs.retain(|(of, _), _| *of != store);
     }
 
+    /// The job was removed, and no run of it goes on.
+    pub(crate) fn job_is_gone(&mut self, store: usize, job: &JobId) {
+        if self.jobs.is_empty() {
+            return;
+        }
+        for waiter in self.jobs.remove(&(store, job.clone())).into_iter().flatten() {
+            let _ = waiter.send(Err(SchedulerError::JobGone { id: job.clone() }));
+        }
+    }
+
+    /// The job goes on in another store.
+    pub(crate) fn job_has_moved(&mut self, from: usize, to: usize, job: &JobId) {
+        if let Some(waiting) = self.jobs.remove(&(from, job.clone())) {
+            self.jobs.entry((to, job.clone())).or_default().extend(waiting);
+        }
+    }
+
+    /// The jobs of a store that somebody waits for.
+    pub(crate) fn jobs_of(&self, store: usize) -> Vec<JobId> {
+        self.jobs.keys().filter(|(of, _)| *of == store).map(|(_, job)| job.clone()).collect()
+    }
+
     /// A run has ended, or was missed.
     pub(crate) fn tell(&mut self, store: usize, run: &Run) {
         if self.runs.is_empty() && self.jobs.is_empty() {
@@ -82,12 +108,12 @@ impl Waiters {
         let of_job = self.jobs.remove(&(store, run.job.clone()));
         for waiter in of_run.into_iter().chain(of_job).flatten() {
             // One that gave up is none.
-            let _ = waiter.send(run.clone());
+            let _ = waiter.send(Ok(run.clone()));
         }
     }
 }
 
-fn wait_for<K: Eq + Hash>(waiters: &mut HashMap<K, Vec<oneshot::Sender<Run>>>, key: K) -> PendingOutcome {
+fn wait_for<K: Eq + Hash>(waiters: &mut HashMap<K, Vec<oneshot::Sender<Told>>>, key: K) -> PendingOutcome {
     let (sender, receiver) = oneshot::channel();
     let waiting = waiters.entry(key).or_default();
     waiting.retain(|waiter| !waiter.is_closed());

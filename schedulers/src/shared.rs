@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
-use matins_core::{Clock, CompletionSink, Executor, ExecutorName, Outcome, Refusal, RunReport, Shutdown};
+use matins_core::{
+    Clock, CompletionSink, Executor, ExecutorName, Outcome, Refusal, RunReport, Shutdown, Wake,
+};
 
 use crate::engine::{EXECUTOR_FULL, Engine, Next, Submission};
 
@@ -15,6 +17,8 @@ pub(crate) struct Shared {
     pub(crate) bell: Arc<Bell>,
     pub(crate) clock: Arc<dyn Clock>,
     stopped: Condvar,
+    /// Rings the bell when the clock is moved, as long as this is here.
+    _wake: Arc<Wake>,
 }
 
 /// Wakes the driver, and brings it the reports of runs that have ended.
@@ -44,12 +48,13 @@ impl Bell {
         std::mem::take(&mut self.lock().reports)
     }
 
-    /// Waits until it is rung, a report comes, or (as `clock` has it) `until` is near or past.
+    /// Waits until it is rung, a report comes, or (as `clock` has it) `until` is past. A look at the clock that finds nothing
+    /// to do costs no turn of the engine.
     fn wait(&self, until: Option<DateTime<Utc>>, clock: &dyn Clock) {
         let mut state = self.lock();
-        if state.reports.is_empty() && !state.is_rung {
+        while state.reports.is_empty() && !state.is_rung {
             state = match until.and_then(|until| clock.sleep_until(until)) {
-                Some(time) if time.is_zero() => state,
+                Some(time) if time.is_zero() => break,
                 Some(time) => self.rung.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0,
                 None => self.rung.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
@@ -83,9 +88,11 @@ impl Shared {
         bell: Arc<Bell>,
         clock: Arc<dyn Clock>,
     ) -> Arc<Self> {
-        let waker = bell.clone();
-        clock.wake_on_change(Arc::new(move || waker.ring()));
+        let ringing = bell.clone();
+        let wake: Arc<Wake> = Arc::new(move || ringing.ring());
+        clock.wake_on_change(&wake);
         Arc::new(Self {
+            _wake: wake,
             engine: Mutex::new(engine),
             executors: Mutex::new(executors),
             bell,

@@ -21,7 +21,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
@@ -39,6 +39,7 @@ use tokio::sync::{Semaphore, oneshot};
 pub struct TokioExecutor {
     runtime: Handle,
     runs: Arc<InFlight>,
+    arrivals: Arc<Arrivals>,
     /// Taken by runs that go on.
     places: Arc<Semaphore>,
 }
@@ -79,7 +80,74 @@ impl TokioExecutorBuilder {
     pub fn build(self) -> TokioExecutor {
         let Self { runtime, at_once, queue, cancel_grace } = self;
         let runs = InFlight::new(at_once.saturating_add(queue), cancel_grace);
-        TokioExecutor { runtime, runs, places: Arc::new(Semaphore::new(at_once)) }
+        let places = Arc::new(Semaphore::new(at_once));
+        TokioExecutor { runtime, runs, arrivals: Arc::default(), places }
+    }
+}
+
+/// Runs that were taken and are not tasks of the runtime yet. One task hands them out: a thousand runs that come together
+/// wake the runtime once, and are spawned on one of its own threads.
+#[derive(Default)]
+struct Arrivals(Mutex<Arrived>);
+
+#[derive(Default)]
+struct Arrived {
+    runs: Vec<Taken>,
+    /// There is a task that hands them out.
+    is_handed_out: bool,
+}
+
+type Taken = (Held, RunRequest, Completion);
+
+impl Arrivals {
+    fn lock(&self) -> MutexGuard<'_, Arrived> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a run; whether somebody has to hand it out.
+    fn push(&self, run: Taken) -> bool {
+        let mut arrived = self.lock();
+        arrived.runs.push(run);
+        !std::mem::replace(&mut arrived.is_handed_out, true)
+    }
+
+    /// All that have arrived; the task that hands them out ends where there are none.
+    fn take(&self) -> Vec<Taken> {
+        let mut arrived = self.lock();
+        arrived.is_handed_out = !arrived.runs.is_empty();
+        std::mem::take(&mut arrived.runs)
+    }
+}
+
+/// Hands out what arrives. Where the runtime drops it before it is done, what has arrived is lost, and says so.
+struct HandOut {
+    arrivals: Arc<Arrivals>,
+    places: Arc<Semaphore>,
+    is_done: bool,
+}
+
+impl HandOut {
+    async fn until_none_are_left(mut self) {
+        loop {
+            let runs = self.arrivals.take();
+            if runs.is_empty() {
+                // What comes from now on is another's.
+                self.is_done = true;
+                return;
+            }
+            for (held, run, done) in runs {
+                tokio::spawn(execute(held, self.places.clone(), run, done));
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Drop for HandOut {
+    fn drop(&mut self) {
+        while !self.is_done {
+            self.is_done = self.arrivals.take().is_empty();
+        }
     }
 }
 
@@ -195,7 +263,11 @@ impl Executor for TokioExecutor {
             Err(reason) => return Err(Refused { reason, done }),
         };
         let held = Held { runs: self.runs.clone(), ticket: Some(ticket) };
-        self.runtime.spawn(execute(held, self.places.clone(), run, done));
+        if self.arrivals.push((held, run, done)) {
+            let hand_out =
+                HandOut { arrivals: self.arrivals.clone(), places: self.places.clone(), is_done: false };
+            self.runtime.spawn(hand_out.until_none_are_left());
+        }
         Ok(())
     }
 

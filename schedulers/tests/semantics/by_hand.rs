@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use matins_core::{Coalesce, JobQuery, OnExhausted, RunQuery, Shutdown, StoreName, Value};
+use matins_core::{
+    Coalesce, JobId, JobQuery, OnExhausted, Outcome, Run, RunQuery, Shutdown, StoreName, Value,
+};
 use matins_executor_thread::ThreadExecutor;
 use matins_scheduler::{Retention, Schedule, SchedulerBuilder, SchedulerError, SchedulerState, VirtualClock};
 use matins_store_memory::MemoryStore;
@@ -51,6 +53,46 @@ fn the_next_outcome_of_a_job_can_be_waited_for() {
     rig.scheduler.handle().shutdown(Shutdown::Now);
     rig.held.close();
     assert!(matches!(after_shutdown.wait(), Err(SchedulerError::ShutDown)));
+}
+
+#[test]
+fn nobody_waits_for_the_next_outcome_of_a_job_that_is_gone() {
+    let is_gone = |told: Result<Option<Run>, SchedulerError>| {
+        assert!(matches!(&told, Err(SchedulerError::JobGone { id }) if id.as_str() == "tick"), "{told:?}");
+    };
+    let rig = Rig::new();
+    rig.add(ticking());
+    let idle = rig.scheduler.next_outcome("tick").unwrap();
+    rig.scheduler.remove("tick").unwrap();
+    is_gone(idle.wait_within(GENEROUS));
+
+    rig.expect(&["job removed"]);
+    rig.add(ticking());
+    let running = rig.scheduler.next_outcome("tick").unwrap();
+    rig.at(10, &["started 10 running"]);
+    rig.scheduler.remove("tick").unwrap();
+    rig.expect(&["job removed"]);
+    rig.finish(&["finished 10 succeeded"]);
+    assert_eq!(running.wait_within(GENEROUS).unwrap().unwrap().outcome, Some(Outcome::Succeeded));
+
+    rig.add(ticking());
+    let behind_its_back = rig.scheduler.next_outcome("tick").unwrap();
+    rig.scheduler.with_store("default", |store| store.remove(&JobId::new("tick").unwrap())).unwrap().unwrap();
+    is_gone(behind_its_back.wait_within(GENEROUS));
+}
+
+#[test]
+fn who_waits_for_a_job_hears_of_it_from_the_store_that_it_moves_to() {
+    let rig = Rig::new();
+    rig.scheduler.add_store("other", MemoryStore::new()).unwrap();
+    rig.expect(&["store other added"]);
+    rig.add(ticking());
+    let next = rig.scheduler.next_outcome("tick").unwrap();
+    rig.scheduler.move_to("tick", &StoreName::new("other").unwrap()).unwrap();
+    rig.clock.set(second(10));
+    let (run, done) = rig.held.take_first();
+    done.finish(run.execute());
+    assert_eq!(seconds(next.wait_within(GENEROUS).unwrap().unwrap().scheduled()), 10);
 }
 
 #[test]
