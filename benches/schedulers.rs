@@ -1,186 +1,107 @@
-//! What whole schedulers do: how late 10,000 runs are that are due at one instant, what it costs to add a million jobs, and how
-//! many fires a second each store sustains. Beside `tokio-cron-scheduler` (with channels of 40,000, since it loses fires
-//! with its default ones), in the same run.
+//! What whole schedulers do: what it costs to add jobs, how late runs are that are due at one instant, and how many fires a second
+//! each store sustains; beside `tokio-cron-scheduler`, `apalis-cron` and `clokwerk`.
 //!
 //! `cargo bench -p matins-benches --bench schedulers`
 //!
-//! A run is as late as its task's beginning is behind the instant that it is for. Ours writes each run into its store before it
-//! begins, and its outcome after; the peer keeps no ledger.
+//! | group | ours | theirs |
+//! | --- | --- | --- |
+//! | `add` | so many jobs of a year from now added to an empty scheduler; the id is looked for, the job kept under it and in the order of its time | `tokio-cron-scheduler`: through its channel to its store. `apalis-cron`: a worker built and spawned for each job. `clokwerk`: a job pushed to a list |
+//! | `lateness` | so many jobs due at one instant, each run in the ledger before it begins; the time is the lateness that 99 of 100 keep within | the same jobs without a ledger; `tokio-cron-scheduler` with channels of four times the jobs, since it loses fires with its default ones |
+//! | `sustained` | fires on a clock that leaps from one to the next, 1,000 jobs due at each, as fast as they go, each in the ledger twice | |
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
-use matins::prelude::*;
-use matins::{Executor, JobStore, Retention, VirtualClock};
-use tokio::runtime::{Builder, Runtime};
-use tokio_cron_scheduler::{Job, JobScheduler};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use matins::{
+    Executor, FileStore, JobStore, MemoryStore, RayonExecutor, SqliteStore, ThreadExecutor, TokioExecutor,
+};
+use matins_benches::schedulers::{
+    Apalis, Clokwerk, Holder, Late, Matins, TokioCronScheduler, burst, burst_of_apalis,
+    burst_of_tokio_cron_scheduler, runtime, sustained,
+};
+use tempfile::TempDir;
 
-const AT_ONCE: usize = 10_000;
-const ADDED: usize = 1_000_000;
+type Start = fn() -> Box<dyn Holder>;
 
-/// How late each run was, in microseconds.
-struct Lateness {
-    micros: Vec<AtomicU64>,
-    count: AtomicUsize,
-}
-
-impl Lateness {
-    fn new() -> Arc<Self> {
-        Arc::new(Self {
-            micros: (0..AT_ONCE).map(|_| AtomicU64::new(0)).collect(),
-            count: AtomicUsize::new(0),
-        })
-    }
-
-    fn note(&self, due: DateTime<Utc>) {
-        let late = (Utc::now() - due).num_microseconds().unwrap_or(i64::MAX).max(0);
-        let place = self.count.fetch_add(1, Ordering::Relaxed);
-        if let Some(place) = self.micros.get(place) {
-            place.store(late as u64, Ordering::Relaxed);
+fn add(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("add");
+    group.sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(3));
+    for jobs in [1_000, 10_000, 100_000, 1_000_000] {
+        group.throughput(Throughput::Elements(jobs as u64));
+        let contenders: [(&str, usize, Start); 4] = [
+            ("matins", 1_000_000, || Box::new(Matins::start())),
+            ("tokio-cron-scheduler", 10_000, || Box::new(TokioCronScheduler::start())),
+            ("apalis-cron", 100_000, || Box::new(Apalis::start())),
+            ("clokwerk", 1_000_000, || Box::new(Clokwerk::default())),
+        ];
+        for (name, _, make) in contenders.into_iter().filter(|(_, most, _)| jobs <= *most) {
+            group.bench_function(BenchmarkId::new(name, jobs), |bencher| {
+                let work = |mut holder: Box<dyn Holder>| {
+                    holder.add(jobs);
+                    holder
+                };
+                bencher.iter_batched(make, work, BatchSize::PerIteration);
+            });
         }
     }
+    group.finish();
+}
 
-    /// Waits for the last, and says how late they were.
-    fn told(&self, name: &str) {
-        let give_up = Instant::now() + Duration::from_secs(30);
-        while self.count.load(Ordering::Relaxed) < AT_ONCE && Instant::now() < give_up {
-            thread::sleep(Duration::from_millis(5));
+fn lateness(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("lateness");
+    group.sample_size(10).warm_up_time(Duration::from_millis(1)).measurement_time(Duration::from_secs(1));
+    for jobs in [1_000, 10_000] {
+        let contenders: [(&str, &dyn Fn() -> Late); 5] = [
+            ("matins, thread", &|| burst(Box::new(ThreadExecutor::new()), false, jobs)),
+            ("matins, rayon", &|| {
+                burst(Box::new(RayonExecutor::builder().build().expect("a pool")), false, jobs)
+            }),
+            ("matins, tokio", &|| {
+                let runtime = runtime();
+                let executor: Box<dyn Executor> =
+                    Box::new(TokioExecutor::builder(runtime.handle().clone()).build());
+                burst(executor, true, jobs)
+            }),
+            ("tokio-cron-scheduler", &|| burst_of_tokio_cron_scheduler(jobs, Some(4 * jobs))),
+            ("apalis-cron", &|| burst_of_apalis(jobs)),
+        ];
+        for (name, contender) in contenders {
+            group.bench_function(BenchmarkId::new(name, jobs), |bencher| {
+                bencher.iter_custom(|times| {
+                    (0..times).map(|_| Duration::from_secs_f64(contender().at(99).min(60_000.0) / 1e3)).sum()
+                });
+            });
         }
-        let count = self.count.load(Ordering::Relaxed).min(AT_ONCE);
-        let mut micros: Vec<u64> =
-            self.micros[..count].iter().map(|late| late.load(Ordering::Relaxed)).collect();
-        micros.sort_unstable();
-        let at = |share: usize| {
-            let place = (count * share / 100).min(count.saturating_sub(1));
-            Duration::from_micros(micros.get(place).copied().unwrap_or(0)).as_secs_f64() * 1e3
-        };
-        println!(
-            "lateness/{name:<24} p50 {:>8.2} ms  p99 {:>8.2} ms  max {:>8.2} ms  {count} of {AT_ONCE} came",
-            at(50),
-            at(99),
-            at(100)
-        );
     }
+    group.finish();
 }
 
-fn runtime() -> Runtime {
-    Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
-}
-
-fn ours(name: &str, executor: Box<dyn Executor>) {
-    let lateness = Lateness::new();
-    let mut scheduler = SchedulerBuilder::new()
-        .store("default", MemoryStore::new())
-        .boxed_executor("default", executor)
-        .background()
-        .expect("a scheduler");
-    let notes = lateness.clone();
-    scheduler
-        .register("note", move |(), context: &TaskContext| notes.note(context.scheduled))
-        .expect("a name");
-    let due = Utc::now() + TimeDelta::seconds(2);
-    for number in 0..AT_ONCE {
-        scheduler.add(DateTrigger::new(due).task("note").id(format!("job-{number}"))).expect("added");
-    }
-    scheduler.start().expect("a thread");
-    lateness.told(name);
-    scheduler.shutdown_and_wait(Shutdown::Wait);
-}
-
-fn peer(runtime: &Runtime) {
-    let lateness = Lateness::new();
-    let notes = lateness.clone();
-    runtime.block_on(async move {
-        let mut scheduler = JobScheduler::new_with_channel_size(4 * AT_ONCE).await.expect("a scheduler");
-        scheduler.start().await.expect("a start");
-        // By a cron expression of that second: its one-shot jobs fire up to a second early.
-        let due = (Utc::now() + TimeDelta::seconds(4)).trunc_subsecs(0);
-        let expression = due.format("%-S %-M %-H * * *").to_string();
-        for _ in 0..AT_ONCE {
-            let notes = notes.clone();
-            let job = Job::new(&expression, move |_, _| notes.note(due)).expect("a job");
-            scheduler.add(job).await.expect("added");
-        }
-        tokio::time::sleep(Duration::from_secs(6)).await;
-        scheduler.shutdown().await.expect("an end");
-    });
-    lateness.told("tokio-cron-scheduler");
-}
-
-fn adding(runtime: &Runtime) {
-    let scheduler = matins::scheduler().background().expect("a scheduler");
-    scheduler.register("nothing", || ()).expect("a name");
-    let far = Utc::now() + TimeDelta::days(365);
-    let mut before = Duration::ZERO;
-    for count in [1_000, 10_000, 100_000, ADDED] {
-        let begun = Instant::now();
-        for number in 0..count {
-            let job = DateTrigger::new(far).task("nothing").id(format!("{count}-{number}"));
-            scheduler.add(job).expect("added");
-        }
-        before = begun.elapsed() / count as u32;
-        println!("add/matins, {count} more {:>24.2} us a job", before.as_secs_f64() * 1e6);
-    }
-    let theirs = runtime.block_on(async {
-        let mut scheduler = JobScheduler::new().await.expect("a scheduler");
-        let begun = Instant::now();
-        for _ in 0..10_000 {
-            let job = Job::new_one_shot(Duration::from_secs(365 * 86_400), |_, _| ()).expect("a job");
-            scheduler.add(job).await.expect("added");
-        }
-        let each = begun.elapsed() / 10_000;
-        scheduler.shutdown().await.expect("an end");
-        each
-    });
-    println!(
-        "add/tokio-cron-scheduler, 10000 {:>14.2} us a job: {:.0} times as long",
-        theirs.as_secs_f64() * 1e6,
-        theirs.as_secs_f64() / before.as_secs_f64()
-    );
-}
-
-/// As many fires as it can do, on a clock that leaps from one to the next.
-fn sustained(name: &str, store: Box<dyn JobStore>) {
-    const JOBS: usize = 1_000;
+fn fires(criterion: &mut Criterion) {
     const FIRES: u32 = 30_000;
-    let clock = VirtualClock::leaping(DateTime::UNIX_EPOCH);
-    let scheduler = SchedulerBuilder::new()
-        .boxed_store("default", store)
-        .executor("default", ThreadExecutor::builder().workers(2).build())
-        .clock(clock)
-        .retention(Retention { runs_per_job: Some(10), age: None })
-        .blocking()
-        .expect("a scheduler");
-    let (handle, count) = (scheduler.handle(), AtomicU32::new(0));
-    let work = move || {
-        if count.fetch_add(1, Ordering::Relaxed) == FIRES {
-            handle.shutdown(Shutdown::Wait);
-        }
-    };
-    scheduler.register("count", work).expect("a name");
-    for number in 0..JOBS {
-        let job =
-            every(1.seconds()).task("count").id(format!("job-{number}")).overlap(Overlap::Allow(1_000_000));
-        scheduler.add(job).expect("added");
+    let mut group = criterion.benchmark_group("sustained");
+    group.sample_size(10).throughput(Throughput::Elements(FIRES.into()));
+    let directory = TempDir::new().expect("a directory");
+    let mut opened = 0;
+    for name in ["memory", "file", "sqlite"] {
+        group.bench_function(name, |bencher| {
+            bencher.iter_custom(|times| {
+                let mut rate = || {
+                    opened += 1;
+                    let path = directory.path().join(format!("store-{opened}"));
+                    let store: Box<dyn JobStore> = match name {
+                        "memory" => Box::new(MemoryStore::new()),
+                        "file" => Box::new(FileStore::open(path).expect("a store")),
+                        _ => Box::new(SqliteStore::open(path).expect("a store")),
+                    };
+                    let executor = ThreadExecutor::builder().workers(2).build();
+                    sustained(store, Box::new(executor), FIRES)
+                };
+                (0..times).map(|_| Duration::from_secs_f64(f64::from(FIRES) / rate())).sum()
+            });
+        });
     }
-    let begun = Instant::now();
-    scheduler.run();
-    let rate = f64::from(FIRES) / begun.elapsed().as_secs_f64();
-    println!("sustained/{name:<16} {rate:>10.0} fires a second, {JOBS} due at each instant");
+    group.finish();
 }
 
-fn main() {
-    let runtime = runtime();
-    ours("matins, thread", Box::new(ThreadExecutor::new()));
-    ours("matins, rayon", Box::new(RayonExecutor::builder().build().expect("a pool")));
-    ours("matins, tokio", Box::new(TokioExecutor::builder(runtime.handle().clone()).build()));
-    peer(&runtime);
-    adding(&runtime);
-    let directory = tempfile::tempdir().expect("a directory");
-    sustained("memory", Box::new(MemoryStore::new()));
-    sustained("file", Box::new(FileStore::open(directory.path().join("jobs")).expect("a store")));
-    sustained("sqlite", Box::new(SqliteStore::open(directory.path().join("jobs.db")).expect("a store")));
-}
+criterion_group!(benches, add, lateness, fires);
+criterion_main!(benches);

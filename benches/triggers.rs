@@ -6,60 +6,34 @@
 use std::hint::black_box;
 use std::str::FromStr;
 
-use chrono::{DateTime, TimeDelta, TimeZone, Utc};
+use chrono::TimeZone;
 use chrono_tz::Europe::Berlin;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use matins::Trigger;
-use matins::triggers::{CronExpression, CronTrigger, Zone};
-
-/// The expressions of the comparison; `cron` wants seconds, and Sunday as 1 or by name.
-const EXPRESSIONS: [&str; 4] = ["*/5 * * * *", "0 9 * * MON-FRI", "0 0 29 2 *", "30 2 * * SUN"];
-/// Answers that lie far off: they should cost little more than near ones.
-const FAR: [&str; 2] = ["0 0 29 2 1#5", "0 0 29 2 +SUN"];
-
-fn trigger(text: &str, zone: &str) -> CronTrigger {
-    CronTrigger::parse(text, zone).expect("an expression")
-}
-
-fn peer_cron(text: &str) -> cron::Schedule {
-    cron::Schedule::from_str(&format!("0 {text}")).expect("an expression")
-}
-
-fn peer_croner(text: &str) -> croner::Cron {
-    croner::Cron::from_str(text).expect("an expression")
-}
-
-fn peer_saffron(text: &str) -> saffron::Cron {
-    text.parse().expect("an expression")
-}
-
-/// Instants all over a year, so that no branch is learnt by heart.
-fn instants() -> Vec<DateTime<Utc>> {
-    let start = Utc.with_ymd_and_hms(2026, 1, 1, 0, 0, 0).unwrap();
-    (0..256).map(|step| start + TimeDelta::seconds(step * 123_457)).collect()
-}
+use matins::triggers::{CronExpression, Zone};
+use matins_benches::triggers::{self, EXPRESSIONS, FAR, instants};
 
 fn next_fire(criterion: &mut Criterion) {
     let instants = instants();
     let mut group = criterion.benchmark_group("next_fire_utc");
     for text in EXPRESSIONS.iter().chain(&FAR) {
         let mut turn = instants.iter().cycle();
-        let ours = trigger(text, "UTC");
+        let ours = triggers::matins(text, "UTC");
         group.bench_function(BenchmarkId::new("matins", text), |bencher| {
             bencher.iter(|| ours.next_after(*turn.next().unwrap()));
         });
     }
     for text in EXPRESSIONS {
         let mut turn = instants.iter().cycle();
-        let saffron = peer_saffron(text);
+        let saffron = triggers::saffron(text);
         group.bench_function(BenchmarkId::new("saffron", text), |bencher| {
             bencher.iter(|| saffron.next_after(*turn.next().unwrap()));
         });
-        let cron = peer_cron(text);
+        let cron = triggers::cron(text);
         group.bench_function(BenchmarkId::new("cron", text), |bencher| {
             bencher.iter(|| cron.after(turn.next().unwrap()).next());
         });
-        let croner = peer_croner(text);
+        let croner = triggers::croner(text);
         group.bench_function(BenchmarkId::new("croner", text), |bencher| {
             bencher.iter(|| croner.find_next_occurrence(turn.next().unwrap(), false).ok());
         });
@@ -69,17 +43,17 @@ fn next_fire(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("next_fire_berlin");
     for text in EXPRESSIONS {
         let mut turn = instants.iter().cycle();
-        let ours = trigger(text, "Europe/Berlin");
+        let ours = triggers::matins(text, "Europe/Berlin");
         group.bench_function(BenchmarkId::new("matins", text), |bencher| {
             bencher.iter(|| ours.next_after(*turn.next().unwrap()));
         });
         let local: Vec<_> = instants.iter().map(|instant| instant.with_timezone(&Berlin)).collect();
         let mut turn = local.iter().cycle();
-        let cron = peer_cron(text);
+        let cron = triggers::cron(text);
         group.bench_function(BenchmarkId::new("cron", text), |bencher| {
             bencher.iter(|| cron.after(turn.next().unwrap()).next());
         });
-        let croner = peer_croner(text);
+        let croner = triggers::croner(text);
         group.bench_function(BenchmarkId::new("croner", text), |bencher| {
             bencher.iter(|| croner.find_next_occurrence(turn.next().unwrap(), false).ok());
         });
@@ -98,18 +72,18 @@ fn next_fire(criterion: &mut Criterion) {
 /// Per fire of a walk of a million.
 fn walk(criterion: &mut Criterion) {
     const FIRES: u64 = 1_000_000;
-    let start = Utc.with_ymd_and_hms(2026, 1, 1, 0, 0, 0).unwrap();
+    let start = triggers::start();
     let mut group = criterion.benchmark_group("walk_of_a_million");
     group.sample_size(10).throughput(Throughput::Elements(FIRES));
     for zone in [chrono_tz::UTC, Berlin] {
-        let ours = trigger("*/5 * * * *", zone.name());
+        let ours = triggers::matins("*/5 * * * *", zone.name());
         group.bench_function(BenchmarkId::new("matins", zone.name()), |bencher| {
             bencher.iter(|| ours.fires_after(start).take(FIRES as usize).last());
         });
         group.bench_function(BenchmarkId::new("matins, asked from fire to fire", zone.name()), |bencher| {
             bencher.iter(|| (0..FIRES).try_fold(start, |after, _| ours.next_after(after)));
         });
-        let cron = peer_cron("*/5 * * * *");
+        let cron = triggers::cron("*/5 * * * *");
         group.bench_function(BenchmarkId::new("cron", zone.name()), |bencher| {
             bencher.iter(|| cron.after(&start.with_timezone(&zone)).take(FIRES as usize).last());
         });
@@ -126,14 +100,14 @@ fn parse(criterion: &mut Criterion) {
     }
     for text in EXPRESSIONS {
         group.bench_function(BenchmarkId::new("saffron", text), |bencher| {
-            bencher.iter(|| peer_saffron(black_box(text)));
+            bencher.iter(|| triggers::saffron(black_box(text)));
         });
         let with_seconds = format!("0 {text}");
         group.bench_function(BenchmarkId::new("cron", text), |bencher| {
             bencher.iter(|| cron::Schedule::from_str(black_box(&with_seconds)));
         });
         group.bench_function(BenchmarkId::new("croner", text), |bencher| {
-            bencher.iter(|| peer_croner(black_box(text)));
+            bencher.iter(|| triggers::croner(black_box(text)));
         });
     }
     group.finish();

@@ -1,0 +1,214 @@
+//! Works that need a process of their own: what idles, and what is counted by valgrind.
+
+use std::error::Error;
+use std::fs;
+use std::hint::black_box;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use clap::{Subcommand, ValueEnum};
+use matins::{MemoryStore, Trigger};
+use matins_benches::schedulers::{Apalis, Clokwerk, Holder, Inline, Matins, TokioCronScheduler, sustained};
+use matins_benches::triggers::{self, instants};
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum Child {
+    /// Holds jobs and does nothing.
+    #[command(hide = true)]
+    Idle { who: Who, jobs: usize, seconds: f64 },
+    /// Does something so many times.
+    #[command(hide = true)]
+    Calls { what: What, times: u32 },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Who {
+    Nobody,
+    Matins,
+    TokioCronScheduler,
+    ApalisCron,
+    Clokwerk,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum What {
+    NextFire,
+    NextFireInBerlin,
+    NextFireOfSaffron,
+    NextFireOfCron,
+    NextFireOfCroner,
+    Parse,
+    ParseOfCron,
+    ParseOfCroner,
+    Fire,
+}
+
+/// What one that idles cost.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Idled {
+    pub(crate) cpu_millis: f64,
+    /// How often a thread of it woke up.
+    pub(crate) wake_ups: f64,
+    pub(crate) bytes_a_job: f64,
+}
+
+impl Child {
+    pub(crate) fn work(self) -> Result<(), Box<dyn Error>> {
+        match self {
+            Self::Idle { who, jobs, seconds } => {
+                let idled = idle(who, jobs, Duration::from_secs_f64(seconds));
+                println!("{}", serde_json::to_string(&idled)?);
+            }
+            Self::Calls { what, times } => call(what, times),
+        }
+        Ok(())
+    }
+}
+
+fn idle(who: Who, jobs: usize, time: Duration) -> Idled {
+    let before = resident();
+    let mut clokwerk = Clokwerk::default();
+    let mut holder: Option<Box<dyn Holder>> = match who {
+        Who::Nobody | Who::Clokwerk => None,
+        Who::Matins => Some(Box::new(Matins::start())),
+        Who::TokioCronScheduler => Some(Box::new(TokioCronScheduler::start())),
+        Who::ApalisCron => Some(Box::new(Apalis::start())),
+    };
+    match &mut holder {
+        Some(holder) => holder.add(jobs),
+        None if who == Who::Clokwerk => clokwerk.add(jobs),
+        None => {}
+    }
+    let bytes = resident().saturating_sub(before);
+    // What adding has set off comes to its end.
+    thread::sleep(Duration::from_secs(1));
+    let (cpu, switches) = (cpu_time(), switches());
+    if who == Who::Clokwerk {
+        for _ in 0..(time.as_secs_f64() * 10.0) as u32 {
+            clokwerk.poll();
+            thread::sleep(Duration::from_millis(100));
+        }
+    } else {
+        thread::sleep(time);
+    }
+    let idled = Idled {
+        cpu_millis: cpu_time().saturating_sub(cpu).as_secs_f64() * 1e3,
+        // The one of this thread is not theirs.
+        wake_ups: self::switches().saturating_sub(switches).saturating_sub(1) as f64,
+        bytes_a_job: bytes as f64 / jobs.max(1) as f64,
+    };
+    drop(holder);
+    idled
+}
+
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// Memory of this process that is in use, in bytes; 0 where the system does not tell.
+fn resident() -> usize {
+    let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: usize = statm.split_whitespace().nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
+    pages * rustix::param::page_size()
+}
+
+/// How often threads of this process have waited so far.
+fn switches() -> usize {
+    let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let of_task = |task: fs::DirEntry| {
+        let status = fs::read_to_string(task.path().join("status")).ok()?;
+        let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches"))?;
+        line.split_whitespace().nth(1)?.parse::<usize>().ok()
+    };
+    tasks.filter_map(of_task).sum()
+}
+
+fn call(what: What, times: u32) {
+    let text = "0 9 * * MON-FRI";
+    let instants = instants();
+    let mut turn = instants.iter().cycle();
+    let mut next = || *turn.next().expect("a cycle has no end");
+    match what {
+        What::NextFire | What::NextFireInBerlin => {
+            let zone = if what == What::NextFire { "UTC" } else { "Europe/Berlin" };
+            let trigger = triggers::matins(text, zone);
+            repeat(times, || trigger.next_after(next()));
+        }
+        What::NextFireOfSaffron => {
+            let cron = triggers::saffron(text);
+            repeat(times, || cron.next_after(next()));
+        }
+        What::NextFireOfCron => {
+            let cron = triggers::cron(text);
+            repeat(times, || cron.after(&next()).next());
+        }
+        What::NextFireOfCroner => {
+            let cron = triggers::croner(text);
+            repeat(times, || cron.find_next_occurrence(&next(), false).ok());
+        }
+        What::Parse => {
+            repeat(times, || matins::triggers::CronExpression::parse(black_box(text)));
+        }
+        What::ParseOfCron => repeat(times, || triggers::cron(black_box(text))),
+        What::ParseOfCroner => repeat(times, || triggers::croner(black_box(text))),
+        What::Fire => {
+            sustained(Box::new(MemoryStore::new()), Box::new(Inline), times);
+        }
+    }
+}
+
+fn repeat<T>(times: u32, mut work: impl FnMut() -> T) {
+    for _ in 0..times {
+        black_box(work());
+    }
+}
+
+/// Has a process of this program idle.
+pub(crate) fn idled(who: Who, jobs: usize, seconds: f64) -> Result<Idled, Box<dyn Error>> {
+    let who = who.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    let output = Command::new(std::env::current_exe()?)
+        .args(["idle", &who, &jobs.to_string(), &seconds.to_string()])
+        .output()?;
+    let text = String::from_utf8(output.stdout)?;
+    serde_json::from_str(text.trim())
+        .map_err(|error| format!("{who}: {error}: {}", String::from_utf8_lossy(&output.stderr)).into())
+}
+
+/// What valgrind counts of one call, from how much more many calls take than few. `None` where there is no valgrind.
+pub(crate) fn counted(what: What, counter: Counter, few: u32, many: u32) -> Option<f64> {
+    let (few_count, many_count) = (count(what, counter, few)?, count(what, counter, many)?);
+    Some((many_count - few_count) / f64::from(many - few))
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Counter {
+    Instructions,
+    Allocations,
+}
+
+fn count(what: What, counter: Counter, times: u32) -> Option<f64> {
+    let what = what.to_possible_value()?.get_name().to_owned();
+    let (tool, before, after) = match counter {
+        Counter::Instructions => ("--tool=callgrind", "Collected :", None),
+        Counter::Allocations => ("--tool=memcheck", "total heap usage:", Some("allocs")),
+    };
+    let mut valgrind = Command::new("valgrind");
+    valgrind.arg(tool);
+    if after.is_none() {
+        valgrind.arg("--callgrind-out-file=/dev/null");
+    }
+    let output = valgrind
+        .arg(std::env::current_exe().ok()?)
+        .args(["calls", &what, &times.to_string()])
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let line = text.lines().find(|line| line.contains(before))?;
+    let rest = line.split_once(before)?.1;
+    let number = after.map_or(rest, |after| rest.split_once(after).map_or(rest, |(number, _)| number));
+    number.replace(',', "").trim().parse().ok()
+}

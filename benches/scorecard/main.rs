@@ -1,0 +1,101 @@
+//! Measures Matins beside its peers and beside raw limits, in one run, and says which goals are reached.
+//!
+//! ```text
+//! cargo run --release -p matins-benches --bin scorecard            # everything, under half an hour
+//! cargo run --release -p matins-benches --bin scorecard -- --quick # less of it, under five minutes
+//! ```
+//!
+//! Whoever is compared is measured in turn (ours, theirs, ours, theirs), so that drift of the machine meets all alike; what is
+//! shown is the median, with the least and the most. A ratio above 1 means that ours is better.
+
+#![allow(clippy::cast_precision_loss, reason = "what is counted and timed here stays far below 2^52")]
+
+mod book;
+mod card;
+mod child;
+mod families;
+mod machine;
+mod pictures;
+mod python;
+
+use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Parser;
+use matins_benches::executors::be_a_child_if_asked;
+
+use crate::card::Family;
+use crate::families::Measuring;
+use crate::python::Python;
+
+/// Measures Matins beside its peers and beside raw limits, and says which goals are reached.
+#[derive(Debug, Parser)]
+#[command(name = "scorecard", version)]
+struct Arguments {
+    /// Fewer rounds and smaller sizes: under five minutes on two processors.
+    #[arg(long)]
+    quick: bool,
+    /// Writes the rows as a JSON array to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Puts the tables and the pictures into the book.
+    #[arg(long)]
+    book: bool,
+    /// Also measures APScheduler, by this interpreter, which must have it installed.
+    #[arg(long, value_name = "PATH")]
+    python: Option<PathBuf>,
+    /// Only the families whose name contains this.
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    #[command(subcommand)]
+    child: Option<child::Child>,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    be_a_child_if_asked();
+    let arguments = Arguments::parse();
+    if let Some(child) = arguments.child {
+        return child.work();
+    }
+    if arguments.book && arguments.only.is_some() {
+        return Err("--book takes all families: leave --only out".into());
+    }
+    let python = arguments.python.map(Python::new).transpose()?;
+    let begun = Instant::now();
+    let mut measuring = Measuring::new(arguments.quick, python);
+    let is_asked_for = |name: &str| arguments.only.as_ref().is_none_or(|part| name.contains(part.as_str()));
+    let mut card: Vec<Family> = Vec::new();
+    let mut out = anstream::stdout();
+    for (name, measure) in families::ALL {
+        if is_asked_for(name) {
+            anstream::eprintln!("measuring {name} ...");
+            let family = measure(&mut measuring, name)?;
+            card::print(&family, &mut out)?;
+            card.push(family);
+        }
+    }
+    let taken = begun.elapsed();
+    anstream::println!("\n{}", machine::describe());
+    for line in measuring.left_out() {
+        anstream::println!("left out: {line}");
+    }
+    let (reached, goals) = count(&card);
+    anstream::println!("{reached} of {goals} goals reached; {:.0} s", taken.as_secs_f64());
+    if let Some(path) = &arguments.json {
+        fs::write(path, format!("{:#}\n", card::to_json(&card)))
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    if arguments.book {
+        book::write(&card, &measuring, taken)?;
+    }
+    Ok(())
+}
+
+/// How many goals are reached, of how many.
+fn count(card: &[Family]) -> (usize, usize) {
+    let reached: Vec<bool> =
+        card.iter().flat_map(|family| &family.rows).filter_map(card::Row::reached).collect();
+    (reached.iter().filter(|reached| **reached).count(), reached.len())
+}
