@@ -205,15 +205,15 @@ impl Engine {
             return (submissions, Next::Stop);
         }
         let now = self.clock.now();
+        self.listeners.next_turn();
         self.advance_shutdown(now);
         self.advance_leaving(now);
         for index in 0..self.stores.len() {
             if self.stores[index].failing.as_ref().is_some_and(|failing| failing.retry_at > now) {
                 continue;
             }
-            match self.tick(index, now) {
-                Ok(started) => {
-                    submissions.extend(started);
+            match self.tick(index, now, &mut submissions) {
+                Ok(()) => {
                     self.store_works(index);
                     self.tell_of_set_aside(index);
                 }
@@ -286,7 +286,12 @@ impl Engine {
         }
     }
 
-    fn tick(&mut self, index: usize, now: DateTime<Utc>) -> Result<Vec<Submission>, StoreError> {
+    fn tick(
+        &mut self,
+        index: usize,
+        now: DateTime<Utc>,
+        submissions: &mut Vec<Submission>,
+    ) -> Result<(), StoreError> {
         let slot = &mut self.stores[index];
         let is_leaving = slot.leaving.is_some();
         let fires = self.state == State::Running && !is_leaving;
@@ -309,6 +314,7 @@ impl Engine {
             |report: &RunReport| needed.as_ref().is_some_and(|needed| !needed.contains(&report.run));
         // Where none is needed, they are not even looked at: they may be many.
         let puts_all_off = needed.as_ref().is_some_and(|needed| needed.is_empty());
+        tick.expect(due.len(), if puts_all_off { 0 } else { slot.reports.len() });
         if !puts_all_off {
             for report in slot.reports.iter().filter(|report| !is_put_off(report)) {
                 tick.report(report, store, may_start)?;
@@ -364,7 +370,12 @@ impl Engine {
             self.waiters.job_is_gone(number, &job);
             self.listeners.tell(|| Event::JobRemoved { store: store.clone(), job });
         }
-        Ok(starts.into_iter().filter_map(|(job, run)| self.submission(index, job, run)).collect())
+        submissions.reserve(starts.len());
+        self.stores[index].live.running.reserve(starts.len());
+        for (job, run) in starts {
+            submissions.extend(self.submission(index, job, run));
+        }
+        Ok(())
     }
 
     /// A run whose task is not registered has failed; any other is for its executor.

@@ -40,6 +40,8 @@ impl Iterator for Events {
 #[derive(Default)]
 pub(crate) struct Listeners {
     listeners: Vec<Listener>,
+    #[cfg(feature = "metrics")]
+    meters: crate::observe::Meters,
 }
 
 struct Listener {
@@ -94,6 +96,14 @@ impl Listeners {
         self.listeners.push(Listener { wants: Box::new(wants), deliver: Box::new(deliver), lost: 0 });
     }
 
+    /// What comes belongs to another turn of the engine.
+    pub(crate) fn next_turn(&mut self) {
+        #[cfg(feature = "metrics")]
+        {
+            self.meters = crate::observe::Meters::default();
+        }
+    }
+
     /// Makes the event only where somebody listens, or observes.
     pub(crate) fn tell(&mut self, event: impl FnOnce() -> Event) {
         if self.listeners.is_empty() && cfg!(not(any(feature = "tracing", feature = "metrics"))) {
@@ -103,7 +113,7 @@ impl Listeners {
         #[cfg(feature = "tracing")]
         crate::observe::trace(&event);
         #[cfg(feature = "metrics")]
-        crate::observe::measure(&event);
+        self.meters.measure(&event);
         self.listeners.retain_mut(|listener| listener.tell(&event));
     }
 }

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use ahash::AHashMap as HashMap;
 use chrono::{DateTime, Utc};
 use matins_core::{CancelToken, Job, JobId, Retry, Run, RunId, RunLog};
+use smallvec::SmallVec;
 
 /// The runs of one job. Boxed where most jobs have none, so that a table of these stays small.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct JobRuns {
     /// Those that run, and further attempts that wait for their turn.
-    pub(crate) running: Vec<RunId>,
+    pub(crate) running: SmallVec<[RunId; 2]>,
     /// The one that waits for them to end.
     pub(crate) waiting: Option<Box<Run>>,
     /// The row of missed fires that the next ones extend, as long as nothing else happens to the job.
@@ -57,6 +58,7 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn replace(&mut self, jobs: HashMap<JobId, JobRuns>) {
+        self.jobs.reserve(jobs.len());
         for (id, runs) in jobs {
             self.waiting += usize::from(runs.waiting.is_some());
             let before = if runs.is_empty() { self.jobs.remove(&id) } else { self.jobs.insert(id, runs) };

@@ -98,31 +98,82 @@ pub(crate) fn trace(event: &Event) {
     }
 }
 
+/// The counters and histograms of one turn: what a thousand runs count on is looked for once.
+///
+/// They are looked for again at each turn, since a program may install its recorder when it likes.
 #[cfg(feature = "metrics")]
-pub(crate) fn measure(event: &Event) {
-    use matins_core::Outcome;
-    use metrics::{counter, histogram};
-    let outcome = |run: &Run| run.outcome.map_or("none", Outcome::as_str);
-    match event {
-        Event::RunStarted { store, .. } => {
-            counter!("matins_runs_started_total", "store" => store.to_string()).increment(1);
+#[derive(Default)]
+pub(crate) struct Meters {
+    stores: Vec<StoreMeters>,
+}
+
+#[cfg(feature = "metrics")]
+struct StoreMeters {
+    store: StoreName,
+    started: metrics::Counter,
+    late: metrics::Histogram,
+    took: metrics::Histogram,
+    finished: Vec<(&'static str, metrics::Counter)>,
+}
+
+#[cfg(feature = "metrics")]
+impl StoreMeters {
+    fn of(store: &StoreName) -> Self {
+        use metrics::{counter, histogram};
+        let name = store.to_string();
+        Self {
+            store: store.clone(),
+            started: counter!("matins_runs_started_total", "store" => name.clone()),
+            late: histogram!("matins_lateness_seconds", "store" => name.clone()),
+            took: histogram!("matins_duration_seconds", "store" => name),
+            finished: Vec::new(),
         }
-        Event::RunFinished { store, run } => {
-            let store = store.to_string();
-            counter!("matins_runs_finished_total", "store" => store.clone(), "outcome" => outcome(run))
-                .increment(1);
-            if let Some((late, took)) = times(run) {
-                histogram!("matins_lateness_seconds", "store" => store.clone()).record(late);
-                histogram!("matins_duration_seconds", "store" => store).record(took);
+    }
+
+    fn finished(&mut self, outcome: &'static str) -> &metrics::Counter {
+        let place = self.finished.iter().position(|(other, _)| *other == outcome).unwrap_or_else(|| {
+            let store = self.store.to_string();
+            let counter =
+                metrics::counter!("matins_runs_finished_total", "store" => store, "outcome" => outcome);
+            self.finished.push((outcome, counter));
+            self.finished.len() - 1
+        });
+        &self.finished[place].1
+    }
+}
+
+#[cfg(feature = "metrics")]
+impl Meters {
+    pub(crate) fn measure(&mut self, event: &Event) {
+        use matins_core::Outcome;
+        use metrics::counter;
+        let outcome = |run: &Run| run.outcome.map_or("none", Outcome::as_str);
+        match event {
+            Event::RunStarted { store, .. } => self.of(store).started.increment(1),
+            Event::RunFinished { store, run } => {
+                let meters = self.of(store);
+                meters.finished(outcome(run)).increment(1);
+                if let Some((late, took)) = times(run) {
+                    meters.late.record(late);
+                    meters.took.record(took);
+                }
             }
+            Event::RunMissed { store, run } => {
+                let missed = counter!("matins_fires_missed_total", "store" => store.to_string(), "outcome" => outcome(run));
+                missed.increment(run.fires.count);
+            }
+            Event::StoreFailed { store, .. } => {
+                counter!("matins_store_failures_total", "store" => store.to_string()).increment(1);
+            }
+            _ => {}
         }
-        Event::RunMissed { store, run } => {
-            let missed = counter!("matins_fires_missed_total", "store" => store.to_string(), "outcome" => outcome(run));
-            missed.increment(run.fires.count);
-        }
-        Event::StoreFailed { store, .. } => {
-            counter!("matins_store_failures_total", "store" => store.to_string()).increment(1);
-        }
-        _ => {}
+    }
+
+    fn of(&mut self, store: &StoreName) -> &mut StoreMeters {
+        let place = self.stores.iter().position(|meters| meters.store == *store).unwrap_or_else(|| {
+            self.stores.push(StoreMeters::of(store));
+            self.stores.len() - 1
+        });
+        &mut self.stores[place]
     }
 }

@@ -62,6 +62,14 @@ impl<'a> Tick<'a> {
         }
     }
 
+    /// Makes room for what so many due jobs and reports come to, for the most part.
+    pub(crate) fn expect(&mut self, due: usize, reports: usize) {
+        self.batch.reserve(2 * due + reports);
+        self.jobs.reserve(due.max(reports));
+        self.starts.reserve(due);
+        self.finished.reserve(reports);
+    }
+
     /// A run has ended: its row is finished, and the one that waits for it starts.
     pub(crate) fn report(
         &mut self,
