@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use matins_core::{
     CancelToken, Event, ExecutorName, Job, JobId, JobQuery, JobState, OnConflict, OnExhausted, Progress, Run,
     RunId, RunQuery, SetAside, StoreName, Task, TaskName,
@@ -14,6 +15,13 @@ use crate::outcomes::PendingOutcome;
 use crate::plan::next_after;
 use crate::stats::Stats;
 use crate::tick::Tick;
+
+/// A job that was added, or was there.
+pub(crate) struct Added {
+    pub(crate) id: JobId,
+    /// It is due before all that the driver waits for.
+    pub(crate) is_next: bool,
+}
 
 impl Engine {
     pub(crate) fn pause(&mut self) -> Result<(), SchedulerError> {
@@ -46,7 +54,7 @@ impl Engine {
         if self.state == State::Stopped { Err(SchedulerError::ShutDown) } else { Ok(()) }
     }
 
-    pub(crate) fn add(&mut self, new: NewJob) -> Result<JobId, SchedulerError> {
+    pub(crate) fn add(&mut self, new: NewJob) -> Result<Added, SchedulerError> {
         self.check_not_stopped()?;
         let now = self.clock.now();
         if let Some(fault) = new.fault {
@@ -95,8 +103,9 @@ impl Engine {
             created: now,
         };
         if new.on_conflict == OnConflict::Keep && slot.store.get(&id)?.is_some() {
-            return Ok(id);
+            return Ok(Added { id, is_next: false });
         }
+        let fire = job.next_fire;
         slot.store.add(job, new.on_conflict)?;
         slot.changed_by_hand(&id);
         if let Some(replaced) = slot.closures.remove(&id) {
@@ -108,7 +117,9 @@ impl Engine {
         }
         let (store, job) = (slot.name.clone(), id.clone());
         self.listeners.tell(|| Event::JobAdded { store, job });
-        Ok(id)
+        let is_earlier = |until: Option<DateTime<Utc>>| until.is_none_or(|until| fire < Some(until));
+        let is_next = fire.is_some() && self.waits_until.is_none_or(is_earlier);
+        Ok(Added { id, is_next })
     }
 
     pub(crate) fn remove(&mut self, id: &JobId) -> Result<Job, SchedulerError> {

@@ -49,6 +49,8 @@ pub(crate) struct Engine {
     pub(crate) closures: u64,
     /// How many stores there have been: their numbers are not used again.
     pub(crate) stores_so_far: usize,
+    /// What the driver waits for since the last turn (`Some(None)`: for nothing but the bell); `None` where it does not wait.
+    pub(crate) waits_until: Option<Option<DateTime<Utc>>>,
 }
 
 pub(crate) struct StoreSlot {
@@ -180,6 +182,7 @@ impl Engine {
             stats: Stats::default(),
             closures: 0,
             stores_so_far,
+            waits_until: None,
         })
     }
 
@@ -223,6 +226,10 @@ impl Engine {
         self.let_go();
         self.stores.iter().for_each(queues);
         let next = self.next(now);
+        self.waits_until = match next {
+            Next::WaitUntil(until) => Some(until),
+            _ => None,
+        };
         (submissions, next)
     }
 

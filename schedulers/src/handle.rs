@@ -91,7 +91,7 @@ impl Handle {
     /// When a setting is wrong, the trigger cannot be made or has no fire time to come, the task is not registered or
     /// refuses the arguments, the id is taken, or the store fails. Nothing has changed then.
     pub fn add(&self, job: NewJob) -> Result<JobHandle, SchedulerError> {
-        let id = self.shared.change(|engine| engine.add(job))?;
+        let id = self.shared.add(job)?;
         Ok(JobHandle::new(self.clone(), id))
     }
 

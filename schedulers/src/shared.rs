@@ -5,10 +5,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Clock, CompletionSink, Executor, ExecutorName, Outcome, Refusal, RunReport, Shutdown, Wake,
+    Clock, CompletionSink, Executor, ExecutorName, JobId, Outcome, Refusal, RunReport, Shutdown, Wake,
 };
 
+use crate::SchedulerError;
+use crate::commands::Added;
 use crate::engine::{EXECUTOR_FULL, Engine, Next, Submission};
+use crate::new_job::NewJob;
 
 pub(crate) struct Shared {
     engine: Mutex<Engine>,
@@ -110,6 +113,15 @@ impl Shared {
         let result = work(&mut self.engine());
         self.bell.ring();
         result
+    }
+
+    /// Adds a job, and wakes the driver where it is due before all that it waits for.
+    pub(crate) fn add(&self, job: NewJob) -> Result<JobId, SchedulerError> {
+        let Added { id, is_next } = self.engine().add(job)?;
+        if is_next {
+            self.bell.ring();
+        }
+        Ok(id)
     }
 
     /// Drives the engine until it has stopped.

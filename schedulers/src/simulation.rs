@@ -255,8 +255,8 @@ impl Simulation {
         }
         let since = self.now();
         match self.engine.add(new) {
-            Ok(id) => {
-                self.known.insert(id, Known { trigger, since: Some(since), expected: Vec::new() });
+            Ok(added) => {
+                self.known.insert(added.id, Known { trigger, since: Some(since), expected: Vec::new() });
             }
             Err(crate::SchedulerError::NeverFires { .. }) => {}
             Err(error) => panic!("{error}"),
