@@ -46,14 +46,15 @@ impl Row {
         let theirs = self.peer.as_ref()?.1.median;
         let (better, worse) =
             if self.unit.is_better_more { (self.ours.median, theirs) } else { (theirs, self.ours.median) };
-        let ratio = if better == worse { 1.0 } else { better / worse };
+        // Nothing beside nothing is alike.
+        let ratio = if better.to_bits() == worse.to_bits() { 1.0 } else { better / worse };
         Some(ratio).filter(|ratio| ratio.is_finite())
     }
 
     pub(crate) fn reached(&self) -> Option<bool> {
         let goal = self.goal?;
         // Nothing at all is better than whatever the peer needs.
-        let ours_is_nothing = !self.unit.is_better_more && self.ours.median == 0.0 && self.peer.is_some();
+        let ours_is_nothing = !self.unit.is_better_more && self.ours.median <= 0.0 && self.peer.is_some();
         Some(ours_is_nothing || self.ratio().is_some_and(|ratio| ratio >= goal))
     }
 

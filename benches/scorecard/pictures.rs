@@ -79,8 +79,8 @@ fn decades(values: impl Iterator<Item = f64> + Clone) -> Range<f64> {
 }
 
 /// A number as short as an axis has room for.
-fn short(value: &f64) -> String {
-    match *value {
+fn short(value: f64) -> String {
+    match value {
         1e6.. => format!("{}M", value / 1e6),
         1e3.. => format!("{}k", value / 1e3),
         1.0.. => format!("{value:.0}"),
@@ -111,8 +111,8 @@ fn growth(curves: &[Curve], title: &str, along: &str, path: &Path) -> Drawn {
         .light_line_style(TRANSPARENT)
         .label_style(style(13))
         .x_desc(along)
-        .x_label_formatter(&short)
-        .y_label_formatter(&short)
+        .x_label_formatter(&|value: &f64| short(*value))
+        .y_label_formatter(&|value: &f64| short(*value))
         .draw()?;
     let mut labels = Vec::new();
     for (curve, colour) in curves.iter().zip(COLOURS) {
@@ -166,7 +166,7 @@ fn lateness(late: &[(&'static str, Vec<f64>)], path: &Path) -> Drawn {
         .light_line_style(TRANSPARENT)
         .label_style(style(13))
         .x_desc("milliseconds late")
-        .x_label_formatter(&short)
+        .x_label_formatter(&|value: &f64| short(*value))
         .y_label_formatter(&|percent| format!("{percent:.0} %"))
         .draw()?;
     let mut names = Vec::new();

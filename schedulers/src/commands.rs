@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use matins_core::{
     CancelToken, Event, ExecutorName, Job, JobId, JobQuery, JobState, OnConflict, OnExhausted, Progress, Run,
     RunId, RunQuery, SetAside, StoreName, Task, TaskName,
@@ -117,8 +116,7 @@ impl Engine {
         }
         let (store, job) = (slot.name.clone(), id.clone());
         self.listeners.tell(|| Event::JobAdded { store, job });
-        let is_earlier = |until: Option<DateTime<Utc>>| until.is_none_or(|until| fire < Some(until));
-        let is_next = fire.is_some() && self.waits_until.is_none_or(is_earlier);
+        let is_next = fire.is_some_and(|fire| self.waits_until.is_none_or(|until| fire < until));
         Ok(Added { id, is_next })
     }
 

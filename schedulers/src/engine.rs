@@ -49,8 +49,8 @@ pub(crate) struct Engine {
     pub(crate) closures: u64,
     /// How many stores there have been: their numbers are not used again.
     pub(crate) stores_so_far: usize,
-    /// What the driver waits for since the last turn (`Some(None)`: for nothing but the bell); `None` where it does not wait.
-    pub(crate) waits_until: Option<Option<DateTime<Utc>>>,
+    /// What the driver waits for since the last turn, if it is an instant.
+    pub(crate) waits_until: Option<DateTime<Utc>>,
 }
 
 pub(crate) struct StoreSlot {
@@ -227,7 +227,7 @@ impl Engine {
         self.stores.iter().for_each(queues);
         let next = self.next(now);
         self.waits_until = match next {
-            Next::WaitUntil(until) => Some(until),
+            Next::WaitUntil(until) => until,
             _ => None,
         };
         (submissions, next)

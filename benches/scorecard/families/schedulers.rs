@@ -18,6 +18,9 @@ const APALIS: &str = "apalis-cron";
 const CLOKWERK: &str = "clokwerk";
 const APSCHEDULER: &str = "APScheduler";
 
+/// Jobs of the peers that idle.
+const FEW: usize = 10_000;
+
 fn micros_a_job(mut holder: impl Holder, jobs: usize) -> f64 {
     seconds(|| holder.add(jobs)) * 1e6 / jobs as f64
 }
@@ -131,7 +134,6 @@ pub(crate) fn idle(measuring: &mut Measuring, name: &'static str) -> Result<Fami
             ("nobody", "a process whose thread sleeps"),
         ],
     );
-    const FEW: usize = 10_000;
     let many = measuring.either(100_000, 1_000_000);
     let time = measuring.either(3.0, 10.0);
     let all: std::cell::RefCell<Vec<(&'static str, Idled)>> = std::cell::RefCell::default();

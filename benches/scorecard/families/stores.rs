@@ -1,9 +1,10 @@
 //! Stores: a tick, what grows, adding and opening.
 
 use std::error::Error;
+use std::path::Path;
 
 use chrono::TimeDelta;
-use matins::{FileStore, JobStore, SqliteStore};
+use matins::{FileStore, Job, JobStore, SqliteStore};
 use matins_benches::contest::{Contest, Spread, seconds};
 use matins_benches::stores::{
     Append, Map, Raw, file_with, jobs, memory_with, move_on, ours, parse_snapshot, sqlite_with,
@@ -16,6 +17,9 @@ use crate::card::{Family, MICROS, MILLIS};
 use crate::pictures::Curve;
 
 const RAW: &str = "by hand";
+
+/// What a store's growth is compared with.
+const FEW: usize = 1_000;
 
 /// Jobs that take turns to be due.
 const IN_TURN: usize = 10_000;
@@ -92,7 +96,6 @@ pub(crate) fn growth(measuring: &mut Measuring, name: &'static str) -> Result<Fa
             ),
         ],
     );
-    const FEW: usize = 1_000;
     let sizes: &[usize] = measuring.either(&[1_000, 10_000, 100_000], &[1_000, 10_000, 100_000, 1_000_000]);
     for kind in ["memory", "file", "sqlite"] {
         let mut curve = Curve::new(kind);
@@ -132,6 +135,15 @@ pub(crate) fn growth(measuring: &mut Measuring, name: &'static str) -> Result<Fa
     Ok(family)
 }
 
+/// Milliseconds that `work` takes with these jobs in a new directory; closing what it opened is not counted.
+fn in_a_directory<T>(jobs: Vec<Job>, work: impl FnOnce(&Path, Vec<Job>) -> T) -> f64 {
+    let directory = TempDir::new().expect("a directory");
+    let mut made = None;
+    let taken = seconds(|| made = Some(work(directory.path(), jobs)));
+    drop(made);
+    taken * 1e3
+}
+
 pub(crate) fn adding_and_opening(
     measuring: &mut Measuring,
     name: &'static str,
@@ -153,30 +165,28 @@ pub(crate) fn adding_and_opening(
     );
     let (many, rounds) = (measuring.either(20_000, 100_000), measuring.either(3, 5));
     let all = jobs(many, 0);
-    let in_a_directory = |work: &dyn Fn(&TempDir)| {
-        let directory = TempDir::new().expect("a directory");
-        seconds(|| work(&directory)) * 1e3
-    };
     let measured = Contest::new()
-        .with("matins", || {
-            let jobs = std::cell::Cell::new(Some(all.clone()));
-            in_a_directory(&|directory| {
-                drop(sqlite_with(directory.path(), jobs.take().unwrap_or_default()));
+        .with("matins", || in_a_directory(all.clone(), sqlite_with))
+        .with(RAW, || {
+            in_a_directory(all.clone(), |directory, jobs| {
+                let mut raw = Raw::create(&directory.join("raw.db"));
+                raw.insert(&jobs);
+                (raw, jobs)
             })
         })
-        .with(RAW, || in_a_directory(&|directory| Raw::create(&directory.path().join("raw.db")).insert(&all)))
         .run(rounds);
     family.contest(&format!("sqlite: {many} added"), MILLIS, &measured, &[(RAW, 0.8)]);
     let measured = Contest::new()
-        .with("matins", || {
-            let jobs = std::cell::Cell::new(Some(all.clone()));
-            in_a_directory(&|directory| {
-                drop(file_with(directory.path(), jobs.take().unwrap_or_default()));
+        .with("matins", || in_a_directory(all.clone(), file_with))
+        .with(RAW, || {
+            in_a_directory(all.clone(), |directory, jobs| {
+                write_as_lines(directory, &jobs);
+                jobs
             })
         })
-        .with(RAW, || in_a_directory(&|directory| write_as_lines(directory.path(), &all)))
         .run(rounds);
     family.contest(&format!("file: {many} added"), MILLIS, &measured, &[(RAW, 0.8)]);
+    family.because("it also keeps the jobs in memory, by id and by time");
 
     let (small, large) = (TempDir::new()?, TempDir::new()?);
     for (directory, count) in [(&small, 1_000), (&large, many)] {

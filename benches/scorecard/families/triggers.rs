@@ -51,6 +51,11 @@ pub(crate) fn next_fire_in_utc(
         let goals = [("saffron", 2.0), ("cron", 5.0), ("croner", 10.0)];
         family.contest(text, NANOS, &contest.run(measuring.either(7, 15)), &goals);
     }
+    for row in &mut family.rows {
+        row.because = Some(
+            "saffron has bit sets too; ours takes 350 instructions here and saffron 440, and the rest is how well they overlap",
+        );
+    }
     Ok(family)
 }
 
@@ -180,6 +185,7 @@ pub(crate) fn walk(measuring: &mut Measuring, name: &'static str) -> Result<Fami
         };
         let work = format!("{text}, {}", zone.name());
         family.versus(&work, NANOS, of("matins"), "cron", of("cron"), Some(5.0));
+        family.because("fires that lie a week apart in a zone: each is a new day to look for, and two lookups of the zone");
         family.versus(format!("{work}, asked"), NANOS, of("matins, asked"), "cron", of("cron"), Some(5.0));
         family.because("a trigger that is asked knows nothing of what it was asked before: the walk is what fires_after is for");
     }
