@@ -20,6 +20,10 @@ proof:
 crash:
     MATINS_CRASH_CYCLES=50 cargo test --release --test crash -- --nocapture
 
+# Everything beside peers and raw limits, with goals; `just scorecard --quick` takes under five minutes.
+scorecard *OPTIONS:
+    cargo run --release -p matins-benches --bin scorecard -- {{OPTIONS}}
+
 # What an idle scheduler costs.
 bench-idle:
     cargo bench -p matins-benches --bench idle
@@ -32,12 +36,11 @@ bench-triggers:
 bench-stores:
     cargo bench -p matins-benches --bench stores
 
-# What executors cost beside bare means, and the picture of it in the book.
+# What executors cost beside bare means.
 bench-executors:
     cargo bench -p matins-benches --bench executors
-    cargo run --release -p matins-benches --bin plot-executors -- book/src/benchmarks/executors.svg
 
-# Lateness, adding, and how much each store sustains, beside a peer.
+# Lateness, adding, and how much each store sustains, beside peers.
 bench-schedulers:
     cargo bench -p matins-benches --bench schedulers
 

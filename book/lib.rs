@@ -49,6 +49,8 @@ macro_rules! pages {
 pages! {
     introduction: "introduction.md",
     defining_a_job: "defining-a-job.md",
+    benchmarks_choosing: "benchmarks/choosing.md",
+    benchmarks_scorecard: "benchmarks/scorecard.md",
     benchmarks_triggers: "benchmarks/triggers.md",
     benchmarks_stores: "benchmarks/stores.md",
     benchmarks_executors: "benchmarks/executors.md",

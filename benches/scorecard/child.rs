@@ -8,10 +8,14 @@ use std::thread;
 use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
-use matins::{MemoryStore, Trigger};
-use matins_benches::schedulers::{Apalis, Clokwerk, Holder, Inline, Matins, TokioCronScheduler, sustained};
+use matins::{Executor, MemoryStore, RayonExecutor, ThreadExecutor, TokioExecutor, Trigger};
+use matins_benches::contest::seconds;
+use matins_benches::schedulers::{
+    self, Apalis, Clokwerk, Holder, Inline, Late, Matins, TokioCronScheduler, sustained,
+};
 use matins_benches::triggers::{self, instants};
 use rustix::time::{ClockId, clock_gettime};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Copy, Subcommand)]
@@ -19,6 +23,15 @@ pub(crate) enum Child {
     /// Holds jobs and does nothing.
     #[command(hide = true)]
     Idle { who: Who, jobs: usize, seconds: f64 },
+    /// Adds jobs.
+    #[command(hide = true)]
+    Add { who: Who, jobs: usize },
+    /// Has jobs fire at one instant.
+    #[command(hide = true)]
+    Burst { who: Fires, jobs: usize },
+    /// Has jobs fire evenly spread over time.
+    #[command(hide = true)]
+    SpreadOut { who: Fires, a_second: usize, seconds: usize },
     /// Does something so many times.
     #[command(hide = true)]
     Calls { what: What, times: u32 },
@@ -31,6 +44,18 @@ pub(crate) enum Who {
     TokioCronScheduler,
     ApalisCron,
     Clokwerk,
+}
+
+/// Who fires jobs: one of our executors, or a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Fires {
+    Thread,
+    Rayon,
+    Tokio,
+    TokioCronScheduler,
+    /// With its default channels.
+    TokioCronSchedulerAsItComes,
+    ApalisCron,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -62,21 +87,66 @@ impl Child {
                 let idled = idle(who, jobs, Duration::from_secs_f64(seconds));
                 println!("{}", serde_json::to_string(&idled)?);
             }
+            Self::Add { who, jobs } => println!("{}", add(who, jobs)),
+            Self::Burst { who, jobs } => println!("{}", serde_json::to_string(&burst(who, jobs).millis)?),
+            Self::SpreadOut { who, a_second, seconds } => {
+                let late = on(who, |executor, is_async| {
+                    schedulers::spread_out(executor, is_async, a_second, seconds)
+                });
+                println!("{}", serde_json::to_string(&late.millis)?);
+            }
             Self::Calls { what, times } => call(what, times),
         }
         Ok(())
     }
 }
 
-fn idle(who: Who, jobs: usize, time: Duration) -> Idled {
-    let before = resident();
-    let mut clokwerk = Clokwerk::default();
-    let mut holder: Option<Box<dyn Holder>> = match who {
-        Who::Nobody | Who::Clokwerk => None,
+fn holder(who: Who) -> Option<Box<dyn Holder>> {
+    match who {
+        Who::Nobody => None,
         Who::Matins => Some(Box::new(Matins::start())),
         Who::TokioCronScheduler => Some(Box::new(TokioCronScheduler::start())),
         Who::ApalisCron => Some(Box::new(Apalis::start())),
-    };
+        Who::Clokwerk => Some(Box::new(Clokwerk::default())),
+    }
+}
+
+/// Microseconds a job.
+fn add(who: Who, jobs: usize) -> f64 {
+    let mut holder = holder(who);
+    seconds(|| {
+        if let Some(holder) = &mut holder {
+            holder.add(jobs);
+        }
+    }) * 1e6
+        / jobs.max(1) as f64
+}
+
+fn burst(who: Fires, jobs: usize) -> Late {
+    match who {
+        Fires::TokioCronScheduler => schedulers::burst_of_tokio_cron_scheduler(jobs, Some(4 * jobs)),
+        Fires::TokioCronSchedulerAsItComes => schedulers::burst_of_tokio_cron_scheduler(jobs, None),
+        Fires::ApalisCron => schedulers::burst_of_apalis(jobs),
+        ours => on(ours, |executor, is_async| schedulers::burst(executor, is_async, jobs)),
+    }
+}
+
+/// Has `work` work with one of our executors; `true` where tasks are to be async.
+fn on(who: Fires, work: impl FnOnce(Box<dyn Executor>, bool) -> Late) -> Late {
+    match who {
+        Fires::Rayon => work(Box::new(RayonExecutor::builder().build().expect("a pool")), false),
+        Fires::Tokio => {
+            let runtime = schedulers::runtime();
+            work(Box::new(TokioExecutor::builder(runtime.handle().clone()).build()), true)
+        }
+        _ => work(Box::new(ThreadExecutor::new()), false),
+    }
+}
+
+fn idle(who: Who, jobs: usize, time: Duration) -> Idled {
+    let before = resident();
+    let mut clokwerk = Clokwerk::default();
+    let mut holder = if who == Who::Clokwerk { None } else { holder(who) };
     match &mut holder {
         Some(holder) => holder.add(jobs),
         None if who == Who::Clokwerk => clokwerk.add(jobs),
@@ -85,7 +155,9 @@ fn idle(who: Who, jobs: usize, time: Duration) -> Idled {
     let bytes = resident().saturating_sub(before);
     // What adding has set off comes to its end.
     thread::sleep(Duration::from_secs(1));
-    let (cpu, switches) = (cpu_time(), switches());
+    // The time is taken last before and first after, so that counting is not in it.
+    let before = switches();
+    let cpu = cpu_time();
     if who == Who::Clokwerk {
         for _ in 0..(time.as_secs_f64() * 10.0) as u32 {
             clokwerk.poll();
@@ -94,10 +166,11 @@ fn idle(who: Who, jobs: usize, time: Duration) -> Idled {
     } else {
         thread::sleep(time);
     }
+    let cpu = cpu_time().saturating_sub(cpu);
     let idled = Idled {
-        cpu_millis: cpu_time().saturating_sub(cpu).as_secs_f64() * 1e3,
+        cpu_millis: cpu.as_secs_f64() * 1e3,
         // The one of this thread is not theirs.
-        wake_ups: self::switches().saturating_sub(switches).saturating_sub(1) as f64,
+        wake_ups: switches().saturating_sub(before).saturating_sub(1) as f64,
         bytes_a_job: bytes as f64 / jobs.max(1) as f64,
     };
     drop(holder);
@@ -168,14 +241,37 @@ fn repeat<T>(times: u32, mut work: impl FnMut() -> T) {
 }
 
 /// Has a process of this program idle.
-pub(crate) fn idled(who: Who, jobs: usize, seconds: f64) -> Result<Idled, Box<dyn Error>> {
-    let who = who.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-    let output = Command::new(std::env::current_exe()?)
-        .args(["idle", &who, &jobs.to_string(), &seconds.to_string()])
-        .output()?;
-    let text = String::from_utf8(output.stdout)?;
+pub(crate) fn idled(who: Who, jobs: usize, seconds: f64) -> Idled {
+    ask(&["idle", &name(who), &jobs.to_string(), &seconds.to_string()])
+}
+
+/// Microseconds a job, added in a process of its own.
+pub(crate) fn added(who: Who, jobs: usize) -> f64 {
+    ask(&["add", &name(who), &jobs.to_string()])
+}
+
+/// How late runs were that were due at one instant, in a process of its own.
+pub(crate) fn late_at_once(who: Fires, jobs: usize) -> Late {
+    Late::of(ask(&["burst", &name(who), &jobs.to_string()]), jobs)
+}
+
+/// How late runs were that were spread over time, in a process of its own.
+pub(crate) fn late_over_time(who: Fires, a_second: usize, seconds: usize) -> Late {
+    let late = ask(&["spread-out", &name(who), &a_second.to_string(), &seconds.to_string()]);
+    Late::of(late, a_second * seconds)
+}
+
+fn name(value: impl ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+/// Has a process of this program do something, and reads its answer.
+fn ask<T: DeserializeOwned>(arguments: &[&str]) -> T {
+    let program = std::env::current_exe().expect("this program");
+    let output = Command::new(program).args(arguments).output().expect("a child of this program");
+    let text = String::from_utf8_lossy(&output.stdout);
     serde_json::from_str(text.trim())
-        .map_err(|error| format!("{who}: {error}: {}", String::from_utf8_lossy(&output.stderr)).into())
+        .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
 /// What valgrind counts of one call, from how much more many calls take than few. `None` where there is no valgrind.
@@ -191,7 +287,7 @@ pub(crate) enum Counter {
 }
 
 fn count(what: What, counter: Counter, times: u32) -> Option<f64> {
-    let what = what.to_possible_value()?.get_name().to_owned();
+    let what = name(what);
     let (tool, before, after) = match counter {
         Counter::Instructions => ("--tool=callgrind", "Collected :", None),
         Counter::Allocations => ("--tool=memcheck", "total heap usage:", Some("allocs")),

@@ -146,10 +146,10 @@ impl Zone {
         self.last_span(utc, |span| span.start)
     }
 
-    /// The span that holds the instant, and when it ends where it does.
-    pub(crate) fn run_at(self, utc: NaiveDateTime) -> (&'static Span, Option<NaiveDateTime>) {
+    /// The span that holds the instant, and the next one where there is one.
+    pub(crate) fn run_at(self, utc: NaiveDateTime) -> (&'static Span, Option<&'static Span>) {
         let index = self.span_at(utc);
-        (&self.spans()[index], self.spans().get(index + 1).map(|next| next.start))
+        (&self.spans()[index], self.spans().get(index + 1))
     }
 
     /// The span that holds the next whole second after the instant.

@@ -4,19 +4,19 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::error::Error;
 
-use matins::{Executor, RayonExecutor, ThreadExecutor, TokioExecutor};
 use matins_benches::contest::{Contest, Spread};
-use matins_benches::schedulers::{
-    Late, burst, burst_of_apalis, burst_of_tokio_cron_scheduler, runtime, spread_out,
-};
+use matins_benches::schedulers::Late;
 
 use super::Measuring;
 use crate::card::{Family, MILLIS, PERCENT};
+use crate::child::{Fires, late_at_once, late_over_time};
 
 const AT_ONCE: usize = 10_000;
 const A_SECOND: usize = 1_000;
 
 const TOKIO_CRON_SCHEDULER: &str = "tokio-cron-scheduler";
+/// That peer with its default channels.
+const AS_IT_COMES: &str = "with its defaults";
 const APALIS: &str = "apalis-cron";
 const APSCHEDULER: &str = "APScheduler";
 
@@ -34,15 +34,6 @@ fn keep(all: &Measured, name: &'static str, late: Late) -> f64 {
     p99
 }
 
-fn on_tokio(work: impl FnOnce(Box<dyn Executor>) -> Late) -> Late {
-    let runtime = runtime();
-    work(Box::new(TokioExecutor::builder(runtime.handle().clone()).build()))
-}
-
-fn on_rayon() -> Box<dyn Executor> {
-    Box::new(RayonExecutor::builder().build().expect("a pool"))
-}
-
 pub(crate) fn lateness(measuring: &mut Measuring, name: &'static str) -> Result<Family, Box<dyn Error>> {
     let mut family = Family::new(
         name,
@@ -55,21 +46,20 @@ pub(crate) fn lateness(measuring: &mut Measuring, name: &'static str) -> Result<
                 TOKIO_CRON_SCHEDULER,
                 "the same by cron expressions of one second; it looks twice a second, keeps no ledger, and has channels of 40,000",
             ),
-            ("with its defaults", "the same with its default channels: some fires do not come"),
+            (AS_IT_COMES, "the same with its default channels: some fires do not come"),
             (APALIS, "10,000 workers, a timer each; no ledger, no job store"),
             (APSCHEDULER, "the same jobs in its memory store, 20 threads; no ledger"),
         ],
     );
     let all = Measured::default();
     let jobs = AT_ONCE;
+    let late = |name, who| keep(&all, name, late_at_once(who, jobs));
     let mut contest = Contest::new()
-        .with("thread", || keep(&all, "thread", burst(Box::new(ThreadExecutor::new()), false, jobs)))
-        .with(TOKIO_CRON_SCHEDULER, || {
-            keep(&all, TOKIO_CRON_SCHEDULER, burst_of_tokio_cron_scheduler(jobs, Some(4 * jobs)))
-        })
-        .with("rayon", || keep(&all, "rayon", burst(on_rayon(), false, jobs)))
-        .with(APALIS, || keep(&all, APALIS, burst_of_apalis(jobs)))
-        .with("tokio", || keep(&all, "tokio", on_tokio(|executor| burst(executor, true, jobs))));
+        .with("thread", || late("thread", Fires::Thread))
+        .with(TOKIO_CRON_SCHEDULER, || late(TOKIO_CRON_SCHEDULER, Fires::TokioCronScheduler))
+        .with("rayon", || late("rayon", Fires::Rayon))
+        .with(APALIS, || late(APALIS, Fires::ApalisCron))
+        .with("tokio", || late("tokio", Fires::Tokio));
     if let Some(python) = &measuring.python {
         contest = contest.with(APSCHEDULER, || {
             let late: Vec<f64> = python.measure("burst", &[&jobs.to_string()]);
@@ -77,9 +67,7 @@ pub(crate) fn lateness(measuring: &mut Measuring, name: &'static str) -> Result<
         });
     }
     if !measuring.is_quick {
-        contest = contest.with("with its defaults", || {
-            keep(&all, "with its defaults", burst_of_tokio_cron_scheduler(jobs, None))
-        });
+        contest = contest.with(AS_IT_COMES, || late(AS_IT_COMES, Fires::TokioCronSchedulerAsItComes));
     }
     contest.run_cold(measuring.either(2, 5));
 
@@ -118,7 +106,7 @@ pub(crate) fn lateness(measuring: &mut Measuring, name: &'static str) -> Result<
                 Some(1.0),
             );
         }
-        if let (Some(ours), Some(theirs)) = (came(executor), came("with its defaults")) {
+        if let (Some(ours), Some(theirs)) = (came(executor), came(AS_IT_COMES)) {
             family.versus(
                 format!("{executor}: 10,000 at once, came"),
                 PERCENT,
@@ -130,7 +118,7 @@ pub(crate) fn lateness(measuring: &mut Measuring, name: &'static str) -> Result<
         }
     }
     for (name, late) in all {
-        if let Some(last) = late.into_iter().next_back().filter(|_| name != "with its defaults") {
+        if let Some(last) = late.into_iter().next_back().filter(|_| name != AS_IT_COMES) {
             measuring.figures.lateness.push((name, last.millis));
         }
     }
@@ -142,14 +130,11 @@ pub(crate) fn lateness(measuring: &mut Measuring, name: &'static str) -> Result<
 fn spread_over_time(measuring: &Measuring, family: &mut Family) {
     let all = Measured::default();
     let time = measuring.either(3, 10);
+    let late = |name, who| keep(&all, name, late_over_time(who, A_SECOND, time));
     let mut contest = Contest::new()
-        .with("thread", || {
-            keep(&all, "thread", spread_out(Box::new(ThreadExecutor::new()), false, A_SECOND, time))
-        })
-        .with("rayon", || keep(&all, "rayon", spread_out(on_rayon(), false, A_SECOND, time)))
-        .with("tokio", || {
-            keep(&all, "tokio", on_tokio(|executor| spread_out(executor, true, A_SECOND, time)))
-        });
+        .with("thread", || late("thread", Fires::Thread))
+        .with("rayon", || late("rayon", Fires::Rayon))
+        .with("tokio", || late("tokio", Fires::Tokio));
     if let Some(python) = &measuring.python {
         contest = contest.with(APSCHEDULER, || {
             let late: Vec<f64> = python.measure("spread-out", &[&A_SECOND.to_string(), &time.to_string()]);

@@ -3,14 +3,14 @@
 use std::error::Error;
 
 use matins::{FileStore, JobStore, MemoryStore, SqliteStore, ThreadExecutor};
-use matins_benches::contest::{Contest, Spread, seconds};
-use matins_benches::schedulers::{Apalis, Clokwerk, Holder, Matins, TokioCronScheduler, sustained};
+use matins_benches::contest::{Contest, Spread};
+use matins_benches::schedulers::sustained;
 use tempfile::TempDir;
 
 use super::Measuring;
 use super::executors::of;
 use crate::card::{BYTES, COUNT, FIRES_A_SECOND, Family, MICROS, MILLIS};
-use crate::child::{Idled, Who, idled};
+use crate::child::{Idled, Who, added, idled};
 use crate::pictures::Curve;
 
 const TOKIO_CRON_SCHEDULER: &str = "tokio-cron-scheduler";
@@ -20,10 +20,6 @@ const APSCHEDULER: &str = "APScheduler";
 
 /// Jobs of the peers that idle.
 const FEW: usize = 10_000;
-
-fn micros_a_job(mut holder: impl Holder, jobs: usize) -> f64 {
-    seconds(|| holder.add(jobs)) * 1e6 / jobs as f64
-}
 
 pub(crate) fn adding(measuring: &mut Measuring, name: &'static str) -> Result<Family, Box<dyn Error>> {
     let mut family = Family::new(
@@ -42,14 +38,14 @@ pub(crate) fn adding(measuring: &mut Measuring, name: &'static str) -> Result<Fa
     );
     let many = measuring.either(10_000, 100_000);
     let mut contest = Contest::new()
-        .with("matins", || micros_a_job(Matins::start(), many))
-        .with(TOKIO_CRON_SCHEDULER, || micros_a_job(TokioCronScheduler::start(), many))
-        .with(APALIS, || micros_a_job(Apalis::start(), many))
-        .with(CLOKWERK, || micros_a_job(Clokwerk::default(), many));
+        .with("matins", || added(Who::Matins, many))
+        .with(TOKIO_CRON_SCHEDULER, || added(Who::TokioCronScheduler, many))
+        .with(APALIS, || added(Who::ApalisCron, many))
+        .with(CLOKWERK, || added(Who::Clokwerk, many));
     if let Some(python) = &measuring.python {
         contest = contest.with(APSCHEDULER, || python.measure("add", &[&many.to_string()]));
     }
-    let measured = contest.run_cold(3);
+    let measured = contest.run_cold(measuring.either(3, 7));
     let goals = [(TOKIO_CRON_SCHEDULER, 20.0), (APALIS, 3.0), (APSCHEDULER, 20.0)];
     family.contest(&format!("a job of {many}"), MICROS, &measured, &goals);
     for row in &mut family.rows {
@@ -63,7 +59,7 @@ pub(crate) fn adding(measuring: &mut Measuring, name: &'static str) -> Result<Fa
     let mut first = Spread::exactly(f64::NAN);
     for size in sizes {
         let rounds = (100_000 / size).clamp(1, 9);
-        let spread = Spread::of((0..rounds).map(|_| micros_a_job(Matins::start(), *size)).collect());
+        let spread = Spread::of((0..rounds).map(|_| added(Who::Matins, *size)).collect());
         ours.points.push((*size as f64, spread.median));
         if *size == 1_000 {
             first = spread;
@@ -75,12 +71,12 @@ pub(crate) fn adding(measuring: &mut Measuring, name: &'static str) -> Result<Fa
     measuring.figures.schedulers.push(ours);
     let mut theirs = Curve::new(TOKIO_CRON_SCHEDULER);
     for size in &sizes[..measuring.either(2, 3)] {
-        theirs.points.push((*size as f64, micros_a_job(TokioCronScheduler::start(), *size)));
+        theirs.points.push((*size as f64, added(Who::TokioCronScheduler, *size)));
     }
     measuring.figures.schedulers.push(theirs);
     let mut theirs = Curve::new(APALIS);
     for size in &sizes[..measuring.either(2, 3)] {
-        theirs.points.push((*size as f64, micros_a_job(Apalis::start(), *size)));
+        theirs.points.push((*size as f64, added(Who::ApalisCron, *size)));
     }
     measuring.figures.schedulers.push(theirs);
     Ok(family)
@@ -141,7 +137,7 @@ pub(crate) fn idle(measuring: &mut Measuring, name: &'static str) -> Result<Fami
         all.borrow_mut().push((name, idled));
         idled.cpu_millis
     };
-    let child = |who, jobs| idled(who, jobs, time).expect("a child of this program");
+    let child = |who, jobs| idled(who, jobs, time);
     let mut contest = Contest::new()
         .with("matins", || keep("matins", child(Who::Matins, many)))
         .with(TOKIO_CRON_SCHEDULER, || keep(TOKIO_CRON_SCHEDULER, child(Who::TokioCronScheduler, FEW)))

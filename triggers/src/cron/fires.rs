@@ -1,19 +1,32 @@
-//! Walking from fire to fire: what was worked out for a day serves all fires of that day.
+//! Walking from fire to fire: what was worked out for a day serves all fires of that day, and the offset of a zone all fires up
+//! to its next change.
 
-use chrono::{DateTime, NaiveTime, TimeDelta, Timelike, Utc};
+use chrono::{DateTime, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
 use matins_core::Trigger;
 
 use super::CronTrigger;
+use crate::zone::Span;
 
 /// The fires of a [`CronTrigger`] after an instant, in order; made by [`CronTrigger::fires_after`].
 #[derive(Debug, Clone)]
 pub struct Fires<'a> {
     trigger: &'a CronTrigger,
     last: DateTime<Utc>,
+    run: Option<Run>,
     today: Option<Today>,
 }
 
-/// A stretch of one local day in which the clocks run evenly and show nothing for the second time.
+/// A stretch of time in which the clocks run evenly and show nothing for the second time.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    span: &'static Span,
+    /// The local time from which on the next change matters.
+    local_end: Option<NaiveDateTime>,
+    /// When it begins, in UTC.
+    end: Option<NaiveDateTime>,
+}
+
+/// The part of a [`Run`] in one local day.
 #[derive(Debug, Clone, Copy)]
 struct Today {
     /// Where its midnight would lie by the offset of now.
@@ -37,23 +50,32 @@ impl CronTrigger {
     /// assert_eq!(fires, ["2026-12-25T00:00:00+00:00", "2026-12-25T12:00:00+00:00"]);
     /// ```
     pub fn fires_after(&self, after: DateTime<Utc>) -> Fires<'_> {
-        Fires { trigger: self, last: after, today: None }
+        Fires { trigger: self, last: after, run: None, today: None }
     }
 
-    fn today(&self, fire: DateTime<Utc>) -> Option<Today> {
-        let utc = fire.naive_utc();
-        let (span, span_end) = self.zone.run_at(utc);
-        let local = span.local(utc);
-        if local < span.shown_before {
-            return None;
-        }
-        let midnight = span.utc(local.date().and_time(NaiveTime::MIN)).and_utc();
-        let left = span_end.map_or(86_400, |end| (end.and_utc() - midnight).num_seconds().min(86_400));
-        Some(Today {
-            midnight,
-            end: u32::try_from(left).unwrap_or(0),
-            second: local.num_seconds_from_midnight(),
-        })
+    /// The stretch that a fire lies in; `None` where the clocks show it for the second time.
+    fn run_of(&self, fire: NaiveDateTime) -> Option<Run> {
+        let (span, next) = self.zone.run_at(fire);
+        let is_first_time = span.local(fire) >= span.shown_before;
+        let (end, local_end) = next.map(|next| (next.start, next.shown_before)).unzip();
+        is_first_time.then_some(Run { span, local_end, end })
+    }
+}
+
+impl Run {
+    fn day_of(&self, local: NaiveDateTime) -> Today {
+        let midnight = self.span.utc(local.date().and_time(NaiveTime::MIN)).and_utc();
+        let left = self.end.map_or(86_400, |end| (end.and_utc() - midnight).num_seconds().min(86_400));
+        Today { midnight, end: u32::try_from(left).unwrap_or(0), second: local.num_seconds_from_midnight() }
+    }
+}
+
+impl Fires<'_> {
+    /// The next fire, where it lies in the same stretch as the last one.
+    fn along_the_run(&self) -> Option<NaiveDateTime> {
+        let run = self.run.as_ref()?;
+        let local = self.trigger.expression.next_local(run.span.local(self.last.naive_utc()))?;
+        run.local_end.is_none_or(|end| local < end).then(|| run.span.utc(local))
     }
 }
 
@@ -61,16 +83,29 @@ impl Iterator for Fires<'_> {
     type Item = DateTime<Utc>;
 
     fn next(&mut self) -> Option<DateTime<Utc>> {
+        let trigger = self.trigger;
         if let Some(today) = &mut self.today
-            && let Some(second) = self.trigger.expression.next_time(today.second + 1)
+            && let Some(second) = trigger.expression.next_time(today.second + 1)
             && second < today.end
         {
             today.second = second;
             self.last = today.midnight + TimeDelta::seconds(second.into());
-            return self.trigger.limits.allow_end(self.last).then_some(self.last);
+            return trigger.limits.allow_end(self.last).then_some(self.last);
         }
-        self.last = self.trigger.next_after(self.last)?;
-        self.today = self.trigger.today(self.last);
+        if let Some(fire) = self.along_the_run() {
+            self.last = fire.and_utc();
+            if !trigger.limits.allow_end(self.last) {
+                return None;
+            }
+        } else {
+            self.last = trigger.next_after(self.last)?;
+            self.run = trigger.run_of(self.last.naive_utc());
+        }
+        // Of a day with one fire nothing is left.
+        self.today = self
+            .run
+            .filter(|_| !trigger.expression.is_once_a_day())
+            .map(|run| run.day_of(run.span.local(self.last.naive_utc())));
         Some(self.last)
     }
 }

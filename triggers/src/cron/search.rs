@@ -93,7 +93,7 @@ fn next_elapsed(expression: &CronExpression, zone: Zone, after: NaiveDateTime) -
 
 impl CronExpression {
     /// The first local second after `after` that matches.
-    fn next_local(&self, after: NaiveDateTime) -> Option<NaiveDateTime> {
+    pub(super) fn next_local(&self, after: NaiveDateTime) -> Option<NaiveDateTime> {
         let mut date = after.date();
         let mut from = after.num_seconds_from_midnight() + 1;
         if date.year() < *YEARS.start() {
@@ -157,6 +157,11 @@ impl CronExpression {
             }
             after = month;
         }
+    }
+
+    /// Whether a day that matches has one time that does.
+    pub(super) fn is_once_a_day(&self) -> bool {
+        self.hours.is_power_of_two() && self.minutes.is_power_of_two() && self.seconds.is_power_of_two()
     }
 
     fn first_time(&self) -> u32 {

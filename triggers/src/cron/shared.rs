@@ -18,7 +18,7 @@ impl CronTrigger {
     /// A lower bound of the first fire after `fire` that is not one of `other` too. It looks no further than to the next
     /// offset change, since up to there both clocks run evenly.
     fn first_not_shared(&self, other: &Self, fire: NaiveDateTime) -> Option<NaiveDateTime> {
-        let ((span, span_end), (other_span, other_end)) = (self.zone.run_at(fire), other.zone.run_at(fire));
+        let ((span, next), (other_span, other_next)) = (self.zone.run_at(fire), other.zone.run_at(fire));
         let other_local = other_span.local(fire);
         // In the second pass of an overlap, an expression at fixed local times is silent, and another is not.
         if span.local(fire) < span.shown_before || other_local < other_span.shown_before {
@@ -29,7 +29,8 @@ impl CronTrigger {
             return None;
         }
         let limit = other.limits.end.map(|end| end.naive_utc() + TimeDelta::nanoseconds(1));
-        let end = [span_end, other_end, limit].into_iter().flatten().min().unwrap_or(NaiveDateTime::MAX);
+        let starts = [next, other_next].map(|span| span.map(|span| span.start));
+        let end = [starts[0], starts[1], limit].into_iter().flatten().min().unwrap_or(NaiveDateTime::MAX);
         let differ = |year: &Year, month| {
             // Where the two calendars show the same dates, those that this trigger skips do not matter.
             let wanted = if shift == 0 {
