@@ -69,6 +69,11 @@ impl MemoryStore {
 
     fn put(&mut self, job: Job) {
         self.take(&job.id);
+        self.put_new(job);
+    }
+
+    /// Puts a job in whose id is free.
+    fn put_new(&mut self, job: Job) {
         if let Some(fire) = job.next_fire {
             self.due.insert(fire, job.id.clone());
         }
@@ -287,6 +292,18 @@ impl JobStore for MemoryStore {
         }
         for run in runs {
             self.record(run);
+        }
+        Ok(())
+    }
+
+    /// As [`import`](Self::import) of one job, without the lists.
+    fn add(&mut self, job: Job, on_conflict: OnConflict) -> Result<(), StoreError> {
+        let is_taken = self.jobs.contains_key(&job.id);
+        match on_conflict {
+            _ if !is_taken => self.put_new(job),
+            OnConflict::Keep => {}
+            OnConflict::Replace => self.put(job),
+            _ => return Err(StoreError::Conflict { id: job.id }),
         }
         Ok(())
     }
