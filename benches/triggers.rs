@@ -16,6 +16,7 @@ use matins_benches::triggers::{self, EXPRESSIONS, FAR, instants};
 fn next_fire(criterion: &mut Criterion) {
     let instants = instants();
     let mut group = criterion.benchmark_group("next_fire_utc");
+    group.throughput(Throughput::Elements(1));
     for text in EXPRESSIONS.iter().chain(&FAR) {
         let mut turn = instants.iter().cycle();
         let ours = triggers::matins(text, "UTC");
@@ -41,6 +42,7 @@ fn next_fire(criterion: &mut Criterion) {
     group.finish();
 
     let mut group = criterion.benchmark_group("next_fire_berlin");
+    group.throughput(Throughput::Elements(1));
     for text in EXPRESSIONS {
         let mut turn = instants.iter().cycle();
         let ours = triggers::matins(text, "Europe/Berlin");
@@ -93,6 +95,7 @@ fn walk(criterion: &mut Criterion) {
 
 fn parse(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("parse");
+    group.throughput(Throughput::Elements(1));
     for text in EXPRESSIONS.iter().chain(&FAR) {
         group.bench_function(BenchmarkId::new("matins", text), |bencher| {
             bencher.iter(|| CronExpression::parse(black_box(text)));

@@ -2,6 +2,8 @@
 //!
 //! `cargo run -p matins-book` builds it and says where. Every snippet is a test: `cargo test -p matins-book`.
 
+pub mod pictures;
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
@@ -48,7 +50,13 @@ macro_rules! pages {
 }
 pages! {
     introduction: "introduction.md",
+    start_five_minutes: "start/five-minutes.md",
+    start_coming_from: "start/coming-from.md",
     defining_a_job: "defining-a-job.md",
+    triggers: "triggers/triggers.md",
+    cookbook: "cookbook/recipes.md",
+    build_your_own: "own/build-your-own.md",
+    glossary: "glossary.md",
     benchmarks_choosing: "benchmarks/choosing.md",
     benchmarks_scorecard: "benchmarks/scorecard.md",
     benchmarks_triggers: "benchmarks/triggers.md",

@@ -6,11 +6,15 @@
 //! cargo run --example tick -- jobs.db        # in a file: start it again, and it goes on
 //! ```
 
+// ANCHOR: use
 use matins::prelude::*;
+// ANCHOR_END: use
 
+// ANCHOR: function
 fn tick(parameter: u32) {
     println!("tick({parameter})");
 }
+// ANCHOR_END: function
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     match std::env::args().nth(1) {

@@ -30,7 +30,7 @@ const PICTURES: [(&str, &[(&str, &str)]); 4] = [
         "adding jobs",
         &[(
             "growth-scheduler.svg",
-            "The cost of adding a job against the number of jobs: flat for Matins and apalis-cron, rising for tokio-cron-scheduler.",
+            "The cost of adding a job against the number of jobs, for Matins, apalis-cron and tokio-cron-scheduler: about 1, 2 and 25 microseconds, all flat.",
         )],
     ),
     (

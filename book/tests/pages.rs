@@ -30,6 +30,42 @@ fn the_snippets_of_every_page_are_tested() {
     assert_eq!(pages, tested);
 }
 
+/// What rustdoc ignores is compiled and tested elsewhere: such a snippet includes pieces of a program or a test, and nothing
+/// else.
+#[test]
+fn snippets_that_are_no_tests_are_pieces_of_programs() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut pieces = 0;
+    for page in files_below(&source, "md") {
+        let text = fs::read_to_string(&page).unwrap();
+        // Fences come in pairs: every second part is a snippet.
+        for snippet in
+            text.split("```").skip(1).step_by(2).filter(|snippet| snippet.starts_with("rust,ignore"))
+        {
+            for line in snippet.lines().skip(1).filter(|line| !line.is_empty()) {
+                let piece = line.strip_prefix("{{#include ").and_then(|line| line.strip_suffix("}}"));
+                let (file, anchor) = piece
+                    .and_then(|piece| piece.split_once(':'))
+                    .unwrap_or_else(|| panic!("{}: {line:?} is no piece of a program", page.display()));
+                let program = fs::read_to_string(page.parent().unwrap().join(file)).unwrap();
+                assert!(program.contains(&format!("ANCHOR: {anchor}\n")), "{file} has no piece {anchor}");
+                pieces += 1;
+            }
+        }
+    }
+    assert!(pieces > 0);
+}
+
+#[test]
+fn the_pictures_are_what_the_triggers_draw() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for (file, picture) in matins_book::pictures::all() {
+        let kept = fs::read_to_string(source.join(file)).unwrap_or_default();
+        assert!(kept == picture, "{file} is out of date; draw it with: cargo run -p matins-book -- pictures");
+        assert!(picture.matches("<circle").count() > 10, "{file} shows too few fires");
+    }
+}
+
 #[test]
 fn every_link_within_the_book_leads_to_a_file() {
     let directory = tempfile::tempdir().unwrap();

@@ -169,6 +169,10 @@ pub(crate) fn idle(measuring: &mut Measuring, name: &'static str) -> Result<Fami
             (!values.is_empty()).then(|| Spread::of(values))
         };
         let Some(ours) = of("matins") else { continue };
+        if work == "wake-ups of threads" {
+            // The look at the clock, once a minute.
+            family.at_most(work, unit, ours, 1.0);
+        }
         for peer in [TOKIO_CRON_SCHEDULER, APALIS, CLOKWERK, APSCHEDULER] {
             if let Some(theirs) = of(peer) {
                 family.versus(work, unit, ours, peer, theirs, None);

@@ -200,6 +200,10 @@ pub(crate) fn parse(measuring: &mut Measuring, name: &'static str) -> Result<Fam
             ("cron", "the same, to sets of numbers; with a seconds field"),
             ("croner", "the same"),
             ("saffron", "the same; a smaller grammar"),
+            (
+                "of 100 bytes",
+                "a text that is refused costs no more a byte when it is a thousand times as long. The goal is twice it at most",
+            ),
         ],
     );
     for text in EXPRESSIONS {
@@ -210,6 +214,19 @@ pub(crate) fn parse(measuring: &mut Measuring, name: &'static str) -> Result<Fam
             .with("saffron", nanos_a_call(|| triggers::saffron(black_box(text))));
         let goals = [("cron", 5.0), ("croner", 20.0)];
         family.contest(text, NANOS, &contest.run(measuring.either(7, 15)), &goals);
+    }
+    for (kind, piece, end) in
+        [("one list", "1,", " * * * MOM"), ("many words", "* ", ""), ("one name", "é", "")]
+    {
+        let text = |length: usize| format!("{}{end}", piece.repeat(length / piece.len()));
+        let (long, short) = (text(100_000), text(100));
+        let refused = |text: &str| CronExpression::parse(black_box(text)).is_err();
+        let (mut of_long, mut of_short) = (nanos_a_call(|| refused(&long)), nanos_a_call(|| refused(&short)));
+        let contest = Contest::new()
+            .with("matins", || of_long() / long.len() as f64)
+            .with("of 100 bytes", || of_short() / short.len() as f64);
+        let work = format!("{kind} of 100,000 bytes refused, a byte");
+        family.contest(&work, NANOS, &contest.run(measuring.either(5, 9)), &[("of 100 bytes", 0.5)]);
     }
     Ok(family)
 }
