@@ -54,6 +54,7 @@ pages! {
     start_coming_from: "start/coming-from.md",
     defining_a_job: "defining-a-job.md",
     triggers: "triggers/triggers.md",
+    stores: "stores/stores.md",
     cookbook: "cookbook/recipes.md",
     build_your_own: "own/build-your-own.md",
     glossary: "glossary.md",
