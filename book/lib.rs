@@ -55,6 +55,8 @@ pages! {
     defining_a_job: "defining-a-job.md",
     triggers: "triggers/triggers.md",
     stores: "stores/stores.md",
+    executors: "executors/executors.md",
+    schedulers: "schedulers/schedulers.md",
     cookbook: "cookbook/recipes.md",
     build_your_own: "own/build-your-own.md",
     glossary: "glossary.md",

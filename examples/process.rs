@@ -13,6 +13,7 @@ fn crash() {
     std::process::abort()
 }
 
+// ANCHOR: main
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // In a worker, which is this program started again, this line does not return.
     matins::process::serve_if_worker(register);
@@ -20,6 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let executor = ProcessExecutor::builder().workers(2).build()?;
     let mut scheduler = matins::scheduler().executor("default", executor).background()?;
     register(&scheduler.tasks())?;
+    // ANCHOR_END: main
     let events = scheduler.subscribe();
     scheduler.start()?;
     scheduler.add(every(200.milliseconds()).task("greet").arguments("Ada").id("greet"))?;

@@ -137,3 +137,8 @@ pub mod prelude {
 #[cfg(all(doctest, feature = "full"))]
 #[doc = include_str!("../README.md")]
 mod readme {}
+
+/// The program in COMPARE.md compiles.
+#[cfg(all(doctest, feature = "full"))]
+#[doc = include_str!("../COMPARE.md")]
+mod compare {}

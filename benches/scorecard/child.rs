@@ -18,11 +18,20 @@ use rustix::time::{ClockId, clock_gettime};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+use crate::families::{self, Measured};
+
+#[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Child {
     /// Holds jobs and does nothing.
     #[command(hide = true)]
     Idle { who: Who, jobs: usize, seconds: f64 },
+    /// Measures a family.
+    #[command(hide = true)]
+    Family {
+        name: String,
+        #[arg(long)]
+        quick: bool,
+    },
     /// Adds jobs.
     #[command(hide = true)]
     Add { who: Who, jobs: usize },
@@ -86,6 +95,9 @@ impl Child {
             Self::Idle { who, jobs, seconds } => {
                 let idled = idle(who, jobs, Duration::from_secs_f64(seconds));
                 println!("{}", serde_json::to_string(&idled)?);
+            }
+            Self::Family { name, quick } => {
+                println!("{}", serde_json::to_string(&families::measured(&name, quick)?)?);
             }
             Self::Add { who, jobs } => println!("{}", add(who, jobs)),
             Self::Burst { who, jobs } => println!("{}", serde_json::to_string(&burst(who, jobs).millis)?),
@@ -243,6 +255,12 @@ fn repeat<T>(times: u32, mut work: impl FnMut() -> T) {
 /// Has a process of this program idle.
 pub(crate) fn idled(who: Who, jobs: usize, seconds: f64) -> Idled {
     ask(&["idle", &name(who), &jobs.to_string(), &seconds.to_string()])
+}
+
+/// Has a process of this program measure a family.
+pub(crate) fn family_again(name: &str, is_quick: bool) -> Vec<Measured> {
+    let quick: &[&str] = if is_quick { &["--quick"] } else { &[] };
+    ask(&[&["family", name], quick].concat())
 }
 
 /// Microseconds a job, added in a process of its own.

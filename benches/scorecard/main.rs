@@ -66,15 +66,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let begun = Instant::now();
     let mut measuring = Measuring::new(arguments.quick, python);
     let is_asked_for = |name: &str| arguments.only.as_ref().is_none_or(|part| name.contains(part.as_str()));
-    let mut card: Vec<Family> = Vec::new();
+    let asked_for: Vec<_> = families::ALL.into_iter().filter(|(name, ..)| is_asked_for(name)).collect();
+    let card = families::measure(&mut measuring, &asked_for)?;
     let mut out = anstream::stdout();
-    for (name, measure) in families::ALL {
-        if is_asked_for(name) {
-            anstream::eprintln!("measuring {name} ...");
-            let family = measure(&mut measuring, name)?;
-            card::print(&family, &mut out)?;
-            card.push(family);
-        }
+    for family in &card {
+        card::print(family, &mut out)?;
     }
     let taken = begun.elapsed();
     anstream::println!("\n{}", machine::describe());

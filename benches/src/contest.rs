@@ -3,11 +3,13 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 /// A batch of calls that are timed together takes about so long.
 const BATCH: Duration = Duration::from_millis(8);
 
 /// What a contender got in its rounds.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// The middle one: half are at or above it.
     pub median: f64,
@@ -30,6 +32,15 @@ impl Spread {
     /// A value that was not measured, or only once.
     pub const fn exactly(value: f64) -> Self {
         Self { median: value, min: value, max: value }
+    }
+
+    /// Together with others of the same: the middle one of the medians, the least and the most of all.
+    #[must_use]
+    pub fn with(self, others: &[Self]) -> Self {
+        let all = || others.iter().chain([&self]);
+        let least = all().map(|spread| spread.min).fold(f64::INFINITY, f64::min);
+        let most = all().map(|spread| spread.max).fold(f64::NEG_INFINITY, f64::max);
+        Self { median: Self::of(all().map(|spread| spread.median).collect()).median, min: least, max: most }
     }
 
     /// In another unit.
@@ -142,6 +153,7 @@ mod tests {
         assert_eq!(contest.run(3), [("a", a), ("b", b)]);
         assert_eq!(*turns.borrow(), "abababab");
         assert_eq!(Spread::exactly(2.0).times(0.5), Spread::exactly(1.0));
+        assert_eq!(a.with(&[b, Spread::exactly(3.0)]), Spread { median: 3.0, min: 1.0, max: 7.0 });
     }
 
     #[test]

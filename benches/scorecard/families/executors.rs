@@ -74,7 +74,7 @@ pub(crate) fn overhead(measuring: &mut Measuring, name: &'static str) -> Result<
         family.contest(&format!("{means}: an empty run"), NANOS, &measured, &goals);
     }
 
-    let few = measuring.either(RUNS / 4, RUNS);
+    let few = measuring.either(RUNS / 8, RUNS / 2);
     let mut executor = Ours::new(ProcessExecutor::builder().workers(THREADS).build()?);
     let (send, receive) = frame_sizes();
     let mut players: Vec<PingPong> = (0..THREADS).map(|_| PingPong::start(send, receive)).collect();
@@ -95,7 +95,7 @@ pub(crate) fn overhead(measuring: &mut Measuring, name: &'static str) -> Result<
             taken * 1e6 / few as f64
         })
         .with("a process each", || seconds(start_processes) * 1e6 / STARTS as f64)
-        .run(measuring.either(5, 9));
+        .run(15);
     let goals = [("ping-pong", 1.0 / 1.5), ("a process each", 10.0)];
     family.contest("process: an empty run", MICROS, &measured, &goals);
     for row in &mut family.rows {

@@ -14,31 +14,110 @@ pub(crate) use executors::TASKS;
 
 use std::error::Error;
 
-use crate::card::Family;
+use matins_benches::contest::Spread;
+use serde::{Deserialize, Serialize};
+
+use crate::card::{Family, Row};
+use crate::child;
 use crate::pictures::Figures;
 use crate::python::Python;
 
-/// A family by its name, and what measures it.
+/// What measures a family.
 type Measure = fn(&mut Measuring, &'static str) -> Result<Family, Box<dyn Error>>;
 
-pub(crate) const ALL: [(&str, Measure); 16] = [
-    ("next fire, UTC", triggers::next_fire_in_utc),
-    ("next fire, Europe/Berlin", triggers::next_fire_in_berlin),
-    ("far fires", triggers::far_fires),
-    ("walk", triggers::walk),
-    ("parse", triggers::parse),
-    ("stores", stores::ticks),
-    ("stores: growth", stores::growth),
-    ("stores: adding and opening", stores::adding_and_opening),
-    ("executors", executors::overhead),
-    ("executors: matrix", executors::matrix),
-    ("adding jobs", schedulers::adding),
-    ("lateness", lateness::lateness),
-    ("sustained", schedulers::sustained_fires),
-    ("idle", schedulers::idle),
-    ("counts", counts::counts),
-    ("sizes", sizes::sizes),
+/// A family by its name, in how many processes it is measured, and by what.
+pub(crate) const ALL: [(&str, usize, Measure); 16] = [
+    ("next fire, UTC", OFTEN, triggers::next_fire_in_utc),
+    ("next fire, Europe/Berlin", OFTEN, triggers::next_fire_in_berlin),
+    ("far fires", OFTEN, triggers::far_fires),
+    ("walk", OFTEN, triggers::walk),
+    ("parse", OFTEN, triggers::parse),
+    ("stores", 1, stores::ticks),
+    ("stores: growth", 1, stores::growth),
+    ("stores: adding and opening", 1, stores::adding_and_opening),
+    ("executors", 1, executors::overhead),
+    ("executors: matrix", 1, executors::matrix),
+    ("adding jobs", 1, schedulers::adding),
+    ("lateness", 1, lateness::lateness),
+    ("sustained", 1, schedulers::sustained_fires),
+    ("idle", 1, schedulers::idle),
+    ("counts", 1, counts::counts),
+    ("sizes", 1, sizes::sizes),
 ];
+
+/// Where a call takes some nanoseconds, it matters by a half who else is busy on the processor's other half, and for how long.
+/// So those are measured again and again, between the other families.
+const OFTEN: usize = 12;
+
+/// Measures all of these.
+pub(crate) fn measure(
+    measuring: &mut Measuring,
+    families: &[(&'static str, usize, Measure)],
+) -> Result<Vec<Family>, Box<dyn Error>> {
+    let mut card = Vec::new();
+    let mut again: Vec<Vec<Measured>> = families.iter().map(|_| Vec::new()).collect();
+    let mut times = vec![0; families.len()];
+    for (place, (name, processes, measure)) in families.iter().enumerate() {
+        anstream::eprintln!("measuring {name} ...");
+        card.push(measure(measuring, name)?);
+        times[place] = 1;
+        if *processes > 1 {
+            continue;
+        }
+        for (other, (name, processes, _)) in families.iter().enumerate() {
+            if (1..*processes).contains(&times[other]) {
+                again[other].extend(child::family_again(name, measuring.is_quick));
+                times[other] += 1;
+            }
+        }
+    }
+    for (place, (name, processes, _)) in families.iter().enumerate() {
+        for _ in times[place]..*processes {
+            again[place].extend(child::family_again(name, measuring.is_quick));
+        }
+    }
+    for (family, again) in card.iter_mut().zip(&again) {
+        for row in &mut family.rows {
+            row.join(again);
+        }
+    }
+    Ok(card)
+}
+
+impl Row {
+    /// Takes in what other processes measured of the same.
+    fn join(&mut self, others: &[Measured]) {
+        let peer = self.peer.as_ref().map(|(peer, _)| peer);
+        let same = others.iter().filter(|other| other.work == self.work && other.peer.as_ref() == peer);
+        let (ours, theirs): (Vec<Spread>, Vec<Option<Spread>>) =
+            same.map(|other| (other.ours, other.theirs)).unzip();
+        self.ours = self.ours.with(&ours);
+        if let Some((_, value)) = &mut self.peer {
+            *value = value.with(&theirs.into_iter().flatten().collect::<Vec<_>>());
+        }
+    }
+}
+
+/// A row, as another process measured it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Measured {
+    work: String,
+    ours: Spread,
+    peer: Option<String>,
+    theirs: Option<Spread>,
+}
+
+/// What this process measures of a family, for another one.
+pub(crate) fn measured(name: &str, is_quick: bool) -> Result<Vec<Measured>, Box<dyn Error>> {
+    let (name, _, measure) =
+        ALL.into_iter().find(|(other, ..)| *other == name).ok_or_else(|| format!("no family {name:?}"))?;
+    let family = measure(&mut Measuring::new(is_quick, None), name)?;
+    let measured = |row: Row| {
+        let (peer, theirs) = row.peer.unzip();
+        Measured { work: row.work, ours: row.ours, peer, theirs }
+    };
+    Ok(family.rows.into_iter().map(measured).collect())
+}
 
 /// How much is measured, and what comes of it beside the rows.
 #[derive(Debug)]

@@ -45,7 +45,7 @@ pub(crate) fn adding(measuring: &mut Measuring, name: &'static str) -> Result<Fa
     if let Some(python) = &measuring.python {
         contest = contest.with(APSCHEDULER, || python.measure("add", &[&many.to_string()]));
     }
-    let measured = contest.run_cold(measuring.either(3, 7));
+    let measured = contest.run_cold(7);
     let goals = [(TOKIO_CRON_SCHEDULER, 20.0), (APALIS, 3.0), (APSCHEDULER, 20.0)];
     family.contest(&format!("a job of {many}"), MICROS, &measured, &goals);
     for row in &mut family.rows {

@@ -51,7 +51,7 @@ pub(crate) fn ticks(measuring: &mut Measuring, name: &'static str) -> Result<Fam
             ),
         ],
     );
-    let (rounds, turn) = (measuring.either(7, 15), IN_TURN as i64);
+    let (rounds, turn) = (measuring.either(21, 41), IN_TURN as i64);
     let directory = TempDir::new()?;
     let mut store = sqlite_with(directory.path(), jobs(IN_TURN, 0));
     let mut raw = Raw::create(&directory.path().join("raw.db"));

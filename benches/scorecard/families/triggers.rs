@@ -49,7 +49,7 @@ pub(crate) fn next_fire_in_utc(
             .with("croner", nanos_a_call(|| croner.find_next_occurrence(&four(), false).ok()));
         let contest = with_python(contest, measuring, text, "UTC");
         let goals = [("saffron", 2.0), ("cron", 5.0), ("croner", 10.0)];
-        family.contest(text, NANOS, &contest.run(measuring.either(7, 15)), &goals);
+        family.contest(text, NANOS, &contest.run(measuring.either(3, 7)), &goals);
     }
     for row in &mut family.rows {
         row.because = Some(
@@ -112,7 +112,7 @@ pub(crate) fn next_fire_in_berlin(
             .with("a zone lookup", nanos_a_call(|| two.next().map(|instant| instant.with_timezone(&Berlin))));
         let contest = with_python(contest, measuring, text, "Europe/Berlin");
         let goals = [("cron", 3.0), ("croner", 5.0)];
-        family.contest(text, NANOS, &contest.run(measuring.either(7, 15)), &goals);
+        family.contest(text, NANOS, &contest.run(measuring.either(3, 7)), &goals);
         for row in &mut family.rows {
             row.because = Some(
                 "a fixed time of day asks the zone twice, and 29 February lies so far that no span of it is at hand",
@@ -140,7 +140,7 @@ pub(crate) fn far_fires(measuring: &mut Measuring, name: &'static str) -> Result
         let contest = Contest::new()
             .with("matins", nanos_a_call(|| one.next().and_then(|instant| far.next_after(*instant))))
             .with("matins, near", nanos_a_call(|| two.next().and_then(|instant| near.next_after(*instant))));
-        family.contest(text, NANOS, &contest.run(measuring.either(7, 15)), &[("matins, near", 0.1)]);
+        family.contest(text, NANOS, &contest.run(measuring.either(3, 7)), &[("matins, near", 0.1)]);
     }
     Ok(family)
 }
@@ -176,7 +176,7 @@ pub(crate) fn walk(measuring: &mut Measuring, name: &'static str) -> Result<Fami
                 per_fire(&|| (0..fires).try_fold(start, |after, _| ours.next_after(after)).is_some())
             })
             .with("cron", || per_fire(&|| cron.after(&from).take(fires).count() == fires));
-        let measured = contest.run(measuring.either(3, 7));
+        let measured = contest.run(measuring.either(2, 3));
         let of = |name: &str| -> Spread {
             measured
                 .iter()
@@ -213,7 +213,7 @@ pub(crate) fn parse(measuring: &mut Measuring, name: &'static str) -> Result<Fam
             .with("croner", nanos_a_call(|| triggers::croner(black_box(text))))
             .with("saffron", nanos_a_call(|| triggers::saffron(black_box(text))));
         let goals = [("cron", 5.0), ("croner", 20.0)];
-        family.contest(text, NANOS, &contest.run(measuring.either(7, 15)), &goals);
+        family.contest(text, NANOS, &contest.run(measuring.either(3, 7)), &goals);
     }
     for (kind, piece, end) in
         [("one list", "1,", " * * * MOM"), ("many words", "* ", ""), ("one name", "é", "")]
