@@ -1,8 +1,9 @@
 //! The book of Matins: its pages are in `src/`, and mdBook's library makes a site of them.
 //!
-//! `cargo run -p matins-book` builds it and says where. Every snippet is a test: `cargo test -p matins-book`.
+//! `cargo run -p matins-book` builds it and says where; `cargo run -p matins-book -- serve` shows it to a browser. Every snippet is a test: `cargo test -p matins-book`.
 
 pub mod pictures;
+pub mod serve;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -59,7 +60,9 @@ pages! {
     schedulers: "schedulers/schedulers.md",
     cookbook: "cookbook/recipes.md",
     build_your_own: "own/build-your-own.md",
-    glossary: "glossary.md",
+    reference_cron: "reference/cron.md",
+    reference_events: "reference/events.md",
+    reference_glossary: "reference/glossary.md",
     benchmarks_choosing: "benchmarks/choosing.md",
     benchmarks_scorecard: "benchmarks/scorecard.md",
     benchmarks_triggers: "benchmarks/triggers.md",

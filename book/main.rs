@@ -1,17 +1,31 @@
-//! Builds the book and says where it is: `cargo run -p matins-book`. With `pictures`, draws its pictures anew.
+//! Builds the book and says where it is: `cargo run -p matins-book`. With `serve`, shows it to a browser on this machine; with
+//! `pictures`, draws its pictures anew.
 
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 
 use matins_book::pictures;
+use matins_book::serve::BookServer;
 
 fn main() -> Result<(), Box<dyn Error>> {
     match std::env::args().nth(1).as_deref() {
         None => println!("the book is at {}", matins_book::build()?.display()),
+        Some("serve") => serve()?,
         Some("pictures") => draw()?,
-        Some(other) => return Err(format!("{other:?} is nothing to do; there is `pictures`").into()),
+        Some(other) => return Err(format!("{other:?} is nothing to do; there are serve and pictures").into()),
     }
+    Ok(())
+}
+
+/// At port 3000, or at the one that is named.
+fn serve() -> Result<(), Box<dyn Error>> {
+    let port = std::env::args().nth(2).map_or(Ok(3000), |port| port.parse())?;
+    let first = matins_book::build()?;
+    let pages = first.parent().ok_or("the book has no directory")?;
+    let server = BookServer::new(pages.to_owned(), port)?;
+    println!("the book is at {}; stop with Ctrl-C", server.address());
+    server.run();
     Ok(())
 }
 

@@ -89,3 +89,55 @@ fn every_link_within_the_book_leads_to_a_file() {
     }
     assert!(links > 10, "{links} links were found");
 }
+
+/// What stands in the attribute of a tag.
+fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
+    let rest = tag.split_once(&format!(" {name}=\""))?.1;
+    rest.split_once('"').map(|(value, _)| value)
+}
+
+/// The tags of a page that begin so, without their brackets.
+fn tags<'a>(html: &'a str, begin: &'a str) -> impl Iterator<Item = &'a str> {
+    html.split('<')
+        .skip(1)
+        .filter_map(move |part| part.split('>').next().filter(|tag| tag.starts_with(begin)))
+}
+
+#[test]
+fn pages_can_be_read_by_everybody_and_offline() {
+    let directory = tempfile::tempdir().unwrap();
+    matins_book::build_into(directory.path()).unwrap();
+    let mut pictures = 0;
+    for page in files_below(directory.path(), "html") {
+        let html = fs::read_to_string(&page).unwrap();
+        let name = page.strip_prefix(directory.path()).unwrap().display();
+        for image in tags(&html, "img ") {
+            let words = attribute(image, "alt").map_or(0, |alt| alt.split_whitespace().count());
+            assert!(words >= 5, "{name}: {image:?} says too little to somebody who does not see it");
+            pictures += 1;
+        }
+        for loading in
+            ["link ", "script ", "img ", "iframe ", "source "].iter().flat_map(|tag| tags(&html, tag))
+        {
+            let from = attribute(loading, "src").or_else(|| attribute(loading, "href")).unwrap_or_default();
+            assert!(!from.contains("//"), "{name} loads {from}");
+        }
+        assert!(
+            tags(&html, "html ").all(|tag| attribute(tag, "lang") == Some("en")),
+            "{name} has no language"
+        );
+        let Some((_, main)) = html.split_once("<main>") else { continue };
+        let main = main.split_once("</main>").map_or(main, |(main, _)| main);
+        let mut level = 0;
+        // All pages at once, for printing, are one after the other.
+        for heading in tags(main, "h").filter_map(|tag| tag.strip_prefix('h')?.get(..1)?.parse::<u32>().ok())
+        {
+            assert!(
+                heading <= level + 1,
+                "{name}: a heading of level {heading} follows one of level {level}"
+            );
+            level = heading;
+        }
+    }
+    assert!(pictures > 10, "{pictures} pictures were found");
+}

@@ -208,6 +208,7 @@ impl Engine {
             return (submissions, Next::Stop);
         }
         let now = self.clock.now();
+        #[cfg(feature = "metrics")]
         self.listeners.next_turn();
         self.advance_shutdown(now);
         self.advance_leaving(now);

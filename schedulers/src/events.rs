@@ -97,11 +97,9 @@ impl Listeners {
     }
 
     /// What comes belongs to another turn of the engine.
+    #[cfg(feature = "metrics")]
     pub(crate) fn next_turn(&mut self) {
-        #[cfg(feature = "metrics")]
-        {
-            self.meters = crate::observe::Meters::default();
-        }
+        self.meters = crate::observe::Meters::default();
     }
 
     /// Makes the event only where somebody listens, or observes.
