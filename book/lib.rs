@@ -64,6 +64,7 @@ pages! {
     reference_cron: "reference/cron.md",
     reference_configuration: "reference/configuration.md",
     reference_events: "reference/events.md",
+    reference_errors: "reference/errors.md",
     reference_glossary: "reference/glossary.md",
     benchmarks_choosing: "benchmarks/choosing.md",
     benchmarks_scorecard: "benchmarks/scorecard.md",

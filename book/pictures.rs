@@ -22,6 +22,7 @@ const CHANGE: &str = "#d67c26";
 /// All pictures: file below `src/`, and what it holds.
 pub fn all() -> Vec<(&'static str, String)> {
     vec![
+        ("start/first-minute.svg", terminal(include_str!("src/start/first-minute.txt"))),
         (
             "triggers/gap.svg",
             berlin("2026-03-28T23:00:00Z", "Sunday, 29 March 2026 in Berlin: 02:00 to 03:00 does not exist"),
@@ -117,4 +118,34 @@ fn change_between(zone: Zone, start: DateTime<Utc>, end: DateTime<Utc>) -> Optio
     (1..=minutes).map(|minute| start + TimeDelta::minutes(minute)).find(|instant| {
         zone.local(*instant) - zone.local(*instant - TimeDelta::minutes(1)) != TimeDelta::minutes(1)
     })
+}
+
+/// A terminal in which each line appears at its second. What does not move shows all of them.
+fn terminal(recording: &str) -> String {
+    const LINE: usize = 18;
+    let lines: Vec<(&str, &str)> = recording.lines().filter_map(|line| line.split_once(' ')).collect();
+    let height = lines.len() * LINE + 44;
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 940 {height}\" width=\"940\" height=\"{height}\" \
+         font-family=\"ui-monospace, monospace\" font-size=\"13\" fill=\"#d7dae0\" xml:space=\"preserve\">\n\
+         <title>The first twenty seconds of the example: jobs that succeed, fail, are tried again, and are missed</title>\n\
+         <rect width=\"940\" height=\"{height}\" rx=\"8\" fill=\"#161923\"/>\n"
+    );
+    for (row, (second, text)) in lines.iter().enumerate() {
+        let colour = match text {
+            _ if text.contains("  failed  ") => "#f28b82",
+            _ if text.contains("  missed  ") => "#f0c060",
+            _ if text.contains("  succeeded  ") => "#8fd19e",
+            _ if text.starts_with('$') => "#8ab4f8",
+            _ => "#d7dae0",
+        };
+        let y = 34 + row * LINE;
+        let text = text.replace('&', "&amp;").replace('<', "&lt;");
+        let _ = writeln!(
+            svg,
+            "<text x=\"18\" y=\"{y}\" fill=\"{colour}\">{text}<set attributeName=\"opacity\" to=\"0\" begin=\"0s\" \
+             dur=\"{second}s\"/></text>"
+        );
+    }
+    svg + "</svg>\n"
 }
