@@ -8,11 +8,12 @@ use matins_core::{
 };
 
 use crate::SchedulerError;
-use crate::engine::{Engine, State, StoreSlot};
+use crate::engine::{Engine, State};
 use crate::new_job::{NewJob, Work};
 use crate::outcomes::PendingOutcome;
 use crate::plan::next_after;
 use crate::stats::Stats;
+use crate::store_slot::StoreSlot;
 use crate::tick::Tick;
 
 /// A job that was added, or was there.

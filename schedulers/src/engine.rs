@@ -3,21 +3,20 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ahash::{AHashMap as HashMap, AHashSet as HashSet};
+use ahash::AHashSet as HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    Clock, Completion, CompletionSink, Event, ExecutorName, Job, JobId, JobStore, MissedReason, Outcome,
-    Policy, Run, RunId, RunReport, RunRequest, SetAside, StoreError, StoreName, TaskName, TaskRegistry,
-    Transition,
+    Clock, Completion, Event, ExecutorName, Job, MissedReason, Outcome, Policy, Run, RunId, RunQuery,
+    RunReport, RunRequest, SetAside, StoreError, TaskRegistry, Transition,
 };
 
 use crate::events::Listeners;
-use crate::leaving::Leaving;
-use crate::live::{Live, Running};
+use crate::live::Running;
 use crate::observe::{queues, timed};
 use crate::outcomes::Waiters;
 use crate::retention::Retention;
 use crate::stats::Stats;
+use crate::store_slot::{Failing, StorePart, StoreSlot};
 use crate::tick::{MayStart, Tick};
 
 /// At most so many jobs of a store in one tick, so that neither memory nor delay grows with a backlog.
@@ -53,69 +52,6 @@ pub(crate) struct Engine {
     pub(crate) waits_until: Option<DateTime<Utc>>,
 }
 
-pub(crate) struct StoreSlot {
-    /// What reports and waiters know it by.
-    pub(crate) number: usize,
-    pub(crate) name: StoreName,
-    pub(crate) store: Box<dyn JobStore>,
-    sink: Arc<dyn CompletionSink>,
-    pub(crate) live: Live,
-    pub(crate) next_run: RunId,
-    /// Reports that are not committed yet.
-    pub(crate) reports: Vec<RunReport>,
-    pub(crate) unpruned: HashMap<JobId, u32>,
-    prune_by_age_at: DateTime<Utc>,
-    failing: Option<Failing>,
-    /// What the store holds as unfinished was compared with what goes on here: at the start, and after a failure, since a
-    /// commit may have been done and its answer lost.
-    pub(crate) is_known: bool,
-    /// The tasks of jobs that were added as closures.
-    pub(crate) closures: HashMap<JobId, TaskName>,
-    pub(crate) next_job_number: u64,
-    /// The jobs that are set aside, as the listeners have been told.
-    set_aside: Vec<SetAside>,
-    /// It is to be given back.
-    pub(crate) leaving: Option<Leaving>,
-}
-
-impl StoreSlot {
-    pub(crate) fn new(
-        number: usize,
-        name: StoreName,
-        mut store: Box<dyn JobStore>,
-        sink: Arc<dyn CompletionSink>,
-        now: DateTime<Utc>,
-    ) -> Result<Self, StoreError> {
-        Ok(Self {
-            next_run: store.next_run_id()?,
-            number,
-            name,
-            store,
-            sink,
-            live: Live::default(),
-            reports: Vec::new(),
-            unpruned: HashMap::new(),
-            prune_by_age_at: now,
-            failing: None,
-            is_known: false,
-            closures: HashMap::new(),
-            next_job_number: 1,
-            set_aside: Vec::new(),
-            leaving: None,
-        })
-    }
-
-    /// Whether it has failed and has not recovered yet.
-    pub(crate) fn is_failing(&self) -> bool {
-        self.failing.is_some()
-    }
-}
-
-struct Failing {
-    retry_at: DateTime<Utc>,
-    delay: TimeDelta,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     /// Not driven yet: jobs can be added.
@@ -147,9 +83,6 @@ pub(crate) enum Next {
     Again,
     Stop,
 }
-
-/// A store under its name, and where the runs of its jobs report.
-pub(crate) type StorePart = (StoreName, Box<dyn JobStore>, Arc<dyn CompletionSink>);
 
 /// What the engine is made of.
 pub(crate) struct Parts {
@@ -277,6 +210,9 @@ impl Engine {
             if slot.leaving.is_some() {
                 continue;
             }
+            if self.retention.age.is_some() && slot.has_rows {
+                earlier(Some(slot.prune_by_age_at));
+            }
             if may_start {
                 earlier(slot.live.retries.keys().next().map(|(turn, _)| *turn));
             }
@@ -342,14 +278,18 @@ impl Engine {
             timed(&slot.name, "commit", || store.commit(&tick.batch))?;
         }
 
-        let Tick { next_run, jobs, retries, begun_retries, starts, finished, missed, ended, .. } = tick;
+        let Tick { next_run, batch, jobs, retries, begun_retries, starts, finished, missed, ended, .. } =
+            tick;
         slot.next_run = next_run;
         slot.is_known = true;
         if !puts_all_off {
             slot.reports.retain(is_put_off);
         }
+        slot.has_rows |= !batch.is_empty();
         if prunes {
             slot.prune_by_age_at = now + PRUNE_BY_AGE_EVERY;
+            let one = RunQuery { limit: Some(1), ..RunQuery::default() };
+            slot.has_rows = !store.runs(&one).is_ok_and(|rows| rows.is_empty());
         }
         slot.live.replace(jobs);
         slot.live.begin_retries(&begun_retries);

@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use matins_core::{CancelToken, CompletionSink, Event, JobStore, Outcome, Shutdown, StoreName};
 
 use crate::SchedulerError;
-use crate::engine::{Engine, State, StoreSlot, not_run};
+use crate::engine::{Engine, State, not_run};
 use crate::stopping::{CANCEL_GRACE, after};
+use crate::store_slot::StoreSlot;
 
 /// A store that is given back once the runs of its jobs have ended.
 pub(crate) struct Leaving {
@@ -120,6 +121,7 @@ impl Engine {
         let index = self.store_index(name)?;
         let slot = &mut self.stores[index];
         slot.is_known = false;
+        slot.has_rows = true;
         for runs in slot.live.jobs.values_mut() {
             runs.missed = None;
             runs.last_one = false;

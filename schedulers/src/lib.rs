@@ -40,6 +40,7 @@ mod shared;
 mod simulation;
 mod stats;
 mod stopping;
+mod store_slot;
 mod tick;
 mod wakes;
 

@@ -25,7 +25,7 @@ use matins_core::StoreName;
 #[cfg(any(feature = "tracing", feature = "metrics"))]
 use matins_core::{Event, Run};
 
-use crate::engine::StoreSlot;
+use crate::store_slot::StoreSlot;
 
 /// Does `work` on a store, and measures how long that takes.
 #[cfg_attr(not(feature = "metrics"), allow(unused_variables))]

@@ -121,3 +121,22 @@ fn a_runtime_that_ends_loses_its_runs_and_they_are_reported() {
     assert_eq!(run.outcome, Some(Outcome::Failed));
     assert!(run.message.unwrap().contains("lost the run"));
 }
+
+#[test]
+fn runs_that_a_runtime_never_came_to_are_reported_when_it_ends() {
+    // Nobody drives it: what is spawned there waits.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (scheduler, clock, events) = scheduler(&runtime);
+    for number in 0..3 {
+        scheduler.add(at("2026-01-01T00:01:00Z").run(async || ()).id(format!("job-{number}"))).unwrap();
+    }
+    let started = scheduler.subscribe_to(|event| matches!(event, Event::RunStarted { .. }));
+    clock.set("2026-01-01T00:01:00Z".parse().unwrap());
+    for _ in 0..3 {
+        started.next_within(GENEROUS).expect("it is handed over");
+    }
+    drop(runtime);
+    for _ in 0..3 {
+        assert_eq!(next_finished(&events).outcome, Some(Outcome::Failed));
+    }
+}

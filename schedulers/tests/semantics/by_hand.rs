@@ -95,6 +95,23 @@ fn who_waits_for_a_job_hears_of_it_from_the_store_that_it_moves_to() {
     assert_eq!(seconds(next.wait_within(GENEROUS).unwrap().unwrap().scheduled()), 10);
 }
 
+/// On the system's clock: moving a virtual one wakes the driver by itself.
+#[test]
+fn a_job_that_is_due_before_all_others_wakes_the_driver() {
+    let mut scheduler = SchedulerBuilder::new()
+        .store("default", MemoryStore::new())
+        .executor("default", ThreadExecutor::new())
+        .background()
+        .unwrap();
+    scheduler.start().unwrap();
+    scheduler.add(every(1.hours()).run(|| ()).id("later")).unwrap();
+    let soon = scheduler.add(every(5.milliseconds()).run(|| ()).id("soon")).unwrap();
+    for _ in 0..3 {
+        assert!(soon.next_outcome().unwrap().wait_within(GENEROUS).unwrap().is_some());
+    }
+    scheduler.shutdown_and_wait(Shutdown::Now);
+}
+
 #[test]
 fn a_job_is_rescheduled_from_now_on() {
     let rig = Rig::new();

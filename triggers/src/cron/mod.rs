@@ -1,5 +1,6 @@
 //! Crontab expressions: fields as bit sets, read by `parse`, searched by `search`, written by `display`.
 
+mod days;
 mod describe;
 mod display;
 mod error;

@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
 
-use super::{CronExpression, DayRule, DaysOfMonth, DaysOfWeek, YEARS, YearRange};
+use super::{CronExpression, DayRule, DaysOfMonth, YEARS, YearRange};
 use crate::zone::{Span, Zone};
 
 /// The first second after `after` at which the clocks of `zone` match.
@@ -355,76 +355,6 @@ impl YearRange {
         let (first, last, step) = (i32::from(self.first), i32::from(self.last), i32::from(self.step));
         let steps = (from - first).max(0).div_euclid(step) + i32::from((from - first).max(0) % step != 0);
         Some(first + steps * step).filter(|year| *year <= last)
-    }
-}
-
-impl DaysOfMonth {
-    fn of_month(self, length: u32, first_weekday: u32) -> u32 {
-        let mut days = self.days & all_days(length);
-        if self.from_last | self.nearest_weekday != 0 || self.last_weekday {
-            days |= self.by_arithmetic(length, first_weekday);
-        }
-        if self.by_weekday.nth != 0 || self.by_weekday.last != 0 {
-            days |= self.by_weekday.by_arithmetic(length, first_weekday);
-        }
-        days
-    }
-
-    #[cold]
-    fn by_arithmetic(self, length: u32, first_weekday: u32) -> u32 {
-        let mut days = 0;
-        for back in bits(u64::from(self.from_last)).filter(|back| *back < length) {
-            days |= 1 << (length - back);
-        }
-        for day in bits(u64::from(self.nearest_weekday)).filter(|day| *day <= length) {
-            days |= 1 << nearest_weekday(day, length, first_weekday);
-        }
-        if self.last_weekday {
-            days |= 1 << nearest_weekday(length, length, first_weekday);
-        }
-        days
-    }
-}
-
-/// Monday to Friday nearest to `day`, without leaving the month.
-fn nearest_weekday(day: u32, length: u32, first_weekday: u32) -> u32 {
-    match (first_weekday + day - 1) % 7 {
-        6 if day == 1 => 3,
-        6 => day - 1,
-        0 if day == length => day - 2,
-        0 => day + 1,
-        _ => day,
-    }
-}
-
-impl DaysOfWeek {
-    fn of_month(self, length: u32, first_weekday: u32) -> u32 {
-        // The week, begun on the month's first day, and repeated.
-        let week = (u64::from(self.weekdays) >> first_weekday
-            | u64::from(self.weekdays) << (7 - first_weekday))
-            & 0x7f;
-        let mut days = ((week * (1 | 1 << 7 | 1 << 14 | 1 << 21 | 1 << 28)) << 1) as u32 & all_days(length);
-        if self.nth != 0 || self.last != 0 {
-            days |= self.by_arithmetic(length, first_weekday);
-        }
-        days
-    }
-
-    #[cold]
-    fn by_arithmetic(self, length: u32, first_weekday: u32) -> u32 {
-        let mut days = 0;
-        for bit in bits(self.nth) {
-            let (weekday, nth) = (bit / 5, bit % 5);
-            let day = 1 + (weekday + 7 - first_weekday) % 7 + 7 * nth;
-            if day <= length {
-                days |= 1 << day;
-            }
-        }
-        let last_weekday = (first_weekday + length - 1) % 7;
-        for weekday in bits(u64::from(self.last)) {
-            days |= 1 << (length - (last_weekday + 7 - weekday) % 7);
-        }
-        days
     }
 }
 

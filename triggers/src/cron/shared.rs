@@ -29,8 +29,8 @@ impl CronTrigger {
             return None;
         }
         let limit = other.limits.end.map(|end| end.naive_utc() + TimeDelta::nanoseconds(1));
-        let starts = [next, other_next].map(|span| span.map(|span| span.start));
-        let end = [starts[0], starts[1], limit].into_iter().flatten().min().unwrap_or(NaiveDateTime::MAX);
+        let changes = [next, other_next].into_iter().flatten().map(|span| span.start);
+        let end = changes.chain(limit).min().unwrap_or(NaiveDateTime::MAX);
         let differ = |year: &Year, month| {
             // Where the two calendars show the same dates, those that this trigger skips do not matter.
             let wanted = if shift == 0 {
