@@ -56,6 +56,19 @@ miri:
 book:
     cargo run -p matins-book
 
+# Looks at every page in headless Chromium, at two widths and in two themes (needs npm and Chromium).
+look *PICTURES:
+    cargo run -p matins-book
+    cd book/look && npm install --no-package-lock && node look.mjs {{PICTURES}}
+
+# Spelling (needs typos: cargo install typos-cli).
+spell:
+    typos
+
+# Each crate as it would be published, built from its package.
+package:
+    cargo package --workspace
+
 # kill -9 of stores that commit, 200 times each.
 store-crash:
     MATINS_CRASH_CYCLES=200 cargo test --release --test store_crash -- --nocapture

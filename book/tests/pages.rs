@@ -56,6 +56,27 @@ fn snippets_that_are_no_tests_are_pieces_of_programs() {
     assert!(pieces > 0);
 }
 
+/// A bar within a code span ends the cell, unless it is written `\\|`; the rest of the row is then lost.
+#[test]
+fn rows_of_tables_have_as_many_cells_as_their_heads() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut rows = 0;
+    for page in files_below(&source, "md") {
+        let text = fs::read_to_string(&page).unwrap();
+        let mut head = None;
+        for line in text.lines() {
+            if !line.starts_with('|') {
+                head = None;
+                continue;
+            }
+            let bars = line.matches('|').count() - line.matches("\\|").count();
+            assert_eq!(bars, *head.get_or_insert(bars), "{}: {line}", page.display());
+            rows += 1;
+        }
+    }
+    assert!(rows > 100, "{rows} rows were found");
+}
+
 #[test]
 fn the_pictures_are_what_the_triggers_draw() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

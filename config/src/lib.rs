@@ -1,5 +1,12 @@
 //! A scheduler from a configuration: stores by URL, executors by kind, defaults for jobs.
 //!
+//! | table | says |
+//! | --- | --- |
+//! | `stores` | name and URL of each job store |
+//! | `executors` | name, kind and limits of each executor |
+//! | `job_defaults` | the policy of jobs that say nothing |
+//! | `ledger` | how much of what has been is kept |
+//!
 //! ```
 //! use matins_config::SchedulerConfig;
 //!

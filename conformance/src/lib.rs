@@ -8,6 +8,17 @@
 //! | an executor | `executor_suite!`, and [`chaos`] |
 //! | what stands on executors | [`inline`]: one that does each run where it is handed over |
 //! | fire times that others computed | [`vectors`] |
+//!
+//! ```
+//! use chrono::{DateTime, TimeDelta, Utc};
+//! use matins_conformance::laws;
+//! use matins_triggers::IntervalTrigger;
+//! use std::sync::Arc;
+//!
+//! let start: DateTime<Utc> = "2026-11-01T00:00:00Z".parse().unwrap();
+//! let trigger = IntervalTrigger::new(start, TimeDelta::minutes(5)).unwrap();
+//! laws::all(&(Arc::new(trigger) as _), start, start + TimeDelta::hours(3));
+//! ```
 
 pub mod chaos;
 pub mod executor_suite;

@@ -5,6 +5,33 @@
 //! `AsyncScheduler::run` is a future to await. All are made by a [`SchedulerBuilder`], and all give out handles, which add,
 //! list, change and remove jobs from anywhere.
 //!
+//! | driver | who waits |
+//! | --- | --- |
+//! | [`BlockingScheduler`] | the thread that calls `run` |
+//! | [`BackgroundScheduler`] | a thread of its own |
+//! | `AsyncScheduler` | a thread of its own; what is awaited is a future that ends with it |
+//!
+//! ```
+//! use matins_core::Shutdown;
+//! use matins_executor_thread::ThreadExecutor;
+//! use matins_scheduler::{Schedule, SchedulerBuilder};
+//! use matins_store_memory::MemoryStore;
+//! use matins_triggers::cron;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut scheduler = SchedulerBuilder::new()
+//!     .store("default", MemoryStore::new())
+//!     .executor("default", ThreadExecutor::builder().build())
+//!     .background()?;
+//! scheduler.start()?;
+//! let job = scheduler.add(cron("@yearly").run(|| println!("happy new year")))?;
+//! let run = job.run_now()?.wait()?;
+//! println!("{:?}", run.outcome);
+//! scheduler.shutdown_and_wait(Shutdown::Wait);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # One commit per tick
 //! A tick reads the jobs that are due from each store, decides what becomes of each fire ([`Policy`]), and commits the
 //! decisions to the store in one batch *before* anything is handed to an executor. Runs that have ended since are in

@@ -3,6 +3,13 @@
 //! Jobs are kept by id, and beside that in the order of their next fire time, so that adding, moving on and finding
 //! what is due each cost a search in a tree, however many jobs there are.
 //!
+//! | to do | among *n* jobs |
+//! | --- | --- |
+//! | add, move on, pause, remove a job | log *n* |
+//! | find the next due job | log *n* |
+//! | find one by its id | constant |
+//! | keep the newest rows of a job's ledger | constant a row |
+//!
 //! ```
 //! use matins_core::{JobQuery, JobStore};
 //! use matins_store_memory::MemoryStore;

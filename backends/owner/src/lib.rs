@@ -4,6 +4,12 @@
 //! The owner holds an advisory lock (`flock`) on a file that holds its name. The system frees the lock however the owner
 //! ends, so that the next one needs no help.
 //!
+//! | what happens | what the next one gets |
+//! | --- | --- |
+//! | the owner is alive | an error with its process, host and since when |
+//! | it ended, was killed, or lost its power | the lock |
+//! | the store's file was moved or replaced under it | [`FileId`] tells the owner, so that it writes no more |
+//!
 //! ```
 //! use matins_store_owner::Owner;
 //!

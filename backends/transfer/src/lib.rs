@@ -3,6 +3,12 @@
 //! The first line is a head, `{"matins":"export","format":1}`; then comes each job (`{"job":{...}}`) and each row of the
 //! ledger (`{"run":{...}}`), in the form in which serde saves them. Times are UTC, ISO 8601.
 //!
+//! | line | holds |
+//! | --- | --- |
+//! | `{"matins":"export","format":1}` | the head |
+//! | `{"job":{...}}` | a job: its id, trigger, task, arguments, policy, next fire time |
+//! | `{"run":{...}}` | a row of the ledger |
+//!
 //! ```
 //! use matins_core::OnConflict;
 //! use matins_store_memory::MemoryStore;

@@ -3,6 +3,12 @@
 //! [`InFlight`] admits runs while there is room, has them done under their time limits, cancels them, and waits for their
 //! end. Where they run is the executor's.
 //!
+//! | step | what it does |
+//! | --- | --- |
+//! | [`admit`](InFlight::admit) | a place for a run, or why there is none |
+//! | [`execute`](InFlight::execute) | does it under its time limit, catches its panic, reports once |
+//! | [`shut_down`](InFlight::shut_down) | waits, cancels, or both; says what would not end |
+//!
 //! # Time limits
 //! A thread cannot be stopped from outside. When a run has taken as long as it may, its
 //! [`CancelToken`](matins_core::CancelToken) is set. If it returns within a grace, it has timed out and its thread is free

@@ -11,6 +11,14 @@
 //! Tasks are found by name, among those that the worker has registered: closures given to a job directly are in the
 //! scheduler's process alone, and fail here with a message that says so.
 //!
+//! | | |
+//! | --- | --- |
+//! | for tasks that | may crash, leak, hang, or need to be stopped |
+//! | at once | as many as workers |
+//! | waiting | in a queue with a limit |
+//! | a run over its time limit | is killed after a grace, with what it started |
+//! | a panic | or a crash of its process ends the run; another worker takes its place |
+//!
 //! ```no_run
 //! use matins_executor_process::{ProcessExecutor, serve_if_worker};
 //!

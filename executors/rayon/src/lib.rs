@@ -8,6 +8,14 @@
 //! which long work should look at; shutting down waits for it only as long as asked. A run that does not heed its time limit is
 //! reported as timed out after a grace, and left behind: it keeps a thread of the pool until it returns.
 //!
+//! | | |
+//! | --- | --- |
+//! | for tasks that | compute, alone or in parts |
+//! | at once | as many as processors |
+//! | waiting | in a queue with a limit |
+//! | a run over its time limit | is told by its token; left behind after a grace |
+//! | a panic | ends the run, not the thread |
+//!
 //! ```
 //! use matins_executor_rayon::RayonExecutor;
 //!

@@ -8,6 +8,14 @@
 //! long work should look at; shutting down waits for it only as long as asked. A run that does not heed its time limit is
 //! reported as timed out after a grace, and left behind: it keeps its thread, one of the limited number, until it returns.
 //!
+//! | | |
+//! | --- | --- |
+//! | for tasks that | block, on a disk, a server, a child process |
+//! | at once | as many as threads: 10, where nobody says otherwise |
+//! | waiting | in a queue with a limit |
+//! | a run over its time limit | is told by its token; left behind after a grace |
+//! | a panic | ends the run, not the thread |
+//!
 //! ```
 //! use matins_executor_thread::ThreadExecutor;
 //!

@@ -9,6 +9,14 @@
 //! The runtime stays its owner's. When it ends first, the runs that it drops are reported as lost. Time limits need the
 //! runtime's timer (`enable_time`, or `enable_all`).
 //!
+//! | | |
+//! | --- | --- |
+//! | for tasks that | await, or block (on the blocking pool) |
+//! | at once | 10,000, where nobody says otherwise |
+//! | waiting | in a queue with a limit |
+//! | a run over its time limit | is dropped where it awaits next |
+//! | a panic | ends the run |
+//!
 //! ```
 //! use matins_executor_tokio::TokioExecutor;
 //!

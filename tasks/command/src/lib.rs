@@ -6,6 +6,13 @@
 //! A run that is cancelled gets its whole process group a SIGTERM, and, if that does not end it within 5 seconds, a
 //! SIGKILL.
 //!
+//! | the program | the run |
+//! | --- | --- |
+//! | exits with 0 | succeeded; the end of what it printed is kept |
+//! | exits with another status, or by a signal | failed; the message says which, beside the end of what it printed |
+//! | cannot be started | failed; the message says why |
+//! | is over its time limit | timed out |
+//!
 //! ```
 //! use matins_core::TaskRegistry;
 //! use matins_task_command::{Command, CommandTask};
