@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins::prelude::*;
@@ -18,6 +19,8 @@ pub(crate) struct Definition {
     pub(crate) when: When,
     pub(crate) command: Command,
     pub(crate) policy: Policy,
+    /// How long a run is expected to take, for simulations; nothing else depends on it.
+    pub(crate) expected_duration: Option<Duration>,
     pub(crate) paused: bool,
     pub(crate) tags: BTreeSet<String>,
 }
@@ -90,16 +93,22 @@ impl Definition {
     pub(crate) fn job(&self, source: &str, now: DateTime<Utc>) -> Result<NewJob, String> {
         // Kept when it is over, so that the next start knows that it was done.
         let policy = Policy { on_exhausted: OnExhausted::Keep, ..self.policy.clone() };
+        let job = self.job_by_hand(now)?.policy(policy);
+        Ok(job
+            .metadata("source", source)
+            .metadata("definition", self.fingerprint())
+            .on_conflict(OnConflict::Replace))
+    }
+
+    /// The job, where somebody adds it at `now`.
+    pub(crate) fn job_by_hand(&self, now: DateTime<Utc>) -> Result<NewJob, String> {
         let mut job = self
             .when
             .trigger(now)?
             .task(COMMAND)
             .id(&self.id)
             .arguments(&self.command)
-            .policy(policy)
-            .metadata("source", source)
-            .metadata("definition", self.fingerprint())
-            .on_conflict(OnConflict::Replace);
+            .policy(self.policy.clone());
         for tag in &self.tags {
             job = job.tag(tag);
         }

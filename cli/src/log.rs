@@ -7,35 +7,58 @@ use anstyle::{AnsiColor, Style};
 use chrono::TimeDelta;
 use matins::prelude::*;
 use matins::triggers::Zone;
-use matins::{MissedReason, Run};
+use matins::{Clock, MissedReason, Run, SystemClock};
+use serde_json::json;
 
 use crate::show;
+use crate::told::Told;
 
 /// How many lines of a failed run's output are shown.
 const OUTPUT_LINES: usize = 5;
 
-/// Prints events as they come, until there are no more.
+/// Prints events for people as they come, until there are no more.
 pub(crate) fn print(events: impl Iterator<Item = Event>, zone: Zone) {
     let mut out = anstream::stdout().lock();
-    for event in events {
-        if let Some(text) = describe(&event, zone) {
+    for told in events.filter_map(Told::of) {
+        if let Some(text) = describe(&told, zone) {
             // Whoever read this may have gone; the jobs go on.
             let _ = writeln!(out, "{text}").and_then(|()| out.flush());
         }
     }
 }
 
-fn describe(event: &Event, zone: Zone) -> Option<String> {
-    match event {
-        Event::RunFinished { run, .. } => Some(finished(run, zone)),
-        Event::RunMissed { run, .. } => Some(missed(run, zone)),
-        Event::StoreFailed { store, error } => {
+/// Prints each event as a line of JSON.
+pub(crate) fn print_json(events: impl Iterator<Item = Event>) {
+    let mut out = std::io::stdout().lock();
+    for told in events.filter_map(Told::of) {
+        let _ = writeln!(out, "{}", json!(told.at(SystemClock.now()))).and_then(|()| out.flush());
+    }
+}
+
+/// A line for people, or a few; nothing for what they did themselves.
+pub(crate) fn describe(told: &Told, zone: Zone) -> Option<String> {
+    match told {
+        Told::RunFinished { run } => Some(finished(run, zone)),
+        Told::RunMissed { run } => Some(missed(run, zone)),
+        Told::StoreFailed { store, error } => {
             Some(format!("store {store} failed, and is tried again: {error}"))
         }
-        Event::JobSetAside { store, job } => Some(format!("store {store}: {job}; all others go on")),
-        Event::StoreRecovered { store } => Some(format!("store {store} works again")),
-        Event::Lost { count } => Some(format!("({count} lines left out: too many at once)")),
+        Told::JobSetAside { store, what } => Some(format!("store {store}: {what}; all others go on")),
+        Told::StoreRecovered { store } => Some(format!("store {store} works again")),
+        Told::Lost { count } => Some(format!("({count} lines left out: too many at once)")),
         _ => None,
+    }
+}
+
+/// How an outcome looks.
+pub(crate) fn style(outcome: Option<Outcome>) -> Style {
+    match outcome {
+        Some(Outcome::Succeeded) => AnsiColor::Green.on_default(),
+        Some(Outcome::Interrupted | Outcome::Cancelled | Outcome::Missed(_)) => {
+            AnsiColor::Yellow.on_default()
+        }
+        None => Style::new(),
+        Some(_) => AnsiColor::Red.on_default().bold(),
     }
 }
 
@@ -53,14 +76,8 @@ fn line(run: &Run, zone: Zone, style: Style, outcome: &str, rest: &str) -> Strin
 
 fn finished(run: &Run, zone: Zone) -> String {
     let outcome = run.outcome.unwrap_or(Outcome::Interrupted);
-    let (style, word) = match outcome {
-        Outcome::Succeeded => (AnsiColor::Green.on_default(), "succeeded"),
-        Outcome::Interrupted => (AnsiColor::Yellow.on_default(), "interrupted"),
-        Outcome::Cancelled => (AnsiColor::Yellow.on_default(), "cancelled"),
-        Outcome::TimedOut => (AnsiColor::Red.on_default().bold(), "timed out"),
-        Outcome::Missed(_) => (AnsiColor::Yellow.on_default(), "missed"),
-        _ => (AnsiColor::Red.on_default().bold(), "failed"),
-    };
+    let style = style(Some(outcome));
+    let word = if matches!(outcome, Outcome::Missed(_)) { "missed" } else { outcome.as_str() };
     let mut rest = format!("due {}", time(run.scheduled(), zone));
     if let Some(started) = run.started {
         let late = (started - run.scheduled()).max(TimeDelta::zero());

@@ -1,27 +1,54 @@
 //! The `matins` command: runs jobs from a configuration or a crontab, says when expressions fire, checks files and stores.
 
+mod actor;
+mod beside;
+mod carry;
+mod change;
 mod check;
 mod config;
+mod control;
 mod crontab;
+mod daemon;
 mod definition;
 mod diagnostic;
+mod edit;
+mod failure;
+mod history;
+mod hooks;
+mod jobs;
 mod log;
+mod manual;
+mod metrics_page;
 mod next;
 mod run;
+mod runs;
+mod safety;
+mod secrets;
+mod service;
 mod show;
+mod shown;
+mod sources;
 mod store;
 mod sync;
+mod told;
+mod why;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use failure::Failure;
+
 /// A job scheduler that remembers: runs commands on time, from a configuration or a crontab, and keeps a ledger of what
 /// became of each fire.
+///
+/// Exit status: 0 when it was done; 1 when it could not be done, or came out badly (no such job, a run that failed); 2 when
+/// the command line, a file or a store cannot be read, and nothing was changed; 3 when there is no daemon to ask.
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
-struct Arguments {
+#[command(name = "matins", version, max_term_width = 100)]
+pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Subcommands,
 }
@@ -30,35 +57,104 @@ struct Arguments {
 enum Subcommands {
     /// Runs the jobs of a configuration, a crontab, or the store alone, until it is told to stop.
     ///
-    /// Ctrl-C or SIGTERM stops it gracefully: nothing fires any more, and it ends when the running jobs have. A second
-    /// one cancels those at once.
+    /// Ctrl-C, SIGTERM or `matins stop` stops it gracefully: nothing fires any more, and it ends when the running jobs have. A
+    /// second signal cancels those at once. SIGHUP or `matins reload` reads the files again.
     Run(run::RunArguments),
+    /// Lists jobs and when they fire next.
+    Jobs(jobs::JobsArguments),
+    /// Shows a job.
+    Job(jobs::JobArguments),
+    /// Lists runs, the newest first.
+    Runs(runs::RunsArguments),
+    /// Shows a run with what it has printed; the same as `matins run ID`.
+    ShowRun(runs::ShowRunArguments),
+    /// Explains what happened, or will happen, to a job at a time.
+    Why(why::WhyArguments),
+    /// Adds a job: matins add hello --every 5m -- echo hello
+    Add(Box<change::AddArguments>),
+    /// Changes a job; what is not named stays as it is.
+    Edit(Box<change::EditArguments>),
+    /// Gives a job another time.
+    Reschedule(change::RescheduleArguments),
+    /// Removes jobs; their runs stay in the ledger.
+    Remove(change::OneJobArguments),
+    /// Pauses jobs: they do not fire until they are resumed.
+    Pause(change::OneJobArguments),
+    /// Resumes paused jobs.
+    Resume(change::OneJobArguments),
+    /// Starts a run of a job now, beside its schedule.
+    Now(change::NowArguments),
+    /// Shows how the daemon is; exit status 3 if there is none.
+    Status(daemon::StatusArguments),
+    /// Shows what happens, as it happens.
+    Watch(daemon::WatchArguments),
+    /// Has the daemon read its files again, and shows what changed.
+    Reload(daemon::ReloadArguments),
+    /// Stops the daemon, and waits until it has ended.
+    Stop(daemon::StopArguments),
+    /// Writes all jobs and runs as JSON Lines: a backup.
+    Export(carry::ExportArguments),
+    /// Takes in what `export` has written, all of it or nothing.
+    Import(carry::ImportArguments),
     /// Prints when a cron expression fires next.
     Next(next::NextArguments),
     /// Checks a configuration (FILE.toml) or a crontab, and prints what it understood.
     Check(check::CheckArguments),
     /// Looks into a store, and repairs one.
     Store(store::StoreArguments),
+    /// Prints completions for a shell.
+    Completions(manual::CompletionsArguments),
+    /// Writes man pages into a directory.
+    Man(manual::ManArguments),
 }
 
-/// What could not be read: the exit status of bad input, as of a bad command line.
-const BAD_INPUT: u8 = 2;
-
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
+    let result = match Arguments::parse_from(with_run_shown(std::env::args_os())).command {
         Subcommands::Run(arguments) => run::run(arguments),
-        Subcommands::Next(arguments) => next::next(&arguments),
-        Subcommands::Check(arguments) => check::check(&arguments),
-        Subcommands::Store(arguments) => store::store(&arguments),
+        Subcommands::Jobs(arguments) => jobs::jobs(arguments),
+        Subcommands::Job(arguments) => jobs::job(arguments),
+        Subcommands::Runs(arguments) => runs::runs(arguments),
+        Subcommands::ShowRun(arguments) => runs::show_run(arguments),
+        Subcommands::Why(arguments) => why::print(arguments),
+        Subcommands::Add(arguments) => change::add(*arguments),
+        Subcommands::Edit(arguments) => change::edit(*arguments),
+        Subcommands::Reschedule(arguments) => change::reschedule(arguments),
+        Subcommands::Remove(arguments) => change::remove(arguments),
+        Subcommands::Pause(arguments) => change::pause(arguments),
+        Subcommands::Resume(arguments) => change::resume(arguments),
+        Subcommands::Now(arguments) => change::now(arguments),
+        Subcommands::Status(arguments) => daemon::status(arguments),
+        Subcommands::Watch(arguments) => daemon::watch(&arguments),
+        Subcommands::Reload(arguments) => daemon::reload(&arguments),
+        Subcommands::Stop(arguments) => daemon::stop(&arguments),
+        Subcommands::Export(arguments) => carry::export(&arguments),
+        Subcommands::Import(arguments) => carry::import(&arguments),
+        Subcommands::Next(arguments) => next::next(&arguments).map_err(Failure::BadInput),
+        Subcommands::Check(arguments) => check::check(&arguments).map_err(Failure::BadInput),
+        Subcommands::Store(arguments) => store::store(arguments),
+        Subcommands::Completions(arguments) => manual::completions(&arguments),
+        Subcommands::Man(arguments) => manual::man(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
+        Err(failure) => {
             let style = anstyle::AnsiColor::Red.on_default().bold();
-            anstream::eprintln!("{style}error{style:#}: {message}");
-            ExitCode::from(BAD_INPUT)
+            anstream::eprintln!("{style}error{style:#}: {failure}");
+            failure.exit_code()
         }
     }
+}
+
+/// `matins run 812` shows a run: no configuration has such a name.
+fn with_run_shown(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut words: Vec<OsString> = words.collect();
+    if let [_, command, what, ..] = &mut words[..]
+        && command == "run"
+        && what.to_str().is_some_and(|what| what.parse::<u64>().is_ok())
+    {
+        *command = "show-run".into();
+    }
+    words
 }
 
 /// Reads a file, with an error that names it.

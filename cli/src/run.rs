@@ -1,30 +1,45 @@
 //! `matins run`: the daemon.
 
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use matins::config::{StoreUrl, StoreUrlError};
 use matins::prelude::*;
 use matins::triggers::Zone;
-use matins::{Clock, JobOrder, JobState, Retention, SystemClock};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use matins::{Clock, JobOrder, JobState, SystemClock};
+use serde_json::json;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
+use crate::control::client::{DEFAULT_STORE, OWNED};
+use crate::control::operator::{Operator, Reload};
+use crate::control::server::Server;
 use crate::definition::{COMMAND, Definition};
+use crate::failure::Failure;
+use crate::history::{Happening, History};
+use crate::hooks::{self, Hooks};
+use crate::sources::{Defined, Sources};
 use crate::store::give_to;
-use crate::{config, crontab, diagnostic, log, read, show, sync, system_zone};
-
-/// Where jobs are kept when nobody says.
-const DEFAULT_STORE: &str = "sqlite:matins.db";
+use crate::sync::{self, Changes};
+use crate::{actor, beside, log, metrics_page, safety, service, show};
 
 /// How many commands run at once.
-const WORKERS: usize = 64;
+pub(crate) const WORKERS: usize = 64;
+
+/// How long a store that somebody else has open is tried again: a command has it for a moment only.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// A configuration.
+    /// A configuration. (A number in its place shows that run of the ledger: `matins run 812`.)
     #[arg(value_name = "FILE.toml")]
     config: Option<PathBuf>,
     /// A user's crontab, as crontab(5) describes it.
@@ -32,89 +47,198 @@ pub(crate) struct RunArguments {
     crontab: Option<PathBuf>,
     /// Where jobs and their ledger are kept: `sqlite:PATH`, `file:DIRECTORY` or `memory` [default: the configuration's, else
     /// sqlite:matins.db]
-    #[arg(long, value_name = "STORE")]
+    #[arg(long, value_name = "STORE", env = "MATINS_STORE")]
     store: Option<String>,
     /// The time zone of jobs that name none, and of the times shown [default: the configuration's, else this machine's]
     #[arg(long, value_name = "ZONE")]
     tz: Option<Zone>,
+    /// The control socket [default: beside the store, as NAME-control; none for a store in memory]
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// Listens to no socket: other commands find the store in use.
+    #[arg(long, conflicts_with = "socket")]
+    no_socket: bool,
+    /// What is printed for each run: a line for people, or JSON.
+    #[arg(long, value_name = "FORM", default_value = "text")]
+    log: Form,
+    /// Shows what is counted to Prometheus, at http://ADDRESS/metrics; loopback only: 127.0.0.1:9090
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
 }
 
-/// Everything that files say, read before anything is opened.
-struct Plan {
-    sources: Vec<(PathBuf, Vec<Definition>)>,
-    store: String,
-    zone: Zone,
-    retention: Retention,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Text,
+    Json,
 }
 
-pub(crate) fn run(arguments: RunArguments) -> Result<(), String> {
-    let plan = plan(arguments)?;
+pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
+    let sources = Sources { config: arguments.config, crontab: arguments.crontab, zone: arguments.tz };
+    let defined = sources.read()?;
+    let store = arguments.store.or_else(|| defined.store.clone()).unwrap_or_else(|| DEFAULT_STORE.to_owned());
+    let url: StoreUrl = store.parse().map_err(|error: StoreUrlError| error.to_string())?;
+    safety::check_store(&url)?;
+    arguments.metrics.map_or(Ok(()), metrics_page::check)?;
+    listen_to_tracing(arguments.log)?;
     // From here on a signal stops it in order, also one that comes before the first job fires.
-    let signals =
-        Signals::new([SIGINT, SIGTERM]).map_err(|error| format!("cannot listen to signals: {error}"))?;
+    let signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
+        .map_err(|error| format!("cannot listen to signals: {error}"))?;
     let clock = SystemClock;
-    let builder = SchedulerBuilder::new()
-        .executor("default", ThreadExecutor::builder().workers(WORKERS).build())
-        .retention(plan.retention.clone());
-    let url: StoreUrl = plan.store.parse().map_err(|error: StoreUrlError| error.to_string())?;
-    let scheduler = give_to(builder, &url)?.blocking().map_err(|error| error.to_string())?;
+    let scheduler = patiently(|| {
+        let builder = SchedulerBuilder::new()
+            .executor("default", ThreadExecutor::builder().workers(WORKERS).build())
+            .retention(defined.retention.clone());
+        give_to(builder, &url)?.blocking().map_err(|error| error.to_string())
+    })?;
+    // What is counted from here on; the store is ours.
+    arguments.metrics.map_or(Ok(()), metrics_page::serve)?;
     scheduler.register(COMMAND, CommandTask::default()).map_err(|error| error.to_string())?;
+    let history = Arc::new(History::open(beside::history(&url).as_deref())?);
+    let hooks: Hooks = Arc::new(Mutex::new(defined.hooks.clone()));
 
-    let mut notes = Vec::new();
-    for (path, definitions) in &plan.sources {
-        let changes = sync::apply(&scheduler, &path.display().to_string(), definitions, clock.now())?;
-        notes.extend(changes.describe().map(|changes| format!("{}: {changes}", path.display())));
-    }
-    anstream::print!("{}", first_screen(&scheduler, &plan, &notes, clock.now())?);
+    let changes = bring_in_line(&scheduler, &history, &defined, Step::Start, clock.now())?;
+    hooks::listen(&scheduler, &hooks).map_err(|error| error.to_string())?;
+    let reload =
+        Reloader { handle: scheduler.handle(), history: history.clone(), sources, hooks, zone: defined.zone };
+    let reload = Arc::new(reload);
+    let by_request: Reload = {
+        let reload = reload.clone();
+        Box::new(move |dry_run| reload.reload(dry_run).map(|changes| json!(changes)))
+    };
+    let operator = Operator {
+        handle: scheduler.handle(),
+        history: history.clone(),
+        clock: Arc::new(clock),
+        zone: defined.zone,
+        store: url.clone(),
+        since: clock.now(),
+        reload: Some(by_request),
+    };
+    let socket = if arguments.no_socket { None } else { arguments.socket.or_else(|| beside::socket(&url)) };
+    let server = socket.map(|path| Server::listen(&path, Arc::new(operator))).transpose()?;
 
+    let started = Started { store: &store, zone: defined.zone, changes: &changes };
+    started.print(&scheduler, arguments.log, clock.now())?;
     let events = scheduler.subscribe();
-    let zone = plan.zone;
-    let printer = thread::spawn(move || log::print(events, zone));
-    stop_on_signals(signals, scheduler.handle());
+    let (form, zone) = (arguments.log, defined.zone);
+    let printer = thread::spawn(move || match form {
+        Form::Text => log::print(events, zone),
+        Form::Json => log::print_json(events),
+    });
+    history.note(clock.now(), Happening::Started, &actor::own());
+    act_on_signals(signals, scheduler.handle(), reload);
+    service::feed_watchdog(scheduler.handle());
+    service::ready("firing jobs");
     scheduler.run();
+    history.note(clock.now(), Happening::Stopped, &actor::own());
     // It ends with the events; a panic in it has been shown already.
     let _ = printer.join();
-    anstream::println!("stopped");
+    if form == Form::Text {
+        anstream::println!("stopped");
+    }
+    drop(server);
     Ok(())
 }
 
-fn plan(arguments: RunArguments) -> Result<Plan, String> {
-    let mut zone = arguments.tz;
-    let mut store = None;
-    let mut retention = Retention::default();
-    let mut sources = Vec::new();
-    if let Some(path) = arguments.config {
-        let text = read(&path)?;
-        let config = config::parse(&text, zone.unwrap_or_else(system_zone))
-            .map_err(|faults| diagnostic::report(&path, &faults))?;
-        zone = zone.or(config.zone);
-        store = config.store;
-        retention = config.retention;
-        sources.push((path, config.jobs));
+/// Opens a store that a command may just have open.
+fn patiently<T>(open: impl Fn() -> Result<T, String>) -> Result<T, String> {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match open() {
+            Err(message) if message.contains(OWNED) && Instant::now() < until => {
+                thread::sleep(Duration::from_millis(50));
+            }
+            result => return result,
+        }
     }
-    let zone = zone.unwrap_or_else(system_zone);
-    if let Some(path) = arguments.crontab {
-        let text = read(&path)?;
-        let jobs = crontab::parse(&text, zone).map_err(|faults| diagnostic::report(&path, &faults))?;
-        sources.push((path, jobs));
-    }
-    let mut ids: Vec<&str> =
-        sources.iter().flat_map(|(_, jobs)| jobs.iter().map(|job| job.id.as_str())).collect();
-    ids.sort_unstable();
-    if let Some(twice) =
-        ids.iter().zip(&ids[ids.len().min(1)..]).find_map(|(id, next)| (id == next).then_some(id))
-    {
-        return Err(format!("both files define a job {twice:?}; rename one of them; nothing was changed"));
-    }
-    let store = arguments.store.or(store).unwrap_or_else(|| DEFAULT_STORE.to_owned());
-    Ok(Plan { sources, store, zone, retention })
 }
 
-/// The first signal stops gracefully, the second cancels what runs.
-fn stop_on_signals(mut signals: Signals, scheduler: Handle) {
+/// What the libraries say of themselves, as far as `MATINS_LOG` wants it: `debug`, or `matins_scheduler=trace,warn`. It goes to
+/// standard error.
+fn listen_to_tracing(form: Form) -> Result<(), String> {
+    let Ok(levels) = std::env::var("MATINS_LOG") else { return Ok(()) };
+    let levels: Targets = levels.parse().map_err(|error| {
+        format!("MATINS_LOG is {levels:?}: {error}; write a level (error, warn, info, debug, trace), or target=level,...")
+    })?;
+    let layer =
+        tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    match form {
+        Form::Text => tracing_subscriber::registry().with(layer.with_filter(levels)).init(),
+        Form::Json => tracing_subscriber::registry().with(layer.json().with_filter(levels)).init(),
+    }
+    Ok(())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Start,
+    Reload,
+    DryRun,
+}
+
+/// All plans are made before the first is carried out.
+fn bring_in_line(
+    scheduler: &Handle,
+    history: &History,
+    defined: &Defined,
+    step: Step,
+    now: DateTime<Utc>,
+) -> Result<Vec<Changes>, String> {
+    let plan = |(path, jobs): &(PathBuf, Vec<Definition>)| {
+        sync::plan(scheduler, &path.display().to_string(), jobs, step == Step::Start, now)
+    };
+    let changes = defined.files.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
+    if step != Step::DryRun {
+        for ((_, jobs), changes) in defined.files.iter().zip(&changes) {
+            sync::apply(scheduler, history, jobs, changes, now)?;
+        }
+    }
+    Ok(changes)
+}
+
+/// Reads the files again.
+struct Reloader {
+    handle: Handle,
+    history: Arc<History>,
+    sources: Sources,
+    hooks: Hooks,
+    zone: Zone,
+}
+
+impl Reloader {
+    /// What is new in the files: jobs and hooks. Store, retention and the zone of what is shown stay as they were at the start.
+    fn reload(&self, dry_run: bool) -> Result<Vec<Changes>, String> {
+        let mut sources = self.sources.clone();
+        // Those that name no zone keep the one they had, though the machine's has changed meanwhile.
+        if sources.config.is_none() {
+            sources.zone = Some(self.zone);
+        }
+        let defined = sources.read()?;
+        let step = if dry_run { Step::DryRun } else { Step::Reload };
+        let changes = bring_in_line(&self.handle, &self.history, &defined, step, SystemClock.now())?;
+        if !dry_run {
+            *self.hooks.lock().unwrap_or_else(PoisonError::into_inner) = defined.hooks;
+        }
+        Ok(changes)
+    }
+}
+
+/// SIGHUP reads the files again. The first SIGINT or SIGTERM stops gracefully, the second cancels what runs.
+fn act_on_signals(mut signals: Signals, scheduler: Handle, reload: Arc<Reloader>) {
     thread::spawn(move || {
         let mut how = Shutdown::Wait;
-        for _ in signals.forever() {
+        for signal in signals.forever() {
+            if signal == SIGHUP {
+                service::reloading();
+                match reload.reload(false) {
+                    Ok(changes) => {
+                        changes.iter().for_each(|changes| anstream::eprintln!("{}", changes.describe()))
+                    }
+                    Err(error) => anstream::eprintln!("nothing was changed: {error}"),
+                }
+                service::ready("firing jobs");
+                continue;
+            }
             anstream::eprintln!(
                 "{}",
                 match how {
@@ -122,41 +246,63 @@ fn stop_on_signals(mut signals: Signals, scheduler: Handle) {
                     _ => "stopping at once",
                 }
             );
+            service::stopping();
             scheduler.shutdown(how);
             how = Shutdown::Now;
         }
     });
 }
 
-fn first_screen(
-    scheduler: &Handle,
-    plan: &Plan,
-    notes: &[String],
-    now: DateTime<Utc>,
-) -> Result<String, String> {
-    let query = JobQuery { order: JobOrder::NextFire, ..JobQuery::default() };
-    let jobs = scheduler.list(&query).map_err(|error| error.to_string())?;
-    let bold = anstyle::Style::new().bold();
-    let count = if jobs.len() == 1 { "1 job".to_owned() } else { format!("{} jobs", jobs.len()) };
-    let mut screen = format!(
-        "{bold}matins {}{bold:#}: {count} in {}, times of {}\n",
-        env!("CARGO_PKG_VERSION"),
-        plan.store,
-        plan.zone
-    );
-    for note in notes {
-        screen += &format!("{note}\n");
+/// What is said at the start.
+struct Started<'a> {
+    store: &'a str,
+    zone: Zone,
+    changes: &'a [Changes],
+}
+
+impl Started<'_> {
+    fn print(&self, scheduler: &Handle, form: Form, now: DateTime<Utc>) -> Result<(), String> {
+        match form {
+            Form::Text => anstream::print!("{}", self.first_screen(scheduler, now)?),
+            Form::Json => anstream::println!(
+                "{}",
+                json!({
+                    "at": now,
+                    "event": "started",
+                    "version": env!("CARGO_PKG_VERSION"),
+                    "store": self.store,
+                    "changes": self.changes,
+                })
+            ),
+        }
+        Ok(())
     }
-    let mut rows = vec![["JOB", "NEXT FIRE", "", "TRIGGER"].map(str::to_owned).to_vec()];
-    rows.extend(jobs.iter().map(|(_, job)| {
-        let (next, relative) = match job.next_fire {
-            Some(next) => (show::local(next, plan.zone), show::relative(next, now)),
-            None if job.state == JobState::Paused => ("paused".to_owned(), String::new()),
-            None => ("done".to_owned(), String::new()),
-        };
-        vec![job.id.to_string(), next, relative, job.trigger.describe()]
-    }));
-    screen += &show::table(&rows);
-    screen += "Ctrl-C stops when the running jobs have ended; twice stops at once.\n\n";
-    Ok(screen)
+
+    fn first_screen(&self, scheduler: &Handle, now: DateTime<Utc>) -> Result<String, String> {
+        let query = JobQuery { order: JobOrder::NextFire, ..JobQuery::default() };
+        let jobs = scheduler.list(&query).map_err(|error| error.to_string())?;
+        let bold = anstyle::Style::new().bold();
+        let count = if jobs.len() == 1 { "1 job".to_owned() } else { format!("{} jobs", jobs.len()) };
+        let mut screen = format!(
+            "{bold}matins {}{bold:#}: {count} in {}, times of {}\n",
+            env!("CARGO_PKG_VERSION"),
+            self.store,
+            self.zone
+        );
+        for changes in self.changes {
+            screen += &format!("{}\n", changes.describe());
+        }
+        let mut rows = vec![["JOB", "NEXT FIRE", "", "TRIGGER"].map(str::to_owned).to_vec()];
+        rows.extend(jobs.iter().map(|(_, job)| {
+            let (next, relative) = match job.next_fire {
+                Some(next) => (show::local(next, self.zone), show::relative(next, now)),
+                None if job.state == JobState::Paused => ("paused".to_owned(), String::new()),
+                None => ("done".to_owned(), String::new()),
+            };
+            vec![job.id.to_string(), next, relative, job.trigger.describe()]
+        }));
+        screen += &show::table(&rows);
+        screen += "Ctrl-C stops when the running jobs have ended; twice stops at once.\n\n";
+        Ok(screen)
+    }
 }

@@ -1,12 +1,22 @@
 //! `matins store`: looks into a store, and repairs one.
 
-use std::path::Path;
+use std::io::IsTerminal;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use indicatif::{HumanBytes, ProgressBar};
 use matins::config::{ConfigError, StoreUrl};
 use matins::file::{DamagedLine, Examination, examine, repair};
 use matins::prelude::*;
 use matins::{JobStore, SchedulerBuilder};
+
+use crate::control::StoreInfo;
+use crate::control::client::Target;
+use crate::control::protocol::Request;
+use crate::failure::Failure;
+use crate::show;
+use crate::shown::{self, Times};
 
 /// Opens the store and gives it to a scheduler under the name `default`.
 pub(crate) fn give_to(builder: SchedulerBuilder, url: &StoreUrl) -> Result<SchedulerBuilder, String> {
@@ -39,12 +49,33 @@ pub(crate) struct StoreArguments {
     command: StoreCommand,
 }
 
+/// Where in a SQLite file the number of the format is that its program has given it, 4 bytes, the highest first:
+/// <https://www.sqlite.org/fileformat.html#user_version_number>.
+const FORMAT_AT: u64 = 60;
+
 #[derive(Debug, Subcommand)]
 enum StoreCommand {
     /// Looks through a store that no scheduler has open, and changes nothing.
     Check {
         /// `sqlite:PATH` or `file:DIRECTORY`
         store: StoreUrl,
+    },
+    /// Brings a store from an earlier version up to date, and keeps a copy of what it was, as NAME.format-N.
+    ///
+    /// The daemon does so too when it starts, without the copy.
+    Migrate {
+        /// `sqlite:PATH` or `file:DIRECTORY`
+        store: StoreUrl,
+    },
+    /// Counts what a store holds, and names its files; the daemon is asked if one runs.
+    Info {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        times: Times,
+        #[command(flatten)]
+        target: Target,
     },
     /// Shows what a repair of a file store would drop; with --apply, repairs it.
     ///
@@ -58,14 +89,80 @@ enum StoreCommand {
     },
 }
 
-pub(crate) fn store(arguments: &StoreArguments) -> Result<(), String> {
+pub(crate) fn store(arguments: StoreArguments) -> Result<(), Failure> {
     match &arguments.command {
-        StoreCommand::Check { store } => check(store),
-        StoreCommand::Repair { store: StoreUrl::File(directory), apply } => mend(directory, *apply),
-        StoreCommand::Repair { .. } => Err("only a file store can be repaired; for SQLite's, see what \
-             `sqlite3 FILE .recover` saves"
-            .to_owned()),
+        StoreCommand::Check { store } => {
+            let bar = ProgressBar::new_spinner();
+            bar.set_message(format!("reading {store}"));
+            if std::io::stderr().is_terminal() {
+                bar.enable_steady_tick(std::time::Duration::from_millis(100));
+            }
+            let checked = check(store);
+            bar.finish_and_clear();
+            checked?;
+            Ok(())
+        }
+        StoreCommand::Migrate { store } => Ok(migrate(store)?),
+        StoreCommand::Info { json, times, target } => info(*json, times, target),
+        StoreCommand::Repair { store: StoreUrl::File(directory), apply } => Ok(mend(directory, *apply)?),
+        StoreCommand::Repair { .. } => Err(Failure::BadInput(
+            "only a file store can be repaired; for SQLite's, see what `sqlite3 FILE .recover` saves"
+                .to_owned(),
+        )),
     }
+}
+
+fn migrate(store: &StoreUrl) -> Result<(), String> {
+    let StoreUrl::Sqlite(path) = store else {
+        // There is one format so far, and opening says so if there is another.
+        drop(give_to(SchedulerBuilder::new(), store)?);
+        anstream::println!("{store} is up to date");
+        return Ok(());
+    };
+    let failed = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
+    let before = sqlite_format(path).map_err(failed)?;
+    let copy = PathBuf::from(format!("{}.format-{before}", path.display()));
+    std::fs::copy(path, &copy).map_err(failed)?;
+    drop(open_sqlite(path).inspect_err(|_| drop(std::fs::remove_file(&copy)))?);
+    let after = sqlite_format(path).map_err(failed)?;
+    if before == after {
+        std::fs::remove_file(&copy).map_err(failed)?;
+        anstream::println!("{store} is up to date, of format {after}");
+    } else {
+        anstream::println!(
+            "{store}: from format {before} to {after}; as it was, it is in {}",
+            copy.display()
+        );
+    }
+    Ok(())
+}
+
+fn sqlite_format(path: &Path) -> std::io::Result<u32> {
+    let mut number = [0; 4];
+    std::fs::File::open(path)?.read_exact_at(&mut number, FORMAT_AT)?;
+    Ok(u32::from_be_bytes(number))
+}
+
+fn info(json: bool, times: &Times, target: &Target) -> Result<(), Failure> {
+    let value = target.client()?.ask(Request::Info)?;
+    if json {
+        shown::json(&value);
+        return Ok(());
+    }
+    let info: StoreInfo = shown::read(value)?;
+    let bold = anstyle::Style::new().bold();
+    anstream::println!("{bold}{}{bold:#}", info.store);
+    let line = |what: &str, text: String| anstream::println!("  {what:<12} {text}");
+    line("jobs", format!("{}, {} of them paused", info.jobs, info.paused));
+    let since = info.oldest_run.map(|oldest| format!(", since {}", show::local(oldest, times.zone())));
+    line("runs", format!("{}{}", info.runs, since.unwrap_or_default()));
+    for (file, length) in info.files {
+        line("file", format!("{file}, {}", HumanBytes(length)));
+    }
+    for job in info.set_aside {
+        warn(&job);
+    }
+    Ok(())
 }
 
 fn check(store: &StoreUrl) -> Result<(), String> {

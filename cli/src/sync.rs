@@ -4,25 +4,33 @@
 use chrono::{DateTime, Utc};
 use matins::prelude::*;
 use matins::{Job, Value};
+use serde::{Deserialize, Serialize};
 
 use crate::definition::{Definition, When};
+use crate::history::{Happening, History};
 
-/// What was done, by job id.
-#[derive(Debug, Default)]
+/// What is to be done for a file, or was done, by job id.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Changes {
+    /// The file.
+    pub(crate) source: String,
     pub(crate) added: Vec<String>,
     pub(crate) changed: Vec<String>,
     pub(crate) removed: Vec<String>,
-    pub(crate) kept: usize,
+    /// Once more, as at each start.
+    started: Vec<String>,
+    pub(crate) untouched: usize,
     /// Defined, but their time had passed before they were first met.
     pub(crate) too_late: Vec<String>,
 }
 
-/// Applies the definitions of the file `source`.
-pub(crate) fn apply(
+/// What is to be done for the definitions of the file `source`; jobs from elsewhere are left alone. At the start, and not
+/// when the files are read again, what fires once at each start is to fire.
+pub(crate) fn plan(
     scheduler: &Handle,
     source: &str,
     definitions: &[Definition],
+    is_start: bool,
     now: DateTime<Utc>,
 ) -> Result<Changes, String> {
     let existing: Vec<Job> = scheduler
@@ -42,52 +50,79 @@ pub(crate) fn apply(
         ));
     }
 
-    let mut changes = Changes::default();
+    let mut changes = Changes { source: source.to_owned(), ..Changes::default() };
     for definition in definitions {
-        let old = existing.iter().find(|job| job.id == *definition.id.as_str());
+        let id = definition.id.clone();
+        let old = existing.iter().find(|job| job.id == *id.as_str());
         let unchanged =
             old.is_some_and(|job| job.metadata.get("definition") == Some(&definition.fingerprint()));
-        if unchanged && !matches!(definition.when, When::Start) {
-            changes.kept += 1;
-            continue;
-        }
-        if let When::At(date) = &definition.when
-            && date.instant() <= now
-        {
-            changes.too_late.push(definition.id.clone());
-            continue;
-        }
-        scheduler.add(definition.job(source, now)?).map_err(|error| error.to_string())?;
-        match old {
-            None => changes.added.push(definition.id.clone()),
-            Some(_) if unchanged => changes.kept += 1,
-            Some(_) => changes.changed.push(definition.id.clone()),
+        match &definition.when {
+            When::Start if unchanged && is_start => changes.started.push(id),
+            _ if unchanged => changes.untouched += 1,
+            When::At(date) if date.instant() <= now => changes.too_late.push(id),
+            _ if old.is_none() => changes.added.push(id),
+            _ => changes.changed.push(id),
         }
     }
-    for job in existing.iter().filter(comes_from) {
-        if !definitions.iter().any(|definition| job.id == *definition.id.as_str()) {
-            scheduler.remove(&job.id).map_err(|error| error.to_string())?;
-            changes.removed.push(job.id.to_string());
-        }
-    }
+    let gone = existing
+        .iter()
+        .filter(comes_from)
+        .filter(|job| !definitions.iter().any(|definition| job.id == *definition.id.as_str()));
+    changes.removed = gone.map(|job| job.id.to_string()).collect();
     Ok(changes)
 }
 
+/// Does it.
+pub(crate) fn apply(
+    scheduler: &Handle,
+    history: &History,
+    definitions: &[Definition],
+    changes: &Changes,
+    now: DateTime<Utc>,
+) -> Result<(), String> {
+    let source = &changes.source;
+    let note = |what| history.note(now, what, source);
+    for definition in definitions {
+        let id = &definition.id;
+        let added = changes.added.contains(id);
+        let changed = changes.changed.contains(id);
+        if !(added || changed || changes.started.contains(id)) {
+            continue;
+        }
+        scheduler.add(definition.job(source, now)?).map_err(|error| error.to_string())?;
+        if added {
+            note(Happening::Added { job: id.clone() });
+        } else if changed {
+            note(Happening::Edited { job: id.clone() });
+        }
+        if definition.paused {
+            note(Happening::Paused { job: id.clone() });
+        }
+    }
+    for id in &changes.removed {
+        scheduler.remove(id).map_err(|error| error.to_string())?;
+        note(Happening::Removed { job: id.clone() });
+    }
+    Ok(())
+}
+
 impl Changes {
-    /// A line for people; `None` where all is as it was.
-    pub(crate) fn describe(&self) -> Option<String> {
+    /// A line for people.
+    pub(crate) fn describe(&self) -> String {
         let some =
             |what: &str, ids: &[String]| (!ids.is_empty()).then(|| format!("{what} {}", ids.join(", ")));
+        let as_before = self.untouched + self.started.len();
         let parts: Vec<String> = [
             some("added", &self.added),
             some("changed", &self.changed),
             some("removed", &self.removed),
             some("left out, its time had passed:", &self.too_late),
-            (self.kept > 0).then(|| format!("{} as before", self.kept)),
+            (as_before > 0).then(|| format!("{as_before} as before")),
         ]
         .into_iter()
         .flatten()
         .collect();
-        (!parts.is_empty()).then(|| parts.join("; "))
+        let parts = if parts.is_empty() { "no jobs".to_owned() } else { parts.join("; ") };
+        format!("{}: {parts}", self.source)
     }
 }

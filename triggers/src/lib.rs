@@ -45,7 +45,9 @@ mod sentence;
 mod window;
 mod zone;
 
-pub use crate::cron::{CronError, CronExpression, CronFields, CronTrigger, CronTriggerError, Fires};
+pub use crate::cron::{
+    CronError, CronExpression, CronFields, CronTrigger, CronTriggerError, ExcludedBy, Fires,
+};
 pub use calendar::{CalendarBuilder, CalendarError, CalendarTrigger};
 pub use combine::{
     AllTrigger, AnyTrigger, CombineError, ExceptDatesTrigger, ExceptTrigger, LEAP_LIMIT, SHARED_LIMIT,
@@ -57,4 +59,4 @@ pub use interval::{IntervalError, IntervalTrigger};
 pub use jitter::{JitterError, JitterTrigger};
 pub use sentence::{At, Combine, Combined, Cron, Every, TimeUnits, at, cron, every};
 pub use window::{EndsBeforeStart, WindowTrigger};
-pub use zone::{UnknownZone, Zone};
+pub use zone::{LocalTime, UnknownZone, Zone};

@@ -20,6 +20,29 @@ pub struct Zone {
     table: &'static Table,
 }
 
+/// What a local time comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LocalTime {
+    /// The clocks show it once.
+    Once(DateTime<Utc>),
+    /// They skip it: they go from `from` to `to`, both local, at the instant `at`.
+    Skipped {
+        /// The instant at which they jump.
+        at: DateTime<Utc>,
+        /// What they would show then.
+        from: NaiveDateTime,
+        /// What they show instead.
+        to: NaiveDateTime,
+    },
+    /// They show it twice.
+    Twice {
+        /// The first time.
+        first: DateTime<Utc>,
+        /// The second time.
+        second: DateTime<Utc>,
+    },
+}
+
 /// A stretch of time with one offset; it ends where the next begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
@@ -132,6 +155,33 @@ impl Zone {
         let utc = self.resolve(local);
         // At the ends of time there is nothing to add an offset to.
         (utc != NaiveDateTime::MIN && utc != NaiveDateTime::MAX).then(|| utc.and_utc())
+    }
+
+    /// What a local time comes to here. `None` only beyond the years that chrono can hold.
+    ///
+    /// ```
+    /// use matins_triggers::{LocalTime, Zone};
+    ///
+    /// let berlin = Zone::named("Europe/Berlin").unwrap();
+    /// let night = "2026-03-29T02:30:00".parse().unwrap();
+    /// let Some(LocalTime::Skipped { from, to, .. }) = berlin.local_time(night) else { panic!("the clocks skip it") };
+    /// assert_eq!((from.to_string(), to.to_string()), ("2026-03-29 02:00:00".to_owned(), "2026-03-29 03:00:00".to_owned()));
+    /// ```
+    pub fn local_time(self, local: NaiveDateTime) -> Option<LocalTime> {
+        let first = self.instant_of(local)?;
+        let index = self.span_at(first.naive_utc());
+        let span = &self.spans()[index];
+        if span.local(first.naive_utc()) != local {
+            return Some(LocalTime::Skipped { at: first, from: span.shown_before, to: span.local_start });
+        }
+        // What is shown once more is shown by the next span, after it has set the clocks back.
+        let again = self.spans().get(index + 1).map(|next| (next.start, next.utc(local)));
+        Some(match again {
+            Some((start, second)) if second >= start && self.local(second.and_utc()) == local => {
+                LocalTime::Twice { first, second: second.and_utc() }
+            }
+            _ => LocalTime::Once(first),
+        })
     }
 
     /// The spans, in order; never empty.
@@ -308,11 +358,23 @@ mod tests {
                 assert_eq!(zone.spans()[zone.span_at(utc)].offset, offset, "{tz} {utc}");
                 let local = utc;
                 let resolved = zone.resolve(local);
+                let comes_to = zone.local_time(local).unwrap();
                 match tz.from_local_datetime(&local) {
-                    LocalResult::Single(one) | LocalResult::Ambiguous(one, _) => {
+                    LocalResult::Single(one) => {
                         assert_eq!(resolved, one.naive_utc(), "{tz} {local}");
+                        assert_eq!(comes_to, LocalTime::Once(one.to_utc()), "{tz} {local}");
+                    }
+                    LocalResult::Ambiguous(one, two) => {
+                        assert_eq!(resolved, one.naive_utc(), "{tz} {local}");
+                        let twice = LocalTime::Twice { first: one.to_utc(), second: two.to_utc() };
+                        assert_eq!(comes_to, twice, "{tz} {local}");
                     }
                     LocalResult::None => {
+                        let LocalTime::Skipped { at, from, to } = comes_to else {
+                            panic!("{tz} {local}: {comes_to:?}")
+                        };
+                        assert_eq!(at.naive_utc(), resolved, "{tz} {local}");
+                        assert!(from <= local && local < to, "{tz} {local}");
                         assert!(zone.spans().iter().any(|span| span.start == resolved), "{tz} {local}");
                     }
                 }

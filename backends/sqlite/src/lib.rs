@@ -26,6 +26,8 @@ mod rows;
 mod schema;
 mod write;
 
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -155,6 +157,9 @@ fn owner_file(path: &Path) -> PathBuf {
 
 fn connect(path: &Path, durability: Durability) -> Result<Connection, StoreError> {
     let failed = |source: rusqlite::Error| schema::open_error(path, source);
+    // Private to its owner from the first moment; SQLite gives the files beside it the same permissions. What keeps the file
+    // from being made, SQLite finds out too, and says.
+    let _ = File::options().write(true).create_new(true).mode(0o600).open(path);
     let mut connection = Connection::open(path).map_err(failed)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(64);

@@ -53,6 +53,16 @@ pub struct Command {
     /// What it reads from its standard input; nothing by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stdin: Option<String>,
+    /// The permissions that files made by it do not get, such as `0o077`: umask(2). The scheduler's own by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub umask: Option<u32>,
+    /// How far it stands back behind others for a processor, from -20 to 19, added to the scheduler's own: nice(1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nice: Option<i8>,
+    /// The user that it runs as, by name, with that user's main group and no other, in the user's home directory and with
+    /// `HOME`, `USER` and `LOGNAME` of that user where nothing else is said. Only a scheduler that runs as root can do that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
 }
 
 /// Which environment variables of the scheduler's process a command has.
@@ -77,6 +87,9 @@ impl Command {
             inherit: Inherit::default(),
             directory: None,
             stdin: None,
+            umask: None,
+            nice: None,
+            user: None,
         }
     }
 
@@ -109,7 +122,37 @@ impl Command {
         self
     }
 
+    /// With nothing in its environment but what is said here.
+    pub fn clear_environment(mut self) -> Self {
+        self.inherit = Inherit::Nothing;
+        self
+    }
+
+    /// With this umask, such as `0o077`.
+    pub fn umask(mut self, umask: u32) -> Self {
+        self.umask = Some(umask);
+        self
+    }
+
+    /// So far behind others for a processor: -20 to 19.
+    pub fn nice(mut self, nice: i8) -> Self {
+        self.nice = Some(nice);
+        self
+    }
+
+    /// As this user.
+    pub fn user(mut self, name: impl Into<String>) -> Self {
+        self.user = Some(name.into());
+        self
+    }
+
     fn check(&self) -> Result<(), String> {
+        if let Some(umask) = self.umask.filter(|umask| *umask > 0o777) {
+            return Err(format!("{umask:#o} is no umask; write one from 0 to 0o777"));
+        }
+        if let Some(nice) = self.nice.filter(|nice| !(-20..=19).contains(nice)) {
+            return Err(format!("{nice} is no nice level; write one from -20 to 19"));
+        }
         let has_zero = |text: &str| text.contains('\0');
         if self.program.is_empty() {
             return Err("the program is empty; name one".to_owned());

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use matins_core::{Tail, TaskContext, TaskError, TaskOutput, TaskResult};
+use nix::unistd::{User, geteuid};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use crate::{Command, Inherit};
@@ -59,10 +60,12 @@ pub(crate) fn run(command: &Command, context: &TaskContext, tail: usize) -> Task
 fn start(command: &Command) -> io::Result<(PipeReader, Child)> {
     // One pipe for both streams, so that their lines keep their order.
     let (reader, writer) = io::pipe()?;
-    let mut process = std::process::Command::new(&command.program);
-    process.args(&command.arguments);
+    let mut process = program(command);
     if command.inherit == Inherit::Nothing {
         process.env_clear();
+    }
+    if let Some(name) = &command.user {
+        run_as(&mut process, name)?;
     }
     process.envs(&command.environment);
     if let Some(directory) = &command.directory {
@@ -72,6 +75,44 @@ fn start(command: &Command) -> io::Result<(PipeReader, Child)> {
     process.stdout(writer.try_clone()?).stderr(writer).process_group(0);
     let child = process.spawn()?;
     Ok((reader, child))
+}
+
+/// The program with its arguments. Umask and nice level belong to a process and not to a thread, so that they are set on the
+/// way into the program, by a shell that reads nothing but its parameters.
+fn program(command: &Command) -> std::process::Command {
+    const ON_THE_WAY: &str = r#"umask=$1 nice=$2; shift 2
+if [ -n "$umask" ]; then umask "$umask" || exit 126; fi
+if [ -n "$nice" ]; then exec nice -n "$nice" "$@"; fi
+exec "$@""#;
+    let mut process = if command.umask.is_none() && command.nice.is_none() {
+        std::process::Command::new(&command.program)
+    } else {
+        let mut shell = std::process::Command::new("/bin/sh");
+        let umask = command.umask.map(|umask| format!("{umask:04o}")).unwrap_or_default();
+        let nice = command.nice.map(|nice| nice.to_string()).unwrap_or_default();
+        shell.args(["-c", ON_THE_WAY, "sh", &umask, &nice, &command.program]);
+        shell
+    };
+    process.args(&command.arguments);
+    process
+}
+
+/// As another user: its main group, its home, its names. The system's supplementary groups are left behind.
+fn run_as(process: &mut std::process::Command, name: &str) -> io::Result<()> {
+    let user = User::from_name(name)?.ok_or_else(|| {
+        io::Error::other(format!("there is no user {name:?} on this machine; mend the job's user"))
+    })?;
+    let own = geteuid();
+    if user.uid != own {
+        if !own.is_root() {
+            return Err(io::Error::other(format!(
+                "only a scheduler that runs as root can run it as {name:?}; start it as root, or leave the user out"
+            )));
+        }
+        process.uid(user.uid.as_raw()).gid(user.gid.as_raw());
+    }
+    process.env("HOME", &user.dir).env("USER", name).env("LOGNAME", name).current_dir(&user.dir);
+    Ok(())
 }
 
 /// Reads the output on a thread of its own; the receiver is told (by being cut off) when it ends.

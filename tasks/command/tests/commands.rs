@@ -98,3 +98,42 @@ fn cancelling_ends_the_command_and_its_children() {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn umask_nice_level_and_environment_are_as_asked_and_arguments_still_read_by_nobody() {
+    let command =
+        Command::new("sh").arguments(["-c", "umask; nice; echo \"$0\"; env | wc -l", "$HOME; exit 1"]);
+    let output = run(&command.clone().umask(0o027).nice(5)).unwrap().output.unwrap();
+    let lines: Vec<&str> = output.lines().collect();
+    assert_eq!(lines[0], "0027");
+    let own: i32 = run(&Command::new("nice")).unwrap().output.unwrap().trim().parse().unwrap();
+    assert_eq!(lines[1].parse(), Ok((own + 5).min(19)));
+    assert_eq!(lines[2], "$HOME; exit 1");
+    // A shell sets a few of its own (PWD, SHLVL, _) in an environment that was cleared.
+    let cleared = run(&command.clear_environment()).unwrap().output.unwrap();
+    assert!(cleared.lines().last().unwrap().trim().parse::<u32>().unwrap() <= 4, "{cleared}");
+}
+
+#[test]
+fn another_user_needs_root_and_has_to_exist() {
+    let unknown = run(&Command::new("id").user("no such user")).unwrap_err().message;
+    assert!(unknown.contains("there is no user \"no such user\""), "{unknown}");
+    let as_nobody = run(&Command::shell("id -un; echo $HOME $LOGNAME; id -G").user("nobody").directory("/"));
+    if nix::unistd::geteuid().is_root() {
+        let output = as_nobody.unwrap().output.unwrap();
+        let lines: Vec<&str> = output.lines().collect();
+        assert_eq!(lines[0], "nobody");
+        assert!(lines[1].ends_with(" nobody"), "{output}");
+        assert_eq!(lines[2].split(' ').count(), 1, "no supplementary groups: {output}");
+    } else {
+        assert!(as_nobody.unwrap_err().message.contains("as root"));
+    }
+}
+
+#[test]
+fn what_is_no_umask_or_nice_level_is_refused() {
+    let check = |command: Command| CommandTask::default().check(&serde_json::to_value(command).unwrap());
+    assert!(check(Command::new("true").umask(0o1777)).unwrap_err().contains("umask"));
+    assert!(check(Command::new("true").nice(20)).unwrap_err().contains("-20 to 19"));
+    assert!(check(Command::new("true").umask(0o777).nice(-20)).is_ok());
+}

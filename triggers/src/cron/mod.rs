@@ -4,6 +4,7 @@ mod days;
 mod describe;
 mod display;
 mod error;
+mod excluded;
 mod fires;
 mod items;
 mod named;
@@ -17,6 +18,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use error::CronError;
+pub use excluded::ExcludedBy;
 pub use fires::Fires;
 pub use named::CronFields;
 pub use trigger::{CronTrigger, CronTriggerError};

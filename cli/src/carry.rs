@@ -1,0 +1,120 @@
+//! `matins export`, `matins import`: a store as JSON Lines, for a backup or for another store.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use indicatif::ProgressBar;
+use matins::OnConflict;
+
+use crate::control::client::Target;
+use crate::control::protocol::Request;
+use crate::failure::Failure;
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArguments {
+    /// The file to write, private to you; standard output if there is none. It holds everything, secrets included.
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArguments {
+    /// What `matins export` has written; `-` is standard input.
+    file: PathBuf,
+    /// What happens to a job whose id is taken.
+    #[arg(long, value_name = "WHAT", default_value = "refuse")]
+    on_conflict: Conflict,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Conflict {
+    /// Nothing at all is imported.
+    Refuse,
+    /// The one that is imported takes its place.
+    Replace,
+    /// The one that is there stays.
+    Keep,
+}
+
+pub(crate) fn export(arguments: &ExportArguments) -> Result<(), Failure> {
+    let client = arguments.target.client()?;
+    let Some(path) = &arguments.file else {
+        let mut out = io::stdout().lock();
+        let mut fault = None;
+        client.ask_for(Request::Export, &[], &mut |line| {
+            fault = writeln!(out, "{}", line.as_str().unwrap_or_default()).err();
+            fault.is_none()
+        })?;
+        return fault
+            .map_or(Ok(()), |error| Err(Failure::NotDone(format!("cannot write the export: {error}"))));
+    };
+    // Beside it first, so that a backup from before is lost only to one that is whole.
+    let beside = path.with_extension("partial");
+    let failed = |error: io::Error| Failure::NotDone(format!("cannot write {}: {error}", path.display()));
+    let mut file = io::BufWriter::new(create(&beside).map_err(failed)?);
+    let bar = ProgressBar::new_spinner();
+    let mut fault = None;
+    let done = client.ask_for(Request::Export, &[], &mut |line| {
+        fault = writeln!(file, "{}", line.as_str().unwrap_or_default()).err();
+        bar.inc(1);
+        bar.set_message("lines exported");
+        fault.is_none()
+    })?;
+    bar.finish_and_clear();
+    fault
+        .map_or(Ok(()), Err)
+        .and_then(|()| file.flush())
+        .and_then(|()| file.get_ref().sync_all())
+        .map_err(failed)?;
+    fs::rename(&beside, path).map_err(failed)?;
+    anstream::println!("{}: {} jobs and {} runs", path.display(), done["jobs"], done["runs"]);
+    if done["set_aside"].as_u64().unwrap_or(0) > 0 {
+        anstream::eprintln!(
+            "{} jobs cannot be read, and were left out; see `matins store check`",
+            done["set_aside"]
+        );
+    }
+    Ok(())
+}
+
+fn create(path: &PathBuf) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
+pub(crate) fn import(arguments: &ImportArguments) -> Result<(), Failure> {
+    let failed =
+        |error: io::Error| Failure::BadInput(format!("cannot read {}: {error}", arguments.file.display()));
+    let mut lines = Vec::new();
+    if arguments.file.as_os_str() == "-" {
+        io::stdin().lock().read_to_end(&mut lines).map_err(failed)?;
+    } else {
+        let length = fs::metadata(&arguments.file).map_err(failed)?.len();
+        let bar = ProgressBar::new(length);
+        bar.wrap_read(File::open(&arguments.file).map_err(failed)?)
+            .read_to_end(&mut lines)
+            .map_err(failed)?;
+        bar.finish_and_clear();
+    }
+    let on_conflict = match arguments.on_conflict {
+        Conflict::Refuse => OnConflict::Refuse,
+        Conflict::Replace => OnConflict::Replace,
+        Conflict::Keep => OnConflict::Keep,
+    };
+    let waiting = ProgressBar::new_spinner();
+    waiting.set_message("importing, all of it or nothing");
+    if io::stderr().is_terminal() {
+        waiting.enable_steady_tick(std::time::Duration::from_millis(100));
+    }
+    let request = Request::Import { on_conflict, bytes: lines.len() as u64 };
+    let done = arguments.target.client_or_new_store()?.ask_for(request, &lines, &mut |_| true);
+    waiting.finish_and_clear();
+    let done = done?;
+    anstream::println!("imported {} jobs and {} runs", done["jobs"], done["runs"]);
+    Ok(())
+}

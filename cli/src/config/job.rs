@@ -1,0 +1,211 @@
+//! `[jobs.NAME]`: when, what, and how.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::PathBuf;
+
+use matins::prelude::*;
+use matins::triggers::{CronTriggerError, Zone};
+use matins::{JobId, OnInterrupt, Policy};
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::Reader;
+use crate::definition::{Definition, When};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Job {
+    every: Option<Spanned<String>>,
+    cron: Option<Spanned<String>>,
+    at: Option<Spanned<String>>,
+    #[serde(rename = "in")]
+    after: Option<Spanned<String>>,
+    timezone: Option<Spanned<String>>,
+    command: Option<Spanned<Vec<String>>>,
+    shell: Option<String>,
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
+    #[serde(default)]
+    clear_environment: bool,
+    directory: Option<PathBuf>,
+    stdin: Option<String>,
+    umask: Option<Spanned<String>>,
+    nice: Option<Spanned<i8>>,
+    user: Option<String>,
+    misfire_grace: Option<Spanned<String>>,
+    time_limit: Option<Spanned<String>>,
+    retry: Option<RetryKeys>,
+    expected_duration: Option<Spanned<String>>,
+    #[serde(default)]
+    coalesce: Coalesce,
+    #[serde(default)]
+    overlap: Overlap,
+    #[serde(default)]
+    on_interrupt: OnInterrupt,
+    #[serde(default)]
+    paused: bool,
+    #[serde(default)]
+    tags: BTreeSet<String>,
+}
+
+/// `retry = { times = 3, wait = "30s" }`, or with a wait that grows from `first` to `longest`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RetryKeys {
+    times: Option<u32>,
+    wait: Option<Spanned<String>>,
+    first: Option<Spanned<String>>,
+    longest: Option<Spanned<String>>,
+}
+
+impl Reader<'_> {
+    fn retry(&mut self, place: usize, keys: &RetryKeys, misspelt: bool) -> Option<Retry> {
+        let Some(times) = keys.times else {
+            return if misspelt { None } else { self.fault(place, "a retry needs `times`, such as 3") };
+        };
+        let retry = Retry::times(times);
+        let wait = self.optional_duration(keys.wait.as_ref());
+        let first = self.optional_duration(keys.first.as_ref());
+        let longest = self.optional_duration(keys.longest.as_ref());
+        match (wait.ok()?, first.ok()?, longest.ok()?) {
+            (Some(wait), None, None) => Some(retry.backoff(Backoff::Fixed(wait))),
+            (Some(_), ..) => {
+                self.fault(place, "a retry has either `wait`, or `first` and `longest`; keep one")
+            }
+            (None, first, longest) => {
+                let first = first.unwrap_or(Backoff::FIRST);
+                let longest = longest.unwrap_or(Backoff::LONGEST);
+                Some(retry.backoff(Backoff::Exponential { first, longest }))
+            }
+        }
+    }
+
+    pub(super) fn job(&mut self, id: &Spanned<String>, job: &Spanned<Job>, zone: Zone) -> Option<Definition> {
+        let place = id.span().start;
+        let job = job.get_ref();
+        let misspelt = self.misspelt.contains(id.get_ref());
+        let zone = match &job.timezone {
+            Some(name) => self.zone(name)?,
+            None => zone,
+        };
+        let valid_id = JobId::new(id.get_ref()).map_err(|error| self.fault::<()>(place, error)).ok();
+        let when = self.when(place, job, zone, misspelt);
+        let command = self.job_command(place, job, misspelt);
+        let misfire_grace = self.optional_duration(job.misfire_grace.as_ref());
+        let time_limit = self.optional_duration(job.time_limit.as_ref());
+        let retry =
+            job.retry.as_ref().map_or(Some(Retry::default()), |keys| self.retry(place, keys, misspelt));
+        let expected = self.optional_duration(job.expected_duration.as_ref());
+        valid_id?;
+        Some(Definition {
+            id: id.get_ref().clone(),
+            when: when?,
+            command: command?,
+            policy: Policy {
+                misfire_grace: misfire_grace.ok()?,
+                time_limit: time_limit.ok()?,
+                retry: retry?,
+                coalesce: job.coalesce,
+                overlap: job.overlap,
+                on_interrupt: job.on_interrupt,
+                ..Policy::default()
+            },
+            expected_duration: expected.ok()?,
+            paused: job.paused,
+            tags: job.tags.clone(),
+        })
+    }
+
+    fn when(&mut self, place: usize, job: &Job, zone: Zone, misspelt: bool) -> Option<When> {
+        match (&job.every, &job.cron, &job.at, &job.after) {
+            (Some(period), None, None, None) => {
+                let every = self.duration(period)?;
+                match IntervalTrigger::new(chrono::DateTime::UNIX_EPOCH, every) {
+                    Ok(_) => Some(When::Every(every)),
+                    Err(error) => self.fault(period.span().start, error),
+                }
+            }
+            (None, Some(expression), None, None) => {
+                match CronTrigger::parse(expression.get_ref(), zone.name()) {
+                    Ok(trigger) => Some(When::Cron(trigger)),
+                    Err(CronTriggerError::Expression(error)) => {
+                        let offset = self.inside(expression.span()) + error.place().start;
+                        self.fault(offset, error)
+                    }
+                    Err(error) => self.fault(expression.span().start, error),
+                }
+            }
+            (None, None, Some(date), None) => match DateTrigger::parse(date.get_ref(), zone) {
+                Ok(trigger) => Some(When::At(trigger)),
+                Err(error) => self.fault(date.span().start, error),
+            },
+            (None, None, None, Some(delay)) => self.duration(delay).map(When::In),
+            (None, None, None, None) if misspelt => None,
+            _ => self.fault(place, "a job needs one of `every`, `cron`, `at` and `in`, and only one"),
+        }
+    }
+
+    fn job_command(&mut self, place: usize, job: &Job, misspelt: bool) -> Option<Command> {
+        if misspelt && job.command.is_none() && job.shell.is_none() {
+            return None;
+        }
+        let command = self.command(place, "a job", job.command.as_ref(), job.shell.as_deref());
+        let umask = match &job.umask {
+            None => Some(None),
+            Some(text) => match u32::from_str_radix(text.get_ref(), 8) {
+                Ok(umask) if umask <= 0o777 => Some(Some(umask)),
+                _ => self.fault(
+                    text.span().start,
+                    format!("{:?} is no umask; write one such as \"077\"", text.get_ref()),
+                ),
+            },
+        };
+        let nice = match &job.nice {
+            Some(nice) if !(-20..=19).contains(nice.get_ref()) => self.fault(
+                nice.span().start,
+                format!("{} is no nice level; write one from -20 to 19", nice.get_ref()),
+            ),
+            nice => Some(nice.as_ref().map(|nice| *nice.get_ref())),
+        };
+        let mut command = command?;
+        command.environment.clone_from(&job.environment);
+        if job.clear_environment {
+            command = command.clear_environment();
+        }
+        command.directory.clone_from(&job.directory);
+        command.stdin.clone_from(&job.stdin);
+        command.umask = umask?;
+        command.nice = nice?;
+        command.user.clone_from(&job.user);
+        Some(command)
+    }
+
+    pub(super) fn command(
+        &mut self,
+        place: usize,
+        whose: &str,
+        words: Option<&Spanned<Vec<String>>>,
+        shell: Option<&str>,
+    ) -> Option<Command> {
+        match (words, shell) {
+            (Some(words), None) => match words.get_ref().split_first() {
+                Some((program, arguments)) if !program.is_empty() => {
+                    Some(Command::new(program).arguments(arguments.iter().cloned()))
+                }
+                _ => self.fault(words.span().start, "the command is empty; name a program"),
+            },
+            (None, Some(line)) => Some(Command::shell(line)),
+            _ => self.fault(
+                place,
+                format!("{whose} needs `command = [\"program\", \"argument\"]` or `shell = \"a line\"`, and only one"),
+            ),
+        }
+    }
+
+    /// Where a string's content begins, after its quotes.
+    fn inside(&self, span: Range<usize>) -> usize {
+        let raw = &self.text[span.clone()];
+        span.start + raw.bytes().take_while(|byte| matches!(byte, b'"' | b'\'')).count()
+    }
+}

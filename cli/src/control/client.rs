@@ -1,0 +1,208 @@
+//! Whom a command asks: the daemon that owns the store, or else the store itself, opened for that moment.
+
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use matins::config::{StoreUrl, StoreUrlError};
+use matins::prelude::*;
+use matins::{Clock, SystemClock};
+use serde_json::Value;
+
+use super::operator::Operator;
+use super::protocol::{self, Answer, Problem, Request};
+use crate::definition::COMMAND;
+use crate::failure::Failure;
+use crate::history::History;
+use crate::store::give_to;
+use crate::{actor, beside, system_zone};
+
+/// Where jobs are kept when nobody says.
+pub(crate) const DEFAULT_STORE: &str = "sqlite:matins.db";
+
+/// How long a store that somebody else has open is tried again: another command has it for a moment only, and a daemon that
+/// has just started listens a moment later.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Which store, or which daemon.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Target {
+    /// The store of the jobs: `sqlite:PATH` or `file:DIRECTORY`. Its daemon is asked if one runs.
+    #[arg(long, value_name = "STORE", env = "MATINS_STORE", default_value = DEFAULT_STORE, global = true)]
+    pub(crate) store: String,
+    /// The daemon's socket, where it is not beside the store.
+    #[arg(long, value_name = "PATH", global = true)]
+    pub(crate) socket: Option<PathBuf>,
+}
+
+/// Whom a command asks.
+pub(crate) enum Client {
+    Daemon(BufReader<UnixStream>),
+    Store(Box<OpenedStore>),
+}
+
+/// A store that is open for a moment, under a scheduler that is not started: nothing fires.
+pub(crate) struct OpenedStore {
+    operator: Operator,
+    scheduler: BlockingScheduler,
+}
+
+impl OpenedStore {
+    /// Runs one job, and nothing else.
+    fn run_now(self, job: &str) -> Result<Value, Failure> {
+        let problem = |error: SchedulerError| Failure::from(Problem::from(error));
+        self.scheduler.pause_all().map_err(problem)?;
+        let handle = self.scheduler.handle();
+        let pending = handle.run_now(job).map_err(problem)?;
+        let driver = thread::spawn(move || self.scheduler.run());
+        let run = pending.wait().map_err(problem);
+        handle.shutdown(Shutdown::Wait);
+        // A panic in it has been shown already.
+        let _ = driver.join();
+        Ok(serde_json::json!(run?))
+    }
+}
+
+impl Target {
+    pub(crate) fn url(&self) -> Result<StoreUrl, Failure> {
+        self.store.parse().map_err(|error: StoreUrlError| Failure::BadInput(error.to_string()))
+    }
+
+    /// Whether a daemon listens.
+    pub(crate) fn has_daemon(&self) -> bool {
+        let socket = self.socket.clone().or_else(|| beside::socket(&self.url().ok()?));
+        socket.is_some_and(|socket| UnixStream::connect(socket).is_ok())
+    }
+
+    /// The daemon where one runs, else the store. A store that is not there is not made.
+    pub(crate) fn client(&self) -> Result<Client, Failure> {
+        let url = self.url()?;
+        if let Some(path) = &self.socket {
+            let stream = UnixStream::connect(path);
+            return stream
+                .map(|stream| Client::Daemon(BufReader::new(stream)))
+                .map_err(|error| no_daemon_at(path, &error));
+        }
+        let Some(socket) = beside::socket(&url) else {
+            let message = "a store in memory is only within its daemon; name its socket with --socket";
+            return Err(Failure::NoDaemon(message.to_owned()));
+        };
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match UnixStream::connect(&socket) {
+                Ok(stream) => return Ok(Client::Daemon(BufReader::new(stream))),
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                    return Err(no_daemon_at(&socket, &error));
+                }
+                Err(_) => {}
+            }
+            if let StoreUrl::Sqlite(path) | StoreUrl::File(path) = &url
+                && !path.exists()
+            {
+                let message = format!(
+                    "there is no store {url}; name one with --store, or make it with `matins run` or `matins add`"
+                );
+                return Err(Failure::NotDone(message));
+            }
+            match open(&url) {
+                Err(Failure::BadInput(message)) if message.contains(OWNED) && Instant::now() < until => {
+                    thread::sleep(Duration::from_millis(20));
+                }
+                opened => return opened.map(|store| Client::Store(Box::new(store))),
+            }
+        }
+    }
+
+    /// The same, where a store that is not there is made.
+    pub(crate) fn client_or_new_store(&self) -> Result<Client, Failure> {
+        let url = self.url()?;
+        match &url {
+            StoreUrl::Sqlite(path) | StoreUrl::File(path) if self.socket.is_none() && !path.exists() => {
+                open(&url).map(|store| Client::Store(Box::new(store)))
+            }
+            _ => self.client(),
+        }
+    }
+}
+
+/// What a store says that somebody else has open.
+pub(crate) const OWNED: &str = "belongs to another scheduler";
+
+fn no_daemon_at(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::NoDaemon(format!("no daemon can be asked at {}: {error}", path.display()))
+}
+
+fn open(url: &StoreUrl) -> Result<OpenedStore, Failure> {
+    let builder = SchedulerBuilder::new().executor("default", ThreadExecutor::builder().workers(1).build());
+    let scheduler = give_to(builder, url)?.blocking().map_err(|error| error.to_string())?;
+    scheduler.register(COMMAND, CommandTask::default()).map_err(|error| error.to_string())?;
+    let clock = Arc::new(SystemClock);
+    let operator = Operator {
+        handle: scheduler.handle(),
+        history: Arc::new(History::open(beside::history(url).as_deref())?),
+        zone: system_zone(),
+        store: url.clone(),
+        since: clock.now(),
+        clock,
+        reload: None,
+    };
+    Ok(OpenedStore { operator, scheduler })
+}
+
+impl Client {
+    /// Asks; `items` takes what comes before the end of the answer, and says whether it wants more.
+    pub(crate) fn ask_for(
+        self,
+        request: Request,
+        imported: &[u8],
+        items: &mut dyn FnMut(Value) -> bool,
+    ) -> Result<Value, Failure> {
+        match self {
+            Self::Store(store) => match request {
+                Request::Now { job, .. } => store.run_now(&job),
+                request => Ok(store.operator.answer(request, &actor::own(), imported, items)?),
+            },
+            Self::Daemon(mut stream) => {
+                let lost = |error: std::io::Error| {
+                    Failure::NoDaemon(format!("the daemon has gone, or closed the connection: {error}"))
+                };
+                let line = protocol::write(&request);
+                // One that takes no more has said why.
+                let _ = stream
+                    .get_mut()
+                    .write_all(line.as_bytes())
+                    .and_then(|()| stream.get_mut().write_all(imported));
+                loop {
+                    let mut line = String::new();
+                    if stream.read_line(&mut line).map_err(lost)? == 0 {
+                        return Err(lost(ErrorKind::UnexpectedEof.into()));
+                    }
+                    let answer: Answer = serde_json::from_str(&line).map_err(|error| {
+                        Failure::NotDone(format!(
+                            "the daemon answers in a way that is not known here: {error}"
+                        ))
+                    })?;
+                    match answer {
+                        Answer::Item(Value::Null) => {}
+                        Answer::Item(item) => {
+                            if !items(item) {
+                                return Ok(Value::Null);
+                            }
+                        }
+                        Answer::Done(done) => return Ok(done),
+                        Answer::Error(problem) => return Err(problem.into()),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Asks for an answer without items.
+    pub(crate) fn ask(self, request: Request) -> Result<Value, Failure> {
+        self.ask_for(request, &[], &mut |_| true)
+    }
+}

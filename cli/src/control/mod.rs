@@ -1,0 +1,24 @@
+//! The control socket: how a running daemon is asked, and how the commands ask it.
+//!
+//! A Unix socket beside the store (`jobs.db-control`), mode 0600; a peer of another user, root excepted, is sent away. Who
+//! connects writes a request in a line of JSON, and reads lines of JSON: any number of `{"item":...}`, then one
+//! `{"done":...}` or `{"error":{"kind":"...","message":"..."}}`. Then it may ask again.
+//!
+//! ```text
+//! > {"matins":1,"command":"pause","job":"backup"}
+//! < {"done":{"job":"backup"}}
+//! > {"matins":1,"command":"paint","job":"backup"}
+//! < {"error":{"kind":"unknown_command","message":"..."}}
+//! ```
+//!
+//! Fields that are not known are ignored, so that a later client can talk to an earlier daemon; a command or a version that
+//! is not known is an error. A request is at most 1 MiB long, what an import brings at most 256 MiB. A connection that says
+//! nothing for 30 seconds, or does not take its answer for 10, is closed; so is one beyond the 256th.
+
+pub(crate) mod client;
+pub(crate) mod operator;
+pub(crate) mod protocol;
+pub(crate) mod server;
+mod views;
+
+pub(crate) use views::{JobView, Status, StoreInfo};

@@ -1,0 +1,374 @@
+//! Does what is asked: the same for a request over the socket and for a command that has opened the store itself.
+
+use std::collections::BTreeMap;
+use std::io::BufReader;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use matins::config::StoreUrl;
+use matins::prelude::*;
+use matins::triggers::Zone;
+use matins::{
+    Clock, Job, JobOrder, JobState, OnConflict, RunId, SchedulerState, core::RunOrder, core::StoreName,
+    transfer,
+};
+use serde_json::{Map, Value, json};
+
+use super::protocol::{How, JobsRequest, Kind, Problem, Request, RunsRequest};
+use super::{JobView, Status, StoreInfo};
+use crate::history::{Happening, History};
+use crate::told::Told;
+use crate::{config, edit, why};
+
+/// How the daemon's files are read again; `true` says what would be done only.
+pub(crate) type Reload = Box<dyn Fn(bool) -> Result<Value, String> + Send + Sync>;
+
+/// A store's scheduler, and what there is to know beside it.
+pub(crate) struct Operator {
+    pub(crate) handle: Handle,
+    pub(crate) history: Arc<History>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Of jobs that name none.
+    pub(crate) zone: Zone,
+    pub(crate) store: StoreUrl,
+    pub(crate) since: DateTime<Utc>,
+    /// `None` where no daemon runs: somebody has opened the store for a moment.
+    pub(crate) reload: Option<Reload>,
+}
+
+/// Takes an item of an answer; false when nobody takes more.
+pub(crate) type Items<'a> = &'a mut dyn FnMut(Value) -> bool;
+
+type Done = Result<Value, Problem>;
+
+/// How often somebody who watches is told that nothing has happened.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+impl Operator {
+    /// Does what `request` asks for `by`. `imported` is what follows the request.
+    pub(crate) fn answer(&self, request: Request, by: &str, imported: &[u8], items: Items<'_>) -> Done {
+        match request {
+            Request::Status => self.status(),
+            Request::Jobs(request) => self.jobs(&request, items),
+            Request::Job { job } => Ok(json!(JobView::of(self.job(&job)?))),
+            Request::Runs(request) => self.runs(&request, items),
+            Request::Run { run } => self.run(run),
+            Request::Add { job, keys, on_conflict } => self.add(&job, &keys, on_conflict, by),
+            Request::Edit { job, keys } => self.edit(&job, &keys, by),
+            Request::Remove { job } => {
+                self.handle.remove(&job)?;
+                self.note(Happening::Removed { job: job.clone() }, by);
+                Ok(json!({"job": job}))
+            }
+            Request::Pause { job } => {
+                self.handle.pause(&job)?;
+                self.note(Happening::Paused { job: job.clone() }, by);
+                Ok(json!({"job": job}))
+            }
+            Request::Resume { job } => {
+                self.handle.resume(&job)?;
+                self.note(Happening::Resumed { job: job.clone() }, by);
+                Ok(json!({"job": job, "next_fire": self.handle.get(&job)?.and_then(|job| job.next_fire)}))
+            }
+            Request::Now { job, wait } => self.now(&job, wait),
+            Request::Why { job, at } => Ok(json!(why::why(self, &job, &at)?)),
+            Request::Export => self.export(items),
+            Request::Import { on_conflict, .. } => self.import(imported, on_conflict, by),
+            Request::Info => self.info(),
+            Request::Reload { dry_run } => match &self.reload {
+                Some(reload) => reload(dry_run).map_err(Problem::bad),
+                None => Err(no_daemon("there is nothing to reload")),
+            },
+            Request::Stop { how } => self.stop(how),
+            Request::Watch => self.watch(items),
+        }
+    }
+
+    pub(crate) fn job(&self, id: &str) -> Result<Job, Problem> {
+        self.handle.get(id)?.ok_or_else(|| no_job(id))
+    }
+
+    fn note(&self, what: Happening, by: &str) {
+        self.history.note(self.clock.now(), what, by);
+    }
+
+    fn status(&self) -> Done {
+        let is_daemon = self.reload.is_some();
+        if !is_daemon {
+            return Err(no_daemon(&format!("{} has no daemon", self.store)));
+        }
+        let jobs = self.handle.list(&JobQuery { order: JobOrder::NextFire, ..JobQuery::default() })?;
+        let stats = self.handle.stats();
+        let outcomes: BTreeMap<String, u64> = stats
+            .finished
+            .iter()
+            .chain(&stats.missed)
+            .map(|(name, count)| ((*name).to_owned(), *count))
+            .collect();
+        let running = self.handle.runs(&RunQuery { unfinished: true, ..RunQuery::default() })?;
+        Ok(json!(Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            since: self.since,
+            state: match self.handle.state() {
+                SchedulerState::Running => "running",
+                SchedulerState::Paused => "paused",
+                SchedulerState::ShuttingDown => "stopping",
+                SchedulerState::ShutDown => "stopped",
+                _ => "starting",
+            }
+            .to_owned(),
+            store: self.store.to_string(),
+            timezone: self.zone.to_string(),
+            jobs: jobs.len(),
+            next: jobs.first().and_then(|(_, job)| Some((job.id.to_string(), job.next_fire?))),
+            running,
+            outcomes,
+            store_failures: stats.store_failures,
+        }))
+    }
+
+    fn jobs(&self, request: &JobsRequest, items: Items<'_>) -> Done {
+        let query = JobQuery {
+            id_prefix: request.prefix.clone(),
+            tag: request.tag.clone(),
+            state: request.paused.map(|paused| if paused { JobState::Paused } else { JobState::Active }),
+            ..JobQuery::default()
+        };
+        let jobs = self.handle.list(&query)?;
+        let count = jobs.len();
+        for (_, job) in jobs {
+            if !items(json!(JobView::of(job))) {
+                break;
+            }
+        }
+        Ok(json!({"jobs": count}))
+    }
+
+    fn runs(&self, request: &RunsRequest, items: Items<'_>) -> Done {
+        let any_miss = request.outcome.as_deref() == Some("missed");
+        let outcome = match request.outcome.as_deref() {
+            None | Some("missed") => None,
+            Some(word) => Some(word.parse::<Outcome>().map_err(|error| {
+                let words = "succeeded, failed, timed out, cancelled, interrupted, missed";
+                Problem::bad(format!("{error}; there are {words}, and `missed: overlap` and the like"))
+            })?),
+        };
+        let job = request.job.as_deref().map(matins::JobId::new).transpose();
+        let mut query = RunQuery {
+            job: job.map_err(|error| Problem::bad(error.to_string()))?,
+            outcome,
+            since: request.since,
+            until: request.until,
+            order: RunOrder::NewestFirst,
+            limit: Some(1000),
+            ..RunQuery::default()
+        };
+        let limit = if request.limit == 0 { usize::MAX } else { request.limit };
+        let mut count = 0;
+        loop {
+            let page = self.handle.runs(&query)?;
+            query.after = page.last().map(|run| run.id);
+            let is_last = page.len() < 1000;
+            for run in page {
+                if any_miss && !matches!(run.outcome, Some(Outcome::Missed(_))) {
+                    continue;
+                }
+                if count == limit || !items(json!(run)) {
+                    return Ok(json!({"runs": count}));
+                }
+                count += 1;
+            }
+            if is_last {
+                return Ok(json!({"runs": count}));
+            }
+        }
+    }
+
+    fn run(&self, run: u64) -> Done {
+        // The first row whose number is not below it.
+        let query = RunQuery { after: run.checked_sub(1).map(RunId), limit: Some(1), ..RunQuery::default() };
+        let found = self.handle.runs(&query)?.into_iter().find(|found| found.id == RunId(run));
+        let found = found.ok_or_else(|| {
+            Problem::new(
+                Kind::NotFound,
+                format!("the ledger has no run {run}; `matins runs` lists those that it has"),
+            )
+        })?;
+        let progress = self.handle.progress(&StoreName::default(), found.id)?;
+        let mut value = json!(found);
+        if let Some(progress) = progress {
+            value["progress"] = json!({"done": progress.done, "total": progress.total});
+        }
+        Ok(value)
+    }
+
+    fn add(&self, id: &str, keys: &Map<String, Value>, on_conflict: OnConflict, by: &str) -> Done {
+        let now = self.clock.now();
+        let definition = config::job_of_keys(id, keys, self.zone).map_err(Problem::bad)?;
+        let paused = definition.paused;
+        let before = self.handle.get(id)?.is_some();
+        let job = definition.job_by_hand(now).map_err(Problem::bad)?.on_conflict(on_conflict);
+        self.handle.add(job)?;
+        if !(before && on_conflict == OnConflict::Keep) {
+            self.note(Happening::Added { job: id.to_owned() }, by);
+            if paused {
+                self.note(Happening::Paused { job: id.to_owned() }, by);
+            }
+        }
+        Ok(json!(JobView::of(self.job(id)?)))
+    }
+
+    fn edit(&self, id: &str, keys: &Map<String, Value>, by: &str) -> Done {
+        let now = self.clock.now();
+        // Tried on a copy first: a change that is half wrong must not be made by half.
+        edit::edit(&mut self.job(id)?, keys, self.zone, now).map_err(Problem::bad)?;
+        let mut fault = None;
+        let job = self.handle.modify(id, |job| {
+            let before = job.clone();
+            if let Err(error) = edit::edit(job, keys, self.zone, now) {
+                *job = before;
+                fault = Some(error);
+            }
+        })?;
+        if let Some(fault) = fault {
+            return Err(Problem::bad(fault));
+        }
+        self.note(Happening::Edited { job: id.to_owned() }, by);
+        Ok(json!(JobView::of(job)))
+    }
+
+    fn now(&self, id: &str, wait: bool) -> Done {
+        if self.handle.state() == SchedulerState::NotStarted {
+            return Err(no_daemon("a run needs a daemon to run it"));
+        }
+        let pending = self.handle.run_now(id)?;
+        if !wait {
+            return Ok(json!({"job": id}));
+        }
+        Ok(json!(pending.wait()?))
+    }
+
+    fn export(&self, items: Items<'_>) -> Done {
+        let mut lines = Vec::new();
+        // Into memory: who takes it may be slow, and nothing fires meanwhile.
+        let carried = self.handle.with_store("default", |store| transfer::export(store, &mut lines))?;
+        let carried = carried.map_err(|error| Problem::new(Kind::Failed, error.to_string()))?;
+        for line in String::from_utf8_lossy(&lines).lines() {
+            if !items(json!(line)) {
+                break;
+            }
+        }
+        Ok(json!({"jobs": carried.jobs, "runs": carried.runs, "set_aside": carried.set_aside}))
+    }
+
+    fn import(&self, lines: &[u8], on_conflict: OnConflict, by: &str) -> Done {
+        let before: Vec<String> = self.ids()?;
+        let carried = self
+            .handle
+            .with_store("default", |store| transfer::import(store, BufReader::new(lines), on_conflict))?
+            .map_err(|error| Problem::bad(error.to_string()))?;
+        for job in self.ids()?.into_iter().filter(|id| before.binary_search(id).is_err()) {
+            self.note(Happening::Added { job }, &format!("{by}, by import"));
+        }
+        Ok(json!({"jobs": carried.jobs, "runs": carried.runs}))
+    }
+
+    fn ids(&self) -> Result<Vec<String>, Problem> {
+        let jobs = self.handle.list(&JobQuery::default())?;
+        let mut ids: Vec<String> = jobs.into_iter().map(|(_, job)| job.id.to_string()).collect();
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    fn info(&self) -> Done {
+        let jobs = self.handle.list(&JobQuery::default())?;
+        let mut runs = 0;
+        let mut query = RunQuery { limit: Some(10_000), ..RunQuery::default() };
+        let mut oldest_run = None;
+        loop {
+            let page = self.handle.runs(&query)?;
+            oldest_run = oldest_run.or(page.first().map(matins::Run::scheduled));
+            runs += page.len();
+            query.after = page.last().map(|run| run.id);
+            if page.len() < 10_000 {
+                break;
+            }
+        }
+        let info = StoreInfo {
+            store: self.store.to_string(),
+            jobs: jobs.len(),
+            paused: jobs.iter().filter(|(_, job)| job.state == JobState::Paused).count(),
+            runs,
+            oldest_run,
+            set_aside: self.handle.set_aside()?.iter().map(|(_, job)| job.to_string()).collect(),
+            files: files_of(&self.store),
+        };
+        Ok(json!(info))
+    }
+
+    fn stop(&self, how: How) -> Done {
+        if self.reload.is_none() {
+            return Err(no_daemon("there is nothing to stop"));
+        }
+        self.handle.shutdown(match how {
+            How::Wait => Shutdown::Wait,
+            How::Now => Shutdown::Now,
+        });
+        Ok(json!({"pid": std::process::id()}))
+    }
+
+    fn watch(&self, items: Items<'_>) -> Done {
+        if self.reload.is_none() {
+            return Err(no_daemon("there is nothing to watch"));
+        }
+        let events = self.handle.subscribe();
+        while self.handle.state() != SchedulerState::ShutDown {
+            let item = match events.next_within(KEEP_ALIVE) {
+                Some(event) => match Told::of(event) {
+                    Some(told) => json!(told.at(self.clock.now())),
+                    None => continue,
+                },
+                // Shows whether anybody still listens.
+                None => Value::Null,
+            };
+            if !items(item) {
+                break;
+            }
+        }
+        Ok(Value::Null)
+    }
+}
+
+pub(crate) fn no_job(id: &str) -> Problem {
+    Problem::new(Kind::NotFound, format!("there is no job {id:?}; `matins jobs` lists those that there are"))
+}
+
+fn no_daemon(what: &str) -> Problem {
+    Problem::new(
+        Kind::NoDaemon,
+        format!("{what}: start it with `matins run`, or name its store with --store"),
+    )
+}
+
+/// The files of a store that are there, with their lengths.
+fn files_of(store: &StoreUrl) -> BTreeMap<String, u64> {
+    let length = |path: &Path| {
+        let metadata = std::fs::metadata(path).ok()?;
+        metadata.is_file().then(|| (path.display().to_string(), metadata.len()))
+    };
+    match store {
+        StoreUrl::Sqlite(path) => ["", "-wal", "-history"]
+            .iter()
+            .filter_map(|ending| length(Path::new(&format!("{}{ending}", path.display()))))
+            .collect(),
+        StoreUrl::File(directory) => std::fs::read_dir(directory)
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| length(&entry.ok()?.path()))
+            .collect(),
+        _ => BTreeMap::new(),
+    }
+}

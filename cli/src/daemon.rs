@@ -1,0 +1,141 @@
+//! `matins status`, `watch`, `reload`, `stop`: what is said to a running daemon.
+
+use std::io::Write;
+use std::thread;
+use std::time::Duration;
+
+use clap::Args;
+use matins::{Clock, SystemClock};
+
+use crate::control::Status;
+use crate::control::client::Target;
+use crate::control::protocol::{How, Request};
+use crate::failure::Failure;
+use crate::shown::{self, Times};
+use crate::sync::Changes;
+use crate::told::Timed;
+use crate::{log, runs, show};
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    #[command(flatten)]
+    times: Times,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WatchArguments {
+    #[command(flatten)]
+    times: Times,
+    /// Each event as a line of JSON, those that people are not shown included.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReloadArguments {
+    /// Says what would change, and changes nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// As JSON: what was added, changed, removed and left as it was.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StopArguments {
+    /// Cancels what runs, in place of waiting for it.
+    #[arg(long)]
+    now: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
+pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
+    let value = arguments.target.client()?.ask(Request::Status)?;
+    if arguments.json {
+        shown::json(&value);
+        return Ok(());
+    }
+    let status: Status = shown::read(value)?;
+    let (zone, now) = (arguments.times.zone(), SystemClock.now());
+    let bold = anstyle::Style::new().bold();
+    anstream::println!("{bold}matins {}{bold:#}, {}, process {}", status.version, status.state, status.pid);
+    let line = |what: &str, text: String| anstream::println!("  {what:<12} {text}");
+    line("since", format!("{}, {}", show::local(status.since, zone), show::relative(status.since, now)));
+    line("store", status.store);
+    line("timezone", status.timezone);
+    line("jobs", status.jobs.to_string());
+    if let Some((job, at)) = status.next {
+        line("next", format!("{job}, {}, {}", show::local(at, zone), show::relative(at, now)));
+    }
+    for (outcome, count) in status.outcomes {
+        line(&outcome, count.to_string());
+    }
+    if status.store_failures > 0 {
+        line("failures", format!("its store has failed {} times", status.store_failures));
+    }
+    if !status.running.is_empty() {
+        anstream::println!("\nrunning");
+        shown::rows(&runs::HEADING, status.running.iter().map(|run| runs::row(run, zone)).collect());
+    }
+    Ok(())
+}
+
+pub(crate) fn watch(arguments: &WatchArguments) -> Result<(), Failure> {
+    let zone = arguments.times.zone();
+    let mut out = anstream::stdout().lock();
+    let mut fault = None;
+    arguments.target.client()?.ask_for(Request::Watch, &[], &mut |item| {
+        let line = if arguments.json {
+            Some(item.to_string())
+        } else {
+            match shown::read::<Timed>(item) {
+                Ok(timed) => log::describe(&timed.told, zone),
+                // An event that a later daemon has and this program does not.
+                Err(_) => None,
+            }
+        };
+        // Whoever read this may have gone.
+        match line.map(|line| writeln!(out, "{line}").and_then(|()| out.flush())) {
+            Some(Err(error)) => {
+                fault = (error.kind() != std::io::ErrorKind::BrokenPipe).then_some(error);
+                false
+            }
+            _ => true,
+        }
+    })?;
+    fault.map_or(Ok(()), |error| Err(Failure::NotDone(error.to_string())))
+}
+
+pub(crate) fn reload(arguments: &ReloadArguments) -> Result<(), Failure> {
+    let value = arguments.target.client()?.ask(Request::Reload { dry_run: arguments.dry_run })?;
+    if arguments.json {
+        shown::json(&value);
+        return Ok(());
+    }
+    let changes: Vec<Changes> = shown::read(value)?;
+    for change in changes {
+        anstream::println!("{}", change.describe());
+    }
+    Ok(())
+}
+
+pub(crate) fn stop(arguments: &StopArguments) -> Result<(), Failure> {
+    let how = if arguments.now { How::Now } else { How::Wait };
+    arguments.target.client()?.ask(Request::Stop { how })?;
+    // Its socket goes when it has ended.
+    while arguments.target.has_daemon() {
+        thread::sleep(Duration::from_millis(50));
+    }
+    anstream::println!("stopped");
+    Ok(())
+}

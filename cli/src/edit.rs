@@ -1,0 +1,94 @@
+//! Changes a job by the keys of a configuration: what is not named stays as it is.
+
+use chrono::{DateTime, Utc};
+use matins::prelude::*;
+use matins::triggers::Zone;
+use matins::{Job, Policy};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::config;
+use crate::definition::COMMAND;
+
+/// Puts the values of `keys` into the job; `null` is a key's default. A cron expression or date without a zone of its own is
+/// in the zone of the job's trigger, or in `zone` where that has none.
+///
+/// # Errors
+/// When a value is wrong; the job may then have changed in part, so that it must not be kept.
+pub(crate) fn edit(
+    job: &mut Job,
+    keys: &Map<String, Value>,
+    zone: Zone,
+    now: DateTime<Utc>,
+) -> Result<(), String> {
+    let has = |key: &str| keys.contains_key(key);
+    if keys.is_empty() {
+        return Err("nothing is to be changed; name what is".to_owned());
+    }
+    if has("paused") {
+        return Err("whether a job is paused is changed with `pause` and `resume`".to_owned());
+    }
+    let new_trigger = config::has_trigger(keys);
+    if has("timezone") && !new_trigger {
+        return Err("a time zone goes with a trigger; name `cron` or `at` too".to_owned());
+    }
+    let new_program = has("command") || has("shell");
+    let mut filled: Map<String, Value> = keys
+        .iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    // What is needed of a whole job, and thrown away again.
+    if !new_trigger {
+        filled.insert("every".into(), json!("1h"));
+    }
+    if !new_program {
+        filled.insert("shell".into(), json!(":"));
+    }
+    let new = config::job_of_keys(job.id.as_str(), &filled, zone_of(&*job.trigger).unwrap_or(zone))?;
+
+    if new_trigger {
+        job.trigger = new.when.trigger(now)?;
+    }
+    let of_command = ["environment", "clear_environment", "directory", "stdin", "umask", "nice", "user"];
+    if new_program || of_command.iter().any(|key| has(key)) {
+        if job.task.as_str() != COMMAND {
+            return Err(format!("job {:?} runs the task {:?} and no command", job.id, job.task));
+        }
+        let mut command = Command::deserialize(&job.arguments).map_err(|error| error.to_string())?;
+        if new_program {
+            command.program = new.command.program;
+            command.arguments = new.command.arguments;
+        }
+        set(&mut command.environment, new.command.environment, has("environment"));
+        set(&mut command.inherit, new.command.inherit, has("clear_environment"));
+        set(&mut command.directory, new.command.directory, has("directory"));
+        set(&mut command.stdin, new.command.stdin, has("stdin"));
+        set(&mut command.umask, new.command.umask, has("umask"));
+        set(&mut command.nice, new.command.nice, has("nice"));
+        set(&mut command.user, new.command.user, has("user"));
+        job.arguments = json!(command);
+    }
+    let Policy { misfire_grace, coalesce, overlap, on_interrupt, on_exhausted: _, time_limit, retry } =
+        new.policy;
+    set(&mut job.policy.misfire_grace, misfire_grace, has("misfire_grace"));
+    set(&mut job.policy.coalesce, coalesce, has("coalesce"));
+    set(&mut job.policy.overlap, overlap, has("overlap"));
+    set(&mut job.policy.on_interrupt, on_interrupt, has("on_interrupt"));
+    set(&mut job.policy.time_limit, time_limit, has("time_limit"));
+    set(&mut job.policy.retry, retry, has("retry"));
+    set(&mut job.tags, new.tags, has("tags"));
+    Ok(())
+}
+
+fn set<T>(place: &mut T, value: T, is_named: bool) {
+    if is_named {
+        *place = value;
+    }
+}
+
+/// The zone of a trigger that has one.
+pub(crate) fn zone_of(trigger: &dyn Trigger) -> Option<Zone> {
+    let saved = serde_json::to_value(trigger).ok()?;
+    saved.get("zone")?.as_str()?.parse().ok()
+}

@@ -1,0 +1,171 @@
+//! What happened to a store's jobs beside their runs: when the scheduler was up, and who paused, changed or removed what.
+//!
+//! The ledger says what became of each fire; this says why there was none. It is a file of JSON lines beside the store,
+//! `jobs.db-history`, private to its owner. Nothing depends on it but explanations: a line that is torn or gone is passed
+//! over.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// When the file is this long at the start, its older half goes.
+const LONGEST: u64 = 4 * 1024 * 1024;
+
+/// A line of the history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    pub(crate) at: DateTime<Utc>,
+    #[serde(flatten)]
+    pub(crate) what: Happening,
+    /// Who did it, or which file.
+    pub(crate) by: String,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub(crate) enum Happening {
+    /// The daemon began to fire jobs.
+    Started,
+    /// It ended in order.
+    Stopped,
+    Added {
+        job: String,
+    },
+    Edited {
+        job: String,
+    },
+    Paused {
+        job: String,
+    },
+    Resumed {
+        job: String,
+    },
+    Removed {
+        job: String,
+    },
+}
+
+impl Happening {
+    /// The job that it happened to.
+    pub(crate) fn job(&self) -> Option<&str> {
+        match self {
+            Self::Started | Self::Stopped => None,
+            Self::Added { job }
+            | Self::Edited { job }
+            | Self::Paused { job }
+            | Self::Resumed { job }
+            | Self::Removed { job } => Some(job),
+        }
+    }
+}
+
+/// The history of a store; that of a store in memory ends with the process, as the store does.
+#[derive(Debug)]
+pub(crate) struct History {
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug)]
+enum Kept {
+    File { path: PathBuf, file: File },
+    Memory(Vec<Entry>),
+}
+
+impl History {
+    /// The history in the file at `path`, which is made where it is missing.
+    pub(crate) fn open(path: Option<&Path>) -> Result<Self, String> {
+        let Some(path) = path else { return Ok(Self { kept: Mutex::new(Kept::Memory(Vec::new())) }) };
+        let failed = |error: io::Error| format!("cannot open the history {}: {error}", path.display());
+        if fs::metadata(path).is_ok_and(|metadata| metadata.len() > LONGEST) {
+            shorten(path).map_err(failed)?;
+        }
+        let file = append(path).map_err(failed)?;
+        Ok(Self { kept: Mutex::new(Kept::File { path: path.to_owned(), file }) })
+    }
+
+    /// Notes what happened. A line that cannot be written costs an explanation, not the work: it is told on standard error.
+    pub(crate) fn note(&self, at: DateTime<Utc>, what: Happening, by: &str) {
+        let entry = Entry { at, what, by: by.to_owned() };
+        match &mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner) {
+            Kept::Memory(entries) => entries.push(entry),
+            Kept::File { path, file } => {
+                let line = format!("{}\n", serde_json::json!(entry));
+                if let Err(error) = file.write_all(line.as_bytes()) {
+                    anstream::eprintln!("cannot write the history {}: {error}", path.display());
+                }
+            }
+        }
+    }
+
+    /// All of it, the oldest first.
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        match &*self.kept.lock().unwrap_or_else(PoisonError::into_inner) {
+            Kept::Memory(entries) => entries.clone(),
+            Kept::File { path, .. } => {
+                let text = fs::read(path).unwrap_or_default();
+                read(&String::from_utf8_lossy(&text))
+            }
+        }
+    }
+}
+
+fn read(text: &str) -> Vec<Entry> {
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+}
+
+/// Drops the older half. The new file takes the old one's place whole.
+fn shorten(path: &Path) -> io::Result<()> {
+    let bytes = fs::read(path)?;
+    let half = bytes.len() / 2;
+    let from = bytes[half..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| half + at + 1);
+    let beside = path.with_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    file.write_all(&bytes[from..])?;
+    file.sync_all()?;
+    fs::rename(beside, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_noted_is_read_back_and_torn_lines_are_passed_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("history");
+        let at: DateTime<Utc> = "2026-11-25T10:00:00Z".parse().unwrap();
+        let history = History::open(Some(&path)).unwrap();
+        history.note(at, Happening::Started, "daemon");
+        fs::write(&path, format!("{}{{\"at\":\"2026-", fs::read_to_string(&path).unwrap())).unwrap();
+        fs::write(&path, format!("{}\n", fs::read_to_string(&path).unwrap())).unwrap();
+        let history = History::open(Some(&path)).unwrap();
+        history.note(at, Happening::Paused { job: "a".into() }, "ada");
+        let what: Vec<Happening> = history.entries().into_iter().map(|entry| entry.what).collect();
+        assert_eq!(what, [Happening::Started, Happening::Paused { job: "a".into() }]);
+    }
+
+    #[test]
+    fn a_long_history_loses_its_older_half_at_a_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("history");
+        let at: DateTime<Utc> = "2026-11-25T10:00:00Z".parse().unwrap();
+        let history = History::open(Some(&path)).unwrap();
+        for number in 0..1000 {
+            history.note(at, Happening::Added { job: number.to_string() }, "ada");
+        }
+        shorten(&path).unwrap();
+        let kept = History::open(Some(&path)).unwrap().entries();
+        assert!((400..600).contains(&kept.len()), "{}", kept.len());
+        assert_eq!(kept.last().unwrap().what.job(), Some("999"));
+    }
+}

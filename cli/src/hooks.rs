@@ -1,0 +1,80 @@
+//! Runs the configuration's hooks: a command for a run that ended in a certain way, in place of cron's mail.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use matins::core::{CancelReason, CancelToken, RunLog, Task};
+use matins::prelude::*;
+use matins::{Clock, Run, SystemClock};
+use serde_json::json;
+
+use crate::config::Hook;
+
+/// The hooks as they are now; reading the configuration again replaces them.
+pub(crate) type Hooks = Arc<Mutex<Vec<Hook>>>;
+
+/// How much of a run's output a hook gets: an environment has no room for more.
+const TAIL: usize = 4 * 1024;
+
+/// Runs hooks as runs end, one after the other, on a thread of its own. While one runs, up to 10,000 events wait; what is
+/// beyond that is told on standard error.
+pub(crate) fn listen(scheduler: &Handle, hooks: &Hooks) -> Result<(), SchedulerError> {
+    let hooks = hooks.clone();
+    let wants = |event: &Event| matches!(event, Event::RunFinished { .. } | Event::RunMissed { .. });
+    scheduler.on_event(wants, move |event| match event {
+        Event::RunFinished { run, .. } | Event::RunMissed { run, .. } => {
+            let fitting: Vec<Hook> = {
+                let hooks = hooks.lock().unwrap_or_else(PoisonError::into_inner);
+                let fits =
+                    |hook: &&Hook| run.outcome.is_some_and(|outcome| hook.is_for(run.job.as_str(), outcome));
+                hooks.iter().filter(fits).cloned().collect()
+            };
+            for hook in fitting {
+                if let Err(error) = call(&hook, &run) {
+                    anstream::eprintln!("hook for run {} of {}: {error}", run.id, run.job);
+                }
+            }
+        }
+        Event::Lost { count } => anstream::eprintln!("hooks are slower than runs: {count} events had none"),
+        _ => {}
+    })
+}
+
+fn call(hook: &Hook, run: &Run) -> Result<(), String> {
+    let output = run.output.as_deref().unwrap_or_default();
+    let from = output.len().saturating_sub(TAIL);
+    let from = (from..=output.len()).find(|at| output.is_char_boundary(*at)).unwrap_or_default();
+    // A zero byte has no place in an environment.
+    let text = |text: &str| text.replace('\0', "\u{fffd}");
+    let command = hook
+        .command
+        .clone()
+        .environment("MATINS_JOB", run.job.to_string())
+        .environment("MATINS_RUN", run.id.to_string())
+        .environment("MATINS_OUTCOME", run.outcome.map_or("", Outcome::as_str))
+        .environment("MATINS_SCHEDULED", run.scheduled().to_rfc3339())
+        .environment("MATINS_FIRES", run.fires.count.to_string())
+        .environment("MATINS_MESSAGE", text(run.message.as_deref().unwrap_or_default()))
+        .environment("MATINS_OUTPUT", text(&output[from..]));
+    let now = SystemClock.now();
+    let cancel = CancelToken::new();
+    let context = TaskContext {
+        job: run.job.clone(),
+        run: run.id,
+        scheduled: run.scheduled(),
+        started: now,
+        attempt: 1,
+        cancel: cancel.clone(),
+        log: RunLog::default(),
+    };
+    // Whoever waits for the end of the command tells its guard to go.
+    let (ended, waits) = std::sync::mpsc::channel::<()>();
+    let limit = hook.time_limit;
+    std::thread::spawn(move || {
+        if waits.recv_timeout(limit) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            cancel.cancel_because(CancelReason::TimeLimit(limit));
+        }
+    });
+    let result = CommandTask::default().run(&json!(command), &context);
+    drop(ended);
+    result.map(drop).map_err(|error| error.to_string())
+}

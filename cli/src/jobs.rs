@@ -1,0 +1,162 @@
+//! `matins jobs`, `matins job`: what is to be done, and when next.
+
+use chrono::{DateTime, Utc};
+use clap::Args;
+use matins::triggers::Zone;
+use matins::{Clock, JobState, SystemClock, Value};
+
+use crate::control::JobView;
+use crate::control::client::Target;
+use crate::control::protocol::{JobsRequest, Request, RunsRequest};
+use crate::failure::Failure;
+use crate::runs;
+use crate::show;
+use crate::shown::{self, Times};
+
+#[derive(Debug, Args)]
+pub(crate) struct JobsArguments {
+    /// Those whose id begins so.
+    #[arg(value_name = "PREFIX")]
+    prefix: Option<String>,
+    /// Those with this tag.
+    #[arg(long)]
+    tag: Option<String>,
+    /// Those that are paused.
+    #[arg(long)]
+    paused: bool,
+    #[command(flatten)]
+    times: Times,
+    /// As JSON: a list of jobs.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JobArguments {
+    /// The job's id.
+    job: String,
+    #[command(flatten)]
+    times: Times,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
+pub(crate) fn jobs(arguments: JobsArguments) -> Result<(), Failure> {
+    let request = Request::Jobs(JobsRequest {
+        prefix: arguments.prefix,
+        tag: arguments.tag,
+        paused: arguments.paused.then_some(true),
+    });
+    let mut items = Vec::new();
+    arguments.target.client()?.ask_for(request, &[], &mut |item| {
+        items.push(item);
+        true
+    })?;
+    if arguments.json {
+        shown::json(&Value::Array(items));
+        return Ok(());
+    }
+    let (zone, now) = (arguments.times.zone(), SystemClock.now());
+    let mut views = items.into_iter().map(shown::read).collect::<Result<Vec<JobView>, _>>()?;
+    views.sort_by_key(|view| (view.job.next_fire.is_none(), view.job.next_fire));
+    let rows = views.iter().map(|view| {
+        let (next, relative) = next(view, zone, now);
+        vec![view.job.id.to_string(), next, relative, view.description.clone()]
+    });
+    shown::rows(&["JOB", "NEXT FIRE", "", "TRIGGER"], rows.collect());
+    Ok(())
+}
+
+fn next(view: &JobView, zone: Zone, now: DateTime<Utc>) -> (String, String) {
+    match view.job.next_fire {
+        Some(next) => (show::local(next, zone), show::relative(next, now)),
+        None if view.job.state == JobState::Paused => ("paused".to_owned(), String::new()),
+        None => ("done".to_owned(), String::new()),
+    }
+}
+
+pub(crate) fn job(arguments: JobArguments) -> Result<(), Failure> {
+    let value = arguments.target.client()?.ask(Request::Job { job: arguments.job.clone() })?;
+    if arguments.json {
+        shown::json(&value);
+        return Ok(());
+    }
+    let view: JobView = shown::read(value)?;
+    let (zone, now) = (arguments.times.zone(), SystemClock.now());
+    describe(&view, zone, now);
+    let request = RunsRequest { job: Some(arguments.job), limit: 5, ..RunsRequest::default() };
+    let runs = runs::fetch(&arguments.target, request)?;
+    if !runs.is_empty() {
+        anstream::println!("\nlast runs");
+        shown::rows(&runs::HEADING, runs.iter().map(|run| runs::row(run, zone)).collect());
+    }
+    Ok(())
+}
+
+/// Says what a job is.
+pub(crate) fn describe(view: &JobView, zone: Zone, now: DateTime<Utc>) {
+    let bold = anstyle::Style::new().bold();
+    let job = &view.job;
+    anstream::println!("{bold}{}{bold:#}: {}", job.id, view.description);
+    let line = |what: &str, text: String| anstream::println!("  {what:<12} {text}");
+    let (next, relative) = next(view, zone, now);
+    line("next", if relative.is_empty() { next } else { format!("{next}, {relative}") });
+    let later: Vec<String> = view.upcoming.iter().skip(1).map(|fire| show::local(*fire, zone)).collect();
+    if !later.is_empty() {
+        line("then", later.join(", "));
+    }
+    line("runs", command(&job.arguments));
+    if let Some(Value::Object(environment)) = job.arguments.get("environment") {
+        for (name, value) in environment {
+            line("with", format!("{name}={}", value.as_str().unwrap_or_default()));
+        }
+    }
+    for key in ["directory", "user", "nice"] {
+        if let Some(value) = job.arguments.get(key) {
+            line(key, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        }
+    }
+    let policy = serde_json::json!(job.policy);
+    for (key, value) in policy.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
+        let text = match (key.as_str(), value) {
+            ("misfire_grace" | "time_limit", _) => {
+                let limit =
+                    if key == "misfire_grace" { job.policy.misfire_grace } else { job.policy.time_limit };
+                limit.map(|limit| humantime::format_duration(limit).to_string()).unwrap_or_default()
+            }
+            (_, Value::String(text)) => text.clone(),
+            (_, value) => value.to_string(),
+        };
+        line(key, text);
+    }
+    if !job.tags.is_empty() {
+        line("tags", job.tags.iter().cloned().collect::<Vec<_>>().join(", "));
+    }
+    if let Some(source) = job.metadata.get("source").and_then(Value::as_str) {
+        line("from", source.to_owned());
+    }
+    line("added", show::local(job.created, zone));
+}
+
+/// A command line, its words quoted where that is needed.
+pub(crate) fn command(arguments: &Value) -> String {
+    let program = arguments.get("program").and_then(Value::as_str);
+    let words = arguments.get("arguments").and_then(Value::as_array).into_iter().flatten();
+    let words: Vec<String> = program
+        .into_iter()
+        .chain(words.filter_map(Value::as_str))
+        .map(|word| {
+            if word.is_empty() || word.contains(char::is_whitespace) {
+                format!("{word:?}")
+            } else {
+                word.to_owned()
+            }
+        })
+        .collect();
+    if words.is_empty() { arguments.to_string() } else { words.join(" ") }
+}

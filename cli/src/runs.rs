@@ -1,0 +1,175 @@
+//! `matins runs`, `matins run ID`: what became of fires.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::Args;
+use matins::prelude::*;
+use matins::triggers::Zone;
+use matins::{Clock, Run, SystemClock, Value};
+
+use crate::control::client::Target;
+use crate::control::protocol::{Request, RunsRequest};
+use crate::failure::Failure;
+use crate::shown::{self, Times};
+use crate::{log, show};
+
+#[derive(Debug, Args)]
+pub(crate) struct RunsArguments {
+    /// Those of this job.
+    job: Option<String>,
+    /// Those that ended so: succeeded, failed, "timed out", cancelled, interrupted, missed, "missed: overlap", ...
+    #[arg(long, value_name = "OUTCOME")]
+    outcome: Option<String>,
+    /// Those due since then: 2026-11-24T18:00 in the zone, with Z or an offset, or a span back from now: 2h, 3days
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// So many, the newest first.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
+    number: usize,
+    #[command(flatten)]
+    times: Times,
+    /// As JSON: a list of runs.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowRunArguments {
+    /// The run's number, as `matins runs` shows it.
+    #[arg(value_name = "ID")]
+    run: u64,
+    #[command(flatten)]
+    times: Times,
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    target: Target,
+}
+
+pub(crate) fn runs(arguments: RunsArguments) -> Result<(), Failure> {
+    let zone = arguments.times.zone();
+    let now = SystemClock.now();
+    let request = RunsRequest {
+        job: arguments.job,
+        outcome: arguments.outcome,
+        since: arguments.since.as_deref().map(|text| since(text, zone, now)).transpose()?,
+        until: None,
+        limit: arguments.number,
+    };
+    if arguments.json {
+        let mut items = Vec::new();
+        arguments.target.client()?.ask_for(Request::Runs(request), &[], &mut |item| {
+            items.push(item);
+            true
+        })?;
+        shown::json(&Value::Array(items));
+        return Ok(());
+    }
+    let runs = fetch(&arguments.target, request)?;
+    shown::rows(&HEADING, runs.iter().map(|run| row(run, zone)).collect());
+    Ok(())
+}
+
+/// A time, or a span back from now.
+pub(crate) fn since(text: &str, zone: Zone, now: DateTime<Utc>) -> Result<DateTime<Utc>, Failure> {
+    if let Ok(span) = humantime::parse_duration(text) {
+        return TimeDelta::from_std(span)
+            .ok()
+            .and_then(|span| now.checked_sub_signed(span))
+            .ok_or_else(|| Failure::BadInput(format!("{text} is longer ago than there was time")));
+    }
+    DateTrigger::parse(text, zone)
+        .map(|date| date.instant())
+        .map_err(|error| Failure::BadInput(error.to_string()))
+}
+
+pub(crate) fn fetch(target: &Target, request: RunsRequest) -> Result<Vec<Run>, Failure> {
+    let mut items = Vec::new();
+    target.client()?.ask_for(Request::Runs(request), &[], &mut |item| {
+        items.push(item);
+        true
+    })?;
+    items.into_iter().map(shown::read).collect()
+}
+
+pub(crate) const HEADING: [&str; 7] = ["RUN", "JOB", "DUE", "LATE", "TOOK", "OUTCOME", "MESSAGE"];
+
+pub(crate) fn row(run: &Run, zone: Zone) -> Vec<String> {
+    let due = match run.fires.count {
+        1 => show::local(run.scheduled(), zone),
+        count => format!("{} and {} more", show::local(run.scheduled(), zone), count - 1),
+    };
+    let late = run.started.map(|started| show::span((started - run.scheduled()).max(TimeDelta::zero())));
+    let took = run.started.zip(run.finished).map(|(from, to)| show::span((to - from).max(TimeDelta::zero())));
+    vec![
+        run.id.to_string(),
+        run.job.to_string(),
+        due,
+        late.unwrap_or_default(),
+        took.unwrap_or_default(),
+        outcome(run).to_owned(),
+        run.message.clone().unwrap_or_default().lines().next().unwrap_or_default().to_owned(),
+    ]
+}
+
+/// Its outcome, or what it does meanwhile.
+pub(crate) fn outcome(run: &Run) -> &'static str {
+    match (run.outcome, run.started) {
+        (Some(outcome), _) => outcome.as_str(),
+        (None, Some(_)) => "running",
+        (None, None) => "waiting",
+    }
+}
+
+pub(crate) fn show_run(arguments: ShowRunArguments) -> Result<(), Failure> {
+    let value = arguments.target.client()?.ask(Request::Run { run: arguments.run })?;
+    if arguments.json {
+        shown::json(&value);
+        return Ok(());
+    }
+    let progress = value.get("progress").cloned();
+    print(&shown::read(value)?, progress.as_ref(), arguments.times.zone());
+    Ok(())
+}
+
+/// All that the ledger knows of a run, its output whole.
+pub(crate) fn print(run: &Run, progress: Option<&Value>, zone: Zone) {
+    let bold = anstyle::Style::new().bold();
+    let style = log::style(run.outcome);
+    anstream::println!("{bold}run {}{bold:#} of {}: {style}{}{style:#}", run.id, run.job, outcome(run));
+    let line = |what: &str, text: String| anstream::println!("  {what:<12} {text}");
+    line("due", show::local(run.scheduled(), zone));
+    if run.fires.count > 1 {
+        line("stands for", format!("{} fires, up to {}", run.fires.count, show::local(run.fires.last, zone)));
+    }
+    if run.by_hand {
+        line("started by", "hand".to_owned());
+    }
+    if run.attempt > 1 {
+        line("attempt", run.attempt.to_string());
+    }
+    if let Some(started) = run.started {
+        let late = show::span((started - run.scheduled()).max(TimeDelta::zero()));
+        line("began", format!("{}, {late} late", show::local(started, zone)));
+    }
+    if let Some(finished) = run.finished {
+        let took = run
+            .started
+            .map(|started| format!(", after {}", show::span((finished - started).max(TimeDelta::zero()))));
+        line("ended", format!("{}{}", show::local(finished, zone), took.unwrap_or_default()));
+    }
+    if let Some(progress) = progress {
+        line("progress", format!("{} of {}", progress["done"], progress["total"]));
+    }
+    if let Some(message) = &run.message {
+        line("message", message.clone());
+    }
+    if let Some(result) = &run.result {
+        line("result", result.to_string());
+    }
+    if let Some(output) = &run.output {
+        anstream::println!("\n{}", output.trim_end());
+    }
+}

@@ -1,0 +1,43 @@
+//! What a service manager is told: sd_notify(3), where `NOTIFY_SOCKET` says that somebody listens.
+
+use std::thread;
+
+use matins::SchedulerState;
+use matins::prelude::*;
+use sd_notify::NotifyState;
+
+/// Jobs are fired from now on.
+pub(crate) fn ready(status: &str) {
+    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// The files are read again; [`ready`] says when that is done.
+pub(crate) fn reloading() {
+    if let Ok(now) = NotifyState::monotonic_usec_now() {
+        tell(&[NotifyState::Reloading, now]);
+    }
+}
+
+/// Nothing fires any more.
+pub(crate) fn stopping() {
+    tell(&[NotifyState::Stopping, NotifyState::Status("waiting for the running jobs")]);
+}
+
+fn tell(states: &[NotifyState<'_>]) {
+    // Nobody listens, or it has gone: the jobs go on.
+    let _ = sd_notify::notify(states);
+}
+
+/// Feeds the watchdog, where there is one, as long as the scheduler answers.
+pub(crate) fn feed_watchdog(scheduler: Handle) {
+    let Some(limit) = sd_notify::watchdog_enabled() else { return };
+    let feed = move || {
+        while scheduler.state() != SchedulerState::ShutDown {
+            tell(&[NotifyState::Watchdog]);
+            thread::sleep(limit / 3);
+        }
+    };
+    if let Err(error) = thread::Builder::new().name("matins-watchdog".to_owned()).spawn(feed) {
+        anstream::eprintln!("the watchdog cannot be fed: {error}");
+    }
+}

@@ -1,0 +1,53 @@
+//! How lists and times are shown: tables on a terminal, lines with tabs elsewhere, JSON on request.
+
+use std::io::IsTerminal;
+
+use clap::Args;
+use matins::triggers::Zone;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::failure::Failure;
+use crate::{show, system_zone};
+
+/// In which zone times are shown.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Times {
+    /// Shows times in UTC.
+    #[arg(long, conflicts_with = "tz")]
+    pub(crate) utc: bool,
+    /// Shows times in this zone, and reads them in it [default: this machine's]
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) tz: Option<Zone>,
+}
+
+impl Times {
+    pub(crate) fn zone(&self) -> Zone {
+        if self.utc { Zone::utc() } else { self.tz.unwrap_or_else(system_zone) }
+    }
+}
+
+/// Prints rows under a heading: a table on a terminal; elsewhere a line each, without the heading, with tabs between.
+pub(crate) fn rows(heading: &[&str], rows: Vec<Vec<String>>) {
+    let heading: Vec<String> = heading.iter().map(|word| (*word).to_owned()).collect();
+    if std::io::stdout().is_terminal() {
+        let all: Vec<Vec<String>> = std::iter::once(heading).chain(rows).collect();
+        anstream::print!("{}", show::table(&all));
+    } else {
+        for row in rows {
+            anstream::println!("{}", row.join("\t"));
+        }
+    }
+}
+
+/// Prints JSON as people read it.
+pub(crate) fn json(value: &Value) {
+    anstream::println!("{value:#}");
+}
+
+/// What a daemon has answered, as this program knows it.
+pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T, Failure> {
+    serde_json::from_value(value).map_err(|error| {
+        Failure::NotDone(format!("the daemon answers in a way that is not known here: {error}"))
+    })
+}

@@ -1,0 +1,183 @@
+//! What is known of a job's past: its rows of the ledger, and the history.
+
+use chrono::{DateTime, Utc};
+use matins::prelude::*;
+use matins::{Run, core::RunOrder};
+
+use crate::control::operator::Operator;
+use crate::control::protocol::Problem;
+use crate::history::{Entry, Happening};
+
+pub(super) struct Past {
+    /// The newest first.
+    runs: Vec<Run>,
+    /// The oldest first; those of other jobs are left out.
+    entries: Vec<Entry>,
+    /// Whether a daemon answers.
+    is_up: bool,
+}
+
+/// When the scheduler went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It was stopped.
+    InOrder(DateTime<Utc>),
+    /// It did not say; this is the last that is known of it.
+    LastSeen(DateTime<Utc>),
+}
+
+impl End {
+    fn at(self) -> DateTime<Utc> {
+        let (Self::InOrder(at) | Self::LastSeen(at)) = self;
+        at
+    }
+}
+
+impl Past {
+    pub(super) fn of(operator: &Operator, id: &str) -> Result<Self, Problem> {
+        let job = matins::JobId::new(id).map_err(|error| Problem::bad(error.to_string()))?;
+        let query = RunQuery { order: RunOrder::NewestFirst, ..RunQuery::of_job(&job) };
+        let mut entries = operator.history.entries();
+        entries.retain(|entry| entry.what.job().is_none_or(|job| job == id));
+        Ok(Self { runs: operator.handle.runs(&query)?, entries, is_up: operator.reload.is_some() })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.runs.is_empty() && self.entries.iter().all(|entry| entry.what.job().is_none())
+    }
+
+    /// The row that tells what became of a fire: the last attempt at it, or the stretch that it is in, if it is a fire at all.
+    pub(super) fn run_for(&self, at: DateTime<Utc>, is_fire: bool) -> Option<&Run> {
+        let is_at = |run: &&Run| run.scheduled() == at;
+        let covers = |run: &&Run| is_fire && run.fires.first <= at && at <= run.fires.last;
+        let by_schedule = || self.runs.iter().filter(|run| !run.by_hand);
+        by_schedule()
+            .filter(is_at)
+            .max_by_key(|run| (run.attempt, run.id))
+            .or_else(|| by_schedule().find(covers))
+            .or_else(|| self.runs.iter().find(is_at))
+    }
+
+    /// The run that was going at that instant, other than the one itself.
+    pub(super) fn going_at(&self, at: DateTime<Utc>, but: &Run) -> Option<&Run> {
+        self.runs.iter().find(|run| {
+            run.id != but.id
+                && run.started.is_some_and(|started| started <= at)
+                && run.finished.is_none_or(|finished| finished >= at)
+        })
+    }
+
+    /// The run that stands for a fire that was folded into it: it began when that was decided.
+    pub(super) fn stands_for(&self, folded: &Run) -> Option<&Run> {
+        let decided = folded.finished?;
+        self.runs
+            .iter()
+            .filter(|run| run.started.is_some() && !run.by_hand)
+            .min_by_key(|run| (run.started.unwrap_or(decided) - decided).abs())
+    }
+
+    pub(super) fn oldest_run(&self) -> Option<DateTime<Utc>> {
+        self.runs.iter().map(Run::scheduled).min()
+    }
+
+    fn of_job(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+        self.entries.iter().filter(|entry| entry.what.job().is_some())
+    }
+
+    pub(super) fn removed(&self) -> Option<&Entry> {
+        self.of_job().rfind(|entry| matches!(entry.what, Happening::Removed { .. }))
+    }
+
+    /// Where the last that happened to the job's being there, up to that instant, was its removal.
+    pub(super) fn removed_before(&self, at: DateTime<Utc>) -> Option<&Entry> {
+        self.of_job()
+            .filter(|entry| matches!(entry.what, Happening::Added { .. } | Happening::Removed { .. }))
+            .rfind(|entry| entry.at <= at)
+            .filter(|entry| matches!(entry.what, Happening::Removed { .. }))
+    }
+
+    pub(super) fn added_after(&self, at: DateTime<Utc>) -> Option<&Entry> {
+        self.of_job().find(|entry| entry.at > at && matches!(entry.what, Happening::Added { .. }))
+    }
+
+    /// The first that is known of the job.
+    pub(super) fn first_known(&self) -> Option<DateTime<Utc>> {
+        self.of_job().map(|entry| entry.at).next().into_iter().chain(self.oldest_run()).min()
+    }
+
+    pub(super) fn edited_after(&self, at: DateTime<Utc>) -> Option<&Entry> {
+        self.of_job().find(|entry| entry.at > at && matches!(entry.what, Happening::Edited { .. }))
+    }
+
+    /// The pause that an instant lies in, and what ended it. A job that is paused now, and of whose resuming nothing is known,
+    /// is paused in the future too.
+    pub(super) fn paused_at(
+        &self,
+        at: DateTime<Utc>,
+        now: DateTime<Utc>,
+        is_paused: bool,
+    ) -> Option<(&Entry, Option<&Entry>)> {
+        let ends = |entry: &&Entry| {
+            matches!(
+                entry.what,
+                Happening::Resumed { .. } | Happening::Removed { .. } | Happening::Added { .. }
+            )
+        };
+        let paused = self
+            .of_job()
+            .filter(|entry| ends(entry) || matches!(entry.what, Happening::Paused { .. }))
+            .rfind(|entry| entry.at <= at.min(now))
+            .filter(|entry| matches!(entry.what, Happening::Paused { .. }))?;
+        let resumed = self.of_job().filter(ends).find(|entry| entry.at > paused.at);
+        match resumed {
+            // Known to be over, or known to go on.
+            Some(resumed) => (at < resumed.at).then_some((paused, Some(resumed))),
+            None => is_paused.then_some((paused, None)),
+        }
+    }
+
+    /// The times without a scheduler: from when, and until when if that is over.
+    fn downtimes(&self) -> Vec<(End, Option<DateTime<Utc>>)> {
+        let mut downtimes = Vec::new();
+        let mut up_since: Option<DateTime<Utc>> = None;
+        let mut end: Option<End> = None;
+        for entry in &self.entries {
+            match entry.what {
+                Happening::Started => {
+                    // Up already: it was killed in between.
+                    let went = up_since.map(|since| End::LastSeen(self.last_seen(since, entry.at))).or(end);
+                    downtimes.extend(went.map(|went| (went, Some(entry.at))));
+                    (up_since, end) = (Some(entry.at), None);
+                }
+                Happening::Stopped => (up_since, end) = (None, Some(End::InOrder(entry.at))),
+                _ => {}
+            }
+        }
+        if !self.is_up {
+            let went =
+                up_since.map(|since| End::LastSeen(self.last_seen(since, DateTime::<Utc>::MAX_UTC))).or(end);
+            downtimes.extend(went.map(|went| (went, None)));
+        }
+        downtimes
+    }
+
+    /// The last that is known to have happened between two instants.
+    fn last_seen(&self, from: DateTime<Utc>, before: DateTime<Utc>) -> DateTime<Utc> {
+        let runs = self.runs.iter().flat_map(|run| [run.started, run.finished]).flatten();
+        // What was found interrupted at the next start was written then, and not before.
+        runs.chain(self.entries.iter().map(|entry| entry.at))
+            .filter(|at| *at < before)
+            .fold(from, DateTime::max)
+    }
+
+    pub(super) fn down_at(&self, at: DateTime<Utc>) -> Option<(End, Option<DateTime<Utc>>)> {
+        self.downtimes()
+            .into_iter()
+            .find(|(from, until)| from.at() <= at && until.is_none_or(|until| at < until))
+    }
+
+    /// Since when there is no scheduler, if there is none.
+    pub(super) fn down_now(&self) -> Option<DateTime<Utc>> {
+        self.downtimes().last().filter(|(_, until)| until.is_none()).map(|(from, _)| from.at())
+    }
+}

@@ -1,0 +1,169 @@
+//! Sentences.
+
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Timelike, Utc};
+use matins::triggers::{ExcludedBy, Zone};
+use matins::{Job, MissedReason, Outcome, Run};
+
+use super::Kind;
+use super::past::Past;
+use crate::show::span;
+
+/// What has been said so far, in the times of a zone.
+pub(super) struct Said {
+    text: String,
+    zone: Zone,
+}
+
+impl Said {
+    pub(super) fn new(zone: Zone) -> Self {
+        Self { text: String::new(), zone }
+    }
+
+    /// Says a sentence, given without its capital and its full stop.
+    pub(super) fn say(&mut self, sentence: String) {
+        self.join(&format!("{}.", capital(&sentence)));
+    }
+
+    /// Says sentences that are whole.
+    pub(super) fn join(&mut self, sentences: &str) {
+        if !self.text.is_empty() {
+            self.text.push(' ');
+        }
+        self.text += sentences;
+    }
+
+    pub(super) fn text(self) -> String {
+        self.text
+    }
+
+    pub(super) fn instant(&self, instant: DateTime<Utc>) -> String {
+        local(self.zone.local(instant))
+    }
+}
+
+/// Ids of jobs stay as they are: a sentence that begins with one has no capital.
+fn capital(sentence: &str) -> String {
+    let begins = ["the ", "this ", "its ", "it ", "so ", "run ", "nothing ", "at ", "if "];
+    let mut chars = sentence.chars();
+    match chars.next() {
+        Some(first) if begins.iter().any(|begin| sentence.starts_with(begin)) => {
+            first.to_uppercase().chain(chars).collect()
+        }
+        _ => sentence.to_owned(),
+    }
+}
+
+pub(super) fn lower(sentence: &str) -> String {
+    let mut chars = sentence.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// `02:30 on 29 March 2026`.
+pub(super) fn local(local: NaiveDateTime) -> String {
+    let format = match (local.nanosecond() / 1000, local.second()) {
+        (0, 0) => "%H:%M on %-d %B %Y",
+        (0, _) => "%H:%M:%S on %-d %B %Y",
+        _ => "%H:%M:%S%.3f on %-d %B %Y",
+    };
+    local.format(format).to_string()
+}
+
+pub(super) fn excluded(fields: &[ExcludedBy]) -> String {
+    let fields: Vec<String> = fields.iter().map(ToString::to_string).collect();
+    fields.join(", and ")
+}
+
+/// What became of a fire, by its row of the ledger.
+pub(super) fn run(
+    run: &Run,
+    at: DateTime<Utc>,
+    job: Option<&Job>,
+    past: &Past,
+    zone: Zone,
+) -> (Kind, String) {
+    let clock = |instant: DateTime<Utc>| zone.local(instant).format("%H:%M:%S").to_string();
+    let late = |instant: DateTime<Utc>| span((instant - at).max(TimeDelta::zero()));
+    let decided = run.finished.unwrap_or(at);
+    match run.outcome {
+        None if run.started.is_none() => {
+            (Kind::Running, format!("run {} waits for an earlier one, or for its next attempt", run.id))
+        }
+        None => {
+            let since = run.started.map(clock).unwrap_or_default();
+            (Kind::Running, format!("run {} has been going since {since}", run.id))
+        }
+        Some(Outcome::Missed(MissedReason::TooLate)) => {
+            let grace = job
+                .and_then(|job| job.policy.misfire_grace)
+                .and_then(|grace| TimeDelta::from_std(grace).ok());
+            let grace = grace.map(|grace| format!(", and may be {} late", span(grace))).unwrap_or_default();
+            (Kind::TooLate, format!("it was missed: it came {} late{grace}", late(decided)))
+        }
+        Some(Outcome::Missed(MissedReason::Coalesced)) => {
+            let into = past.stands_for(run).map(|into| {
+                format!(" into that of {}, as run {}", local(zone.local(into.scheduled())), into.id)
+            });
+            let many =
+                if run.fires.count > 1 { format!(", as {} were,", run.fires.count) } else { String::new() };
+            (
+                Kind::Coalesced,
+                format!("it was folded{many}{}: they were due together", into.unwrap_or_default()),
+            )
+        }
+        Some(Outcome::Missed(MissedReason::Overlap)) => {
+            let going = past.going_at(decided, run).map_or_else(
+                || "an earlier run".to_owned(),
+                |going| {
+                    let until = going
+                        .finished
+                        .map_or_else(|| "is still".to_owned(), |end| format!("was until {}", clock(end)));
+                    let began = going.started.map(clock).unwrap_or_default();
+                    format!("run {}, which had begun at {began} and {until},", going.id)
+                },
+            );
+            (Kind::Overlap, format!("it was missed, since {going} was going"))
+        }
+        Some(Outcome::Missed(MissedReason::ExecutorFull)) => {
+            (Kind::ExecutorFull, "it was missed, since the executor had no room for it".to_owned())
+        }
+        Some(Outcome::Missed(_)) => {
+            let by = past.removed().map(|removed| format!(" at {} by {}", clock(removed.at), removed.by));
+            (
+                Kind::Removed,
+                format!("it was missed, since the job was removed{} while it waited", by.unwrap_or_default()),
+            )
+        }
+        Some(outcome) => {
+            let mut text = format!("run {} {}", run.id, ended(outcome));
+            if let (Some(started), Some(finished)) = (run.started, run.finished) {
+                if outcome == Outcome::Interrupted {
+                    text += &format!(", begun {} late", late(started));
+                } else {
+                    text += &format!(
+                        " in {}, {} late",
+                        span((finished - started).max(TimeDelta::zero())),
+                        late(started)
+                    );
+                }
+            }
+            if run.attempt > 1 {
+                text += &format!(", at attempt {}", run.attempt);
+            }
+            if run.by_hand {
+                text += ", started by hand";
+            }
+            if let Some(message) = run.message.as_deref().and_then(|message| message.lines().next()) {
+                text += &format!(": {message}");
+            }
+            (Kind::Ran, text)
+        }
+    }
+}
+
+fn ended(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Interrupted => "was interrupted: its process ended before it had",
+        Outcome::Cancelled => "was cancelled",
+        outcome => outcome.as_str(),
+    }
+}
