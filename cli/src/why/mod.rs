@@ -246,7 +246,7 @@ impl Question {
             ));
             if let Some(down) = self.past.down_now() {
                 said.say(format!(
-                    "if the scheduler runs by then: it has been down since {}",
+                    "the scheduler has to run by then: it has been down since {}",
                     said.instant(down)
                 ));
             }

@@ -1,1 +1,401 @@
-//! tests
+//! Each kind of answer, from a ledger and a history as the scheduler leaves them; and the days of the vectors on which the
+//! clocks change.
+
+use std::sync::Arc;
+
+use matins::{Clock, JobStore, MissedReason, RunId, Stretch, VirtualClock, core::JobId};
+use matins_conformance::vectors;
+
+use super::*;
+use crate::history::{Happening, History};
+
+/// A scheduler on a clock that stands, which is never started: what it finds is put there by hand.
+struct Scene {
+    operator: Operator,
+    clock: VirtualClock,
+    runs: u64,
+}
+
+fn instant(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+impl Scene {
+    /// The job `backup`, at 02:30 in Berlin, added on 1 January 2026; a daemon answers.
+    fn new() -> Self {
+        Self::with(|job| job)
+    }
+
+    fn with(change: impl FnOnce(NewJob) -> NewJob) -> Self {
+        let nightly = CronTrigger::parse("30 2 * * *", "Europe/Berlin").unwrap();
+        Self::of(nightly, "2026-01-01T00:00:00Z", change)
+    }
+
+    fn of(trigger: impl Trigger + 'static, added: &str, change: impl FnOnce(NewJob) -> NewJob) -> Self {
+        let clock = VirtualClock::new(instant(added));
+        let scheduler = SchedulerBuilder::new()
+            .store("default", MemoryStore::new())
+            .executor("default", ThreadExecutor::builder().workers(1).build())
+            .clock(clock.clone())
+            .blocking()
+            .unwrap();
+        scheduler.register("command", CommandTask::default()).unwrap();
+        let job = trigger.task("command").id("backup").arguments(Command::new("true"));
+        scheduler.add(change(job)).unwrap();
+        let history = Arc::new(History::open(None).unwrap());
+        let operator = Operator {
+            handle: scheduler.handle(),
+            history,
+            clock: Arc::new(clock.clone()),
+            zone: Zone::utc(),
+            store: "memory:".parse().unwrap(),
+            since: clock.now(),
+            reload: Some(Box::new(|_| Err("there are no files".to_owned()))),
+        };
+        let scene = Self { operator, clock, runs: 0 };
+        scene.note(added, Happening::Started, "root (uid 0)");
+        scene.note(added, Happening::Added { job: "backup".into() }, "ada (uid 1000)");
+        scene
+    }
+
+    fn note(&self, at: &str, what: Happening, by: &str) {
+        self.operator.history.note(instant(at), what, by);
+    }
+
+    /// It is so late now, and all that was due has been seen to.
+    fn now(&self, now: &str) {
+        let now = instant(now);
+        self.clock.set(now);
+        self.operator.handle.modify("backup", |job| job.next_fire = job.trigger.next_after(now)).unwrap();
+    }
+
+    fn put(&mut self, change: impl FnOnce(&mut Run)) -> u64 {
+        self.runs += 1;
+        let job = JobId::new("backup").unwrap();
+        let mut run = Run::waiting(RunId(self.runs), job, instant("2026-02-01T01:30:00Z"));
+        change(&mut run);
+        let put = |store: &mut dyn JobStore| store.import(Vec::new(), vec![run], OnConflict::Refuse);
+        self.operator.handle.with_store("default", put).unwrap().unwrap();
+        self.runs
+    }
+
+    /// A run that began `late` after its time and took two minutes.
+    fn ran(&mut self, due: &str, late: TimeDelta, outcome: Outcome) -> u64 {
+        let due = instant(due);
+        self.put(|run| {
+            run.fires = Stretch::single(due);
+            run.started = Some(due + late);
+            run.finished = Some(due + late + TimeDelta::minutes(2));
+            run.outcome = Some(outcome);
+        })
+    }
+
+    fn missed(&mut self, first: &str, last: &str, count: u64, reason: MissedReason, decided: &str) -> u64 {
+        let fires = Stretch { first: instant(first), last: instant(last), count };
+        self.put(|run| {
+            run.fires = fires;
+            run.finished = Some(instant(decided));
+            run.outcome = Some(Outcome::Missed(reason));
+        })
+    }
+
+    #[track_caller]
+    fn asked(&self, at: &str, kind: Kind, words: &[&str]) -> Why {
+        let why = why(&self.operator, "backup", at).unwrap();
+        assert_eq!(why.kind, kind, "{}", why.answer);
+        for word in words {
+            assert!(why.answer.contains(word), "{word:?} is not in {:?}", why.answer);
+        }
+        why
+    }
+}
+
+#[test]
+fn a_time_that_is_not_in_the_trigger() {
+    let scene = Scene::new();
+    scene.now("2026-02-10T00:00:00Z");
+    let words =
+        ["did not fire", "hour 10 is not in 2", "02:30 on 1 February 2026 and at 02:30 on 2 February 2026"];
+    let why = scene.asked("2026-02-01T10:30", Kind::NotInTrigger, &words);
+    assert_eq!(why.fire_before, Some(instant("2026-02-01T01:30:00Z")));
+    assert_eq!(why.fire_after, Some(instant("2026-02-02T01:30:00Z")));
+    scene.asked("2026-02-20T02:31", Kind::NotInTrigger, &["does not fire", "minute 31 is not in 30"]);
+    scene.note("2026-02-05T00:00:00Z", Happening::Edited { job: "backup".into() }, "bob (uid 1001)");
+    scene.asked("2026-02-01T10:30", Kind::NotInTrigger, &["was changed at 01:00 on 5 February 2026 by bob"]);
+}
+
+#[test]
+fn a_time_in_a_gap() {
+    let mut scene = Scene::new();
+    scene.asked(
+        "2026-03-29T02:30",
+        Kind::InGap,
+        &[
+            "does not exist in Europe/Berlin (clocks go from 02:00 to 03:00)",
+            "so it fires at 03:00",
+            "in 87 d",
+        ],
+    );
+    scene.now("2026-04-01T00:00:00Z");
+    let run = scene.ran("2026-03-29T01:00:00Z", TimeDelta::milliseconds(4), Outcome::Succeeded);
+    let why = scene.asked(
+        "2026-03-29T02:30",
+        Kind::InGap,
+        &["so it fired at 03:00", "Run 1 succeeded in 2 min, 4 ms late"],
+    );
+    assert_eq!(why.run, Some(run));
+    scene.asked("2026-03-29T02:45", Kind::InGap, &["minute 45 is not in 30"]);
+
+    let often = CronTrigger::parse("*/30 * * * *", "Europe/Berlin").unwrap();
+    let scene = Scene::of(often, "2026-01-01T00:00:00Z", |job| job);
+    scene.asked("2026-03-29T02:30", Kind::InGap, &["follows the time that passes", "01:30 on 29 March 2026"]);
+}
+
+#[test]
+fn the_second_pass_of_an_overlap() {
+    let mut scene = Scene::new();
+    scene.now("2026-11-01T00:00:00Z");
+    scene.ran("2026-10-25T00:30:00Z", TimeDelta::zero(), Outcome::Failed);
+    let words = ["the second time that the clocks of Europe/Berlin show 02:30", "1 h before", "Run 1 failed"];
+    scene.asked("2026-10-25T02:30:00+01:00", Kind::SecondPass, &[&words[..1], &words[2..]].concat());
+    let words = ["comes twice in Europe/Berlin", "the first of the two", "Run 1 failed"];
+    scene.asked("2026-10-25T02:30", Kind::Ran, &words);
+
+    let often = CronTrigger::parse("*/30 * * * *", "Europe/Berlin").unwrap();
+    let scene = Scene::of(often, "2026-01-01T00:00:00Z", |job| job);
+    scene.asked("2026-10-25T02:30", Kind::WillFire, &["both count", "The first: ", "The second: "]);
+}
+
+#[test]
+fn paused_then_and_by_whom() {
+    let scene = Scene::new();
+    scene.note("2026-02-01T00:00:00Z", Happening::Paused { job: "backup".into() }, "ada (uid 1000)");
+    scene.note("2026-02-03T00:00:00Z", Happening::Resumed { job: "backup".into() }, "bob (uid 1001)");
+    scene.now("2026-02-10T00:00:00Z");
+    let words = [
+        "was paused at 01:00 on 1 February 2026 by ada",
+        "resumed at 01:00 on 3 February 2026 by bob",
+        "did not fire",
+    ];
+    scene.asked("2026-02-02T02:30", Kind::Paused, &words);
+    scene.asked("2026-02-04T02:30", Kind::NotRecorded, &[]);
+    scene.operator.handle.pause("backup").unwrap();
+    scene.asked("2026-02-12T02:30", Kind::Paused, &["is paused", "only if it is resumed"]);
+    scene.note("2026-02-10T00:00:00Z", Happening::Paused { job: "backup".into() }, "eve (uid 1002)");
+    scene.asked("2026-02-12T02:30", Kind::Paused, &["by eve", "and is still"]);
+}
+
+#[test]
+fn later_than_its_grace_allows() {
+    let mut scene = Scene::with(|job| job.misfire_grace(std::time::Duration::from_secs(600)));
+    scene.now("2026-02-10T00:00:00Z");
+    let due = "2026-02-01T01:30:00Z";
+    scene.missed(due, due, 1, MissedReason::TooLate, "2026-02-01T02:30:00Z");
+    scene.asked(
+        "2026-02-01T02:30",
+        Kind::TooLate,
+        &["it came 1 h late, and may be 10 min late"].map(|words| words),
+    );
+}
+
+#[test]
+fn folded_into_another_fire() {
+    let mut scene = Scene::new();
+    scene.now("2026-02-10T00:00:00Z");
+    let back = "2026-02-04T02:00:00Z";
+    scene.missed("2026-02-01T01:30:00Z", "2026-02-03T01:30:00Z", 3, MissedReason::Coalesced, back);
+    scene.ran("2026-02-04T01:30:00Z", TimeDelta::minutes(30), Outcome::Succeeded);
+    let words = ["folded, as 3 were, into that of 02:30 on 4 February 2026, as run 2"];
+    scene.asked("2026-02-02T02:30", Kind::Coalesced, &words);
+}
+
+#[test]
+fn an_earlier_run_was_going() {
+    let mut scene = Scene::new();
+    scene.now("2026-02-10T00:00:00Z");
+    let long = scene.put(|run| {
+        run.started = Some(run.scheduled());
+        run.finished = Some(run.scheduled() + TimeDelta::hours(30));
+        run.outcome = Some(Outcome::Succeeded);
+    });
+    let due = "2026-02-02T01:30:00Z";
+    scene.missed(due, due, 1, MissedReason::Overlap, "2026-02-02T01:30:00.005Z");
+    let run = format!("run {long}, which had begun at 02:30:00 and was until 08:30:00, was going");
+    scene.asked("2026-02-02T02:30", Kind::Overlap, &[&run]);
+}
+
+#[test]
+fn the_executor_was_full() {
+    let mut scene = Scene::new();
+    scene.now("2026-02-10T00:00:00Z");
+    let due = "2026-02-02T01:30:00Z";
+    scene.missed(due, due, 1, MissedReason::ExecutorFull, "2026-02-02T01:30:00.005Z");
+    scene.asked("2026-02-02T02:30", Kind::ExecutorFull, &["no room"]);
+}
+
+#[test]
+fn the_scheduler_was_down() {
+    let mut scene = Scene::new();
+    scene.note("2026-02-01T12:00:00Z", Happening::Stopped, "root (uid 0)");
+    scene.note("2026-02-03T12:00:00Z", Happening::Started, "root (uid 0)");
+    scene.now("2026-02-10T00:00:00Z");
+    let words = ["down from 13:00 on 1 February 2026 to 13:00 on 3 February 2026"];
+    scene.asked("2026-02-02T02:30", Kind::SchedulerDown, &words);
+    // What came of it when it was back.
+    scene.ran("2026-02-03T01:30:00Z", TimeDelta::minutes(630), Outcome::Succeeded);
+    scene.asked(
+        "2026-02-03T02:30",
+        Kind::SchedulerDown,
+        &[words[0], "Run 1 succeeded in 2 min, 10 h 30 min late"],
+    );
+    // Killed: it did not say when. Its last sign of life is a run.
+    scene.ran("2026-02-05T01:30:00Z", TimeDelta::zero(), Outcome::Succeeded);
+    scene.note("2026-02-07T12:00:00Z", Happening::Started, "root (uid 0)");
+    let words = ["some time after 02:32 on 5 February 2026 (it was killed", "to 13:00 on 7 February 2026"];
+    scene.asked("2026-02-06T02:30", Kind::SchedulerDown, &words);
+    scene.asked("2026-02-08T02:30", Kind::NotRecorded, &[]);
+    // And nobody has started it again.
+    scene.note("2026-02-09T00:00:00Z", Happening::Stopped, "root (uid 0)");
+    scene.operator.reload = None;
+    scene.asked("2026-02-09T02:30", Kind::SchedulerDown, &["has been down since 01:00 on 9 February 2026"]);
+    scene.asked("2026-02-11T02:30", Kind::WillFire, &["has to run by then"]);
+}
+
+#[test]
+fn the_job_was_not_there_yet_or_not_any_more() {
+    let mut scene = Scene::new();
+    scene.now("2026-02-10T00:00:00Z");
+    let words = ["did not exist yet: it was added at 01:00 on 1 January 2026 by ada (uid 1000)"];
+    scene.asked("2025-12-24T02:30", Kind::NotYetAdded, &words);
+
+    scene.ran("2026-02-01T01:30:00Z", TimeDelta::zero(), Outcome::Succeeded);
+    scene.operator.handle.remove("backup").unwrap();
+    scene.note("2026-02-05T00:00:00Z", Happening::Removed { job: "backup".into() }, "eve (uid 1002)");
+    // Its zone went with its trigger: times are UTC now.
+    scene.asked(
+        "2026-02-06T01:30",
+        Kind::Removed,
+        &["removed before that, at 00:00 on 5 February 2026 by eve"],
+    );
+    scene.asked("2026-02-01T01:30", Kind::Ran, &["Run 1 succeeded"]);
+    let gone = "2026-02-05T01:30:00Z";
+    scene.missed(gone, gone, 1, MissedReason::JobRemoved, gone);
+    scene.asked("2026-02-05T01:30", Kind::Removed, &["the job was removed at 00:00:00 by eve"]);
+    assert!(
+        why(&scene.operator, "restore", "2026-02-05T01:30").unwrap_err().message.contains("there is no job")
+    );
+}
+
+#[test]
+fn it_ran_it_runs_it_will() {
+    let mut scene = Scene::new();
+    scene.now("2026-02-10T00:00:00Z");
+    let outcomes = [
+        (Outcome::Succeeded, "succeeded in 2 min, 1 s late"),
+        (Outcome::Failed, "failed in 2 min"),
+        (Outcome::TimedOut, "timed out in 2 min"),
+        (Outcome::Cancelled, "was cancelled in 2 min"),
+        (Outcome::Interrupted, "was interrupted: its process ended before it had, begun 1 s late"),
+    ];
+    for (day, (outcome, words)) in outcomes.into_iter().enumerate() {
+        let number = scene.ran(&format!("2026-02-0{}T01:30:00Z", day + 1), TimeDelta::seconds(1), outcome);
+        let why = scene.asked(&format!("2026-02-0{}T02:30", day + 1), Kind::Ran, &[words]);
+        assert_eq!(why.run, Some(number));
+    }
+    // The last attempt is what counts.
+    let due = instant("2026-02-01T01:30:00Z");
+    scene.put(|run| {
+        (run.fires, run.attempt, run.started) = (Stretch::single(due), 2, Some(due + TimeDelta::minutes(9)));
+        (run.finished, run.outcome) = (Some(due + TimeDelta::minutes(10)), Some(Outcome::Failed));
+        run.message = Some("exited with status 3".into());
+    });
+    scene.asked(
+        "2026-02-01T02:30",
+        Kind::Ran,
+        &["failed in 1 min, 9 min late, at attempt 2: exited with status 3"],
+    );
+    scene.asked(
+        "2026-02-10T02:30",
+        Kind::WillFire,
+        &["will fire at 02:30 on 10 February 2026, in 1 h 30 min"],
+    );
+}
+
+#[test]
+fn what_the_ledger_has_forgotten() {
+    let mut scene = Scene::new();
+    scene.now("2026-03-01T00:00:00Z");
+    scene.ran("2026-02-20T01:30:00Z", TimeDelta::zero(), Outcome::Succeeded);
+    let words = ["nothing is recorded", "goes back to 02:30 on 20 February 2026"];
+    let why = why(&scene.operator, "backup", "2026-02-10T02:30").unwrap();
+    assert_eq!(why.kind, Kind::NotRecorded);
+    assert!(
+        words.iter().all(|words| why.answer.to_lowercase().contains(&words.to_lowercase())),
+        "{}",
+        why.answer
+    );
+}
+
+#[test]
+fn the_fire_before_is_the_one_whose_successor_it_is() {
+    for (expression, at) in [
+        ("*/5 * * * *", "2026-03-29T01:02:03Z"),
+        ("30 2 * * *", "2026-03-29T12:00:00Z"),
+        ("0 0 29 2 *", "2103-01-01T00:00:00Z"),
+        ("0 0 * * SUN#5", "2026-11-25T00:00:00Z"),
+    ] {
+        let trigger = CronTrigger::parse(expression, "Europe/Berlin").unwrap();
+        let before = fire_before(&trigger, instant(at)).unwrap();
+        assert!(before < instant(at));
+        assert_eq!(trigger.next_after(before - TICK), Some(before), "it is a fire");
+        assert!(trigger.next_after(before).unwrap() >= instant(at), "{expression}: and the last one");
+    }
+    assert_eq!(
+        fire_before(&DateTrigger::new(instant("2026-01-02T00:00:00Z")), instant("2026-01-01T00:00:00Z")),
+        None
+    );
+}
+
+/// Every fire of the vectors for days on which the clocks change is told as one; what was moved out of a gap is told by the
+/// time that does not exist, and the second pass of an overlap by the first.
+#[test]
+fn the_days_of_the_vectors_on_which_the_clocks_change() {
+    let (mut gaps, mut second_passes) = (0, 0);
+    for vector in vectors::read(include_str!("../../../conformance/vectors/rule.jsonl")).unwrap() {
+        let Ok(Some(trigger)) = vector.trigger() else { continue };
+        let any: &dyn Any = &*trigger;
+        let Some(cron) = any.downcast_ref::<CronTrigger>().cloned() else { continue };
+        if vector.fires.is_empty() {
+            continue;
+        }
+        let (zone, fixed) = (cron.zone(), cron.expression().is_fixed());
+        let scene = Scene::of(cron.clone(), &vector.after.to_rfc3339(), |job| job);
+        for fire in &vector.fires {
+            let why = scene.asked(&fire.to_rfc3339(), Kind::WillFire, &[]);
+            assert_eq!(why.at, *fire);
+            let shown = zone.local(*fire);
+            if fixed && !cron.expression().excluded_by(shown).is_empty() {
+                // What it would have been, within the three hours before.
+                let wanted = (1..=180).map(|minutes| shown - TimeDelta::minutes(minutes)).find(|local| {
+                    matches!(zone.local_time(*local), Some(LocalTime::Skipped { .. }))
+                        && cron.expression().excluded_by(*local).is_empty()
+                });
+                if let Some(local) = wanted {
+                    let text = local.format("%Y-%m-%dT%H:%M:%S").to_string();
+                    let why = scene.asked(&text, Kind::InGap, &["does not exist in", "fixed time"]);
+                    assert_eq!(why.at, *fire, "{}", vector.id);
+                    gaps += 1;
+                }
+            }
+            if let Some(LocalTime::Twice { first, second }) = zone.local_time(shown)
+                && fixed
+                && first == *fire
+            {
+                let why = scene.asked(&second.to_rfc3339(), Kind::SecondPass, &["the second time"]);
+                assert_eq!(why.at, first, "{}", vector.id);
+                second_passes += 1;
+            }
+        }
+    }
+    assert!(gaps > 10 && second_passes > 10, "{gaps} gaps, {second_passes} second passes");
+}
