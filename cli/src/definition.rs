@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins::prelude::*;
-use matins::{OnExhausted, Policy, Value};
+use matins::{IntoTrigger, OnExhausted, Policy, Value};
 use serde_json::json;
 
 /// The task that all of them run.
@@ -100,15 +100,14 @@ impl Definition {
             .on_conflict(OnConflict::Replace))
     }
 
+    /// The job on another trigger: its command and its policy.
+    pub(crate) fn job_with(&self, trigger: impl IntoTrigger + Send + 'static) -> NewJob {
+        trigger.task(COMMAND).id(&self.id).arguments(&self.command).policy(self.policy.clone())
+    }
+
     /// The job, where somebody adds it at `now`.
     pub(crate) fn job_by_hand(&self, now: DateTime<Utc>) -> Result<NewJob, String> {
-        let mut job = self
-            .when
-            .trigger(now)?
-            .task(COMMAND)
-            .id(&self.id)
-            .arguments(&self.command)
-            .policy(self.policy.clone());
+        let mut job = self.job_with(self.when.trigger(now)?);
         for tag in &self.tags {
             job = job.tag(tag);
         }

@@ -27,6 +27,7 @@ mod secrets;
 mod service;
 mod show;
 mod shown;
+mod simulate;
 mod sources;
 mod store;
 mod sync;
@@ -100,6 +101,8 @@ enum Subcommands {
     Next(next::NextArguments),
     /// Checks a configuration (FILE.toml) or a crontab, and prints what it understood.
     Check(check::CheckArguments),
+    /// Passes a week of a configuration on a clock that leaps: how many fires, how many at once, what would be missed.
+    Simulate(simulate::SimulateArguments),
     /// Looks into a store, and repairs one.
     Store(store::StoreArguments),
     /// Prints completions for a shell.
@@ -131,6 +134,7 @@ fn main() -> ExitCode {
         Subcommands::Import(arguments) => carry::import(&arguments),
         Subcommands::Next(arguments) => next::next(&arguments).map_err(Failure::BadInput),
         Subcommands::Check(arguments) => check::check(&arguments).map_err(Failure::BadInput),
+        Subcommands::Simulate(arguments) => simulate::simulate(&arguments),
         Subcommands::Store(arguments) => store::store(arguments),
         Subcommands::Completions(arguments) => manual::completions(&arguments),
         Subcommands::Man(arguments) => manual::man(&arguments),

@@ -116,7 +116,11 @@ pub(crate) fn why(operator: &Operator, id: &str, at: &str) -> Result<Why, Proble
     let date = DateTrigger::parse(at, zone).map_err(|error| Problem::bad(error.to_string()))?;
     // A date keeps the local time that it was given as.
     let local = serde_json::to_value(&date).ok().and_then(|saved| saved.get("local")?.as_str()?.parse().ok());
-    let question = Question { job, past, zone, now: operator.clock.now(), id: id.to_owned() };
+    // Who names no second means any of the minute: an interval fires at whatever second it was added.
+    let colons =
+        at.split(['T', ' ']).nth(1).unwrap_or_default().split(['Z', '+', '-']).next().unwrap_or_default();
+    let within = if colons.matches(':').count() < 2 { TimeDelta::minutes(1) } else { TimeDelta::seconds(1) };
+    let question = Question { job, past, zone, now: operator.clock.now(), id: id.to_owned(), within };
     Ok(match local {
         Some(local) => question.about_local(local, date.instant()),
         None => question.about_instant(date.instant()),
@@ -125,6 +129,8 @@ pub(crate) fn why(operator: &Operator, id: &str, at: &str) -> Result<Why, Proble
 
 struct Question {
     id: String,
+    /// How exactly the time was given.
+    within: TimeDelta,
     job: Option<Job>,
     past: Past,
     zone: Zone,
@@ -197,6 +203,7 @@ impl Question {
     }
 
     fn about_instant(&self, at: DateTime<Utc>) -> Why {
+        let at = self.meant(at);
         let local = self.zone.local(at);
         if let Some(LocalTime::Twice { first, second }) = self.zone.local_time(local)
             && at == second
@@ -217,6 +224,16 @@ impl Question {
             return Why { kind: Kind::SecondPass, answer: said.text(), ..what };
         }
         self.what_became(at)
+    }
+
+    /// The fire, or else the run, that is meant by a time which was not given to the microsecond.
+    fn meant(&self, at: DateTime<Utc>) -> DateTime<Utc> {
+        if self.contains(at) || self.past.run_for(at, false).is_some() || at.timestamp_subsec_micros() != 0 {
+            return at;
+        }
+        let until = at + self.within;
+        let fire = self.job.as_ref().and_then(|job| job.trigger.next_after(at)).filter(|fire| *fire < until);
+        fire.or_else(|| self.past.run_between(at, until)).unwrap_or(at)
     }
 
     /// What became, or will become, of an instant.

@@ -58,6 +58,11 @@ impl Past {
             .or_else(|| self.runs.iter().find(is_at))
     }
 
+    /// When the first run was due that was due then.
+    pub(super) fn run_between(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.runs.iter().map(Run::scheduled).filter(|due| (from..until).contains(due)).min()
+    }
+
     /// The run that was going at that instant, other than the one itself.
     pub(super) fn going_at(&self, at: DateTime<Utc>, but: &Run) -> Option<&Run> {
         self.runs.iter().find(|run| {

@@ -322,6 +322,17 @@ fn it_ran_it_runs_it_will() {
 }
 
 #[test]
+fn a_time_without_its_second_means_any_of_the_minute() {
+    let every = IntervalTrigger::new(instant("2026-01-01T00:00:12.345678Z"), TimeDelta::minutes(10)).unwrap();
+    let scene = Scene::of(every, "2026-01-01T00:00:00Z", |job| job);
+    let why = scene.asked("2026-01-01T00:20", Kind::WillFire, &["00:20:12.345"]);
+    assert_eq!(why.at, instant("2026-01-01T00:20:12.345678Z"));
+    scene.asked("2026-01-01T00:20:12", Kind::WillFire, &[]);
+    scene.asked("2026-01-01T00:20:13", Kind::NotInTrigger, &[]);
+    scene.asked("2026-01-01T00:21", Kind::NotInTrigger, &[]);
+}
+
+#[test]
 fn what_the_ledger_has_forgotten() {
     let mut scene = Scene::new();
     scene.now("2026-03-01T00:00:00Z");

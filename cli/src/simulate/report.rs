@@ -1,0 +1,89 @@
+//! A simulation in words and bars.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use chrono::{TimeDelta, Timelike};
+use matins::triggers::Zone;
+
+use super::Simulation;
+use crate::show;
+
+/// How wide the longest bar is, in characters.
+const BAR: u64 = 50;
+
+pub(super) fn text(simulation: &Simulation, spread: Option<(TimeDelta, &Simulation)>, zone: Zone) -> String {
+    let bold = anstyle::Style::new().bold();
+    let mut text = format!(
+        "{bold}{} jobs, {} fires{bold:#} from {} to {}, times of {zone}\n",
+        simulation.jobs,
+        simulation.fires,
+        show::local(simulation.from, zone),
+        show::local(simulation.until, zone)
+    );
+    if let Some(busiest) = simulation.busiest_minute {
+        let _ =
+            writeln!(text, "  busiest minute   {}: {} fires", show::local(busiest.at, zone), busiest.fires);
+    }
+    let _ = writeln!(
+        text,
+        "  most at once     {} runs, at {}",
+        simulation.most_at_once,
+        show::local(simulation.most_at_once_at, zone)
+    );
+    if simulation.most_waiting > 0 {
+        let _ = writeln!(text, "  most waiting     {} runs for a place", simulation.most_waiting);
+    }
+    for (reason, jobs) in &simulation.missed {
+        let _ = writeln!(text, "  missed           {}: {}", reason, by_job(jobs));
+    }
+    if !simulation.timed_out.is_empty() {
+        let _ = writeln!(text, "  timed out        {}", by_job(&simulation.timed_out));
+    }
+    let unknown = simulation.durations.values().filter(|(from, _)| *from == "default").count();
+    if unknown > 0 {
+        let _ = writeln!(
+            text,
+            "  taken on trust   how long {unknown} jobs run: give them `expected_duration`, or a ledger with --store"
+        );
+    }
+    if let (Some((by, spread)), Some(busiest)) = (spread, simulation.busiest_second) {
+        let then = spread.busiest_second.map_or(0, |second| second.fires);
+        let _ = writeln!(
+            text,
+            "  spread over {:<5} {} at once in place of {}; {} in the busiest second in place of {}",
+            show::span(by),
+            spread.most_at_once,
+            simulation.most_at_once,
+            then,
+            busiest.fires
+        );
+    }
+    text += &hours(simulation, zone);
+    text
+}
+
+/// `backup 3, sync 1`: the most first.
+fn by_job(jobs: &BTreeMap<String, u64>) -> String {
+    let mut jobs: Vec<_> = jobs.iter().collect();
+    jobs.sort_by_key(|(id, count)| (std::cmp::Reverse(**count), id.as_str()));
+    let rest = jobs.len().saturating_sub(10);
+    let shown: Vec<String> = jobs.iter().take(10).map(|(id, count)| format!("{id} {count}")).collect();
+    if rest > 0 { format!("{}, and {rest} more jobs", shown.join(", ")) } else { shown.join(", ") }
+}
+
+/// Fires by the hour that the clocks show: of that hour, or where there are several days of all those hours together.
+fn hours(simulation: &Simulation, zone: Zone) -> String {
+    let mut by_hour: BTreeMap<u32, u64> = BTreeMap::new();
+    for (hour, fires) in &simulation.fires_per_hour {
+        *by_hour.entry(zone.local(*hour).hour()).or_default() += fires;
+    }
+    let most = by_hour.values().copied().max().unwrap_or(0).max(1);
+    let mut text = "\nfires by the hour of the day\n".to_owned();
+    for hour in 0..24 {
+        let fires = by_hour.get(&hour).copied().unwrap_or(0);
+        let bar = "#".repeat((fires * BAR).div_ceil(most) as usize);
+        let _ = writeln!(text, "  {hour:02}:00  {fires:>9}  {bar}");
+    }
+    text
+}
