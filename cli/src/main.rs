@@ -20,6 +20,7 @@ mod log;
 mod manual;
 mod metrics_page;
 mod next;
+mod plot;
 mod run;
 mod runs;
 mod safety;
@@ -103,6 +104,8 @@ enum Subcommands {
     Check(check::CheckArguments),
     /// Passes a week of a configuration on a clock that leaps: how many fires, how many at once, what would be missed.
     Simulate(simulate::SimulateArguments),
+    /// Draws the fires of a configuration as a timeline, in SVG.
+    Plot(plot::PlotArguments),
     /// Looks into a store, and repairs one.
     Store(store::StoreArguments),
     /// Prints completions for a shell.
@@ -135,6 +138,7 @@ fn main() -> ExitCode {
         Subcommands::Next(arguments) => next::next(&arguments).map_err(Failure::BadInput),
         Subcommands::Check(arguments) => check::check(&arguments).map_err(Failure::BadInput),
         Subcommands::Simulate(arguments) => simulate::simulate(&arguments),
+        Subcommands::Plot(arguments) => plot::plot(&arguments),
         Subcommands::Store(arguments) => store::store(arguments),
         Subcommands::Completions(arguments) => manual::completions(&arguments),
         Subcommands::Man(arguments) => manual::man(&arguments),

@@ -99,8 +99,13 @@ pub(crate) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
         from.checked_add_signed(span).ok_or_else(|| "that is longer than there is time".to_owned())?;
     let definitions: Vec<&Definition> = defined.definitions().collect();
     let durations = durations(&definitions, arguments)?;
-    let plan =
-        Plan { definitions: &definitions, durations: &durations, workers: arguments.workers.into(), from, until };
+    let plan = Plan {
+        definitions: &definitions,
+        durations: &durations,
+        workers: arguments.workers.into(),
+        from,
+        until,
+    };
 
     let simulation = plan.run(None)?;
     let spread = TimeDelta::from_std(arguments.spread).map_err(|error| error.to_string())?;
