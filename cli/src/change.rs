@@ -71,7 +71,7 @@ pub(crate) struct What {
     /// Which of several fires that are due together runs.
     #[arg(long, value_name = "WHICH")]
     coalesce: Option<CoalesceWord>,
-    /// What happens to a fire that finds a run still going: skip, queue_one, or how many may go on at once
+    /// What happens to a fire that finds a run still going: `skip`, `queue_one`, or how many may go on at once
     #[arg(long, value_name = "HOW")]
     overlap: Option<String>,
     /// What happens to a run that was going when the machine stopped.
@@ -131,7 +131,7 @@ pub(crate) struct EditArguments {
     when: When,
     #[command(flatten)]
     what: What,
-    /// Back to its default; a key as in a configuration: time_limit, environment, ...
+    /// Back to its default; a key as in a configuration: `time_limit`, `environment`, ...
     #[arg(long, value_name = "KEY")]
     unset: Vec<String>,
     #[command(flatten)]

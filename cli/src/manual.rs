@@ -12,7 +12,7 @@ use crate::failure::Failure;
 
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArguments {
-    /// For bash: matins completions bash > /etc/bash_completion.d/matins
+    /// For bash: `matins completions bash > /etc/bash_completion.d/matins`
     shell: Shell,
 }
 

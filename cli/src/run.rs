@@ -61,7 +61,7 @@ pub(crate) struct RunArguments {
     /// What is printed for each run: a line for people, or JSON.
     #[arg(long, value_name = "FORM", default_value = "text")]
     log: Form,
-    /// Shows what is counted to Prometheus, at http://ADDRESS/metrics; loopback only: 127.0.0.1:9090
+    /// Shows what is counted to Prometheus, at `http://ADDRESS/metrics`; loopback only: 127.0.0.1:9090
     #[arg(long, value_name = "ADDRESS")]
     metrics: Option<SocketAddr>,
 }
@@ -232,8 +232,11 @@ fn act_on_signals(mut signals: Signals, scheduler: Handle, reload: Arc<Reloader>
                 service::reloading();
                 match reload.reload(false) {
                     Ok(changes) => {
-                        changes.iter().for_each(|changes| anstream::eprintln!("{}", changes.describe()))
+                        for changes in changes {
+                            anstream::eprintln!("{}", changes.describe());
+                        }
                     }
+
                     Err(error) => anstream::eprintln!("nothing was changed: {error}"),
                 }
                 service::ready("firing jobs");

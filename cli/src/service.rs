@@ -1,4 +1,4 @@
-//! What a service manager is told: sd_notify(3), where `NOTIFY_SOCKET` says that somebody listens.
+//! What a service manager is told: `sd_notify(3)`, where `NOTIFY_SOCKET` says that somebody listens.
 
 use std::thread;
 

@@ -218,7 +218,7 @@ impl Plan<'_> {
 
         let counted = counted.lock().unwrap_or_else(PoisonError::into_inner);
         let (most_at_once, most_at_once_at, most_waiting) = world.most();
-        let seconds = |duration: &TimeDelta| duration.num_milliseconds() as f64 / 1000.0;
+        let seconds = |duration: &TimeDelta| duration.as_seconds_f64();
         Ok(Simulation {
             from: self.from,
             until: self.until,

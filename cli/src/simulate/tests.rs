@@ -50,9 +50,8 @@ fn overlaps_and_time_limits_are_foreseen() {
 
 #[test]
 fn what_finds_no_worker_waits() {
-    let jobs: String = (0..10)
-        .map(|n| format!("[jobs.j{n}]\ncron = \"0 * * * *\"\nshell = \"x\"\nexpected_duration = \"10m\"\n"))
-        .collect();
+    let job = "cron = \"0 * * * *\"\nshell = \"x\"\nexpected_duration = \"10m\"\n";
+    let jobs = (0..10).fold(String::new(), |jobs, n| format!("{jobs}[jobs.j{n}]\n{job}"));
     let simulation = simulated(&jobs, 3, 4, None);
     assert_eq!((simulation.most_at_once, simulation.most_waiting), (4, 6));
     let spread = simulated(&jobs, 3, 4, Some(TimeDelta::minutes(59)));

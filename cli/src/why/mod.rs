@@ -372,10 +372,10 @@ impl Question {
     fn about_nothing_recorded(&self, job: &Job, at: DateTime<Utc>) -> Why {
         let mut said = Said::new(self.zone);
         if let Some((from, until)) = self.past.down_at(at) {
-            said.say(self.down(from, until, &said));
+            said.say(down(from, until, &said));
             match until {
                 None => {
-                    said.say(format!("{} fires when it is back, as its policy for late fires says", self.id))
+                    said.say(format!("{} fires when it is back, as its policy for late fires says", self.id));
                 }
                 Some(_) => said.say(format!("nothing is recorded of {} for {}", self.id, said.instant(at))),
             }
@@ -393,7 +393,7 @@ impl Question {
                 said.instant(oldest)
             )),
             _ => {
-                said.say(format!("{} fires at {}, but nothing is recorded of it", self.id, said.instant(at)))
+                said.say(format!("{} fires at {}, but nothing is recorded of it", self.id, said.instant(at)));
             }
         }
         if let Some(edit) = self.past.edited_after(at) {
@@ -409,26 +409,13 @@ impl Question {
         let was_late = run.started.is_none_or(|started| started - at > TimeDelta::seconds(1));
         if let Some((from, until)) = self.past.down_at(at).filter(|_| was_late && !run.by_hand) {
             kind = Kind::SchedulerDown;
-            said.say(self.down(from, until, &said));
+            said.say(down(from, until, &said));
         }
         said.say(sentence);
         if !self.contains(at) && self.job.is_some() && !run.by_hand {
             said.say("its trigger is another one now".to_owned());
         }
         Why { run: Some(run.id.0), ..self.answer(kind, at, said) }
-    }
-
-    fn down(&self, from: past::End, until: Option<DateTime<Utc>>, said: &Said) -> String {
-        let from = match from {
-            past::End::InOrder(at) => said.instant(at),
-            past::End::LastSeen(at) => {
-                format!("some time after {} (it was killed, or the machine stopped)", said.instant(at))
-            }
-        };
-        match until {
-            Some(until) => format!("the scheduler was down from {from} to {}", said.instant(until)),
-            None => format!("the scheduler has been down since {from}"),
-        }
     }
 
     fn cron(&self) -> Option<&CronTrigger> {
@@ -477,6 +464,19 @@ impl Question {
             fire_before: None,
             fire_after: None,
         }
+    }
+}
+
+fn down(from: past::End, until: Option<DateTime<Utc>>, said: &Said) -> String {
+    let from = match from {
+        past::End::InOrder(at) => said.instant(at),
+        past::End::LastSeen(at) => {
+            format!("some time after {} (it was killed, or the machine stopped)", said.instant(at))
+        }
+    };
+    match until {
+        Some(until) => format!("the scheduler was down from {from} to {}", said.instant(until)),
+        None => format!("the scheduler has been down since {from}"),
     }
 }
 
