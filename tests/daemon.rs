@@ -1,103 +1,13 @@
 //! The command `matins` as its user meets it: bad input, a second start, a second owner, signals, a real crontab.
 
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::thread;
-use std::time::Duration;
+mod daemon_process;
+
+use std::process::{Command, Stdio};
 
 use matins::{JobQuery, JobStore, Outcome, RunQuery, SqliteStore};
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
 
-const GENEROUS: Duration = Duration::from_secs(60);
-
-fn matins(directory: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_matins"));
-    command.args(arguments).current_dir(directory).env("TZ", "UTC").stdin(Stdio::null());
-    command
-}
-
-fn output(directory: &Path, arguments: &[&str]) -> Output {
-    matins(directory, arguments).output().expect("the command runs")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-struct Daemon {
-    child: Child,
-    lines: Receiver<String>,
-}
-
-impl Daemon {
-    fn start(directory: &Path, arguments: &[&str]) -> Self {
-        let mut child = matins(directory, arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the daemon starts");
-        let (sender, lines) = mpsc::channel();
-        let forward = |output: Box<dyn std::io::Read + Send>, sender: mpsc::Sender<String>| {
-            let output = BufReader::new(output);
-            thread::spawn(move || {
-                output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
-            });
-        };
-        forward(Box::new(child.stdout.take().expect("its output")), sender.clone());
-        forward(Box::new(child.stderr.take().expect("its errors")), sender);
-        Self { child, lines }
-    }
-
-    /// Waits for a line that contains `words`.
-    fn wait_for(&self, words: &str) -> String {
-        let mut seen = Vec::new();
-        loop {
-            match self.lines.recv_timeout(GENEROUS) {
-                Ok(line) if line.contains(words) => return line,
-                Ok(line) => seen.push(line),
-                Err(error) => panic!("waited for {words:?}, {error}; saw {seen:#?}"),
-            }
-        }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
-    }
-
-    fn stop(mut self) -> ExitStatus {
-        self.signal(Signal::TERM);
-        self.child.wait().expect("it has ended")
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn directory_with(files: &[(&str, &str)]) -> TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    for (name, content) in files {
-        std::fs::write(directory.path().join(name), content).unwrap();
-    }
-    directory
-}
-
-fn listing(directory: &Path) -> Vec<(String, Vec<u8>)> {
-    let mut files: Vec<_> = std::fs::read_dir(directory)
-        .unwrap()
-        .map(|entry| entry.unwrap())
-        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), std::fs::read(entry.path()).unwrap()))
-        .collect();
-    files.sort();
-    files
-}
+use daemon_process::{Daemon, directory_with, listing, matins, output, text, wait_until};
 
 const SOUND: &str = "[jobs.a]\nevery = \"1h\"\ncommand = [\"true\"]\n";
 
@@ -306,15 +216,6 @@ fn next_computes_fire_times() {
     let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
     assert_eq!(json["fires"][0]["utc"], "2026-03-29T01:00:00Z");
     assert_eq!(json["fires"][1]["local"], "2026-03-30T02:30:00+02:00");
-}
-
-/// Looks again and again until it is so.
-fn wait_until(is_so: impl Fn() -> bool) {
-    let limit = std::time::Instant::now() + GENEROUS;
-    while !is_so() {
-        assert!(std::time::Instant::now() < limit, "it did not come about");
-        thread::yield_now();
-    }
 }
 
 /// A line of the log is changed by hand: starting says where, a look says what a repair would drop, a repair keeps the rest.

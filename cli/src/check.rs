@@ -8,7 +8,8 @@ use matins::triggers::Zone;
 use matins::{Clock, SystemClock};
 
 use crate::definition::{Definition, When};
-use crate::{config, crontab, diagnostic, read, show, system_zone};
+use crate::sources::Sources;
+use crate::{jobs, show};
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
@@ -24,19 +25,12 @@ const FIRES: usize = 3;
 
 pub(crate) fn check(arguments: &CheckArguments) -> Result<(), String> {
     let path = &arguments.file;
-    let text = read(path)?;
-    let zone = arguments.tz.unwrap_or_else(system_zone);
-    let is_config = path.extension().is_some_and(|extension| extension == "toml");
-    let (jobs, zone) = if is_config {
-        config::parse(&text, zone).map(|config| (config.jobs, arguments.tz.or(config.zone).unwrap_or(zone)))
-    } else {
-        crontab::parse(&text, zone).map(|jobs| (jobs, zone))
-    }
-    .map_err(|faults| diagnostic::report(path, &faults))?;
+    let defined = Sources::one(path, arguments.tz).read()?;
+    let (zone, count) = (defined.zone, defined.definitions().count());
 
     let now = SystemClock.now();
-    anstream::println!("{}: sound, {} jobs", path.display(), jobs.len());
-    for job in &jobs {
+    anstream::println!("{}: sound, {} jobs", path.display(), count);
+    for job in defined.definitions() {
         anstream::println!("\n{}", describe(job, zone, now));
     }
     Ok(())
@@ -60,9 +54,5 @@ fn describe(job: &Definition, zone: Zone, now: DateTime<Utc>) -> String {
     } else if matches!(job.when, When::At(_)) {
         text += "\n  its time has passed; it would be left out";
     }
-    let words: Vec<String> = std::iter::once(&job.command.program)
-        .chain(&job.command.arguments)
-        .map(|word| if word.contains(char::is_whitespace) { format!("{word:?}") } else { word.clone() })
-        .collect();
-    text + &format!("\n  runs: {}", words.join(" "))
+    text + &format!("\n  runs: {}", jobs::command(&serde_json::json!(job.command)))
 }

@@ -25,6 +25,7 @@ pub(crate) fn edit(
     if keys.is_empty() {
         return Err("nothing is to be changed; name what is".to_owned());
     }
+    config::check_keys(keys)?;
     if has("paused") {
         return Err("whether a job is paused is changed with `pause` and `resume`".to_owned());
     }

@@ -76,15 +76,21 @@ pub(crate) fn parse(text: &str, zone: Zone) -> Result<Config, Vec<Diagnostic>> {
 
 /// Reads a job from keys and values as a configuration has them.
 pub(crate) fn job_of_keys(id: &str, keys: &Map<String, Value>, zone: Zone) -> Result<Definition, String> {
-    if let Some(name) = keys.keys().find(|name| !keys::JOB.contains(&name.as_str())) {
-        return Err(keys::unknown(name, keys::JOB));
-    }
+    check_keys(keys)?;
     let text = toml::to_string(&json!({"jobs": {id: keys}})).map_err(|error| error.to_string())?;
     let config = parse(&text, zone).map_err(|faults| {
         // Their places are those of a text that nobody has seen.
         faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>().join("; ")
     })?;
     config.jobs.into_iter().next().ok_or_else(|| "there is no job in this".to_owned())
+}
+
+/// Refuses keys that no job has.
+pub(crate) fn check_keys(keys: &Map<String, Value>) -> Result<(), String> {
+    match keys.keys().find(|name| !keys::JOB.contains(&name.as_str())) {
+        Some(name) => Err(keys::unknown(name, keys::JOB)),
+        None => Ok(()),
+    }
 }
 
 /// Whether one of the keys says when.

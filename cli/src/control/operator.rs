@@ -9,10 +9,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use matins::config::StoreUrl;
 use matins::prelude::*;
+use matins::transfer::TransferError;
 use matins::triggers::Zone;
 use matins::{
-    Clock, Job, JobOrder, JobState, OnConflict, RunId, SchedulerState, core::RunOrder, core::StoreName,
-    transfer,
+    Clock, Job, JobOrder, JobState, OnConflict, RunId, SchedulerState, core::RunOrder, core::StoreError,
+    core::StoreName, transfer,
 };
 use serde_json::{Map, Value, json};
 
@@ -20,7 +21,7 @@ use super::protocol::{How, JobsRequest, Kind, Problem, Request, RunsRequest};
 use super::{JobView, Status, StoreInfo};
 use crate::history::{Happening, History};
 use crate::told::Told;
-use crate::{config, edit, why};
+use crate::{config, edit, service, why};
 
 /// How the daemon's files are read again; `true` says what would be done only.
 pub(crate) type Reload = Box<dyn Fn(bool) -> Result<Value, String> + Send + Sync>;
@@ -79,7 +80,7 @@ impl Operator {
             Request::Info => self.info(),
             Request::Reload { dry_run } => match &self.reload {
                 Some(reload) => reload(dry_run).map_err(Problem::bad),
-                None => Err(no_daemon("there is nothing to reload")),
+                None => Err(self.no_daemon()),
             },
             Request::Stop { how } => self.stop(how),
             Request::Watch => self.watch(items),
@@ -90,14 +91,21 @@ impl Operator {
         self.handle.get(id)?.ok_or_else(|| no_job(id))
     }
 
+    fn no_daemon(&self) -> Problem {
+        let message = format!(
+            "{} has no daemon: start it with `matins run`, or name another store with --store",
+            self.store
+        );
+        Problem::new(Kind::NoDaemon, message)
+    }
+
     fn note(&self, what: Happening, by: &str) {
         self.history.note(self.clock.now(), what, by);
     }
 
     fn status(&self) -> Done {
-        let is_daemon = self.reload.is_some();
-        if !is_daemon {
-            return Err(no_daemon(&format!("{} has no daemon", self.store)));
+        if self.reload.is_none() {
+            return Err(self.no_daemon());
         }
         let jobs = self.handle.list(&JobQuery { order: JobOrder::NextFire, ..JobQuery::default() })?;
         let stats = self.handle.stats();
@@ -242,7 +250,7 @@ impl Operator {
 
     fn now(&self, id: &str, wait: bool) -> Done {
         if self.handle.state() == SchedulerState::NotStarted {
-            return Err(no_daemon("a run needs a daemon to run it"));
+            return Err(self.no_daemon());
         }
         let pending = self.handle.run_now(id)?;
         if !wait {
@@ -269,7 +277,7 @@ impl Operator {
         let carried = self
             .handle
             .with_store("default", |store| transfer::import(store, BufReader::new(lines), on_conflict))?
-            .map_err(|error| Problem::bad(error.to_string()))?;
+            .map_err(import_problem)?;
         for job in self.ids()?.into_iter().filter(|id| before.binary_search(id).is_err()) {
             self.note(Happening::Added { job }, &format!("{by}, by import"));
         }
@@ -311,8 +319,9 @@ impl Operator {
 
     fn stop(&self, how: How) -> Done {
         if self.reload.is_none() {
-            return Err(no_daemon("there is nothing to stop"));
+            return Err(self.no_daemon());
         }
+        service::stopping();
         self.handle.shutdown(match how {
             How::Wait => Shutdown::Wait,
             How::Now => Shutdown::Now,
@@ -322,7 +331,7 @@ impl Operator {
 
     fn watch(&self, items: Items<'_>) -> Done {
         if self.reload.is_none() {
-            return Err(no_daemon("there is nothing to watch"));
+            return Err(self.no_daemon());
         }
         let events = self.handle.subscribe();
         while self.handle.state() != SchedulerState::ShutDown {
@@ -346,11 +355,19 @@ pub(crate) fn no_job(id: &str) -> Problem {
     Problem::new(Kind::NotFound, format!("there is no job {id:?}; `matins jobs` lists those that there are"))
 }
 
-fn no_daemon(what: &str) -> Problem {
-    Problem::new(
-        Kind::NoDaemon,
-        format!("{what}: start it with `matins run`, or name its store with --store"),
-    )
+fn import_problem(error: TransferError) -> Problem {
+    let kind = match &error {
+        TransferError::Store(StoreError::Conflict { id }) => {
+            let message = format!(
+                "there is a job {id:?} already; import with --on-conflict replace or keep, or into another store; nothing \
+                 was imported"
+            );
+            return Problem::new(Kind::Conflict, message);
+        }
+        TransferError::Line { .. } => Kind::BadRequest,
+        _ => Kind::Failed,
+    };
+    Problem::new(kind, error.to_string())
 }
 
 /// The files of a store that are there, with their lengths.

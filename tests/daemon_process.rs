@@ -1,0 +1,110 @@
+//! The command `matins` as a process, for tests.
+// Each test uses a part of it.
+#![allow(dead_code)]
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+pub const GENEROUS: Duration = Duration::from_secs(60);
+
+pub fn matins(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_matins"));
+    command.args(arguments).current_dir(directory).env("TZ", "UTC").stdin(Stdio::null());
+    command
+}
+
+pub fn output(directory: &Path, arguments: &[&str]) -> Output {
+    matins(directory, arguments).output().expect("the command runs")
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+pub struct Daemon {
+    pub child: Child,
+    lines: Receiver<String>,
+}
+
+impl Daemon {
+    pub fn start(directory: &Path, arguments: &[&str]) -> Self {
+        let mut child = matins(directory, arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the daemon starts");
+        let (sender, lines) = mpsc::channel();
+        let forward = |output: Box<dyn std::io::Read + Send>, sender: mpsc::Sender<String>| {
+            let output = BufReader::new(output);
+            thread::spawn(move || {
+                output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+            });
+        };
+        forward(Box::new(child.stdout.take().expect("its output")), sender.clone());
+        forward(Box::new(child.stderr.take().expect("its errors")), sender);
+        Self { child, lines }
+    }
+
+    /// Waits for a line that contains `words`.
+    pub fn wait_for(&self, words: &str) -> String {
+        let mut seen = Vec::new();
+        loop {
+            match self.lines.recv_timeout(GENEROUS) {
+                Ok(line) if line.contains(words) => return line,
+                Ok(line) => seen.push(line),
+                Err(error) => panic!("waited for {words:?}, {error}; saw {seen:#?}"),
+            }
+        }
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+    }
+
+    pub fn stop(mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.child.wait().expect("it has ended")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn directory_with(files: &[(&str, &str)]) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        std::fs::write(directory.path().join(name), content).unwrap();
+    }
+    directory
+}
+
+pub fn listing(directory: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), std::fs::read(entry.path()).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+/// Looks again and again until it is so.
+pub fn wait_until(is_so: impl Fn() -> bool) {
+    let limit = std::time::Instant::now() + GENEROUS;
+    while !is_so() {
+        assert!(std::time::Instant::now() < limit, "it did not come about");
+        thread::yield_now();
+    }
+}
