@@ -12,29 +12,29 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-pub const GENEROUS: Duration = Duration::from_secs(60);
+pub(crate) const GENEROUS: Duration = Duration::from_secs(60);
 
-pub fn matins(directory: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn matins(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_matins"));
     command.args(arguments).current_dir(directory).env("TZ", "UTC").stdin(Stdio::null());
     command
 }
 
-pub fn output(directory: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn output(directory: &Path, arguments: &[&str]) -> Output {
     matins(directory, arguments).output().expect("the command runs")
 }
 
-pub fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-pub struct Daemon {
-    pub child: Child,
+pub(crate) struct Daemon {
+    pub(crate) child: Child,
     lines: Receiver<String>,
 }
 
 impl Daemon {
-    pub fn start(directory: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn start(directory: &Path, arguments: &[&str]) -> Self {
         let mut child = matins(directory, arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -53,7 +53,7 @@ impl Daemon {
     }
 
     /// Waits for a line that contains `words`.
-    pub fn wait_for(&self, words: &str) -> String {
+    pub(crate) fn wait_for(&self, words: &str) -> String {
         let mut seen = Vec::new();
         loop {
             match self.lines.recv_timeout(GENEROUS) {
@@ -64,11 +64,11 @@ impl Daemon {
         }
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("it runs");
     }
 
-    pub fn stop(mut self) -> ExitStatus {
+    pub(crate) fn stop(mut self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.child.wait().expect("it has ended")
     }
@@ -82,7 +82,7 @@ impl Drop for Daemon {
     }
 }
 
-pub fn directory_with(files: &[(&str, &str)]) -> TempDir {
+pub(crate) fn directory_with(files: &[(&str, &str)]) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     for (name, content) in files {
         std::fs::write(directory.path().join(name), content).unwrap();
@@ -90,7 +90,7 @@ pub fn directory_with(files: &[(&str, &str)]) -> TempDir {
     directory
 }
 
-pub fn listing(directory: &Path) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn listing(directory: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<_> = std::fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap())
@@ -101,7 +101,7 @@ pub fn listing(directory: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 /// Looks again and again until it is so.
-pub fn wait_until(is_so: impl Fn() -> bool) {
+pub(crate) fn wait_until(is_so: impl Fn() -> bool) {
     let limit = std::time::Instant::now() + GENEROUS;
     while !is_so() {
         assert!(std::time::Instant::now() < limit, "it did not come about");
