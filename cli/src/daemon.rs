@@ -60,7 +60,7 @@ pub(crate) struct StopArguments {
 }
 
 pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
-    let value = arguments.target.client()?.ask(Request::Status)?;
+    let value = arguments.target.daemon()?.ask(Request::Status)?;
     if arguments.json {
         shown::json(&value);
         return Ok(());
@@ -94,7 +94,7 @@ pub(crate) fn watch(arguments: &WatchArguments) -> Result<(), Failure> {
     let zone = arguments.times.zone();
     let mut out = anstream::stdout().lock();
     let mut fault = None;
-    arguments.target.client()?.ask_for(Request::Watch, &[], &mut |item| {
+    let watched = arguments.target.daemon()?.ask_for(Request::Watch, &[], &mut |item| {
         let line = if arguments.json {
             Some(item.to_string())
         } else {
@@ -112,12 +112,17 @@ pub(crate) fn watch(arguments: &WatchArguments) -> Result<(), Failure> {
             }
             _ => true,
         }
-    })?;
+    });
+    match watched {
+        // It ends with the daemon.
+        Ok(_) | Err(Failure::NoDaemon(_)) => {}
+        Err(failure) => return Err(failure),
+    }
     fault.map_or(Ok(()), |error| Err(Failure::NotDone(error.to_string())))
 }
 
 pub(crate) fn reload(arguments: &ReloadArguments) -> Result<(), Failure> {
-    let value = arguments.target.client()?.ask(Request::Reload { dry_run: arguments.dry_run })?;
+    let value = arguments.target.daemon()?.ask(Request::Reload { dry_run: arguments.dry_run })?;
     if arguments.json {
         shown::json(&value);
         return Ok(());
@@ -131,9 +136,9 @@ pub(crate) fn reload(arguments: &ReloadArguments) -> Result<(), Failure> {
 
 pub(crate) fn stop(arguments: &StopArguments) -> Result<(), Failure> {
     let how = if arguments.now { How::Now } else { How::Wait };
-    arguments.target.client()?.ask(Request::Stop { how })?;
+    arguments.target.daemon()?.ask(Request::Stop { how })?;
     // Its socket goes when it has ended.
-    while arguments.target.has_daemon() {
+    while arguments.target.daemon().is_ok() {
         thread::sleep(Duration::from_millis(50));
     }
     anstream::println!("stopped");

@@ -171,7 +171,9 @@ fn read(path: &PathBuf) -> Result<String, String> {
         .map_err(|error| format!("cannot read {}: {error}; name a file that you may read", path.display()))
 }
 
-/// The zone of this machine, or UTC where it has none.
+/// The zone that `TZ` names, as in tzset(3), or else this machine's; UTC where there is none.
 fn system_zone() -> matins::triggers::Zone {
-    iana_time_zone::get_timezone().ok().and_then(|name| name.parse().ok()).unwrap_or_default()
+    let named = std::env::var("TZ").ok().and_then(|name| name.trim_start_matches(':').parse().ok());
+    let system = || iana_time_zone::get_timezone().ok().and_then(|name| name.parse().ok());
+    named.or_else(system).unwrap_or_default()
 }

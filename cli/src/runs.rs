@@ -170,6 +170,6 @@ pub(crate) fn print(run: &Run, progress: Option<&Value>, zone: Zone) {
         line("result", result.to_string());
     }
     if let Some(output) = &run.output {
-        anstream::println!("\n{}", output.trim_end());
+        shown::print(&format!("\n{}\n", output.trim_end()));
     }
 }

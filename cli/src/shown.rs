@@ -1,6 +1,6 @@
 //! How lists and times are shown: tables on a terminal, lines with tabs elsewhere, JSON on request.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use clap::Args;
 use matins::triggers::Zone;
@@ -32,17 +32,25 @@ pub(crate) fn rows(heading: &[&str], rows: Vec<Vec<String>>) {
     let heading: Vec<String> = heading.iter().map(|word| (*word).to_owned()).collect();
     if std::io::stdout().is_terminal() {
         let all: Vec<Vec<String>> = std::iter::once(heading).chain(rows).collect();
-        anstream::print!("{}", show::table(&all));
+        print(&show::table(&all));
     } else {
         for row in rows {
-            anstream::println!("{}", row.join("\t"));
+            print(&format!("{}\n", row.join("\t")));
         }
+    }
+}
+
+/// Prints what may be long. Whoever reads it may have read enough (`matins runs | head`): then it is over.
+pub(crate) fn print(text: &str) {
+    let mut out = anstream::stdout().lock();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
     }
 }
 
 /// Prints JSON as people read it.
 pub(crate) fn json(value: &Value) {
-    anstream::println!("{value:#}");
+    print(&format!("{value:#}\n"));
 }
 
 /// What a daemon has answered, as this program knows it.

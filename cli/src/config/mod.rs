@@ -248,7 +248,9 @@ mod tests {
         let missed = Outcome::Missed(matins::MissedReason::Overlap);
         assert!(hook.is_for("a", Outcome::Failed) && hook.is_for("a", missed));
         assert!(!hook.is_for("a", Outcome::Succeeded) && !hook.is_for("b", Outcome::Failed));
-        assert!(faults(&text.replace("failed", "fialed"))[0].starts_with("2:7: \"fialed\" is no outcome"));
+        assert!(
+            faults(&text.replace("failed", "splendid"))[0].starts_with("2:7: \"splendid\" is no outcome")
+        );
     }
 
     #[test]

@@ -72,10 +72,23 @@ impl Target {
         self.store.parse().map_err(|error: StoreUrlError| Failure::BadInput(error.to_string()))
     }
 
-    /// Whether a daemon listens.
-    pub(crate) fn has_daemon(&self) -> bool {
-        let socket = self.socket.clone().or_else(|| beside::socket(&self.url().ok()?));
-        socket.is_some_and(|socket| UnixStream::connect(socket).is_ok())
+    /// The daemon, and nothing else.
+    pub(crate) fn daemon(&self) -> Result<Client, Failure> {
+        let socket = match &self.socket {
+            Some(socket) => Some(socket.clone()),
+            None => beside::socket(&self.url()?),
+        };
+        let connected = socket.map(|socket| UnixStream::connect(&socket).map_err(|error| (socket, error)));
+        match connected {
+            Some(Ok(stream)) => Ok(Client::Daemon(BufReader::new(stream))),
+            Some(Err((socket, error))) if error.kind() == ErrorKind::PermissionDenied => {
+                Err(no_daemon_at(&socket, &error))
+            }
+            _ => Err(Failure::NoDaemon(format!(
+                "{} has no daemon: start it with `matins run`, or name another store with --store",
+                self.store
+            ))),
+        }
     }
 
     /// The daemon where one runs, else the store. A store that is not there is not made.

@@ -114,10 +114,8 @@ pub(crate) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
         shown::json(&json!({"simulation": simulation, "spread": spread_out}));
         return Ok(());
     }
-    anstream::print!(
-        "{}",
-        report::text(&simulation, spread_out.as_ref().map(|spread_out| (spread, spread_out)), defined.zone)
-    );
+    let spread_out = spread_out.as_ref().map(|spread_out| (spread, spread_out));
+    shown::print(&report::text(&simulation, spread_out, defined.zone));
     Ok(())
 }
 

@@ -1,11 +1,16 @@
 //! Each kind of answer, from a ledger and a history as the scheduler leaves them; and the days of the vectors on which the
 //! clocks change.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use matins::{Clock, JobStore, MissedReason, RunId, Stretch, VirtualClock, core::JobId};
 use matins_conformance::vectors;
 
+use matins::Run;
+use matins::triggers::{LocalTime, Zone};
+
+use super::fire_before::fire_before;
 use super::*;
 use crate::history::{Happening, History};
 

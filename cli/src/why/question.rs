@@ -1,0 +1,367 @@
+//! What is said of a time: asked of the trigger first, then of the ledger, then of the history.
+
+use std::any::Any;
+
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use matins::prelude::*;
+use matins::triggers::{LocalTime, Zone};
+use matins::{Job, Run};
+
+use super::fire_before::fire_before;
+use super::past::{self, Past};
+use super::said::{self, Said};
+use super::{Kind, TICK, Why};
+
+/// A job, all that is known of it, and how exactly a time was given.
+pub(super) struct Question {
+    pub(super) id: String,
+    /// How exactly the time was given.
+    pub(super) within: TimeDelta,
+    pub(super) job: Option<Job>,
+    pub(super) past: Past,
+    pub(super) zone: Zone,
+    pub(super) now: DateTime<Utc>,
+}
+
+impl Question {
+    pub(super) fn about_local(&self, local: NaiveDateTime, instant: DateTime<Utc>) -> Why {
+        match self.zone.local_time(local) {
+            Some(LocalTime::Skipped { at, from, to }) => self.about_gap(local, at, from, to),
+            Some(LocalTime::Twice { first, second }) => self.about_both(local, first, second),
+            _ => self.about_instant(instant),
+        }
+    }
+
+    /// The clocks skip the time that was asked for.
+    fn about_gap(
+        &self,
+        local: NaiveDateTime,
+        at: DateTime<Utc>,
+        from: NaiveDateTime,
+        to: NaiveDateTime,
+    ) -> Why {
+        let mut said = Said::new(self.zone);
+        said.say(format!(
+            "{} does not exist in {} (clocks go from {} to {})",
+            said::local(local),
+            self.zone,
+            from.format("%H:%M"),
+            to.format("%H:%M")
+        ));
+        let is_in = self.cron().is_none_or(|cron| cron.expression().excluded_by(local).is_empty());
+        if is_in && self.is_fixed() && self.contains(at) {
+            let what = self.what_became(at);
+            let instead = to.format("%H:%M");
+            said.say(match what.kind {
+                Kind::Ran | Kind::Running => format!("this job is at a fixed time, so it fired at {instead}"),
+                Kind::WillFire => format!("this job is at a fixed time, so it fires at {instead}"),
+                _ => format!("this job is at a fixed time, so that {instead} stands for it"),
+            });
+            said.join(&what.answer);
+            return Why { kind: Kind::InGap, answer: said.text(), ..what };
+        }
+        let reason = match self.cron() {
+            Some(cron) if !is_in => said::excluded(&cron.expression().excluded_by(local)),
+            _ => "this job follows the time that passes, and none passes there".to_owned(),
+        };
+        said.say(reason);
+        self.with_neighbours(Kind::InGap, at, said)
+    }
+
+    /// The clocks show the time that was asked for twice.
+    fn about_both(&self, local: NaiveDateTime, first: DateTime<Utc>, second: DateTime<Utc>) -> Why {
+        let mut said = Said::new(self.zone);
+        said.say(format!("{} comes twice in {}", said::local(local), self.zone));
+        let what = self.about_instant(first);
+        if self.is_fixed() || !self.contains(second) {
+            if self.contains(first) {
+                said.say(
+                    "this job is at a fixed time, so that it is the first of the two that counts".to_owned(),
+                );
+            }
+            said.join(&what.answer);
+            return Why { answer: said.text(), ..what };
+        }
+        said.say("this job follows the time that passes, so that both count".to_owned());
+        said.join(&format!("The first: {}", said::lower(&what.answer)));
+        said.join(&format!("The second: {}", said::lower(&self.about_instant(second).answer)));
+        Why { answer: said.text(), ..what }
+    }
+
+    pub(super) fn about_instant(&self, at: DateTime<Utc>) -> Why {
+        let at = self.meant(at);
+        let local = self.zone.local(at);
+        if let Some(LocalTime::Twice { first, second }) = self.zone.local_time(local)
+            && at == second
+            && self.is_fixed()
+            && !self.contains(at)
+            && self.contains(first)
+        {
+            let mut said = Said::new(self.zone);
+            said.say(format!(
+                "this is the second time that the clocks of {} show {}; this job is at a fixed time, so that the first \
+                 counts, {} before",
+                self.zone,
+                said::local(local),
+                crate::show::span(second - first)
+            ));
+            let what = self.what_became(first);
+            said.join(&what.answer);
+            return Why { kind: Kind::SecondPass, answer: said.text(), ..what };
+        }
+        self.what_became(at)
+    }
+
+    /// The fire, or else the run, that is meant by a time which was not given to the microsecond.
+    fn meant(&self, at: DateTime<Utc>) -> DateTime<Utc> {
+        if self.contains(at) || self.past.run_for(at, false).is_some() || at.timestamp_subsec_micros() != 0 {
+            return at;
+        }
+        let until = at + self.within;
+        let fire = self.job.as_ref().and_then(|job| job.trigger.next_after(at)).filter(|fire| *fire < until);
+        fire.or_else(|| self.past.run_between(at, until)).unwrap_or(at)
+    }
+
+    /// What became, or will become, of an instant.
+    fn what_became(&self, at: DateTime<Utc>) -> Why {
+        if let Some(run) = self.past.run_for(at, self.contains(at)) {
+            return self.about_run(at, run);
+        }
+        let Some(job) = &self.job else { return self.about_missing_job(at) };
+        if at <= self.now
+            && let Some(why) = self.before_it_was_there(job, at)
+        {
+            return why;
+        }
+        if !self.contains(at) {
+            return self.about_no_fire(at);
+        }
+        if let Some(why) = self.about_pause(job, at) {
+            return why;
+        }
+        if at > self.now {
+            let mut said = Said::new(self.zone);
+            said.say(format!(
+                "{} will fire at {}, {}",
+                self.id,
+                said.instant(at),
+                crate::show::relative(at, self.now)
+            ));
+            if let Some(down) = self.past.down_now() {
+                said.say(format!(
+                    "the scheduler has to run by then: it has been down since {}",
+                    said.instant(down)
+                ));
+            }
+            return self.answer(Kind::WillFire, at, said);
+        }
+        self.about_nothing_recorded(job, at)
+    }
+
+    fn about_no_fire(&self, at: DateTime<Utc>) -> Why {
+        let mut said = Said::new(self.zone);
+        let local = self.zone.local(at);
+        let reason = match self.cron().map(|cron| cron.expression().excluded_by(local)) {
+            Some(fields) if !fields.is_empty() => said::excluded(&fields),
+            _ => "its trigger has no such instant".to_owned(),
+        };
+        let trigger = self.job.as_ref().map(|job| job.trigger.describe()).unwrap_or_default();
+        let fires = if at > self.now { "does not fire" } else { "did not fire" };
+        said.say(format!("{} {fires} at {}: {reason} ({trigger})", self.id, said.instant(at)));
+        if let Some(edit) = self.past.edited_after(at).filter(|_| at <= self.now) {
+            said.say(format!(
+                "it may have been another trigger then: the job was changed at {} by {}",
+                said.instant(edit.at),
+                edit.by
+            ));
+        }
+        self.with_neighbours(Kind::NotInTrigger, at, said)
+    }
+
+    fn about_missing_job(&self, at: DateTime<Utc>) -> Why {
+        let mut said = Said::new(self.zone);
+        match self.past.removed() {
+            Some(removed) if removed.at <= at => said.say(format!(
+                "{} was removed before that, at {} by {}",
+                self.id,
+                said.instant(removed.at),
+                removed.by
+            )),
+            Some(removed) => said.say(format!(
+                "nothing is recorded of {} for {}; it was removed at {} by {}, and its trigger with it",
+                self.id,
+                said.instant(at),
+                said.instant(removed.at),
+                removed.by
+            )),
+            None => said.say(format!(
+                "{} is not there any more, and nothing is recorded for {}",
+                self.id,
+                said.instant(at)
+            )),
+        }
+        self.answer(Kind::Removed, at, said)
+    }
+
+    /// The job was added later, or was away just then.
+    fn before_it_was_there(&self, job: &Job, at: DateTime<Utc>) -> Option<Why> {
+        let mut said = Said::new(self.zone);
+        let added = self.past.added_after(at);
+        if let Some(removed) = self.past.removed_before(at) {
+            said.say(format!(
+                "{} was away then: it was removed at {} by {}",
+                self.id,
+                said.instant(removed.at),
+                removed.by
+            ));
+            return Some(self.answer(Kind::Removed, at, said));
+        }
+        let first_known = self.past.first_known().map_or(job.created, |known| known.min(job.created));
+        if at >= first_known {
+            return None;
+        }
+        let by = added.map(|added| format!(" by {}", added.by)).unwrap_or_default();
+        said.say(format!("{} did not exist yet: it was added at {}{by}", self.id, said.instant(first_known)));
+        Some(self.answer(Kind::NotYetAdded, at, said))
+    }
+
+    fn about_pause(&self, job: &Job, at: DateTime<Utc>) -> Option<Why> {
+        let mut said = Said::new(self.zone);
+        let is_paused = job.state == matins::JobState::Paused;
+        let pause = self.past.paused_at(at, self.now, is_paused);
+        match pause {
+            Some((paused, resumed)) => {
+                let until = match resumed {
+                    Some(resumed) => {
+                        format!(", and resumed at {} by {}", said.instant(resumed.at), resumed.by)
+                    }
+                    None => ", and is still".to_owned(),
+                };
+                said.say(format!(
+                    "{} was paused at {} by {}{until}",
+                    self.id,
+                    said.instant(paused.at),
+                    paused.by
+                ));
+            }
+            None if is_paused && at > self.now => said.say(format!("{} is paused", self.id)),
+            None => return None,
+        }
+        if at > self.now {
+            said.say(format!("at {} it fires only if it is resumed before", said.instant(at)));
+        } else {
+            said.say(format!("so it did not fire at {}", said.instant(at)));
+        }
+        Some(self.answer(Kind::Paused, at, said))
+    }
+
+    fn about_nothing_recorded(&self, job: &Job, at: DateTime<Utc>) -> Why {
+        let mut said = Said::new(self.zone);
+        if let Some((from, until)) = self.past.down_at(at) {
+            said.say(down(from, until, &said));
+            match until {
+                None => {
+                    said.say(format!("{} fires when it is back, as its policy for late fires says", self.id));
+                }
+                Some(_) => said.say(format!("nothing is recorded of {} for {}", self.id, said.instant(at))),
+            }
+            return self.answer(Kind::SchedulerDown, at, said);
+        }
+        if job.next_fire.is_some_and(|next| next <= at) {
+            said.say(format!("{} is due since {}, and is about to fire", self.id, said.instant(at)));
+            return self.answer(Kind::Running, at, said);
+        }
+        match self.past.oldest_run() {
+            Some(oldest) if oldest > at => said.say(format!(
+                "nothing is recorded for {} any more: the ledger of {} goes back to {}",
+                said.instant(at),
+                self.id,
+                said.instant(oldest)
+            )),
+            _ => {
+                said.say(format!("{} fires at {}, but nothing is recorded of it", self.id, said.instant(at)));
+            }
+        }
+        if let Some(edit) = self.past.edited_after(at) {
+            said.say(format!("the job was changed at {} by {}", said.instant(edit.at), edit.by));
+        }
+        self.answer(Kind::NotRecorded, at, said)
+    }
+
+    fn about_run(&self, at: DateTime<Utc>, run: &Run) -> Why {
+        let mut said = Said::new(self.zone);
+        let (mut kind, sentence) = said::run(run, at, self.job.as_ref(), &self.past, self.zone);
+        // A downtime that a fire fell into explains more than what its policy made of it later.
+        let was_late = run.started.is_none_or(|started| started - at > TimeDelta::seconds(1));
+        if let Some((from, until)) = self.past.down_at(at).filter(|_| was_late && !run.by_hand) {
+            kind = Kind::SchedulerDown;
+            said.say(down(from, until, &said));
+        }
+        said.say(sentence);
+        if !self.contains(at) && self.job.is_some() && !run.by_hand {
+            said.say("its trigger is another one now".to_owned());
+        }
+        Why { run: Some(run.id.0), ..self.answer(kind, at, said) }
+    }
+
+    fn cron(&self) -> Option<&CronTrigger> {
+        let trigger: &dyn Any = &*self.job.as_ref()?.trigger;
+        trigger.downcast_ref()
+    }
+
+    /// Whether the trigger is at fixed local times rather than at elapsed time.
+    fn is_fixed(&self) -> bool {
+        let Some(job) = &self.job else { return false };
+        let trigger: &dyn Any = &*job.trigger;
+        self.cron().map_or_else(
+            || trigger.is::<DateTrigger>() || trigger.is::<CalendarTrigger>(),
+            |cron| cron.expression().is_fixed(),
+        )
+    }
+
+    fn contains(&self, at: DateTime<Utc>) -> bool {
+        self.job.as_ref().is_some_and(|job| job.trigger.next_after(at - TICK) == Some(at))
+    }
+
+    fn with_neighbours(&self, kind: Kind, at: DateTime<Utc>, mut said: Said) -> Why {
+        let trigger = self.job.as_ref().map(|job| &*job.trigger);
+        let before = trigger.and_then(|trigger| fire_before(trigger, at));
+        let after = trigger.and_then(|trigger| trigger.next_after(at));
+        match (before, after) {
+            (Some(before), Some(after)) => said.say(format!(
+                "the fires next to it are at {} and at {}",
+                said.instant(before),
+                said.instant(after)
+            )),
+            (Some(before), None) => said.say(format!("its last fire is at {}", said.instant(before))),
+            (None, Some(after)) => said.say(format!("its first fire is at {}", said.instant(after))),
+            (None, None) => {}
+        }
+        Why { fire_before: before, fire_after: after, ..self.answer(kind, at, said) }
+    }
+
+    fn answer(&self, kind: Kind, at: DateTime<Utc>, said: Said) -> Why {
+        Why {
+            kind,
+            answer: said.text(),
+            job: self.id.clone(),
+            at,
+            run: None,
+            fire_before: None,
+            fire_after: None,
+        }
+    }
+}
+
+fn down(from: past::End, until: Option<DateTime<Utc>>, said: &Said) -> String {
+    let from = match from {
+        past::End::InOrder(at) => said.instant(at),
+        past::End::LastSeen(at) => {
+            format!("some time after {} (it was killed, or the machine stopped)", said.instant(at))
+        }
+    };
+    match until {
+        Some(until) => format!("the scheduler was down from {from} to {}", said.instant(until)),
+        None => format!("the scheduler has been down since {from}"),
+    }
+}

@@ -1,0 +1,178 @@
+//! What the book's chapters on operations have one type is typed, and what they show is what comes.
+//!
+//! A block of the kind `console` is a session: `$ ` begins a command, `> ` goes on with it, all else is what it prints. All
+//! blocks of a page are one session, in a directory of their own. In what is printed `...` stands for anything, in a line or for
+//! lines; blanks are alike however many there are; and headings of tables are left out, which are for terminals.
+
+mod daemon_process;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use daemon_process::{output, text, wait_until};
+
+struct Step {
+    command: String,
+    printed: Vec<String>,
+}
+
+fn steps(page: &str) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for block in page.split("```console\n").skip(1) {
+        let block = block.split("\n```").next().unwrap_or_default();
+        for line in block.lines() {
+            if let Some(command) = line.strip_prefix("$ ") {
+                steps.push(Step { command: command.to_owned(), printed: Vec::new() });
+                continue;
+            }
+            let step = steps.last_mut().expect("a session begins with a command");
+            match line.strip_prefix('>') {
+                Some(more) if step.printed.is_empty() => {
+                    step.command += &format!("\n{}", more.strip_prefix(' ').unwrap_or(more));
+                }
+                _ => step.printed.push(line.to_owned()),
+            }
+        }
+    }
+    steps
+}
+
+fn words(line: &str) -> String {
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a line is what a pattern says, `...` being anything.
+fn is_like(line: &str, pattern: &str) -> bool {
+    let mut parts = pattern.split("...");
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = line.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        let Some((_, after)) = rest.split_once(part) else { return false };
+        rest = after;
+    }
+    rest.ends_with(last)
+}
+
+fn matches(printed: &[String], patterns: &[String]) -> bool {
+    match (patterns.split_first(), printed.split_first()) {
+        (None, None) => true,
+        (Some((pattern, patterns)), _) if pattern == "..." => {
+            (0..=printed.len()).any(|skipped| matches(&printed[skipped..], patterns))
+        }
+        (Some((pattern, patterns)), Some((line, printed))) => {
+            is_like(line, pattern) && matches(printed, patterns)
+        }
+        _ => false,
+    }
+}
+
+fn play(name: &str) {
+    let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../book/src/operations");
+    let page = fs::read_to_string(pages.join(name)).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    fs::copy(pages.join("../../../examples/timeline.toml"), here.join("timeline.toml")).unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_matins")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
+    let steps = steps(&page);
+    assert!(!steps.is_empty(), "{name} has sessions");
+    for Step { command, printed: patterns } in steps {
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", &command])
+            .current_dir(here)
+            .env("PATH", &path)
+            .env("TZ", "Europe/Berlin")
+            .stdin(Stdio::null());
+        if command.ends_with('&') {
+            assert!(
+                shell.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success(),
+                "{command}"
+            );
+            wait_until(|| output(here, &["status"]).status.success());
+            continue;
+        }
+        let output = shell.output().unwrap();
+        let printed = [output.stdout, output.stderr].concat();
+        let lines = |text: &str| -> Vec<String> { text.lines().map(words).collect() };
+        let printed = lines(&text(&printed));
+        let patterns: Vec<String> = patterns
+            .iter()
+            .map(|line| words(line))
+            .filter(|line| !line.starts_with("JOB NEXT FIRE") && !line.starts_with("RUN JOB"))
+            .collect();
+        assert!(
+            matches(&printed, &patterns),
+            "{name}: $ {command}\n{}\nis not\n{}",
+            printed.join("\n"),
+            patterns.join("\n")
+        );
+    }
+    // Where the page has left a daemon behind.
+    let _ = output(here, &["stop", "--now"]);
+}
+
+#[test]
+fn the_daemon() {
+    play("operations.md");
+}
+
+#[test]
+fn control() {
+    play("control.md");
+}
+
+#[test]
+fn why() {
+    play("why.md");
+}
+
+/// And the picture in the book is the one that comes.
+#[test]
+fn simulate() {
+    play("simulate.md");
+    let directory = tempfile::tempdir().unwrap();
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/timeline.toml");
+    fs::copy(examples, directory.path().join("timeline.toml")).unwrap();
+    let arguments = ["plot", "timeline.toml", "--for", "14h", "--from", "2026-10-24T18:00"];
+    assert!(output(directory.path(), &arguments).status.success());
+    let drawn = fs::read_to_string(directory.path().join("timeline.svg")).unwrap();
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../book/src/operations/timeline.svg");
+    assert!(
+        fs::read_to_string(kept).unwrap_or_default() == drawn,
+        "draw it anew: cd book/src/operations && matins {} (with examples/timeline.toml there)",
+        arguments.join(" ")
+    );
+}
+
+#[test]
+fn safety() {
+    play("safety.md");
+}
+
+/// Every configuration that these pages show is one.
+#[test]
+fn the_configurations_of_the_pages_are_sound() {
+    let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../book/src/operations");
+    let directory = tempfile::tempdir().unwrap();
+    let mut found = 0;
+    for page in fs::read_dir(pages).unwrap().map(|entry| entry.unwrap().path()) {
+        let text = fs::read_to_string(&page).unwrap();
+        for block in text.split("```toml\n").skip(1) {
+            let path = directory.path().join("jobs.toml");
+            fs::write(&path, block.split("```").next().unwrap_or_default()).unwrap();
+            let output = output(directory.path(), &["check", "jobs.toml"]);
+            assert!(
+                output.status.success(),
+                "{}: {}",
+                page.display(),
+                String::from_utf8_lossy(&output.stderr)
+            );
+            found += 1;
+        }
+    }
+    assert!(found >= 2, "{found}");
+}
