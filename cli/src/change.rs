@@ -30,6 +30,9 @@ pub(crate) struct When {
     /// Once, so long from now: 10m
     #[arg(long = "in", value_name = "SPAN", group = "when")]
     after: Option<String>,
+    /// Each fire so much later at most, always by the same: 1m
+    #[arg(long, value_name = "SPAN")]
+    jitter: Option<String>,
     /// The zone in which the expression or the time is meant [default: the daemon's]
     #[arg(long, value_name = "ZONE")]
     timezone: Option<Zone>,
@@ -186,6 +189,7 @@ impl When {
         put(keys, "cron", self.cron.as_ref());
         put(keys, "at", self.at.as_ref());
         put(keys, "in", self.after.as_ref());
+        put(keys, "jitter", self.jitter.as_ref());
         put(keys, "timezone", self.timezone.map(Zone::name));
     }
 }

@@ -39,7 +39,10 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<(), String> {
 fn describe(job: &Definition, zone: Zone, now: DateTime<Utc>) -> String {
     let bold = anstyle::Style::new().bold();
     let mut text = format!("{bold}{}{bold:#}: {}", job.id, job.when.describe(now));
-    let trigger = job.when.trigger(now);
+    if let Some(jitter) = job.jitter {
+        text += &format!(", up to {} later", show::span(jitter));
+    }
+    let trigger = job.trigger(now);
     let fires: Vec<String> = match (&job.when, &trigger) {
         (When::Start, _) | (_, Err(_)) => Vec::new(),
         (_, Ok(trigger)) => std::iter::successors(trigger.next_after(now), |last| trigger.next_after(*last))

@@ -112,6 +112,7 @@ impl Reader<'_> {
             when,
             command,
             policy: Policy::default(),
+            jitter: None,
             expected_duration: None,
             paused: false,
             tags: ["crontab".into()].into(),

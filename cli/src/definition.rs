@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins::prelude::*;
+use matins::triggers::JitterTrigger;
 use matins::{IntoTrigger, OnExhausted, Policy, Value};
 use serde_json::json;
 
@@ -19,6 +20,8 @@ pub(crate) struct Definition {
     pub(crate) when: When,
     pub(crate) command: Command,
     pub(crate) policy: Policy,
+    /// Each fire that much later at most, always by the same; of intervals and cron expressions.
+    pub(crate) jitter: Option<TimeDelta>,
     /// How long a run is expected to take, for simulations; nothing else depends on it.
     pub(crate) expected_duration: Option<Duration>,
     pub(crate) paused: bool,
@@ -80,12 +83,31 @@ impl When {
 impl Definition {
     /// What tells whether a definition has changed since it was last met.
     pub(crate) fn fingerprint(&self) -> Value {
-        json!({
+        let mut fingerprint = json!({
             "when": self.when.fingerprint(),
             "command": self.command,
             "policy": self.policy,
             "paused": self.paused,
             "tags": self.tags,
+        });
+        if let Some(jitter) = self.jitter {
+            // Where it is named only: definitions from before there was one are as they were.
+            fingerprint["jitter"] = json!(jitter.to_string());
+        }
+        fingerprint
+    }
+
+    /// The trigger, for a definition met at `now`.
+    pub(crate) fn trigger(&self, now: DateTime<Utc>) -> Result<Arc<dyn Trigger>, String> {
+        let trigger = self.when.trigger(now)?;
+        Ok(match self.jitter {
+            None => trigger,
+            Some(jitter) => {
+                // Jobs of one schedule are spread by their ids.
+                let seed =
+                    self.id.bytes().fold(0_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+                Arc::new(JitterTrigger::new(trigger, jitter, seed).map_err(|error| error.to_string())?)
+            }
         })
     }
 
@@ -107,7 +129,7 @@ impl Definition {
 
     /// The job, where somebody adds it at `now`.
     pub(crate) fn job_by_hand(&self, now: DateTime<Utc>) -> Result<NewJob, String> {
-        let mut job = self.job_with(self.when.trigger(now)?);
+        let mut job = self.job_with(self.trigger(now)?);
         for tag in &self.tags {
             job = job.tag(tag);
         }

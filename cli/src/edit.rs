@@ -33,6 +33,9 @@ pub(crate) fn edit(
     if has("timezone") && !new_trigger {
         return Err("a time zone goes with a trigger; name `cron` or `at` too".to_owned());
     }
+    if has("jitter") && !new_trigger {
+        return Err("a jitter goes with a trigger; name `every` or `cron` too".to_owned());
+    }
     let new_program = has("command") || has("shell");
     let mut filled: Map<String, Value> = keys
         .iter()
@@ -49,7 +52,7 @@ pub(crate) fn edit(
     let new = config::job_of_keys(job.id.as_str(), &filled, zone_of(&*job.trigger).unwrap_or(zone))?;
 
     if new_trigger {
-        job.trigger = new.when.trigger(now)?;
+        job.trigger = new.trigger(now)?;
     }
     let of_command = ["environment", "clear_environment", "directory", "stdin", "umask", "nice", "user"];
     if new_program || of_command.iter().any(|key| has(key)) {
@@ -91,5 +94,5 @@ fn set<T>(place: &mut T, value: T, is_named: bool) {
 /// The zone of a trigger that has one.
 pub(crate) fn zone_of(trigger: &dyn Trigger) -> Option<Zone> {
     let saved = serde_json::to_value(trigger).ok()?;
-    saved.get("zone")?.as_str()?.parse().ok()
+    saved.get("of").unwrap_or(&saved).get("zone")?.as_str()?.parse().ok()
 }

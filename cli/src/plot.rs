@@ -51,7 +51,7 @@ pub(crate) fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
     let timeline = Timeline { zone, from, until: from + span };
     let mut rows = Vec::new();
     for definition in defined.definitions().filter(|definition| !matches!(definition.when, When::Start)) {
-        rows.push((definition.id.clone(), timeline.columns(&*definition.when.trigger(from)?)));
+        rows.push((definition.id.clone(), timeline.columns(&*definition.trigger(from)?)));
     }
     let title =
         format!("{} from {} for {}", arguments.file.display(), show::local(from, zone), show::span(span));

@@ -59,6 +59,11 @@ impl JitterTrigger {
         Ok(Self { of, max_micros, seed })
     }
 
+    /// The trigger whose instants are shifted.
+    pub fn of(&self) -> &Arc<dyn Trigger> {
+        &self.of
+    }
+
     /// The last instant of the inner trigger at or before `at`, where that is not more than `max` before it.
     fn last_until(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let found = |back: i64| {

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
 
+use chrono::TimeDelta;
 use matins::prelude::*;
 use matins::triggers::{CronTriggerError, Zone};
 use matins::{JobId, OnInterrupt, Policy};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::Reader;
+use super::{Faulty, Reader};
 use crate::definition::{Definition, When};
 
 #[derive(Deserialize)]
@@ -22,6 +23,7 @@ pub(super) struct Job {
     #[serde(rename = "in")]
     after: Option<Spanned<String>>,
     timezone: Option<Spanned<String>>,
+    jitter: Option<Spanned<String>>,
     command: Option<Spanned<Vec<String>>>,
     shell: Option<String>,
     #[serde(default)]
@@ -96,6 +98,7 @@ impl Reader<'_> {
         let time_limit = self.optional_duration(job.time_limit.as_ref());
         let retry =
             job.retry.as_ref().map_or(Some(Retry::default()), |keys| self.retry(place, keys, misspelt));
+        let jitter = self.jitter(job);
         let expected = self.optional_duration(job.expected_duration.as_ref());
         valid_id?;
         Some(Definition {
@@ -111,6 +114,7 @@ impl Reader<'_> {
                 on_interrupt: job.on_interrupt,
                 ..Policy::default()
             },
+            jitter: jitter.ok()?,
             expected_duration: expected.ok()?,
             paused: job.paused,
             tags: job.tags.clone(),
@@ -144,6 +148,18 @@ impl Reader<'_> {
             (None, None, None, None) if misspelt => None,
             _ => self.fault(place, "a job needs one of `every`, `cron`, `at` and `in`, and only one"),
         }
+    }
+
+    fn jitter(&mut self, job: &Job) -> Result<Option<TimeDelta>, Faulty> {
+        let Some(text) = &job.jitter else { return Ok(None) };
+        if job.every.is_none() && job.cron.is_none() {
+            self.fault::<()>(
+                text.span().start,
+                "a jitter is of `every` and `cron`; a single time is moved by hand",
+            );
+            return Err(Faulty);
+        }
+        self.duration(text).map(Some).ok_or(Faulty)
     }
 
     fn job_command(&mut self, place: usize, job: &Job, misspelt: bool) -> Option<Command> {

@@ -18,6 +18,7 @@ pub(super) const JOB: &[&str] = &[
     "at",
     "in",
     "timezone",
+    "jitter",
     "command",
     "shell",
     "environment",

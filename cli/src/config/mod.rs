@@ -241,6 +241,21 @@ mod tests {
     }
 
     #[test]
+    fn a_jitter_spreads_by_the_id_and_moves_no_single_time() {
+        let text = "[jobs.a]\ncron = \"0 * * * *\"\njitter = \"10m\"\nshell = \"x\"\n";
+        let two = format!("{text}{}", text.replace("jobs.a", "jobs.b"));
+        let now = "2026-11-25T00:30:00Z".parse().unwrap();
+        let config = parse(&two, Zone::utc()).unwrap();
+        let fires: Vec<_> =
+            config.jobs.iter().map(|job| job.trigger(now).unwrap().next_after(now).unwrap()).collect();
+        assert!(fires.iter().all(|fire| (0..=600).contains(&(*fire - now).num_seconds().wrapping_sub(1800))));
+        assert_ne!(fires[0], fires[1]);
+        assert!(
+            faults(&text.replace("cron = \"0 * * * *\"", "in = \"1h\""))[0].starts_with("3:10: a jitter")
+        );
+    }
+
+    #[test]
     fn hooks_are_read() {
         let text = "[[hook]]\non = [\"failed\", \"missed\"]\njobs = [\"a\"]\nshell = \"x\"\n";
         let config = parse(text, Zone::utc()).unwrap();

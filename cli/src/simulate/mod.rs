@@ -193,7 +193,7 @@ impl Plan<'_> {
             }
             let mut job = definition.job_by_hand(self.from)?;
             if let Some(spread) = spread {
-                let trigger = definition.when.trigger(self.from)?;
+                let trigger = definition.trigger(self.from)?;
                 let jittered =
                     JitterTrigger::new(trigger, spread, number).map_err(|error| error.to_string())?;
                 job = definition.job_with(jittered);

@@ -4,7 +4,7 @@ use std::any::Any;
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use matins::prelude::*;
-use matins::triggers::{LocalTime, Zone};
+use matins::triggers::{JitterTrigger, LocalTime, Zone};
 use matins::{Job, Run};
 
 use super::fire_before::fire_before;
@@ -49,6 +49,7 @@ impl Question {
             to.format("%H:%M")
         ));
         let is_in = self.cron().is_none_or(|cron| cron.expression().excluded_by(local).is_empty());
+        let at = self.meant(at);
         if is_in && self.is_fixed() && self.contains(at) {
             let what = self.what_became(at);
             let instead = to.format("%H:%M");
@@ -70,6 +71,7 @@ impl Question {
 
     /// The clocks show the time that was asked for twice.
     fn about_both(&self, local: NaiveDateTime, first: DateTime<Utc>, second: DateTime<Utc>) -> Why {
+        let (first, second) = (self.meant(first), self.meant(second));
         let mut said = Said::new(self.zone);
         said.say(format!("{} comes twice in {}", said::local(local), self.zone));
         let what = self.about_instant(first);
@@ -117,8 +119,14 @@ impl Question {
         if self.contains(at) || self.past.run_for(at, false).is_some() || at.timestamp_subsec_micros() != 0 {
             return at;
         }
+        let job = self.job.as_ref();
+        let next = job.and_then(|job| job.trigger.next_after(at - TICK));
+        // A jitter moves a fire to somewhere before the next one.
+        if self.plain().is_some_and(|plain| plain.next_after(at - TICK) == Some(at)) {
+            return next.unwrap_or(at);
+        }
         let until = at + self.within;
-        let fire = self.job.as_ref().and_then(|job| job.trigger.next_after(at)).filter(|fire| *fire < until);
+        let fire = next.filter(|fire| *fire < until);
         fire.or_else(|| self.past.run_between(at, until)).unwrap_or(at)
     }
 
@@ -304,15 +312,22 @@ impl Question {
         Why { run: Some(run.id.0), ..self.answer(kind, at, said) }
     }
 
+    /// The trigger as it is without a jitter.
+    fn plain(&self) -> Option<&dyn Trigger> {
+        let trigger = &*self.job.as_ref()?.trigger;
+        let any: &dyn Any = trigger;
+        Some(any.downcast_ref::<JitterTrigger>().map_or(trigger, |jitter| &**jitter.of()))
+    }
+
     fn cron(&self) -> Option<&CronTrigger> {
-        let trigger: &dyn Any = &*self.job.as_ref()?.trigger;
+        let trigger: &dyn Any = self.plain()?;
         trigger.downcast_ref()
     }
 
     /// Whether the trigger is at fixed local times rather than at elapsed time.
     fn is_fixed(&self) -> bool {
-        let Some(job) = &self.job else { return false };
-        let trigger: &dyn Any = &*job.trigger;
+        let Some(trigger) = self.plain() else { return false };
+        let trigger: &dyn Any = trigger;
         self.cron().map_or_else(
             || trigger.is::<DateTrigger>() || trigger.is::<CalendarTrigger>(),
             |cron| cron.expression().is_fixed(),

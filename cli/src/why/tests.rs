@@ -8,7 +8,7 @@ use matins::{Clock, JobStore, MissedReason, RunId, Stretch, VirtualClock, core::
 use matins_conformance::vectors;
 
 use matins::Run;
-use matins::triggers::{LocalTime, Zone};
+use matins::triggers::{JitterTrigger, LocalTime, Zone};
 
 use super::fire_before::fire_before;
 use super::*;
@@ -324,6 +324,17 @@ fn it_ran_it_runs_it_will() {
         Kind::WillFire,
         &["will fire at 02:30 on 10 February 2026, in 1 h 30 min"],
     );
+}
+
+#[test]
+fn a_fire_with_a_jitter_is_found_by_its_plain_time() {
+    let nightly = CronTrigger::parse("30 2 * * *", "Europe/Berlin").unwrap();
+    let jitter = JitterTrigger::new(Arc::new(nightly), TimeDelta::minutes(40), 7).unwrap();
+    let fire = jitter.next_after(instant("2026-02-01T01:29:59Z")).unwrap();
+    let scene = Scene::of(jitter, "2026-01-01T00:00:00Z", |job| job);
+    assert_eq!(scene.asked("2026-02-01T02:30", Kind::WillFire, &[]).at, fire);
+    scene.asked("2026-02-01T10:30", Kind::NotInTrigger, &["hour 10 is not in 2"]);
+    scene.asked("2026-03-29T02:30", Kind::InGap, &["fires at 03:00"]);
 }
 
 #[test]
