@@ -43,7 +43,8 @@ pub(crate) fn print(arguments: WhyArguments) -> Result<(), Failure> {
         shown::json(&value);
     } else {
         let why: Why = shown::read(value)?;
-        anstream::println!("{}", why.answer);
+        // A sentence a line.
+        anstream::println!("{}", why.answer.replace(". ", ".\n"));
     }
     Ok(())
 }
