@@ -12,7 +12,7 @@ use crate::control::JobView;
 use crate::control::client::Target;
 use crate::control::protocol::Request;
 use crate::failure::Failure;
-use crate::shown::{self, Times};
+use crate::shown::{self, AskArguments};
 use crate::{jobs, runs};
 
 /// When a job fires.
@@ -123,7 +123,7 @@ pub(crate) struct AddArguments {
     #[arg(long)]
     replace: bool,
     #[command(flatten)]
-    answer: AnswerArguments,
+    ask: AskArguments,
 }
 
 #[derive(Debug, Args)]
@@ -138,7 +138,7 @@ pub(crate) struct EditArguments {
     #[arg(long, value_name = "KEY")]
     unset: Vec<String>,
     #[command(flatten)]
-    answer: AnswerArguments,
+    ask: AskArguments,
 }
 
 #[derive(Debug, Args)]
@@ -148,19 +148,7 @@ pub(crate) struct RescheduleArguments {
     #[command(flatten)]
     when: When,
     #[command(flatten)]
-    answer: AnswerArguments,
-}
-
-/// How the answer is shown.
-#[derive(Debug, Args)]
-pub(crate) struct AnswerArguments {
-    #[command(flatten)]
-    times: Times,
-    /// Shows the job as JSON.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    target: Target,
+    ask: AskArguments,
 }
 
 #[derive(Debug, Args)]
@@ -180,7 +168,7 @@ pub(crate) struct NowArguments {
     #[arg(long)]
     wait: bool,
     #[command(flatten)]
-    answer: AnswerArguments,
+    ask: AskArguments,
 }
 
 impl When {
@@ -258,8 +246,8 @@ pub(crate) fn add(arguments: AddArguments) -> Result<(), Failure> {
     }
     let on_conflict = if arguments.replace { OnConflict::Replace } else { OnConflict::Refuse };
     let request = Request::Add { job: arguments.job, keys, on_conflict };
-    let answer = arguments.answer.target.client_or_new_store()?.ask(request)?;
-    show_job(answer, &arguments.answer)
+    let answer = arguments.ask.target.client_or_new_store()?.ask(request)?;
+    show_job(answer, &arguments.ask)
 }
 
 pub(crate) fn edit(arguments: EditArguments) -> Result<(), Failure> {
@@ -267,7 +255,7 @@ pub(crate) fn edit(arguments: EditArguments) -> Result<(), Failure> {
     arguments.when.put(&mut keys);
     arguments.what.put(&mut keys)?;
     keys.extend(arguments.unset.into_iter().map(|key| (key, Value::Null)));
-    change(arguments.job, keys, &arguments.answer)
+    change(arguments.job, keys, &arguments.ask)
 }
 
 pub(crate) fn reschedule(arguments: RescheduleArguments) -> Result<(), Failure> {
@@ -276,21 +264,21 @@ pub(crate) fn reschedule(arguments: RescheduleArguments) -> Result<(), Failure> 
     if keys.is_empty() {
         return Err(Failure::BadInput("name one of --every, --cron, --at and --in".to_owned()));
     }
-    change(arguments.job, keys, &arguments.answer)
+    change(arguments.job, keys, &arguments.ask)
 }
 
-fn change(job: String, keys: Map<String, Value>, answer: &AnswerArguments) -> Result<(), Failure> {
-    let value = answer.target.client()?.ask(Request::Edit { job, keys })?;
-    show_job(value, answer)
+fn change(job: String, keys: Map<String, Value>, ask: &AskArguments) -> Result<(), Failure> {
+    let value = ask.target.client()?.ask(Request::Edit { job, keys })?;
+    show_job(value, ask)
 }
 
-fn show_job(value: Value, answer: &AnswerArguments) -> Result<(), Failure> {
-    if answer.json {
+fn show_job(value: Value, ask: &AskArguments) -> Result<(), Failure> {
+    if ask.json {
         shown::json(&value);
         return Ok(());
     }
     let view: JobView = shown::read(value)?;
-    jobs::describe(&view, answer.times.zone(), SystemClock.now());
+    jobs::describe(&view, ask.times.zone(), SystemClock.now());
     if let Some(source) = view.job.metadata.get("source").and_then(Value::as_str) {
         anstream::println!(
             "it is defined in {source}: the change holds until its definition there is changed"
@@ -320,19 +308,19 @@ fn each(arguments: OneJobArguments, done: &str, request: impl Fn(String) -> Requ
 }
 
 pub(crate) fn now(arguments: NowArguments) -> Result<(), Failure> {
-    let client = arguments.answer.target.client()?;
+    let client = arguments.ask.target.client()?;
     let wait = arguments.wait;
     let value = client.ask(Request::Now { job: arguments.job.clone(), wait })?;
     if value.get("outcome").is_none() {
         anstream::println!("started {}", arguments.job);
         return Ok(());
     }
-    if arguments.answer.json {
+    if arguments.ask.json {
         shown::json(&value);
     }
     let run: Run = shown::read(value)?;
-    if !arguments.answer.json {
-        runs::print(&run, None, arguments.answer.times.zone());
+    if !arguments.ask.json {
+        runs::print(&run, None, arguments.ask.times.zone());
     }
     match run.outcome {
         Some(Outcome::Succeeded) => Ok(()),

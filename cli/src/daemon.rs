@@ -11,7 +11,7 @@ use crate::control::Status;
 use crate::control::client::Target;
 use crate::control::protocol::{How, Request};
 use crate::failure::Failure;
-use crate::shown::{self, Times};
+use crate::shown::{self, AskArguments};
 use crate::sync::Changes;
 use crate::told::Timed;
 use crate::{log, runs, show};
@@ -19,23 +19,13 @@ use crate::{log, runs, show};
 #[derive(Debug, Args)]
 pub(crate) struct StatusArguments {
     #[command(flatten)]
-    times: Times,
-    /// As JSON.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    target: Target,
+    ask: AskArguments,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct WatchArguments {
     #[command(flatten)]
-    times: Times,
-    /// Each event as a line of JSON, those that people are not shown included.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    target: Target,
+    ask: AskArguments,
 }
 
 #[derive(Debug, Args)]
@@ -60,13 +50,13 @@ pub(crate) struct StopArguments {
 }
 
 pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
-    let value = arguments.target.daemon()?.ask(Request::Status)?;
-    if arguments.json {
+    let value = arguments.ask.target.daemon()?.ask(Request::Status)?;
+    if arguments.ask.json {
         shown::json(&value);
         return Ok(());
     }
     let status: Status = shown::read(value)?;
-    let (zone, now) = (arguments.times.zone(), SystemClock.now());
+    let (zone, now) = (arguments.ask.times.zone(), SystemClock.now());
     let bold = anstyle::Style::new().bold();
     anstream::println!("{bold}matins {}{bold:#}, {}, process {}", status.version, status.state, status.pid);
     let line = |what: &str, text: String| anstream::println!("  {what:<12} {text}");
@@ -91,11 +81,11 @@ pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
 }
 
 pub(crate) fn watch(arguments: &WatchArguments) -> Result<(), Failure> {
-    let zone = arguments.times.zone();
+    let zone = arguments.ask.times.zone();
     let mut out = anstream::stdout().lock();
     let mut fault = None;
-    let watched = arguments.target.daemon()?.ask_for(Request::Watch, &[], &mut |item| {
-        let line = if arguments.json {
+    let watched = arguments.ask.target.daemon()?.ask_for(Request::Watch, &[], &mut |item| {
+        let line = if arguments.ask.json {
             Some(item.to_string())
         } else {
             match shown::read::<Timed>(item) {

@@ -6,12 +6,11 @@ use matins::triggers::Zone;
 use matins::{Clock, JobState, SystemClock, Value};
 
 use crate::control::JobView;
-use crate::control::client::Target;
 use crate::control::protocol::{JobsRequest, Request, RunsRequest};
 use crate::failure::Failure;
 use crate::runs;
 use crate::show;
-use crate::shown::{self, Times};
+use crate::shown::{self, AskArguments};
 
 #[derive(Debug, Args)]
 pub(crate) struct JobsArguments {
@@ -25,12 +24,7 @@ pub(crate) struct JobsArguments {
     #[arg(long)]
     paused: bool,
     #[command(flatten)]
-    times: Times,
-    /// As JSON: a list of jobs.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    target: Target,
+    ask: AskArguments,
 }
 
 #[derive(Debug, Args)]
@@ -38,12 +32,7 @@ pub(crate) struct JobArguments {
     /// The job's id.
     job: String,
     #[command(flatten)]
-    times: Times,
-    /// As JSON.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    target: Target,
+    ask: AskArguments,
 }
 
 pub(crate) fn jobs(arguments: JobsArguments) -> Result<(), Failure> {
@@ -52,16 +41,12 @@ pub(crate) fn jobs(arguments: JobsArguments) -> Result<(), Failure> {
         tag: arguments.tag,
         paused: arguments.paused.then_some(true),
     });
-    let mut items = Vec::new();
-    arguments.target.client()?.ask_for(request, &[], &mut |item| {
-        items.push(item);
-        true
-    })?;
-    if arguments.json {
+    let items = arguments.ask.target.client()?.ask_all(request)?;
+    if arguments.ask.json {
         shown::json(&Value::Array(items));
         return Ok(());
     }
-    let (zone, now) = (arguments.times.zone(), SystemClock.now());
+    let (zone, now) = (arguments.ask.times.zone(), SystemClock.now());
     let mut views = items.into_iter().map(shown::read).collect::<Result<Vec<JobView>, _>>()?;
     views.sort_by_key(|view| (view.job.next_fire.is_none(), view.job.next_fire));
     let rows = views.iter().map(|view| {
@@ -81,16 +66,16 @@ fn next(view: &JobView, zone: Zone, now: DateTime<Utc>) -> (String, String) {
 }
 
 pub(crate) fn job(arguments: JobArguments) -> Result<(), Failure> {
-    let value = arguments.target.client()?.ask(Request::Job { job: arguments.job.clone() })?;
-    if arguments.json {
+    let value = arguments.ask.target.client()?.ask(Request::Job { job: arguments.job.clone() })?;
+    if arguments.ask.json {
         shown::json(&value);
         return Ok(());
     }
     let view: JobView = shown::read(value)?;
-    let (zone, now) = (arguments.times.zone(), SystemClock.now());
+    let (zone, now) = (arguments.ask.times.zone(), SystemClock.now());
     describe(&view, zone, now);
     let request = RunsRequest { job: Some(arguments.job), limit: 5, ..RunsRequest::default() };
-    let runs = runs::fetch(&arguments.target, request)?;
+    let runs = runs::fetch(&arguments.ask.target, request)?;
     if !runs.is_empty() {
         anstream::println!("\nlast runs");
         shown::rows(&runs::HEADING, runs.iter().map(|run| runs::row(run, zone)).collect());

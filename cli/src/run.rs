@@ -90,6 +90,8 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
             .retention(defined.retention.clone());
         give_to(builder, &url)?.blocking().map_err(|error| error.to_string())
     })?;
+    let socket = if arguments.no_socket { None } else { arguments.socket.or_else(|| beside::socket(&url)) };
+    let server = socket.map(|path| Server::listen(&path)).transpose()?;
     // What is counted from here on; the store is ours.
     arguments.metrics.map_or(Ok(()), metrics_page::serve)?;
     scheduler.register(COMMAND, CommandTask::default()).map_err(|error| error.to_string())?;
@@ -114,8 +116,9 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
         since: clock.now(),
         reload: Some(by_request),
     };
-    let socket = if arguments.no_socket { None } else { arguments.socket.or_else(|| beside::socket(&url)) };
-    let server = socket.map(|path| Server::listen(&path, Arc::new(operator))).transpose()?;
+    if let Some(server) = &server {
+        server.serve(operator).map_err(|error| format!("cannot serve the control socket: {error}"))?;
+    }
 
     let started = Started { store: &store, zone: defined.zone, changes: &changes };
     started.print(&scheduler, arguments.log, clock.now())?;

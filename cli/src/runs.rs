@@ -9,7 +9,7 @@ use matins::{Clock, Run, SystemClock, Value};
 use crate::control::client::Target;
 use crate::control::protocol::{Request, RunsRequest};
 use crate::failure::Failure;
-use crate::shown::{self, Times};
+use crate::shown::{self, AskArguments};
 use crate::{log, show};
 
 #[derive(Debug, Args)]
@@ -26,12 +26,7 @@ pub(crate) struct RunsArguments {
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
     number: usize,
     #[command(flatten)]
-    times: Times,
-    /// As JSON: a list of runs.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    target: Target,
+    ask: AskArguments,
 }
 
 #[derive(Debug, Args)]
@@ -40,16 +35,11 @@ pub(crate) struct ShowRunArguments {
     #[arg(value_name = "ID")]
     run: u64,
     #[command(flatten)]
-    times: Times,
-    /// As JSON.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    target: Target,
+    ask: AskArguments,
 }
 
 pub(crate) fn runs(arguments: RunsArguments) -> Result<(), Failure> {
-    let zone = arguments.times.zone();
+    let zone = arguments.ask.times.zone();
     let now = SystemClock.now();
     let request = RunsRequest {
         job: arguments.job,
@@ -58,16 +48,12 @@ pub(crate) fn runs(arguments: RunsArguments) -> Result<(), Failure> {
         until: None,
         limit: arguments.number,
     };
-    if arguments.json {
-        let mut items = Vec::new();
-        arguments.target.client()?.ask_for(Request::Runs(request), &[], &mut |item| {
-            items.push(item);
-            true
-        })?;
+    if arguments.ask.json {
+        let items = arguments.ask.target.client()?.ask_all(Request::Runs(request))?;
         shown::json(&Value::Array(items));
         return Ok(());
     }
-    let runs = fetch(&arguments.target, request)?;
+    let runs = fetch(&arguments.ask.target, request)?;
     shown::rows(&HEADING, runs.iter().map(|run| row(run, zone)).collect());
     Ok(())
 }
@@ -86,11 +72,7 @@ pub(crate) fn since(text: &str, zone: Zone, now: DateTime<Utc>) -> Result<DateTi
 }
 
 pub(crate) fn fetch(target: &Target, request: RunsRequest) -> Result<Vec<Run>, Failure> {
-    let mut items = Vec::new();
-    target.client()?.ask_for(Request::Runs(request), &[], &mut |item| {
-        items.push(item);
-        true
-    })?;
+    let items = target.client()?.ask_all(Request::Runs(request))?;
     items.into_iter().map(shown::read).collect()
 }
 
@@ -124,13 +106,13 @@ pub(crate) fn outcome(run: &Run) -> &'static str {
 }
 
 pub(crate) fn show_run(arguments: ShowRunArguments) -> Result<(), Failure> {
-    let value = arguments.target.client()?.ask(Request::Run { run: arguments.run })?;
-    if arguments.json {
+    let value = arguments.ask.target.client()?.ask(Request::Run { run: arguments.run })?;
+    if arguments.ask.json {
         shown::json(&value);
         return Ok(());
     }
     let progress = value.get("progress").cloned();
-    print(&shown::read(value)?, progress.as_ref(), arguments.times.zone());
+    print(&shown::read(value)?, progress.as_ref(), arguments.ask.times.zone());
     Ok(())
 }
 

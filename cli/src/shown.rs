@@ -7,6 +7,7 @@ use matins::triggers::Zone;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::control::client::Target;
 use crate::failure::Failure;
 use crate::{show, system_zone};
 
@@ -25,6 +26,18 @@ impl Times {
     pub(crate) fn zone(&self) -> Zone {
         if self.utc { Zone::utc() } else { self.tz.unwrap_or_else(system_zone) }
     }
+}
+
+/// Whom to ask, and how the answer is shown.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AskArguments {
+    #[command(flatten)]
+    pub(crate) times: Times,
+    /// As JSON; of `watch`, a line for each event.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) target: Target,
 }
 
 /// Prints rows under a heading: a table on a terminal; elsewhere a line each, without the heading, with tabs between.

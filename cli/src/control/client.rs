@@ -214,6 +214,16 @@ impl Client {
         }
     }
 
+    /// Asks for items.
+    pub(crate) fn ask_all(self, request: Request) -> Result<Vec<Value>, Failure> {
+        let mut items = Vec::new();
+        self.ask_for(request, &[], &mut |item| {
+            items.push(item);
+            true
+        })?;
+        Ok(items)
+    }
+
     /// Asks for an answer without items.
     pub(crate) fn ask(self, request: Request) -> Result<Value, Failure> {
         self.ask_for(request, &[], &mut |_| true)

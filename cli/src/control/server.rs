@@ -39,24 +39,26 @@ const STACK: usize = 512 * 1024;
 #[derive(Debug)]
 pub(crate) struct Server {
     path: PathBuf,
+    listener: UnixListener,
 }
 
 impl Server {
-    /// Listens at `path`, and has `operator` answer. Whoever calls this owns the store: a socket that is there already is
-    /// left over from a process that was killed.
-    pub(crate) fn listen(path: &Path, operator: Arc<Operator>) -> Result<Self, String> {
-        let failed = |error: io::Error| {
+    /// Takes its place at `path`. Whoever connects waits until [`serve`](Self::serve).
+    pub(crate) fn listen(path: &Path) -> Result<Self, String> {
+        let listener = bind(path).map_err(|error| {
             format!(
                 "cannot listen at {}: {error}; name another place with --socket, or none with --no-socket",
                 path.display()
             )
-        };
-        let listener = bind(path).map_err(failed)?;
-        thread::Builder::new()
-            .name("matins-control".to_owned())
-            .spawn(move || accept(&listener, &operator))
-            .map_err(failed)?;
-        Ok(Self { path: path.to_owned() })
+        })?;
+        Ok(Self { path: path.to_owned(), listener })
+    }
+
+    /// Has `operator` answer.
+    pub(crate) fn serve(&self, operator: Operator) -> io::Result<()> {
+        let (listener, operator) = (self.listener.try_clone()?, Arc::new(operator));
+        let accept = move || accept(&listener, &operator);
+        thread::Builder::new().name("matins-control".to_owned()).spawn(accept).map(drop)
     }
 }
 
@@ -69,7 +71,13 @@ impl Drop for Server {
 
 fn bind(path: &Path) -> io::Result<UnixListener> {
     match fs::symlink_metadata(path) {
-        Ok(found) if found.file_type().is_socket() => fs::remove_file(path)?,
+        Ok(found) if found.file_type().is_socket() => {
+            // Beside a store it is left over from a process that was killed: whoever is here owns the store.
+            if UnixStream::connect(path).is_ok() {
+                return Err(io::Error::other("another daemon listens there"));
+            }
+            fs::remove_file(path)?;
+        }
         Ok(_) => return Err(io::Error::other("there is a file of that name that is no socket")),
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error),

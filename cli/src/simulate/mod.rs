@@ -17,7 +17,7 @@ use matins::{Clock, MissedReason, Retention, Run, SystemClock};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::control::client::Target;
+use crate::control::client::{DEFAULT_STORE, Target};
 use crate::control::protocol::RunsRequest;
 use crate::definition::{COMMAND, Definition, When};
 use crate::failure::Failure;
@@ -57,8 +57,8 @@ pub(crate) struct SimulateArguments {
     target: Target,
 }
 
-/// The job that ends it: no id of a file may begin so.
-const LAST_JOB: &str = "the end";
+/// The job that ends it.
+const LAST_JOB: &str = "(the end of the simulation)";
 
 /// What came of it.
 #[derive(Debug, Clone, Serialize)]
@@ -127,8 +127,12 @@ fn durations(
     let default = TimeDelta::from_std(arguments.duration).map_err(|error| error.to_string())?;
     let request =
         RunsRequest { outcome: Some("succeeded".to_owned()), limit: 100_000, ..RunsRequest::default() };
-    // Without a store there is no ledger, and that is fine.
-    let ledger = runs::fetch(&arguments.target, request).unwrap_or_default();
+    let ledger = match runs::fetch(&arguments.target, request) {
+        Ok(ledger) => ledger,
+        // Nobody has named one: then there may be none.
+        Err(_) if arguments.target.store == DEFAULT_STORE => Vec::new(),
+        Err(failure) => return Err(failure),
+    };
     let mut taken: HashMap<&str, Vec<TimeDelta>> = HashMap::new();
     for run in &ledger {
         if let (Some(started), Some(finished)) = (run.started, run.finished) {
@@ -192,7 +196,7 @@ impl Plan<'_> {
                 continue;
             }
             let mut job = definition.job_by_hand(self.from)?;
-            if let Some(spread) = spread {
+            if let Some(spread) = spread.filter(|_| !matches!(definition.when, When::Start)) {
                 let trigger = definition.trigger(self.from)?;
                 let jittered =
                     JitterTrigger::new(trigger, spread, number).map_err(|error| error.to_string())?;
