@@ -120,6 +120,9 @@ fn jobs_are_changed_and_explained_with_a_daemon_and_without() {
             "not_yet_added"
         );
 
+        assert!(done(here, &["store", "check", "sqlite:matins.db"]).contains("2 jobs and 2 runs are whole"));
+        assert!(done(here, &["store", "migrate", "sqlite:matins.db"]).contains("is up to date"));
+        assert_eq!(json_of(here, &["check", "quiet.toml", "--json"])[0]["id"], "quiet");
         let info = json_of(here, &["store", "info", "--json"]);
         assert_eq!((&info["jobs"], &info["runs"]), (&json!(2), &json!(2)));
         done(here, &["remove", "hello"]);

@@ -6,10 +6,11 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use matins::triggers::Zone;
 use matins::{Clock, SystemClock};
+use serde_json::json;
 
 use crate::definition::{Definition, When};
 use crate::sources::Sources;
-use crate::{jobs, show};
+use crate::{jobs, secrets, show, shown};
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
@@ -18,6 +19,9 @@ pub(crate) struct CheckArguments {
     /// The time zone of jobs that name none [default: the configuration's, else this machine's]
     #[arg(long, value_name = "ZONE")]
     tz: Option<Zone>,
+    /// As JSON: a list of jobs.
+    #[arg(long)]
+    json: bool,
 }
 
 /// How many fires of each job are shown.
@@ -29,11 +33,38 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<(), String> {
     let (zone, count) = (defined.zone, defined.definitions().count());
 
     let now = SystemClock.now();
-    anstream::println!("{}: sound, {} jobs", path.display(), count);
+    if arguments.json {
+        let job = |job: &Definition| {
+            let mut command = json!(job.command);
+            secrets::hide(&mut command);
+            json!({
+                "id": job.id,
+                "description": job.when.describe(now),
+                "upcoming": upcoming(job, now),
+                "command": command,
+                "policy": job.policy,
+                "paused": job.paused,
+                "tags": job.tags,
+            })
+        };
+        shown::json(&json!(defined.definitions().map(job).collect::<Vec<_>>()));
+        return Ok(());
+    }
+    shown::print(&format!("{}: sound, {count} jobs\n", path.display()));
     for job in defined.definitions() {
-        anstream::println!("\n{}", describe(job, zone, now));
+        shown::print(&format!("\n{}\n", describe(job, zone, now)));
     }
     Ok(())
+}
+
+/// Its next fires; none where it fires once at each start.
+fn upcoming(job: &Definition, now: DateTime<Utc>) -> Vec<DateTime<Utc>> {
+    match (&job.when, job.trigger(now)) {
+        (When::Start, _) | (_, Err(_)) => Vec::new(),
+        (_, Ok(trigger)) => std::iter::successors(trigger.next_after(now), |last| trigger.next_after(*last))
+            .take(FIRES)
+            .collect(),
+    }
 }
 
 fn describe(job: &Definition, zone: Zone, now: DateTime<Utc>) -> String {
@@ -42,14 +73,7 @@ fn describe(job: &Definition, zone: Zone, now: DateTime<Utc>) -> String {
     if let Some(jitter) = job.jitter {
         text += &format!(", up to {} later", show::span(jitter));
     }
-    let trigger = job.trigger(now);
-    let fires: Vec<String> = match (&job.when, &trigger) {
-        (When::Start, _) | (_, Err(_)) => Vec::new(),
-        (_, Ok(trigger)) => std::iter::successors(trigger.next_after(now), |last| trigger.next_after(*last))
-            .take(FIRES)
-            .map(|fire| show::local(fire, zone))
-            .collect(),
-    };
+    let fires: Vec<String> = upcoming(job, now).iter().map(|fire| show::local(*fire, zone)).collect();
     if job.paused {
         text += "\n  paused";
     } else if !fires.is_empty() {
@@ -57,5 +81,5 @@ fn describe(job: &Definition, zone: Zone, now: DateTime<Utc>) -> String {
     } else if matches!(job.when, When::At(_)) {
         text += "\n  its time has passed; it would be left out";
     }
-    text + &format!("\n  runs: {}", jobs::command(&serde_json::json!(job.command)))
+    text + &format!("\n  runs: {}", jobs::command(&json!(job.command)))
 }

@@ -12,7 +12,7 @@ use matins::prelude::*;
 use matins::{JobStore, SchedulerBuilder};
 
 use crate::control::StoreInfo;
-use crate::control::client::Target;
+use crate::control::client::{Client, Target};
 use crate::control::protocol::Request;
 use crate::failure::Failure;
 use crate::show;
@@ -113,6 +113,10 @@ pub(crate) fn store(arguments: StoreArguments) -> Result<(), Failure> {
 }
 
 fn migrate(store: &StoreUrl) -> Result<(), String> {
+    if (Target { store: store.to_string(), socket: None }).daemon().is_ok() {
+        anstream::println!("{store} is up to date: its daemon has opened it");
+        return Ok(());
+    }
     let StoreUrl::Sqlite(path) = store else {
         // There is one format so far, and opening says so if there is another.
         drop(give_to(SchedulerBuilder::new(), store)?);
@@ -165,7 +169,35 @@ fn info(json: bool, times: &Times, target: &Target) -> Result<(), Failure> {
     Ok(())
 }
 
-fn check(store: &StoreUrl) -> Result<(), String> {
+fn check(store: &StoreUrl) -> Result<(), Failure> {
+    let target = Target { store: store.to_string(), socket: None };
+    match target.daemon() {
+        Ok(daemon) => check_with(daemon, store),
+        Err(_) => Ok(check_alone(store)?),
+    }
+}
+
+/// A daemon has it open: the file is looked through beside it, and what is in it is read by the daemon.
+fn check_with(daemon: Client, store: &StoreUrl) -> Result<(), Failure> {
+    if let StoreUrl::Sqlite(path) = store {
+        SqliteStore::check_file(path).map_err(|error| error.to_string())?;
+    }
+    let info: StoreInfo = shown::read(daemon.ask(Request::Info)?)?;
+    for job in &info.set_aside {
+        warn(job);
+    }
+    let whole = match store {
+        StoreUrl::Sqlite(_) => "are whole, and its daemon has it open",
+        _ => "are in its daemon; its files are looked through when that is stopped",
+    };
+    anstream::println!("{store}: {} jobs and {} runs {whole}", info.jobs, info.runs);
+    match info.set_aside.len() {
+        0 => Ok(()),
+        count => Err(Failure::BadInput(format!("{count} jobs cannot be read"))),
+    }
+}
+
+fn check_alone(store: &StoreUrl) -> Result<(), String> {
     match store {
         StoreUrl::Sqlite(path) => {
             if !path.exists() {

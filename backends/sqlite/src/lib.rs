@@ -37,7 +37,7 @@ use matins_core::{
     TaskName, Transition,
 };
 use matins_store_owner::{FileId, Owner};
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use read_jobs::ReadJobs;
 use rows::{job_from_row, micros, run_from_row};
@@ -120,10 +120,20 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError::Damaged`] with what SQLite's `quick_check` found first.
     pub fn check(&self) -> Result<(), StoreError> {
-        let failed = |source| schema::open_error(&self.path, source);
-        let found: String =
-            self.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
-        if found == "ok" { Ok(()) } else { Err(schema::damaged(&self.path, found)) }
+        quick_check(&self.connection, &self.path)
+    }
+
+    /// The same of a file that somebody else may own and write: it is read, and nothing is changed.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check), and when there is no such file.
+    pub fn check_file(path: impl AsRef<Path>) -> Result<(), StoreError> {
+        let path = path.as_ref();
+        let failed = |source: rusqlite::Error| schema::open_error(path, source);
+        let connection =
+            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+        quick_check(&connection, path)
     }
 
     fn failed(&self, doing: &str) -> impl Fn(rusqlite::Error) -> StoreError {
@@ -165,6 +175,13 @@ fn connect(path: &Path, durability: Durability) -> Result<Connection, StoreError
     connection.set_prepared_statement_cache_capacity(64);
     schema::prepare(&mut connection, path, durability)?;
     Ok(connection)
+}
+
+fn quick_check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let failed = |source| schema::open_error(path, source);
+    let found: String =
+        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
+    if found == "ok" { Ok(()) } else { Err(schema::damaged(path, found)) }
 }
 
 fn failed_at(path: &Path, doing: &str) -> impl Fn(rusqlite::Error) -> StoreError + use<> {

@@ -30,6 +30,28 @@ fn a_second_owner_is_refused_by_name_and_welcome_once_the_first_is_gone() {
 }
 
 #[test]
+fn a_file_is_checked_beside_its_owner() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("jobs.db");
+    assert!(SqliteStore::check_file(&path).is_err(), "it is not there");
+    assert!(!path.exists(), "and is not made");
+    let mut owner = SqliteStore::open(&path).unwrap();
+    for number in 0..500 {
+        owner.add(job(&format!("job-{number}"), None), OnConflict::Refuse).unwrap();
+    }
+    SqliteStore::check_file(&path).unwrap();
+    drop(owner);
+    let whole = fs::read(&path).unwrap();
+    let mut damaged = whole.clone();
+    // A page of a table in the middle, its head overwritten.
+    let at = whole.len() / 2 / 4096 * 4096;
+    damaged[at..at + 64].fill(0xff);
+    fs::write(&path, damaged).unwrap();
+    let error = SqliteStore::check_file(&path).unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+}
+
+#[test]
 fn a_file_that_is_no_database_is_refused_and_left_alone() {
     let directory = tempdir().unwrap();
     let path = directory.path().join("jobs.db");
