@@ -249,7 +249,8 @@ impl Operator {
     }
 
     fn now(&self, id: &str, wait: bool) -> Done {
-        if self.handle.state() == SchedulerState::NotStarted {
+        // A daemon that has only just begun to listen starts it in a moment.
+        if self.reload.is_none() {
             return Err(self.no_daemon());
         }
         let pending = self.handle.run_now(id)?;
