@@ -19,7 +19,7 @@ use signal_hook::iterator::Signals;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
-use crate::control::client::{DEFAULT_STORE, OWNED};
+use crate::control::client::DEFAULT_STORE;
 use crate::control::operator::{Operator, Reload};
 use crate::control::server::Server;
 use crate::definition::{COMMAND, Definition};
@@ -27,9 +27,9 @@ use crate::failure::Failure;
 use crate::history::{Happening, History};
 use crate::hooks::{self, Hooks};
 use crate::sources::{Defined, Sources};
-use crate::store::give_to;
+use crate::store::{OpenError, give_to};
 use crate::sync::{self, Changes};
-use crate::{actor, beside, log, metrics_page, safety, service, show};
+use crate::{actor, beside, log, metrics_page, service, show};
 
 /// How many commands run at once.
 pub(crate) const WORKERS: usize = 64;
@@ -77,7 +77,6 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     let defined = sources.read()?;
     let store = arguments.store.or_else(|| defined.store.clone()).unwrap_or_else(|| DEFAULT_STORE.to_owned());
     let url: StoreUrl = store.parse().map_err(|error: StoreUrlError| error.to_string())?;
-    safety::check_store(&url)?;
     arguments.metrics.map_or(Ok(()), metrics_page::check)?;
     listen_to_tracing(arguments.log)?;
     // From here on a signal stops it in order, also one that comes before the first job fires.
@@ -88,7 +87,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
         let builder = SchedulerBuilder::new()
             .executor("default", ThreadExecutor::builder().workers(WORKERS).build())
             .retention(defined.retention.clone());
-        give_to(builder, &url)?.blocking().map_err(|error| error.to_string())
+        give_to(builder, &url)?.blocking().map_err(|error| OpenError::Other(error.to_string()))
     })?;
     let socket = if arguments.no_socket { None } else { arguments.socket.or_else(|| beside::socket(&url)) };
     let server = socket.map(|path| Server::listen(&path)).transpose()?;
@@ -144,13 +143,11 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
 }
 
 /// Opens a store that a command may just have open.
-fn patiently<T>(open: impl Fn() -> Result<T, String>) -> Result<T, String> {
+fn patiently<T>(open: impl Fn() -> Result<T, OpenError>) -> Result<T, OpenError> {
     let until = Instant::now() + PATIENCE;
     loop {
         match open() {
-            Err(message) if message.contains(OWNED) && Instant::now() < until => {
-                thread::sleep(Duration::from_millis(50));
-            }
+            Err(OpenError::Owned(_)) if Instant::now() < until => thread::sleep(Duration::from_millis(50)),
             result => return result,
         }
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use indicatif::{HumanBytes, ProgressBar};
 use matins::config::{ConfigError, StoreUrl};
+use matins::core::StoreError;
 use matins::file::{DamagedLine, Examination, examine, repair};
 use matins::prelude::*;
 use matins::{JobStore, SchedulerBuilder};
@@ -15,21 +16,52 @@ use crate::control::StoreInfo;
 use crate::control::client::{Client, Target};
 use crate::control::protocol::Request;
 use crate::failure::Failure;
-use crate::show;
 use crate::shown::{self, Times};
+use crate::{safety, show};
 
-/// Opens the store and gives it to a scheduler under the name `default`.
-pub(crate) fn give_to(builder: SchedulerBuilder, url: &StoreUrl) -> Result<SchedulerBuilder, String> {
+/// Why a store could not be opened.
+#[derive(Debug)]
+pub(crate) enum OpenError {
+    /// Somebody else has it open, perhaps for a moment only.
+    Owned(String),
+    Other(String),
+}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            error @ StoreError::Owned { .. } => Self::Owned(error.to_string()),
+            error => Self::Other(error.to_string()),
+        }
+    }
+}
+
+impl From<OpenError> for String {
+    fn from(error: OpenError) -> Self {
+        let (OpenError::Owned(message) | OpenError::Other(message)) = error;
+        message
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        Self::BadInput(error.into())
+    }
+}
+
+/// Opens the store and gives it to a scheduler under the name `default`. One that others can write is refused.
+pub(crate) fn give_to(builder: SchedulerBuilder, url: &StoreUrl) -> Result<SchedulerBuilder, OpenError> {
+    safety::check_store(url).map_err(OpenError::Other)?;
     if let StoreUrl::File(directory) = url {
-        let store = FileStore::open(directory).map_err(|error| error.to_string())?;
+        let store = FileStore::open(directory)?;
         if let Some(torn) = store.torn_tail() {
             warn(&torn.to_string());
         }
         return Ok(builder.store("default", store));
     }
     let store = url.open().map_err(|error| match error {
-        ConfigError::Store { source, .. } => source.to_string(),
-        error => error.to_string(),
+        ConfigError::Store { source, .. } => source.into(),
+        error => OpenError::Other(error.to_string()),
     })?;
     Ok(builder.boxed_store("default", store))
 }

@@ -18,7 +18,7 @@ use super::protocol::{self, Answer, Problem, Request};
 use crate::definition::COMMAND;
 use crate::failure::Failure;
 use crate::history::History;
-use crate::store::give_to;
+use crate::store::{OpenError, give_to};
 use crate::{actor, beside, system_zone};
 
 /// Where jobs are kept when nobody says.
@@ -122,10 +122,10 @@ impl Target {
                 return Err(Failure::NotDone(message));
             }
             match open(&url) {
-                Err(Failure::BadInput(message)) if message.contains(OWNED) && Instant::now() < until => {
+                Err(OpenError::Owned(_)) if Instant::now() < until => {
                     thread::sleep(Duration::from_millis(20));
                 }
-                opened => return opened.map(|store| Client::Store(Box::new(store))),
+                opened => return Ok(Client::Store(Box::new(opened?))),
             }
         }
     }
@@ -135,28 +135,26 @@ impl Target {
         let url = self.url()?;
         match &url {
             StoreUrl::Sqlite(path) | StoreUrl::File(path) if self.socket.is_none() && !path.exists() => {
-                open(&url).map(|store| Client::Store(Box::new(store)))
+                Ok(Client::Store(Box::new(open(&url)?)))
             }
             _ => self.client(),
         }
     }
 }
 
-/// What a store says that somebody else has open.
-pub(crate) const OWNED: &str = "belongs to another scheduler";
-
 fn no_daemon_at(path: &Path, error: &std::io::Error) -> Failure {
     Failure::NoDaemon(format!("no daemon can be asked at {}: {error}", path.display()))
 }
 
-fn open(url: &StoreUrl) -> Result<OpenedStore, Failure> {
+fn open(url: &StoreUrl) -> Result<OpenedStore, OpenError> {
+    let other = |error: String| OpenError::Other(error);
     let builder = SchedulerBuilder::new().executor("default", ThreadExecutor::builder().workers(1).build());
-    let scheduler = give_to(builder, url)?.blocking().map_err(|error| error.to_string())?;
-    scheduler.register(COMMAND, CommandTask::default()).map_err(|error| error.to_string())?;
+    let scheduler = give_to(builder, url)?.blocking().map_err(|error| other(error.to_string()))?;
+    scheduler.register(COMMAND, CommandTask::default()).map_err(|error| other(error.to_string()))?;
     let clock = Arc::new(SystemClock);
     let operator = Operator {
         handle: scheduler.handle(),
-        history: Arc::new(History::open(beside::history(url).as_deref())?),
+        history: Arc::new(History::open(beside::history(url).as_deref()).map_err(other)?),
         zone: system_zone(),
         store: url.clone(),
         since: clock.now(),
