@@ -442,6 +442,7 @@ fn what_others_could_write_or_read_is_seen_to() {
     daemon.stop();
     chmod("matins.db", 0o666);
     fails(here, &["run", "jobs.toml"], 2, "can be written by everybody");
+    fails(here, &["jobs"], 2, "can be written by everybody");
     fails(
         here,
         &["run", "crontab-that-is-not-there", "--metrics", "0.0.0.0:9"],
