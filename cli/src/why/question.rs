@@ -66,7 +66,8 @@ impl Question {
             _ => "this job follows the time that passes, and none passes there".to_owned(),
         };
         said.say(reason);
-        self.with_neighbours(Kind::InGap, at, said)
+        // What fires when the clocks have jumped is the next one.
+        self.with_neighbours(Kind::InGap, at, at - TICK, said)
     }
 
     /// The clocks show the time that was asked for twice.
@@ -85,8 +86,12 @@ impl Question {
             return Why { answer: said.text(), ..what };
         }
         said.say("this job follows the time that passes, so that both count".to_owned());
-        said.join(&format!("The first: {}", said::lower(&what.answer)));
-        said.join(&format!("The second: {}", said::lower(&self.about_instant(second).answer)));
+        // An id keeps its capital.
+        let inner = |answer: &str| {
+            if answer.starts_with(&self.id) { answer.to_owned() } else { said::lower(answer) }
+        };
+        said.join(&format!("The first: {}", inner(&what.answer)));
+        said.join(&format!("The second: {}", inner(&self.about_instant(second).answer)));
         Why { answer: said.text(), ..what }
     }
 
@@ -183,7 +188,7 @@ impl Question {
                 edit.by
             ));
         }
-        self.with_neighbours(Kind::NotInTrigger, at, said)
+        self.with_neighbours(Kind::NotInTrigger, at, at, said)
     }
 
     fn about_missing_job(&self, at: DateTime<Utc>) -> Why {
@@ -338,10 +343,11 @@ impl Question {
         self.job.as_ref().is_some_and(|job| job.trigger.next_after(at - TICK) == Some(at))
     }
 
-    fn with_neighbours(&self, kind: Kind, at: DateTime<Utc>, mut said: Said) -> Why {
+    /// With the last fire before `at`, and the first one later than `from`.
+    fn with_neighbours(&self, kind: Kind, at: DateTime<Utc>, from: DateTime<Utc>, mut said: Said) -> Why {
         let trigger = self.job.as_ref().map(|job| &*job.trigger);
         let before = trigger.and_then(|trigger| fire_before(trigger, at));
-        let after = trigger.and_then(|trigger| trigger.next_after(at));
+        let after = trigger.and_then(|trigger| trigger.next_after(from));
         match (before, after) {
             (Some(before), Some(after)) => said.say(format!(
                 "the fires next to it are at {} and at {}",
