@@ -483,6 +483,56 @@ fn a_store_is_backed_up_restored_and_brought_up_to_date() {
     assert!(done(here, &["store", "check", "sqlite:old.db"]).contains("whole"));
 }
 
+/// An import that is interrupted, at whatever moment, leaves all of it or nothing.
+#[test]
+fn an_import_is_interrupted_without_harm() {
+    const JOBS: usize = 5_000;
+    let directory = directory_with(&[("quiet.toml", QUIET)]);
+    let here = directory.path();
+    daemon(here, &["run", "quiet.toml"]).stop();
+    let one = done(here, &["export"]);
+    let (head, job) = one.split_once('\n').unwrap();
+    let many: String = (0..JOBS).fold(format!("{head}\n"), |lines, number| {
+        lines + &job.trim_end().replace("\"quiet\"", &format!("\"quiet-{number}\"")) + "\n"
+    });
+    std::fs::write(here.join("many.jsonl"), many).unwrap();
+    for (attempt, kind) in
+        ["sqlite", "file"].iter().flat_map(|kind| (0..4).map(move |attempt| (attempt, kind)))
+    {
+        let name = format!("{kind}-{attempt}");
+        let store = format!("{kind}:{name}");
+        let mut import = matins(here, &["import", "many.jsonl", "--store", &store])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // At once; when the store is there; when something has been written into it; when it is done.
+        let written = |path: &Path| std::fs::metadata(path).is_ok_and(|file| file.len() > 100_000);
+        let mut ended = false;
+        wait_until(|| {
+            ended = import.try_wait().unwrap().is_some();
+            ended
+                || match attempt {
+                    0 => true,
+                    1 => here.join(&name).exists(),
+                    2 => {
+                        written(&here.join(format!("{name}-wal")))
+                            || written(&here.join(&name).join("log.jsonl"))
+                    }
+                    _ => false,
+                }
+        });
+        let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&import), Signal::INT);
+        import.wait().unwrap();
+        if !here.join(&name).exists() {
+            continue;
+        }
+        let found = json_of(here, &["store", "info", "--json", "--store", &store])["jobs"].as_u64().unwrap();
+        assert!([0, JOBS as u64].contains(&found), "{store}: {found}");
+        assert!(attempt < 3 || found == JOBS as u64, "{store}: {found}");
+    }
+}
+
 #[test]
 fn completions_and_man_pages_are_made() {
     let directory = directory_with(&[]);

@@ -101,7 +101,7 @@ pub(crate) fn listing(directory: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 /// Looks again and again until it is so.
-pub(crate) fn wait_until(is_so: impl Fn() -> bool) {
+pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) {
     let limit = std::time::Instant::now() + GENEROUS;
     while !is_so() {
         assert!(std::time::Instant::now() < limit, "it did not come about");
