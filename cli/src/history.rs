@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// When the file is this long at the start, its older half goes.
+/// When the file has become longer than this, its older half goes.
 const LONGEST: u64 = 4 * 1024 * 1024;
 
 /// A line of the history.
@@ -73,20 +73,29 @@ pub(crate) struct History {
 
 #[derive(Debug)]
 enum Kept {
-    File { path: PathBuf, file: File },
+    File(Lines),
     Memory(Vec<Entry>),
+}
+
+#[derive(Debug)]
+struct Lines {
+    path: PathBuf,
+    file: File,
+    length: u64,
+    longest: u64,
 }
 
 impl History {
     /// The history in the file at `path`, which is made where it is missing.
     pub(crate) fn open(path: Option<&Path>) -> Result<Self, String> {
-        let Some(path) = path else { return Ok(Self { kept: Mutex::new(Kept::Memory(Vec::new())) }) };
-        let failed = |error: io::Error| format!("cannot open the history {}: {error}", path.display());
-        if fs::metadata(path).is_ok_and(|metadata| metadata.len() > LONGEST) {
-            shorten(path).map_err(failed)?;
-        }
-        let file = append(path).map_err(failed)?;
-        Ok(Self { kept: Mutex::new(Kept::File { path: path.to_owned(), file }) })
+        let kept = match path {
+            None => Kept::Memory(Vec::new()),
+            Some(path) => Kept::File(
+                Lines::open(path, LONGEST)
+                    .map_err(|error| format!("cannot open the history {}: {error}", path.display()))?,
+            ),
+        };
+        Ok(Self { kept: Mutex::new(kept) })
     }
 
     /// Notes what happened. A line that cannot be written costs an explanation, not the work: it is told on standard error.
@@ -94,10 +103,9 @@ impl History {
         let entry = Entry { at, what, by: by.to_owned() };
         match &mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner) {
             Kept::Memory(entries) => entries.push(entry),
-            Kept::File { path, file } => {
-                let line = format!("{}\n", serde_json::json!(entry));
-                if let Err(error) = file.write_all(line.as_bytes()) {
-                    anstream::eprintln!("cannot write the history {}: {error}", path.display());
+            Kept::File(lines) => {
+                if let Err(error) = lines.write(&entry) {
+                    anstream::eprintln!("cannot write the history {}: {error}", lines.path.display());
                 }
             }
         }
@@ -107,8 +115,8 @@ impl History {
     pub(crate) fn entries(&self) -> Vec<Entry> {
         match &*self.kept.lock().unwrap_or_else(PoisonError::into_inner) {
             Kept::Memory(entries) => entries.clone(),
-            Kept::File { path, .. } => {
-                let text = fs::read(path).unwrap_or_default();
+            Kept::File(lines) => {
+                let text = fs::read(&lines.path).unwrap_or_default();
                 read(&String::from_utf8_lossy(&text))
             }
         }
@@ -119,8 +127,22 @@ fn read(text: &str) -> Vec<Entry> {
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+impl Lines {
+    fn open(path: &Path, longest: u64) -> io::Result<Self> {
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        let length = file.metadata()?.len();
+        Ok(Self { path: path.to_owned(), file, length, longest })
+    }
+
+    fn write(&mut self, entry: &Entry) -> io::Result<()> {
+        if self.length > self.longest {
+            shorten(&self.path)?;
+            *self = Self::open(&self.path, self.longest)?;
+        }
+        let line = format!("{}\n", serde_json::json!(entry));
+        self.length += line.len() as u64;
+        self.file.write_all(line.as_bytes())
+    }
 }
 
 /// Drops the older half. The new file takes the old one's place whole.
@@ -155,17 +177,21 @@ mod tests {
     }
 
     #[test]
-    fn a_long_history_loses_its_older_half_at_a_line() {
+    fn a_long_history_loses_its_older_half_at_a_line_and_goes_on() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("history");
         let at: DateTime<Utc> = "2026-11-25T10:00:00Z".parse().unwrap();
-        let history = History::open(Some(&path)).unwrap();
+        let mut lines = Lines::open(&path, 10_000).unwrap();
         for number in 0..1000 {
-            history.note(at, Happening::Added { job: number.to_string() }, "ada");
+            lines
+                .write(&Entry { at, what: Happening::Added { job: number.to_string() }, by: "ada".into() })
+                .unwrap();
+            assert!(fs::metadata(&path).unwrap().len() < 10_200);
         }
-        shorten(&path).unwrap();
         let kept = History::open(Some(&path)).unwrap().entries();
-        assert!((400..600).contains(&kept.len()), "{}", kept.len());
-        assert_eq!(kept.last().unwrap().what.job(), Some("999"));
+        let numbers: Vec<u64> = kept.iter().map(|entry| entry.what.job().unwrap().parse().unwrap()).collect();
+        assert!((60..150).contains(&numbers.len()), "{}", numbers.len());
+        assert_eq!(numbers.last(), Some(&999));
+        assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]), "none is missing in between");
     }
 }
