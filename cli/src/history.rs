@@ -16,6 +16,9 @@ use serde::{Deserialize, Serialize};
 /// When the file has become longer than this, its older half goes.
 const LONGEST: u64 = 4 * 1024 * 1024;
 
+/// That of a store in memory, in lines.
+const MOST_IN_MEMORY: usize = 20_000;
+
 /// A line of the history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
@@ -102,7 +105,12 @@ impl History {
     pub(crate) fn note(&self, at: DateTime<Utc>, what: Happening, by: &str) {
         let entry = Entry { at, what, by: by.to_owned() };
         match &mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner) {
-            Kept::Memory(entries) => entries.push(entry),
+            Kept::Memory(entries) => {
+                if entries.len() >= MOST_IN_MEMORY {
+                    entries.drain(..MOST_IN_MEMORY / 2);
+                }
+                entries.push(entry);
+            }
             Kept::File(lines) => {
                 if let Err(error) = lines.write(&entry) {
                     anstream::eprintln!("cannot write the history {}: {error}", lines.path.display());
