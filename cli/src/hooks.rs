@@ -12,14 +12,17 @@ use crate::config::Hook;
 /// The hooks as they are now; reading the configuration again replaces them.
 pub(crate) type Hooks = Arc<Mutex<Vec<Hook>>>;
 
-/// How much of a run's output a hook gets: an environment has no room for more.
+/// How much of a run's output and of its message a hook gets: an environment has no room for more.
 const TAIL: usize = 4 * 1024;
 
 /// Runs hooks as runs end, one after the other, on a thread of its own. While one runs, up to 10,000 events wait; what is
 /// beyond that is told on standard error.
 pub(crate) fn listen(scheduler: &Handle, hooks: &Hooks) -> Result<(), SchedulerError> {
-    let hooks = hooks.clone();
-    let wants = |event: &Event| matches!(event, Event::RunFinished { .. } | Event::RunMissed { .. });
+    let (hooks, are_there) = (hooks.clone(), hooks.clone());
+    let wants = move |event: &Event| {
+        matches!(event, Event::RunFinished { .. } | Event::RunMissed { .. })
+            && !are_there.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    };
     scheduler.on_event(wants, move |event| match event {
         Event::RunFinished { run, .. } | Event::RunMissed { run, .. } => {
             let fitting: Vec<Hook> = {
@@ -40,11 +43,13 @@ pub(crate) fn listen(scheduler: &Handle, hooks: &Hooks) -> Result<(), SchedulerE
 }
 
 fn call(hook: &Hook, run: &Run) -> Result<(), String> {
-    let output = run.output.as_deref().unwrap_or_default();
-    let from = output.len().saturating_sub(TAIL);
-    let from = (from..=output.len()).find(|at| output.is_char_boundary(*at)).unwrap_or_default();
-    // A zero byte has no place in an environment.
-    let text = |text: &str| text.replace('\0', "\u{fffd}");
+    let tail = |text: Option<&str>| {
+        let text = text.unwrap_or_default();
+        let from = text.len().saturating_sub(TAIL);
+        let from = (from..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+        // A zero byte has no place in an environment.
+        text[from..].replace('\0', "\u{fffd}")
+    };
     let command = hook
         .command
         .clone()
@@ -53,8 +58,8 @@ fn call(hook: &Hook, run: &Run) -> Result<(), String> {
         .environment("MATINS_OUTCOME", run.outcome.map_or("", Outcome::as_str))
         .environment("MATINS_SCHEDULED", run.scheduled().to_rfc3339())
         .environment("MATINS_FIRES", run.fires.count.to_string())
-        .environment("MATINS_MESSAGE", text(run.message.as_deref().unwrap_or_default()))
-        .environment("MATINS_OUTPUT", text(&output[from..]));
+        .environment("MATINS_MESSAGE", tail(run.message.as_deref()))
+        .environment("MATINS_OUTPUT", tail(run.output.as_deref()));
     let now = SystemClock.now();
     let cancel = CancelToken::new();
     let context = TaskContext {
