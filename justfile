@@ -65,9 +65,10 @@ look *PICTURES:
 spell:
     typos
 
-# Each crate as it would be published, built from its package.
+# Each crate as it would be published, built from its package. In a new place each time: cargo keeps what it has unpacked by
+# the place and the version, and would build yesterday's.
 package:
-    cargo package --workspace
+    cargo package --workspace --target-dir "$(mktemp -d)"
 
 # kill -9 of stores that commit, 200 times each.
 store-crash:
