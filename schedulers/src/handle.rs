@@ -83,7 +83,8 @@ impl Handle {
     /// #     .background()
     /// #     .unwrap();
     /// # scheduler.start().unwrap();
-    /// let answer = scheduler.add(every(1.milliseconds()).run(|| Ok::<_, String>(6 * 7))).unwrap().next_outcome().unwrap();
+    /// let job = scheduler.add(every(1.hours()).run(|| Ok::<_, String>(6 * 7))).unwrap();
+    /// let answer = job.run_now().unwrap();
     /// assert_eq!(answer.wait().unwrap().result, Some(42.into()));
     /// ```
     ///
