@@ -1,49 +1,17 @@
-//! The commands that talk to a daemon, and do without one; the socket, and who means it harm.
+//! The commands that talk to a daemon, and do without one.
 
 mod daemon_process;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{UnixDatagram, UnixStream};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 use std::thread;
-use std::time::Duration;
 
-use matins::{JobStore, Outcome, RunQuery, SqliteStore};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use daemon_process::{Daemon, GENEROUS, directory_with, matins, output, text, wait_until};
-
-const QUIET: &str =
-    "[jobs.quiet]\ncron = \"0 4 * * *\"\ntimezone = \"Europe/Berlin\"\ncommand = [\"true\"]\n";
-
-#[track_caller]
-fn done(directory: &Path, arguments: &[&str]) -> String {
-    let output = output(directory, arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
-    text(&output.stdout)
-}
-
-#[track_caller]
-fn json_of(directory: &Path, arguments: &[&str]) -> Value {
-    serde_json::from_str(&done(directory, arguments)).unwrap()
-}
-
-#[track_caller]
-fn fails(directory: &Path, arguments: &[&str], status: i32, words: &str) {
-    let Output { status: found, stderr, .. } = output(directory, arguments);
-    assert_eq!(found.code(), Some(status), "{arguments:?}: {}", text(&stderr));
-    assert!(text(&stderr).contains(words), "{arguments:?}: {}", text(&stderr));
-}
-
-fn daemon(directory: &Path, arguments: &[&str]) -> Daemon {
-    let daemon = Daemon::start(directory, arguments);
-    daemon.wait_for("Ctrl-C");
-    daemon
-}
+use daemon_process::{QUIET, daemon, directory_with, done, fails, json_of, matins, wait_until};
 
 /// All that can be done to a job: the same whether a daemon is asked, or the store is opened.
 #[test]
@@ -171,133 +139,6 @@ fn a_job_from_another_process_fires_and_is_watched() {
     assert!(watch.wait().unwrap().success(), "it ends with the daemon");
 }
 
-fn connect(directory: &Path) -> UnixStream {
-    let stream = UnixStream::connect(directory.join("matins.db-control")).unwrap();
-    stream.set_read_timeout(Some(GENEROUS)).unwrap();
-    stream
-}
-
-fn ask(stream: &mut UnixStream, line: &[u8]) -> Option<Value> {
-    // It may have been closed for what was said before.
-    stream.write_all(line).ok()?;
-    let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer).ok().filter(|count| *count > 0)?;
-    Some(serde_json::from_str(&answer).expect("an answer is a line of JSON"))
-}
-
-/// A thousand messages that are none, a client that says nothing, one that takes no answer, two hundred at once: the daemon
-/// answers or closes, and misses no fire.
-#[test]
-fn hostile_clients_do_no_harm() {
-    let directory =
-        directory_with(&[("beat.toml", "[jobs.beat]\nevery = \"100ms\"\ncommand = [\"true\"]\n")]);
-    let here = directory.path();
-    let daemon = daemon(here, &["run", "beat.toml"]);
-
-    let mut stalls = connect(here);
-    stalls.write_all(b"{\"matins\":1,\"comm").unwrap();
-    let mut deaf = connect(here);
-    for _ in 0..2_000 {
-        // It never reads: its answers fill what there is to fill.
-        if deaf.write_all(b"{\"matins\":1,\"command\":\"jobs\"}\n").is_err() {
-            break;
-        }
-        deaf.set_write_timeout(Some(Duration::from_millis(50))).unwrap();
-    }
-
-    let sound = br#"{"matins":1,"command":"pause","job":"beat"}"#;
-    let mut bits = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut random = || {
-        bits ^= bits << 13;
-        bits ^= bits >> 7;
-        bits ^= bits << 17;
-        bits
-    };
-    let mut refused = 0;
-    let mut stream = connect(here);
-    for number in 0..1_000 {
-        let mut message = match number % 10 {
-            0 => (0..random() % 200).map(|_| random() as u8).collect(),
-            1 => sound[..(random() as usize) % (sound.len() - 1)].to_vec(),
-            2 => "[".repeat(1 + random() as usize % 5_000).into_bytes(),
-            3 => br#"{"matins":1,"command":"pause","job":{"a":[1,2,3]}}"#.to_vec(),
-            4 => format!(r#"{{"matins":{},"command":"stop"}}"#, random() | 2).into_bytes(),
-            5 => br#"{"matins":1,"command":"shutdown_everything"}"#.to_vec(),
-            6 => br#"{"matins":1,"command":"add","job":"","keys":{"every":"-1s","shell":"x"}}"#.to_vec(),
-            7 => br#"{"matins":1,"command":"why","job":"beat","at":"99999999999-99-99T99:99"}"#.to_vec(),
-            8 => br#"{"matins":1,"command":"edit","job":"beat","keys":{"overlap":{"allow":-3}}}"#.to_vec(),
-            _ => format!(r#"{{"matins":1,"command":"run","run":{}}}"#, u64::MAX).into_bytes(),
-        };
-        message.retain(|byte| *byte != b'\n');
-        message.push(b'\n');
-        match ask(&mut stream, &message) {
-            Some(answer) => {
-                assert!(answer["error"]["message"].is_string(), "{}: {answer}", text(&message));
-                refused += 1;
-            }
-            None => stream = connect(here),
-        }
-    }
-    assert!(refused > 900, "{refused}");
-    // Longer than any request may be; then, that it is closed.
-    let mut long = connect(here);
-    let endless = thread::spawn(move || {
-        let filler = vec![b'x'; 64 * 1024];
-        while long.write_all(&filler).is_ok() {}
-        let mut rest = Vec::new();
-        let _ = long.read_to_end(&mut rest);
-    });
-    endless.join().unwrap();
-    let import = json!({"matins": 1, "command": "import", "bytes": u64::MAX});
-    let answer = ask(&mut connect(here), format!("{import}\n").as_bytes()).unwrap();
-    assert!(answer["error"]["message"].as_str().unwrap().contains("more than"), "{answer}");
-
-    // Two hundred at once, all there before the first is answered.
-    let mut clients: Vec<UnixStream> = (0..200).map(|_| connect(here)).collect();
-    for client in &mut clients {
-        let answer = ask(client, b"{\"matins\":1,\"command\":\"status\"}\n").unwrap();
-        assert_eq!(answer["done"]["state"], "running", "{answer}");
-    }
-    drop((clients, stalls, deaf));
-
-    assert!(done(here, &["jobs"]).starts_with("beat\t"), "it is as it was");
-    for _ in 0..5 {
-        daemon.wait_for("beat             succeeded");
-    }
-    assert!(daemon.stop().success());
-    let mut store = SqliteStore::open(here.join("matins.db")).unwrap();
-    let runs = store.runs(&RunQuery::default()).unwrap();
-    assert!(runs.len() > 3, "{}", runs.len());
-    assert!(runs.iter().all(|run| run.outcome == Some(Outcome::Succeeded)), "no fire was missed: {runs:#?}");
-}
-
-/// The socket is private; and where somebody has opened it to others, they are told to go.
-#[test]
-fn another_user_is_sent_away() {
-    let directory = directory_with(&[("quiet.toml", QUIET)]);
-    let here = directory.path();
-    let daemon = daemon(here, &["run", "quiet.toml"]);
-    let socket = here.join("matins.db-control");
-    assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
-    if !rustix::process::geteuid().is_root() {
-        // Only root can be another.
-        return;
-    }
-    for path in [here, &socket] {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777)).unwrap();
-    }
-    // The binary lies where others may not look; a copy does not. Made by another process: a file that this one writes is held
-    // open by whatever another test starts just then, and cannot be run.
-    let program = here.join("matins");
-    assert!(Command::new("cp").arg(env!("CARGO_BIN_EXE_matins")).arg(&program).status().unwrap().success());
-    let output = Command::new(&program).args(["stop", "--socket"]).arg(&socket).uid(65_534).output().unwrap();
-    let errors = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{errors}");
-    assert!(errors.contains("the daemon belongs to root (uid 0), and you are"), "{errors}");
-    assert!(done(here, &["status"]).contains("running"));
-    daemon.stop();
-}
-
 #[test]
 fn files_are_read_again_on_request_and_on_sighup() {
     let two = format!("{QUIET}[jobs.gone]\nevery = \"1h\"\ncommand = [\"true\"]\n");
@@ -333,124 +174,6 @@ fn files_are_read_again_on_request_and_on_sighup() {
     daemon.wait_for("changed quiet; removed quieter");
     assert_eq!(ids(here), ["by-hand", "quiet"]);
     daemon.stop();
-}
-
-#[test]
-fn hooks_are_told_what_failed() {
-    let directory = directory_with(&[(
-        "jobs.toml",
-        "[[hook]]\non = [\"failed\"]\nshell = 'echo \"$MATINS_JOB $MATINS_OUTCOME $MATINS_MESSAGE: $MATINS_OUTPUT\" > told'\n\
-         [jobs.broken]\nin = \"1ms\"\nshell = \"echo no moon; exit 3\"\n[jobs.fine]\nin = \"1ms\"\ncommand = [\"true\"]\n",
-    )]);
-    let daemon = daemon(directory.path(), &["run", "jobs.toml"]);
-    let told = directory.path().join("told");
-    wait_until(|| std::fs::read_to_string(&told).is_ok_and(|told| told.ends_with('\n')));
-    assert_eq!(std::fs::read_to_string(&told).unwrap().trim(), "broken failed exited with status 3: no moon");
-    daemon.stop();
-}
-
-/// What a service manager, a log collector and Prometheus see.
-#[test]
-fn it_runs_as_a_service() {
-    let directory = directory_with(&[("jobs.toml", "[jobs.beat]\nevery = \"50ms\"\ncommand = [\"true\"]\n")]);
-    let here = directory.path();
-    let notified = UnixDatagram::bind(here.join("notify")).unwrap();
-    notified.set_read_timeout(Some(GENEROUS)).unwrap();
-    // A port that is free now, and hardly taken in between.
-    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let mut child = matins(here, &["run", "jobs.toml", "--log", "json", "--metrics", &address])
-        .env("NOTIFY_SOCKET", here.join("notify"))
-        .env("WATCHDOG_USEC", "300000")
-        .env("MATINS_LOG", "debug")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let wait_for = |what: &str| {
-        let mut buffer = [0; 1024];
-        loop {
-            let count = notified.recv(&mut buffer).unwrap_or_else(|error| panic!("{what}: {error}"));
-            if text(&buffer[..count]).contains(what) {
-                return;
-            }
-        }
-    };
-    wait_for("READY=1");
-    wait_for("WATCHDOG=1");
-    wait_for("WATCHDOG=1");
-    let mut events = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut next = || -> Value { serde_json::from_str(&events.next().unwrap().unwrap()).unwrap() };
-    let started = next();
-    assert_eq!((&started["event"], &started["store"]), (&json!("started"), &json!("sqlite:matins.db")));
-    while next()["event"] != "run_finished" {}
-
-    let mut page = std::net::TcpStream::connect(&address).unwrap();
-    page.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
-    let mut metrics = String::new();
-    page.read_to_string(&mut metrics).unwrap();
-    assert!(
-        metrics.contains("matins_runs_finished_total{store=\"default\",outcome=\"succeeded\"}"),
-        "{metrics}"
-    );
-    assert!(metrics.contains("matins_lateness_seconds_bucket"), "{metrics}");
-
-    let mut stop = matins(here, &["stop"]).spawn().unwrap();
-    wait_for("STOPPING=1");
-    let rest: Vec<Value> = events.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
-    assert_eq!(rest.last().unwrap()["event"], "scheduler_shut_down");
-    assert!(stop.wait().unwrap().success() && child.wait().unwrap().success());
-    let mut traced = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut traced).unwrap();
-    let line: Value = serde_json::from_str(traced.lines().next().unwrap()).unwrap();
-    assert!(line["level"].is_string() && line["target"].as_str().unwrap().starts_with("matins"), "{line}");
-}
-
-#[test]
-fn what_others_could_write_or_read_is_seen_to() {
-    let secret =
-        "[jobs.a]\nevery = \"1h\"\ncommand = [\"true\"]\nenvironment = { API_TOKEN = \"hunter2\" }\n";
-    let directory = directory_with(&[("jobs.toml", secret), ("crontab", "@daily true\n")]);
-    let here = directory.path();
-    let chmod = |name: &str, mode| {
-        std::fs::set_permissions(here.join(name), std::fs::Permissions::from_mode(mode)).unwrap();
-    };
-    chmod("jobs.toml", 0o664);
-    fails(here, &["run", "jobs.toml"], 2, "chmod go-w");
-    fails(here, &["check", "jobs.toml"], 2, "can be written by its group");
-    chmod("jobs.toml", 0o600);
-    chmod("crontab", 0o666);
-    fails(here, &["run", "--crontab", "crontab"], 2, "can be written by everybody");
-
-    let daemon = daemon(here, &["run", "jobs.toml"]);
-    for name in [
-        "matins.db",
-        "matins.db-wal",
-        "matins.db-shm",
-        "matins.db-owner",
-        "matins.db-history",
-        "matins.db-control",
-    ] {
-        let mode = std::fs::metadata(here.join(name)).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode, 0o600, "{name}");
-    }
-    for arguments in
-        [&["job", "a"][..], &["job", "a", "--json"], &["jobs", "--json"], &["check", "jobs.toml"]]
-    {
-        assert!(!done(here, arguments).contains("hunter2"), "{arguments:?}");
-    }
-    assert!(done(here, &["export"]).contains("hunter2"), "a backup is whole");
-    daemon.stop();
-    chmod("matins.db", 0o666);
-    fails(here, &["run", "jobs.toml"], 2, "can be written by everybody");
-    fails(here, &["jobs"], 2, "can be written by everybody");
-    fails(
-        here,
-        &["run", "crontab-that-is-not-there", "--metrics", "0.0.0.0:9"],
-        2,
-        "crontab-that-is-not-there",
-    );
-    chmod("matins.db", 0o600);
-    fails(here, &["run", "jobs.toml", "--metrics", "0.0.0.0:9"], 2, "loopback only");
 }
 
 #[test]
@@ -522,7 +245,7 @@ fn an_import_is_interrupted_without_harm() {
                     _ => false,
                 }
         });
-        let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&import), Signal::INT);
+        let _ = kill_process(Pid::from_child(&import), Signal::INT);
         import.wait().unwrap();
         if !here.join(&name).exists() {
             continue;

@@ -7,9 +7,10 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tempfile::TempDir;
 
 pub(crate) const GENEROUS: Duration = Duration::from_secs(60);
@@ -64,6 +65,11 @@ impl Daemon {
         }
     }
 
+    /// Reads on until then.
+    pub(crate) fn read_until(&self, then: Instant) {
+        while self.lines.recv_timeout(then.saturating_duration_since(Instant::now())).is_ok() {}
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("it runs");
     }
@@ -102,9 +108,38 @@ pub(crate) fn listing(directory: &Path) -> Vec<(String, Vec<u8>)> {
 
 /// Looks again and again until it is so.
 pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) {
-    let limit = std::time::Instant::now() + GENEROUS;
+    let limit = Instant::now() + GENEROUS;
     while !is_so() {
-        assert!(std::time::Instant::now() < limit, "it did not come about");
+        assert!(Instant::now() < limit, "it did not come about");
         thread::yield_now();
     }
+}
+
+/// A job that does not fire while a test runs.
+pub(crate) const QUIET: &str =
+    "[jobs.quiet]\ncron = \"0 4 * * *\"\ntimezone = \"Europe/Berlin\"\ncommand = [\"true\"]\n";
+
+#[track_caller]
+pub(crate) fn done(directory: &Path, arguments: &[&str]) -> String {
+    let output = output(directory, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+#[track_caller]
+pub(crate) fn json_of(directory: &Path, arguments: &[&str]) -> Value {
+    serde_json::from_str(&done(directory, arguments)).unwrap()
+}
+
+#[track_caller]
+pub(crate) fn fails(directory: &Path, arguments: &[&str], status: i32, words: &str) {
+    let Output { status: found, stderr, .. } = output(directory, arguments);
+    assert_eq!(found.code(), Some(status), "{arguments:?}: {}", text(&stderr));
+    assert!(text(&stderr).contains(words), "{arguments:?}: {}", text(&stderr));
+}
+
+pub(crate) fn daemon(directory: &Path, arguments: &[&str]) -> Daemon {
+    let daemon = Daemon::start(directory, arguments);
+    daemon.wait_for("Ctrl-C");
+    daemon
 }

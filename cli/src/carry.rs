@@ -3,13 +3,13 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
-use matins::OnConflict;
+use matins::{OnConflict, Value};
 
-use crate::control::client::Target;
+use crate::control::client::{Client, Target};
 use crate::control::protocol::Request;
 use crate::failure::Failure;
 
@@ -54,25 +54,7 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<(), Failure> {
         return fault
             .map_or(Ok(()), |error| Err(Failure::NotDone(format!("cannot write the export: {error}"))));
     };
-    // Beside it first, so that a backup from before is lost only to one that is whole.
-    let beside = path.with_extension("partial");
-    let failed = |error: io::Error| Failure::NotDone(format!("cannot write {}: {error}", path.display()));
-    let mut file = io::BufWriter::new(create(&beside).map_err(failed)?);
-    let bar = ProgressBar::new_spinner();
-    let mut fault = None;
-    let done = client.ask_for(Request::Export, &[], &mut |line| {
-        fault = writeln!(file, "{}", line.as_str().unwrap_or_default()).err();
-        bar.inc(1);
-        bar.set_message("lines exported");
-        fault.is_none()
-    })?;
-    bar.finish_and_clear();
-    fault
-        .map_or(Ok(()), Err)
-        .and_then(|()| file.flush())
-        .and_then(|()| file.get_ref().sync_all())
-        .map_err(failed)?;
-    fs::rename(&beside, path).map_err(failed)?;
+    let done = write_export(client, path)?;
     anstream::println!("{}: {} jobs and {} runs", path.display(), done["jobs"], done["runs"]);
     if done["set_aside"].as_u64().unwrap_or(0) > 0 {
         anstream::eprintln!(
@@ -83,8 +65,33 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-fn create(path: &PathBuf) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+/// Writes it beside the path first, so that a backup from before gives way only to one that is whole; what is not whole goes.
+fn write_export(client: Client, path: &Path) -> Result<Value, Failure> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".partial");
+    let beside = PathBuf::from(beside);
+    let failed = |error: io::Error| Failure::NotDone(format!("cannot write {}: {error}", path.display()));
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside);
+    let mut file = io::BufWriter::new(file.map_err(failed)?);
+    let bar = ProgressBar::new_spinner();
+    let mut fault = None;
+    let exported = client.ask_for(Request::Export, &[], &mut |line| {
+        fault = writeln!(file, "{}", line.as_str().unwrap_or_default()).err();
+        bar.inc(1);
+        bar.set_message("lines exported");
+        fault.is_none()
+    });
+    bar.finish_and_clear();
+    let written = || -> io::Result<()> {
+        fault.map_or(Ok(()), Err)?;
+        file.flush()?;
+        file.get_ref().sync_all()?;
+        fs::rename(&beside, path)
+    };
+    exported.and_then(|done| written().map_err(failed).map(|()| done)).inspect_err(|_| {
+        // It may be gone already.
+        let _ = fs::remove_file(&beside);
+    })
 }
 
 pub(crate) fn import(arguments: &ImportArguments) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use matins::prelude::*;
 use matins::triggers::Zone;
 use matins::{Clock, Run, SystemClock, Value};
+use serde::Serialize;
 use serde_json::{Map, json};
 
 use crate::control::JobView;
@@ -94,14 +95,16 @@ pub(crate) struct What {
     command: Vec<String>,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
 enum CoalesceWord {
     Latest,
     Earliest,
     All,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
 enum OnInterruptWord {
     Leave,
     #[value(name = "run_again")]
@@ -211,11 +214,8 @@ impl What {
                 span => put(keys, key, span),
             };
         }
-        let word = |value: &dyn Fn() -> Option<clap::builder::PossibleValue>| {
-            value().map(|value| value.get_name().to_owned())
-        };
-        put(keys, "coalesce", self.coalesce.and_then(|value| word(&|| value.to_possible_value())));
-        put(keys, "on_interrupt", self.on_interrupt.and_then(|value| word(&|| value.to_possible_value())));
+        put(keys, "coalesce", self.coalesce);
+        put(keys, "on_interrupt", self.on_interrupt);
         if let Some(overlap) = &self.overlap {
             let value =
                 overlap.parse::<u32>().map_or_else(|_| json!(overlap), |limit| json!({"allow": limit}));
@@ -232,7 +232,7 @@ impl What {
     }
 }
 
-fn put(keys: &mut Map<String, Value>, key: &str, value: Option<impl serde::Serialize>) -> Option<Value> {
+fn put(keys: &mut Map<String, Value>, key: &str, value: Option<impl Serialize>) -> Option<Value> {
     keys.insert(key.to_owned(), json!(value?))
 }
 
@@ -311,12 +311,14 @@ pub(crate) fn now(arguments: NowArguments) -> Result<(), Failure> {
     let client = arguments.ask.target.client()?;
     let wait = arguments.wait;
     let value = client.ask(Request::Now { job: arguments.job.clone(), wait })?;
-    if value.get("outcome").is_none() {
-        anstream::println!("started {}", arguments.job);
-        return Ok(());
-    }
     if arguments.ask.json {
         shown::json(&value);
+    }
+    if value.get("outcome").is_none() {
+        if !arguments.ask.json {
+            anstream::println!("started {}", arguments.job);
+        }
+        return Ok(());
     }
     let run: Run = shown::read(value)?;
     if !arguments.ask.json {

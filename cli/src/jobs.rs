@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use clap::Args;
 use matins::triggers::Zone;
-use matins::{Clock, JobState, SystemClock, Value};
+use matins::{Clock, Job, JobState, SystemClock, Value};
 
 use crate::control::JobView;
 use crate::control::protocol::{JobsRequest, Request, RunsRequest};
@@ -49,18 +49,22 @@ pub(crate) fn jobs(arguments: JobsArguments) -> Result<(), Failure> {
     let (zone, now) = (arguments.ask.times.zone(), SystemClock.now());
     let mut views = items.into_iter().map(shown::read).collect::<Result<Vec<JobView>, _>>()?;
     views.sort_by_key(|view| (view.job.next_fire.is_none(), view.job.next_fire));
-    let rows = views.iter().map(|view| {
-        let (next, relative) = next(view, zone, now);
-        vec![view.job.id.to_string(), next, relative, view.description.clone()]
-    });
-    shown::rows(&["JOB", "NEXT FIRE", "", "TRIGGER"], rows.collect());
+    let rows = views.iter().map(|view| row(&view.job, &view.description, zone, now));
+    shown::rows(&HEADING, rows.collect());
     Ok(())
 }
 
-fn next(view: &JobView, zone: Zone, now: DateTime<Utc>) -> (String, String) {
-    match view.job.next_fire {
+pub(crate) const HEADING: [&str; 4] = ["JOB", "NEXT FIRE", "", "TRIGGER"];
+
+pub(crate) fn row(job: &Job, description: &str, zone: Zone, now: DateTime<Utc>) -> Vec<String> {
+    let (next, relative) = next(job, zone, now);
+    vec![job.id.to_string(), next, relative, description.to_owned()]
+}
+
+fn next(job: &Job, zone: Zone, now: DateTime<Utc>) -> (String, String) {
+    match job.next_fire {
         Some(next) => (show::local(next, zone), show::relative(next, now)),
-        None if view.job.state == JobState::Paused => ("paused".to_owned(), String::new()),
+        None if job.state == JobState::Paused => ("paused".to_owned(), String::new()),
         None => ("done".to_owned(), String::new()),
     }
 }
@@ -89,7 +93,7 @@ pub(crate) fn describe(view: &JobView, zone: Zone, now: DateTime<Utc>) {
     let job = &view.job;
     anstream::println!("{bold}{}{bold:#}: {}", job.id, view.description);
     let line = |what: &str, text: String| anstream::println!("  {what:<12} {text}");
-    let (next, relative) = next(view, zone, now);
+    let (next, relative) = next(job, zone, now);
     line("next", if relative.is_empty() { next } else { format!("{next}, {relative}") });
     let later: Vec<String> = view.upcoming.iter().skip(1).map(|fire| show::local(*fire, zone)).collect();
     if !later.is_empty() {

@@ -15,6 +15,7 @@ mod edit;
 mod failure;
 mod history;
 mod hooks;
+mod instant;
 mod jobs;
 mod log;
 mod manual;

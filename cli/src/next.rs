@@ -6,7 +6,7 @@ use matins::triggers::Zone;
 use matins::{Clock, SystemClock};
 use serde_json::json;
 
-use crate::{show, system_zone};
+use crate::{instant, show, system_zone};
 
 #[derive(Debug, Args)]
 pub(crate) struct NextArguments {
@@ -35,7 +35,7 @@ pub(crate) fn next(arguments: &NextArguments) -> Result<(), String> {
     let zone = trigger.zone();
     let now = SystemClock.now();
     let from = match &arguments.from {
-        Some(text) => DateTrigger::parse(text, zone).map_err(|error| error.to_string())?.instant(),
+        Some(text) => instant::read(text, zone)?,
         None => now,
     };
     let fires = std::iter::successors(trigger.next_after(from), |last| trigger.next_after(*last));

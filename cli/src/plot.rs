@@ -14,8 +14,8 @@ use matins::{Clock, SystemClock};
 
 use crate::definition::When;
 use crate::failure::Failure;
-use crate::show;
 use crate::sources::Sources;
+use crate::{instant, show};
 
 #[derive(Debug, Args)]
 pub(crate) struct PlotArguments {
@@ -39,7 +39,7 @@ pub(crate) fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
     let defined = Sources::one(&arguments.file, arguments.tz).read()?;
     let zone = defined.zone;
     let from = match &arguments.from {
-        Some(text) => DateTrigger::parse(text, zone).map_err(|error| error.to_string())?.instant(),
+        Some(text) => instant::read(text, zone)?,
         None => SystemClock.now(),
     };
     if arguments.span.is_zero() || arguments.span > Duration::from_secs(366 * 86_400) {

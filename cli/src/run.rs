@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use matins::config::{StoreUrl, StoreUrlError};
 use matins::prelude::*;
 use matins::triggers::Zone;
-use matins::{Clock, JobOrder, JobState, SystemClock};
+use matins::{Clock, JobOrder, SystemClock};
 use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -29,7 +29,7 @@ use crate::hooks::{self, Hooks};
 use crate::sources::{Defined, Sources};
 use crate::store::{OpenError, give_to};
 use crate::sync::{self, Changes};
-use crate::{actor, beside, log, metrics_page, service, show};
+use crate::{actor, beside, jobs, log, metrics_page, service, show};
 
 /// How many commands run at once.
 pub(crate) const WORKERS: usize = 64;
@@ -99,8 +99,14 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
 
     let changes = bring_in_line(&scheduler, &history, &defined, Step::Start, clock.now())?;
     hooks::listen(&scheduler, &hooks).map_err(|error| error.to_string())?;
-    let reload =
-        Reloader { handle: scheduler.handle(), history: history.clone(), sources, hooks, zone: defined.zone };
+    let reload = Reloader {
+        handle: scheduler.handle(),
+        history: history.clone(),
+        sources,
+        hooks,
+        zone: defined.zone,
+        turn: Mutex::default(),
+    };
     let reload = Arc::new(reload);
     let by_request: Reload = {
         let reload = reload.clone();
@@ -203,11 +209,14 @@ struct Reloader {
     sources: Sources,
     hooks: Hooks,
     zone: Zone,
+    /// Held while it works: a signal and a request may come together.
+    turn: Mutex<()>,
 }
 
 impl Reloader {
     /// What is new in the files: jobs and hooks. Store, retention and the zone of what is shown stay as they were at the start.
     fn reload(&self, dry_run: bool) -> Result<Vec<Changes>, String> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut sources = self.sources.clone();
         // Those that name no zone keep the one they had, though the machine's has changed meanwhile.
         if sources.config.is_none() {
@@ -236,7 +245,6 @@ fn act_on_signals(mut signals: Signals, scheduler: Handle, reload: Arc<Reloader>
                             anstream::eprintln!("{}", changes.describe());
                         }
                     }
-
                     Err(error) => anstream::eprintln!("nothing was changed: {error}"),
                 }
                 service::ready("firing jobs");
@@ -283,9 +291,9 @@ impl Started<'_> {
 
     fn first_screen(&self, scheduler: &Handle, now: DateTime<Utc>) -> Result<String, String> {
         let query = JobQuery { order: JobOrder::NextFire, ..JobQuery::default() };
-        let jobs = scheduler.list(&query).map_err(|error| error.to_string())?;
+        let listed = scheduler.list(&query).map_err(|error| error.to_string())?;
         let bold = anstyle::Style::new().bold();
-        let count = if jobs.len() == 1 { "1 job".to_owned() } else { format!("{} jobs", jobs.len()) };
+        let count = if listed.len() == 1 { "1 job".to_owned() } else { format!("{} jobs", listed.len()) };
         let mut screen = format!(
             "{bold}matins {}{bold:#}: {count} in {}, times of {}\n",
             env!("CARGO_PKG_VERSION"),
@@ -295,15 +303,8 @@ impl Started<'_> {
         for changes in self.changes {
             screen += &format!("{}\n", changes.describe());
         }
-        let mut rows = vec![["JOB", "NEXT FIRE", "", "TRIGGER"].map(str::to_owned).to_vec()];
-        rows.extend(jobs.iter().map(|(_, job)| {
-            let (next, relative) = match job.next_fire {
-                Some(next) => (show::local(next, self.zone), show::relative(next, now)),
-                None if job.state == JobState::Paused => ("paused".to_owned(), String::new()),
-                None => ("done".to_owned(), String::new()),
-            };
-            vec![job.id.to_string(), next, relative, job.trigger.describe()]
-        }));
+        let mut rows = vec![jobs::HEADING.map(str::to_owned).to_vec()];
+        rows.extend(listed.iter().map(|(_, job)| jobs::row(job, &job.trigger.describe(), self.zone, now)));
         screen += &show::table(&rows);
         screen += "Ctrl-C stops when the running jobs have ended; twice stops at once.\n\n";
         Ok(screen)

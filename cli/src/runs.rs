@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
-use matins::prelude::*;
 use matins::triggers::Zone;
 use matins::{Clock, Run, SystemClock, Value};
 
@@ -10,7 +9,7 @@ use crate::control::client::Target;
 use crate::control::protocol::{Request, RunsRequest};
 use crate::failure::Failure;
 use crate::shown::{self, AskArguments};
-use crate::{log, show};
+use crate::{instant, log, show};
 
 #[derive(Debug, Args)]
 pub(crate) struct RunsArguments {
@@ -66,9 +65,7 @@ pub(crate) fn since(text: &str, zone: Zone, now: DateTime<Utc>) -> Result<DateTi
             .and_then(|span| now.checked_sub_signed(span))
             .ok_or_else(|| Failure::BadInput(format!("{text} is longer ago than there was time")));
     }
-    DateTrigger::parse(text, zone)
-        .map(|date| date.instant())
-        .map_err(|error| Failure::BadInput(error.to_string()))
+    instant::read(text, zone).map_err(Failure::BadInput)
 }
 
 pub(crate) fn fetch(target: &Target, request: RunsRequest) -> Result<Vec<Run>, Failure> {

@@ -47,6 +47,9 @@ struct File {
 /// What was said about it is among the faults.
 struct Faulty;
 
+/// Some 10,000 years.
+const LONGEST: TimeDelta = TimeDelta::days(3_652_500);
+
 /// Reads a configuration; `zone` is that of jobs which name none, where the file names none either.
 pub(crate) fn parse(text: &str, zone: Zone) -> Result<Config, Vec<Diagnostic>> {
     let at = |error: &toml::de::Error| {
@@ -115,15 +118,22 @@ impl Reader<'_> {
         Zone::named(name.get_ref()).map_err(|error| self.fault::<()>(name.span().start, error)).ok()
     }
 
+    /// No longer than [`LONGEST`], so that no instant near ours plus one of them is beyond what can be held.
     pub(super) fn duration(&mut self, text: &Spanned<String>) -> Option<TimeDelta> {
-        match humantime::parse_duration(text.get_ref()) {
-            Ok(duration) => {
-                TimeDelta::from_std(duration).map_err(|error| self.fault::<()>(text.span().start, error)).ok()
+        let place = text.span().start;
+        let duration = match humantime::parse_duration(text.get_ref()) {
+            Ok(duration) => duration,
+            Err(error) => {
+                let message = format!(
+                    "{:?} is no duration: {error}; write 3s, 5m, 1h 30m, 250ms, 2days",
+                    text.get_ref()
+                );
+                return self.fault(place, message);
             }
-            Err(error) => self.fault(
-                text.span().start,
-                format!("{:?} is no duration: {error}; write 3s, 5m, 1h 30m, 250ms, 2days", text.get_ref()),
-            ),
+        };
+        match TimeDelta::from_std(duration) {
+            Ok(duration) if duration <= LONGEST => Some(duration),
+            _ => self.fault(place, format!("{:?} is longer than 10,000 years; write less", text.get_ref())),
         }
     }
 
@@ -221,6 +231,17 @@ mod tests {
             let text = format!("[jobs.a]\n{key} = []\n");
             let faults = faults(&text);
             assert!(faults.iter().all(|fault| !fault.contains("unknown")), "{key}: {faults:?}");
+        }
+    }
+
+    #[test]
+    fn durations_beyond_all_calendars_are_refused() {
+        for key in ["every", "in", "time_limit", "misfire_grace", "expected_duration"] {
+            let when = if ["every", "in"].contains(&key) { "" } else { "every = \"1h\"\n" };
+            for years in ["10001years", "300000years", "100000000000years"] {
+                let found = faults(&format!("[jobs.a]\n{key} = \"{years}\"\nshell = \"x\"\n{when}"));
+                assert!(found[0].contains("longer than 10,000 years"), "{key}: {found:?}");
+            }
         }
     }
 

@@ -22,9 +22,9 @@ use crate::control::protocol::RunsRequest;
 use crate::definition::{COMMAND, Definition, When};
 use crate::failure::Failure;
 use crate::run::WORKERS;
-use crate::runs;
 use crate::shown;
 use crate::sources::Sources;
+use crate::{instant, runs};
 
 use world::{World, WorldClock, WorldExecutor};
 
@@ -91,7 +91,7 @@ pub(crate) struct Busiest {
 pub(crate) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
     let defined = Sources::one(&arguments.file, arguments.tz).read()?;
     let from = match &arguments.from {
-        Some(text) => DateTrigger::parse(text, defined.zone).map_err(|error| error.to_string())?.instant(),
+        Some(text) => instant::read(text, defined.zone)?,
         None => SystemClock.now(),
     };
     let span = TimeDelta::from_std(arguments.span).map_err(|error| error.to_string())?;

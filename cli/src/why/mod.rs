@@ -10,7 +10,6 @@ mod said;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
-use matins::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::control::client::Target;
@@ -18,7 +17,7 @@ use crate::control::operator::{Operator, no_job};
 use crate::control::protocol::{Problem, Request};
 use crate::edit::zone_of;
 use crate::failure::Failure;
-use crate::shown;
+use crate::{instant, shown};
 
 use past::Past;
 use question::Question;
@@ -112,17 +111,15 @@ pub(crate) fn why(operator: &Operator, id: &str, at: &str) -> Result<Why, Proble
         return Err(no_job(id));
     }
     let zone = job.as_ref().and_then(|job| zone_of(&*job.trigger)).unwrap_or(operator.zone);
-    let date = DateTrigger::parse(at, zone).map_err(|error| Problem::bad(error.to_string()))?;
-    // A date keeps the local time that it was given as.
-    let local = serde_json::to_value(&date).ok().and_then(|saved| saved.get("local")?.as_str()?.parse().ok());
+    let (instant, local) = instant::read_local(at, zone).map_err(Problem::bad)?;
     // Who names no second means any of the minute: an interval fires at whatever second it was added.
     let colons =
         at.split(['T', ' ']).nth(1).unwrap_or_default().split(['Z', '+', '-']).next().unwrap_or_default();
     let within = if colons.matches(':').count() < 2 { TimeDelta::minutes(1) } else { TimeDelta::seconds(1) };
     let question = Question { job, past, zone, now: operator.clock.now(), id: id.to_owned(), within };
     Ok(match local {
-        Some(local) => question.about_local(local, date.instant()),
-        None => question.about_instant(date.instant()),
+        Some(local) => question.about_local(local, instant),
+        None => question.about_instant(instant),
     })
 }
 

@@ -24,6 +24,10 @@ pub(super) struct Question {
 }
 
 impl Question {
+    fn said(&self) -> Said<'_> {
+        Said::new(&self.id, self.zone)
+    }
+
     pub(super) fn about_local(&self, local: NaiveDateTime, instant: DateTime<Utc>) -> Why {
         match self.zone.local_time(local) {
             Some(LocalTime::Skipped { at, from, to }) => self.about_gap(local, at, from, to),
@@ -40,7 +44,7 @@ impl Question {
         from: NaiveDateTime,
         to: NaiveDateTime,
     ) -> Why {
-        let mut said = Said::new(self.zone);
+        let mut said = self.said();
         said.say(format!(
             "{} does not exist in {} (clocks go from {} to {})",
             said::local(local),
@@ -73,7 +77,7 @@ impl Question {
     /// The clocks show the time that was asked for twice.
     fn about_both(&self, local: NaiveDateTime, first: DateTime<Utc>, second: DateTime<Utc>) -> Why {
         let (first, second) = (self.meant(first), self.meant(second));
-        let mut said = Said::new(self.zone);
+        let mut said = self.said();
         said.say(format!("{} comes twice in {}", said::local(local), self.zone));
         let what = self.about_instant(first);
         if self.is_fixed() || !self.contains(second) {
@@ -86,12 +90,8 @@ impl Question {
             return Why { answer: said.text(), ..what };
         }
         said.say("this job follows the time that passes, so that both count".to_owned());
-        // An id keeps its capital.
-        let inner = |answer: &str| {
-            if answer.starts_with(&self.id) { answer.to_owned() } else { said::lower(answer) }
-        };
-        said.join(&format!("The first: {}", inner(&what.answer)));
-        said.join(&format!("The second: {}", inner(&self.about_instant(second).answer)));
+        said.join(&format!("For the first: {}", what.answer));
+        said.join(&format!("For the second: {}", self.about_instant(second).answer));
         Why { answer: said.text(), ..what }
     }
 
@@ -104,7 +104,7 @@ impl Question {
             && !self.contains(at)
             && self.contains(first)
         {
-            let mut said = Said::new(self.zone);
+            let mut said = self.said();
             said.say(format!(
                 "this is the second time that the clocks of {} show {}; this job is at a fixed time, so that the first \
                  counts, {} before",
@@ -153,7 +153,7 @@ impl Question {
             return why;
         }
         if at > self.now {
-            let mut said = Said::new(self.zone);
+            let mut said = self.said();
             said.say(format!(
                 "{} will fire at {}, {}",
                 self.id,
@@ -172,7 +172,7 @@ impl Question {
     }
 
     fn about_no_fire(&self, at: DateTime<Utc>) -> Why {
-        let mut said = Said::new(self.zone);
+        let mut said = self.said();
         let local = self.zone.local(at);
         let reason = match self.cron().map(|cron| cron.expression().excluded_by(local)) {
             Some(fields) if !fields.is_empty() => said::excluded(&fields),
@@ -192,7 +192,7 @@ impl Question {
     }
 
     fn about_missing_job(&self, at: DateTime<Utc>) -> Why {
-        let mut said = Said::new(self.zone);
+        let mut said = self.said();
         match self.past.removed() {
             Some(removed) if removed.at <= at => said.say(format!(
                 "{} was removed before that, at {} by {}",
@@ -218,7 +218,7 @@ impl Question {
 
     /// The job was added later, or was away just then.
     fn before_it_was_there(&self, job: &Job, at: DateTime<Utc>) -> Option<Why> {
-        let mut said = Said::new(self.zone);
+        let mut said = self.said();
         let added = self.past.added_after(at);
         if let Some(removed) = self.past.removed_before(at) {
             said.say(format!(
@@ -239,7 +239,7 @@ impl Question {
     }
 
     fn about_pause(&self, job: &Job, at: DateTime<Utc>) -> Option<Why> {
-        let mut said = Said::new(self.zone);
+        let mut said = self.said();
         let is_paused = job.state == matins::JobState::Paused;
         let pause = self.past.paused_at(at, self.now, is_paused);
         match pause {
@@ -269,7 +269,7 @@ impl Question {
     }
 
     fn about_nothing_recorded(&self, job: &Job, at: DateTime<Utc>) -> Why {
-        let mut said = Said::new(self.zone);
+        let mut said = self.said();
         if let Some((from, until)) = self.past.down_at(at) {
             said.say(down(from, until, &said));
             match until {
@@ -302,7 +302,7 @@ impl Question {
     }
 
     fn about_run(&self, at: DateTime<Utc>, run: &Run) -> Why {
-        let mut said = Said::new(self.zone);
+        let mut said = self.said();
         let (mut kind, sentence) = said::run(run, at, self.job.as_ref(), &self.past, self.zone);
         // A downtime that a fire fell into explains more than what its policy made of it later.
         let was_late = run.started.is_none_or(|started| started - at > TimeDelta::seconds(1));
@@ -344,7 +344,7 @@ impl Question {
     }
 
     /// With the last fire before `at`, and the first one later than `from`.
-    fn with_neighbours(&self, kind: Kind, at: DateTime<Utc>, from: DateTime<Utc>, mut said: Said) -> Why {
+    fn with_neighbours(&self, kind: Kind, at: DateTime<Utc>, from: DateTime<Utc>, mut said: Said<'_>) -> Why {
         let trigger = self.job.as_ref().map(|job| &*job.trigger);
         let before = trigger.and_then(|trigger| fire_before(trigger, at));
         let after = trigger.and_then(|trigger| trigger.next_after(from));
@@ -361,7 +361,7 @@ impl Question {
         Why { fire_before: before, fire_after: after, ..self.answer(kind, at, said) }
     }
 
-    fn answer(&self, kind: Kind, at: DateTime<Utc>, said: Said) -> Why {
+    fn answer(&self, kind: Kind, at: DateTime<Utc>, said: Said<'_>) -> Why {
         Why {
             kind,
             answer: said.text(),
@@ -374,7 +374,7 @@ impl Question {
     }
 }
 
-fn down(from: past::End, until: Option<DateTime<Utc>>, said: &Said) -> String {
+fn down(from: past::End, until: Option<DateTime<Utc>>, said: &Said<'_>) -> String {
     let from = match from {
         past::End::InOrder(at) => said.instant(at),
         past::End::LastSeen(at) => {

@@ -8,20 +8,22 @@ use super::Kind;
 use super::past::Past;
 use crate::show::span;
 
-/// What has been said so far, in the times of a zone.
-pub(super) struct Said {
+/// What has been said so far of a job, in the times of a zone.
+pub(super) struct Said<'a> {
     text: String,
+    job: &'a str,
     zone: Zone,
 }
 
-impl Said {
-    pub(super) fn new(zone: Zone) -> Self {
-        Self { text: String::new(), zone }
+impl<'a> Said<'a> {
+    pub(super) fn new(job: &'a str, zone: Zone) -> Self {
+        Self { text: String::new(), job, zone }
     }
 
-    /// Says a sentence, given without its capital and its full stop.
+    /// Says a sentence, given without its capital and its full stop. The job's id stays as it is.
     pub(super) fn say(&mut self, sentence: String) {
-        self.join(&format!("{}.", capital(&sentence)));
+        let sentence = if sentence.starts_with(self.job) { sentence } else { capital(&sentence) };
+        self.join(&format!("{sentence}."));
     }
 
     /// Says sentences that are whole.
@@ -41,21 +43,9 @@ impl Said {
     }
 }
 
-/// Ids of jobs stay as they are: a sentence that begins with one has no capital.
 fn capital(sentence: &str) -> String {
-    let begins = ["the ", "this ", "its ", "it ", "so ", "run ", "nothing ", "at ", "if "];
     let mut chars = sentence.chars();
-    match chars.next() {
-        Some(first) if begins.iter().any(|begin| sentence.starts_with(begin)) => {
-            first.to_uppercase().chain(chars).collect()
-        }
-        _ => sentence.to_owned(),
-    }
-}
-
-pub(super) fn lower(sentence: &str) -> String {
-    let mut chars = sentence.chars();
-    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 /// `02:30 on 29 March 2026`.

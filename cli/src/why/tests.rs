@@ -8,6 +8,7 @@ use matins::{Clock, JobStore, MissedReason, RunId, Stretch, VirtualClock, core::
 use matins_conformance::vectors;
 
 use matins::Run;
+use matins::prelude::*;
 use matins::triggers::{JitterTrigger, LocalTime, Zone};
 
 use super::fire_before::fire_before;
@@ -149,7 +150,7 @@ fn a_time_in_a_gap() {
         &["so it fired at 03:00", "Run 1 succeeded in 2 min, 4 ms late"],
     );
     assert_eq!(why.run, Some(run));
-    scene.asked("2026-03-29T02:45", Kind::InGap, &["minute 45 is not in 30"]);
+    scene.asked("2026-03-29T02:45", Kind::InGap, &["Minute 45 is not in 30"]);
 
     let often = CronTrigger::parse("*/30 * * * *", "Europe/Berlin").unwrap();
     let scene = Scene::of(often, "2026-01-01T00:00:00Z", |job| job);
@@ -169,7 +170,7 @@ fn the_second_pass_of_an_overlap() {
 
     let often = CronTrigger::parse("*/30 * * * *", "Europe/Berlin").unwrap();
     let scene = Scene::of(often, "2026-01-01T00:00:00Z", |job| job);
-    scene.asked("2026-10-25T02:30", Kind::WillFire, &["both count", "The first: ", "The second: "]);
+    scene.asked("2026-10-25T02:30", Kind::WillFire, &["both count", "For the first: ", "For the second: "]);
 }
 
 #[test]

@@ -1,0 +1,130 @@
+//! The daemon as a service: hooks, logs, metrics, what the service manager is told, and who may read and write what.
+
+mod daemon_process;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use daemon_process::{GENEROUS, daemon, directory_with, done, fails, matins, text, wait_until};
+
+#[test]
+fn hooks_are_told_what_failed() {
+    let directory = directory_with(&[(
+        "jobs.toml",
+        "[[hook]]\non = [\"failed\"]\nshell = 'echo \"$MATINS_JOB $MATINS_OUTCOME $MATINS_MESSAGE: $MATINS_OUTPUT\" > told'\n\
+         [jobs.broken]\nin = \"1ms\"\nshell = \"echo no moon; exit 3\"\n[jobs.fine]\nin = \"1ms\"\ncommand = [\"true\"]\n",
+    )]);
+    let daemon = daemon(directory.path(), &["run", "jobs.toml"]);
+    let told = directory.path().join("told");
+    wait_until(|| std::fs::read_to_string(&told).is_ok_and(|told| told.ends_with('\n')));
+    assert_eq!(std::fs::read_to_string(&told).unwrap().trim(), "broken failed exited with status 3: no moon");
+    daemon.stop();
+}
+
+/// What a service manager, a log collector and Prometheus see.
+#[test]
+fn it_runs_as_a_service() {
+    let directory = directory_with(&[("jobs.toml", "[jobs.beat]\nevery = \"50ms\"\ncommand = [\"true\"]\n")]);
+    let here = directory.path();
+    let notified = UnixDatagram::bind(here.join("notify")).unwrap();
+    notified.set_read_timeout(Some(GENEROUS)).unwrap();
+    // A port that is free now, and hardly taken in between.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut child = matins(here, &["run", "jobs.toml", "--log", "json", "--metrics", &address])
+        .env("NOTIFY_SOCKET", here.join("notify"))
+        .env("WATCHDOG_USEC", "300000")
+        .env("MATINS_LOG", "debug")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let wait_for = |what: &str| {
+        let mut buffer = [0; 1024];
+        loop {
+            let count = notified.recv(&mut buffer).unwrap_or_else(|error| panic!("{what}: {error}"));
+            if text(&buffer[..count]).contains(what) {
+                return;
+            }
+        }
+    };
+    wait_for("READY=1");
+    wait_for("WATCHDOG=1");
+    wait_for("WATCHDOG=1");
+    let mut events = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = || -> Value { serde_json::from_str(&events.next().unwrap().unwrap()).unwrap() };
+    let started = next();
+    assert_eq!((&started["event"], &started["store"]), (&json!("started"), &json!("sqlite:matins.db")));
+    while next()["event"] != "run_finished" {}
+
+    let mut page = std::net::TcpStream::connect(&address).unwrap();
+    page.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
+    let mut metrics = String::new();
+    page.read_to_string(&mut metrics).unwrap();
+    assert!(
+        metrics.contains("matins_runs_finished_total{store=\"default\",outcome=\"succeeded\"}"),
+        "{metrics}"
+    );
+    assert!(metrics.contains("matins_lateness_seconds_bucket"), "{metrics}");
+
+    let mut stop = matins(here, &["stop"]).spawn().unwrap();
+    wait_for("STOPPING=1");
+    let rest: Vec<Value> = events.map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
+    assert_eq!(rest.last().unwrap()["event"], "scheduler_shut_down");
+    assert!(stop.wait().unwrap().success() && child.wait().unwrap().success());
+    let mut traced = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut traced).unwrap();
+    let line: Value = serde_json::from_str(traced.lines().next().unwrap()).unwrap();
+    assert!(line["level"].is_string() && line["target"].as_str().unwrap().starts_with("matins"), "{line}");
+}
+
+#[test]
+fn what_others_could_write_or_read_is_seen_to() {
+    let secret =
+        "[jobs.a]\nevery = \"1h\"\ncommand = [\"true\"]\nenvironment = { API_TOKEN = \"hunter2\" }\n";
+    let directory = directory_with(&[("jobs.toml", secret), ("crontab", "@daily true\n")]);
+    let here = directory.path();
+    let chmod = |name: &str, mode| {
+        std::fs::set_permissions(here.join(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    chmod("jobs.toml", 0o664);
+    fails(here, &["run", "jobs.toml"], 2, "chmod go-w");
+    fails(here, &["check", "jobs.toml"], 2, "can be written by its group");
+    chmod("jobs.toml", 0o600);
+    chmod("crontab", 0o666);
+    fails(here, &["run", "--crontab", "crontab"], 2, "can be written by everybody");
+
+    let daemon = daemon(here, &["run", "jobs.toml"]);
+    for name in [
+        "matins.db",
+        "matins.db-wal",
+        "matins.db-shm",
+        "matins.db-owner",
+        "matins.db-history",
+        "matins.db-control",
+    ] {
+        let mode = std::fs::metadata(here.join(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{name}");
+    }
+    for arguments in
+        [&["job", "a"][..], &["job", "a", "--json"], &["jobs", "--json"], &["check", "jobs.toml"]]
+    {
+        assert!(!done(here, arguments).contains("hunter2"), "{arguments:?}");
+    }
+    assert!(done(here, &["export"]).contains("hunter2"), "a backup is whole");
+    daemon.stop();
+    chmod("matins.db", 0o666);
+    fails(here, &["run", "jobs.toml"], 2, "can be written by everybody");
+    fails(here, &["jobs"], 2, "can be written by everybody");
+    fails(
+        here,
+        &["run", "crontab-that-is-not-there", "--metrics", "0.0.0.0:9"],
+        2,
+        "crontab-that-is-not-there",
+    );
+    chmod("matins.db", 0o600);
+    fails(here, &["run", "jobs.toml", "--metrics", "0.0.0.0:9"], 2, "loopback only");
+}
