@@ -5,7 +5,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
 
 pub(crate) struct Daemon {
     pub(crate) child: Child,
-    lines: Receiver<String>,
+    pub(crate) lines: Receiver<String>,
 }
 
 impl Daemon {
@@ -67,7 +67,10 @@ impl Daemon {
 
     /// Reads on until then.
     pub(crate) fn read_until(&self, then: Instant) {
-        while self.lines.recv_timeout(then.saturating_duration_since(Instant::now())).is_ok() {}
+        // One that has ended prints no more; whoever asks finds that out.
+        while let Ok(_) | Err(RecvTimeoutError::Disconnected) =
+            self.lines.recv_timeout(then.saturating_duration_since(Instant::now()))
+        {}
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
