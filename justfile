@@ -44,6 +44,10 @@ bench-executors:
 bench-schedulers:
     cargo bench -p matins-benches --bench schedulers
 
+# A week of a thousand jobs, simulated.
+bench-simulate:
+    cargo bench -p matins-cli --bench simulate
+
 # The thread executor's pool under thousands of interleavings.
 interleavings:
     RUSTFLAGS="--cfg shuttle" cargo test -p matins-executor-thread --lib --target-dir target/shuttle
@@ -69,6 +73,10 @@ spell:
 # the place and the version, and would build yesterday's.
 package:
     cargo package --workspace --target-dir "$(mktemp -d)"
+
+# A crontab and twenty changes a second for ten minutes.
+soak:
+    MATINS_SOAK_SECONDS=600 cargo test --release -p matins-cli --test soak -- --nocapture
 
 # kill -9 of stores that commit, 200 times each.
 store-crash:
