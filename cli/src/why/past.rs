@@ -1,6 +1,6 @@
 //! What is known of a job's past: its rows of the ledger, and the history.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use matins::prelude::*;
 use matins::{Run, core::RunOrder};
 
@@ -72,13 +72,17 @@ impl Past {
         })
     }
 
-    /// The run that stands for a fire that was folded into it: it began when that was decided.
+    /// The run that stands for a fire that was folded into it: it began when that was decided, or soon after. There is none where
+    /// the fire that was to stand for it did not run either.
     pub(super) fn stands_for(&self, folded: &Run) -> Option<&Run> {
         let decided = folded.finished?;
         self.runs
             .iter()
             .filter(|run| run.started.is_some() && !run.by_hand)
-            .min_by_key(|run| (run.started.unwrap_or(decided) - decided).abs())
+            .map(|run| ((run.started.unwrap_or(decided) - decided).abs(), run))
+            .filter(|(distance, _)| *distance < TimeDelta::minutes(1))
+            .min_by_key(|(distance, _)| *distance)
+            .map(|(_, run)| run)
     }
 
     pub(super) fn oldest_run(&self) -> Option<DateTime<Utc>> {

@@ -214,6 +214,14 @@ fn folded_into_another_fire() {
     scene.ran("2026-02-04T01:30:00Z", TimeDelta::minutes(30), Outcome::Succeeded);
     let words = ["folded, as 3 were, into that of 02:30 on 4 February 2026, as run 2"];
     scene.asked("2026-02-02T02:30", Kind::Coalesced, &words);
+
+    // The one that was to stand for them was missed too: no run from another day is named.
+    let mut scene = Scene::new();
+    scene.now("2026-02-10T00:00:00Z");
+    scene.ran("2026-01-31T01:30:00Z", TimeDelta::zero(), Outcome::Succeeded);
+    scene.missed("2026-02-01T01:30:00Z", "2026-02-03T01:30:00Z", 3, MissedReason::Coalesced, back);
+    let why = scene.asked("2026-02-02T02:30", Kind::Coalesced, &["they were due together"]);
+    assert!(!why.answer.contains("as run"), "{}", why.answer);
 }
 
 #[test]
