@@ -50,7 +50,8 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<(), String> {
         shown::json(&json!(defined.definitions().map(job).collect::<Vec<_>>()));
         return Ok(());
     }
-    shown::print(&format!("{}: sound, {count} jobs\n", path.display()));
+    let jobs = if count == 1 { "job" } else { "jobs" };
+    shown::print(&format!("{}: sound, {count} {jobs}\n", path.display()));
     for job in defined.definitions() {
         shown::print(&format!("\n{}\n", describe(job, zone, now)));
     }

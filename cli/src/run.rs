@@ -75,7 +75,8 @@ enum Form {
 pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     let sources = Sources { config: arguments.config, crontab: arguments.crontab, zone: arguments.tz };
     let defined = sources.read()?;
-    let store = arguments.store.or_else(|| defined.store.clone()).unwrap_or_else(|| DEFAULT_STORE.to_owned());
+    let configured = || defined.store.as_ref().map(ToString::to_string);
+    let store = arguments.store.or_else(configured).unwrap_or_else(|| DEFAULT_STORE.to_owned());
     let url: StoreUrl = store.parse().map_err(|error: StoreUrlError| error.to_string())?;
     arguments.metrics.map_or(Ok(()), metrics_page::check)?;
     listen_to_tracing(arguments.log)?;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use matins::Retention;
+use matins::config::StoreUrl;
 use matins::triggers::Zone;
 
 use crate::config::Hook;
@@ -22,7 +23,7 @@ pub(crate) struct Sources {
 #[derive(Debug)]
 pub(crate) struct Defined {
     pub(crate) files: Vec<(PathBuf, Vec<Definition>)>,
-    pub(crate) store: Option<String>,
+    pub(crate) store: Option<StoreUrl>,
     pub(crate) zone: Zone,
     pub(crate) retention: Retention,
     pub(crate) hooks: Vec<Hook>,

@@ -27,6 +27,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(60);
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HookKeys {
+    #[serde(default)]
     on: Vec<Spanned<String>>,
     #[serde(default)]
     jobs: BTreeSet<String>,
@@ -69,6 +70,9 @@ impl Reader<'_> {
                 let message = format!("{:?} is no outcome; there are {}", word.get_ref(), WORDS.join(", "));
                 return self.fault(word.span().start, message);
             }
+        }
+        if self.incomplete.contains(&place) {
+            return None;
         }
         if keys.on.is_empty() {
             return self.fault(place, "a hook needs outcomes, such as on = [\"failed\", \"timed out\"]");

@@ -33,7 +33,7 @@ pub(super) struct Job {
     directory: Option<PathBuf>,
     stdin: Option<String>,
     umask: Option<Spanned<String>>,
-    nice: Option<Spanned<i8>>,
+    nice: Option<Spanned<i64>>,
     user: Option<String>,
     misfire_grace: Option<Spanned<String>>,
     time_limit: Option<Spanned<String>>,
@@ -55,16 +55,21 @@ pub(super) struct Job {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RetryKeys {
-    times: Option<u32>,
+    times: Option<Spanned<i64>>,
     wait: Option<Spanned<String>>,
     first: Option<Spanned<String>>,
     longest: Option<Spanned<String>>,
 }
 
 impl Reader<'_> {
-    fn retry(&mut self, place: usize, keys: &RetryKeys, misspelt: bool) -> Option<Retry> {
-        let Some(times) = keys.times else {
-            return if misspelt { None } else { self.fault(place, "a retry needs `times`, such as 3") };
+    fn retry(&mut self, place: usize, keys: &RetryKeys, incomplete: bool) -> Option<Retry> {
+        let Some(times) = &keys.times else {
+            return if incomplete { None } else { self.fault(place, "a retry needs `times`, such as 3") };
+        };
+        let Ok(times) = u32::try_from(*times.get_ref()) else {
+            let message =
+                format!("{} is no number of retries; write one from 0 to {}", times.get_ref(), u32::MAX);
+            return self.fault(times.span().start, message);
         };
         let retry = Retry::times(times);
         let wait = self.optional_duration(keys.wait.as_ref());
@@ -86,18 +91,18 @@ impl Reader<'_> {
     pub(super) fn job(&mut self, id: &Spanned<String>, job: &Spanned<Job>, zone: Zone) -> Option<Definition> {
         let place = id.span().start;
         let job = job.get_ref();
-        let misspelt = self.misspelt.contains(id.get_ref());
+        let incomplete = self.incomplete.contains(&place);
         let zone = match &job.timezone {
             Some(name) => self.zone(name)?,
             None => zone,
         };
         let valid_id = JobId::new(id.get_ref()).map_err(|error| self.fault::<()>(place, error)).ok();
-        let when = self.when(place, job, zone, misspelt);
-        let command = self.job_command(place, job, misspelt);
+        let when = self.when(place, job, zone, incomplete);
+        let command = self.job_command(place, job, incomplete);
         let misfire_grace = self.optional_duration(job.misfire_grace.as_ref());
         let time_limit = self.optional_duration(job.time_limit.as_ref());
         let retry =
-            job.retry.as_ref().map_or(Some(Retry::default()), |keys| self.retry(place, keys, misspelt));
+            job.retry.as_ref().map_or(Some(Retry::default()), |keys| self.retry(place, keys, incomplete));
         let jitter = self.jitter(job);
         let expected = self.optional_duration(job.expected_duration.as_ref());
         valid_id?;
@@ -121,7 +126,7 @@ impl Reader<'_> {
         })
     }
 
-    fn when(&mut self, place: usize, job: &Job, zone: Zone, misspelt: bool) -> Option<When> {
+    fn when(&mut self, place: usize, job: &Job, zone: Zone, incomplete: bool) -> Option<When> {
         match (&job.every, &job.cron, &job.at, &job.after) {
             (Some(period), None, None, None) => {
                 let every = self.duration(period)?;
@@ -145,7 +150,7 @@ impl Reader<'_> {
                 Err(error) => self.fault(date.span().start, error),
             },
             (None, None, None, Some(delay)) => self.duration(delay).map(When::In),
-            (None, None, None, None) if misspelt => None,
+            (None, None, None, None) if incomplete => None,
             _ => self.fault(place, "a job needs one of `every`, `cron`, `at` and `in`, and only one"),
         }
     }
@@ -162,8 +167,8 @@ impl Reader<'_> {
         self.duration(text).map(Some).ok_or(Faulty)
     }
 
-    fn job_command(&mut self, place: usize, job: &Job, misspelt: bool) -> Option<Command> {
-        if misspelt && job.command.is_none() && job.shell.is_none() {
+    fn job_command(&mut self, place: usize, job: &Job, incomplete: bool) -> Option<Command> {
+        if incomplete && job.command.is_none() && job.shell.is_none() {
             return None;
         }
         let command = self.command(place, "a job", job.command.as_ref(), job.shell.as_deref());
@@ -178,11 +183,14 @@ impl Reader<'_> {
             },
         };
         let nice = match &job.nice {
-            Some(nice) if !(-20..=19).contains(nice.get_ref()) => self.fault(
-                nice.span().start,
-                format!("{} is no nice level; write one from -20 to 19", nice.get_ref()),
-            ),
-            nice => Some(nice.as_ref().map(|nice| *nice.get_ref())),
+            None => Some(None),
+            Some(nice) => match i8::try_from(*nice.get_ref()) {
+                Ok(level @ -20..=19) => Some(Some(level)),
+                _ => self.fault(
+                    nice.span().start,
+                    format!("{} is no nice level; write one from -20 to 19", nice.get_ref()),
+                ),
+            },
         };
         let mut command = command?;
         command.environment.clone_from(&job.environment);

@@ -1,5 +1,7 @@
-//! The keys that a configuration may have, and the nearest of them to one that it may not.
+//! The keys that a configuration may have, how the value of each is written, and the nearest of them to one that it may not
+//! have.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use toml::Spanned;
@@ -7,91 +9,251 @@ use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::Diagnostic;
 
-const FILE: &[&str] = &["store", "timezone", "ledger", "hook", "jobs"];
-const LEDGER: &[&str] = &["runs_per_job", "days"];
-const HOOK: &[&str] = &["on", "jobs", "command", "shell", "time_limit"];
-const RETRY: &[&str] = &["times", "wait", "first", "longest"];
+/// A key, and how it is written.
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    form: Form,
+    /// How it may be written.
+    pub(super) example: &'static str,
+}
+
+/// What its value is.
+#[derive(Clone, Copy)]
+enum Form {
+    Text,
+    /// A text; a date of TOML's own is taken as one.
+    Date,
+    Number,
+    Flag,
+    Texts,
+    Variables,
+    Table,
+    Tables,
+    Word(&'static [&'static str]),
+    /// A word, or `{ allow = 2 }`.
+    Overlap,
+    /// A number or `"all"`, of which its reader says what is wrong.
+    Limit,
+}
+
+const fn key(name: &'static str, form: Form, example: &'static str) -> Key {
+    Key { name, form, example }
+}
+
+const FILE: &[Key] = &[
+    key("store", Form::Text, "store = \"sqlite:jobs.db\""),
+    key("timezone", Form::Text, "timezone = \"Europe/Berlin\""),
+    key("ledger", Form::Table, "[ledger]"),
+    key("hook", Form::Tables, "[[hook]]"),
+    key("jobs", Form::Table, "[jobs.NAME] for each"),
+];
+pub(super) const LEDGER: &[Key] =
+    &[key("runs_per_job", Form::Limit, "runs_per_job = 100"), key("days", Form::Limit, "days = 30")];
+pub(super) const HOOK: &[Key] = &[
+    key("on", Form::Texts, "on = [\"failed\", \"timed out\"]"),
+    key("jobs", Form::Texts, "jobs = [\"backup\"]"),
+    key("command", Form::Texts, "command = [\"program\", \"argument\"], or shell = \"a line\""),
+    key("shell", Form::Text, "shell = \"a line\""),
+    key("time_limit", Form::Text, "time_limit = \"10s\""),
+];
+pub(super) const RETRY: &[Key] = &[
+    key("times", Form::Number, "times = 3"),
+    key("wait", Form::Text, "wait = \"30s\""),
+    key("first", Form::Text, "first = \"1s\""),
+    key("longest", Form::Text, "longest = \"1h\""),
+];
 pub(super) const WHEN: [&str; 4] = ["every", "cron", "at", "in"];
-pub(super) const JOB: &[&str] = &[
-    "every",
-    "cron",
-    "at",
-    "in",
-    "timezone",
-    "jitter",
-    "command",
-    "shell",
-    "environment",
-    "clear_environment",
-    "directory",
-    "stdin",
-    "umask",
-    "nice",
-    "user",
-    "misfire_grace",
-    "time_limit",
-    "retry",
-    "coalesce",
-    "overlap",
-    "on_interrupt",
-    "expected_duration",
-    "paused",
-    "tags",
+pub(super) const JOB: &[Key] = &[
+    key("every", Form::Text, "every = \"5m\""),
+    key("cron", Form::Text, "cron = \"0 9 * * MON-FRI\""),
+    key("at", Form::Date, "at = \"2026-12-24T18:00\""),
+    key("in", Form::Text, "in = \"10s\""),
+    key("timezone", Form::Text, "timezone = \"Europe/Berlin\""),
+    key("jitter", Form::Text, "jitter = \"1m\""),
+    key("command", Form::Texts, "command = [\"program\", \"argument\"], or shell = \"a line\""),
+    key("shell", Form::Text, "shell = \"a line\""),
+    key("environment", Form::Variables, "environment = { NAME = \"value\" }"),
+    key("clear_environment", Form::Flag, "clear_environment = true"),
+    key("directory", Form::Text, "directory = \"/var/lib/backup\""),
+    key("stdin", Form::Text, "stdin = \"text\""),
+    key("umask", Form::Text, "umask = \"077\""),
+    key("nice", Form::Number, "nice = 10"),
+    key("user", Form::Text, "user = \"backup\""),
+    key("misfire_grace", Form::Text, "misfire_grace = \"10m\""),
+    key("time_limit", Form::Text, "time_limit = \"1h\""),
+    key("retry", Form::Table, "retry = { times = 3, wait = \"30s\" }"),
+    key("coalesce", Form::Word(&["latest", "earliest", "all"]), "coalesce = \"latest\""),
+    key("overlap", Form::Overlap, "overlap = \"queue_one\", or overlap = { allow = 2 }"),
+    key("on_interrupt", Form::Word(&["leave", "run_again"]), "on_interrupt = \"leave\""),
+    key("expected_duration", Form::Text, "expected_duration = \"5m\""),
+    key("paused", Form::Flag, "paused = true"),
+    key("tags", Form::Texts, "tags = [\"nightly\"]"),
 ];
 
-/// Takes the keys that are not known out of a configuration, so that the rest can be read, and tells them; and the jobs that
-/// had some, of which it is no news then that a key is missing.
-pub(super) fn take_unknown(root: &mut DeTable<'_>, text: &str) -> (Vec<Diagnostic>, BTreeSet<String>) {
-    let mut faults = Vec::new();
-    let mut misspelt = BTreeSet::new();
-    retain(root, FILE, text, &mut faults);
+/// What was taken out of a configuration before it is read.
+pub(super) struct Refused {
+    pub(super) faults: Vec<Diagnostic>,
+    /// Where those tables begin that lost a key; it is no news then that one is missing.
+    pub(super) incomplete: BTreeSet<usize>,
+}
+
+/// Takes out of a configuration what has a name that is not known, or a value of another kind, so that all else can be read
+/// and all faults be told at once.
+pub(super) fn refuse(root: &mut DeTable<'_>, text: &str) -> Refused {
+    let mut reader = KeyReader { text, refused: Refused { faults: Vec::new(), incomplete: BTreeSet::new() } };
+    reader.table(root, FILE, None);
     for (name, value) in root.iter_mut() {
         match (name.get_ref().as_ref(), value.get_mut()) {
-            ("ledger", DeValue::Table(ledger)) => retain(ledger, LEDGER, text, &mut faults),
+            ("ledger", DeValue::Table(ledger)) => reader.table(ledger, LEDGER, None),
             ("hook", DeValue::Array(hooks)) => {
                 for hook in hooks.iter_mut() {
+                    let place = hook.span().start;
                     if let DeValue::Table(hook) = hook.get_mut() {
-                        retain(hook, HOOK, text, &mut faults);
+                        reader.table(hook, HOOK, Some(place));
                     }
                 }
             }
-            ("jobs", DeValue::Table(jobs)) => {
-                for (name, job) in jobs.iter_mut() {
-                    let DeValue::Table(job) = job.get_mut() else { continue };
-                    let before = faults.len();
-                    retain(job, JOB, text, &mut faults);
-                    if let Some(DeValue::Table(retry)) = job.get_mut("retry").map(Spanned::get_mut) {
-                        retain(retry, RETRY, text, &mut faults);
-                    }
-                    if faults.len() > before {
-                        misspelt.insert(name.get_ref().to_string());
-                    }
-                }
-            }
+            ("jobs", DeValue::Table(jobs)) => reader.jobs(jobs),
             _ => {}
         }
     }
-    (faults, misspelt)
+    reader.refused
 }
 
-fn retain(table: &mut DeTable<'_>, known: &[&str], text: &str, faults: &mut Vec<Diagnostic>) {
-    let names: Vec<String> = table.keys().map(|name| name.get_ref().to_string()).collect();
-    for name in names.iter().filter(|name| !known.contains(&name.as_str())) {
-        if let Some((key, _)) = table.remove_entry(name.as_str()) {
-            faults.push(Diagnostic::at(text, key.span().start, unknown(name, known)));
+struct KeyReader<'a> {
+    text: &'a str,
+    refused: Refused,
+}
+
+impl KeyReader<'_> {
+    fn jobs(&mut self, jobs: &mut DeTable<'_>) {
+        let no_tables: Vec<String> = jobs
+            .iter()
+            .filter(|(_, job)| !job.get_ref().is_table())
+            .map(|(name, _)| name.get_ref().to_string())
+            .collect();
+        for name in no_tables {
+            if let Some((key, _)) = jobs.remove_entry(name.as_str()) {
+                let message =
+                    format!("the job `{name}` is a table of its own; write [jobs.{name}] above its keys");
+                self.fault(key.span().start, message);
+            }
+        }
+        for (name, job) in jobs.iter_mut() {
+            let DeValue::Table(job) = job.get_mut() else { continue };
+            let place = name.span().start;
+            self.table(job, JOB, Some(place));
+            if let Some(DeValue::Table(retry)) = job.get_mut("retry").map(Spanned::get_mut) {
+                self.table(retry, RETRY, Some(place));
+            }
         }
     }
+
+    /// Looks through one table; `place` is where it begins, if its reader misses what was taken out.
+    fn table(&mut self, table: &mut DeTable<'_>, known: &[Key], place: Option<usize>) {
+        let mut wrong = Vec::new();
+        for (name, value) in table.iter_mut() {
+            match known.iter().find(|key| key.name == name.get_ref().as_ref()) {
+                None => wrong.push((
+                    name.get_ref().to_string(),
+                    name.span().start,
+                    unknown(name.get_ref(), known),
+                )),
+                Some(key) => {
+                    if let Err((place, message)) = key.form.check(key, value) {
+                        wrong.push((key.name.to_owned(), place, message));
+                    }
+                }
+            }
+        }
+        for (name, at, message) in wrong {
+            table.remove(name.as_str());
+            self.fault(at, message);
+            self.refused.incomplete.extend(place);
+        }
+    }
+
+    fn fault(&mut self, offset: usize, message: String) {
+        self.refused.faults.push(Diagnostic::at(self.text, offset, message));
+    }
+}
+
+impl Form {
+    /// Whether the value is of this form; where it is not, and why.
+    fn check(self, key: &Key, value: &mut Spanned<DeValue<'_>>) -> Result<(), (usize, String)> {
+        let place = value.span().start;
+        let wrong =
+            |place| Err((place, format!("`{}` is {}; write {}", key.name, self.describe(), key.example)));
+        let is_text = |value: &Spanned<DeValue<'_>>| value.get_ref().is_str();
+        match (self, value.get_mut()) {
+            (Self::Text | Self::Date, DeValue::String(_))
+            | (Self::Number, DeValue::Integer(_))
+            | (Self::Flag, DeValue::Boolean(_))
+            | (Self::Table, DeValue::Table(_))
+            | (Self::Limit, _) => Ok(()),
+            (Self::Word(words), DeValue::String(word)) if words.contains(&word.as_ref()) => Ok(()),
+            (Self::Overlap, DeValue::String(word)) if matches!(word.as_ref(), "skip" | "queue_one") => Ok(()),
+            (Self::Overlap, DeValue::Table(table)) if allows(table) => Ok(()),
+            (Self::Date, date @ DeValue::Datetime(_)) => {
+                if let DeValue::Datetime(written) = date {
+                    *date = DeValue::String(Cow::Owned(written.to_string()));
+                }
+                Ok(())
+            }
+            (Self::Texts, DeValue::Array(texts)) => {
+                texts.iter().find(|text| !is_text(text)).map_or(Ok(()), |text| wrong(text.span().start))
+            }
+            (Self::Variables, DeValue::Table(variables)) => variables
+                .iter()
+                .find(|(_, text)| !is_text(text))
+                .map_or(Ok(()), |(_, text)| wrong(text.span().start)),
+            (Self::Tables, DeValue::Array(tables)) => tables
+                .iter()
+                .find(|table| !table.get_ref().is_table())
+                .map_or(Ok(()), |table| wrong(table.span().start)),
+            _ => wrong(place),
+        }
+    }
+
+    fn describe(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::Text | Self::Date => "a text in quotes",
+            Self::Number => "a whole number",
+            Self::Flag => "true or false",
+            Self::Texts => "a list of texts",
+            Self::Variables => "a table of texts",
+            Self::Table => "a table",
+            Self::Tables => "a list of tables",
+            Self::Word(words) => return Cow::Owned(format!("one of {}", words.join(", "))),
+            Self::Overlap => "one of skip, queue_one and allow",
+            Self::Limit => "a number or all",
+        })
+    }
+}
+
+/// Whether it is `{ allow = 2 }`.
+fn allows(table: &DeTable<'_>) -> bool {
+    let limit = table.get("allow").and_then(|limit| limit.get_ref().as_integer());
+    table.len() == 1
+        && limit.is_some_and(|limit| {
+            u32::from_str_radix(limit.as_str(), limit.radix()).is_ok_and(|limit| limit > 0)
+        })
 }
 
 /// A sentence about a key that is not known.
-pub(super) fn unknown(name: &str, known: &[&str]) -> String {
+pub(super) fn unknown(name: &str, known: &[Key]) -> String {
+    let written = name.to_lowercase();
     let nearest = known
         .iter()
-        .map(|key| (strsim::damerau_levenshtein(&name.to_lowercase(), key), *key))
+        .map(|key| (strsim::damerau_levenshtein(&written, key.name), key.name))
         .min()
-        .filter(|(distance, key)| *distance <= key.len() / 3 + 1);
-    match nearest {
-        Some((_, nearest)) => format!("unknown key `{name}`; did you mean `{nearest}`?"),
-        None => format!("unknown key `{name}`; there are {}", known.join(", ")),
+        .filter(|(distance, key)| *distance <= key.len() / 3 + 1)
+        .map(|(_, key)| key);
+    // Such as `zone` and `env`.
+    let part = || known.iter().map(|key| key.name).find(|key| written.len() > 2 && key.contains(&written));
+    if let Some(nearest) = nearest.or_else(part) {
+        return format!("unknown key `{name}`; did you mean `{nearest}`?");
     }
+    let names: Vec<&str> = known.iter().map(|key| key.name).collect();
+    format!("unknown key `{name}`; there are {}", names.join(", "))
 }

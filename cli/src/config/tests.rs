@@ -1,0 +1,257 @@
+//! What is read from a configuration, and what is refused.
+
+use matins::prelude::*;
+
+use super::*;
+use crate::definition::When;
+
+fn faults(text: &str) -> Vec<String> {
+    parse(text, Zone::utc()).unwrap_err().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_whole_configuration_is_understood() {
+    let config = parse(
+        r#"
+        timezone = "Europe/Berlin"
+        store = "sqlite:jobs.db"
+        [ledger]
+        runs_per_job = "all"
+        days = 7
+        [jobs.backup]
+        cron = "30 2 * * *"
+        command = ["rsync", "-a", "/home", "/backup"]
+        overlap = { allow = 2 }
+        misfire_grace = "1h"
+        [jobs."say hello"]
+        every = "1m 30s"
+        shell = "echo hello"
+        overlap = "queue_one"
+        time_limit = "10s"
+        retry = { times = 3, wait = "30s" }
+        "#,
+        Zone::utc(),
+    )
+    .unwrap();
+    assert_eq!(config.store, Some(matins::config::StoreUrl::Sqlite("jobs.db".into())));
+    assert_eq!(
+        config.retention,
+        Retention { runs_per_job: None, age: Some(Duration::from_secs(7 * 86_400)) }
+    );
+    let [backup, hello] = &config.jobs[..] else { panic!("two jobs") };
+    assert_eq!(backup.policy.overlap, Overlap::Allow(2));
+    assert_eq!(backup.policy.misfire_grace, Some(Duration::from_secs(3600)));
+    assert_eq!(backup.command, Command::new("rsync").arguments(["-a", "/home", "/backup"]));
+    assert!(matches!(&backup.when, When::Cron(trigger) if trigger.zone().name() == "Europe/Berlin"));
+    assert!(matches!(hello.when, When::Every(period) if period == TimeDelta::seconds(90)));
+    assert_eq!(hello.policy.overlap, Overlap::QueueOne);
+    assert_eq!(hello.policy.time_limit, Some(Duration::from_secs(10)));
+    assert_eq!(hello.policy.retry, Retry::times(3).backoff(Backoff::Fixed(Duration::from_secs(30))));
+}
+
+#[test]
+fn every_fault_has_its_place() {
+    let found = faults(
+        "[jobs.a]\ncron = \"* * * MOM *\"\nshell = \"x\"\n[jobs.b]\nevery = \"3 parsecs\"\nshell = \"x\"\n\
+         [jobs.c]\nevery = \"3s\"\nat = \"2026-01-01\"\nshell = \"x\"\n[jobs.d]\nevery = \"3s\"\n",
+    );
+    let places: Vec<&str> = found.iter().map(|fault| fault.split(": ").next().unwrap()).collect();
+    assert_eq!(places, ["2:15", "5:9", "7:7", "11:7"], "{found:#?}");
+}
+
+#[test]
+fn every_unknown_key_is_told_with_the_nearest_one_beside_the_other_faults() {
+    let found = faults(
+        "[ledgr]\n[jobs.a]\ncorn = \"* * * * *\"\nevery = \"3 parsecs\"\nshell = \"x\"\nretry = { time = 3 }\nxyzzy = 1\n",
+    );
+    let expected = [
+        "1:2: unknown key `ledgr`; did you mean `ledger`?",
+        "3:1: unknown key `corn`; did you mean `cron`?",
+        "6:11: unknown key `time`; did you mean `times`?",
+        "7:1: unknown key `xyzzy`; there are every, cron,",
+    ];
+    for line in expected {
+        assert!(found.iter().any(|fault| fault.starts_with(line)), "{line}: {found:#?}");
+    }
+    assert!(found.iter().any(|fault| fault.starts_with("4:9: ")), "{found:#?}");
+    assert_eq!(found.len(), 5, "{found:#?}");
+}
+
+/// A configuration that is sound, with this line in a job, and what the line needs beside it.
+fn with_job_line(line: &str) -> String {
+    let name = line.split(' ').next().unwrap();
+    let when = if keys::WHEN.contains(&name) { "" } else { "every = \"1h\"\n" };
+    let what = if ["command", "shell"].contains(&name) { "" } else { "shell = \"x\"\n" };
+    format!("[jobs.a]\n{when}{what}{line}\n")
+}
+
+#[test]
+fn every_key_is_read_as_its_example_has_it() {
+    let line = |key: &keys::Key| key.example.split(", or").next().unwrap().to_owned();
+    for key in keys::JOB {
+        let text = with_job_line(&line(key));
+        assert!(parse(&text, Zone::utc()).is_ok(), "{text}: {:?}", faults(&text));
+    }
+    for key in keys::RETRY {
+        let times = if key.name == "times" { "" } else { "times = 1, " };
+        let text = with_job_line(&format!("retry = {{ {times}{} }}", line(key)));
+        assert!(parse(&text, Zone::utc()).is_ok(), "{text}: {:?}", faults(&text));
+    }
+    for key in keys::HOOK {
+        let on = if key.name == "on" { "" } else { "on = [\"failed\"]\n" };
+        let what = if ["command", "shell"].contains(&key.name) { "" } else { "shell = \"x\"\n" };
+        let text = format!("[[hook]]\n{on}{what}{}\n", line(key));
+        assert!(parse(&text, Zone::utc()).is_ok(), "{text}: {:?}", faults(&text));
+    }
+    for key in keys::LEDGER {
+        let text = format!("[ledger]\n{}\n", line(key));
+        assert!(parse(&text, Zone::utc()).is_ok(), "{text}: {:?}", faults(&text));
+    }
+}
+
+#[test]
+fn every_word_is_read() {
+    for line in [
+        "coalesce = \"latest\"",
+        "coalesce = \"earliest\"",
+        "coalesce = \"all\"",
+        "on_interrupt = \"run_again\"",
+        "overlap = \"skip\"",
+        "overlap = { allow = 2 }",
+    ] {
+        assert!(
+            parse(&with_job_line(line), Zone::utc()).is_ok(),
+            "{line}: {:?}",
+            faults(&with_job_line(line))
+        );
+    }
+}
+
+#[test]
+fn a_value_of_another_kind_is_told_with_how_it_is_written() {
+    let cases = [
+        (
+            "command = \"echo hello\"",
+            "3:11: `command` is a list of texts; write command = [\"program\", \"argument\"], or shell = \"a line\"",
+        ),
+        ("command = [\"sleep\", 3]", "3:21: `command` is a list of texts;"),
+        ("nice = \"10\"", "4:8: `nice` is a whole number; write nice = 10"),
+        ("umask = 27", "4:9: `umask` is a text in quotes; write umask = \"077\""),
+        ("retry = 3", "4:9: `retry` is a table; write retry = { times = 3, wait = \"30s\" }"),
+        ("retry = { times = \"3\" }", "4:19: `times` is a whole number; write times = 3"),
+        ("retry = { times = -1 }", "4:19: -1 is no number of retries; write one from 0 to 4294967295"),
+        ("environment = [\"A=b\"]", "4:15: `environment` is a table of texts;"),
+        ("environment = { A = 1 }", "4:21: `environment` is a table of texts;"),
+        ("paused = \"yes\"", "4:10: `paused` is true or false; write paused = true"),
+        ("every = 5", "3:9: `every` is a text in quotes; write every = \"5m\""),
+        ("zone = \"Europe/Berlin\"", "4:1: unknown key `zone`; did you mean `timezone`?"),
+        (
+            "overlap = \"queue\"",
+            "4:11: `overlap` is one of skip, queue_one and allow; write overlap = \"queue_one\", or overlap = { allow = 2 }",
+        ),
+        ("overlap = { allow = 0 }", "4:11: `overlap` is one of"),
+        ("overlap = { alow = 2 }", "4:11: `overlap` is one of"),
+        (
+            "coalesce = \"none\"",
+            "4:12: `coalesce` is one of latest, earliest, all; write coalesce = \"latest\"",
+        ),
+        (
+            "on_interrupt = true",
+            "4:16: `on_interrupt` is one of leave, run_again; write on_interrupt = \"leave\"",
+        ),
+        ("nice = 1000", "4:8: 1000 is no nice level; write one from -20 to 19"),
+    ];
+    for (line, fault) in cases {
+        let found = faults(&with_job_line(line));
+        assert_eq!(found.len(), 1, "{line}: {found:#?}");
+        assert!(found[0].starts_with(fault), "{line}: {found:#?}");
+    }
+    let whole = [
+        (
+            "store = \"postgres:jobs\"\n",
+            "1:9: \"postgres:jobs\" is no store; write sqlite:PATH, file:DIRECTORY or memory:",
+        ),
+        ("[[jobs]]\nevery = \"5s\"\n", "1:1: `jobs` is a table; write [jobs.NAME] for each"),
+        ("[jobs]\na = \"x\"\n", "2:1: the job `a` is a table of its own; write [jobs.a] above its keys"),
+        ("[hook]\non = [\"failed\"]\n", "1:1: `hook` is a list of tables; write [[hook]]"),
+        (
+            "[[hook]]\non = \"failed\"\nshell = \"x\"\n",
+            "2:6: `on` is a list of texts; write on = [\"failed\", \"timed out\"]",
+        ),
+    ];
+    for (text, fault) in whole {
+        assert_eq!(faults(text), [fault], "{text}");
+    }
+}
+
+#[test]
+fn a_date_of_tomls_own_is_a_date() {
+    for date in
+        ["2026-12-24T18:00:00", "2026-12-24 18:00:00", "2026-12-24T17:00:00Z", "2026-12-24T18:00:00+01:00"]
+    {
+        let text = format!("timezone = \"Europe/Berlin\"\n[jobs.a]\nat = {date}\nshell = \"x\"\n");
+        let config = parse(&text, Zone::utc()).unwrap();
+        let When::At(trigger) = &config.jobs[0].when else { panic!("a date") };
+        assert_eq!(trigger.instant().to_rfc3339(), "2026-12-24T17:00:00+00:00", "{date}");
+    }
+    assert!(faults("[jobs.a]\nat = 18:00:00\nshell = \"x\"\n")[0].starts_with("2:6: "));
+}
+
+#[test]
+fn durations_beyond_all_calendars_are_refused() {
+    for key in ["every", "in", "time_limit", "misfire_grace", "expected_duration"] {
+        let when = if ["every", "in"].contains(&key) { "" } else { "every = \"1h\"\n" };
+        for years in ["10001years", "300000years", "100000000000years"] {
+            let found = faults(&format!("[jobs.a]\n{key} = \"{years}\"\nshell = \"x\"\n{when}"));
+            assert!(found[0].contains("longer than 10,000 years"), "{key}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn what_a_job_is_run_with_is_read() {
+    let text = "[jobs.a]\nevery = \"1h\"\nshell = \"x\"\numask = \"027\"\nnice = 10\nuser = \"nobody\"\n\
+                clear_environment = true\nexpected_duration = \"3s\"\n";
+    let config = parse(text, Zone::utc()).unwrap();
+    let command = &config.jobs[0].command;
+    assert_eq!(
+        (command.umask, command.nice, command.user.as_deref()),
+        (Some(0o027), Some(10), Some("nobody"))
+    );
+    assert_eq!(command.inherit, matins::Inherit::Nothing);
+    assert_eq!(config.jobs[0].expected_duration, Some(Duration::from_secs(3)));
+    assert!(faults(&text.replace("027", "8"))[0].starts_with("4:9: "));
+    assert!(faults(&text.replace("10", "20"))[0].starts_with("5:8: "));
+}
+
+#[test]
+fn a_jitter_spreads_by_the_id_and_moves_no_single_time() {
+    let text = "[jobs.a]\ncron = \"0 * * * *\"\njitter = \"10m\"\nshell = \"x\"\n";
+    let two = format!("{text}{}", text.replace("jobs.a", "jobs.b"));
+    let now = "2026-11-25T00:30:00Z".parse().unwrap();
+    let config = parse(&two, Zone::utc()).unwrap();
+    let fires: Vec<_> =
+        config.jobs.iter().map(|job| job.trigger(now).unwrap().next_after(now).unwrap()).collect();
+    assert!(fires.iter().all(|fire| (0..=600).contains(&(*fire - now).num_seconds().wrapping_sub(1800))));
+    assert_ne!(fires[0], fires[1]);
+    assert!(faults(&text.replace("cron = \"0 * * * *\"", "in = \"1h\""))[0].starts_with("3:10: a jitter"));
+}
+
+#[test]
+fn hooks_are_read() {
+    let text = "[[hook]]\non = [\"failed\", \"missed\"]\njobs = [\"a\"]\nshell = \"x\"\n";
+    let config = parse(text, Zone::utc()).unwrap();
+    let hook = &config.hooks[0];
+    let missed = Outcome::Missed(matins::MissedReason::Overlap);
+    assert!(hook.is_for("a", Outcome::Failed) && hook.is_for("a", missed));
+    assert!(!hook.is_for("a", Outcome::Succeeded) && !hook.is_for("b", Outcome::Failed));
+    assert!(faults(&text.replace("failed", "splendid"))[0].starts_with("2:7: \"splendid\" is no outcome"));
+}
+
+#[test]
+fn what_is_no_toml_or_no_key_has_its_place_too() {
+    assert!(faults("[jobs.a\n")[0].starts_with("1:"));
+    let unknown = &faults("[jobs.a]\nevrey = \"3s\"\nshell = \"x\"\n")[0];
+    assert!(unknown.starts_with("2:1: unknown key `evrey`; did you mean `every`?"), "{unknown}");
+    assert!(faults("timezone = \"Europe/Berlim\"\n")[0].starts_with("1:12: there is no time zone"));
+}
