@@ -35,7 +35,7 @@ pub(crate) fn next(arguments: &NextArguments) -> Result<(), String> {
     let zone = trigger.zone();
     let now = SystemClock.now();
     let from = match &arguments.from {
-        Some(text) => instant::read(text, zone)?,
+        Some(text) => instant::read(text, zone, now)?,
         None => now,
     };
     let fires = std::iter::successors(trigger.next_after(from), |last| trigger.next_after(*last));

@@ -38,9 +38,10 @@ pub(crate) struct PlotArguments {
 pub(crate) fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
     let defined = Sources::one(&arguments.file, arguments.tz).read()?;
     let zone = defined.zone;
+    let now = SystemClock.now();
     let from = match &arguments.from {
-        Some(text) => instant::read(text, zone)?,
-        None => SystemClock.now(),
+        Some(text) => instant::read(text, zone, now)?,
+        None => now,
     };
     if arguments.span.is_zero() || arguments.span > Duration::from_secs(366 * 86_400) {
         return Err(Failure::BadInput(

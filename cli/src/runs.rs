@@ -65,7 +65,7 @@ pub(crate) fn since(text: &str, zone: Zone, now: DateTime<Utc>) -> Result<DateTi
             .and_then(|span| now.checked_sub_signed(span))
             .ok_or_else(|| Failure::BadInput(format!("{text} is longer ago than there was time")));
     }
-    instant::read(text, zone).map_err(Failure::BadInput)
+    instant::read(text, zone, now).map_err(Failure::BadInput)
 }
 
 pub(crate) fn fetch(target: &Target, request: RunsRequest) -> Result<Vec<Run>, Failure> {

@@ -55,7 +55,8 @@ pub(crate) enum Request {
         #[serde(default)]
         wait: bool,
     },
-    /// What became, or will become, of a job at a time: `2026-03-29T02:30` in the job's zone, or with an offset.
+    /// What became, or will become, of a job at a time: `2026-03-29T02:30` in the job's zone, or with an offset;
+    /// `02:30` is today's.
     Why {
         job: String,
         at: String,

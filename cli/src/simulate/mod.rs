@@ -90,9 +90,10 @@ pub(crate) struct Busiest {
 
 pub(crate) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
     let defined = Sources::one(&arguments.file, arguments.tz).read()?;
+    let now = SystemClock.now();
     let from = match &arguments.from {
-        Some(text) => instant::read(text, defined.zone)?,
-        None => SystemClock.now(),
+        Some(text) => instant::read(text, defined.zone, now)?,
+        None => now,
     };
     let span = TimeDelta::from_std(arguments.span).map_err(|error| error.to_string())?;
     let until =

@@ -26,7 +26,7 @@ use question::Question;
 pub(crate) struct WhyArguments {
     /// The job's id.
     job: String,
-    /// 2026-03-29T02:30 in the job's zone, or with Z or an offset.
+    /// 2026-03-29T02:30 in the job's zone, or with Z or an offset; 02:30 is today's.
     time: String,
     /// As JSON, with the kind of the answer.
     #[arg(long)]
@@ -111,15 +111,14 @@ pub(crate) fn why(operator: &Operator, id: &str, at: &str) -> Result<Why, Proble
         return Err(no_job(id));
     }
     let zone = job.as_ref().and_then(|job| zone_of(&*job.trigger)).unwrap_or(operator.zone);
-    let (instant, local) = instant::read_local(at, zone).map_err(Problem::bad)?;
+    let now = operator.clock.now();
+    let typed = instant::typed(at, zone, now).map_err(Problem::bad)?;
     // Who names no second means any of the minute: an interval fires at whatever second it was added.
-    let colons =
-        at.split(['T', ' ']).nth(1).unwrap_or_default().split(['Z', '+', '-']).next().unwrap_or_default();
-    let within = if colons.matches(':').count() < 2 { TimeDelta::minutes(1) } else { TimeDelta::seconds(1) };
-    let question = Question { job, past, zone, now: operator.clock.now(), id: id.to_owned(), within };
-    Ok(match local {
-        Some(local) => question.about_local(local, instant),
-        None => question.about_instant(instant),
+    let within = if typed.names_second { TimeDelta::seconds(1) } else { TimeDelta::minutes(1) };
+    let question = Question { job, past, zone, now, id: id.to_owned(), within };
+    Ok(match typed.local {
+        Some(local) => question.about_local(local, typed.instant),
+        None => question.about_instant(typed.instant),
     })
 }
 
