@@ -7,6 +7,7 @@ mod fire_before;
 mod past;
 mod question;
 mod said;
+mod several;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;

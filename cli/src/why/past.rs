@@ -1,5 +1,7 @@
 //! What is known of a job's past: its rows of the ledger, and the history.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use matins::prelude::*;
 use matins::{Run, core::RunOrder};
@@ -61,6 +63,19 @@ impl Past {
     /// When the first run was due that was due then.
     pub(super) fn run_between(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.runs.iter().map(Run::scheduled).filter(|due| (from..until).contains(due)).min()
+    }
+
+    /// The last attempt at each fire that was due then, in their order; stretches that reach beyond are left out.
+    pub(super) fn due_between(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<&Run> {
+        let mut last_attempts: BTreeMap<DateTime<Utc>, &Run> = BTreeMap::new();
+        let within = |run: &&Run| !run.by_hand && from <= run.fires.first && run.fires.last < until;
+        for run in self.runs.iter().filter(within) {
+            let known = last_attempts.entry(run.scheduled()).or_insert(run);
+            if (run.attempt, run.id) > (known.attempt, known.id) {
+                *known = run;
+            }
+        }
+        last_attempts.into_values().collect()
     }
 
     /// The run that was going at that instant, other than the one itself.

@@ -24,7 +24,7 @@ pub(super) struct Question {
 }
 
 impl Question {
-    fn said(&self) -> Said<'_> {
+    pub(super) fn said(&self) -> Said<'_> {
         Said::new(&self.id, self.zone)
     }
 
@@ -96,6 +96,9 @@ impl Question {
     }
 
     pub(super) fn about_instant(&self, at: DateTime<Utc>) -> Why {
+        if let Some(why) = self.about_several(at) {
+            return why;
+        }
         let at = self.meant(at);
         let local = self.zone.local(at);
         if let Some(LocalTime::Twice { first, second }) = self.zone.local_time(local)
@@ -230,7 +233,8 @@ impl Question {
             return Some(self.answer(Kind::Removed, at, said));
         }
         let first_known = self.past.first_known().map_or(job.created, |known| known.min(job.created));
-        if at >= first_known {
+        // A job fires after the instant at which it was added, never at it.
+        if at > first_known {
             return None;
         }
         let by = added.map(|added| format!(" by {}", added.by)).unwrap_or_default();
@@ -301,7 +305,7 @@ impl Question {
         self.answer(Kind::NotRecorded, at, said)
     }
 
-    fn about_run(&self, at: DateTime<Utc>, run: &Run) -> Why {
+    pub(super) fn about_run(&self, at: DateTime<Utc>, run: &Run) -> Why {
         let mut said = self.said();
         let (mut kind, sentence) = said::run(run, at, self.job.as_ref(), &self.past, self.zone);
         // A downtime that a fire fell into explains more than what its policy made of it later.

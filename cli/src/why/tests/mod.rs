@@ -1,120 +1,20 @@
 //! Each kind of answer, from a ledger and a history as the scheduler leaves them; and the days of the vectors on which the
 //! clocks change.
 
+mod scene;
+
 use std::any::Any;
 use std::sync::Arc;
 
-use matins::{Clock, JobStore, MissedReason, RunId, Stretch, VirtualClock, core::JobId};
-use matins_conformance::vectors;
-
-use matins::Run;
 use matins::prelude::*;
-use matins::triggers::{JitterTrigger, LocalTime, Zone};
+use matins::triggers::{JitterTrigger, LocalTime};
+use matins::{MissedReason, Stretch};
+use matins_conformance::vectors;
 
 use super::fire_before::fire_before;
 use super::*;
-use crate::history::{Happening, History};
-
-/// A scheduler on a clock that stands, which is never started: what it finds is put there by hand.
-struct Scene {
-    operator: Operator,
-    clock: VirtualClock,
-    runs: u64,
-}
-
-fn instant(text: &str) -> DateTime<Utc> {
-    text.parse().unwrap()
-}
-
-impl Scene {
-    /// The job `backup`, at 02:30 in Berlin, added on 1 January 2026; a daemon answers.
-    fn new() -> Self {
-        Self::with(|job| job)
-    }
-
-    fn with(change: impl FnOnce(NewJob) -> NewJob) -> Self {
-        let nightly = CronTrigger::parse("30 2 * * *", "Europe/Berlin").unwrap();
-        Self::of(nightly, "2026-01-01T00:00:00Z", change)
-    }
-
-    fn of(trigger: impl Trigger + 'static, added: &str, change: impl FnOnce(NewJob) -> NewJob) -> Self {
-        let clock = VirtualClock::new(instant(added));
-        let scheduler = SchedulerBuilder::new()
-            .store("default", MemoryStore::new())
-            .executor("default", ThreadExecutor::builder().workers(1).build())
-            .clock(clock.clone())
-            .blocking()
-            .unwrap();
-        scheduler.register("command", CommandTask::default()).unwrap();
-        let job = trigger.task("command").id("backup").arguments(Command::new("true"));
-        scheduler.add(change(job)).unwrap();
-        let history = Arc::new(History::open(None).unwrap());
-        let operator = Operator {
-            handle: scheduler.handle(),
-            history,
-            clock: Arc::new(clock.clone()),
-            zone: Zone::utc(),
-            store: "memory:".parse().unwrap(),
-            since: clock.now(),
-            reload: Some(Box::new(|_| Err("there are no files".to_owned()))),
-        };
-        let scene = Self { operator, clock, runs: 0 };
-        scene.note(added, Happening::Started, "root (uid 0)");
-        scene.note(added, Happening::Added { job: "backup".into() }, "ada (uid 1000)");
-        scene
-    }
-
-    fn note(&self, at: &str, what: Happening, by: &str) {
-        self.operator.history.note(instant(at), what, by);
-    }
-
-    /// It is so late now, and all that was due has been seen to.
-    fn now(&self, now: &str) {
-        let now = instant(now);
-        self.clock.set(now);
-        self.operator.handle.modify("backup", |job| job.next_fire = job.trigger.next_after(now)).unwrap();
-    }
-
-    fn put(&mut self, change: impl FnOnce(&mut Run)) -> u64 {
-        self.runs += 1;
-        let job = JobId::new("backup").unwrap();
-        let mut run = Run::waiting(RunId(self.runs), job, instant("2026-02-01T01:30:00Z"));
-        change(&mut run);
-        let put = |store: &mut dyn JobStore| store.import(Vec::new(), vec![run], OnConflict::Refuse);
-        self.operator.handle.with_store("default", put).unwrap().unwrap();
-        self.runs
-    }
-
-    /// A run that began `late` after its time and took two minutes.
-    fn ran(&mut self, due: &str, late: TimeDelta, outcome: Outcome) -> u64 {
-        let due = instant(due);
-        self.put(|run| {
-            run.fires = Stretch::single(due);
-            run.started = Some(due + late);
-            run.finished = Some(due + late + TimeDelta::minutes(2));
-            run.outcome = Some(outcome);
-        })
-    }
-
-    fn missed(&mut self, first: &str, last: &str, count: u64, reason: MissedReason, decided: &str) -> u64 {
-        let fires = Stretch { first: instant(first), last: instant(last), count };
-        self.put(|run| {
-            run.fires = fires;
-            run.finished = Some(instant(decided));
-            run.outcome = Some(Outcome::Missed(reason));
-        })
-    }
-
-    #[track_caller]
-    fn asked(&self, at: &str, kind: Kind, words: &[&str]) -> Why {
-        let why = why(&self.operator, "backup", at).unwrap();
-        assert_eq!(why.kind, kind, "{}", why.answer);
-        for word in words {
-            assert!(why.answer.contains(word), "{word:?} is not in {:?}", why.answer);
-        }
-        why
-    }
-}
+use crate::history::Happening;
+use scene::{Scene, instant};
 
 #[test]
 fn a_time_that_is_not_in_the_trigger() {
@@ -246,6 +146,39 @@ fn the_executor_was_full() {
     let due = "2026-02-02T01:30:00Z";
     scene.missed(due, due, 1, MissedReason::ExecutorFull, "2026-02-02T01:30:00.005Z");
     scene.asked("2026-02-02T02:30", Kind::ExecutorFull, &["no room"]);
+}
+
+#[test]
+fn due_several_times_in_the_minute_that_was_named() {
+    let every = IntervalTrigger::new(instant("2026-01-01T00:00:00.5Z"), TimeDelta::seconds(20)).unwrap();
+    let mut scene = Scene::of(every, "2026-01-01T00:00:00.5Z", |job| job);
+    scene.now("2026-01-01T00:10:00Z");
+    // At the instant at which it is added it does not fire, though its trigger has it.
+    scene.asked("2026-01-01T00:00", Kind::NotYetAdded, &["was added at 00:00:00.500"]);
+    for second in ["00:20", "00:40", "01:00", "01:20"] {
+        scene.ran(&format!("2026-01-01T00:{second}.5Z"), TimeDelta::zero(), Outcome::Succeeded);
+    }
+    let words = ["was due 2 times in that minute: 2 succeeded", "The first was due at 00:00:20.500", "Run 1"];
+    scene.asked("2026-01-01T00:00", Kind::Ran, &words);
+    // A first attempt that failed does not count where the second succeeded.
+    scene.ran("2026-01-01T00:01:40.5Z", TimeDelta::zero(), Outcome::Failed);
+    scene.put(|run| {
+        run.fires = Stretch::single(instant("2026-01-01T00:01:40.5Z"));
+        (run.attempt, run.outcome) = (2, Some(Outcome::Succeeded));
+    });
+    scene.asked("2026-01-01T00:01", Kind::Ran, &["was due 3 times in that minute: 3 succeeded"]);
+    for second in ["03:00", "03:20"] {
+        scene.ran(&format!("2026-01-01T00:{second}.5Z"), TimeDelta::zero(), Outcome::Succeeded);
+    }
+    let due = "2026-01-01T00:03:40.5Z";
+    scene.missed(due, due, 1, MissedReason::ExecutorFull, due);
+    let words = [
+        "3 times in that minute: 1 missed: executor full, 2 succeeded",
+        "did not succeed was due at 00:03:40.500",
+        "no room",
+    ];
+    scene.asked("2026-01-01T00:03", Kind::ExecutorFull, &words);
+    scene.asked("2026-01-01T00:03:00", Kind::Ran, &["Run 7 succeeded"]);
 }
 
 #[test]
@@ -398,7 +331,7 @@ fn the_fire_before_is_the_one_whose_successor_it_is() {
 #[test]
 fn the_days_of_the_vectors_on_which_the_clocks_change() {
     let (mut gaps, mut second_passes) = (0, 0);
-    for vector in vectors::read(include_str!("../../../conformance/vectors/rule.jsonl")).unwrap() {
+    for vector in vectors::read(include_str!("../../../../conformance/vectors/rule.jsonl")).unwrap() {
         let Ok(Some(trigger)) = vector.trigger() else { continue };
         let any: &dyn Any = &*trigger;
         let Some(cron) = any.downcast_ref::<CronTrigger>().cloned() else { continue };
