@@ -7,9 +7,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::process::Stdio;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use daemon_process::{GENEROUS, daemon, directory_with, done, fails, matins, text, wait_until};
+use daemon_process::{
+    GENEROUS, QUIET, daemon, directory_with, done, fails, json_of, matins, output, text, wait_until,
+};
 
 #[test]
 fn hooks_are_told_what_failed() {
@@ -127,4 +130,85 @@ fn what_others_could_write_or_read_is_seen_to() {
     );
     chmod("matins.db", 0o600);
     fails(here, &["run", "jobs.toml", "--metrics", "0.0.0.0:9"], 2, "loopback only");
+}
+
+/// What cannot be written to: a full device, and a pipe that nobody reads any more.
+fn unwritable(is_pipe: bool) -> Stdio {
+    if is_pipe {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        writer.into()
+    } else {
+        std::fs::File::options().write(true).open("/dev/full").unwrap().into()
+    }
+}
+
+#[test]
+fn a_daemon_that_nobody_listens_to_goes_on_and_stops_in_order() {
+    let hooked = format!(
+        "{QUIET}[jobs.often]\nevery = \"100ms\"\nshell = \"exit 1\"\n[[hook]]\non = [\"failed\"]\ncommand = [\"/no/such/program\"]\n"
+    );
+    for (is_pipe, form) in [(true, "text"), (false, "text"), (false, "json")] {
+        let directory = directory_with(&[("jobs.toml", &hooked)]);
+        let mut child = matins(directory.path(), &["run", "jobs.toml", "--log", form])
+            .stdout(unwritable(is_pipe))
+            .stderr(unwritable(is_pipe))
+            .env("MATINS_LOG", "debug")
+            .spawn()
+            .unwrap();
+        let signal = |signal| kill_process(Pid::from_child(&child), signal).unwrap();
+        let answers = |arguments: &[&str]| output(directory.path(), arguments).status.success();
+        wait_until(|| answers(&["status"]));
+        let failed = || json_of(directory.path(), &["status", "--json"])["outcomes"]["failed"].as_u64();
+        wait_until(|| failed() >= Some(3));
+        std::fs::write(directory.path().join("jobs.toml"), format!("{hooked}paused = true\n")).unwrap();
+        signal(Signal::HUP);
+        std::fs::write(directory.path().join("jobs.toml"), QUIET).unwrap();
+        signal(Signal::HUP);
+        wait_until(|| !answers(&["job", "often"]));
+        signal(Signal::TERM);
+        assert!(child.wait().unwrap().success(), "{form}");
+    }
+}
+
+#[test]
+fn a_command_whose_answer_nobody_reads_does_not_panic() {
+    let directory = directory_with(&[("jobs.toml", QUIET)]);
+    let daemon = daemon(directory.path(), &["run", "jobs.toml"]);
+    done(directory.path(), &["now", "quiet", "--wait"]);
+    let commands: &[&[&str]] = &[
+        &["status"],
+        &["jobs"],
+        &["job", "quiet"],
+        &["runs"],
+        &["run", "1"],
+        &["why", "quiet", "04:00"],
+        &["reload", "--dry-run"],
+        &["store", "info"],
+        &["store", "check", "sqlite:matins.db"],
+        &["next", "0 4 * * *"],
+        &["check", "jobs.toml"],
+        &["simulate", "jobs.toml", "--for", "1d"],
+        &["plot", "jobs.toml", "--for", "1d"],
+        &["export", "backup.jsonl"],
+        &["export"],
+        &["completions", "bash"],
+        &["now", "quiet"],
+        &["pause", "quiet"],
+        &["edit", "quiet", "--nice", "3"],
+        &["--help"],
+        &["--version"],
+    ];
+    for arguments in commands {
+        for (is_pipe, status) in [(true, 0), (false, 1)] {
+            let run = matins(directory.path(), arguments).stdout(unwritable(is_pipe)).output().unwrap();
+            let errors = text(&run.stderr);
+            assert!(!errors.contains("panicked"), "{arguments:?}: {errors}");
+            let is_own = !["--help", "--version"].contains(&arguments[0]);
+            assert!(!is_own || run.status.code() == Some(status), "{arguments:?}, {}: {errors}", run.status);
+        }
+    }
+    let run = matins(directory.path(), &["job", "nobody"]).stderr(unwritable(true)).output().unwrap();
+    assert_eq!(run.status.code(), Some(1), "an error that nobody reads is one still");
+    drop(daemon);
 }

@@ -12,6 +12,7 @@ use matins::{OnConflict, Value};
 use crate::control::client::{Client, Target};
 use crate::control::protocol::Request;
 use crate::failure::Failure;
+use crate::{notice, shown};
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArguments {
@@ -46,21 +47,20 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<(), Failure> {
     let client = arguments.target.client()?;
     let Some(path) = &arguments.file else {
         let mut out = io::stdout().lock();
-        let mut fault = None;
         client.ask_for(Request::Export, &[], &mut |line| {
-            fault = writeln!(out, "{}", line.as_str().unwrap_or_default()).err();
-            fault.is_none()
+            writeln!(out, "{}", line.as_str().unwrap_or_default())
+                .unwrap_or_else(|error| shown::unwritten(&error));
+            true
         })?;
-        return fault
-            .map_or(Ok(()), |error| Err(Failure::NotDone(format!("cannot write the export: {error}"))));
+        return Ok(());
     };
     let done = write_export(client, path)?;
-    anstream::println!("{}: {} jobs and {} runs", path.display(), done["jobs"], done["runs"]);
+    shown::line(format_args!("{}: {} jobs and {} runs", path.display(), done["jobs"], done["runs"]));
     if done["set_aside"].as_u64().unwrap_or(0) > 0 {
-        anstream::eprintln!(
+        notice::tell(format_args!(
             "{} jobs cannot be read, and were left out; see `matins store check`",
             done["set_aside"]
-        );
+        ));
     }
     Ok(())
 }
@@ -122,6 +122,6 @@ pub(crate) fn import(arguments: &ImportArguments) -> Result<(), Failure> {
     let done = arguments.target.client_or_new_store()?.ask_for(request, &lines, &mut |_| true);
     waiting.finish_and_clear();
     let done = done?;
-    anstream::println!("imported {} jobs and {} runs", done["jobs"], done["runs"]);
+    shown::line(format_args!("imported {} jobs and {} runs", done["jobs"], done["runs"]));
     Ok(())
 }

@@ -280,9 +280,9 @@ fn show_job(value: Value, ask: &AskArguments) -> Result<(), Failure> {
     let view: JobView = shown::read(value)?;
     jobs::describe(&view, ask.times.zone(), SystemClock.now());
     if let Some(source) = view.job.metadata.get("source").and_then(Value::as_str) {
-        anstream::println!(
+        shown::line(format_args!(
             "it is defined in {source}: the change holds until its definition there is changed"
-        );
+        ));
     }
     Ok(())
 }
@@ -302,7 +302,7 @@ pub(crate) fn resume(arguments: OneJobArguments) -> Result<(), Failure> {
 fn each(arguments: OneJobArguments, done: &str, request: impl Fn(String) -> Request) -> Result<(), Failure> {
     for job in arguments.jobs {
         arguments.target.client()?.ask(request(job.clone()))?;
-        anstream::println!("{done} {job}");
+        shown::line(format_args!("{done} {job}"));
     }
     Ok(())
 }
@@ -316,7 +316,7 @@ pub(crate) fn now(arguments: NowArguments) -> Result<(), Failure> {
     }
     if value.get("outcome").is_none() {
         if !arguments.ask.json {
-            anstream::println!("started {}", arguments.job);
+            shown::line(format_args!("started {}", arguments.job));
         }
         return Ok(());
     }

@@ -58,23 +58,30 @@ pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
     let status: Status = shown::read(value)?;
     let (zone, now) = (arguments.ask.times.zone(), SystemClock.now());
     let bold = anstyle::Style::new().bold();
-    anstream::println!("{bold}matins {}{bold:#}, {}, process {}", status.version, status.state, status.pid);
-    let line = |what: &str, text: String| anstream::println!("  {what:<12} {text}");
-    line("since", format!("{}, {}", show::local(status.since, zone), show::relative(status.since, now)));
-    line("store", status.store);
-    line("timezone", status.timezone);
-    line("jobs", status.jobs.to_string());
+    shown::line(format_args!(
+        "{bold}matins {}{bold:#}, {}, process {}",
+        status.version, status.state, status.pid
+    ));
+    shown::property(
+        "since",
+        format!("{}, {}", show::local(status.since, zone), show::relative(status.since, now)),
+    );
+    shown::property("store", status.store);
+    shown::property("timezone", status.timezone);
+    shown::property("jobs", status.jobs.to_string());
     if let Some((job, at)) = status.next {
-        line("next", format!("{job}, {}, {}", show::local(at, zone), show::relative(at, now)));
+        shown::property("next", format!("{job}, {}, {}", show::local(at, zone), show::relative(at, now)));
     }
-    for (outcome, count) in status.outcomes {
-        line(&outcome, count.to_string());
+    if !status.outcomes.is_empty() {
+        let counts: Vec<String> =
+            status.outcomes.iter().map(|(outcome, count)| format!("{count} {outcome}")).collect();
+        shown::property("runs", counts.join(", "));
     }
     if status.store_failures > 0 {
-        line("failures", format!("its store has failed {} times", status.store_failures));
+        shown::property("failures", format!("its store has failed {} times", status.store_failures));
     }
     if !status.running.is_empty() {
-        anstream::println!("\nrunning");
+        shown::line("\nrunning");
         shown::rows(&runs::HEADING, status.running.iter().map(|run| runs::row(run, zone)).collect());
     }
     Ok(())
@@ -83,32 +90,25 @@ pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
 pub(crate) fn watch(arguments: &WatchArguments) -> Result<(), Failure> {
     let zone = arguments.ask.times.zone();
     let mut out = anstream::stdout().lock();
-    let mut fault = None;
     let watched = arguments.ask.target.daemon()?.ask_for(Request::Watch, &[], &mut |item| {
         let line = if arguments.ask.json {
             Some(item.to_string())
         } else {
-            match shown::read::<Timed>(item) {
-                Ok(timed) => log::describe(&timed.told, zone),
-                // An event that a later daemon has and this program does not.
-                Err(_) => None,
-            }
+            // Nothing for an event that a later daemon has and this program does not.
+            shown::read::<Timed>(item).ok().and_then(|timed| log::describe(&timed.told, zone))
         };
-        // Whoever read this may have gone.
-        match line.map(|line| writeln!(out, "{line}").and_then(|()| out.flush())) {
-            Some(Err(error)) => {
-                fault = (error.kind() != std::io::ErrorKind::BrokenPipe).then_some(error);
-                false
-            }
-            _ => true,
+        if let Some(line) = line {
+            writeln!(out, "{line}")
+                .and_then(|()| out.flush())
+                .unwrap_or_else(|error| shown::unwritten(&error));
         }
+        true
     });
     match watched {
         // It ends with the daemon.
-        Ok(_) | Err(Failure::NoDaemon(_)) => {}
-        Err(failure) => return Err(failure),
+        Ok(_) | Err(Failure::NoDaemon(_)) => Ok(()),
+        Err(failure) => Err(failure),
     }
-    fault.map_or(Ok(()), |error| Err(Failure::NotDone(error.to_string())))
 }
 
 pub(crate) fn reload(arguments: &ReloadArguments) -> Result<(), Failure> {
@@ -119,7 +119,7 @@ pub(crate) fn reload(arguments: &ReloadArguments) -> Result<(), Failure> {
     }
     let changes: Vec<Changes> = shown::read(value)?;
     for change in changes {
-        anstream::println!("{}", change.describe());
+        shown::line(change.describe());
     }
     Ok(())
 }
@@ -131,6 +131,6 @@ pub(crate) fn stop(arguments: &StopArguments) -> Result<(), Failure> {
     while arguments.target.daemon().is_ok() {
         thread::sleep(Duration::from_millis(50));
     }
-    anstream::println!("stopped");
+    shown::line("stopped");
     Ok(())
 }

@@ -13,6 +13,8 @@ use std::sync::{Mutex, PoisonError};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::notice;
+
 /// When the file has become longer than this, its older half goes.
 const LONGEST: u64 = 4 * 1024 * 1024;
 
@@ -113,7 +115,7 @@ impl History {
             }
             Kept::File(lines) => {
                 if let Err(error) = lines.write(&entry) {
-                    anstream::eprintln!("cannot write the history {}: {error}", lines.path.display());
+                    notice::tell(format_args!("cannot write the history {}: {error}", lines.path.display()));
                 }
             }
         }

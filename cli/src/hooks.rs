@@ -8,6 +8,7 @@ use matins::{Clock, Run, SystemClock};
 use serde_json::json;
 
 use crate::config::Hook;
+use crate::notice;
 
 /// The hooks as they are now; reading the configuration again replaces them.
 pub(crate) type Hooks = Arc<Mutex<Vec<Hook>>>;
@@ -33,11 +34,13 @@ pub(crate) fn listen(scheduler: &Handle, hooks: &Hooks) -> Result<(), SchedulerE
             };
             for hook in fitting {
                 if let Err(error) = call(&hook, &run) {
-                    anstream::eprintln!("hook for run {} of {}: {error}", run.id, run.job);
+                    notice::tell(format_args!("hook for run {} of {}: {error}", run.id, run.job));
                 }
             }
         }
-        Event::Lost { count } => anstream::eprintln!("hooks are slower than runs: {count} events had none"),
+        Event::Lost { count } => {
+            notice::tell(format_args!("hooks are slower than runs: {count} events had none"));
+        }
         _ => {}
     })
 }

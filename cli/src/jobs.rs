@@ -81,7 +81,7 @@ pub(crate) fn job(arguments: JobArguments) -> Result<(), Failure> {
     let request = RunsRequest { job: Some(arguments.job), limit: 5, ..RunsRequest::default() };
     let runs = runs::fetch(&arguments.ask.target, request)?;
     if !runs.is_empty() {
-        anstream::println!("\nlast runs");
+        shown::line("\nlast runs");
         shown::rows(&runs::HEADING, runs.iter().map(|run| runs::row(run, zone)).collect());
     }
     Ok(())
@@ -91,23 +91,22 @@ pub(crate) fn job(arguments: JobArguments) -> Result<(), Failure> {
 pub(crate) fn describe(view: &JobView, zone: Zone, now: DateTime<Utc>) {
     let bold = anstyle::Style::new().bold();
     let job = &view.job;
-    anstream::println!("{bold}{}{bold:#}: {}", job.id, view.description);
-    let line = |what: &str, text: String| anstream::println!("  {what:<12} {text}");
+    shown::line(format_args!("{bold}{}{bold:#}: {}", job.id, view.description));
     let (next, relative) = next(job, zone, now);
-    line("next", if relative.is_empty() { next } else { format!("{next}, {relative}") });
+    shown::property("next", if relative.is_empty() { next } else { format!("{next}, {relative}") });
     let later: Vec<String> = view.upcoming.iter().skip(1).map(|fire| show::local(*fire, zone)).collect();
     if !later.is_empty() {
-        line("then", later.join(", "));
+        shown::property("then", later.join(", "));
     }
-    line("runs", command(&job.arguments));
+    shown::property("runs", command(&job.arguments));
     if let Some(Value::Object(environment)) = job.arguments.get("environment") {
         for (name, value) in environment {
-            line("with", format!("{name}={}", value.as_str().unwrap_or_default()));
+            shown::property("with", format!("{name}={}", value.as_str().unwrap_or_default()));
         }
     }
     for key in ["directory", "user", "nice"] {
         if let Some(value) = job.arguments.get(key) {
-            line(key, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+            shown::property(key, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         }
     }
     let policy = serde_json::json!(job.policy);
@@ -121,15 +120,15 @@ pub(crate) fn describe(view: &JobView, zone: Zone, now: DateTime<Utc>) {
             (_, Value::String(text)) => text.clone(),
             (_, value) => value.to_string(),
         };
-        line(key, text);
+        shown::property(key, text);
     }
     if !job.tags.is_empty() {
-        line("tags", job.tags.iter().cloned().collect::<Vec<_>>().join(", "));
+        shown::property("tags", job.tags.iter().cloned().collect::<Vec<_>>().join(", "));
     }
     if let Some(source) = job.metadata.get("source").and_then(Value::as_str) {
-        line("from", source.to_owned());
+        shown::property("from", source.to_owned());
     }
-    line("added", show::local(job.created, zone));
+    shown::property("added", show::local(job.created, zone));
 }
 
 /// A command line, its words quoted where that is needed.

@@ -21,6 +21,7 @@ mod log;
 mod manual;
 mod metrics_page;
 mod next;
+mod notice;
 mod plot;
 mod run;
 mod runs;
@@ -147,8 +148,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let style = anstyle::AnsiColor::Red.on_default().bold();
-            anstream::eprintln!("{style}error{style:#}: {failure}");
+            notice::error(&failure);
             failure.exit_code()
         }
     }

@@ -9,6 +9,7 @@ use clap_complete::Shell;
 
 use crate::Arguments;
 use crate::failure::Failure;
+use crate::shown;
 
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArguments {
@@ -25,7 +26,9 @@ pub(crate) struct ManArguments {
 // A command line that cannot be completed is one that nobody prints: standard output is gone then.
 #[allow(clippy::unnecessary_wraps)]
 pub(crate) fn completions(arguments: &CompletionsArguments) -> Result<(), Failure> {
-    clap_complete::generate(arguments.shell, &mut Arguments::command(), "matins", &mut io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut Arguments::command(), "matins", &mut script);
+    shown::print(&String::from_utf8_lossy(&script));
     Ok(())
 }
 
@@ -45,12 +48,12 @@ pub(crate) fn man(arguments: &ManArguments) -> Result<(), Failure> {
             .render(&mut &file)
             .map_err(failed)?;
     }
-    anstream::println!(
+    shown::line(format_args!(
         "{} pages in {}; read one with: man {}/matins.1",
         pages.len(),
         arguments.directory.display(),
         arguments.directory.display()
-    );
+    ));
     Ok(())
 }
 

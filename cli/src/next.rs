@@ -6,7 +6,7 @@ use matins::triggers::Zone;
 use matins::{Clock, SystemClock};
 use serde_json::json;
 
-use crate::{instant, show, system_zone};
+use crate::{instant, show, shown, system_zone};
 
 #[derive(Debug, Args)]
 pub(crate) struct NextArguments {
@@ -51,7 +51,7 @@ pub(crate) fn next(arguments: &NextArguments) -> Result<(), String> {
             "timezone": zone,
             "fires": fires,
         });
-        anstream::println!("{answer:#}");
+        shown::json(&answer);
         return Ok(());
     }
     let rows: Vec<Vec<String>> = fires
@@ -61,7 +61,7 @@ pub(crate) fn next(arguments: &NextArguments) -> Result<(), String> {
             vec![show::local(*fire, zone), offset, show::relative(*fire, now)]
         })
         .collect();
-    anstream::println!("{}: {}", trigger.expression(), trigger.describe());
-    anstream::print!("{}", show::table(&rows));
+    shown::line(format_args!("{}: {}", trigger.expression(), trigger.describe()));
+    shown::print(&show::table(&rows));
     Ok(())
 }

@@ -15,7 +15,7 @@ use matins::{Clock, SystemClock};
 use crate::definition::When;
 use crate::failure::Failure;
 use crate::sources::Sources;
-use crate::{instant, show};
+use crate::{instant, show, shown};
 
 #[derive(Debug, Args)]
 pub(crate) struct PlotArguments {
@@ -59,7 +59,7 @@ pub(crate) fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
     let svg = timeline.draw(&title, &rows);
     fs::write(&arguments.out, svg)
         .map_err(|error| Failure::NotDone(format!("cannot write {}: {error}", arguments.out.display())))?;
-    anstream::println!("{}: {} jobs", arguments.out.display(), rows.len());
+    shown::line(format_args!("{}: {} jobs", arguments.out.display(), rows.len()));
     Ok(())
 }
 

@@ -29,7 +29,7 @@ use crate::hooks::{self, Hooks};
 use crate::sources::{Defined, Sources};
 use crate::store::{OpenError, give_to};
 use crate::sync::{self, Changes};
-use crate::{actor, beside, jobs, log, metrics_page, service, show};
+use crate::{actor, beside, jobs, log, metrics_page, notice, service, show};
 
 /// How many commands run at once.
 pub(crate) const WORKERS: usize = 64;
@@ -143,7 +143,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     // It ends with the events; a panic in it has been shown already.
     let _ = printer.join();
     if form == Form::Text {
-        anstream::println!("stopped");
+        notice::log("stopped");
     }
     drop(server);
     Ok(())
@@ -167,8 +167,10 @@ fn listen_to_tracing(form: Form) -> Result<(), String> {
     let levels: Targets = levels.parse().map_err(|error| {
         format!("MATINS_LOG is {levels:?}: {error}; write a level (error, warn, info, debug, trace), or target=level,...")
     })?;
-    let layer =
-        tracing_subscriber::fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .log_internal_errors(false);
     match form {
         Form::Text => tracing_subscriber::registry().with(layer.with_filter(levels)).init(),
         Form::Json => tracing_subscriber::registry().with(layer.json().with_filter(levels)).init(),
@@ -243,21 +245,18 @@ fn act_on_signals(mut signals: Signals, scheduler: Handle, reload: Arc<Reloader>
                 match reload.reload(false) {
                     Ok(changes) => {
                         for changes in changes {
-                            anstream::eprintln!("{}", changes.describe());
+                            notice::tell(changes.describe());
                         }
                     }
-                    Err(error) => anstream::eprintln!("nothing was changed: {error}"),
+                    Err(error) => notice::tell(format_args!("nothing was changed: {error}")),
                 }
                 service::ready("firing jobs");
                 continue;
             }
-            anstream::eprintln!(
-                "{}",
-                match how {
-                    Shutdown::Wait => "stopping when the running jobs have ended; once more to stop at once",
-                    _ => "stopping at once",
-                }
-            );
+            notice::tell(match how {
+                Shutdown::Wait => "stopping when the running jobs have ended; once more to stop at once",
+                _ => "stopping at once",
+            });
             service::stopping();
             scheduler.shutdown(how);
             how = Shutdown::Now;
@@ -275,17 +274,14 @@ struct Started<'a> {
 impl Started<'_> {
     fn print(&self, scheduler: &Handle, form: Form, now: DateTime<Utc>) -> Result<(), String> {
         match form {
-            Form::Text => anstream::print!("{}", self.first_screen(scheduler, now)?),
-            Form::Json => anstream::println!(
-                "{}",
-                json!({
-                    "at": now,
-                    "event": "started",
-                    "version": env!("CARGO_PKG_VERSION"),
-                    "store": self.store,
-                    "changes": self.changes,
-                })
-            ),
+            Form::Text => notice::log(self.first_screen(scheduler, now)?),
+            Form::Json => notice::log(json!({
+                "at": now,
+                "event": "started",
+                "version": env!("CARGO_PKG_VERSION"),
+                "store": self.store,
+                "changes": self.changes,
+            })),
         }
         Ok(())
     }
@@ -307,7 +303,7 @@ impl Started<'_> {
         let mut rows = vec![jobs::HEADING.map(str::to_owned).to_vec()];
         rows.extend(listed.iter().map(|(_, job)| jobs::row(job, &job.trigger.describe(), self.zone, now)));
         screen += &show::table(&rows);
-        screen += "Ctrl-C stops when the running jobs have ended; twice stops at once.\n\n";
+        screen += "Ctrl-C stops when the running jobs have ended; twice stops at once.\n";
         Ok(screen)
     }
 }

@@ -117,36 +117,43 @@ pub(crate) fn show_run(arguments: ShowRunArguments) -> Result<(), Failure> {
 pub(crate) fn print(run: &Run, progress: Option<&Value>, zone: Zone) {
     let bold = anstyle::Style::new().bold();
     let style = log::style(run.outcome);
-    anstream::println!("{bold}run {}{bold:#} of {}: {style}{}{style:#}", run.id, run.job, outcome(run));
-    let line = |what: &str, text: String| anstream::println!("  {what:<12} {text}");
-    line("due", show::local(run.scheduled(), zone));
+    shown::line(format_args!(
+        "{bold}run {}{bold:#} of {}: {style}{}{style:#}",
+        run.id,
+        run.job,
+        outcome(run)
+    ));
+    shown::property("due", show::local(run.scheduled(), zone));
     if run.fires.count > 1 {
-        line("stands for", format!("{} fires, up to {}", run.fires.count, show::local(run.fires.last, zone)));
+        shown::property(
+            "stands for",
+            format!("{} fires, up to {}", run.fires.count, show::local(run.fires.last, zone)),
+        );
     }
     if run.by_hand {
-        line("started by", "hand".to_owned());
+        shown::property("started by", "hand".to_owned());
     }
     if run.attempt > 1 {
-        line("attempt", run.attempt.to_string());
+        shown::property("attempt", run.attempt.to_string());
     }
     if let Some(started) = run.started {
         let late = show::span((started - run.scheduled()).max(TimeDelta::zero()));
-        line("began", format!("{}, {late} late", show::local(started, zone)));
+        shown::property("began", format!("{}, {late} late", show::local(started, zone)));
     }
     if let Some(finished) = run.finished {
         let took = run
             .started
             .map(|started| format!(", after {}", show::span((finished - started).max(TimeDelta::zero()))));
-        line("ended", format!("{}{}", show::local(finished, zone), took.unwrap_or_default()));
+        shown::property("ended", format!("{}{}", show::local(finished, zone), took.unwrap_or_default()));
     }
     if let Some(progress) = progress {
-        line("progress", format!("{} of {}", progress["done"], progress["total"]));
+        shown::property("progress", format!("{} of {}", progress["done"], progress["total"]));
     }
     if let Some(message) = &run.message {
-        line("message", message.clone());
+        shown::property("message", message.clone());
     }
     if let Some(result) = &run.result {
-        line("result", result.to_string());
+        shown::property("result", result.to_string());
     }
     if let Some(output) = &run.output {
         shown::print(&format!("\n{}\n", output.trim_end()));

@@ -6,6 +6,8 @@ use matins::SchedulerState;
 use matins::prelude::*;
 use sd_notify::NotifyState;
 
+use crate::notice;
+
 /// Jobs are fired from now on.
 pub(crate) fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
@@ -38,6 +40,6 @@ pub(crate) fn feed_watchdog(scheduler: Handle) {
         }
     };
     if let Err(error) = thread::Builder::new().name("matins-watchdog".to_owned()).spawn(feed) {
-        anstream::eprintln!("the watchdog cannot be fed: {error}");
+        notice::tell(format_args!("the watchdog cannot be fed: {error}"));
     }
 }

@@ -1,6 +1,8 @@
 //! How lists and times are shown: tables on a terminal, lines with tabs elsewhere, JSON on request.
 
-use std::io::{IsTerminal, Write};
+use std::fmt::Display;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::process;
 
 use clap::Args;
 use matins::triggers::Zone;
@@ -9,7 +11,7 @@ use serde_json::Value;
 
 use crate::control::client::Target;
 use crate::failure::Failure;
-use crate::{show, system_zone};
+use crate::{notice, show, system_zone};
 
 /// In which zone times are shown.
 #[derive(Debug, Clone, Args)]
@@ -43,7 +45,7 @@ pub(crate) struct AskArguments {
 /// Prints rows under a heading: a table on a terminal; elsewhere a line each, without the heading, with tabs between.
 pub(crate) fn rows(heading: &[&str], rows: Vec<Vec<String>>) {
     let heading: Vec<String> = heading.iter().map(|word| (*word).to_owned()).collect();
-    if std::io::stdout().is_terminal() {
+    if io::stdout().is_terminal() {
         let all: Vec<Vec<String>> = std::iter::once(heading).chain(rows).collect();
         print(&show::table(&all));
     } else {
@@ -53,17 +55,33 @@ pub(crate) fn rows(heading: &[&str], rows: Vec<Vec<String>>) {
     }
 }
 
-/// Prints what may be long. Whoever reads it may have read enough (`matins runs | head`): then it is over.
+/// Prints an answer, or a part of one. Whoever reads it may have read enough (`matins runs | head`): then it is over.
 pub(crate) fn print(text: &str) {
     let mut out = anstream::stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).unwrap_or_else(|error| unwritten(&error));
+}
+
+/// Ends the command whose answer could not be written.
+pub(crate) fn unwritten(error: &io::Error) -> ! {
+    if error.kind() == ErrorKind::BrokenPipe {
+        process::exit(0);
     }
+    notice::error(format_args!("cannot write the answer: {error}"));
+    process::exit(1)
+}
+
+pub(crate) fn line(text: impl Display) {
+    print(&format!("{text}\n"));
+}
+
+/// Prints a line of what something is.
+pub(crate) fn property(name: &str, text: impl Display) {
+    line(format_args!("  {name:<12} {text}"));
 }
 
 /// Prints JSON as people read it.
 pub(crate) fn json(value: &Value) {
-    print(&format!("{value:#}\n"));
+    line(format_args!("{value:#}"));
 }
 
 /// What a daemon has answered, as this program knows it.

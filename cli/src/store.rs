@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use indicatif::{HumanBytes, ProgressBar};
 use matins::config::{ConfigError, StoreUrl};
 use matins::core::StoreError;
-use matins::file::{DamagedLine, Examination, examine, repair};
+use matins::file::{Examination, examine, repair};
 use matins::prelude::*;
 use matins::{JobStore, SchedulerBuilder};
 
@@ -17,7 +17,7 @@ use crate::control::client::{Client, Target};
 use crate::control::protocol::Request;
 use crate::failure::Failure;
 use crate::shown::{self, Times};
-use crate::{safety, show};
+use crate::{notice, safety, show};
 
 /// Why a store could not be opened.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub(crate) fn give_to(builder: SchedulerBuilder, url: &StoreUrl) -> Result<Sched
     if let StoreUrl::File(directory) = url {
         let store = FileStore::open(directory)?;
         if let Some(torn) = store.torn_tail() {
-            warn(&torn.to_string());
+            notice::warn(torn);
         }
         return Ok(builder.store("default", store));
     }
@@ -68,11 +68,6 @@ pub(crate) fn give_to(builder: SchedulerBuilder, url: &StoreUrl) -> Result<Sched
 
 fn open_sqlite(path: &Path) -> Result<SqliteStore, String> {
     SqliteStore::open(path).map_err(|error| error.to_string())
-}
-
-fn warn(text: &str) {
-    let style = anstyle::AnsiColor::Yellow.on_default().bold();
-    anstream::eprintln!("{style}warning{style:#}: {text}");
 }
 
 #[derive(Debug, Args)]
@@ -146,13 +141,13 @@ pub(crate) fn store(arguments: StoreArguments) -> Result<(), Failure> {
 
 fn migrate(store: &StoreUrl) -> Result<(), String> {
     if (Target { store: store.to_string(), socket: None }).daemon().is_ok() {
-        anstream::println!("{store} is up to date: its daemon has opened it");
+        shown::line(format_args!("{store} is up to date: its daemon has opened it"));
         return Ok(());
     }
     let StoreUrl::Sqlite(path) = store else {
         // There is one format so far, and opening says so if there is another.
         drop(give_to(SchedulerBuilder::new(), store)?);
-        anstream::println!("{store} is up to date");
+        shown::line(format_args!("{store} is up to date"));
         return Ok(());
     };
     let failed = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
@@ -163,12 +158,12 @@ fn migrate(store: &StoreUrl) -> Result<(), String> {
     let after = sqlite_format(path).map_err(failed)?;
     if before == after {
         std::fs::remove_file(&copy).map_err(failed)?;
-        anstream::println!("{store} is up to date, of format {after}");
+        shown::line(format_args!("{store} is up to date, of format {after}"));
     } else {
-        anstream::println!(
+        shown::line(format_args!(
             "{store}: from format {before} to {after}; as it was, it is in {}",
             copy.display()
-        );
+        ));
     }
     Ok(())
 }
@@ -187,16 +182,15 @@ fn info(json: bool, times: &Times, target: &Target) -> Result<(), Failure> {
     }
     let info: StoreInfo = shown::read(value)?;
     let bold = anstyle::Style::new().bold();
-    anstream::println!("{bold}{}{bold:#}", info.store);
-    let line = |what: &str, text: String| anstream::println!("  {what:<12} {text}");
-    line("jobs", format!("{}, {} of them paused", info.jobs, info.paused));
+    shown::line(format_args!("{bold}{}{bold:#}", info.store));
+    shown::property("jobs", format!("{}, {} of them paused", info.jobs, info.paused));
     let since = info.oldest_run.map(|oldest| format!(", since {}", show::local(oldest, times.zone())));
-    line("runs", format!("{}{}", info.runs, since.unwrap_or_default()));
+    shown::property("runs", format!("{}{}", info.runs, since.unwrap_or_default()));
     for (file, length) in info.files {
-        line("file", format!("{file}, {}", HumanBytes(length)));
+        shown::property("file", format!("{file}, {}", HumanBytes(length)));
     }
     for job in info.set_aside {
-        warn(&job);
+        notice::warn(job);
     }
     Ok(())
 }
@@ -216,13 +210,13 @@ fn check_with(daemon: Client, store: &StoreUrl) -> Result<(), Failure> {
     }
     let info: StoreInfo = shown::read(daemon.ask(Request::Info)?)?;
     for job in &info.set_aside {
-        warn(job);
+        notice::warn(job);
     }
     let whole = match store {
         StoreUrl::Sqlite(_) => "are whole, and its daemon has it open",
         _ => "are in its daemon; its files are looked through when that is stopped",
     };
-    anstream::println!("{store}: {} jobs and {} runs {whole}", info.jobs, info.runs);
+    shown::line(format_args!("{store}: {} jobs and {} runs {whole}", info.jobs, info.runs));
     match info.set_aside.len() {
         0 => Ok(()),
         count => Err(Failure::BadInput(format!("{count} jobs cannot be read"))),
@@ -240,9 +234,9 @@ fn check_alone(store: &StoreUrl) -> Result<(), String> {
             let jobs = store.list(&JobQuery::default()).map_err(|error| error.to_string())?.len();
             let runs = store.runs(&RunQuery::default()).map_err(|error| error.to_string())?.len();
             for job in store.set_aside() {
-                warn(&job.to_string());
+                notice::warn(job);
             }
-            anstream::println!("{}: {jobs} jobs and {runs} runs are whole", path.display());
+            shown::line(format_args!("{}: {jobs} jobs and {runs} runs are whole", path.display()));
             match store.set_aside().len() {
                 0 => Ok(()),
                 count => Err(format!("{count} jobs cannot be read")),
@@ -266,12 +260,12 @@ fn check_alone(store: &StoreUrl) -> Result<(), String> {
 fn report(directory: &Path, examination: &Examination) {
     let Examination { damaged, torn, jobs, runs, .. } = examination;
     for line in damaged {
-        warn(&DamagedLine::to_string(line));
+        notice::warn(line);
     }
     if let Some(torn) = torn {
-        warn(&torn.to_string());
+        notice::warn(torn);
     }
-    anstream::println!("{}: {jobs} jobs and {runs} runs are whole", directory.display());
+    shown::line(format_args!("{}: {jobs} jobs and {runs} runs are whole", directory.display()));
 }
 
 fn mend(directory: &Path, apply: bool) -> Result<(), String> {
@@ -279,11 +273,11 @@ fn mend(directory: &Path, apply: bool) -> Result<(), String> {
     let examination = examination.map_err(|error| error.to_string())?;
     report(directory, &examination);
     if apply {
-        anstream::println!("repaired; the files as they were are beside it, with the ending .damaged-N");
+        shown::line("repaired; the files as they were are beside it, with the ending .damaged-N");
     } else if examination.damaged.is_empty() {
-        anstream::println!("there is nothing to repair");
+        shown::line("there is nothing to repair");
     } else {
-        anstream::println!("a repair drops the lines above and keeps the rest; do it with --apply");
+        shown::line("a repair drops the lines above and keeps the rest; do it with --apply");
     }
     Ok(())
 }

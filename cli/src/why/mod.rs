@@ -44,7 +44,7 @@ pub(crate) fn print(arguments: WhyArguments) -> Result<(), Failure> {
     } else {
         let why: Why = shown::read(value)?;
         // A sentence a line.
-        anstream::println!("{}", why.answer.replace(". ", ".\n"));
+        shown::line(why.answer.replace(". ", ".\n"));
     }
     Ok(())
 }
