@@ -38,7 +38,6 @@ mod told;
 mod why;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -164,12 +163,6 @@ fn with_run_shown(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
         *command = "show-run".into();
     }
     words
-}
-
-/// Reads a file, with an error that names it.
-fn read(path: &PathBuf) -> Result<String, String> {
-    std::fs::read_to_string(path)
-        .map_err(|error| format!("cannot read {}: {error}; name a file that you may read", path.display()))
 }
 
 /// The zone that `TZ` names, as in tzset(3), or else this machine's; UTC where there is none.

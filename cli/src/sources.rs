@@ -8,7 +8,8 @@ use matins::triggers::Zone;
 
 use crate::config::Hook;
 use crate::definition::Definition;
-use crate::{config, crontab, diagnostic, read, safety, system_zone};
+use crate::diagnostic::{self, Diagnostic};
+use crate::{config, crontab, safety, system_zone};
 
 /// Where jobs are defined.
 #[derive(Debug, Clone, Default)]
@@ -84,9 +85,41 @@ impl Sources {
     }
 }
 
+/// Reads a file of UTF-8, without the byte order mark that some editors put before it.
+fn read(path: &Path) -> Result<String, String> {
+    let bytes = std::fs::read(path)
+        .map_err(|error| format!("cannot read {}: {error}; name a file that you may read", path.display()))?;
+    let mut text = String::from_utf8(bytes).map_err(|error| {
+        let place = error.utf8_error().valid_up_to();
+        let before = String::from_utf8_lossy(&error.as_bytes()[..place]);
+        let fault = Diagnostic::at(&before, place, "this is not in UTF-8; save the file in that encoding");
+        diagnostic::report(path, &[fault])
+    })?;
+    if text.starts_with('\u{feff}') {
+        text.remove(0);
+    }
+    Ok(text)
+}
+
 impl Defined {
     /// All jobs of all files.
     pub(crate) fn definitions(&self) -> impl Iterator<Item = &Definition> {
         self.files.iter().flat_map(|(_, jobs)| jobs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_in_utf8_with_a_byte_order_mark_or_without() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.crontab");
+        std::fs::write(&path, "\u{feff}0 9 * * * echo caf\u{e9}\n").unwrap();
+        assert_eq!(read(&path).unwrap(), "0 9 * * * echo caf\u{e9}\n");
+        std::fs::write(&path, b"# one\n0 9 * * * echo caf\xe9\n").unwrap();
+        let error = read(&path).unwrap_err();
+        assert!(error.contains("a.crontab:2:19: this is not in UTF-8"), "{error}");
     }
 }
