@@ -43,6 +43,7 @@ fn bad_input_gives_one_clear_error_and_exit_code_2_and_changes_nothing() {
         (&["run", "sound.toml", "--store", "sqlite:text.db"], &["text.db"]),
         (&["run", "sound.toml", "--store", "sqlite:corrupt.db"], &["corrupt.db"]),
         (&["run", "sound.toml", "--store", "sqlite:no/such/directory/x.db"], &["no/such/directory"]),
+        (&["simulate", "sound.toml", "--for", "0s"], &["--for"]),
         (&["next", "0 9 * *"], &["where five are needed"]),
         (&["next", "0 9 * * MOM"], &["MON", "^^^"]),
         (&["next", "0 9 * * *", "--from", "yesterday"], &["yesterday"]),

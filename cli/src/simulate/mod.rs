@@ -95,6 +95,9 @@ pub(crate) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
         Some(text) => instant::read(text, defined.zone, now)?,
         None => now,
     };
+    if arguments.span.is_zero() {
+        return Err(Failure::BadInput("nothing happens in no time; mend --for".to_owned()));
+    }
     let span = TimeDelta::from_std(arguments.span).map_err(|error| error.to_string())?;
     let until =
         from.checked_add_signed(span).ok_or_else(|| "that is longer than there is time".to_owned())?;
