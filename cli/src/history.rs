@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -88,6 +88,8 @@ struct Lines {
     file: File,
     length: u64,
     longest: u64,
+    /// Whether the last line has no end: the disk was full, or the process was killed.
+    is_torn: bool,
 }
 
 impl History {
@@ -139,9 +141,13 @@ fn read(text: &str) -> Vec<Entry> {
 
 impl Lines {
     fn open(path: &Path, longest: u64) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
         let length = file.metadata()?.len();
-        Ok(Self { path: path.to_owned(), file, length, longest })
+        let mut last = [b'\n'];
+        if length > 0 {
+            file.read_exact_at(&mut last, length - 1)?;
+        }
+        Ok(Self { path: path.to_owned(), file, length, longest, is_torn: last != [b'\n'] })
     }
 
     fn write(&mut self, entry: &Entry) -> io::Result<()> {
@@ -149,9 +155,12 @@ impl Lines {
             shorten(&self.path)?;
             *self = Self::open(&self.path, self.longest)?;
         }
-        let line = format!("{}\n", serde_json::json!(entry));
+        let start = if self.is_torn { "\n" } else { "" };
+        let line = format!("{start}{}\n", serde_json::json!(entry));
         self.length += line.len() as u64;
-        self.file.write_all(line.as_bytes())
+        let written = self.file.write_all(line.as_bytes());
+        self.is_torn = written.is_err();
+        written
     }
 }
 
@@ -160,11 +169,12 @@ fn shorten(path: &Path) -> io::Result<()> {
     let bytes = fs::read(path)?;
     let half = bytes.len() / 2;
     let from = bytes[half..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| half + at + 1);
-    let beside = path.with_extension("new");
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
     file.write_all(&bytes[from..])?;
     file.sync_all()?;
-    fs::rename(beside, path)
+    fs::rename(&beside, path)
 }
 
 #[cfg(test)]
@@ -179,7 +189,6 @@ mod tests {
         let history = History::open(Some(&path)).unwrap();
         history.note(at, Happening::Started, "daemon");
         fs::write(&path, format!("{}{{\"at\":\"2026-", fs::read_to_string(&path).unwrap())).unwrap();
-        fs::write(&path, format!("{}\n", fs::read_to_string(&path).unwrap())).unwrap();
         let history = History::open(Some(&path)).unwrap();
         history.note(at, Happening::Paused { job: "a".into() }, "ada");
         let what: Vec<Happening> = history.entries().into_iter().map(|entry| entry.what).collect();
@@ -189,7 +198,9 @@ mod tests {
     #[test]
     fn a_long_history_loses_its_older_half_at_a_line_and_goes_on() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("history");
+        let path = directory.path().join("jobs.db-history");
+        let other = directory.path().join("jobs.new");
+        fs::write(&other, "of somebody else").unwrap();
         let at: DateTime<Utc> = "2026-11-25T10:00:00Z".parse().unwrap();
         let mut lines = Lines::open(&path, 10_000).unwrap();
         for number in 0..1000 {
@@ -202,6 +213,8 @@ mod tests {
         let numbers: Vec<u64> = kept.iter().map(|entry| entry.what.job().unwrap().parse().unwrap()).collect();
         assert!((60..150).contains(&numbers.len()), "{}", numbers.len());
         assert_eq!(numbers.last(), Some(&999));
+        assert_eq!(fs::read_to_string(other).unwrap(), "of somebody else");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2, "nothing else is left");
         assert!(numbers.windows(2).all(|pair| pair[0] + 1 == pair[1]), "none is missing in between");
     }
 }

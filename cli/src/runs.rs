@@ -18,7 +18,7 @@ pub(crate) struct RunsArguments {
     /// Those that ended so: succeeded, failed, "timed out", cancelled, interrupted, missed, "missed: overlap", ...
     #[arg(long, value_name = "OUTCOME")]
     outcome: Option<String>,
-    /// Those due since then: 2026-11-24T18:00 in the zone, with Z or an offset, or a span back from now: 2h, 3days
+    /// Those due since then: 2026-11-24T18:00 or 18:00 in the zone, with Z or an offset, or a span back from now: 2h, 3days
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// So many, the newest first.
