@@ -28,21 +28,29 @@ enum Happening {
 pub(crate) fn run(command: &Command, context: &TaskContext, tail: usize) -> TaskResult {
     let failed =
         |what: &str, error: io::Error| TaskError::new(format!("{what} {:?}: {error}", command.program));
-    let (output, mut child) = start(command).map_err(|error| failed("cannot start", error))?;
+    let (output, mut child) = start(command).map_err(|error| {
+        TaskError::new(format!("cannot start {:?}: {}", command.program, explain(command, &error)))
+    })?;
     let group = Pid::from_child(&child);
 
     let kept = Arc::new(Mutex::new(Some(Tail::new(tail))));
-    let output_closed = listen(output, kept.clone());
-    if let (Some(text), Some(mut stdin)) = (command.stdin.clone(), child.stdin.take()) {
-        // On a thread of its own: the command may print more than a pipe holds before it reads. One that does not
-        // read at all is its own affair.
-        thread::spawn(move || drop(stdin.write_all(text.as_bytes())));
-    }
-
     let (happenings, happened) = unbounded();
     let cancelled = happenings.clone();
+    let watched = listen(output, kept.clone()).and_then(|output_closed| {
+        feed(&mut child, command.stdin.clone())?;
+        announce_end(group, happenings)?;
+        Ok(output_closed)
+    });
+    let output_closed = match watched {
+        Ok(output_closed) => output_closed,
+        Err(error) => {
+            // Without a thread to watch it, it shall not go on unseen.
+            let _ = kill_process_group(group, Signal::KILL);
+            let _ = child.wait();
+            return Err(failed("cannot watch", error));
+        }
+    };
     context.cancel.on_cancel(move || drop(cancelled.send(Happening::Cancelled)));
-    announce_end(group, happenings);
     wait(group, &happened);
     // Only now is the process reaped, and its number free for others: no signal above could hit a stranger.
     let status = child.wait().map_err(|error| failed("cannot wait for", error))?;
@@ -115,10 +123,34 @@ fn run_as(process: &mut std::process::Command, name: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// Why it could not be started, and what to do.
+fn explain(command: &Command, error: &io::Error) -> String {
+    if let Some(directory) = command.directory.as_ref().filter(|directory| !directory.is_dir()) {
+        return format!(
+            "there is no directory {}; make it, or mend the job's directory",
+            directory.display()
+        );
+    }
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("{error}; name a program in its PATH, or one by its whole path"),
+        io::ErrorKind::PermissionDenied => format!("{error}; name a program that its user may run"),
+        _ => error.to_string(),
+    }
+}
+
+/// Gives it its text on a thread of its own: it may print more than a pipe holds before it reads. One that does not read at all
+/// is its own affair.
+fn feed(child: &mut Child, text: Option<String>) -> io::Result<()> {
+    if let (Some(text), Some(mut stdin)) = (text, child.stdin.take()) {
+        thread::Builder::new().spawn(move || drop(stdin.write_all(text.as_bytes())))?;
+    }
+    Ok(())
+}
+
 /// Reads the output on a thread of its own; the receiver is told (by being cut off) when it ends.
-fn listen(mut output: PipeReader, kept: Arc<Mutex<Option<Tail>>>) -> Receiver<()> {
+fn listen(mut output: PipeReader, kept: Arc<Mutex<Option<Tail>>>) -> io::Result<Receiver<()>> {
     let (open, closed) = bounded(0);
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || {
         let _open: Sender<()> = open;
         let mut buffer = [0; 8 * 1024];
         loop {
@@ -133,17 +165,18 @@ fn listen(mut output: PipeReader, kept: Arc<Mutex<Option<Tail>>>) -> Receiver<()
                 Err(_) => return,
             }
         }
-    });
-    closed
+    })?;
+    Ok(closed)
 }
 
 /// Waits on a thread of its own until the process has ended, without reaping it.
-fn announce_end(process: Pid, happenings: Sender<Happening>) {
-    thread::spawn(move || {
+fn announce_end(process: Pid, happenings: Sender<Happening>) -> io::Result<()> {
+    thread::Builder::new().spawn(move || {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(process), options) {}
         drop(happenings.send(Happening::Ended));
-    });
+    })?;
+    Ok(())
 }
 
 /// Returns when the process has ended; ends it when it is cancelled.

@@ -59,7 +59,12 @@ fn environment_directory_and_standard_input_are_as_asked() {
 #[test]
 fn a_program_that_does_not_exist_is_named() {
     let error = run(&Command::new("/no/such/program")).unwrap_err();
-    assert!(error.message.contains("\"/no/such/program\""), "{error}");
+    assert!(
+        error.message.contains("\"/no/such/program\"") && error.message.contains("whole path"),
+        "{error}"
+    );
+    let error = run(&Command::new("true").directory("/no/such/directory")).unwrap_err();
+    assert!(error.message.contains("there is no directory /no/such/directory"), "{error}");
     assert!(CommandTask::default().check(&serde_json::json!({"program": ""})).is_err());
     assert!(CommandTask::default().check(&serde_json::json!({"program": "x", "args": []})).is_err());
 }
