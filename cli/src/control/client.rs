@@ -84,10 +84,13 @@ impl Target {
             Some(Err((socket, error))) if error.kind() == ErrorKind::PermissionDenied => {
                 Err(no_daemon_at(&socket, &error))
             }
-            _ => Err(Failure::NoDaemon(format!(
-                "{} has no daemon: start it with `matins run`, or name another store with --store",
-                self.store
+            Some(Err((socket, _))) => Err(Failure::NoDaemon(format!(
+                "{} has no daemon that listens at {}: start it with `matins run`, name another store with --store, or the \
+                 place where it listens with --socket",
+                self.store,
+                socket.display()
             ))),
+            None => Err(no_socket()),
         }
     }
 
@@ -101,8 +104,7 @@ impl Target {
                 .map_err(|error| no_daemon_at(path, &error));
         }
         let Some(socket) = beside::socket(&url) else {
-            let message = "a store in memory is only within its daemon; name its socket with --socket";
-            return Err(Failure::NoDaemon(message.to_owned()));
+            return Err(no_socket());
         };
         let until = Instant::now() + PATIENCE;
         loop {
@@ -125,6 +127,13 @@ impl Target {
                 Err(OpenError::Owned(_)) if Instant::now() < until => {
                     thread::sleep(Duration::from_millis(20));
                 }
+                Err(OpenError::Owned(message)) => {
+                    let message = format!(
+                        "{message}; where that is its daemon, it does not listen at {}: name its place with --socket",
+                        socket.display()
+                    );
+                    return Err(Failure::BadInput(message));
+                }
                 opened => return Ok(Client::Store(Box::new(opened?))),
             }
         }
@@ -140,6 +149,11 @@ impl Target {
             _ => self.client(),
         }
     }
+}
+
+fn no_socket() -> Failure {
+    let message = "a store in memory is only within its daemon; name its socket with --socket";
+    Failure::NoDaemon(message.to_owned())
 }
 
 fn no_daemon_at(path: &Path, error: &std::io::Error) -> Failure {
