@@ -152,4 +152,6 @@ impl Reader<'_> {
 }
 
 #[cfg(test)]
+mod any_text;
+#[cfg(test)]
 mod tests;
