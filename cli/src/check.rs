@@ -39,7 +39,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<(), String> {
             secrets::hide(&mut command);
             json!({
                 "id": job.id,
-                "description": job.when.describe(now),
+                "description": job.when.describe(now, zone),
                 "upcoming": upcoming(job, now),
                 "command": command,
                 "policy": job.policy,
@@ -70,7 +70,7 @@ fn upcoming(job: &Definition, now: DateTime<Utc>) -> Vec<DateTime<Utc>> {
 
 fn describe(job: &Definition, zone: Zone, now: DateTime<Utc>) -> String {
     let bold = anstyle::Style::new().bold();
-    let mut text = format!("{bold}{}{bold:#}: {}", job.id, job.when.describe(now));
+    let mut text = format!("{bold}{}{bold:#}: {}", job.id, job.when.describe(now, zone));
     if let Some(jitter) = job.jitter {
         text += &format!(", up to {} later", show::span(jitter));
     }

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins::prelude::*;
-use matins::triggers::JitterTrigger;
+use matins::triggers::{JitterTrigger, Zone};
 use matins::{IntoTrigger, OnExhausted, Policy, Value};
 use serde_json::json;
+
+use crate::show;
 
 /// The task that all of them run.
 pub(crate) const COMMAND: &str = "command";
@@ -55,8 +57,8 @@ impl When {
         })
     }
 
-    /// For people.
-    pub(crate) fn describe(&self, now: DateTime<Utc>) -> String {
+    /// For people, with times of the zone.
+    pub(crate) fn describe(&self, now: DateTime<Utc>, zone: Zone) -> String {
         match self {
             Self::In(delay) => {
                 format!(
@@ -65,7 +67,7 @@ impl When {
                 )
             }
             Self::Start => "once at each start".to_owned(),
-            other => other.trigger(now).map_or_else(|error| error, |trigger| trigger.describe()),
+            other => other.trigger(now).map_or_else(|error| error, |trigger| show::trigger(&*trigger, zone)),
         }
     }
 

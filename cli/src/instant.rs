@@ -31,12 +31,9 @@ pub(crate) fn typed(text: &str, zone: Zone, now: DateTime<Utc>) -> Result<Typed,
     if !YEARS.contains(&instant.year()) {
         return Err(format!("{text} is in a year that is not asked about; write one from 0 to 9999"));
     }
-    // A date keeps the local time that it was given as.
-    let saved = serde_json::to_value(&date).map_err(|error| error.to_string())?;
-    let local = saved.get("local").and_then(|local| local.as_str()?.parse().ok());
     let time =
         text.split(['T', ' ']).nth(1).unwrap_or_default().split(['Z', '+', '-']).next().unwrap_or_default();
-    Ok(Typed { instant, local, names_second: time.matches(':').count() == 2 })
+    Ok(Typed { instant, local: date.local_time(), names_second: time.matches(':').count() == 2 })
 }
 
 /// Puts the day before a time that stands alone.

@@ -49,16 +49,16 @@ pub(crate) fn jobs(arguments: JobsArguments) -> Result<(), Failure> {
     let (zone, now) = (arguments.ask.times.zone(), SystemClock.now());
     let mut views = items.into_iter().map(shown::read).collect::<Result<Vec<JobView>, _>>()?;
     views.sort_by_key(|view| (view.job.next_fire.is_none(), view.job.next_fire));
-    let rows = views.iter().map(|view| row(&view.job, &view.description, zone, now));
+    let rows = views.iter().map(|view| row(&view.job, zone, now));
     shown::rows(&HEADING, rows.collect());
     Ok(())
 }
 
 pub(crate) const HEADING: [&str; 4] = ["JOB", "NEXT FIRE", "", "TRIGGER"];
 
-pub(crate) fn row(job: &Job, description: &str, zone: Zone, now: DateTime<Utc>) -> Vec<String> {
+pub(crate) fn row(job: &Job, zone: Zone, now: DateTime<Utc>) -> Vec<String> {
     let (next, relative) = next(job, zone, now);
-    vec![job.id.to_string(), next, relative, description.to_owned()]
+    vec![job.id.to_string(), next, relative, show::trigger(&*job.trigger, zone)]
 }
 
 fn next(job: &Job, zone: Zone, now: DateTime<Utc>) -> (String, String) {
@@ -91,7 +91,7 @@ pub(crate) fn job(arguments: JobArguments) -> Result<(), Failure> {
 pub(crate) fn describe(view: &JobView, zone: Zone, now: DateTime<Utc>) {
     let bold = anstyle::Style::new().bold();
     let job = &view.job;
-    shown::line(format_args!("{bold}{}{bold:#}: {}", job.id, view.description));
+    shown::line(format_args!("{bold}{}{bold:#}: {}", job.id, show::trigger(&*job.trigger, zone)));
     let (next, relative) = next(job, zone, now);
     shown::property("next", if relative.is_empty() { next } else { format!("{next}, {relative}") });
     let later: Vec<String> = view.upcoming.iter().skip(1).map(|fire| show::local(*fire, zone)).collect();

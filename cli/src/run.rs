@@ -301,7 +301,7 @@ impl Started<'_> {
             screen += &format!("{}\n", changes.describe());
         }
         let mut rows = vec![jobs::HEADING.map(str::to_owned).to_vec()];
-        rows.extend(listed.iter().map(|(_, job)| jobs::row(job, &job.trigger.describe(), self.zone, now)));
+        rows.extend(listed.iter().map(|(_, job)| jobs::row(job, self.zone, now)));
         screen += &show::table(&rows);
         screen += "Ctrl-C stops when the running jobs have ended; twice stops at once.\n";
         Ok(screen)

@@ -1,6 +1,9 @@
 //! Times and tables for people.
 
+use std::any::Any;
+
 use chrono::{DateTime, TimeDelta, Utc};
+use matins::prelude::*;
 use matins::triggers::Zone;
 
 /// `Tue 2026-11-24 13:05:03`, with a fraction where there is one.
@@ -11,6 +14,15 @@ pub(crate) fn local(instant: DateTime<Utc>, zone: Zone) -> String {
         "%a %Y-%m-%d %H:%M:%S%.3f"
     };
     zone.with_offset(instant).format(format).to_string()
+}
+
+/// A trigger in English; what fires at an instant does so at a time of the zone.
+pub(crate) fn trigger(trigger: &dyn Trigger, zone: Zone) -> String {
+    let any: &dyn Any = trigger;
+    match any.downcast_ref::<DateTrigger>() {
+        Some(date) if date.zone().is_none() => format!("once, at {}", local(date.instant(), zone)),
+        _ => trigger.describe(),
+    }
 }
 
 /// `in 3 s`, `in 2 h 5 min`, `3 s ago`: the two largest units.
@@ -54,6 +66,14 @@ pub(crate) fn table(rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_instant_is_shown_as_a_time_of_the_zone_and_a_local_time_as_it_was_given() {
+        let (berlin, tokyo) = ("Europe/Berlin".parse().unwrap(), "Asia/Tokyo".parse().unwrap());
+        let shown = |date: &str| trigger(&DateTrigger::parse(date, tokyo).unwrap(), berlin);
+        assert_eq!(shown("2026-12-24T17:00Z"), "once, at Thu 2026-12-24 18:00:00");
+        assert_eq!(shown("2026-12-24T17:00"), "once, at 2026-12-24 17:00:00, Asia/Tokyo");
+    }
 
     #[test]
     fn spans_are_short() {

@@ -96,6 +96,16 @@ impl DateTrigger {
     pub fn instant(&self) -> DateTime<Utc> {
         self.instant
     }
+
+    /// The local time that it was given as, if it was not given as an instant.
+    pub fn local_time(&self) -> Option<NaiveDateTime> {
+        self.local.map(|(local, _)| local)
+    }
+
+    /// The zone of that local time.
+    pub fn zone(&self) -> Option<Zone> {
+        self.local.map(|(_, zone)| zone)
+    }
 }
 
 impl Display for DateTrigger {

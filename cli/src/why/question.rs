@@ -181,7 +181,8 @@ impl Question {
             Some(fields) if !fields.is_empty() => said::excluded(&fields),
             _ => "its trigger has no such instant".to_owned(),
         };
-        let trigger = self.job.as_ref().map(|job| job.trigger.describe()).unwrap_or_default();
+        let trigger =
+            self.job.as_ref().map(|job| crate::show::trigger(&*job.trigger, self.zone)).unwrap_or_default();
         let fires = if at > self.now { "does not fire" } else { "did not fire" };
         said.say(format!("{} {fires} at {}: {reason} ({trigger})", self.id, said.instant(at)));
         if let Some(edit) = self.past.edited_after(at).filter(|_| at <= self.now) {
