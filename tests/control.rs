@@ -164,6 +164,16 @@ fn files_are_read_again_on_request_and_on_sighup() {
     };
     assert_eq!(ids(here), ["by-hand", "quiet", "quieter"]);
 
+    let settings = "timezone = \"Asia/Tokyo\"\nstore = \"sqlite:other.db\"\n[ledger]\ndays = 3\n";
+    let hook = "[[hook]]\non = [\"failed\"]\nshell = \"x\"\n";
+    std::fs::write(here.join("jobs.toml"), format!("{settings}{changed}{hook}")).unwrap();
+    let told = done(here, &["reload"]);
+    assert!(
+        told.contains("2 as before; changed hooks; at the next start: store, ledger, timezone"),
+        "{told}"
+    );
+    assert!(done(here, &["reload"]).contains("2 as before; at the next start: store, ledger, timezone"));
+
     std::fs::write(here.join("jobs.toml"), "[jobs.quiet]\nevrey = \"1h\"\nshell = \"x\"\n").unwrap();
     fails(here, &["reload"], 2, "jobs.toml:2:1: unknown key `evrey`; did you mean `every`?");
     daemon.signal(Signal::HUP);

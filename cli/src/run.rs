@@ -105,7 +105,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
         history: history.clone(),
         sources,
         hooks,
-        zone: defined.zone,
+        began_with: defined.clone(),
         turn: Mutex::default(),
     };
     let reload = Arc::new(reload);
@@ -211,27 +211,46 @@ struct Reloader {
     history: Arc<History>,
     sources: Sources,
     hooks: Hooks,
-    zone: Zone,
+    /// What the files said at the start.
+    began_with: Defined,
     /// Held while it works: a signal and a request may come together.
     turn: Mutex<()>,
 }
 
 impl Reloader {
-    /// What is new in the files: jobs and hooks. Store, retention and the zone of what is shown stay as they were at the start.
+    /// Takes up what is new in the files: jobs and hooks. Store, retention and the zone of what is shown stay as they were at the
+    /// start.
     fn reload(&self, dry_run: bool) -> Result<Vec<Changes>, String> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut sources = self.sources.clone();
         // Those that name no zone keep the one they had, though the machine's has changed meanwhile.
         if sources.config.is_none() {
-            sources.zone = Some(self.zone);
+            sources.zone = Some(self.began_with.zone);
         }
         let defined = sources.read()?;
         let step = if dry_run { Step::DryRun } else { Step::Reload };
-        let changes = bring_in_line(&self.handle, &self.history, &defined, step, SystemClock.now())?;
+        let mut changes = bring_in_line(&self.handle, &self.history, &defined, step, SystemClock.now())?;
+        let mut hooks = self.hooks.lock().unwrap_or_else(PoisonError::into_inner);
+        // A configuration comes first, and a crontab has nothing but jobs.
+        if let Some(changes) = changes.first_mut() {
+            changes.hooks = *hooks != defined.hooks;
+            changes.at_next_start = self.at_next_start(&defined);
+        }
         if !dry_run {
-            *self.hooks.lock().unwrap_or_else(PoisonError::into_inner) = defined.hooks;
+            *hooks = defined.hooks;
         }
         Ok(changes)
+    }
+
+    /// The keys that say something else than they did at the start, and are not heeded before the next one.
+    fn at_next_start(&self, defined: &Defined) -> Vec<String> {
+        let was = &self.began_with;
+        let keys = [
+            ("store", defined.store != was.store),
+            ("ledger", defined.retention != was.retention),
+            ("timezone", defined.zone != was.zone),
+        ];
+        keys.iter().filter(|(_, differs)| *differs).map(|(key, _)| (*key).to_owned()).collect()
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct Sources {
 }
 
 /// What they say.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Defined {
     pub(crate) files: Vec<(PathBuf, Vec<Definition>)>,
     pub(crate) store: Option<StoreUrl>,

@@ -22,6 +22,12 @@ pub(crate) struct Changes {
     pub(crate) untouched: usize,
     /// Defined, but their time had passed before they were first met.
     pub(crate) too_late: Vec<String>,
+    /// Whether there are other hooks now.
+    #[serde(default)]
+    pub(crate) hooks: bool,
+    /// Keys that are others now, and are heeded from the next start on.
+    #[serde(default)]
+    pub(crate) at_next_start: Vec<String>,
 }
 
 /// What is to be done for the definitions of the file `source`; jobs from elsewhere are left alone. At the start, and not
@@ -118,6 +124,8 @@ impl Changes {
             some("removed", &self.removed),
             some("left out, its time had passed:", &self.too_late),
             (as_before > 0).then(|| format!("{as_before} as before")),
+            self.hooks.then(|| "changed hooks".to_owned()),
+            some("at the next start:", &self.at_next_start),
         ]
         .into_iter()
         .flatten()

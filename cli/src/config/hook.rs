@@ -11,7 +11,7 @@ use toml::Spanned;
 use super::Reader;
 
 /// A command for certain outcomes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Hook {
     /// Words of outcomes: `failed`, `timed out`, `missed`, `missed: overlap`.
     on: Vec<String>,
