@@ -130,6 +130,22 @@ fn the_store_follows_the_file() {
 }
 
 #[test]
+fn a_job_by_hand_is_not_written_over_by_a_file() {
+    let directory = directory_with(&[("jobs.toml", SOUND)]);
+    let matins = |arguments: &[&str]| output(directory.path(), arguments);
+    assert!(matins(&["add", "a", "--every", "3h", "--", "echo", "by hand"]).status.success());
+    let refused = matins(&["run", "jobs.toml"]);
+    let errors = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("matins remove a"), "it says what to do: {errors}");
+    assert!(text(&matins(&["job", "a"]).stdout).contains("by hand"), "nothing has changed");
+    assert!(matins(&["remove", "a"]).status.success());
+    let daemon = Daemon::start(directory.path(), &["run", "jobs.toml"]);
+    daemon.wait_for("added a");
+    assert!(daemon.stop().success());
+}
+
+#[test]
 fn a_second_owner_is_refused_by_name() {
     let directory = directory_with(&[("jobs.toml", SOUND)]);
     let first = Daemon::start(directory.path(), &["run", "jobs.toml"]);

@@ -51,8 +51,9 @@ pub(crate) fn plan(
         .find(|new| existing.iter().any(|job| job.id == *new.id.as_str() && !comes_from(&job)))
     {
         return Err(format!(
-            "{source} defines a job {:?}, and the store has one of that name from elsewhere; rename one of them",
-            foreign.id
+            "{source} defines a job {:?}, and the store has one of that name from elsewhere; rename it in the file, or take \
+             the other away with `matins remove {}`",
+            foreign.id, foreign.id
         ));
     }
 
