@@ -116,10 +116,10 @@ mod tests {
     fn a_file_is_in_utf8_with_a_byte_order_mark_or_without() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.crontab");
-        std::fs::write(&path, "\u{feff}0 9 * * * echo caf\u{e9}\n").unwrap();
-        assert_eq!(read(&path).unwrap(), "0 9 * * * echo caf\u{e9}\n");
-        std::fs::write(&path, b"# one\n0 9 * * * echo caf\xe9\n").unwrap();
+        std::fs::write(&path, "\u{feff}0 9 * * * echo \u{e9}t\u{e9}\n").unwrap();
+        assert_eq!(read(&path).unwrap(), "0 9 * * * echo \u{e9}t\u{e9}\n");
+        std::fs::write(&path, b"# one\n0 9 * * * echo \xe9t\xe9\n").unwrap();
         let error = read(&path).unwrap_err();
-        assert!(error.contains("a.crontab:2:19: this is not in UTF-8"), "{error}");
+        assert!(error.contains("a.crontab:2:16: this is not in UTF-8"), "{error}");
     }
 }

@@ -150,7 +150,7 @@ fn a_value_of_another_kind_is_told_with_how_it_is_written() {
             "4:11: `overlap` is one of skip, queue_one and allow; write overlap = \"queue_one\", or overlap = { allow = 2 }",
         ),
         ("overlap = { allow = 0 }", "4:11: `overlap` is one of"),
-        ("overlap = { alow = 2 }", "4:11: `overlap` is one of"),
+        ("overlap = { at_most = 2 }", "4:11: `overlap` is one of"),
         (
             "coalesce = \"none\"",
             "4:12: `coalesce` is one of latest, earliest, all; write coalesce = \"latest\"",
