@@ -192,15 +192,20 @@ fn a_store_is_backed_up_restored_and_brought_up_to_date() {
     let here = directory.path();
     let daemon = daemon(here, &["run", "quiet.toml"]);
     done(here, &["now", "quiet", "--wait"]);
-    assert!(done(here, &["export", "backup.jsonl"]).contains("1 jobs and 1 runs"));
+    assert!(done(here, &["export", "backup.jsonl"]).contains("1 job and 1 run"));
     assert_eq!(std::fs::metadata(here.join("backup.jsonl")).unwrap().permissions().mode() & 0o777, 0o600);
     fails(here, &["import", "backup.jsonl"], 1, "--on-conflict");
     daemon.stop();
 
     for store in ["sqlite:restored.db", "file:restored"] {
-        assert!(done(here, &["import", "backup.jsonl", "--store", store]).contains("1 jobs and 1 runs"));
+        assert!(done(here, &["import", "backup.jsonl", "--store", store]).contains("1 job and 1 run"));
         assert_eq!(done(here, &["jobs", "--store", store]).split('\t').next(), Some("quiet"));
-        assert!(done(here, &["store", "check", store]).contains("1 jobs and 1 runs are whole"));
+        assert!(done(here, &["store", "check", store]).contains("1 job and 1 run are whole"));
+        let again = done(here, &["import", "backup.jsonl", "--store", store, "--on-conflict", "keep"]);
+        assert!(
+            again.contains("imported 0 jobs") && again.contains("1 job was there, and stays as it was"),
+            "{again}"
+        );
     }
     let broken =
         std::fs::read_to_string(here.join("backup.jsonl")).unwrap().replace("\"run\":{", "\"run\":{{");

@@ -253,11 +253,11 @@ fn a_damaged_file_store_is_found_shown_and_repaired() {
     let daemon = Daemon::start(directory.path(), &run);
     daemon.wait_for("Ctrl-C");
     let (status, text) = matins(&["store", "check", "file:jobs"]);
-    assert!(status == Some(0) && text.contains("1 jobs and 0 runs are in its daemon"), "{text}");
+    assert!(status == Some(0) && text.contains("1 job and 0 runs are in its daemon"), "{text}");
     assert_eq!(matins(&["store", "repair", "file:jobs", "--apply"]).0, Some(2), "it has an owner");
     daemon.stop();
     let (status, text) = matins(&["store", "check", "file:jobs"]);
-    assert!(status == Some(0) && text.contains("1 jobs and 0 runs are whole"), "{text}");
+    assert!(status == Some(0) && text.contains("1 job and 0 runs are whole"), "{text}");
 
     let log = directory.path().join("jobs/log.jsonl");
     let written = std::fs::read_to_string(&log).unwrap();

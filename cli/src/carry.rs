@@ -12,7 +12,7 @@ use matins::{OnConflict, Value};
 use crate::control::client::{Client, Target};
 use crate::control::protocol::Request;
 use crate::failure::Failure;
-use crate::{notice, shown};
+use crate::{notice, show, shown};
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArguments {
@@ -55,7 +55,7 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<(), Failure> {
         return Ok(());
     };
     let done = write_export(client, path)?;
-    shown::line(format_args!("{}: {} jobs and {} runs", path.display(), done["jobs"], done["runs"]));
+    shown::line(format_args!("{}: {}", path.display(), jobs_and_runs(&done)));
     if done["set_aside"].as_u64().unwrap_or(0) > 0 {
         notice::tell(format_args!(
             "{} jobs cannot be read, and were left out; see `matins store check`",
@@ -63,6 +63,14 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+fn count(done: &Value, what: &str) -> usize {
+    done[what].as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or_default()
+}
+
+fn jobs_and_runs(done: &Value) -> String {
+    format!("{} and {}", show::counted(count(done, "jobs"), "job"), show::counted(count(done, "runs"), "run"))
 }
 
 /// Writes it beside the path first, so that a backup from before gives way only to one that is whole; what is not whole goes.
@@ -122,6 +130,12 @@ pub(crate) fn import(arguments: &ImportArguments) -> Result<(), Failure> {
     let done = arguments.target.client_or_new_store()?.ask_for(request, &lines, &mut |_| true);
     waiting.finish_and_clear();
     let done = done?;
-    shown::line(format_args!("imported {} jobs and {} runs", done["jobs"], done["runs"]));
+    let mut text = format!("imported {}", jobs_and_runs(&done));
+    match count(&done, "kept") {
+        0 => {}
+        1 => text += "; 1 job was there, and stays as it was",
+        kept => text += &format!("; {kept} jobs were there, and stay as they were"),
+    }
+    shown::line(text);
     Ok(())
 }

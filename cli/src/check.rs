@@ -50,8 +50,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<(), String> {
         shown::json(&json!(defined.definitions().map(job).collect::<Vec<_>>()));
         return Ok(());
     }
-    let jobs = if count == 1 { "job" } else { "jobs" };
-    shown::print(&format!("{}: sound, {count} {jobs}\n", path.display()));
+    shown::line(format_args!("{}: sound, {}", path.display(), show::counted(count, "job")));
     for job in defined.definitions() {
         shown::print(&format!("\n{}\n", describe(job, zone, now)));
     }

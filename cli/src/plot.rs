@@ -59,7 +59,7 @@ pub(crate) fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
     let svg = timeline.draw(&title, &rows);
     fs::write(&arguments.out, svg)
         .map_err(|error| Failure::NotDone(format!("cannot write {}: {error}", arguments.out.display())))?;
-    shown::line(format_args!("{}: {} jobs", arguments.out.display(), rows.len()));
+    shown::line(format_args!("{}: {}", arguments.out.display(), show::counted(rows.len(), "job")));
     Ok(())
 }
 

@@ -309,10 +309,10 @@ impl Started<'_> {
         let query = JobQuery { order: JobOrder::NextFire, ..JobQuery::default() };
         let listed = scheduler.list(&query).map_err(|error| error.to_string())?;
         let bold = anstyle::Style::new().bold();
-        let count = if listed.len() == 1 { "1 job".to_owned() } else { format!("{} jobs", listed.len()) };
         let mut screen = format!(
-            "{bold}matins {}{bold:#}: {count} in {}, times of {}\n",
+            "{bold}matins {}{bold:#}: {} in {}, times of {}\n",
             env!("CARGO_PKG_VERSION"),
+            show::counted(listed.len(), "job"),
             self.store,
             self.zone
         );

@@ -25,6 +25,11 @@ pub(crate) fn trigger(trigger: &dyn Trigger, zone: Zone) -> String {
     }
 }
 
+/// `1 job`, `3 jobs`.
+pub(crate) fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// `in 3 s`, `in 2 h 5 min`, `3 s ago`: the two largest units.
 pub(crate) fn relative(instant: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let distance = instant - now;

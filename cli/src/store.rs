@@ -216,10 +216,10 @@ fn check_with(daemon: Client, store: &StoreUrl) -> Result<(), Failure> {
         StoreUrl::Sqlite(_) => "are whole, and its daemon has it open",
         _ => "are in its daemon; its files are looked through when that is stopped",
     };
-    shown::line(format_args!("{store}: {} jobs and {} runs {whole}", info.jobs, info.runs));
+    shown::line(format_args!("{store}: {} {whole}", holding(info.jobs, info.runs)));
     match info.set_aside.len() {
         0 => Ok(()),
-        count => Err(Failure::BadInput(format!("{count} jobs cannot be read"))),
+        count => Err(Failure::BadInput(format!("{} cannot be read", show::counted(count, "job")))),
     }
 }
 
@@ -236,10 +236,10 @@ fn check_alone(store: &StoreUrl) -> Result<(), String> {
             for job in store.set_aside() {
                 notice::warn(job);
             }
-            shown::line(format_args!("{}: {jobs} jobs and {runs} runs are whole", path.display()));
+            shown::line(format_args!("{}: {} are whole", path.display(), holding(jobs, runs)));
             match store.set_aside().len() {
                 0 => Ok(()),
-                count => Err(format!("{count} jobs cannot be read")),
+                count => Err(format!("{} cannot be read", show::counted(count, "job"))),
             }
         }
         StoreUrl::File(directory) => {
@@ -257,6 +257,10 @@ fn check_alone(store: &StoreUrl) -> Result<(), String> {
     }
 }
 
+fn holding(jobs: usize, runs: usize) -> String {
+    format!("{} and {}", show::counted(jobs, "job"), show::counted(runs, "run"))
+}
+
 fn report(directory: &Path, examination: &Examination) {
     let Examination { damaged, torn, jobs, runs, .. } = examination;
     for line in damaged {
@@ -265,7 +269,7 @@ fn report(directory: &Path, examination: &Examination) {
     if let Some(torn) = torn {
         notice::warn(torn);
     }
-    shown::line(format_args!("{}: {jobs} jobs and {runs} runs are whole", directory.display()));
+    shown::line(format_args!("{}: {} are whole", directory.display(), holding(*jobs, *runs)));
 }
 
 fn mend(directory: &Path, apply: bool) -> Result<(), String> {

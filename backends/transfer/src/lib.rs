@@ -21,9 +21,11 @@
 //! import(&mut into, &lines[..], OnConflict::Refuse).unwrap();
 //! ```
 
+use std::collections::HashMap;
 use std::io::{self, BufRead, Write};
 
-use matins_core::{Job, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, StoreError};
+use chrono::{DateTime, Utc};
+use matins_core::{Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, StoreError};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -98,25 +100,36 @@ pub fn export(store: &mut dyn JobStore, out: &mut impl Write) -> Result<Carried,
         put(as_json(&Written::Job(&job))?)?;
         carried.jobs += 1;
     }
+    each_run(store, |run| {
+        carried.runs += 1;
+        put(as_json(&Written::Run(run))?).map_err(TransferError::from)
+    })?;
+    carried.set_aside = store.set_aside().len();
+    Ok(carried)
+}
+
+/// Reads the ledger, a page at a time.
+fn each_run(
+    store: &mut dyn JobStore,
+    mut take: impl FnMut(&Run) -> Result<(), TransferError>,
+) -> Result<(), TransferError> {
     let mut after = None;
     loop {
         let page = store.runs(&RunQuery { after, limit: Some(PAGE), ..RunQuery::default() })?;
-        for run in &page {
-            put(as_json(&Written::Run(run))?)?;
-        }
-        carried.runs += page.len();
+        page.iter().try_for_each(&mut take)?;
         after = page.last().map(|run| run.id);
         if page.len() < PAGE {
-            carried.set_aside = store.set_aside().len();
-            return Ok(carried);
+            return Ok(());
         }
     }
 }
 
 /// Reads what [`export`] wrote, all of it or nothing. `on_conflict` is for jobs whose id is taken.
 ///
-/// Runs keep their numbers in a store whose ledger never had one, and get new ones, in their order, in any other: importing
-/// the same twice doubles the ledger.
+/// Runs keep their numbers in a store whose ledger never had one, and get new ones, in their order, in any other. A row that
+/// the ledger has already, but for its number, is left out: importing the same once more changes nothing there.
+///
+/// What comes back counts the jobs of the text and the rows that were put in.
 ///
 /// # Errors
 /// When a line cannot be read, and when the store refuses.
@@ -148,16 +161,36 @@ pub fn import(
             }
         }
     }
-    let carried = Carried { jobs: jobs.len(), runs: runs.len(), set_aside: 0 };
     let mut next = store.next_run_id()?;
     if next != RunId::FIRST {
         runs.sort_by_key(|run| run.id);
+        runs = without_known(store, runs)?;
         for run in &mut runs {
             (run.id, next) = (next, next.next());
         }
     }
+    let carried = Carried { jobs: jobs.len(), runs: runs.len(), set_aside: 0 };
     store.import(jobs, runs, on_conflict)?;
     Ok(carried)
+}
+
+/// Leaves out the rows that the ledger has already; numbers do not count, and are lost.
+fn without_known(store: &mut dyn JobStore, mut runs: Vec<Run>) -> Result<Vec<Run>, TransferError> {
+    let mut of_fire: HashMap<(JobId, DateTime<Utc>), Vec<usize>> = HashMap::new();
+    for (index, run) in runs.iter().enumerate() {
+        of_fire.entry((run.job.clone(), run.scheduled())).or_default().push(index);
+    }
+    let mut is_known = vec![false; runs.len()];
+    each_run(store, |known| {
+        for &index in of_fire.get(&(known.job.clone(), known.scheduled())).into_iter().flatten() {
+            runs[index].id = known.id;
+            is_known[index] |= runs[index] == *known;
+        }
+        Ok(())
+    })?;
+    let mut is_known = is_known.into_iter();
+    runs.retain(|_| is_known.next() != Some(true));
+    Ok(runs)
 }
 
 fn as_json(value: &impl Serialize) -> io::Result<String> {

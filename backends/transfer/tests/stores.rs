@@ -48,6 +48,27 @@ fn everything_goes_from_any_store_into_any_other() {
 }
 
 #[test]
+fn importing_the_same_once_more_leaves_the_ledger_as_it_is() {
+    for number in 0..3 {
+        let directory = TempDir::new().unwrap();
+        let (mut from, into) = (MemoryStore::new(), &mut stores(&directory)[number]);
+        fill(&mut from);
+        let mut lines = Vec::new();
+        export(&mut from, &mut lines).unwrap();
+        assert_eq!(import(&mut **into, &lines[..], OnConflict::Refuse).unwrap().runs, 2);
+        // A row that says something else of the same fire is another one.
+        let other = String::from_utf8(lines.clone()).unwrap().replace("\"attempt\":1", "\"attempt\":2");
+        let before = into.runs(&RunQuery::default()).unwrap();
+        for on_conflict in [OnConflict::Keep, OnConflict::Replace] {
+            assert_eq!(import(&mut **into, &lines[..], on_conflict).unwrap().runs, 0);
+        }
+        assert_eq!(into.runs(&RunQuery::default()).unwrap(), before);
+        assert_eq!(import(&mut **into, other.as_bytes(), OnConflict::Keep).unwrap().runs, 2);
+        assert_eq!(into.runs(&RunQuery::default()).unwrap().len(), 4);
+    }
+}
+
+#[test]
 fn runs_get_new_numbers_where_the_ledger_has_some() {
     let (mut from, mut into) = (MemoryStore::new(), MemoryStore::new());
     fill(&mut from);

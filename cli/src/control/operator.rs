@@ -1,6 +1,6 @@
 //! Does what is asked: the same for a request over the socket and for a command that has opened the store itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufReader;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use matins::prelude::*;
 use matins::transfer::TransferError;
 use matins::triggers::Zone;
 use matins::{
-    Clock, Job, JobOrder, JobState, OnConflict, RunId, SchedulerState, core::RunOrder, core::StoreError,
-    core::StoreName, transfer,
+    Clock, Job, JobId, JobOrder, JobState, JobStore, OnConflict, RunId, SchedulerState, core::RunOrder,
+    core::StoreError, core::StoreName, transfer,
 };
 use serde_json::{Map, Value, json};
 
@@ -274,22 +274,18 @@ impl Operator {
     }
 
     fn import(&self, lines: &[u8], on_conflict: OnConflict, by: &str) -> Done {
-        let before: Vec<String> = self.ids()?;
-        let carried = self
-            .handle
-            .with_store("default", |store| transfer::import(store, BufReader::new(lines), on_conflict))?
-            .map_err(import_problem)?;
-        for job in self.ids()?.into_iter().filter(|id| before.binary_search(id).is_err()) {
-            self.note(Happening::Added { job }, &format!("{by}, by import"));
+        let import = |store: &mut dyn JobStore| {
+            let before = ids(store)?;
+            let carried = transfer::import(store, BufReader::new(lines), on_conflict)?;
+            let new: Vec<JobId> = ids(store)?.difference(&before).cloned().collect();
+            Ok::<_, TransferError>((carried, new))
+        };
+        let (carried, new) = self.handle.with_store("default", import)?.map_err(import_problem)?;
+        let kept = if on_conflict == OnConflict::Keep { carried.jobs - new.len() } else { 0 };
+        for job in new {
+            self.note(Happening::Added { job: job.to_string() }, &format!("{by}, by import"));
         }
-        Ok(json!({"jobs": carried.jobs, "runs": carried.runs}))
-    }
-
-    fn ids(&self) -> Result<Vec<String>, Problem> {
-        let jobs = self.handle.list(&JobQuery::default())?;
-        let mut ids: Vec<String> = jobs.into_iter().map(|(_, job)| job.id.to_string()).collect();
-        ids.sort_unstable();
-        Ok(ids)
+        Ok(json!({"jobs": carried.jobs - kept, "runs": carried.runs, "kept": kept}))
     }
 
     fn info(&self) -> Done {
@@ -354,6 +350,10 @@ impl Operator {
 
 pub(crate) fn no_job(id: &str) -> Problem {
     Problem::new(Kind::NotFound, format!("there is no job {id:?}; `matins jobs` lists those that there are"))
+}
+
+fn ids(store: &mut dyn JobStore) -> Result<BTreeSet<JobId>, StoreError> {
+    Ok(store.list(&JobQuery::default())?.into_iter().map(|job| job.id).collect())
 }
 
 fn import_problem(error: TransferError) -> Problem {
