@@ -1,6 +1,8 @@
 //! Brings the store in line with the files: what is new is added, what changed is replaced, what is gone is removed, and
 //! what is as it was goes on from where it was.
 
+use std::collections::{BTreeMap, HashSet};
+
 use chrono::{DateTime, Utc};
 use matins::prelude::*;
 use matins::{Job, Value};
@@ -39,17 +41,15 @@ pub(crate) fn plan(
     is_start: bool,
     now: DateTime<Utc>,
 ) -> Result<Changes, String> {
-    let existing: Vec<Job> = scheduler
+    let existing: BTreeMap<String, Job> = scheduler
         .list(&JobQuery::default())
         .map_err(|error| error.to_string())?
         .into_iter()
-        .map(|(_, job)| job)
+        .map(|(_, job)| (job.id.to_string(), job))
         .collect();
-    let comes_from = |job: &&Job| job.metadata.get("source").and_then(Value::as_str) == Some(source);
-    if let Some(foreign) = definitions
-        .iter()
-        .find(|new| existing.iter().any(|job| job.id == *new.id.as_str() && !comes_from(&job)))
-    {
+    let comes_from = |job: &Job| job.metadata.get("source").and_then(Value::as_str) == Some(source);
+    let is_foreign = |new: &&Definition| existing.get(&new.id).is_some_and(|job| !comes_from(job));
+    if let Some(foreign) = definitions.iter().find(is_foreign) {
         return Err(format!(
             "{source} defines a job {:?}, and the store has one of that name from elsewhere; rename it in the file, or take \
              the other away with `matins remove {}`",
@@ -60,7 +60,7 @@ pub(crate) fn plan(
     let mut changes = Changes { source: source.to_owned(), ..Changes::default() };
     for definition in definitions {
         let id = definition.id.clone();
-        let old = existing.iter().find(|job| job.id == *id.as_str());
+        let old = existing.get(&id);
         let unchanged =
             old.is_some_and(|job| job.metadata.get("definition") == Some(&definition.fingerprint()));
         match &definition.when {
@@ -71,11 +71,9 @@ pub(crate) fn plan(
             _ => changes.changed.push(id),
         }
     }
-    let gone = existing
-        .iter()
-        .filter(comes_from)
-        .filter(|job| !definitions.iter().any(|definition| job.id == *definition.id.as_str()));
-    changes.removed = gone.map(|job| job.id.to_string()).collect();
+    let defined: HashSet<&String> = definitions.iter().map(|definition| &definition.id).collect();
+    let is_gone = |(id, job): &(&String, &Job)| comes_from(job) && !defined.contains(id);
+    changes.removed = existing.iter().filter(is_gone).map(|(id, _)| id.clone()).collect();
     Ok(changes)
 }
 
@@ -89,11 +87,12 @@ pub(crate) fn apply(
 ) -> Result<(), String> {
     let source = &changes.source;
     let note = |what| history.note(now, what, source);
+    let [added, changed, started] =
+        [&changes.added, &changes.changed, &changes.started].map(|ids| ids.iter().collect::<HashSet<_>>());
     for definition in definitions {
         let id = &definition.id;
-        let added = changes.added.contains(id);
-        let changed = changes.changed.contains(id);
-        if !(added || changed || changes.started.contains(id)) {
+        let (added, changed) = (added.contains(id), changed.contains(id));
+        if !(added || changed || started.contains(id)) {
             continue;
         }
         scheduler.add(definition.job(source, now)?).map_err(|error| error.to_string())?;
