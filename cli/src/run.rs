@@ -283,6 +283,9 @@ fn act_on_signals(mut signals: Signals, scheduler: Handle, reload: Arc<Reloader>
     });
 }
 
+/// How many jobs are shown at the start: those that fire first.
+const FIRST_JOBS: usize = 40;
+
 /// What is said at the start.
 struct Started<'a> {
     store: &'a str,
@@ -320,8 +323,11 @@ impl Started<'_> {
             screen += &format!("{}\n", changes.describe());
         }
         let mut rows = vec![jobs::HEADING.map(str::to_owned).to_vec()];
-        rows.extend(listed.iter().map(|(_, job)| jobs::row(job, self.zone, now)));
+        rows.extend(listed.iter().take(FIRST_JOBS).map(|(_, job)| jobs::row(job, self.zone, now)));
         screen += &show::table(&rows);
+        if listed.len() > FIRST_JOBS {
+            screen += &format!("  and {} more; `matins jobs` lists them\n", listed.len() - FIRST_JOBS);
+        }
         screen += "Ctrl-C stops when the running jobs have ended; twice stops at once.\n";
         Ok(screen)
     }

@@ -112,11 +112,17 @@ pub(crate) fn apply(
     Ok(())
 }
 
+/// How many ids are named of those to which the same happened.
+const FIRST_IDS: usize = 20;
+
 impl Changes {
     /// A line for people.
     pub(crate) fn describe(&self) -> String {
-        let some =
-            |what: &str, ids: &[String]| (!ids.is_empty()).then(|| format!("{what} {}", ids.join(", ")));
+        let some = |what: &str, ids: &[String]| match ids.len().checked_sub(FIRST_IDS) {
+            _ if ids.is_empty() => None,
+            None | Some(0) => Some(format!("{what} {}", ids.join(", "))),
+            Some(more) => Some(format!("{what} {} and {more} more", ids[..FIRST_IDS].join(", "))),
+        };
         let as_before = self.untouched + self.started.len();
         let parts: Vec<String> = [
             some("added", &self.added),
@@ -132,5 +138,21 @@ impl Changes {
         .collect();
         let parts = if parts.is_empty() { "no jobs".to_owned() } else { parts.join("; ") };
         format!("{}: {parts}", self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_jobs_the_first_are_named() {
+        let named = |count: usize| {
+            let added = (1..=count).map(|number| format!("j{number}")).collect();
+            Changes { source: "jobs.toml".into(), added, untouched: 3, ..Changes::default() }.describe()
+        };
+        assert_eq!(named(2), "jobs.toml: added j1, j2; 3 as before");
+        assert!(named(20).ends_with("j19, j20; 3 as before"));
+        assert!(named(25).ends_with("j19, j20 and 5 more; 3 as before"));
     }
 }
