@@ -49,9 +49,8 @@ pub(crate) fn rows(heading: &[&str], rows: Vec<Vec<String>>) {
         let all: Vec<Vec<String>> = std::iter::once(heading).chain(rows).collect();
         print(&show::table(&all));
     } else {
-        for row in rows {
-            print(&format!("{}\n", row.join("\t")));
-        }
+        let lines: Vec<String> = rows.iter().map(|row| row.join("\t") + "\n").collect();
+        print(&lines.concat());
     }
 }
 

@@ -24,7 +24,7 @@
 use std::collections::HashMap;
 use std::io::{self, BufRead, Write};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, StoreError};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -100,7 +100,7 @@ pub fn export(store: &mut dyn JobStore, out: &mut impl Write) -> Result<Carried,
         put(as_json(&Written::Job(&job))?)?;
         carried.jobs += 1;
     }
-    each_run(store, |run| {
+    each_run(store, RunQuery::default(), |run| {
         carried.runs += 1;
         put(as_json(&Written::Run(run))?).map_err(TransferError::from)
     })?;
@@ -108,16 +108,17 @@ pub fn export(store: &mut dyn JobStore, out: &mut impl Write) -> Result<Carried,
     Ok(carried)
 }
 
-/// Reads the ledger, a page at a time.
+/// Reads those rows of the ledger, a page at a time.
 fn each_run(
     store: &mut dyn JobStore,
+    mut query: RunQuery,
     mut take: impl FnMut(&Run) -> Result<(), TransferError>,
 ) -> Result<(), TransferError> {
-    let mut after = None;
+    query.limit = Some(PAGE);
     loop {
-        let page = store.runs(&RunQuery { after, limit: Some(PAGE), ..RunQuery::default() })?;
+        let page = store.runs(&query)?;
         page.iter().try_for_each(&mut take)?;
-        after = page.last().map(|run| run.id);
+        query.after = page.last().map(|run| run.id);
         if page.len() < PAGE {
             return Ok(());
         }
@@ -180,8 +181,13 @@ fn without_known(store: &mut dyn JobStore, mut runs: Vec<Run>) -> Result<Vec<Run
     for (index, run) in runs.iter().enumerate() {
         of_fire.entry((run.job.clone(), run.scheduled())).or_default().push(index);
     }
+    let times = || runs.iter().map(Run::scheduled);
+    // Only where they could be: a ledger may be far longer than what is imported.
+    let Some((first, last)) = times().min().zip(times().max()) else { return Ok(runs) };
+    let until = last.checked_add_signed(TimeDelta::microseconds(1));
+    let query = RunQuery { since: Some(first), until, ..RunQuery::default() };
     let mut is_known = vec![false; runs.len()];
-    each_run(store, |known| {
+    each_run(store, query, |known| {
         for &index in of_fire.get(&(known.job.clone(), known.scheduled())).into_iter().flatten() {
             runs[index].id = known.id;
             is_known[index] |= runs[index] == *known;

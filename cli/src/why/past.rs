@@ -16,7 +16,7 @@ pub(super) struct Past {
     /// The oldest first; those of other jobs are left out.
     entries: Vec<Entry>,
     /// Whether a daemon answers.
-    is_up: bool,
+    pub(super) is_up: bool,
 }
 
 /// When the scheduler went.

@@ -75,6 +75,14 @@ pub(super) fn run(
     let late = |instant: DateTime<Utc>| span((instant - at).max(TimeDelta::zero()));
     let decided = run.finished.unwrap_or(at);
     match run.outcome {
+        // The next start finds it so.
+        None if !past.is_up => {
+            let had = run.started.map_or_else(
+                || "had not begun".to_owned(),
+                |started| format!("had begun at {}", clock(started)),
+            );
+            (Kind::SchedulerDown, format!("run {} {had} when the scheduler went", run.id))
+        }
         None if run.started.is_none() => {
             (Kind::Running, format!("run {} waits for an earlier one, or for its next attempt", run.id))
         }
@@ -104,9 +112,11 @@ pub(super) fn run(
             let going = past.going_at(decided, run).map_or_else(
                 || "an earlier run".to_owned(),
                 |going| {
-                    let until = going
-                        .finished
-                        .map_or_else(|| "is still".to_owned(), |end| format!("was until {}", clock(end)));
+                    let until = match going.finished {
+                        Some(end) => format!("was until {}", clock(end)),
+                        None if past.is_up => "is still".to_owned(),
+                        None => "was until the scheduler went".to_owned(),
+                    };
                     let began = going.started.map(clock).unwrap_or_default();
                     format!("run {}, which had begun at {began} and {until},", going.id)
                 },

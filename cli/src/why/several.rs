@@ -20,8 +20,9 @@ impl Question {
             return None;
         }
         let mut outcomes: BTreeMap<&str, u64> = BTreeMap::new();
+        let open = if self.past.is_up { "going on" } else { "without an end" };
         for run in &runs {
-            *outcomes.entry(run.outcome.map_or("going on", Outcome::as_str)).or_default() += run.fires.count;
+            *outcomes.entry(run.outcome.map_or(open, Outcome::as_str)).or_default() += run.fires.count;
         }
         let fires: u64 = outcomes.values().sum();
         let counts: Vec<String> =

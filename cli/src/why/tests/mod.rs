@@ -140,6 +140,20 @@ fn an_earlier_run_was_going() {
 }
 
 #[test]
+fn a_run_of_a_scheduler_that_was_killed_is_not_said_to_go_on() {
+    let mut scene = Scene::new();
+    scene.now("2026-02-10T00:00:00Z");
+    scene.put(|run| run.started = Some(run.scheduled()));
+    let due = "2026-02-02T01:30:00Z";
+    scene.missed(due, due, 1, MissedReason::Overlap, "2026-02-02T01:30:00.005Z");
+    scene.asked("2026-02-01T02:30", Kind::Running, &["has been going since 02:30:00"]);
+    scene.asked("2026-02-02T02:30", Kind::Overlap, &["and is still"]);
+    scene.operator.reload = None;
+    scene.asked("2026-02-01T02:30", Kind::SchedulerDown, &["had begun at 02:30:00 when the scheduler went"]);
+    scene.asked("2026-02-02T02:30", Kind::Overlap, &["was until the scheduler went"]);
+}
+
+#[test]
 fn the_executor_was_full() {
     let mut scene = Scene::new();
     scene.now("2026-02-10T00:00:00Z");
