@@ -105,4 +105,10 @@ pub enum OnConflict {
     Replace,
     /// The old one stays as it is, and the new one is dropped.
     Keep,
+    /// The old one takes over what differs in the new one, and stays the same job. This is for definitions that are read
+    /// again at each start: with an unchanged trigger, the job keeps its next fire time, its anchor and whether it is
+    /// paused. A changed trigger first accounts for each fire that was due before the change.
+    ///
+    /// This is a scheduler's rule: a store that is asked for it refuses, as with [`Refuse`](Self::Refuse).
+    Update,
 }

@@ -133,8 +133,12 @@ pub enum MissedReason {
     Overlap,
     /// The executor had no room.
     ExecutorFull,
-    /// The job was removed or replaced while the fire waited for an earlier run to end.
+    /// The job was removed or replaced while the fire was due, or waited for an earlier run to end.
     JobRemoved,
+    /// The job was given another schedule while the fire was due, and there were too many due fires to run each.
+    JobChanged,
+    /// The job was paused while the fire was due.
+    JobPaused,
 }
 
 impl MissedReason {
@@ -146,11 +150,13 @@ impl MissedReason {
             Self::Overlap => "an earlier run was still going",
             Self::ExecutorFull => "the executor was full",
             Self::JobRemoved => "the job was removed",
+            Self::JobChanged => "the job was changed",
+            Self::JobPaused => "the job was paused",
         }
     }
 }
 
-const OUTCOMES: [(Outcome, &str); 10] = [
+const OUTCOMES: [(Outcome, &str); 12] = [
     (Outcome::Succeeded, "succeeded"),
     (Outcome::Failed, "failed"),
     (Outcome::TimedOut, "timed out"),
@@ -160,6 +166,8 @@ const OUTCOMES: [(Outcome, &str); 10] = [
     (Outcome::Missed(MissedReason::Overlap), "missed: overlap"),
     (Outcome::Missed(MissedReason::ExecutorFull), "missed: executor full"),
     (Outcome::Missed(MissedReason::JobRemoved), "missed: job removed"),
+    (Outcome::Missed(MissedReason::JobChanged), "missed: job changed"),
+    (Outcome::Missed(MissedReason::JobPaused), "missed: job paused"),
     (Outcome::Interrupted, "interrupted"),
 ];
 

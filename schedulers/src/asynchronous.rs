@@ -13,6 +13,7 @@ use tokio::task::spawn_blocking;
 
 use crate::SchedulerError;
 use crate::handle::{Handle, SchedulerState};
+use crate::job_commands::AddOutcome;
 use crate::new_job::NewJob;
 use crate::outcomes::PendingOutcome;
 use crate::stats::Stats;
@@ -177,7 +178,7 @@ impl AsyncHandle {
     /// As [`Handle::add`].
     pub async fn add(&self, job: NewJob) -> Result<AsyncJobHandle, SchedulerError> {
         let job = self.call(move |handle| handle.add(job)).await?;
-        Ok(AsyncJobHandle { handle: self.clone(), id: job.id().clone() })
+        Ok(AsyncJobHandle { handle: self.clone(), id: job.id().clone(), add_outcome: job.add_outcome() })
     }
 
     /// See [`Handle::get`].
@@ -456,9 +457,15 @@ impl AsyncHandle {
 pub struct AsyncJobHandle {
     handle: AsyncHandle,
     id: JobId,
+    add_outcome: AddOutcome,
 }
 
 impl AsyncJobHandle {
+    /// Returns what [`AsyncHandle::add`] did with the job.
+    pub fn add_outcome(&self) -> AddOutcome {
+        self.add_outcome
+    }
+
     /// The job's id.
     pub fn id(&self) -> &JobId {
         &self.id

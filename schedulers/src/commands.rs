@@ -3,25 +3,15 @@
 use std::sync::Arc;
 
 use matins_core::{
-    CancelToken, Event, ExecutorName, Job, JobId, JobQuery, JobState, OnConflict, OnExhausted, Progress, Run,
-    RunId, RunQuery, SetAside, StoreName, Task, TaskName,
+    CancelToken, Event, ExecutorName, Job, JobId, JobQuery, OnConflict, Progress, Run, RunId, RunQuery,
+    SetAside, StoreName, Task, TaskName,
 };
 
 use crate::SchedulerError;
 use crate::engine::{Engine, State};
-use crate::new_job::{NewJob, Work};
 use crate::outcomes::PendingOutcome;
-use crate::plan::next_after;
 use crate::stats::Stats;
 use crate::store_slot::StoreSlot;
-use crate::tick::Tick;
-
-/// A job that was added, or was there.
-pub(crate) struct Added {
-    pub(crate) id: JobId,
-    /// It is due before all that the driver waits for.
-    pub(crate) is_next: bool,
-}
 
 impl Engine {
     pub(crate) fn pause(&mut self) -> Result<(), SchedulerError> {
@@ -54,165 +44,6 @@ impl Engine {
         if self.state == State::Stopped { Err(SchedulerError::ShutDown) } else { Ok(()) }
     }
 
-    pub(crate) fn add(&mut self, new: NewJob) -> Result<Added, SchedulerError> {
-        self.check_not_stopped()?;
-        let now = self.clock.now();
-        if let Some(fault) = new.fault {
-            return Err(fault);
-        }
-        let index = self.store_index(&new.store)?;
-        self.check_executor(&new.executor)?;
-        let trigger = (new.trigger)(now).map_err(SchedulerError::Trigger)?;
-        let next_fire =
-            new.first_fire.map(matins_core::round_up_to_microsecond).or_else(|| next_after(&*trigger, now));
-        if next_fire.is_none() {
-            return Err(SchedulerError::NeverFires { trigger: trigger.describe(), now });
-        }
-        let (task, closure) = match new.work {
-            Work::Named(name) => (name?, None),
-            Work::Closure(_) if self.stores[index].store.is_persistent() => {
-                return Err(SchedulerError::ClosureInPersistentStore { store: new.store });
-            }
-            Work::Closure(task) => {
-                self.closures += 1;
-                (TaskName::new(format!("closure {}", self.closures))?, Some(task))
-            }
-        };
-        let work = match &closure {
-            Some(task) => task.clone(),
-            None => self.task(&task)?,
-        };
-        work.check(&new.arguments).map_err(|what| SchedulerError::Arguments { task: task.clone(), what })?;
-        let slot = &mut self.stores[index];
-        let id = match new.id {
-            Some(id) => id,
-            None => slot.free_id(if closure.is_some() { "job" } else { task.as_str() })?,
-        };
-        slot.next_job_number += 1;
-        let job = Job {
-            id: id.clone(),
-            task: task.clone(),
-            arguments: new.arguments,
-            trigger,
-            next_fire: next_fire.filter(|_| new.state == JobState::Active),
-            state: new.state,
-            executor: new.executor,
-            policy: new.policy.over(&self.job_defaults),
-            tags: new.tags,
-            metadata: new.metadata,
-            created: now,
-        };
-        if new.on_conflict == OnConflict::Keep && slot.store.get(&id)?.is_some() {
-            return Ok(Added { id, is_next: false });
-        }
-        let fire = job.next_fire;
-        slot.store.add(job, new.on_conflict)?;
-        slot.changed_by_hand(&id);
-        if let Some(replaced) = slot.closures.remove(&id) {
-            self.tasks.unregister(replaced.as_str());
-        }
-        if let Some(closure) = closure {
-            self.tasks.register(task.as_str(), closure)?;
-            slot.closures.insert(id.clone(), task);
-        }
-        let (store, job) = (slot.name.clone(), id.clone());
-        self.listeners.tell(|| Event::JobAdded { store, job });
-        let is_next = fire.is_some_and(|fire| self.waits_until.is_none_or(|until| fire < until));
-        Ok(Added { id, is_next })
-    }
-
-    pub(crate) fn remove(&mut self, id: &JobId) -> Result<Job, SchedulerError> {
-        let index = self.store_of(id)?.0;
-        self.remove_from(index, id)
-    }
-
-    fn remove_from(&mut self, index: usize, id: &JobId) -> Result<Job, SchedulerError> {
-        let now = self.clock.now();
-        let slot = &mut self.stores[index];
-        let waiting = slot.live.waiting_of(id);
-        if !waiting.is_empty() {
-            let mut tick = Tick::new(now, &slot.live, &self.retention, &mut slot.unpruned, slot.next_run);
-            for run in waiting {
-                tick.give_up_waiting(run);
-            }
-            if let Err(error) = slot.store.commit(&tick.batch) {
-                slot.is_known = false;
-                return Err(error.into());
-            }
-            let Tick { jobs, missed, .. } = tick;
-            slot.live.replace(jobs);
-            slot.live.retries.retain(|_, run| run.job != *id);
-            for run in missed {
-                self.stats.missed(&run);
-                self.waiters.tell(slot.number, &run);
-                let store = slot.name.clone();
-                self.listeners.tell(|| Event::RunMissed { store, run });
-            }
-        }
-        let job = slot.store.remove(id)?;
-        slot.changed_by_hand(id);
-        if !slot.live.goes_on(id) {
-            self.waiters.job_is_gone(slot.number, id);
-        }
-        if let Some(task) = slot.closures.remove(id) {
-            self.tasks.unregister(task.as_str());
-        }
-        let (store, removed) = (slot.name.clone(), id.clone());
-        self.listeners.tell(|| Event::JobRemoved { store, job: removed });
-        Ok(job)
-    }
-
-    pub(crate) fn remove_all(&mut self, store: &StoreName) -> Result<usize, SchedulerError> {
-        let index = self.store_index(store)?;
-        let jobs = self.stores[index].store.list(&JobQuery::default())?;
-        for job in &jobs {
-            self.remove_from(index, &job.id)?;
-        }
-        self.listeners.tell(|| Event::AllJobsRemoved { store: store.clone() });
-        Ok(jobs.len())
-    }
-
-    /// Has `change` change the job, and puts it back if it is still right.
-    pub(crate) fn modify(
-        &mut self,
-        id: &JobId,
-        change: impl FnOnce(&mut Job),
-    ) -> Result<Job, SchedulerError> {
-        let (index, before) = self.store_of(id)?;
-        let mut job = before.clone();
-        change(&mut job);
-        // What it is known by, when it came, and whether it is paused are not for changing here.
-        (job.id, job.created, job.state) = (before.id.clone(), before.created, before.state);
-        self.check_executor(&job.executor)?;
-        let work = self.task(&job.task)?;
-        work.check(&job.arguments)
-            .map_err(|what| SchedulerError::Arguments { task: job.task.clone(), what })?;
-        if job.state == JobState::Paused {
-            job.next_fire = None;
-        } else if job.next_fire.is_none()
-            || (*job.trigger != *before.trigger && job.next_fire == before.next_fire)
-        {
-            let now = self.clock.now();
-            job.next_fire = next_after(&*job.trigger, now);
-            if job.next_fire.is_none() && (before.next_fire.is_some() || *job.trigger != *before.trigger) {
-                return Err(SchedulerError::NeverFires { trigger: job.trigger.describe(), now });
-            }
-        }
-        job.next_fire = job.next_fire.map(matins_core::round_up_to_microsecond);
-        let (store, id) = (self.put_back(index, job.clone())?, id.clone());
-        self.listeners.tell(|| Event::JobModified { store, job: id });
-        Ok(job)
-    }
-
-    /// Puts a changed job back; the name of its store.
-    fn put_back(&mut self, index: usize, job: Job) -> Result<StoreName, SchedulerError> {
-        let slot = &mut self.stores[index];
-        let id = job.id.clone();
-        slot.store.update(job)?;
-        slot.changed_by_hand(&id);
-        Ok(slot.name.clone())
-    }
-
     /// Moves a job to another store, with its next fire time; its rows of the ledger stay where they are.
     pub(crate) fn move_job(&mut self, id: &JobId, to: &StoreName) -> Result<(), SchedulerError> {
         let (from, job) = self.store_of(id)?;
@@ -231,7 +62,7 @@ impl Engine {
         if !source.live.goes_on(id) {
             self.waiters.job_has_moved(source.number, target, id);
         }
-        self.remove_from(from, id)?;
+        self.take_out(from, id)?;
         let (store, job) = (to.clone(), id.clone());
         self.listeners.tell(|| Event::JobAdded { store, job });
         Ok(())
@@ -243,26 +74,8 @@ impl Engine {
             return Err(SchedulerError::ShutDown);
         }
         let (index, job) = self.store_of(id)?;
-        let now = self.clock.now();
-        let slot = &mut self.stores[index];
-        let mut tick = Tick::new(now, &slot.live, &self.retention, &mut slot.unpruned, slot.next_run);
-        if !slot.is_known {
-            tick.next_run = tick.next_run.max(slot.store.next_run_id()?);
-        }
-        let run = tick.start_by_hand(&Arc::new(job));
-        if let Err(error) = slot.store.commit(&tick.batch) {
-            // It may have been made: the next tick looks.
-            slot.is_known = false;
-            return Err(error.into());
-        }
-        let Tick { next_run, jobs, starts, .. } = tick;
-        slot.next_run = next_run;
-        slot.live.replace(jobs);
-        let outcome = self.waiters.for_run(slot.number, run);
-        for (job, run) in starts {
-            let submission = self.submission(index, job, run);
-            self.pending.extend(submission);
-        }
+        let run = self.commit_decision(index, |tick| tick.start_by_hand(&Arc::new(job)))?;
+        let outcome = self.waiters.for_run(self.stores[index].number, run);
         Ok(outcome)
     }
 
@@ -280,30 +93,6 @@ impl Engine {
         self.check_not_stopped()?;
         let slot = &self.stores[self.store_index(store)?];
         Ok(slot.live.running.get(&run).map(|running| running.cancel.clone()))
-    }
-
-    pub(crate) fn pause_job(&mut self, id: &JobId) -> Result<(), SchedulerError> {
-        let (index, mut job) = self.store_of(id)?;
-        job.state = JobState::Paused;
-        job.next_fire = None;
-        let (store, job) = (self.put_back(index, job)?, id.clone());
-        self.listeners.tell(|| Event::JobPaused { store, job });
-        Ok(())
-    }
-
-    pub(crate) fn resume_job(&mut self, id: &JobId) -> Result<(), SchedulerError> {
-        let (index, mut job) = self.store_of(id)?;
-        if job.state == JobState::Active {
-            return Ok(());
-        }
-        job.state = JobState::Active;
-        job.next_fire = next_after(&*job.trigger, self.clock.now());
-        if job.is_exhausted() && job.policy.on_exhausted == OnExhausted::Remove {
-            return self.remove(id).map(drop);
-        }
-        let (store, job) = (self.put_back(index, job)?, id.clone());
-        self.listeners.tell(|| Event::JobResumed { store, job });
-        Ok(())
     }
 
     pub(crate) fn progress(&self, store: &StoreName, run: RunId) -> Result<Option<Progress>, SchedulerError> {
@@ -367,7 +156,7 @@ impl Engine {
         Ok(self.stores[index].store.runs(query)?)
     }
 
-    fn check_executor(&self, name: &ExecutorName) -> Result<(), SchedulerError> {
+    pub(crate) fn check_executor(&self, name: &ExecutorName) -> Result<(), SchedulerError> {
         if self.executors.contains(name) {
             return Ok(());
         }
@@ -375,7 +164,7 @@ impl Engine {
         Err(SchedulerError::NoExecutor { name: name.clone(), known })
     }
 
-    fn task(&self, name: &TaskName) -> Result<Arc<dyn Task>, SchedulerError> {
+    pub(crate) fn task(&self, name: &TaskName) -> Result<Arc<dyn Task>, SchedulerError> {
         let task = self.tasks.get(name.as_str());
         task.ok_or_else(|| SchedulerError::NoTask { name: name.clone(), known: self.tasks.names() })
     }
@@ -389,7 +178,7 @@ impl Engine {
     }
 
     /// The first store that has the job.
-    fn store_of(&mut self, id: &JobId) -> Result<(usize, Job), SchedulerError> {
+    pub(crate) fn store_of(&mut self, id: &JobId) -> Result<(usize, Job), SchedulerError> {
         self.check_not_stopped()?;
         let stays = |(_, slot): &(usize, &mut StoreSlot)| slot.leaving.is_none();
         for (index, slot) in self.stores.iter_mut().enumerate().filter(stays) {
@@ -402,7 +191,7 @@ impl Engine {
 }
 
 impl StoreSlot {
-    fn free_id(&mut self, prefix: &str) -> Result<JobId, SchedulerError> {
+    pub(crate) fn free_id(&mut self, prefix: &str) -> Result<JobId, SchedulerError> {
         loop {
             let id = JobId::new(format!("{prefix}-{}", self.next_job_number))?;
             if self.store.get(&id)?.is_none() {
@@ -412,7 +201,7 @@ impl StoreSlot {
         }
     }
 
-    fn changed_by_hand(&mut self, id: &JobId) {
+    pub(crate) fn changed_by_hand(&mut self, id: &JobId) {
         self.live.close_missed(id);
         if let Some(runs) = self.live.jobs.get_mut(id) {
             runs.last_one = false;

@@ -17,7 +17,7 @@ use crate::outcomes::Waiters;
 use crate::retention::Retention;
 use crate::stats::Stats;
 use crate::store_slot::{Failing, StorePart, StoreSlot};
-use crate::tick::{MayStart, Tick};
+use crate::tick::{Effects, MayStart, Tick};
 
 /// At most so many jobs of a store in one tick, so that neither memory nor delay grows with a backlog.
 const JOBS_PER_TICK: usize = if cfg!(test) { 3 } else { 1000 };
@@ -278,19 +278,28 @@ impl Engine {
             timed(&slot.name, "commit", || store.commit(&tick.batch))?;
         }
 
-        let Tick { next_run, batch, jobs, retries, begun_retries, starts, finished, missed, ended, .. } =
-            tick;
-        slot.next_run = next_run;
+        let has_rows = !tick.batch.is_empty();
+        let effects = tick.into_effects();
+        let slot = &mut self.stores[index];
         slot.is_known = true;
         if !puts_all_off {
             slot.reports.retain(is_put_off);
         }
-        slot.has_rows |= !batch.is_empty();
+        slot.has_rows |= has_rows;
         if prunes {
             slot.prune_by_age_at = now + PRUNE_BY_AGE_EVERY;
             let one = RunQuery { limit: Some(1), ..RunQuery::default() };
-            slot.has_rows = !store.runs(&one).is_ok_and(|rows| rows.is_empty());
+            slot.has_rows = !slot.store.runs(&one).is_ok_and(|rows| rows.is_empty());
         }
+        self.apply(index, effects, submissions);
+        Ok(())
+    }
+
+    /// Brings what is in flight, and whoever waits or listens, in line with a batch that was committed.
+    pub(crate) fn apply(&mut self, index: usize, effects: Effects, submissions: &mut Vec<Submission>) {
+        let Effects { next_run, jobs, retries, begun_retries, starts, finished, missed, ended } = effects;
+        let slot = &mut self.stores[index];
+        slot.next_run = next_run;
         slot.live.replace(jobs);
         slot.live.begin_retries(&begun_retries);
         slot.live.retries.extend(retries);
@@ -323,7 +332,6 @@ impl Engine {
         for (job, run) in starts {
             submissions.extend(self.submission(index, job, run));
         }
-        Ok(())
     }
 
     /// A run whose task is not registered has failed; any other is for its executor.

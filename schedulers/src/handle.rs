@@ -70,7 +70,11 @@ impl Handle {
         self.shared.engine().tasks.clone()
     }
 
-    /// Adds a job. When this returns, the job is in its store; with what comes back, its outcomes can be waited for.
+    /// Adds a job and returns a handle to it. The job is then in its store; what happened to a job of that id
+    /// is [`JobHandle::add_outcome`].
+    ///
+    /// A definition that a program adds at each start is best added with [`OnConflict::Update`](matins_core::OnConflict):
+    /// an unchanged trigger keeps its next fire time, and what was due before a change is accounted for.
     ///
     /// ```
     /// # use matins_executor_thread::ThreadExecutor;
@@ -92,8 +96,8 @@ impl Handle {
     /// When a setting is wrong, the trigger cannot be made or has no fire time to come, the task is not registered or
     /// refuses the arguments, the id is taken, or the store fails. Nothing has changed then.
     pub fn add(&self, job: NewJob) -> Result<JobHandle, SchedulerError> {
-        let id = self.shared.add(job)?;
-        Ok(JobHandle::new(self.clone(), id))
+        let (id, outcome) = self.shared.add(job)?;
+        Ok(JobHandle::new(self.clone(), id, outcome))
     }
 
     /// The job with this id, if there is one.

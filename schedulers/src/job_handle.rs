@@ -6,6 +6,7 @@ use matins_core::{IntoTrigger, Job, JobId};
 
 use crate::SchedulerError;
 use crate::handle::Handle;
+use crate::job_commands::AddOutcome;
 use crate::outcomes::PendingOutcome;
 
 /// The way to one job of a scheduler: what [`Handle::add`] answers with. It goes wherever a job's id does.
@@ -15,11 +16,35 @@ use crate::outcomes::PendingOutcome;
 pub struct JobHandle {
     handle: Handle,
     id: JobId,
+    add_outcome: AddOutcome,
 }
 
 impl JobHandle {
-    pub(crate) fn new(handle: Handle, id: JobId) -> Self {
-        Self { handle, id }
+    pub(crate) fn new(handle: Handle, id: JobId, add_outcome: AddOutcome) -> Self {
+        Self { handle, id, add_outcome }
+    }
+
+    /// Returns what [`Handle::add`] did with the job.
+    ///
+    /// ```
+    /// # use matins_core::OnConflict;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{AddOutcome, Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{every, TimeUnits};
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()
+    /// #     .unwrap();
+    /// # scheduler.register("report", || ()).unwrap();
+    /// let report = |period: u32| every(period.minutes()).task("report").id("report").on_conflict(OnConflict::Update);
+    /// assert_eq!(scheduler.add(report(10)).unwrap().add_outcome(), AddOutcome::Added);
+    /// assert_eq!(scheduler.add(report(10)).unwrap().add_outcome(), AddOutcome::Unchanged);
+    /// assert_eq!(scheduler.add(report(20)).unwrap().add_outcome(), AddOutcome::Updated);
+    /// ```
+    pub fn add_outcome(&self) -> AddOutcome {
+        self.add_outcome
     }
 
     /// The job's id.

@@ -99,7 +99,7 @@ pub(crate) fn next_after(trigger: &dyn Trigger, after: DateTime<Utc>) -> Option<
 }
 
 /// The stretch from `first`, which is a fire time, to `until`.
-fn beginning(trigger: &dyn Trigger, first: DateTime<Utc>, until: DateTime<Utc>) -> Stretch {
+pub(crate) fn beginning(trigger: &dyn Trigger, first: DateTime<Utc>, until: DateTime<Utc>) -> Stretch {
     let single = Stretch::single(first);
     trigger.stretch(first, until).map_or(single, |rest| single.joined(rounded(rest)))
 }

@@ -9,8 +9,8 @@ use matins_core::{
 };
 
 use crate::SchedulerError;
-use crate::commands::Added;
 use crate::engine::{EXECUTOR_FULL, Engine, Next, Submission};
+use crate::job_commands::{AddOutcome, Added};
 use crate::new_job::NewJob;
 
 pub(crate) struct Shared {
@@ -116,12 +116,13 @@ impl Shared {
     }
 
     /// Adds a job, and wakes the driver where it is due before all that it waits for.
-    pub(crate) fn add(&self, job: NewJob) -> Result<JobId, SchedulerError> {
-        let Added { id, is_next } = self.engine().add(job)?;
-        if is_next {
+    pub(crate) fn add(&self, job: NewJob) -> Result<(JobId, AddOutcome), SchedulerError> {
+        let Added { id, outcome, is_next } = self.engine().add(job)?;
+        // The due fires of a job that is updated may have been started.
+        if is_next || outcome == AddOutcome::Updated {
             self.bell.ring();
         }
-        Ok(id)
+        Ok((id, outcome))
     }
 
     /// Drives the engine until it has stopped.

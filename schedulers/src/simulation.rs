@@ -21,6 +21,7 @@ use proptest::test_runner::{RngAlgorithm, TestRng};
 
 use crate::clock::VirtualClock;
 use crate::engine::{Engine, Next, Parts, Submission};
+use crate::job_commands::AddOutcome;
 use crate::new_job::Schedule;
 use crate::retention::Retention;
 
@@ -133,7 +134,7 @@ fn engine(
         faults.0 -= 1;
         if faults.1 { Fault::DoneAndLost } else { Fault::Refused }
     });
-    let mut engine = Engine::new(Parts {
+    Engine::new(Parts {
         clock: Arc::new(clock.clone()),
         tasks,
         stores: vec![(StoreName::default(), Box::new(store), reports.clone())],
@@ -141,9 +142,7 @@ fn engine(
         retention: Retention { runs_per_job: None, age: None },
         job_defaults: matins_core::Policy::default(),
     })
-    .expect("no fault yet");
-    engine.start();
-    engine
+    .expect("no fault yet")
 }
 
 impl Simulation {
@@ -178,6 +177,7 @@ impl Simulation {
 
     /// Turns the engine until it wants to wait for later.
     fn settle(&mut self) {
+        self.engine.start();
         for _ in 0..10_000 {
             let reports = std::mem::take(&mut *self.reports.0.lock().unwrap());
             self.engine.take_reports(reports);
@@ -200,11 +200,11 @@ impl Simulation {
         panic!("it never rests");
     }
 
-    /// Whether the engine has done all that is due: commands in between would hide fires from the model.
-    fn is_settled(&mut self) -> bool {
-        self.settle();
+    /// Whether commands can be answered: the model knows nothing of those that fail. Fires may be due meanwhile, and the
+    /// engine may be paused, or not started yet.
+    fn takes_commands(&self) -> bool {
         let is_sound = self.faults.lock().unwrap().0 == 0 && !self.engine.is_failing();
-        is_sound && !self.is_paused && self.now() >= self.latest
+        is_sound && self.now() >= self.latest
     }
 
     fn finish_one(&mut self) {
@@ -271,13 +271,24 @@ impl Simulation {
     }
 
     fn command(&mut self) {
-        if !self.is_settled() {
+        if self.below(3) == 0 {
+            let by = TimeDelta::seconds(self.below(90) as i64);
+            self.clock.advance(by);
+        }
+        if !self.takes_commands() {
             return;
         }
         let now = self.now();
-        let which = self.below(6);
+        let which = self.below(8);
         let Some(id) = self.any_job().filter(|_| which > 1) else { return self.add() };
         let trigger = self.trigger();
+        if which > 5 {
+            return self.define_again(
+                &id,
+                trigger,
+                [OnConflict::Update, OnConflict::Replace][which as usize - 6],
+            );
+        }
         let Some(known) = self.known.get_mut(&id) else { return };
         match which {
             2 => {
@@ -311,6 +322,29 @@ impl Simulation {
         }
     }
 
+    /// The same job, with another trigger every other time.
+    fn define_again(&mut self, id: &JobId, trigger: Arc<dyn Trigger>, on_conflict: OnConflict) {
+        let now = self.now();
+        let keeps_trigger = self.below(2) == 0;
+        let coalesce = [Coalesce::Latest, Coalesce::All][self.below(2) as usize];
+        let Some(known) = self.known.get_mut(id) else { return };
+        let trigger = if keeps_trigger { known.trigger.clone() } else { trigger };
+        let new = trigger.clone().task("task").id(id).coalesce(coalesce).on_exhausted(OnExhausted::Keep);
+        match self.engine.add(new.on_conflict(on_conflict)) {
+            Ok(added) if added.outcome == AddOutcome::Replaced => {
+                known.close(now);
+                (known.trigger, known.since) = (trigger, Some(now));
+            }
+            Ok(_) if *known.trigger != *trigger => {
+                let was_paused = known.since.is_none();
+                known.close(now);
+                (known.trigger, known.since) = (trigger, (!was_paused).then_some(now));
+            }
+            Ok(_) | Err(crate::SchedulerError::NeverFires { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+
     fn crash(&mut self) {
         // What was handed over goes on nowhere, and its reports reach nobody.
         self.reports = Arc::default();
@@ -334,7 +368,12 @@ impl Simulation {
                 self.finish_one();
                 self.settle();
             }
-            10..=15 => self.command(),
+            10..=15 => {
+                self.command();
+                if self.below(2) == 0 {
+                    self.settle();
+                }
+            }
             16 => {
                 let faults = (1 + self.below(4) as u32, self.below(2) == 0);
                 *self.faults.lock().unwrap() = faults;

@@ -9,12 +9,12 @@ use std::time::Duration;
 use ahash::AHashMap as HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    Coalesce, Job, JobId, JobStore, MissedReason, OnExhausted, OnInterrupt, Outcome, Overlap, Run, RunId,
-    RunQuery, RunReport, StoreError, Stretch, Transition, round_up_to_microsecond,
+    Coalesce, Job, JobId, JobStore, MissedReason, OnExhausted, OnInterrupt, Outcome, Overlap, Policy, Run,
+    RunId, RunQuery, RunReport, StoreError, Stretch, Transition, round_up_to_microsecond,
 };
 
 use crate::live::{JobRuns, Live, Retries};
-use crate::plan::{Fires, plan};
+use crate::plan::{Fires, beginning, next_after, plan};
 use crate::retention::Retention;
 
 pub(crate) struct Tick<'a> {
@@ -31,6 +31,18 @@ pub(crate) struct Tick<'a> {
     pub(crate) retries: Retries,
     pub(crate) begun_retries: Vec<(DateTime<Utc>, RunId)>,
     /// To be handed to executors once the batch is committed.
+    pub(crate) starts: Vec<(Arc<Job>, Run)>,
+    pub(crate) finished: Vec<Run>,
+    pub(crate) missed: Vec<Run>,
+    pub(crate) ended: Vec<JobId>,
+}
+
+/// What a tick changes beside the store, once its batch is committed.
+pub(crate) struct Effects {
+    pub(crate) next_run: RunId,
+    pub(crate) jobs: HashMap<JobId, JobRuns>,
+    pub(crate) retries: Retries,
+    pub(crate) begun_retries: Vec<(DateTime<Utc>, RunId)>,
     pub(crate) starts: Vec<(Arc<Job>, Run)>,
     pub(crate) finished: Vec<Run>,
     pub(crate) missed: Vec<Run>,
@@ -60,6 +72,11 @@ impl<'a> Tick<'a> {
             missed: Vec::new(),
             ended: Vec::new(),
         }
+    }
+
+    pub(crate) fn into_effects(self) -> Effects {
+        let Self { next_run, jobs, retries, begun_retries, starts, finished, missed, ended, .. } = self;
+        Effects { next_run, jobs, retries, begun_retries, starts, finished, missed, ended }
     }
 
     /// Makes room for what so many due jobs and reports come to, for the most part.
@@ -221,6 +238,47 @@ impl<'a> Tick<'a> {
                     }
                 }
             }
+        }
+    }
+
+    /// The fires of a job that are due are missed for this reason.
+    pub(crate) fn miss_due(&mut self, job: &Job, reason: MissedReason) {
+        if let Some(due) = job.next_fire.filter(|due| *due <= self.now) {
+            let fires = beginning(&*job.trigger, due, self.now);
+            let next = next_after(&*job.trigger, self.now);
+            self.batch.push(Transition::Advance { job: job.id.clone(), from: job.next_fire, to: next });
+            self.miss(&job.id, fires, reason);
+        }
+    }
+
+    /// The fires of a job that are due are accounted for by its misfire policy, for a scheduler that does not run yet: the
+    /// one that is to run waits for the next start, or is folded into the one that waits already.
+    pub(crate) fn due_at_next_start(&mut self, job: &Job, has_waiting: bool) {
+        let Some(due) = job.next_fire.filter(|due| *due <= self.now) else { return };
+        // One run waits at the most, so that all fires are folded into it.
+        let coalesce = match job.policy.coalesce {
+            Coalesce::All => Coalesce::Latest,
+            coalesce => coalesce,
+        };
+        let plan = plan(&*job.trigger, &Policy { coalesce, ..job.policy.clone() }, due, self.now);
+        self.batch.push(Transition::Advance { job: job.id.clone(), from: job.next_fire, to: plan.next });
+        if let Some(late) = plan.too_late {
+            self.miss(&job.id, late, MissedReason::TooLate);
+        }
+        match plan.fires {
+            fires if has_waiting => {
+                if let Some(all) = fires.whole() {
+                    self.miss(&job.id, all, MissedReason::Coalesced);
+                }
+            }
+            Fires::One { before, fire, after } => {
+                for folded in [before, after].into_iter().flatten() {
+                    self.miss(&job.id, folded, MissedReason::Coalesced);
+                }
+                let run = Run::waiting(self.take_number(), job.id.clone(), fire);
+                self.record(run);
+            }
+            Fires::None | Fires::Each(_) => {}
         }
     }
 

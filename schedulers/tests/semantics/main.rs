@@ -1,6 +1,7 @@
 //! The rules of the engine, on a virtual clock, with runs that end when the test says so.
 
 mod by_hand;
+mod definitions;
 mod fires;
 mod pains;
 mod parts;
