@@ -1,7 +1,5 @@
 //! `matins check`: is this file sound, and what does it mean?
 
-use std::path::PathBuf;
-
 use chrono::{DateTime, Utc};
 use clap::Args;
 use matins::triggers::Zone;
@@ -9,13 +7,13 @@ use matins::{Clock, SystemClock};
 use serde_json::json;
 
 use crate::definition::{Definition, When};
-use crate::sources::Sources;
-use crate::{jobs, secrets, show, shown};
+use crate::sources::FileArguments;
+use crate::{crontab, jobs, notice, secrets, show, shown};
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
-    /// A configuration if its name ends in .toml, else a crontab.
-    file: PathBuf,
+    #[command(flatten)]
+    source: FileArguments,
     /// The time zone of jobs that name none [default: the configuration's, else this machine's]
     #[arg(long, value_name = "ZONE")]
     tz: Option<Zone>,
@@ -28,8 +26,8 @@ pub(crate) struct CheckArguments {
 const FIRES: usize = 3;
 
 pub(crate) fn check(arguments: &CheckArguments) -> Result<(), String> {
-    let path = &arguments.file;
-    let defined = Sources::one(path, arguments.tz).read()?;
+    let path = &arguments.source.file;
+    let defined = arguments.source.sources(arguments.tz).read()?;
     let (zone, count) = (defined.zone, defined.definitions().count());
 
     let now = SystemClock.now();
@@ -48,11 +46,17 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<(), String> {
             })
         };
         shown::json(&json!(defined.definitions().map(job).collect::<Vec<_>>()));
+        for file in &defined.files {
+            file.notes.iter().for_each(|note| notice::tell(crontab::show_note(&file.path, note)));
+        }
         return Ok(());
     }
     shown::line(format_args!("{}: sound, {}", path.display(), show::counted(count, "job")));
     for job in defined.definitions() {
         shown::print(&format!("\n{}\n", describe(job, zone, now)));
+    }
+    for file in defined.files.iter().filter(|file| file.is_crontab()) {
+        shown::print(&crontab::notes(&file.path, &file.notes, &file.jobs));
     }
     Ok(())
 }
@@ -80,6 +84,9 @@ fn describe(job: &Definition, zone: Zone, now: DateTime<Utc>) -> String {
         text += &format!("\n  next: {}", fires.join(", "));
     } else if matches!(job.when, When::At(_)) {
         text += "\n  its time has passed; it would be left out";
+    }
+    if let Some(mail) = &job.mail {
+        text += &format!("\n  mails its output to {}", mail.to);
     }
     text + &format!("\n  runs: {}", jobs::command(&json!(job.command)))
 }

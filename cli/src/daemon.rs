@@ -80,6 +80,12 @@ pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
     if status.store_failures > 0 {
         shown::property("failures", format!("its store has failed {} times", status.store_failures));
     }
+    if let Some(refused) = status.files_refused {
+        shown::property(
+            "files",
+            format!("refused when they were read last; the jobs are as before: {refused}"),
+        );
+    }
     if !status.running.is_empty() {
         shown::line("\nrunning");
         shown::rows(&runs::HEADING, status.running.iter().map(|run| runs::row(run, zone)).collect());

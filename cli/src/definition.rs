@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins::prelude::*;
-use matins::triggers::{JitterTrigger, Zone};
+use matins::triggers::{JitterTrigger, NeverTrigger, Zone};
 use matins::{IntoTrigger, OnExhausted, Policy, Value};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::show;
@@ -19,15 +20,29 @@ pub(crate) const COMMAND: &str = "command";
 #[derive(Debug, Clone)]
 pub(crate) struct Definition {
     pub(crate) id: String,
+    /// What the id is generated from, where the file gives none: see [`crontab::assign_ids`](crate::crontab::assign_ids).
+    pub(crate) proposed_id: Option<String>,
     pub(crate) when: When,
     pub(crate) command: Command,
     pub(crate) policy: Policy,
     /// Each fire that much later at most, always by the same; of intervals and cron expressions.
     pub(crate) jitter: Option<TimeDelta>,
+    /// What the jitter is made from; by default, the id.
+    pub(crate) jitter_seed: Option<u64>,
+    /// To whom the output of a run is mailed.
+    pub(crate) mail: Option<Mail>,
     /// How long a run is expected to take, for simulations; nothing else depends on it.
     pub(crate) expected_duration: Option<Duration>,
     pub(crate) paused: bool,
     pub(crate) tags: BTreeSet<String>,
+}
+
+/// Whom a job's output is mailed to: `MAILTO` and `MAILFROM` of a crontab.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Mail {
+    pub(crate) to: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) from: Option<String>,
 }
 
 /// When a defined job fires.
@@ -39,8 +54,10 @@ pub(crate) enum When {
     At(DateTrigger),
     /// Once, so long after the first time that the definition is met.
     In(TimeDelta),
-    /// Once at each start of the daemon.
+    /// Once after each boot of the machine: `@reboot`.
     Start,
+    /// Not at all: a schedule of days that the calendar does not have.
+    Never(String),
 }
 
 impl When {
@@ -54,6 +71,7 @@ impl When {
             Self::At(trigger) => Arc::new(trigger.clone()),
             Self::In(delay) => Arc::new(DateTrigger::new(now + *delay)),
             Self::Start => Arc::new(DateTrigger::new(now)),
+            Self::Never(schedule) => Arc::new(NeverTrigger::new(schedule)),
         })
     }
 
@@ -66,7 +84,7 @@ impl When {
                     humantime::format_duration(delay.to_std().unwrap_or_default())
                 )
             }
-            Self::Start => "once at each start".to_owned(),
+            Self::Start => "once after each boot".to_owned(),
             other => other.trigger(now).map_or_else(|error| error, |trigger| show::trigger(&*trigger, zone)),
         }
     }
@@ -78,6 +96,7 @@ impl When {
             Self::At(trigger) => json!({"at": trigger}),
             Self::In(delay) => json!({"in": delay.to_string()}),
             Self::Start => json!("start"),
+            Self::Never(schedule) => json!({"never": schedule}),
         }
     }
 }
@@ -89,12 +108,15 @@ impl Definition {
             "when": self.when.fingerprint(),
             "command": self.command,
             "policy": self.policy,
-            "paused": self.paused,
+            "paused": self.is_paused(),
             "tags": self.tags,
         });
         if let Some(jitter) = self.jitter {
             // Where it is named only: definitions from before there was one are as they were.
             fingerprint["jitter"] = json!(jitter.to_string());
+        }
+        if let Some(mail) = &self.mail {
+            fingerprint["mail"] = json!(mail);
         }
         fingerprint
     }
@@ -106,22 +128,40 @@ impl Definition {
             None => trigger,
             Some(jitter) => {
                 // Jobs of one schedule are spread by their ids.
-                let seed =
-                    self.id.bytes().fold(0_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+                let by_id = || {
+                    self.id.bytes().fold(0_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()))
+                };
+                let seed = self.jitter_seed.unwrap_or_else(by_id);
                 Arc::new(JitterTrigger::new(trigger, jitter, seed).map_err(|error| error.to_string())?)
             }
         })
     }
 
-    /// The job, for a definition met at `now` in the file `source`.
-    pub(crate) fn job(&self, source: &str, now: DateTime<Utc>) -> Result<NewJob, String> {
+    /// Whether its job does not fire until somebody resumes it.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused || matches!(self.when, When::Never(_))
+    }
+
+    /// The job, for a definition met at `now` in the file `source`. `kept` is the trigger of the job as it is in the store,
+    /// where its times have not changed.
+    pub(crate) fn job(
+        &self,
+        source: &str,
+        now: DateTime<Utc>,
+        kept: Option<Arc<dyn Trigger>>,
+    ) -> Result<NewJob, String> {
         // Kept when it is over, so that the next start knows that it was done.
         let policy = Policy { on_exhausted: OnExhausted::Keep, ..self.policy.clone() };
-        let job = self.job_by_hand(now)?.policy(policy);
-        Ok(job
-            .metadata("source", source)
-            .metadata("definition", self.fingerprint())
-            .on_conflict(OnConflict::Replace))
+        let job = match kept {
+            Some(trigger) => self.with_settings(self.job_with(trigger)),
+            None => self.job_by_hand(now)?,
+        };
+        let mut job =
+            job.policy(policy).metadata("source", source).metadata("definition", self.fingerprint());
+        if let Some(mail) = &self.mail {
+            job = job.metadata("mail", json!(mail));
+        }
+        Ok(job.on_conflict(OnConflict::Update))
     }
 
     /// The job on another trigger: its command and its policy.
@@ -129,19 +169,20 @@ impl Definition {
         trigger.task(COMMAND).id(&self.id).arguments(&self.command).policy(self.policy.clone())
     }
 
+    fn with_settings(&self, job: NewJob) -> NewJob {
+        let job = self.tags.iter().fold(job, NewJob::tag);
+        if self.is_paused() { job.paused() } else { job }
+    }
+
     /// The job, where somebody adds it at `now`.
     pub(crate) fn job_by_hand(&self, now: DateTime<Utc>) -> Result<NewJob, String> {
-        let mut job = self.job_with(self.trigger(now)?);
-        for tag in &self.tags {
-            job = job.tag(tag);
-        }
+        let job = self.with_settings(self.job_with(self.trigger(now)?));
         // Its only fire time may have come by the moment at which the job is added; it was still to come at `now`.
-        job = match &self.when {
+        Ok(match &self.when {
             When::Start => job.first_fire(now),
             When::In(delay) => job.first_fire(now + *delay),
             When::At(date) => job.first_fire(date.instant()),
-            When::Every(_) | When::Cron(_) => job,
-        };
-        Ok(if self.paused { job.paused() } else { job })
+            When::Every(_) | When::Cron(_) | When::Never(_) => job,
+        })
     }
 }

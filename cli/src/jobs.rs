@@ -1,8 +1,10 @@
 //! `matins jobs`, `matins job`: what is to be done, and when next.
 
+use std::any::Any;
+
 use chrono::{DateTime, Utc};
 use clap::Args;
-use matins::triggers::Zone;
+use matins::triggers::{NeverTrigger, Zone};
 use matins::{Clock, Job, JobState, SystemClock, Value};
 
 use crate::control::JobView;
@@ -64,9 +66,16 @@ pub(crate) fn row(job: &Job, zone: Zone, now: DateTime<Utc>) -> Vec<String> {
 fn next(job: &Job, zone: Zone, now: DateTime<Utc>) -> (String, String) {
     match job.next_fire {
         Some(next) => (show::local(next, zone), show::relative(next, now)),
+        None if never_fires(job) => ("never".to_owned(), String::new()),
         None if job.state == JobState::Paused => ("paused".to_owned(), String::new()),
         None => ("done".to_owned(), String::new()),
     }
+}
+
+/// Whether its schedule is switched off by a day that the calendar does not have.
+fn never_fires(job: &Job) -> bool {
+    let trigger: &dyn Any = &*job.trigger;
+    trigger.is::<NeverTrigger>()
 }
 
 pub(crate) fn job(arguments: JobArguments) -> Result<(), Failure> {

@@ -2,6 +2,7 @@
 
 mod actor;
 mod beside;
+mod boot;
 mod carry;
 mod change;
 mod check;
@@ -18,11 +19,13 @@ mod hooks;
 mod instant;
 mod jobs;
 mod log;
+mod mail;
 mod manual;
 mod metrics_page;
 mod next;
 mod notice;
 mod plot;
+mod reload;
 mod run;
 mod runs;
 mod safety;
@@ -31,10 +34,12 @@ mod service;
 mod show;
 mod shown;
 mod simulate;
+mod source_file;
 mod sources;
 mod store;
 mod sync;
 mod told;
+mod watch_files;
 mod why;
 
 use std::ffi::OsString;

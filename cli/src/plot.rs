@@ -14,13 +14,13 @@ use matins::{Clock, SystemClock};
 
 use crate::definition::When;
 use crate::failure::Failure;
-use crate::sources::Sources;
+use crate::sources::FileArguments;
 use crate::{instant, show, shown};
 
 #[derive(Debug, Args)]
 pub(crate) struct PlotArguments {
-    /// A configuration if its name ends in .toml, else a crontab.
-    file: PathBuf,
+    #[command(flatten)]
+    source: FileArguments,
     /// How much time: 2d, 12h; a year at most
     #[arg(long = "for", value_name = "SPAN", default_value = "2d", value_parser = humantime::parse_duration)]
     span: Duration,
@@ -36,7 +36,7 @@ pub(crate) struct PlotArguments {
 }
 
 pub(crate) fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
-    let defined = Sources::one(&arguments.file, arguments.tz).read()?;
+    let defined = arguments.source.sources(arguments.tz).read()?;
     let zone = defined.zone;
     let now = SystemClock.now();
     let from = match &arguments.from {
@@ -54,8 +54,12 @@ pub(crate) fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
     for definition in defined.definitions().filter(|definition| !matches!(definition.when, When::Start)) {
         rows.push((definition.id.clone(), timeline.columns(&*definition.trigger(from)?)));
     }
-    let title =
-        format!("{} from {} for {}", arguments.file.display(), show::local(from, zone), show::span(span));
+    let title = format!(
+        "{} from {} for {}",
+        arguments.source.file.display(),
+        show::local(from, zone),
+        show::span(span)
+    );
     let svg = timeline.draw(&title, &rows);
     fs::write(&arguments.out, svg)
         .map_err(|error| Failure::NotDone(format!("cannot write {}: {error}", arguments.out.display())))?;

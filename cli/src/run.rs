@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,14 +22,17 @@ use tracing_subscriber::prelude::*;
 use crate::control::client::DEFAULT_STORE;
 use crate::control::operator::{Operator, Reload};
 use crate::control::server::Server;
-use crate::definition::{COMMAND, Definition};
+
+use crate::definition::COMMAND;
 use crate::failure::Failure;
 use crate::history::{Happening, History};
 use crate::hooks::{self, Hooks};
-use crate::sources::{Defined, Sources};
+use crate::reload::{Refused, Reloader, Step, bring_in_line};
+use crate::sources::Sources;
 use crate::store::{OpenError, give_to};
-use crate::sync::{self, Changes};
-use crate::{actor, beside, jobs, log, metrics_page, notice, service, show};
+use crate::sync::Changes;
+use crate::watch_files::Watched;
+use crate::{actor, beside, crontab, jobs, log, mail, metrics_page, notice, service, show};
 
 /// How many commands run at once.
 pub(crate) const WORKERS: usize = 64;
@@ -42,9 +45,15 @@ pub(crate) struct RunArguments {
     /// A configuration. (A number in its place shows that run of the ledger: `matins run 812`.)
     #[arg(value_name = "FILE.toml")]
     config: Option<PathBuf>,
-    /// A user's crontab, as crontab(5) describes it.
+    /// A crontab, as crontab(5) describes it.
     #[arg(long, value_name = "FILE")]
     crontab: Option<PathBuf>,
+    /// The crontab has a user between the times and the command, as /etc/crontab and the files of /etc/cron.d have.
+    #[arg(long, requires = "crontab")]
+    system: bool,
+    /// Takes over the jobs of this file, which has moved to where the configuration or crontab is now.
+    #[arg(long, value_name = "FILE")]
+    adopt: Option<PathBuf>,
     /// Where jobs and their ledger are kept: `sqlite:PATH`, `file:DIRECTORY` or `memory` [default: the configuration's, else
     /// sqlite:matins.db]
     #[arg(long, value_name = "STORE", env = "MATINS_STORE")]
@@ -58,6 +67,9 @@ pub(crate) struct RunArguments {
     /// Listens to no socket: other commands find the store in use.
     #[arg(long, conflicts_with = "socket")]
     no_socket: bool,
+    /// Reads an edited crontab only on `matins reload` or SIGHUP, and does not watch it.
+    #[arg(long)]
+    no_watch: bool,
     /// What is printed for each run: a line for people, or JSON.
     #[arg(long, value_name = "FORM", default_value = "text")]
     log: Form,
@@ -73,7 +85,10 @@ enum Form {
 }
 
 pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
-    let sources = Sources { config: arguments.config, crontab: arguments.crontab, zone: arguments.tz };
+    let form = if arguments.system { crontab::Form::System } else { crontab::Form::User };
+    let sources = Sources { config: arguments.config, crontab: arguments.crontab, form, zone: arguments.tz };
+    // Before the file is read, so that no change is overlooked.
+    let watched = sources.crontab.as_deref().filter(|_| !arguments.no_watch).map(Watched::new);
     let defined = sources.read()?;
     let configured = || defined.store.as_ref().map(ToString::to_string);
     let store = arguments.store.or_else(configured).unwrap_or_else(|| DEFAULT_STORE.to_owned());
@@ -98,8 +113,11 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     let history = Arc::new(History::open(beside::history(&url).as_deref())?);
     let hooks: Hooks = Arc::new(Mutex::new(defined.hooks.clone()));
 
-    let changes = bring_in_line(&scheduler, &history, &defined, Step::Start, clock.now())?;
+    let adopted = arguments.adopt.as_deref();
+    let changes = bring_in_line(&scheduler, &history, &defined, adopted, Step::Start, clock.now())?;
     hooks::listen(&scheduler, &hooks).map_err(|error| error.to_string())?;
+    mail::listen(&scheduler).map_err(|error| error.to_string())?;
+    mail::warn_without_sendmail(defined.definitions().map(|job| &job.mail));
     let reload = Reloader {
         handle: scheduler.handle(),
         history: history.clone(),
@@ -107,6 +125,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
         hooks,
         began_with: defined.clone(),
         turn: Mutex::default(),
+        refused: Refused::default(),
     };
     let reload = Arc::new(reload);
     let by_request: Reload = {
@@ -121,6 +140,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
         store: url.clone(),
         since: clock.now(),
         reload: Some(by_request),
+        refused: reload.refused.clone(),
     };
     if let Some(server) = &server {
         server.serve(operator).map_err(|error| format!("cannot serve the control socket: {error}"))?;
@@ -135,6 +155,9 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
         Form::Json => log::print_json(events),
     });
     history.note(clock.now(), Happening::Started, &actor::own());
+    if let Some(watched) = watched {
+        reload.clone().watch_crontab(watched);
+    }
     act_on_signals(signals, scheduler.handle(), reload);
     service::feed_watchdog(scheduler.handle());
     service::ready("firing jobs");
@@ -178,98 +201,13 @@ fn listen_to_tracing(form: Form) -> Result<(), String> {
     Ok(())
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    Start,
-    Reload,
-    DryRun,
-}
-
-/// All plans are made before the first is carried out.
-fn bring_in_line(
-    scheduler: &Handle,
-    history: &History,
-    defined: &Defined,
-    step: Step,
-    now: DateTime<Utc>,
-) -> Result<Vec<Changes>, String> {
-    let plan = |(path, jobs): &(PathBuf, Vec<Definition>)| {
-        sync::plan(scheduler, &path.display().to_string(), jobs, step == Step::Start, now)
-    };
-    let changes = defined.files.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
-    if step != Step::DryRun {
-        for ((_, jobs), changes) in defined.files.iter().zip(&changes) {
-            sync::apply(scheduler, history, jobs, changes, now)?;
-        }
-    }
-    Ok(changes)
-}
-
-/// Reads the files again.
-struct Reloader {
-    handle: Handle,
-    history: Arc<History>,
-    sources: Sources,
-    hooks: Hooks,
-    /// What the files said at the start.
-    began_with: Defined,
-    /// Held while it works: a signal and a request may come together.
-    turn: Mutex<()>,
-}
-
-impl Reloader {
-    /// Takes up what is new in the files: jobs and hooks. Store, retention and the zone of what is shown stay as they were at the
-    /// start.
-    fn reload(&self, dry_run: bool) -> Result<Vec<Changes>, String> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut sources = self.sources.clone();
-        // Those that name no zone keep the one they had, though the machine's has changed meanwhile.
-        if sources.config.is_none() {
-            sources.zone = Some(self.began_with.zone);
-        }
-        let defined = sources.read()?;
-        let step = if dry_run { Step::DryRun } else { Step::Reload };
-        let mut changes = bring_in_line(&self.handle, &self.history, &defined, step, SystemClock.now())?;
-        let mut hooks = self.hooks.lock().unwrap_or_else(PoisonError::into_inner);
-        // A configuration comes first, and a crontab has nothing but jobs.
-        if let Some(changes) = changes.first_mut() {
-            changes.hooks = *hooks != defined.hooks;
-            changes.at_next_start = self.at_next_start(&defined);
-        }
-        if !dry_run {
-            *hooks = defined.hooks;
-        }
-        Ok(changes)
-    }
-
-    /// The keys that say something else than they did at the start, and are not heeded before the next one.
-    fn at_next_start(&self, defined: &Defined) -> Vec<String> {
-        let was = &self.began_with;
-        let keys = [
-            ("store", defined.store != was.store),
-            ("ledger", defined.retention != was.retention),
-            ("timezone", defined.zone != was.zone),
-        ];
-        keys.iter().filter(|(_, differs)| *differs).map(|(key, _)| (*key).to_owned()).collect()
-    }
-}
-
 /// SIGHUP reads the files again. The first SIGINT or SIGTERM stops gracefully, the second cancels what runs.
 fn act_on_signals(mut signals: Signals, scheduler: Handle, reload: Arc<Reloader>) {
     thread::spawn(move || {
         let mut how = Shutdown::Wait;
         for signal in signals.forever() {
             if signal == SIGHUP {
-                service::reloading();
-                match reload.reload(false) {
-                    Ok(changes) => {
-                        for changes in changes {
-                            notice::tell(changes.describe());
-                        }
-                    }
-                    Err(error) => notice::tell(format_args!("nothing was changed: {error}")),
-                }
-                service::ready("firing jobs");
+                reload.reload_and_tell("the files were read again");
                 continue;
             }
             notice::tell(match how {

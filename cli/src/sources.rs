@@ -1,21 +1,48 @@
 //! The files that say what is to be run, read whole before anything is changed.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use matins::Retention;
 use matins::config::StoreUrl;
 use matins::triggers::Zone;
 
 use crate::config::Hook;
+use crate::crontab::{self, Crontab, Form, Note};
 use crate::definition::Definition;
 use crate::diagnostic::{self, Diagnostic};
-use crate::{config, crontab, safety, system_zone};
+use crate::{config, safety, system_zone};
+
+/// A file that a command looks at.
+#[derive(Debug, Args)]
+pub(crate) struct FileArguments {
+    /// A configuration if its name ends in .toml, else a crontab.
+    pub(crate) file: PathBuf,
+    /// The crontab has a user between the times and the command, as /etc/crontab and the files of /etc/cron.d have.
+    #[arg(long)]
+    system: bool,
+}
+
+impl FileArguments {
+    pub(crate) fn sources(&self, zone: Option<Zone>) -> Sources {
+        let form = if self.system { Form::System } else { Form::User };
+        let file = Some(self.file.clone());
+        if self.file.extension().is_some_and(|extension| extension == "toml") {
+            Sources { config: file, crontab: None, form, zone }
+        } else {
+            Sources { config: None, crontab: file, form, zone }
+        }
+    }
+}
 
 /// Where jobs are defined.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sources {
     pub(crate) config: Option<PathBuf>,
     pub(crate) crontab: Option<PathBuf>,
+    /// Which columns the crontab has.
+    pub(crate) form: Form,
     /// Of jobs that name none, whatever the files say.
     pub(crate) zone: Option<Zone>,
 }
@@ -23,28 +50,33 @@ pub(crate) struct Sources {
 /// What they say.
 #[derive(Debug, Clone)]
 pub(crate) struct Defined {
-    pub(crate) files: Vec<(PathBuf, Vec<Definition>)>,
+    pub(crate) files: Vec<DefinedFile>,
     pub(crate) store: Option<StoreUrl>,
     pub(crate) zone: Zone,
     pub(crate) retention: Retention,
     pub(crate) hooks: Vec<Hook>,
 }
 
-impl Sources {
-    /// A configuration if its name ends in .toml, else a crontab.
-    pub(crate) fn one(path: &Path, zone: Option<Zone>) -> Self {
-        let path = path.to_owned();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            Self { config: Some(path), crontab: None, zone }
-        } else {
-            Self { config: None, crontab: Some(path), zone }
-        }
-    }
+/// What one of them says.
+#[derive(Debug, Clone)]
+pub(crate) struct DefinedFile {
+    pub(crate) path: PathBuf,
+    pub(crate) jobs: Vec<Definition>,
+    /// What the author of a crontab may not expect.
+    pub(crate) notes: Vec<Note>,
+}
 
+impl DefinedFile {
+    pub(crate) fn is_crontab(&self) -> bool {
+        self.jobs.iter().any(|job| job.proposed_id.is_some()) || !self.notes.is_empty()
+    }
+}
+
+impl Sources {
     /// Reads them.
     ///
     /// # Errors
-    /// All that is wrong in the first file that is wrong; and when both define a job.
+    /// All that is wrong in the first file that is wrong.
     pub(crate) fn read(&self) -> Result<Defined, String> {
         let mut zone = self.zone;
         let mut defined = Defined {
@@ -63,32 +95,31 @@ impl Sources {
             defined.store = config.store;
             defined.retention = config.retention;
             defined.hooks = config.hooks;
-            defined.files.push((path.clone(), config.jobs));
+            defined.files.push(DefinedFile { path: path.clone(), jobs: config.jobs, notes: Vec::new() });
         }
         defined.zone = zone.unwrap_or_else(system_zone);
         if let Some(path) = &self.crontab {
-            let text = read(path)?;
+            let text = read_bytes(path)?;
             safety::refuse_if_others_can_write(path)?;
-            let jobs =
-                crontab::parse(&text, defined.zone).map_err(|faults| diagnostic::report(path, &faults))?;
-            defined.files.push((path.clone(), jobs));
-        }
-        let mut ids: Vec<&str> = defined.definitions().map(|job| job.id.as_str()).collect();
-        ids.sort_unstable();
-        if let Some(pair) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
-            let twice = pair[0];
-            return Err(format!(
-                "both files define a job {twice:?}; rename one of them; nothing was changed"
-            ));
+            let options = crontab::Options::new(defined.zone, self.form);
+            let Crontab { mut jobs, notes } =
+                crontab::parse(&text, &options).map_err(|faults| diagnostic::report(path, &faults))?;
+            let named: HashSet<&str> = defined.definitions().map(|job| job.id.as_str()).collect();
+            crontab::assign_ids(&mut jobs, &[], |id| named.contains(id));
+            defined.files.push(DefinedFile { path: path.clone(), jobs, notes });
         }
         Ok(defined)
     }
 }
 
+fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path)
+        .map_err(|error| format!("cannot read {}: {error}; name a file that you may read", path.display()))
+}
+
 /// Reads a file of UTF-8, without the byte order mark that some editors put before it.
 fn read(path: &Path) -> Result<String, String> {
-    let bytes = std::fs::read(path)
-        .map_err(|error| format!("cannot read {}: {error}; name a file that you may read", path.display()))?;
+    let bytes = read_bytes(path)?;
     let mut text = String::from_utf8(bytes).map_err(|error| {
         let place = error.utf8_error().valid_up_to();
         let before = String::from_utf8_lossy(&error.as_bytes()[..place]);
@@ -104,7 +135,7 @@ fn read(path: &Path) -> Result<String, String> {
 impl Defined {
     /// All jobs of all files.
     pub(crate) fn definitions(&self) -> impl Iterator<Item = &Definition> {
-        self.files.iter().flat_map(|(_, jobs)| jobs)
+        self.files.iter().flat_map(|file| &file.jobs)
     }
 }
 
@@ -115,11 +146,11 @@ mod tests {
     #[test]
     fn a_file_is_in_utf8_with_a_byte_order_mark_or_without() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("a.crontab");
+        let path = directory.path().join("a.toml");
         std::fs::write(&path, "\u{feff}0 9 * * * echo \u{e9}t\u{e9}\n").unwrap();
         assert_eq!(read(&path).unwrap(), "0 9 * * * echo \u{e9}t\u{e9}\n");
         std::fs::write(&path, b"# one\n0 9 * * * echo \xe9t\xe9\n").unwrap();
         let error = read(&path).unwrap_err();
-        assert!(error.contains("a.crontab:2:16: this is not in UTF-8"), "{error}");
+        assert!(error.contains("a.toml:2:16: this is not in UTF-8"), "{error}");
     }
 }

@@ -63,7 +63,7 @@ impl Engine {
                 .map(matins_core::round_up_to_microsecond)
                 .or_else(|| next_after(&*trigger, now)),
         };
-        if next_fire.is_none() && !keeps_trigger {
+        if next_fire.is_none() && !keeps_trigger && new.state == JobState::Active {
             return Err(SchedulerError::NeverFires { trigger: trigger.describe(), now });
         }
         let (task, closure) = match new.work {

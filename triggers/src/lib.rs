@@ -9,6 +9,7 @@
 //! | [`AnyTrigger`], [`AllTrigger`] | union, intersection | [`.or(...)`](Combine::or), [`.and(...)`](Combine::and) |
 //! | [`ExceptTrigger`], [`ExceptDatesTrigger`] | difference: from a trigger, from dates | [`.except(...)`](Combine::except), [`.except_dates(...)`](Combine::except_dates) |
 //! | [`JitterTrigger`] | each instant a little later, always by the same amount | [`.jitter(...)`](Combine::jitter) |
+//! | [`NeverTrigger`] | none: a schedule that is switched off | `NeverTrigger::new("0 0 31 2 *")` |
 //! | [`WindowTrigger`] | between a start and an end | [`.not_before(...)`](Combine::not_before), [`.not_after(...)`](Combine::not_after) |
 //!
 //! A trigger is pure: it reads no clock, and the same question always has the same answer. Local time goes through
@@ -41,6 +42,7 @@ mod date;
 mod duration;
 mod interval;
 mod jitter;
+mod never;
 mod sentence;
 mod window;
 mod zone;
@@ -57,6 +59,7 @@ pub use cron_crate::ScheduleTrigger;
 pub use date::{DateError, DateTrigger};
 pub use interval::{IntervalError, IntervalTrigger};
 pub use jitter::{JitterError, JitterTrigger};
+pub use never::NeverTrigger;
 pub use sentence::{At, Combine, Combined, Cron, Every, TimeUnits, at, cron, every};
 pub use window::{EndsBeforeStart, WindowTrigger};
 pub use zone::{LocalTime, UnknownZone, Zone};

@@ -106,7 +106,7 @@ proptest! {
         if let Err(faults) = parse(&text, Zone::utc()) {
             prop_assert!(are_in(&faults, &text), "{faults:#?}");
         }
-        if let Err(faults) = crontab::parse(&text, Zone::utc()) {
+        if let Err(faults) = crontab::parse(text.as_bytes(), &crontab::Options::new(Zone::utc(), crontab::Form::User)) {
             prop_assert!(are_in(&faults, &text), "{faults:#?}");
         }
     }

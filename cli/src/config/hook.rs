@@ -49,6 +49,8 @@ const WORDS: &[&str] = &[
     "missed: overlap",
     "missed: executor full",
     "missed: job removed",
+    "missed: job changed",
+    "missed: job paused",
 ];
 
 impl Hook {

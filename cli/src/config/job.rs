@@ -108,6 +108,7 @@ impl Reader<'_> {
         valid_id?;
         Some(Definition {
             id: id.get_ref().clone(),
+            proposed_id: None,
             when: when?,
             command: command?,
             policy: Policy {
@@ -120,6 +121,8 @@ impl Reader<'_> {
                 ..Policy::default()
             },
             jitter: jitter.ok()?,
+            jitter_seed: None,
+            mail: None,
             expected_duration: expected.ok()?,
             paused: job.paused,
             tags: job.tags.clone(),

@@ -174,6 +174,7 @@ fn open(url: &StoreUrl) -> Result<OpenedStore, OpenError> {
         since: clock.now(),
         clock,
         reload: None,
+        refused: crate::reload::Refused::default(),
     };
     Ok(OpenedStore { operator, scheduler })
 }

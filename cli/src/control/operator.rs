@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufReader;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -20,6 +20,7 @@ use serde_json::{Map, Value, json};
 use super::protocol::{How, JobsRequest, Kind, Problem, Request, RunsRequest};
 use super::{JobView, Status, StoreInfo};
 use crate::history::{Happening, History};
+use crate::reload::Refused;
 use crate::told::Told;
 use crate::{config, edit, service, why};
 
@@ -37,6 +38,7 @@ pub(crate) struct Operator {
     pub(crate) since: DateTime<Utc>,
     /// `None` where no daemon runs: somebody has opened the store for a moment.
     pub(crate) reload: Option<Reload>,
+    pub(crate) refused: Refused,
 }
 
 /// Takes an item of an answer; false when nobody takes more.
@@ -135,6 +137,7 @@ impl Operator {
             running,
             outcomes,
             store_failures: stats.store_failures,
+            files_refused: self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }))
     }
 

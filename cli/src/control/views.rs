@@ -52,6 +52,9 @@ pub(crate) struct Status {
     pub(crate) outcomes: BTreeMap<String, u64>,
     /// How often its store has failed.
     pub(crate) store_failures: u64,
+    /// Why the files were refused when they were read last: the jobs are as they were before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) files_refused: Option<String>,
 }
 
 /// What a store holds.

@@ -4,7 +4,6 @@ mod report;
 mod world;
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,15 +22,15 @@ use crate::definition::{COMMAND, Definition, When};
 use crate::failure::Failure;
 use crate::run::WORKERS;
 use crate::shown;
-use crate::sources::Sources;
+use crate::sources::FileArguments;
 use crate::{instant, runs};
 
 use world::{World, WorldClock, WorldExecutor};
 
 #[derive(Debug, Args)]
 pub(crate) struct SimulateArguments {
-    /// A configuration if its name ends in .toml, else a crontab.
-    file: PathBuf,
+    #[command(flatten)]
+    source: FileArguments,
     /// How much time to pass: 7d, 12h
     #[arg(long = "for", value_name = "SPAN", default_value = "7d", value_parser = humantime::parse_duration)]
     span: Duration,
@@ -89,7 +88,7 @@ pub(crate) struct Busiest {
 }
 
 pub(crate) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
-    let defined = Sources::one(&arguments.file, arguments.tz).read()?;
+    let defined = arguments.source.sources(arguments.tz).read()?;
     let now = SystemClock.now();
     let from = match &arguments.from {
         Some(text) => instant::read(text, defined.zone, now)?,

@@ -91,6 +91,8 @@ pub(crate) enum Kind {
     NotYetAdded,
     /// The job was removed before.
     Removed,
+    /// The job was given another schedule while the fire was due.
+    Changed,
     /// It ran, however that ended.
     Ran,
     /// It runs, or waits to.

@@ -126,6 +126,12 @@ pub(super) fn run(
         Some(Outcome::Missed(MissedReason::ExecutorFull)) => {
             (Kind::ExecutorFull, "it was missed, since the executor had no room for it".to_owned())
         }
+        Some(Outcome::Missed(MissedReason::JobChanged)) => {
+            (Kind::Changed, "it was missed: the job was given another schedule while it was due".to_owned())
+        }
+        Some(Outcome::Missed(MissedReason::JobPaused)) => {
+            (Kind::Paused, "it was missed: the job was paused while it was due".to_owned())
+        }
         Some(Outcome::Missed(_)) => {
             let by = past.removed().map(|removed| format!(" at {} by {}", clock(removed.at), removed.by));
             (

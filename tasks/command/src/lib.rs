@@ -26,6 +26,8 @@
 mod process;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use matins_core::{Task, TaskContext, TaskError, TaskResult, Value};
@@ -50,6 +52,9 @@ pub struct Command {
     /// The directory that it runs in; the scheduler's own by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory: Option<PathBuf>,
+    /// How the texts here become the bytes that the program gets.
+    #[serde(default, skip_serializing_if = "Encoding::is_utf8")]
+    pub encoding: Encoding,
     /// What it reads from its standard input; nothing by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stdin: Option<String>,
@@ -77,6 +82,38 @@ pub enum Inherit {
     Nothing,
 }
 
+/// How the texts of a [`Command`] become the bytes that the program gets: its arguments, environment and input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Encoding {
+    /// As UTF-8.
+    #[default]
+    Utf8,
+    /// As Latin-1: each character, from U+0000 to U+00FF, is the byte of its number. So a command can be any bytes.
+    Latin1,
+}
+
+impl Encoding {
+    // serde passes a reference.
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    fn is_utf8(&self) -> bool {
+        *self == Self::Utf8
+    }
+
+    /// The bytes of a text that was checked.
+    fn bytes(self, text: &str) -> Vec<u8> {
+        match self {
+            Self::Utf8 => text.as_bytes().to_vec(),
+            Self::Latin1 => text.chars().map(|c| c as u8).collect(),
+        }
+    }
+
+    fn os_string(self, text: &str) -> OsString {
+        OsString::from_vec(self.bytes(text))
+    }
+}
+
 impl Command {
     /// Runs `program`, without arguments.
     pub fn new(program: impl Into<String>) -> Self {
@@ -86,6 +123,7 @@ impl Command {
             environment: BTreeMap::new(),
             inherit: Inherit::default(),
             directory: None,
+            encoding: Encoding::default(),
             stdin: None,
             umask: None,
             nice: None,
@@ -159,6 +197,20 @@ impl Command {
         }
         if has_zero(&self.program) || self.arguments.iter().any(|argument| has_zero(argument)) {
             return Err("a program and its arguments cannot hold a zero byte; leave it out".to_owned());
+        }
+        if self.encoding == Encoding::Latin1 {
+            let environment = self.environment.iter().flat_map(|(name, value)| [name, value]);
+            let directory = self.directory.as_ref().and_then(|directory| directory.to_str());
+            let mut texts = [&self.program]
+                .into_iter()
+                .chain(&self.arguments)
+                .chain(environment)
+                .chain(&self.stdin)
+                .map(String::as_str)
+                .chain(directory);
+            if let Some(c) = texts.find_map(|text| text.chars().find(|c| u32::from(*c) > 0xff)) {
+                return Err(format!("{c:?} cannot be passed as Latin-1; use the encoding utf8"));
+            }
         }
         let bad = |name: &String| name.is_empty() || name.contains('=') || has_zero(name);
         match self.environment.iter().find(|(name, value)| bad(name) || has_zero(value)) {

@@ -37,7 +37,7 @@ pub(crate) fn run(command: &Command, context: &TaskContext, tail: usize) -> Task
     let (happenings, happened) = unbounded();
     let cancelled = happenings.clone();
     let watched = listen(output, kept.clone()).and_then(|output_closed| {
-        feed(&mut child, command.stdin.clone())?;
+        feed(&mut child, command.stdin.as_deref().map(|text| command.encoding.bytes(text)))?;
         announce_end(group, happenings)?;
         Ok(output_closed)
     });
@@ -75,9 +75,10 @@ fn start(command: &Command) -> io::Result<(PipeReader, Child)> {
     if let Some(name) = &command.user {
         run_as(&mut process, name)?;
     }
-    process.envs(&command.environment);
+    let os = |text: &str| command.encoding.os_string(text);
+    process.envs(command.environment.iter().map(|(name, value)| (os(name), os(value))));
     if let Some(directory) = &command.directory {
-        process.current_dir(directory);
+        process.current_dir(directory.to_str().map_or_else(|| directory.clone().into_os_string(), os));
     }
     process.stdin(if command.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
     process.stdout(writer.try_clone()?).stderr(writer).process_group(0);
@@ -93,15 +94,15 @@ if [ -n "$umask" ]; then umask "$umask" || exit 126; fi
 if [ -n "$nice" ]; then exec nice -n "$nice" "$@"; fi
 exec "$@""#;
     let mut process = if command.umask.is_none() && command.nice.is_none() {
-        std::process::Command::new(&command.program)
+        std::process::Command::new(command.encoding.os_string(&command.program))
     } else {
         let mut shell = std::process::Command::new("/bin/sh");
         let umask = command.umask.map(|umask| format!("{umask:04o}")).unwrap_or_default();
         let nice = command.nice.map(|nice| nice.to_string()).unwrap_or_default();
-        shell.args(["-c", ON_THE_WAY, "sh", &umask, &nice, &command.program]);
+        shell.args(["-c", ON_THE_WAY, "sh", &umask, &nice]).arg(command.encoding.os_string(&command.program));
         shell
     };
-    process.args(&command.arguments);
+    process.args(command.arguments.iter().map(|argument| command.encoding.os_string(argument)));
     process
 }
 
@@ -140,9 +141,9 @@ fn explain(command: &Command, error: &io::Error) -> String {
 
 /// Gives it its text on a thread of its own: it may print more than a pipe holds before it reads. One that does not read at all
 /// is its own affair.
-fn feed(child: &mut Child, text: Option<String>) -> io::Result<()> {
-    if let (Some(text), Some(mut stdin)) = (text, child.stdin.take()) {
-        thread::Builder::new().spawn(move || drop(stdin.write_all(text.as_bytes())))?;
+fn feed(child: &mut Child, input: Option<Vec<u8>>) -> io::Result<()> {
+    if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
+        thread::Builder::new().spawn(move || drop(stdin.write_all(&input)))?;
     }
     Ok(())
 }

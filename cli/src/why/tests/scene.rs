@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use matins::core::JobId;
 use matins::prelude::*;
 use matins::triggers::Zone;
-use matins::{Clock, JobStore, MissedReason, Run, RunId, Stretch, VirtualClock};
+use matins::{Clock, JobState, JobStore, MissedReason, Run, RunId, Stretch, VirtualClock};
 
 use crate::control::operator::Operator;
 use crate::history::{Happening, History};
@@ -57,6 +57,7 @@ impl Scene {
             zone: Zone::utc(),
             store: "memory:".parse().unwrap(),
             since: clock.now(),
+            refused: crate::reload::Refused::default(),
             reload: Some(Box::new(|_| Err("there are no files".to_owned()))),
         };
         let scene = Self { operator, clock, runs: 0 };
@@ -73,7 +74,12 @@ impl Scene {
     pub(super) fn now(&self, now: &str) {
         let now = instant(now);
         self.clock.set(now);
-        self.operator.handle.modify("backup", |job| job.next_fire = job.trigger.next_after(now)).unwrap();
+        let advance = |store: &mut dyn JobStore| {
+            let mut job = store.get(&JobId::new("backup").unwrap()).unwrap().unwrap();
+            job.next_fire = job.trigger.next_after(now).filter(|_| job.state == JobState::Active);
+            store.update(job).unwrap();
+        };
+        self.operator.handle.with_store("default", advance).unwrap();
     }
 
     pub(super) fn put(&mut self, change: impl FnOnce(&mut Run)) -> u64 {

@@ -1,0 +1,152 @@
+//! Reading the files again while the daemon runs: at a signal, on request, or as the crontab has changed.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use chrono::{DateTime, Utc};
+use matins::prelude::*;
+use matins::{Clock, SchedulerState, SystemClock};
+
+use crate::history::History;
+use crate::hooks::Hooks;
+use crate::sources::{Defined, Sources};
+use crate::sync::{self, Changes, Situation};
+use crate::watch_files::Watched;
+use crate::{boot, notice, service, show};
+
+/// Why the files were refused when they were read last, if they were.
+pub(crate) type Refused = Arc<Mutex<Option<String>>>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    Start,
+    Reload,
+    DryRun,
+}
+
+/// All plans are made before the first is carried out.
+pub(crate) fn bring_in_line(
+    scheduler: &Handle,
+    history: &History,
+    defined: &Defined,
+    adopted: Option<&Path>,
+    step: Step,
+    now: DateTime<Utc>,
+) -> Result<Vec<Changes>, String> {
+    let listed = scheduler.list(&JobQuery::default()).map_err(|error| error.to_string())?;
+    let existing = listed.into_iter().map(|(_, job)| (job.id.to_string(), job)).collect();
+    let boot = boot::id();
+    let situation = Situation {
+        existing: &existing,
+        files: &defined.files,
+        adopted,
+        is_start: step == Step::Start,
+        boot: boot.as_deref(),
+        now,
+    };
+    let plans =
+        defined.files.iter().map(|file| sync::plan(&situation, file)).collect::<Result<Vec<_>, _>>()?;
+    if step == Step::Start && !defined.files.is_empty() {
+        for (file, count) in situation.jobs_of_other_files() {
+            notice::warn(format_args!(
+                "{} of {file} in this store, a file that is not read now: they keep firing. If it has moved, start once \
+                 with --adopt {file}; else remove them with `matins remove`",
+                show::counted(count, "job")
+            ));
+        }
+    }
+    if step == Step::DryRun {
+        return Ok(plans.into_iter().map(|plan| plan.changes).collect());
+    }
+    plans.into_iter().map(|plan| sync::apply(scheduler, history, plan, &situation)).collect()
+}
+
+/// Reads the files again.
+pub(crate) struct Reloader {
+    pub(crate) handle: Handle,
+    pub(crate) history: Arc<History>,
+    pub(crate) sources: Sources,
+    pub(crate) hooks: Hooks,
+    /// What the files said at the start.
+    pub(crate) began_with: Defined,
+    /// Held while it works: a signal and a request may come together.
+    pub(crate) turn: Mutex<()>,
+    /// Why the files were refused when they were read last.
+    pub(crate) refused: Refused,
+}
+
+impl Reloader {
+    /// Reads the files again and says what has changed, or why nothing was changed.
+    pub(crate) fn reload_and_tell(&self, cause: &str) {
+        service::reloading();
+        match self.reload(false) {
+            Ok(changes) => changes.iter().for_each(|changes| notice::tell(changes.describe())),
+            Err(error) => {
+                notice::error(format_args!(
+                    "{cause}, and it was refused; the jobs stay as they are: {error}"
+                ));
+            }
+        }
+        service::ready("firing jobs");
+    }
+
+    /// Reads the files again whenever the crontab has changed, on a thread of its own.
+    pub(crate) fn watch_crontab(self: Arc<Self>, mut watched: Watched) {
+        let watch = move || {
+            while self.handle.state() != SchedulerState::ShutDown {
+                watched.wait();
+                self.reload_and_tell(&format!("{} has changed", watched.path().display()));
+            }
+        };
+        if let Err(error) = thread::Builder::new().name("matins-watch".to_owned()).spawn(watch) {
+            notice::warn(format_args!(
+                "the crontab cannot be watched: {error}; use `matins reload` after a change"
+            ));
+        }
+    }
+
+    /// Takes up what is new in the files: jobs and hooks. Store, retention and the zone of what is shown stay as they were at the
+    /// start.
+    pub(crate) fn reload(&self, dry_run: bool) -> Result<Vec<Changes>, String> {
+        let result = self.take_up(dry_run);
+        if !dry_run {
+            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = result.as_ref().err().cloned();
+        }
+        result
+    }
+
+    fn take_up(&self, dry_run: bool) -> Result<Vec<Changes>, String> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sources = self.sources.clone();
+        // Those that name no zone keep the one they had, though the machine's has changed meanwhile.
+        if sources.config.is_none() {
+            sources.zone = Some(self.began_with.zone);
+        }
+        let defined = sources.read()?;
+        let step = if dry_run { Step::DryRun } else { Step::Reload };
+        let mut changes =
+            bring_in_line(&self.handle, &self.history, &defined, None, step, SystemClock.now())?;
+        let mut hooks = self.hooks.lock().unwrap_or_else(PoisonError::into_inner);
+        // A configuration comes first, and a crontab has nothing but jobs.
+        if let Some(changes) = changes.first_mut() {
+            changes.hooks = *hooks != defined.hooks;
+            changes.at_next_start = self.at_next_start(&defined);
+        }
+        if !dry_run {
+            *hooks = defined.hooks;
+        }
+        Ok(changes)
+    }
+
+    /// The keys that say something else than they did at the start, and are not heeded before the next one.
+    fn at_next_start(&self, defined: &Defined) -> Vec<String> {
+        let was = &self.began_with;
+        let keys = [
+            ("store", defined.store != was.store),
+            ("ledger", defined.retention != was.retention),
+            ("timezone", defined.zone != was.zone),
+        ];
+        keys.iter().filter(|(_, differs)| *differs).map(|(key, _)| (*key).to_owned()).collect()
+    }
+}

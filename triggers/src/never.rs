@@ -1,0 +1,46 @@
+//! A schedule that is switched off.
+
+use chrono::{DateTime, Utc};
+use matins_core::Trigger;
+use serde::{Deserialize, Serialize};
+
+/// Has no instants: stands for a schedule that names a day which the calendar does not have, such as `0 0 31 2 *`, and
+/// says so where jobs are listed.
+///
+/// A scheduler refuses to add a job with this trigger, unless the job is paused.
+///
+/// ```
+/// use matins_core::Trigger;
+/// use matins_triggers::NeverTrigger;
+///
+/// let disabled = NeverTrigger::new("0 0 31 2 *");
+/// assert_eq!(disabled.next_after(chrono::DateTime::UNIX_EPOCH), None);
+/// assert_eq!(disabled.describe(), "never: the calendar has no day of \"0 0 31 2 *\"");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NeverTrigger {
+    schedule: String,
+}
+
+impl NeverTrigger {
+    /// Returns the trigger for a schedule, as it is written.
+    pub fn new(schedule: impl Into<String>) -> Self {
+        Self { schedule: schedule.into() }
+    }
+
+    /// Returns the schedule as it is written.
+    pub fn schedule(&self) -> &str {
+        &self.schedule
+    }
+}
+
+#[typetag::serde(name = "never")]
+impl Trigger for NeverTrigger {
+    fn next_after(&self, _after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        None
+    }
+
+    fn describe(&self) -> String {
+        format!("never: the calendar has no day of {:?}", self.schedule)
+    }
+}
