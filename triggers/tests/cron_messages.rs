@@ -25,8 +25,8 @@ fn what_to_write_instead_is_said() {
         ("H * * * *", &["Jenkins", "write a value, such as 0", "jitter"]),
         ("H/15 * * * *", &["Jenkins"]),
         ("H(0-29) * * * *", &["Jenkins"]),
-        ("0~59 * * * *", &["crontab files only", "0-59", "jitter"]),
-        ("~ 3 * * *", &["crontab files only"]),
+        ("0~59 * * * *", &["only crontab files", "write a value, such as 0", "jitter"]),
+        ("~ 3 * * *", &["only crontab files"]),
         ("0 0 * * L5", &["write 5L"]),
         ("0 0 * * LFRI", &["write FRIL"]),
         ("0 0 L5 * *", &["write L-5", "5L"]),
@@ -63,7 +63,8 @@ fn intervals_and_events_are_no_nicknames() {
 fn six_fields_are_said_to_begin_with_seconds() {
     const HINT: &str = "six fields begin with seconds";
     check(&[
-        ("0 9 * * MON-FRI root", &[HINT]),
+        ("0 9 * * MON-FRI root", &["\"root\" follows five fields", HINT, "                    ^^^^"]),
+        ("0 9 * * * Berlin", &["\"Berlin\" cannot be read", HINT]),
         ("0 0 9 * * MOM", &["did you mean MON?", HINT]),
         ("60 0 9 * * *", &["60 is out of range", HINT]),
         ("0 9 1 1 * 2026", &["years are the seventh field", HINT, "write 0 0 9 1 1 * 2026"]),

@@ -40,21 +40,17 @@ pub(super) fn unreadable<'a>(text: &'a str, rules: &Rules) -> Fault<'a> {
 
 /// What to write instead of what other programs have, or another field.
 fn hint(text: &str, rules: &Rules) -> Option<String> {
-    let Rules { form, min, max, .. } = *rules;
+    let Rules { form, min, .. } = *rules;
     let is = |name: &str| rules.name == name;
     let other_fields = matches!(form, Form::Crontab | Form::Quartz);
     if text.contains('~') {
-        let (from, to) = text.split_once('~')?;
-        let range =
-            if from.is_empty() || to.is_empty() { format!("{min}-{max}") } else { format!("{from}-{to}") };
         return Some(format!(
-            "a random value is read in crontab files only; write one value, such as {min}, or the range {range} \
-             for each of its values, and spread jobs with a jitter"
+            "~ is a random value, which only crontab files have; write a value, such as {min}, and spread jobs with a jitter"
         ));
     }
     if text.eq_ignore_ascii_case("H") || text.starts_with("H(") {
         return Some(format!(
-            "the hash H is Jenkins's; write a value, such as {min}, and spread jobs with a jitter"
+            "H is the hash of Jenkins; write a value, such as {min}, and spread jobs with a jitter"
         ));
     }
     if let Some(field) = field_of_name(text) {

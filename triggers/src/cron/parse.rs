@@ -46,24 +46,33 @@ pub(super) fn expression(text: &str) -> Result<CronExpression, CronError> {
 /// Adds to the error of six or seven fields what they begin with: the text may be one of five fields, and something else.
 #[cold]
 fn hint_at_seconds(error: CronError, text: &str, fields: &[&str; 7]) -> CronError {
+    const SIX: &str = "six fields begin with seconds: second, minute, hour, day of month, month, day of week";
     if error.never_fires() {
         return error;
     }
-    if fields[6].is_empty() {
-        let is_year = fields[5].len() > 3 && fields[5].starts_with(|first: char| first.is_ascii_digit());
-        let as_year = compile(text, "0", &fields[..5], Some(fields[5]), &CRONTAB);
-        if is_year && !matches!(as_year, Err(error) if !error.never_fires()) {
-            let message = format!(
-                "years are the seventh field, and six fields begin with seconds; write 0 {}",
-                fields[..6].join(" ")
-            );
-            return CronError::new(text, fields[5], Some(CRONTAB.year.name), message);
-        }
-        return error.with_hint(
-            "six fields begin with seconds: second, minute, hour, day of month, month, day of week",
-        );
+    if !fields[6].is_empty() {
+        return error.with_hint("seven fields begin with seconds, and end with years");
     }
-    error.with_hint("seven fields begin with seconds, and end with years")
+    let (five, sixth) = (&fields[..5], fields[5]);
+    let can_be_read = |year| match compile(text, "0", five, year, &CRONTAB) {
+        Ok(_) => true,
+        Err(error) => error.never_fires(),
+    };
+    if sixth.len() > 3 && sixth.starts_with(|first: char| first.is_ascii_digit()) && can_be_read(Some(sixth))
+    {
+        let message = format!(
+            "years are the seventh field, and six fields begin with seconds; write 0 {}",
+            fields[..6].join(" ")
+        );
+        return CronError::new(text, sixth, Some(CRONTAB.year.name), message);
+    }
+    let at_sixth =
+        CronError::new(text, sixth, None, format!("{sixth:?} follows five fields that can be read; {SIX}"));
+    if error.place().start < at_sixth.place().start && can_be_read(None) {
+        at_sixth
+    } else {
+        error.with_hint(SIX)
+    }
 }
 
 /// Quartz's grammar: seconds first, years perhaps last, weekdays from 1 for Sunday, one of the day fields `?`.

@@ -222,7 +222,7 @@ mod tests {
             ("0 */4,6 * * *", "at 00:00, 04:00, 06:00, 08:00, 12:00, 16:00 and 20:00 every day"),
             ("5 0-9,11-22 * * *", "at 5 minutes past the hours 00 to 09 and 11 to 22"),
             ("*/20 0,4,9 * * *", "every 20 minutes of the hours 00, 04 and 09"),
-            ("*/5 */2 * * *", "every 5 minutes of every 2nd hour from 00:00 on"),
+            ("*/5 */2 * * *", "every 5 minutes of every 2nd hour from 00:00"),
             ("5-50/5 9 * * *", "every 5 minutes from 09:05 to 09:50"),
         ]);
     }

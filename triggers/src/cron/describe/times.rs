@@ -128,7 +128,7 @@ fn hours_in_words(hours: u64, always: bool) -> String {
     let two_digits = |hour: u32| format!("{hour:02}");
     match (period(hours, 24), one(hours)) {
         _ if always => "every hour".to_owned(),
-        (Some(step), _) if step > 1 => format!("every {} hour from 00:00 on", ordinal(step)),
+        (Some(step), _) if step > 1 => format!("every {} hour from 00:00", ordinal(step)),
         (_, Some(hour)) => format!("the hour {hour:02}"),
         _ => format!("the hours {}", ranges(hours, two_digits)),
     }
