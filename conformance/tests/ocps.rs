@@ -298,6 +298,14 @@ mod version_1_4 {
         assert_eq!(fires, ["2026-03-29T01:00:00+00:00", "2026-03-30T00:30:00+00:00"]);
     }
 
+    /// As in Debian's cron: what follows elapsed time is not left out for an hour.
+    #[test]
+    fn differs_from_section_4_3_1_elapsed_time_fires_in_both_passes_of_an_overlap() {
+        let fires = fires_in("Europe/Berlin", "*/30 2 * * *", "2026-10-24T22:00:00Z", 4);
+        let fires: Vec<String> = fires.iter().map(|fire| fire.format("%H:%M").to_string()).collect();
+        assert_eq!(fires, ["00:00", "00:30", "01:00", "01:30"]);
+    }
+
     #[test]
     fn section_4_3_2_years_go_to_9999_and_others_are_refused() {
         read("0 0 0 1 1 * 2200-9999");

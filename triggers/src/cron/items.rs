@@ -19,6 +19,9 @@ const LARGEST_STEP: u32 = 10_000;
 
 impl Span {
     pub(super) fn bits(&self) -> u64 {
+        if self.step == 1 && self.last <= self.max {
+            return u64::MAX >> (63 - self.last) & u64::MAX << self.first;
+        }
         let mut bits = 0;
         let mut value = self.first;
         while value <= self.last {

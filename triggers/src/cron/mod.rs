@@ -62,8 +62,9 @@ pub use trigger::{CronTrigger, CronTriggerError};
 ///   [`CronError::never_fires`] tells from an error of syntax;
 /// * `@reboot` (1.1 §4.2) is no expression, because it is not a time. Crontab files may have it.
 ///
-/// Two rules give other fire times: `*/2` in a day field counts as a star (1.0 §6.1 counts only `*`), and a fixed local time
-/// that the clocks skip fires at the end of the gap (1.4 §4.3.1 recommends to leave it out).
+/// Two rules of Debian's cron give other fire times: a day field such as `*/2` counts as a star (1.0 §6.1 counts only `*`), and
+/// at changes of the clocks a skipped time fires at the end of the gap, where the expression is at fixed local times, and a
+/// repeated one fires twice, where it is not (1.4 §4.3.1 recommends neither).
 ///
 /// More is read than the specification allows: `10/5` and a range of weekdays over the week's end (1.0 §6.2), nicknames, `L`
 /// and `W` in any case (1.1 §4.1, 1.3 §4), `W` in lists (1.3 §4.3), and years up to 9999 (1.4 §4.3.2), where `*/2`
