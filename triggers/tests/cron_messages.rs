@@ -92,8 +92,8 @@ fn the_day_fields_say_all_that_they_take() {
 
 #[test]
 fn a_zone_that_is_misspelt_is_not_called_a_field() {
-    let error = CronTrigger::parse("0 9 * * * Europe/Berlni", "UTC").unwrap_err().to_string();
-    assert!(error.contains("Europe/Berlni"), "{error}");
+    let error = CronTrigger::parse("0 9 * * * Europe/Berlim", "UTC").unwrap_err().to_string();
+    assert!(error.contains("Europe/Berlim"), "{error}");
 }
 
 /// What is suggested for a range that goes over the end of its field means what Quartz means by it.

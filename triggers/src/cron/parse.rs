@@ -272,7 +272,7 @@ mod tests {
              */5 * * * MOM\n              ^^^"
         );
         assert_eq!(error.place(), 10..13);
-        assert!(refused("0 0 * * mondy").message().contains("did you mean MONDAY?"));
+        assert!(refused("0 0 * * mondax").message().contains("did you mean MONDAY?"));
     }
 
     #[test]

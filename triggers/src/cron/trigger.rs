@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_word_like_a_zone_is_refused_as_a_zone() {
-        for word in ["Europe/Berlni", "Europe/Berlin/Mitte", "Mars/Base"] {
+        for word in ["Europe/Berlim", "Europe/Berlin/Mitte", "Mars/Base"] {
             let error = CronTrigger::parse(&format!("0 9 * * * {word}"), "UTC").unwrap_err();
             assert!(matches!(error, CronTriggerError::Zone(_)), "{error}");
         }
