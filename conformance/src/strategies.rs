@@ -77,14 +77,14 @@ pub fn crontab() -> impl Strategy<Value = String> {
 pub fn expression() -> impl Strategy<Value = String> {
     let day = prop_oneof![
         6 => field(1, 31),
-        1 => select(&["?", "L", "LW", "L-3", "15W", "1W", "31W", "1,15,L", "*/2,L-1"][..]).prop_map(str::to_owned),
+        1 => select(&["?", "L", "LW", "L-3", "15W", "1W", "31W", "1,15,L", "*/2,L-1", "L-5W", "2-30/2", "1-20/3,LW"][..]).prop_map(str::to_owned),
     ];
     let weekday = prop_oneof![
         6 => field(0, 7),
-        1 => select(&["?", "FRI#2", "5L", "SUN#1,SUN#3", "MON-FRI", "FRI-MON", "1#5", "2,THUL"][..]).prop_map(str::to_owned),
+        1 => select(&["?", "FRI#2", "5L", "SUN#1,SUN#3", "MON-FRI", "FRI-MON", "1#5", "2,THUL", "MON-FRI/2", "FRI#L,SUN#1"][..]).prop_map(str::to_owned),
     ];
     let second = prop_oneof![2 => Just(None), 1 => field(0, 59).prop_map(Some)];
-    let year = prop_oneof![3 => Just(None), 1 => select(&["*", "2024", "1990-2030/4", "2026-2030/6", "2000,2026-2030"][..]).prop_map(Some)];
+    let year = prop_oneof![3 => Just(None), 1 => select(&["*", "2024", "1990-2030/4", "2026-2030/6", "2000,2026-2030", "2016/4", "*/2,2027"][..]).prop_map(Some)];
     (second, field(0, 59), field(0, 23), day, field(1, 12), weekday, year).prop_map(
         |(second, minute, hour, day, month, weekday, year)| {
             let five = format!("{minute} {hour} {day} {month} {weekday}");

@@ -1,8 +1,8 @@
-//! `next_after` allocates nothing.
+//! `next_after` allocates nothing, nor does reading an expression without years.
 
 use chrono::{DateTime, Utc};
 use matins_core::Trigger;
-use matins_triggers::{CalendarTrigger, CronTrigger, IntervalTrigger, TimeUnits};
+use matins_triggers::{CalendarTrigger, CronExpression, CronTrigger, IntervalTrigger, TimeUnits};
 
 #[test]
 fn the_next_fire_costs_no_allocation() {
@@ -25,5 +25,30 @@ fn the_next_fire_costs_no_allocation() {
         let allocations = allocation_counter::measure(|| found = trigger.next_after(after));
         assert!(found.is_some(), "{}", trigger.describe());
         assert_eq!(allocations.count_total, 0, "{}", trigger.describe());
+    }
+}
+
+#[test]
+fn reading_an_expression_costs_no_allocation() {
+    for text in [
+        "*/5 * * * *",
+        "0 9 * * MON-FRI/2",
+        "0 0 1 January Monday",
+        "0 0 29 2 1#5",
+        "0 0 L-3,15W,L-5W * *",
+        "@daily",
+        "*/90 0 * * * *",
+        "0 12 1 * +tues",
+    ] {
+        let mut read = None;
+        let allocations = allocation_counter::measure(|| read = CronExpression::parse(text).ok());
+        assert!(read.is_some(), "{text}");
+        assert_eq!(allocations.count_total, 0, "{text}");
+    }
+    for text in ["0 0 21-3 ? * FRI-MON", "0 0/15 * L-5W NOV-FEB ?", "0 /15 * ? * L"] {
+        let mut read = None;
+        let allocations = allocation_counter::measure(|| read = CronExpression::parse_quartz(text).ok());
+        assert!(read.is_some(), "{text}");
+        assert_eq!(allocations.count_total, 0, "{text}");
     }
 }

@@ -6,7 +6,7 @@ use super::{DaysOfMonth, DaysOfWeek};
 impl DaysOfMonth {
     pub(super) fn of_month(self, length: u32, first_weekday: u32) -> u32 {
         let mut days = self.days & all_days(length);
-        if self.from_last | self.nearest_weekday != 0 || self.last_weekday {
+        if self.from_last | self.nearest_weekday | self.nearest_from_last != 0 {
             days |= self.by_arithmetic(length, first_weekday);
         }
         if self.by_weekday.nth != 0 || self.by_weekday.last != 0 {
@@ -24,8 +24,8 @@ impl DaysOfMonth {
         for day in bits(u64::from(self.nearest_weekday)).filter(|day| *day <= length) {
             days |= 1 << nearest_weekday(day, length, first_weekday);
         }
-        if self.last_weekday {
-            days |= 1 << nearest_weekday(length, length, first_weekday);
+        for back in bits(u64::from(self.nearest_from_last)).filter(|back| *back < length) {
+            days |= 1 << nearest_weekday(length - back, length, first_weekday);
         }
         days
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use super::items::{MONTHS, WEEKDAYS};
+use super::rules::{MONTHS, WEEKDAYS};
 use super::search::bits;
 use super::{CronExpression, DaysOfMonth, DaysOfWeek};
 
@@ -51,8 +51,11 @@ impl Display for DaysOfMonth {
         for day in bits(self.nearest_weekday.into()) {
             list.item(format_args!("{day}W"))?;
         }
-        if self.last_weekday {
-            list.item(format_args!("LW"))?;
+        for back in bits(self.nearest_from_last.into()) {
+            match back {
+                0 => list.item(format_args!("LW"))?,
+                back => list.item(format_args!("L-{back}W"))?,
+            }
         }
         Ok(())
     }

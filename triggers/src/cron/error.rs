@@ -33,6 +33,11 @@ impl CronError {
         self.never_fires
     }
 
+    /// The same, with more at the end of its message.
+    pub(super) fn with_hint(self, hint: &str) -> Self {
+        Self { message: format!("{}; {hint}", self.message), ..self }
+    }
+
     /// The same, where the text read is a part of a larger one that begins so many bytes before it.
     pub(super) fn within(self, text: &str, offset: usize) -> Self {
         let place = self.place.start + offset..self.place.end + offset;

@@ -6,9 +6,11 @@ mod display;
 mod error;
 mod excluded;
 mod fires;
+mod hints;
 mod items;
 mod named;
 mod parse;
+mod rules;
 mod search;
 mod shared;
 mod trigger;
@@ -34,22 +36,41 @@ pub use trigger::{CronTrigger, CronTriggerError};
 /// | second | 0-59 | |
 /// | minute | 0-59 | |
 /// | hour | 0-23 | |
-/// | day of month | 1-31 | `?`, `L` (the last), `L-3` (the third before the last), `15W` (the weekday nearest the 15th, in the same month), `LW` (the last weekday) |
+/// | day of month | 1-31 | `?`, `L` (the last), `L-3` (the third before the last), `15W` (the weekday nearest the 15th, in the same month), `LW` (the last weekday), `L-3W` |
 /// | month | 1-12, JAN-DEC | |
-/// | day of week | 0-7 (0 and 7 are Sunday), SUN-SAT | `?`, `FRI#2` (the second Friday), `5L` or `FRIL` (the last Friday); ranges may go over the week's end: `FRI-MON` |
+/// | day of week | 0-7 (0 and 7 are Sunday), SUN-SAT | `?`, `FRI#2` (the second Friday), `5L`, `FRIL` or `FRI#L` (the last Friday); ranges may go over the week's end: `FRI-MON` |
 /// | year | 1970-9999 | |
 ///
 /// Each is `*`, a value, a range `a-b`, one of those with a step (`*/5`, `10-50/10`, and `10/5` for `10` to the end
-/// by fives), or a list of them with commas. Names are read in any case.
+/// by fives), or a list of them with commas. A step that is larger than its range leaves only the first value, as in
+/// Debian's cron.
+///
+/// Names are read in any case: the three letters, the full English name (`monday`, `January`), and TUES, WEDS, THUR,
+/// THURS and SEPT.
 ///
 /// A day matches when the day of month *or* the day of week matches, unless one of the two fields begins with `*` (or
 /// `?`): then both must. That is crontab(5)'s rule as Debian's cron has it, where `*/2` counts as a star too. A day of
 /// week that begins with `+` (`0 12 1 * +MON`) asks for both as well.
 ///
-/// The grammar is a superset of the Open Cron Pattern Specification's, versions 1.0 to 1.4,
-/// <https://github.com/open-source-cron/ocps>. Fields may be given by name instead, as in APScheduler: see
-/// [`CronFields`].
+/// Fields may be given by name instead, as in APScheduler: see [`CronFields`].
 ///
+/// # The Open Cron Pattern Specification
+/// Every pattern of the [specification](https://github.com/open-source-cron/ocps), versions 1.0 to 1.4, is read, with
+/// two exceptions:
+///
+/// * a date that never comes (`0 0 30 2 *`, 1.0 §6.2) is an error of [`parse`](Self::parse), which
+///   [`CronError::never_fires`] tells from an error of syntax;
+/// * `@reboot` (1.1 §4.2) is no expression, because it is not a time. Crontab files may have it.
+///
+/// Two rules of Debian's cron give other fire times: a day field such as `*/2` counts as a star (1.0 §6.1 counts only `*`), and
+/// at changes of the clocks a skipped time fires at the end of the gap, where the expression is at fixed local times, and a
+/// repeated one fires twice, where it is not (1.4 §4.3.1 recommends neither).
+///
+/// More is read than the specification allows: `10/5` and a range of weekdays over the week's end (1.0 §6.2), nicknames, `L`
+/// and `W` in any case (1.1 §4.1, 1.3 §4), `W` in lists (1.3 §4.3), and years up to 9999 (1.4 §4.3.2), where `*/2`
+/// begins with 1970 as well.
+///
+/// # Equality
 /// Expressions that mean the same are equal and are written alike, weekdays and months by name: `0 9 * * 1-5` is
 /// written `0 9 * * MON-FRI`.
 ///
@@ -97,7 +118,8 @@ struct DaysOfMonth {
     from_last: u32,
     /// Bits 1 to 31: the weekday nearest to that day.
     nearest_weekday: u32,
-    last_weekday: bool,
+    /// Bit k: the weekday nearest to k days before the last.
+    nearest_from_last: u32,
     by_weekday: DaysOfWeek,
     star: bool,
 }
@@ -144,8 +166,11 @@ impl CronExpression {
     }
 
     /// Reads an expression as Quartz means it: six fields, seconds first, or seven with years last; **weekdays from 1 for
-    /// Sunday** to 7; `?` in one of the day fields, and `L` alone as a weekday is Saturday. See
+    /// Sunday** to 7; `?` in one of the day fields. See
     /// <https://www.quartz-scheduler.org/documentation/quartz-2.3.0/tutorials/crontrigger.html>.
+    ///
+    /// A range may go over the end of its field, except in years: `21-3`, `NOV-FEB`. `/15` is `*/15`. `L` alone as a weekday is
+    /// Saturday. A step that is larger than its field (`0/120`) is refused.
     ///
     /// It is written, saved and shown in the crontab form, where names stand for weekdays.
     ///

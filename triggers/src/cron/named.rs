@@ -3,7 +3,8 @@
 use std::fmt::{Display, Write};
 
 use super::error::{CronError, Fault, fault};
-use super::items::{DAY, HOUR, ISO_WEEKDAY, MINUTE, MONTH, Rules, SECOND, WEEK, YEAR, set, span, value};
+use super::items::{set, span, value};
+use super::rules::{NAMED, Names, Rules, WEEK};
 use super::{CronExpression, DayRule, DaysOfMonth, DaysOfWeek, parse};
 
 /// Builds a [`CronExpression`] from fields given by name, as APScheduler's cron trigger takes them.
@@ -19,7 +20,8 @@ use super::{CronExpression, DayRule, DaysOfMonth, DaysOfWeek, parse};
 /// | `minute`, `second` | 0-59 | |
 ///
 /// Each is `*`, a value, a range `a-b`, one of those with a step (`*/5` counts from the field's least value, `a/5` to its
-/// greatest), or a list of them with commas. **All fields must match**: there is no either-or of the day fields.
+/// greatest), or a list of them with commas. A step must not be larger than its range: `4-6/3` is refused. Names are also
+/// read in full (`monday`), as in [`CronExpression`]. **All fields must match**: there is no either-or of the day fields.
 ///
 /// Fields that are not given: those finer than the finest one given take their least value (`week` and `day_of_week`
 /// match always), and the others match always. So `hour=9` is nine o'clock sharp every day, and `second=30` is
@@ -139,21 +141,19 @@ pub(super) fn expression(text: &str) -> Result<CronExpression, CronError> {
         let name = rules.name;
         move |fault: Fault<'_>| CronError::new(text, fault.piece, Some(name), fault.message)
     };
-    let numbers = |index: usize, rules: &Rules| {
-        check_steps(field(index), rules).and_then(|()| set(field(index), rules)).map_err(mark(rules))
-    };
+    let numbers = |index: usize, rules: &Rules| set(field(index), rules).map_err(mark(rules));
     let expression = CronExpression {
-        years: check_steps(field(0), &YEAR).and_then(|()| parse::years(field(0))).map_err(mark(&YEAR))?,
-        months: numbers(1, &MONTH)? as u16,
-        days: days(field(2)).map_err(mark(&DAY))?,
+        years: parse::years(field(0), &NAMED.year).map_err(mark(&NAMED.year))?,
+        months: numbers(1, &NAMED.month)? as u16,
+        days: days(field(2)).map_err(mark(&NAMED.day))?,
         weeks: if field(3) == "*" { 0 } else { numbers(3, &WEEK)? },
         weekdays: DaysOfWeek {
-            weekdays: ISO_WEEKDAY.weekdays(numbers(4, &ISO_WEEKDAY)?),
+            weekdays: NAMED.weekday.weekdays(numbers(4, &NAMED.weekday)?),
             ..DaysOfWeek::default()
         },
-        hours: numbers(5, &HOUR)? as u32,
-        minutes: numbers(6, &MINUTE)?,
-        seconds: numbers(7, &SECOND)?,
+        hours: numbers(5, &NAMED.hour)? as u32,
+        minutes: numbers(6, &NAMED.minute)?,
+        seconds: numbers(7, &NAMED.second)?,
         both_days: true,
         minute_star: field(6).starts_with('*'),
         hour_star: field(5).starts_with('*'),
@@ -212,30 +212,26 @@ fn unknown_field(name: &str) -> String {
     format!("there is no field {name:?}{}; there are {}", nearest.unwrap_or_default(), known.join(", "))
 }
 
-/// The fields as they are written: in order, in small letters.
+/// The fields as they are written: in order, in lower case, names in three letters.
 fn canonical(given: &[Option<&str>; 8]) -> Box<str> {
     let fields = FIELDS.iter().zip(given).filter_map(|((name, _), value)| Some((name, (*value)?)));
     let fields = fields.fold(CronFields::new(), |fields, (name, value)| {
         let items: Vec<String> = value
             .split(',')
-            .map(|item| item.split_whitespace().collect::<Vec<_>>().join(" ").to_ascii_lowercase())
+            .map(|item| item.split_whitespace().map(with_short_names).collect::<Vec<_>>().join(" "))
             .collect();
         fields.field(name, items.join(","))
     });
     fields.text.into()
 }
 
-/// A step that leaves only the first value is a slip.
-fn check_steps<'a>(field: &'a str, rules: &Rules) -> Result<(), Fault<'a>> {
-    for item in field.split(',') {
-        let Some((_, step)) = item.split_once('/') else { continue };
-        if step.parse::<u32>().is_ok_and(|step| step > rules.max - rules.min) {
-            let message =
-                format!("a step of {step} is larger than the range, {} to {}", rules.min, rules.max);
-            return fault(step, message);
-        }
-    }
-    Ok(())
+/// A word of a field, such as `Tuesday-Friday/2`, in lower case and with names in three letters.
+fn with_short_names(word: &str) -> String {
+    let pieces = word.split_inclusive(|c: char| !c.is_alphabetic()).map(|piece| {
+        let (name, end) = piece.split_at(piece.trim_end_matches(|c: char| !c.is_alphabetic()).len());
+        [Names::short_of(name).unwrap_or(name), end].concat()
+    });
+    pieces.collect::<String>().to_ascii_lowercase()
 }
 
 fn days(field: &str) -> Result<DaysOfMonth, Fault<'_>> {
@@ -245,22 +241,16 @@ fn days(field: &str) -> Result<DaysOfMonth, Fault<'_>> {
         match (words.next(), words.next(), words.next()) {
             (Some(last), None, None) if last.eq_ignore_ascii_case("last") => days.from_last |= 1,
             (Some(which), Some(weekday), None) => {
-                let weekday = ISO_WEEKDAY.weekday(weekday_name(weekday)?);
+                let weekday = NAMED.weekday.weekday(weekday_name(weekday)?);
                 if which.eq_ignore_ascii_case("last") {
                     days.by_weekday.last |= 1 << weekday;
                 } else if let Some(nth) = ORDINALS.iter().position(|name| name.eq_ignore_ascii_case(which)) {
                     days.by_weekday.nth |= 1 << (weekday * 5 + nth as u32);
                 } else {
-                    return fault(
-                        which,
-                        format!("{which:?} cannot be read; 1st to 5th, or last, may stand here"),
-                    );
+                    return fault(which, format!("{which:?} cannot be read; expected 1st to 5th, or last"));
                 }
             }
-            _ => {
-                check_steps(item, &DAY)?;
-                days.days |= span(item, &DAY)?.bits() as u32;
-            }
+            _ => days.days |= span(item, &NAMED.day)?.bits() as u32,
         }
     }
     Ok(days)
@@ -268,9 +258,9 @@ fn days(field: &str) -> Result<DaysOfMonth, Fault<'_>> {
 
 fn weekday_name(text: &str) -> Result<u32, Fault<'_>> {
     if text.starts_with(|first: char| first.is_ascii_digit()) {
-        return fault(text, "a weekday's name must stand here, mon to sun");
+        return fault(text, "expected the name of a weekday, mon to sun");
     }
-    value(text, &ISO_WEEKDAY)
+    value(text, &NAMED.weekday)
 }
 
 #[cfg(test)]

@@ -2,9 +2,8 @@
 //! names years.
 
 use super::error::{CronError, Fault, fault};
-use super::items::{
-    DAY, HOUR, MINUTE, MONTH, QUARTZ_WEEKDAY, Rules, SECOND, Span, WEEKDAY, YEAR, number, set, span, value,
-};
+use super::items::{Span, number, set, span, value};
+use super::rules::{CRONTAB, Fields, Form, QUARTZ, Rules};
 use super::{CronExpression, DayRule, DaysOfMonth, DaysOfWeek, YearRange};
 
 const NICKNAMES: [(&str, &str); 7] = [
@@ -28,9 +27,11 @@ pub(super) fn expression(text: &str) -> Result<CronExpression, CronError> {
     }
     let (fields, count) = split(text)?;
     match count {
-        5 => compile(text, "0", &fields[..5], None, &WEEKDAY),
-        6 => compile(text, fields[0], &fields[1..6], None, &WEEKDAY),
-        7 => compile(text, fields[0], &fields[1..6], Some(fields[6]), &WEEKDAY),
+        5 => compile(text, "0", &fields[..5], None, &CRONTAB),
+        6 => compile(text, fields[0], &fields[1..6], None, &CRONTAB)
+            .map_err(|error| hint_at_seconds(error, text, &fields)),
+        7 => compile(text, fields[0], &fields[1..6], Some(fields[6]), &CRONTAB)
+            .map_err(|error| hint_at_seconds(error, text, &fields)),
         _ => {
             let message = format!(
                 "{count} field{} where five are needed (minute, hour, day of month, month, day of week), \
@@ -39,6 +40,38 @@ pub(super) fn expression(text: &str) -> Result<CronExpression, CronError> {
             );
             Err(CronError::new(text, &trimmed[trimmed.len()..], None, message))
         }
+    }
+}
+
+/// Adds to the error of six or seven fields what they begin with: the text may be one of five fields, and something else.
+#[cold]
+fn hint_at_seconds(error: CronError, text: &str, fields: &[&str; 7]) -> CronError {
+    const SIX: &str = "six fields begin with seconds: second, minute, hour, day of month, month, day of week";
+    if error.never_fires() {
+        return error;
+    }
+    if !fields[6].is_empty() {
+        return error.with_hint("seven fields begin with seconds, and end with years");
+    }
+    let (five, sixth) = (&fields[..5], fields[5]);
+    let can_be_read = |year| match compile(text, "0", five, year, &CRONTAB) {
+        Ok(_) => true,
+        Err(error) => error.never_fires(),
+    };
+    if sixth.len() > 3 && sixth.starts_with(|first: char| first.is_ascii_digit()) && can_be_read(Some(sixth))
+    {
+        let message = format!(
+            "years are the seventh field, and six fields begin with seconds; write 0 {}",
+            fields[..6].join(" ")
+        );
+        return CronError::new(text, sixth, Some(CRONTAB.year.name), message);
+    }
+    let at_sixth =
+        CronError::new(text, sixth, None, format!("{sixth:?} follows five fields that can be read; {SIX}"));
+    if error.place().start < at_sixth.place().start && can_be_read(None) {
+        at_sixth
+    } else {
+        error.with_hint(SIX)
     }
 }
 
@@ -55,13 +88,10 @@ pub(super) fn quartz(text: &str) -> Result<CronExpression, CronError> {
         return Err(CronError::new(text, &text[end..end], None, message));
     }
     if (fields[3] == "?") == (fields[5] == "?") {
-        let message = "Quartz needs `?` in one of day of month and day of week, and only in one".to_owned();
-        return Err(CronError::new(text, fields[5], Some(QUARTZ_WEEKDAY.name), message));
+        let message = "Quartz needs ? in one of day of month and day of week, and only in one".to_owned();
+        return Err(CronError::new(text, fields[5], Some(QUARTZ.weekday.name), message));
     }
-    // A weekday that is `L` alone is Saturday.
-    let weekday = if fields[5].eq_ignore_ascii_case("L") { "7" } else { fields[5] };
-    let days = [fields[1], fields[2], fields[3], fields[4], weekday];
-    compile(text, fields[0], &days, (count == 7).then_some(fields[6]), &QUARTZ_WEEKDAY)
+    compile(text, fields[0], &fields[1..6], (count == 7).then_some(fields[6]), &QUARTZ)
 }
 
 fn split(text: &str) -> Result<([&str; 7], usize), CronError> {
@@ -84,21 +114,21 @@ fn compile(
     second: &str,
     five: &[&str],
     year: Option<&str>,
-    weekday_rules: &Rules,
+    rules: &Fields,
 ) -> Result<CronExpression, CronError> {
     let mark = |rules: &Rules| {
         let name = rules.name;
         move |fault: Fault<'_>| CronError::new(text, fault.piece, Some(name), fault.message)
     };
-    let seconds = if second == "0" { 1 } else { set(second, &SECOND).map_err(mark(&SECOND))? };
-    let minutes = set(five[0], &MINUTE).map_err(mark(&MINUTE))?;
-    let hours = set(five[1], &HOUR).map_err(mark(&HOUR))? as u32;
-    let days = days_of_month(five[2]).map_err(mark(&DAY))?;
-    let months = set(five[3], &MONTH).map_err(mark(&MONTH))? as u16;
-    let (weekday, both) = five[4].strip_prefix('+').map_or((five[4], false), |weekday| (weekday, true));
-    let weekdays = days_of_week(weekday, weekday_rules).map_err(mark(weekday_rules))?;
+    let seconds = if second == "0" { 1 } else { set(second, &rules.second).map_err(mark(&rules.second))? };
+    let minutes = set(five[0], &rules.minute).map_err(mark(&rules.minute))?;
+    let hours = set(five[1], &rules.hour).map_err(mark(&rules.hour))? as u32;
+    let days = days_of_month(five[2], &rules.day).map_err(mark(&rules.day))?;
+    let months = set(five[3], &rules.month).map_err(mark(&rules.month))? as u16;
+    let plus = if rules.weekday.form == Form::Crontab { five[4].strip_prefix('+') } else { None };
+    let weekdays = days_of_week(plus.unwrap_or(five[4]), &rules.weekday).map_err(mark(&rules.weekday))?;
     let years = match year {
-        Some(year) => years(year).map_err(mark(&YEAR))?,
+        Some(year) => years(year, &rules.year).map_err(mark(&rules.year))?,
         None => None,
     };
     let expression = CronExpression {
@@ -107,12 +137,13 @@ fn compile(
         hours,
         months,
         weeks: 0,
-        both_days: both || days.star || weekdays.star,
+        both_days: plus.is_some() || days.star || weekdays.star,
         days,
         weekdays,
         years,
-        minute_star: five[0].starts_with('*'),
-        hour_star: five[1].starts_with('*'),
+        // Quartz's `/5` is `*/5`.
+        minute_star: five[0].starts_with(['*', '/']),
+        hour_star: five[1].starts_with(['*', '/']),
         day_rule: DayRule::default(),
         year_kinds: 0,
         yearly: None,
@@ -122,39 +153,56 @@ fn compile(
 }
 
 fn unknown_nickname(found: &str) -> String {
-    if found.eq_ignore_ascii_case("@reboot") {
-        return "@reboot is no time; only a crontab file can have it".into();
+    let (name, rest) = found.split_once(char::is_whitespace).unwrap_or((found, ""));
+    if name.eq_ignore_ascii_case("@reboot") {
+        return "@reboot is an event, and not a time; only a crontab file can have it".into();
+    }
+    if name.eq_ignore_ascii_case("@every") {
+        let period = if rest.is_empty() { "5m" } else { rest.trim_start() };
+        return format!(
+            "@every is an interval, and not a cron expression; write every = \"{period}\" in a configuration, or \
+             every(5.minutes()) in Rust"
+        );
     }
     let names: Vec<&str> = NICKNAMES.iter().map(|(name, _)| *name).collect();
     format!("there is no nickname {found:?}; there are {}", names.join(", "))
 }
 
-fn days_of_month(field: &str) -> Result<DaysOfMonth, Fault<'_>> {
+fn days_of_month<'a>(field: &'a str, rules: &Rules) -> Result<DaysOfMonth, Fault<'a>> {
     let mut days = DaysOfMonth { star: begins_with_star(field), ..DaysOfMonth::default() };
     for item in field.split(',') {
-        let bytes = item.as_bytes();
-        match bytes {
+        match item.as_bytes() {
             b"?" => days.days |= 0xffff_fffe,
             [b'L' | b'l'] => days.from_last |= 1,
-            [b'L' | b'l', b'W' | b'w'] | [b'W' | b'w', b'L' | b'l'] => days.last_weekday = true,
-            [b'L' | b'l', b'-', ..] => {
-                let back = number(&item[2..], "a number of days before the last, 0 to 30")?;
-                if back > 30 {
-                    return fault(
-                        &item[2..],
-                        "no month has so many days before its last; 0 to 30 may stand here",
-                    );
-                }
-                days.from_last |= 1 << back;
+            [b'L' | b'l', b'W' | b'w'] | [b'W' | b'w', b'L' | b'l'] => days.nearest_from_last |= 1,
+            [b'L' | b'l', b'-', .., b'W' | b'w'] => {
+                days.nearest_from_last |= 1 << days_before_last(&item[2..item.len() - 1])?;
             }
-            [.., b'W' | b'w'] => {
-                let day = value(&item[..item.len() - 1], &DAY)?;
-                days.nearest_weekday |= 1 << day;
-            }
-            _ => days.days |= span(item, &DAY)?.bits() as u32,
+            [b'L' | b'l', b'-', ..] => days.from_last |= 1 << days_before_last(&item[2..])?,
+            [.., b'W' | b'w'] => days.nearest_weekday |= 1 << single_day(item, rules)?,
+            _ => days.days |= span(item, rules)?.bits() as u32,
         }
     }
     Ok(days)
+}
+
+fn days_before_last(text: &str) -> Result<u32, Fault<'_>> {
+    match number(text, "a number of days before the last, 0 to 30")? {
+        back @ 0..=30 => Ok(back),
+        _ => fault(text, "no month has so many days before its last; expected 0 to 30"),
+    }
+}
+
+/// The day of `15W`.
+fn single_day<'a>(item: &'a str, rules: &Rules) -> Result<u32, Fault<'a>> {
+    let day = &item[..item.len() - 1];
+    if day.is_empty() || day.contains(['-', '/', '*']) {
+        return fault(
+            item,
+            "W follows a single day, such as 15W; for the last weekday of the month write LW",
+        );
+    }
+    value(day, rules)
 }
 
 fn days_of_week<'a>(field: &'a str, rules: &Rules) -> Result<DaysOfWeek, Fault<'a>> {
@@ -170,11 +218,14 @@ fn days_of_week<'a>(field: &'a str, rules: &Rules) -> Result<DaysOfWeek, Fault<'
             }
             let which = number(nth, "1 to 5, for the first to the fifth in the month")?;
             if !(1..=5).contains(&which) {
-                return fault(nth, "a month has no such week; 1 to 5 may stand here");
+                return fault(nth, "a month has no such week; expected 1 to 5");
             }
             days.nth |= 1 << (weekday * 5 + which - 1);
         } else if let Some(weekday) = item.strip_suffix(['L', 'l']).filter(|weekday| !weekday.is_empty()) {
             days.last |= 1 << (rules.weekday(value(weekday, rules)?));
+        } else if rules.form == Form::Quartz && item.eq_ignore_ascii_case("L") {
+            // Quartz's last day of the week is Saturday.
+            days.weekdays |= 1 << 6;
         } else {
             days.weekdays |= rules.weekdays(span(item, rules)?.bits());
         }
@@ -182,13 +233,13 @@ fn days_of_week<'a>(field: &'a str, rules: &Rules) -> Result<DaysOfWeek, Fault<'
     Ok(days)
 }
 
-pub(super) fn years(field: &str) -> Result<Option<Box<[YearRange]>>, Fault<'_>> {
-    if matches!(field, "*" | "?") {
+pub(super) fn years<'a>(field: &'a str, rules: &Rules) -> Result<Option<Box<[YearRange]>>, Fault<'a>> {
+    if field == "*" {
         return Ok(None);
     }
     let mut ranges = Vec::new();
     for item in field.split(',') {
-        let Span { first, last, step } = span(item, &YEAR)?;
+        let Span { first, last, step, .. } = span(item, rules)?;
         let last = last - (last - first) % step;
         // A step to nowhere is none.
         let step = if first == last { 1 } else { step };
@@ -216,12 +267,12 @@ mod tests {
         let error = refused("*/5 * * * MOM");
         assert_eq!(
             error.to_string(),
-            "day of week: \"MOM\" cannot be read (did you mean MON?); 0 to 7 or SUN to SAT, *, ranges (a-b), \
-             steps (/n) and lists (a,b) may stand here\n    \
+            "day of week: \"MOM\" cannot be read (did you mean MON?); expected 0 to 7, SUN to SAT, FRI#2, \
+             FRIL, +FRI, ?, *, a range (a-b), a step (/n) or a list (a,b)\n    \
              */5 * * * MOM\n              ^^^"
         );
         assert_eq!(error.place(), 10..13);
-        assert!(refused("0 0 * * monday").message().contains("did you mean MON?"));
+        assert!(refused("0 0 * * mondax").message().contains("did you mean MONDAY?"));
     }
 
     #[test]
@@ -239,7 +290,7 @@ mod tests {
             ("* * * * FRI#6", 12..13),
             ("* * L-31 * *", 6..8),
             ("99999999999 * * * *", 0..11),
-            ("- * * * *", 0..0),
+            ("- * * * *", 0..1),
             ("1-2-3 * * * *", 2..5),
             ("0 0 0 1 1 * 1969", 12..16),
         ] {

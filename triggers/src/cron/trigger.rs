@@ -8,6 +8,7 @@ use matins_core::{Stretch, Trigger};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::rules::is_name;
 use super::{CronError, CronExpression, describe, search};
 use crate::window::{EndsBeforeStart, Limits};
 use crate::zone::{UnknownZone, Zone};
@@ -139,16 +140,24 @@ fn take_zone(text: &str) -> (&str, Option<&str>) {
             return (expression, Some(zone));
         }
     }
-    // No field of an expression has a slash after a letter as in `Europe/Berlin`, nor is one a zone's name.
     if let Some((rest, last)) = trimmed.rsplit_once(char::is_whitespace)
         && last.starts_with(|first: char| first.is_ascii_alphabetic())
         && !last.contains('=')
-        && (last.bytes().filter(u8::is_ascii_alphabetic).count() > 4 && last.contains('/')
-            || Zone::exists(last))
+        && (has_the_form_of_a_zone(last) || Zone::exists(last))
     {
         return (rest, Some(last));
     }
     (text, None)
+}
+
+/// Whether a word is written like `Europe/Berlin`, which no field is: after a field's slash a number follows.
+fn has_the_form_of_a_zone(word: &str) -> bool {
+    word.split_once('/').is_some_and(|(area, place)| {
+        area.len() > 1
+            && area.bytes().all(|byte| byte.is_ascii_alphabetic())
+            && !is_name(area)
+            && place.starts_with(|first: char| first.is_ascii_alphabetic())
+    })
 }
 
 impl Display for CronTrigger {
@@ -204,5 +213,35 @@ impl Trigger for CronTrigger {
 
     fn describe(&self) -> String {
         format!("{}, {}{}", describe::expression(&self.expression), self.zone, self.limits.describe())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A name with a step was taken for a zone such as `Europe/Berlin`.
+    #[test]
+    fn a_field_with_a_slash_is_no_zone() {
+        for field in ["MON-FRI/2", "MON-FRI/1", "monday-friday/2", "TUE/3", "SUN-SAT/2", "FRI-MON/2"] {
+            let text = format!("0 9 * * {field}");
+            let trigger = CronTrigger::parse(&text, "Europe/Berlin").expect(&text);
+            assert_eq!(trigger.zone().name(), "Europe/Berlin", "{text}");
+            assert_eq!(trigger.expression(), &CronExpression::parse(&text).unwrap(), "{text}");
+            let with_zone: CronTrigger = format!("{text} America/New_York").parse().unwrap();
+            assert_eq!(with_zone.zone().name(), "America/New_York", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_word_like_a_zone_is_refused_as_a_zone() {
+        for word in ["Europe/Berlim", "Europe/Berlin/Mitte", "Mars/Base"] {
+            let error = CronTrigger::parse(&format!("0 9 * * * {word}"), "UTC").unwrap_err();
+            assert!(matches!(error, CronTriggerError::Zone(_)), "{error}");
+        }
+        for word in ["MON/TUE", "H/15", "MON-FRI/x"] {
+            let error = CronTrigger::parse(&format!("0 9 * * {word}"), "UTC").unwrap_err();
+            assert!(matches!(error, CronTriggerError::Expression(_)), "{error}");
+        }
     }
 }
