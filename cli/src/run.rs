@@ -29,7 +29,7 @@ use crate::hooks::{self, Hooks};
 use crate::sources::{Defined, Sources};
 use crate::store::{OpenError, give_to};
 use crate::sync::{self, Changes};
-use crate::{actor, beside, jobs, log, metrics_page, notice, service, show};
+use crate::{actor, beside, jobs, log, metrics_page, notice, service, show, zone_rules};
 
 /// How many commands run at once.
 pub(crate) const WORKERS: usize = 64;
@@ -99,6 +99,10 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     let hooks: Hooks = Arc::new(Mutex::new(defined.hooks.clone()));
 
     let changes = bring_in_line(&scheduler, &history, &defined, Step::Start, clock.now())?;
+    let moved = zone_rules::follow_since_last_start(&scheduler, &history, clock.now())?;
+    if let Some(moved) = moved.as_ref().filter(|moved| !moved.jobs.is_empty()) {
+        notice::tell(moved.describe());
+    }
     hooks::listen(&scheduler, &hooks).map_err(|error| error.to_string())?;
     let reload = Reloader {
         handle: scheduler.handle(),
@@ -135,6 +139,9 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
         Form::Json => log::print_json(events),
     });
     history.note(clock.now(), Happening::Started, &actor::own());
+    if let Some(moved) = moved {
+        moved.note(&history, clock.now());
+    }
     act_on_signals(signals, scheduler.handle(), reload);
     service::feed_watchdog(scheduler.handle());
     service::ready("firing jobs");
@@ -227,7 +234,13 @@ impl Reloader {
         if sources.config.is_none() {
             sources.zone = Some(self.began_with.zone);
         }
-        let defined = sources.read()?;
+        // The zones of the files are read by the new rules. They are in use even if the files are refused.
+        let rules =
+            if dry_run { None } else { zone_rules::refresh(&self.handle, &self.history, SystemClock.now())? };
+        let defined = sources.read().map_err(|error| match &rules {
+            Some(rules) => format!("{error}\n{}", rules.describe()),
+            None => error,
+        })?;
         let step = if dry_run { Step::DryRun } else { Step::Reload };
         let mut changes = bring_in_line(&self.handle, &self.history, &defined, step, SystemClock.now())?;
         let mut hooks = self.hooks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -239,6 +252,7 @@ impl Reloader {
         if !dry_run {
             *hooks = defined.hooks;
         }
+        changes.extend(rules);
         Ok(changes)
     }
 

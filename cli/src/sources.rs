@@ -9,7 +9,8 @@ use matins::triggers::Zone;
 use crate::config::Hook;
 use crate::definition::Definition;
 use crate::diagnostic::{self, Diagnostic};
-use crate::{config, crontab, safety, system_zone};
+use crate::zone_rules::system_zone;
+use crate::{config, crontab, safety};
 
 /// Where jobs are defined.
 #[derive(Debug, Clone, Default)]
@@ -57,7 +58,7 @@ impl Sources {
         if let Some(path) = &self.config {
             let text = read(path)?;
             safety::refuse_if_others_can_write(path)?;
-            let config = config::parse(&text, zone.unwrap_or_else(system_zone))
+            let config = config::parse(&text, zone.map_or_else(system_zone, Ok)?)
                 .map_err(|faults| diagnostic::report(path, &faults))?;
             zone = zone.or(config.zone);
             defined.store = config.store;
@@ -65,7 +66,7 @@ impl Sources {
             defined.hooks = config.hooks;
             defined.files.push((path.clone(), config.jobs));
         }
-        defined.zone = zone.unwrap_or_else(system_zone);
+        defined.zone = zone.map_or_else(system_zone, Ok)?;
         if let Some(path) = &self.crontab {
             let text = read(path)?;
             safety::refuse_if_others_can_write(path)?;
