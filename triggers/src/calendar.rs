@@ -303,7 +303,9 @@ impl CalendarBuilder {
         if let Some(end) = self.end.filter(|end| *end < self.start) {
             return Err(CalendarError::EndsBeforeStart { start: self.start, end });
         }
-        Ok(CalendarTrigger { months, days, builder: self, zone })
+        // One zone may be written in several ways.
+        let builder = Self { zone: zone.name().to_owned(), ..self };
+        Ok(CalendarTrigger { months, days, builder, zone })
     }
 }
 
