@@ -22,8 +22,9 @@ pub(crate) fn check_variable() -> Result<(), String> {
         Some(value) if !value.is_empty() && value != "bundled" && value != "system" => {
             std::fs::read_dir(&value).map(|_| ()).map_err(|error| {
                 format!(
-                    "the environment variable {} is {value:?}: {error}; set it to `bundled`, `system`, or a directory of TZif files",
-                    tzdb::VARIABLE
+                    "the environment variable {} is {:?}: {error}; set it to `bundled`, `system`, or a directory of TZif files",
+                    tzdb::VARIABLE,
+                    value.to_string_lossy()
                 )
             })
         }
