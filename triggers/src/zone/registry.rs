@@ -110,14 +110,14 @@ impl Registry {
 
     /// Reads the database and all zones again; those whose rules are others now.
     pub(super) fn refresh(&mut self, choice: Option<Choice>) -> Vec<&'static Rules> {
-        // The bundled data stays as it is.
-        if self.choice == Choice::Bundled && choice.as_ref().is_none_or(|choice| *choice == Choice::Bundled) {
-            return Vec::new();
-        }
-        self.choice = choice.unwrap_or_else(|| self.choice.clone());
+        let before = self.choice.clone();
+        self.choice = choice.unwrap_or_else(|| before.clone());
+        // Bundled data and rules say the same as before, however often they are read.
+        let stays_bundled = [&before, &self.choice].iter().all(|choice| **choice == Choice::Bundled);
+        let can_change = |name: &str, known: &Known| !known.is_rule && (!stays_bundled || is_path(name));
         self.database = open(&self.choice);
         let mut changed = Vec::new();
-        for (name, known) in self.zones.iter_mut().filter(|(_, known)| !known.is_rule) {
+        for (name, known) in self.zones.iter_mut().filter(|(name, known)| can_change(name, known)) {
             match load(&self.database, name) {
                 Ok(found) => {
                     known.problem = found.fallback;
