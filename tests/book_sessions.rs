@@ -86,6 +86,7 @@ fn play(name: &str) {
             .current_dir(here)
             .env("PATH", &path)
             .env("TZ", "Europe/Berlin")
+            .env("MATINS_TZDATA", "bundled")
             .stdin(Stdio::null());
         if command.ends_with('&') {
             assert!(

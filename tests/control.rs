@@ -78,7 +78,7 @@ fn jobs_are_changed_and_explained_with_a_daemon_and_without() {
 
         done(here, &["pause", "hello"]);
         assert_eq!(done(here, &["jobs", "--paused"]).split('\t').next(), Some("hello"));
-        let why = json_of(here, &["why", "hello", "2100-03-28T02:30", "--json"]);
+        let why = json_of(here, &["why", "hello", "2100-06-28T02:30", "--json"]);
         assert_eq!(why["kind"], "paused");
         assert!(why["answer"].as_str().unwrap().contains("was paused at "), "{why}");
         done(here, &["resume", "hello"]);

@@ -17,7 +17,9 @@ pub(crate) const GENEROUS: Duration = Duration::from_secs(60);
 
 pub(crate) fn matins(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_matins"));
-    command.args(arguments).current_dir(directory).env("TZ", "UTC").stdin(Stdio::null());
+    command.args(arguments).current_dir(directory).stdin(Stdio::null());
+    // The same on every machine.
+    command.env("TZ", "UTC").env("MATINS_TZDATA", "bundled");
     command
 }
 
@@ -36,7 +38,12 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     pub(crate) fn start(directory: &Path, arguments: &[&str]) -> Self {
+        Self::start_with(directory, arguments, &[])
+    }
+
+    pub(crate) fn start_with(directory: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = matins(directory, arguments)
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

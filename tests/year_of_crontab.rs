@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
 use matins::prelude::*;
-use matins::triggers::Zone;
+use matins::triggers::{Zone, tzdb};
 use matins::{JobId, Retention, VirtualClock};
 use matins_conformance::inline::InlineExecutor;
 use matins_conformance::literal::LiteralCrontab;
@@ -40,6 +40,7 @@ type Fires = Arc<Mutex<HashMap<JobId, Vec<DateTime<Utc>>>>>;
 
 #[test]
 fn the_scheduler_agrees_with_a_literal_reading() {
+    tzdb::use_bundled();
     let zone = Zone::named(ZONE).unwrap();
     let begin: DateTime<Utc> = "2026-01-01T00:30:30Z".parse().unwrap();
     let end: DateTime<Utc> = "2027-01-01T00:30:30Z".parse().unwrap();

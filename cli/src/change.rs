@@ -246,8 +246,9 @@ pub(crate) fn add(arguments: AddArguments) -> Result<(), Failure> {
     }
     let on_conflict = if arguments.replace { OnConflict::Replace } else { OnConflict::Refuse };
     let request = Request::Add { job: arguments.job, keys, on_conflict };
+    let zone = arguments.ask.times.zone()?;
     let answer = arguments.ask.target.client_or_new_store()?.ask(request)?;
-    show_job(answer, &arguments.ask)
+    show_job(answer, &arguments.ask, zone)
 }
 
 pub(crate) fn edit(arguments: EditArguments) -> Result<(), Failure> {
@@ -268,17 +269,19 @@ pub(crate) fn reschedule(arguments: RescheduleArguments) -> Result<(), Failure> 
 }
 
 fn change(job: String, keys: Map<String, Value>, ask: &AskArguments) -> Result<(), Failure> {
+    // Looked for first: nothing is changed if it cannot be told.
+    let zone = ask.times.zone()?;
     let value = ask.target.client()?.ask(Request::Edit { job, keys })?;
-    show_job(value, ask)
+    show_job(value, ask, zone)
 }
 
-fn show_job(value: Value, ask: &AskArguments) -> Result<(), Failure> {
+fn show_job(value: Value, ask: &AskArguments, zone: Zone) -> Result<(), Failure> {
     if ask.json {
         shown::json(&value);
         return Ok(());
     }
     let view: JobView = shown::read(value)?;
-    jobs::describe(&view, ask.times.zone(), SystemClock.now());
+    jobs::describe(&view, zone, SystemClock.now());
     if let Some(source) = view.job.metadata.get("source").and_then(Value::as_str) {
         shown::line(format_args!(
             "it is defined in {source}: the change holds until its definition there is changed"
@@ -308,6 +311,7 @@ fn each(arguments: OneJobArguments, done: &str, request: impl Fn(String) -> Requ
 }
 
 pub(crate) fn now(arguments: NowArguments) -> Result<(), Failure> {
+    let zone = arguments.ask.times.zone()?;
     let client = arguments.ask.target.client()?;
     let wait = arguments.wait;
     let value = client.ask(Request::Now { job: arguments.job.clone(), wait })?;
@@ -322,7 +326,7 @@ pub(crate) fn now(arguments: NowArguments) -> Result<(), Failure> {
     }
     let run: Run = shown::read(value)?;
     if !arguments.ask.json {
-        runs::print(&run, None, arguments.ask.times.zone());
+        runs::print(&run, None, zone);
     }
     match run.outcome {
         Some(Outcome::Succeeded) => Ok(()),

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use clap::Args;
-use matins::triggers::Zone;
+use matins::triggers::{Zone, tzdb};
 use matins::{Clock, SystemClock};
 use serde_json::json;
 
@@ -52,6 +52,8 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<(), String> {
         return Ok(());
     }
     shown::line(format_args!("{}: sound, {}", path.display(), show::counted(count, "job")));
+    let version = tzdb::version();
+    shown::tz_database(&version.to_string(), &version.problems);
     for job in defined.definitions() {
         shown::print(&format!("\n{}\n", describe(job, zone, now)));
     }

@@ -56,7 +56,7 @@ pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
         return Ok(());
     }
     let status: Status = shown::read(value)?;
-    let (zone, now) = (arguments.ask.times.zone(), SystemClock.now());
+    let (zone, now) = (arguments.ask.times.zone()?, SystemClock.now());
     let bold = anstyle::Style::new().bold();
     shown::line(format_args!(
         "{bold}matins {}{bold:#}, {}, process {}",
@@ -68,6 +68,9 @@ pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
     );
     shown::property("store", status.store);
     shown::property("timezone", status.timezone);
+    if !status.tz_database.is_empty() {
+        shown::tz_database(&status.tz_database, &status.tz_problems);
+    }
     shown::property("jobs", status.jobs.to_string());
     if let Some((job, at)) = status.next {
         shown::property("next", format!("{job}, {}, {}", show::local(at, zone), show::relative(at, now)));
@@ -94,7 +97,7 @@ pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
 }
 
 pub(crate) fn watch(arguments: &WatchArguments) -> Result<(), Failure> {
-    let zone = arguments.ask.times.zone();
+    let zone = arguments.ask.times.zone()?;
     let mut out = anstream::stdout().lock();
     let watched = arguments.ask.target.daemon()?.ask_for(Request::Watch, &[], &mut |item| {
         let line = if arguments.ask.json {

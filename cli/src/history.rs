@@ -39,6 +39,10 @@ pub(crate) enum Happening {
     Started,
     /// It ended in order.
     Stopped,
+    /// The next fire times follow this version of the tz database from now on.
+    ZoneRules {
+        version: String,
+    },
     Added {
         job: String,
     },
@@ -60,7 +64,7 @@ impl Happening {
     /// The job that it happened to.
     pub(crate) fn job(&self) -> Option<&str> {
         match self {
-            Self::Started | Self::Stopped => None,
+            Self::Started | Self::Stopped | Self::ZoneRules { .. } => None,
             Self::Added { job }
             | Self::Edited { job }
             | Self::Paused { job }

@@ -48,7 +48,7 @@ pub(crate) fn jobs(arguments: JobsArguments) -> Result<(), Failure> {
         shown::json(&Value::Array(items));
         return Ok(());
     }
-    let (zone, now) = (arguments.ask.times.zone(), SystemClock.now());
+    let (zone, now) = (arguments.ask.times.zone()?, SystemClock.now());
     let mut views = items.into_iter().map(shown::read).collect::<Result<Vec<JobView>, _>>()?;
     views.sort_by_key(|view| (view.job.next_fire.is_none(), view.job.next_fire));
     let rows = views.iter().map(|view| row(&view.job, zone, now));
@@ -85,7 +85,7 @@ pub(crate) fn job(arguments: JobArguments) -> Result<(), Failure> {
         return Ok(());
     }
     let view: JobView = shown::read(value)?;
-    let (zone, now) = (arguments.ask.times.zone(), SystemClock.now());
+    let (zone, now) = (arguments.ask.times.zone()?, SystemClock.now());
     describe(&view, zone, now);
     let request = RunsRequest { job: Some(arguments.job), limit: 5, ..RunsRequest::default() };
     let runs = runs::fetch(&arguments.ask.target, request)?;

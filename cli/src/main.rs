@@ -41,6 +41,7 @@ mod sync;
 mod told;
 mod watch_files;
 mod why;
+mod zone_rules;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -121,7 +122,18 @@ enum Subcommands {
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse_from(with_run_shown(std::env::args_os())).command {
+    let command = Arguments::parse_from(with_run_shown(std::env::args_os())).command;
+    match zone_rules::check_variable().map_err(Failure::BadInput).and_then(|()| obey(command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            notice::error(&failure);
+            failure.exit_code()
+        }
+    }
+}
+
+fn obey(command: Subcommands) -> Result<(), Failure> {
+    match command {
         Subcommands::Run(arguments) => run::run(arguments),
         Subcommands::Jobs(arguments) => jobs::jobs(arguments),
         Subcommands::Job(arguments) => jobs::job(arguments),
@@ -148,13 +160,6 @@ fn main() -> ExitCode {
         Subcommands::Store(arguments) => store::store(arguments),
         Subcommands::Completions(arguments) => manual::completions(&arguments),
         Subcommands::Man(arguments) => manual::man(&arguments),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            notice::error(&failure);
-            failure.exit_code()
-        }
     }
 }
 
@@ -168,11 +173,4 @@ fn with_run_shown(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
         *command = "show-run".into();
     }
     words
-}
-
-/// The zone that `TZ` names, as in tzset(3), or else this machine's; UTC where there is none.
-fn system_zone() -> matins::triggers::Zone {
-    let named = std::env::var("TZ").ok().and_then(|name| name.trim_start_matches(':').parse().ok());
-    let system = || iana_time_zone::get_timezone().ok().and_then(|name| name.parse().ok());
-    named.or_else(system).unwrap_or_default()
 }

@@ -2,11 +2,12 @@
 
 use clap::Args;
 use matins::prelude::*;
-use matins::triggers::Zone;
+use matins::triggers::{Zone, tzdb};
 use matins::{Clock, SystemClock};
 use serde_json::json;
 
-use crate::{instant, show, shown, system_zone};
+use crate::zone_rules::system_zone;
+use crate::{instant, show, shown};
 
 #[derive(Debug, Args)]
 pub(crate) struct NextArguments {
@@ -23,13 +24,16 @@ pub(crate) struct NextArguments {
     /// How many.
     #[arg(short, long, value_name = "N", default_value_t = 5)]
     number: usize,
+    /// Says also which tz database the rules of the zone come from.
+    #[arg(short, long)]
+    verbose: bool,
     /// As JSON: the fires in UTC and in local time.
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn next(arguments: &NextArguments) -> Result<(), String> {
-    let zone = arguments.tz.unwrap_or_else(system_zone);
+    let zone = arguments.tz.map_or_else(system_zone, Ok)?;
     let trigger =
         CronTrigger::parse(&arguments.expression, zone.name()).map_err(|error| error.to_string())?;
     let zone = trigger.zone();
@@ -49,6 +53,7 @@ pub(crate) fn next(arguments: &NextArguments) -> Result<(), String> {
             "expression": trigger.expression(),
             "description": trigger.describe(),
             "timezone": zone,
+            "tz_database": tzdb::version().to_string(),
             "fires": fires,
         });
         shown::json(&answer);
@@ -63,5 +68,8 @@ pub(crate) fn next(arguments: &NextArguments) -> Result<(), String> {
         .collect();
     shown::line(format_args!("{}: {}", trigger.expression(), trigger.describe()));
     shown::print(&show::table(&rows));
+    if arguments.verbose {
+        shown::tz_database(&tzdb::version().to_string(), &tzdb::version().problems);
+    }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::hooks::Hooks;
 use crate::sources::{Defined, Sources};
 use crate::sync::{self, Changes, Situation};
 use crate::watch_files::Watched;
-use crate::{boot, notice, service, show};
+use crate::{boot, notice, service, show, zone_rules};
 
 /// Why the files were refused when they were read last, if they were.
 pub(crate) type Refused = Arc<Mutex<Option<String>>>;
@@ -123,7 +123,13 @@ impl Reloader {
         if sources.config.is_none() {
             sources.zone = Some(self.began_with.zone);
         }
-        let defined = sources.read()?;
+        // The zones of the files are read by the new rules. They are in use even if the files are refused.
+        let rules =
+            if dry_run { None } else { zone_rules::refresh(&self.handle, &self.history, SystemClock.now())? };
+        let defined = sources.read().map_err(|error| match &rules {
+            Some(rules) => format!("{error}\n{}", rules.describe()),
+            None => error,
+        })?;
         let step = if dry_run { Step::DryRun } else { Step::Reload };
         let mut changes =
             bring_in_line(&self.handle, &self.history, &defined, None, step, SystemClock.now())?;
@@ -136,6 +142,7 @@ impl Reloader {
         if !dry_run {
             *hooks = defined.hooks;
         }
+        changes.extend(rules);
         Ok(changes)
     }
 

@@ -32,7 +32,7 @@ use crate::sources::Sources;
 use crate::store::{OpenError, give_to};
 use crate::sync::Changes;
 use crate::watch_files::Watched;
-use crate::{actor, beside, crontab, jobs, log, mail, metrics_page, notice, service, show};
+use crate::{actor, beside, crontab, jobs, log, mail, metrics_page, notice, service, show, zone_rules};
 
 /// How many commands run at once.
 pub(crate) const WORKERS: usize = 64;
@@ -115,6 +115,10 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
 
     let adopted = arguments.adopt.as_deref();
     let changes = bring_in_line(&scheduler, &history, &defined, adopted, Step::Start, clock.now())?;
+    let moved = zone_rules::follow_since_last_start(&scheduler, &history, clock.now())?;
+    if let Some(moved) = moved.as_ref().filter(|moved| !moved.jobs.is_empty()) {
+        notice::tell(moved.describe());
+    }
     hooks::listen(&scheduler, &hooks).map_err(|error| error.to_string())?;
     mail::listen(&scheduler).map_err(|error| error.to_string())?;
     mail::warn_without_sendmail(defined.definitions().map(|job| &job.mail));
@@ -157,6 +161,9 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     history.note(clock.now(), Happening::Started, &actor::own());
     if let Some(watched) = watched {
         reload.clone().watch_crontab(watched);
+    }
+    if let Some(moved) = moved {
+        moved.note(&history, clock.now());
     }
     act_on_signals(signals, scheduler.handle(), reload);
     service::feed_watchdog(scheduler.handle());

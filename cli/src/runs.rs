@@ -38,7 +38,7 @@ pub(crate) struct ShowRunArguments {
 }
 
 pub(crate) fn runs(arguments: RunsArguments) -> Result<(), Failure> {
-    let zone = arguments.ask.times.zone();
+    let zone = arguments.ask.times.zone()?;
     let now = SystemClock.now();
     let request = RunsRequest {
         job: arguments.job,
@@ -109,7 +109,7 @@ pub(crate) fn show_run(arguments: ShowRunArguments) -> Result<(), Failure> {
         return Ok(());
     }
     let progress = value.get("progress").cloned();
-    print(&shown::read(value)?, progress.as_ref(), arguments.ask.times.zone());
+    print(&shown::read(value)?, progress.as_ref(), arguments.ask.times.zone()?);
     Ok(())
 }
 

@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use crate::control::client::Target;
 use crate::failure::Failure;
-use crate::{notice, show, system_zone};
+use crate::zone_rules::system_zone;
+use crate::{notice, show};
 
 /// In which zone times are shown.
 #[derive(Debug, Clone, Args)]
@@ -25,8 +26,12 @@ pub(crate) struct Times {
 }
 
 impl Times {
-    pub(crate) fn zone(&self) -> Zone {
-        if self.utc { Zone::utc() } else { self.tz.unwrap_or_else(system_zone) }
+    /// Returns that zone.
+    ///
+    /// # Errors
+    /// If none is named and this machine's cannot be told.
+    pub(crate) fn zone(&self) -> Result<Zone, String> {
+        if self.utc { Ok(Zone::utc()) } else { self.tz.map_or_else(system_zone, Ok) }
     }
 }
 
@@ -76,6 +81,14 @@ pub(crate) fn line(text: impl Display) {
 /// Prints a line of what something is.
 pub(crate) fn property(name: &str, text: impl Display) {
     line(format_args!("  {name:<12} {text}"));
+}
+
+/// Prints which tz database is used, and what is wrong with it.
+pub(crate) fn tz_database(version: &str, problems: &[String]) {
+    property("tz database", version);
+    for problem in problems {
+        property("", problem);
+    }
 }
 
 /// Prints JSON as people read it.

@@ -12,7 +12,8 @@ use crate::config::Hook;
 use crate::crontab::{self, Crontab, Form, Note};
 use crate::definition::Definition;
 use crate::diagnostic::{self, Diagnostic};
-use crate::{config, safety, system_zone};
+use crate::zone_rules::system_zone;
+use crate::{config, safety};
 
 /// A file that a command looks at.
 #[derive(Debug, Args)]
@@ -89,7 +90,7 @@ impl Sources {
         if let Some(path) = &self.config {
             let text = read(path)?;
             safety::refuse_if_others_can_write(path)?;
-            let config = config::parse(&text, zone.unwrap_or_else(system_zone))
+            let config = config::parse(&text, zone.map_or_else(system_zone, Ok)?)
                 .map_err(|faults| diagnostic::report(path, &faults))?;
             zone = zone.or(config.zone);
             defined.store = config.store;
@@ -97,7 +98,7 @@ impl Sources {
             defined.hooks = config.hooks;
             defined.files.push(DefinedFile { path: path.clone(), jobs: config.jobs, notes: Vec::new() });
         }
-        defined.zone = zone.unwrap_or_else(system_zone);
+        defined.zone = zone.map_or_else(system_zone, Ok)?;
         if let Some(path) = &self.crontab {
             let text = read_bytes(path)?;
             safety::refuse_if_others_can_write(path)?;

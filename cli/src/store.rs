@@ -184,7 +184,8 @@ fn info(json: bool, times: &Times, target: &Target) -> Result<(), Failure> {
     let bold = anstyle::Style::new().bold();
     shown::line(format_args!("{bold}{}{bold:#}", info.store));
     shown::property("jobs", format!("{}, {} of them paused", info.jobs, info.paused));
-    let since = info.oldest_run.map(|oldest| format!(", since {}", show::local(oldest, times.zone())));
+    let zone = times.zone()?;
+    let since = info.oldest_run.map(|oldest| format!(", since {}", show::local(oldest, zone)));
     shown::property("runs", format!("{}{}", info.runs, since.unwrap_or_default()));
     for (file, length) in info.files {
         shown::property("file", format!("{file}, {}", HumanBytes(length)));

@@ -30,3 +30,4 @@ pub mod store_suite;
 pub mod strategies;
 pub mod vectors;
 pub mod wrapped;
+pub mod zone_files;

@@ -121,6 +121,11 @@ fn scan(
     instant += TimeDelta::minutes(1);
     while instant <= until {
         let local = zone.local(instant);
+        let change = local - zone.local(instant - TimeDelta::minutes(1)) - TimeDelta::minutes(1);
+        if change.abs() >= TimeDelta::hours(3) {
+            // A correction: what the clocks show now is all that counts.
+            latest_shown = local - TimeDelta::minutes(1);
+        }
         let fire = if fixed {
             // All readings that are new since the last look: one, in a gap many, in a second pass none.
             let mut reading = latest_shown + TimeDelta::minutes(1);

@@ -7,7 +7,7 @@ use matins_core::Trigger;
 use matins_triggers::{
     AllTrigger, AnyTrigger, CalendarBuilder, CalendarTrigger, CronError, CronExpression, CronFields,
     CronTrigger, DateTrigger, ExceptDatesTrigger, ExceptTrigger, IntervalTrigger, JitterTrigger,
-    WindowTrigger, Zone,
+    WindowTrigger, Zone, tzdb,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -34,6 +34,8 @@ pub const ZONES: [&str; 14] = [
 
 /// One of [`ZONES`].
 pub fn zone() -> impl Strategy<Value = Zone> {
+    // The same on every machine, whatever tz database it has.
+    tzdb::use_bundled();
     select(&ZONES[..]).prop_map(|name| Zone::named(name).expect("a zone of the tz database"))
 }
 

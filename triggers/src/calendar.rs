@@ -19,7 +19,8 @@ use crate::zone::{UnknownZone, Zone};
 /// [`last_day`](CalendarBuilder::last_day) the months without that day have their last one instead. Where only years and
 /// months are given, they are counted from the first date, whose day of the month stays.
 ///
-/// The local time is a fixed one: see the crate's page for the days on which the clocks change. The rule of dates is that
+/// The local time is a fixed one: see the crate's page for the days on which the clocks change. Where they change by three
+/// hours or more, a time that is skipped does not fire, and one that comes a second time fires again. The rule of dates is that
 /// of APScheduler's `CalendarIntervalTrigger`.
 ///
 /// ```
@@ -170,11 +171,43 @@ impl CalendarTrigger {
         monthly.checked_add_signed(TimeDelta::try_days(i64::from(self.days))?)
     }
 
-    fn instant(&self, date: NaiveDate) -> Option<DateTime<Utc>> {
+    /// The local time that it names on a date; `None` after its end.
+    fn local(&self, date: NaiveDate) -> Option<NaiveDateTime> {
         if date.year() > LAST_YEAR || self.builder.end.is_some_and(|end| date > end) {
             return None;
         }
-        self.zone.instant_of(date.and_time(self.builder.time)).map(round_up_to_microsecond)
+        Some(round_up_to_microsecond(date.and_time(self.builder.time).and_utc()).naive_utc())
+    }
+
+    /// The first local time after `shown` that it names.
+    fn next_local(&self, shown: NaiveDateTime) -> Option<NaiveDateTime> {
+        if self.months != 0 && self.days != 0 {
+            let mut date = self.builder.start;
+            loop {
+                let local = self.local(date)?;
+                if local > shown {
+                    return Some(local);
+                }
+                date = self.date_after(date)?;
+            }
+        }
+        let around = shown.date().max(DateTime::UNIX_EPOCH.date_naive() - TimeDelta::days(800_000));
+        // A day that exists comes again within 12 x 400 years, and the local time ends the search beyond the last year.
+        for number in self.begin(around)..=i64::MAX {
+            let Some(date) = self.date(number) else {
+                if month_number(self.builder.start) + number * i64::from(self.months)
+                    > i64::from(LAST_YEAR) * 12
+                {
+                    return None;
+                }
+                continue;
+            };
+            let local = self.local(date)?;
+            if local > shown {
+                return Some(local);
+            }
+        }
+        None
     }
 }
 
@@ -188,33 +221,8 @@ impl Trigger for CalendarTrigger {
         if after.year() > LAST_YEAR {
             return None;
         }
-        if self.months != 0 && self.days != 0 {
-            let mut date = self.builder.start;
-            loop {
-                let instant = self.instant(date)?;
-                if instant > after {
-                    return Some(instant);
-                }
-                date = self.date_after(date)?;
-            }
-        }
-        let around = self.zone.local(after.max(DateTime::UNIX_EPOCH - TimeDelta::days(800_000))).date();
-        // A day that exists comes again within 12 x 400 years, and the instant ends the search beyond the last year.
-        for number in self.begin(around)..=i64::MAX {
-            let Some(date) = self.date(number) else {
-                if month_number(self.builder.start) + number * i64::from(self.months)
-                    > i64::from(LAST_YEAR) * 12
-                {
-                    return None;
-                }
-                continue;
-            };
-            let instant = self.instant(date)?;
-            if instant > after {
-                return Some(instant);
-            }
-        }
-        None
+        let fire = self.zone.rules().next_fixed(after.naive_utc(), |shown| self.next_local(shown))?;
+        Some(fire.and_utc())
     }
 
     fn describe(&self) -> String {
@@ -295,7 +303,9 @@ impl CalendarBuilder {
         if let Some(end) = self.end.filter(|end| *end < self.start) {
             return Err(CalendarError::EndsBeforeStart { start: self.start, end });
         }
-        Ok(CalendarTrigger { months, days, builder: self, zone })
+        // One zone may be written in several ways.
+        let builder = Self { zone: zone.name().to_owned(), ..self };
+        Ok(CalendarTrigger { months, days, builder, zone })
     }
 }
 

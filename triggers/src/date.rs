@@ -12,12 +12,21 @@ use crate::zone::{UnknownZone, Zone};
 
 /// Fires once.
 ///
-/// A local time keeps its zone, so that it is read anew, by the rules of that day, each time it is loaded.
+/// A local time keeps its zone, and follows the zone's rules: its instant is another one if these change before it.
+///
+/// It fires once in any case. A local time that the clocks skip is at the first instant after the gap, and one that they
+/// show twice is at its first occurrence, even if the clocks change by three hours or more: whoever asks for one
+/// time wants one fire. (Recurring triggers take such a change as a correction; see the crate's page.)
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Saved", into = "Saved")]
 pub struct DateTrigger {
-    instant: DateTime<Utc>,
-    local: Option<(NaiveDateTime, Zone)>,
+    date: Date,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Date {
+    Instant(DateTime<Utc>),
+    Local(NaiveDateTime, Zone),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -54,7 +63,7 @@ pub enum DateError {
 impl DateTrigger {
     /// Fires at `instant`, rounded up to the microsecond.
     pub fn new(instant: DateTime<Utc>) -> Self {
-        Self { instant: round_up_to_microsecond(instant), local: None }
+        Self { date: Date::Instant(round_up_to_microsecond(instant)) }
     }
 
     /// Fires when the clocks in `zone` show `local`: the first time, if they do so twice; at the first instant after
@@ -63,8 +72,8 @@ impl DateTrigger {
     /// # Errors
     /// When that lies beyond the years that can be held (about 262,000).
     pub fn local(local: NaiveDateTime, zone: Zone) -> Result<Self, DateError> {
-        let instant = zone.instant_of(local).ok_or(DateError::OutOfRange { local })?;
-        Ok(Self { instant: round_up_to_microsecond(instant), local: Some((local, zone)) })
+        zone.instant_of(local).ok_or(DateError::OutOfRange { local })?;
+        Ok(Self { date: Date::Local(local, zone) })
     }
 
     /// Reads ISO 8601 text: a date, or a date and a time to the minute, second or fraction. With `Z` or an offset it is
@@ -94,25 +103,37 @@ impl DateTrigger {
 
     /// The instant at which it fires.
     pub fn instant(&self) -> DateTime<Utc> {
-        self.instant
+        match self.date {
+            Date::Instant(instant) => instant,
+            // It was within range when it was made; other rules could matter at the ends of time only.
+            Date::Local(local, zone) => {
+                round_up_to_microsecond(zone.instant_of(local).unwrap_or(local.and_utc()))
+            }
+        }
     }
 
     /// The local time that it was given as, if it was not given as an instant.
     pub fn local_time(&self) -> Option<NaiveDateTime> {
-        self.local.map(|(local, _)| local)
+        match self.date {
+            Date::Instant(_) => None,
+            Date::Local(local, _) => Some(local),
+        }
     }
 
     /// The zone of that local time.
     pub fn zone(&self) -> Option<Zone> {
-        self.local.map(|(_, zone)| zone)
+        match self.date {
+            Date::Instant(_) => None,
+            Date::Local(_, zone) => Some(zone),
+        }
     }
 }
 
 impl Display for DateTrigger {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match &self.local {
-            Some((local, zone)) => write!(f, "{} {zone}", local.format("%Y-%m-%dT%H:%M:%S%.f")),
-            None => f.write_str(&self.instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
+        match &self.date {
+            Date::Local(local, zone) => write!(f, "{} {zone}", local.format("%Y-%m-%dT%H:%M:%S%.f")),
+            Date::Instant(instant) => f.write_str(&instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
         }
     }
 }
@@ -123,7 +144,9 @@ impl FromStr for DateTrigger {
     /// Reads what [`parse`](Self::parse) reads, with the name of a zone behind a local time; else it is in UTC.
     fn from_str(text: &str) -> Result<Self, DateError> {
         match text.trim().rsplit_once(char::is_whitespace) {
-            Some((date, zone)) if zone.starts_with(|first: char| first.is_ascii_alphabetic()) => {
+            Some((date, zone))
+                if zone.starts_with(|first: char| first.is_ascii_alphabetic() || "</".contains(first)) =>
+            {
                 Self::parse(date, Zone::named(zone)?)
             }
             _ => Self::parse(text, Zone::utc()),
@@ -144,9 +167,9 @@ impl TryFrom<Saved> for DateTrigger {
 
 impl From<DateTrigger> for Saved {
     fn from(trigger: DateTrigger) -> Self {
-        match trigger.local {
-            Some((local, zone)) => Self::Local { local, zone },
-            None => Self::Instant { instant: trigger.instant },
+        match trigger.date {
+            Date::Local(local, zone) => Self::Local { local, zone },
+            Date::Instant(instant) => Self::Instant { instant },
         }
     }
 }
@@ -154,13 +177,13 @@ impl From<DateTrigger> for Saved {
 #[typetag::serde(name = "date")]
 impl Trigger for DateTrigger {
     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        (self.instant > after).then_some(self.instant)
+        Some(self.instant()).filter(|instant| *instant > after)
     }
 
     fn describe(&self) -> String {
-        match &self.local {
-            Some((local, zone)) => format!("once, at {}, {zone}", local.format("%Y-%m-%d %H:%M:%S%.f")),
-            None => format!("once, at {} UTC", self.instant.format("%Y-%m-%d %H:%M:%S%.f")),
+        match &self.date {
+            Date::Local(local, zone) => format!("once, at {}, {zone}", local.format("%Y-%m-%d %H:%M:%S%.f")),
+            Date::Instant(instant) => format!("once, at {} UTC", instant.format("%Y-%m-%d %H:%M:%S%.f")),
         }
     }
 }

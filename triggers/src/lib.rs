@@ -12,15 +12,21 @@
 //! | [`NeverTrigger`] | none: a schedule that is switched off | `NeverTrigger::new("0 0 31 2 *")` |
 //! | [`WindowTrigger`] | between a start and an end | [`.not_before(...)`](Combine::not_before), [`.not_after(...)`](Combine::not_after) |
 //!
-//! A trigger is pure: it reads no clock, and the same question always has the same answer. Local time goes through
+//! A trigger is pure: it reads no clock, and the same question has the same answer. Local time goes through
 //! one module ([`Zone`]), and so does its one rule at offset changes:
 //!
 //! * *fixed local times* (a local date, a cron expression whose minute and hour both do not begin with `*`): one that
 //!   the clocks skip fires once, at the first instant after the gap; one that occurs twice fires at its first
 //!   occurrence;
-//! * *elapsed time* (any other cron expression): nothing fires in the gap, and both passes of an overlap fire.
+//! * *elapsed time* (any other cron expression): nothing fires in the gap, and both passes of an overlap fire;
+//! * *corrections*: if the clocks change by three hours or more, the new time counts at once. Recurring fixed local times
+//!   that are skipped do not fire, and those that come a second time fire again. (Samoa had no 30 December 2011.) A
+//!   [`DateTrigger`] fires once all the same.
 //!
 //! That is the rule of Debian's cron (cron(8), "Daylight Saving Time and other time changes").
+//!
+//! The rules of the zones come from the system's tz database, else from the one that is bundled: see [`tzdb`]. They
+//! change when that is read again, and only then.
 //!
 //! ```
 //! use chrono::{DateTime, Utc};
@@ -62,4 +68,5 @@ pub use jitter::{JitterError, JitterTrigger};
 pub use never::NeverTrigger;
 pub use sentence::{At, Combine, Combined, Cron, Every, TimeUnits, at, cron, every};
 pub use window::{EndsBeforeStart, WindowTrigger};
-pub use zone::{LocalTime, UnknownZone, Zone};
+pub use zone::tzdb;
+pub use zone::{LocalTime, SystemZoneError, UnknownZone, Zone};

@@ -19,7 +19,8 @@ use crate::definition::COMMAND;
 use crate::failure::Failure;
 use crate::history::History;
 use crate::store::{OpenError, give_to};
-use crate::{actor, beside, system_zone};
+use crate::zone_rules::system_zone;
+use crate::{actor, beside};
 
 /// Where jobs are kept when nobody says.
 pub(crate) const DEFAULT_STORE: &str = "sqlite:matins.db";
@@ -169,7 +170,7 @@ fn open(url: &StoreUrl) -> Result<OpenedStore, OpenError> {
     let operator = Operator {
         handle: scheduler.handle(),
         history: Arc::new(History::open(beside::history(url).as_deref()).map_err(other)?),
-        zone: system_zone(),
+        zone: system_zone().map_err(other)?,
         store: url.clone(),
         since: clock.now(),
         clock,

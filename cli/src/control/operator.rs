@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use matins::config::StoreUrl;
 use matins::prelude::*;
 use matins::transfer::TransferError;
-use matins::triggers::Zone;
+use matins::triggers::{Zone, tzdb};
 use matins::{
     Clock, Job, JobId, JobOrder, JobState, JobStore, OnConflict, RunId, SchedulerState, core::RunOrder,
     core::StoreError, core::StoreName, transfer,
@@ -111,6 +111,7 @@ impl Operator {
         }
         let jobs = self.handle.list(&JobQuery { order: JobOrder::NextFire, ..JobQuery::default() })?;
         let stats = self.handle.stats();
+        let tz_database = tzdb::version();
         let outcomes: BTreeMap<String, u64> = stats
             .finished
             .iter()
@@ -132,6 +133,8 @@ impl Operator {
             .to_owned(),
             store: self.store.to_string(),
             timezone: self.zone.to_string(),
+            tz_database: tz_database.to_string(),
+            tz_problems: tz_database.problems,
             jobs: jobs.len(),
             next: jobs.first().and_then(|(_, job)| Some((job.id.to_string(), job.next_fire?))),
             running,

@@ -43,6 +43,11 @@ pub(crate) struct Status {
     pub(crate) state: String,
     pub(crate) store: String,
     pub(crate) timezone: String,
+    /// The tz database that it uses, and what is wrong with it.
+    #[serde(default)]
+    pub(crate) tz_database: String,
+    #[serde(default)]
+    pub(crate) tz_problems: Vec<String>,
     pub(crate) jobs: usize,
     /// The job that fires next.
     pub(crate) next: Option<(String, DateTime<Utc>)>,

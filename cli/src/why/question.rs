@@ -30,7 +30,7 @@ impl Question {
 
     pub(super) fn about_local(&self, local: NaiveDateTime, instant: DateTime<Utc>) -> Why {
         match self.zone.local_time(local) {
-            Some(LocalTime::Skipped { at, from, to }) => self.about_gap(local, at, from, to),
+            Some(LocalTime::Skipped { at, from, to }) => self.about_gap(local, at, (from, to)),
             Some(LocalTime::Twice { first, second }) => self.about_both(local, first, second),
             _ => self.about_instant(instant),
         }
@@ -41,22 +41,25 @@ impl Question {
         &self,
         local: NaiveDateTime,
         at: DateTime<Utc>,
-        from: NaiveDateTime,
-        to: NaiveDateTime,
+        (from, to): (NaiveDateTime, NaiveDateTime),
     ) -> Why {
         let mut said = self.said();
+        let is_correction = LocalTime::Skipped { at, from, to }.is_correction();
+        let form = if from.date() == to.date() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
         said.say(format!(
             "{} does not exist in {} (clocks go from {} to {})",
             said::local(local),
             self.zone,
-            from.format("%H:%M"),
-            to.format("%H:%M")
+            from.format(form),
+            to.format(form)
         ));
         let is_in = self.cron().is_none_or(|cron| cron.expression().excluded_by(local).is_empty());
         let at = self.meant(at);
-        if is_in && self.is_fixed() && self.contains(at) {
+        // One date fires in any case.
+        let moves = !is_correction || self.is_one_date();
+        if is_in && self.is_fixed() && moves && self.contains(at) {
             let what = self.what_became(at);
-            let instead = to.format("%H:%M");
+            let instead = to.format(form);
             said.say(match what.kind {
                 Kind::Ran | Kind::Running => format!("this job is at a fixed time, so it fired at {instead}"),
                 Kind::WillFire => format!("this job is at a fixed time, so it fires at {instead}"),
@@ -67,6 +70,10 @@ impl Question {
         }
         let reason = match self.cron() {
             Some(cron) if !is_in => said::excluded(&cron.expression().excluded_by(local)),
+            _ if self.is_fixed() && !moves => {
+                "clocks that change by three hours or more are corrected, so that nothing fires for what they skip"
+                    .to_owned()
+            }
             _ => "this job follows the time that passes, and none passes there".to_owned(),
         };
         said.say(reason);
@@ -80,7 +87,9 @@ impl Question {
         let mut said = self.said();
         said.say(format!("{} comes twice in {}", said::local(local), self.zone));
         let what = self.about_instant(first);
-        if self.is_fixed() || !self.contains(second) {
+        // After a correction, what is shown a second time fires a second time.
+        if !self.contains(second) || (self.is_fixed() && !LocalTime::Twice { first, second }.is_correction())
+        {
             if self.contains(first) {
                 said.say(
                     "this job is at a fixed time, so that it is the first of the two that counts".to_owned(),
@@ -89,7 +98,11 @@ impl Question {
             said.join(&what.answer);
             return Why { answer: said.text(), ..what };
         }
-        said.say("this job follows the time that passes, so that both count".to_owned());
+        said.say(if self.is_fixed() {
+            "clocks that change by three hours or more are corrected, so that both count".to_owned()
+        } else {
+            "this job follows the time that passes, so that both count".to_owned()
+        });
         said.join(&format!("For the first: {}", what.answer));
         said.join(&format!("For the second: {}", self.about_instant(second).answer));
         Why { answer: said.text(), ..what }
@@ -342,6 +355,10 @@ impl Question {
             || trigger.is::<DateTrigger>() || trigger.is::<CalendarTrigger>(),
             |cron| cron.expression().is_fixed(),
         )
+    }
+
+    fn is_one_date(&self) -> bool {
+        self.plain().is_some_and(|trigger| (trigger as &dyn Any).is::<DateTrigger>())
     }
 
     fn contains(&self, at: DateTime<Utc>) -> bool {

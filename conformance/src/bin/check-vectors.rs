@@ -1,8 +1,10 @@
-//! Checks files of vectors: `check-vectors FILE...` prints each disagreement, and a last line with the count.
+//! Checks files of vectors: `check-vectors FILE...` prints each disagreement, and a last line with the count. The zones are those
+//! of the bundled tz database.
 
 use std::process::ExitCode;
 
 use matins_conformance::vectors::{self, Verdict};
+use matins_triggers::tzdb;
 
 fn main() -> ExitCode {
     let files: Vec<String> = std::env::args().skip(1).collect();
@@ -10,6 +12,7 @@ fn main() -> ExitCode {
         eprintln!("usage: check-vectors FILE...");
         return ExitCode::from(2);
     }
+    tzdb::use_bundled();
     let (mut passed, mut failed, mut not_covered) = (0, 0, 0);
     for file in files {
         let vectors = std::fs::read_to_string(&file)

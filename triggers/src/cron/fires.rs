@@ -55,7 +55,7 @@ impl CronTrigger {
 
     /// The stretch that a fire lies in; `None` where the clocks show it for the second time.
     fn run_of(&self, fire: NaiveDateTime) -> Option<Run> {
-        let (span, next) = self.zone.run_at(fire);
+        let (span, next) = self.zone.rules().run_at(fire);
         let is_first_time = span.local(fire) >= span.shown_before;
         let (end, local_end) = next.map(|next| (next.start, next.shown_before)).unzip();
         is_first_time.then_some(Run { span, local_end, end })

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
 
 use super::{CronExpression, DayRule, DaysOfMonth, YEARS, YearRange};
-use crate::zone::{Span, Zone};
+use crate::zone::{Rules, Zone};
 
 /// The first second after `after` at which the clocks of `zone` match.
 pub(super) fn next_after(
@@ -13,71 +13,34 @@ pub(super) fn next_after(
     after: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
     let after = after.naive_utc();
-    let fire = match zone.spans() {
-        [always] if always.offset.local_minus_utc() == 0 => expression.next_local(after)?,
-        [always] => always.utc(expression.next_local(always.local(after))?),
-        _ if expression.is_fixed() => next_fixed(expression, zone, after)?,
-        _ => next_elapsed(expression, zone, after)?,
+    let fire = if zone.is_utc() {
+        expression.next_local(after)
+    } else {
+        next_in_zone(expression, zone.rules(), after)
     };
-    Some(fire.and_utc())
+    fire.map(|fire| fire.and_utc())
 }
 
-/// Fixed local times: the search runs along the local clock as if it never jumped, and each answer is resolved.
-fn next_fixed(expression: &CronExpression, zone: Zone, after: NaiveDateTime) -> Option<NaiveDateTime> {
-    let spans = zone.spans();
-    let index = zone.span_at(after);
-    let span = &spans[index];
-    let shown = span.local(after);
-    if shown < span.shown_before {
-        return next_in_second_pass(expression, zone, after, span);
-    }
-    let local = expression.next_local(shown)?;
-    match spans.get(index + 1) {
-        Some(next) if local >= next.shown_before => resolved(expression, zone, after, local),
-        _ => Some(span.utc(local)),
-    }
-}
-
-/// In the second pass of an overlap, all that the first pass showed has fired.
-#[cold]
-fn next_in_second_pass(
-    expression: &CronExpression,
-    zone: Zone,
-    after: NaiveDateTime,
-    span: &Span,
-) -> Option<NaiveDateTime> {
-    let local = expression.next_local(span.shown_before - TimeDelta::nanoseconds(1))?;
-    resolved(expression, zone, after, local)
-}
-
-/// The instant of the local time, or of the first one after it whose instant is later than `after`: several local times in
-/// one gap fire once together, at its end.
-fn resolved(
-    expression: &CronExpression,
-    zone: Zone,
-    after: NaiveDateTime,
-    local: NaiveDateTime,
-) -> Option<NaiveDateTime> {
-    let mut local = local;
-    loop {
-        let instant = zone.resolve(local);
-        if instant > after {
-            return Some(instant);
-        }
-        local = expression.next_local(local)?;
+/// Not inlined, so that UTC does not pay for what it does not need.
+#[inline(never)]
+fn next_in_zone(expression: &CronExpression, rules: &Rules, after: NaiveDateTime) -> Option<NaiveDateTime> {
+    match rules.spans() {
+        [always] => Some(always.utc(expression.next_local(always.local(after))?)),
+        _ if expression.is_fixed() => rules.next_fixed(after, |local| expression.next_local(local)),
+        _ => next_elapsed(expression, rules, after),
     }
 }
 
 /// Elapsed time: the search runs along each span by itself, so that what is in a gap is left out and what is in an
 /// overlap comes twice.
-fn next_elapsed(expression: &CronExpression, zone: Zone, after: NaiveDateTime) -> Option<NaiveDateTime> {
+fn next_elapsed(expression: &CronExpression, rules: &Rules, after: NaiveDateTime) -> Option<NaiveDateTime> {
     /// More than the sum of the largest offsets east and west of Greenwich.
     const MARGIN: TimeDelta = TimeDelta::days(2);
     const SECOND: TimeDelta = TimeDelta::seconds(1);
-    let spans = zone.spans();
+    let spans = rules.spans();
     let mut after = after;
     loop {
-        let index = zone.span_after(after);
+        let index = rules.span_after(after);
         let span = &spans[index];
         let local = expression.next_local(span.local(after))?;
         let instant = span.utc(local);

@@ -18,7 +18,8 @@ impl CronTrigger {
     /// A lower bound of the first fire after `fire` that is not one of `other` too. It looks no further than to the next
     /// offset change, since up to there both clocks run evenly.
     fn first_not_shared(&self, other: &Self, fire: NaiveDateTime) -> Option<NaiveDateTime> {
-        let ((span, next), (other_span, other_next)) = (self.zone.run_at(fire), other.zone.run_at(fire));
+        let ((span, next), (other_span, other_next)) =
+            (self.zone.rules().run_at(fire), other.zone.rules().run_at(fire));
         let other_local = other_span.local(fire);
         // In the second pass of an overlap, an expression at fixed local times is silent, and another is not.
         if span.local(fire) < span.shown_before || other_local < other_span.shown_before {
@@ -48,8 +49,8 @@ impl CronTrigger {
     /// The field that keeps the two from ever firing at one instant, where that is plain.
     pub(crate) fn never_meets(&self, other: &Self) -> Option<&'static str> {
         // At fixed local times, what falls in a gap moves to its end, and there all can meet.
-        let moved =
-            (self.expression.is_fixed() || other.expression.is_fixed()) && self.zone.spans().len() > 1;
+        let moved = (self.expression.is_fixed() || other.expression.is_fixed())
+            && self.zone.rules().spans().len() > 1;
         if self.zone != other.zone || moved {
             return None;
         }

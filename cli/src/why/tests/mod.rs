@@ -294,6 +294,36 @@ fn a_fire_with_a_jitter_is_found_by_its_plain_time() {
     scene.asked("2026-03-29T02:30", Kind::InGap, &["fires at 03:00"]);
 }
 
+/// Samoa had no 30 December 2011.
+#[test]
+fn a_time_that_a_correction_skips_does_not_fire() {
+    let noon = CronTrigger::parse("0 12 * * *", "Pacific/Apia").unwrap();
+    let scene = Scene::of(noon, "2011-12-01T00:00:00Z", |job| job);
+    let words =
+        ["clocks go from 2011-12-30 00:00 to 2011-12-31 00:00", "three hours or more", "nothing fires"];
+    scene.asked("2011-12-30T12:00", Kind::InGap, &words);
+    // Midnight of the 31st is a fire of its own, and stands for none of the 30th.
+    let twice = CronTrigger::parse("0 0,12 * * *", "Pacific/Apia").unwrap();
+    Scene::of(twice, "2011-12-01T00:00:00Z", |job| job).asked(
+        "2011-12-30T12:00",
+        Kind::InGap,
+        &["nothing fires"],
+    );
+    let date = DateTrigger::parse("2011-12-30T12:00", "Pacific/Apia".parse().unwrap()).unwrap();
+    Scene::of(date, "2011-12-01T00:00:00Z", |job| job).asked(
+        "2011-12-30T12:00",
+        Kind::InGap,
+        &["fires at 2011-12-31 00:00"],
+    );
+}
+
+#[test]
+fn a_time_that_a_correction_shows_again_fires_again() {
+    let night = CronTrigger::parse("30 1 * * *", "Antarctica/Casey").unwrap();
+    let scene = Scene::of(night, "2010-03-01T00:00:00Z", |job| job);
+    scene.asked("2010-03-05T01:30", Kind::WillFire, &["comes twice", "three hours or more", "both count"]);
+}
+
 #[test]
 fn a_time_without_its_second_means_any_of_the_minute() {
     let every = IntervalTrigger::new(instant("2026-01-01T00:00:12.345678Z"), TimeDelta::minutes(10)).unwrap();

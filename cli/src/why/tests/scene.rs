@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins::core::JobId;
 use matins::prelude::*;
-use matins::triggers::Zone;
+use matins::triggers::{Zone, tzdb};
 use matins::{Clock, JobState, JobStore, MissedReason, Run, RunId, Stretch, VirtualClock};
 
 use crate::control::operator::Operator;
@@ -39,6 +39,8 @@ impl Scene {
         added: &str,
         change: impl FnOnce(NewJob) -> NewJob,
     ) -> Self {
+        // The same answers on every machine.
+        tzdb::use_bundled();
         let clock = VirtualClock::new(instant(added));
         let scheduler = SchedulerBuilder::new()
             .store("default", MemoryStore::new())
