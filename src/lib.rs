@@ -67,7 +67,9 @@ pub use matins_store_sqlite::{Durability, SqliteStore};
 #[cfg(feature = "transfer")]
 pub use matins_store_transfer as transfer;
 #[cfg(feature = "command")]
-pub use matins_task_command::{Command, CommandTask, Inherit};
+pub use matins_task_command as command;
+#[cfg(feature = "command")]
+pub use matins_task_command::{Command, CommandTask, Inherit, OnOrphan};
 
 /// A scheduler's builder with what most programs want: jobs in memory, run on a pool of threads, both under the
 /// name `default`. Naming another store or executor `default` takes their place.
