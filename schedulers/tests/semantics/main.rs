@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod fires;
+mod outside;
 mod pains;
 mod parts;
 mod retries;

@@ -62,9 +62,9 @@ fn variables_that_are_for_the_scheduler_are_not_handed_on() {
 fn blocked_signals_and_an_ignored_sigpipe_are_not_inherited() {
     let status = std::thread::spawn(|| {
         let mut blocked = SigSet::empty();
-        [Signal::SIGTERM, Signal::SIGUSR1, Signal::SIGCHLD]
-            .into_iter()
-            .for_each(|signal| blocked.add(signal));
+        for signal in [Signal::SIGTERM, Signal::SIGUSR1, Signal::SIGCHLD] {
+            blocked.add(signal);
+        }
         blocked.thread_block().unwrap();
         printed(&Command::new("grep").arguments(["-E", "^Sig(Blk|Ign):", "/proc/self/status"]))
     });
