@@ -38,8 +38,8 @@
 pub use matins_core as core;
 pub use matins_core::*;
 pub use matins_scheduler::{
-    BackgroundScheduler, BlockingScheduler, Events, Handle, JobHandle, NewJob, PendingOutcome, Retention,
-    Schedule, SchedulerBuilder, SchedulerError, SchedulerState, Stats, SystemClock, VirtualClock,
+    BackgroundScheduler, BlockingScheduler, Events, Handle, JobHandle, NewJob, Occupied, PendingOutcome,
+    Retention, Schedule, SchedulerBuilder, SchedulerError, SchedulerState, Stats, SystemClock, VirtualClock,
 };
 pub use matins_triggers as triggers;
 

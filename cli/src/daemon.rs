@@ -80,6 +80,9 @@ pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
     if status.store_failures > 0 {
         shown::property("failures", format!("its store has failed {} times", status.store_failures));
     }
+    for orphan in &status.orphans {
+        shown::property("orphan", format!("{}: {}", orphan.job, orphan.describe()));
+    }
     if !status.running.is_empty() {
         shown::line("\nrunning");
         shown::rows(&runs::HEADING, status.running.iter().map(|run| runs::row(run, zone)).collect());

@@ -14,7 +14,7 @@ use matins::prelude::*;
 use matins::triggers::Zone;
 use matins::{Clock, JobOrder, SystemClock};
 use serde_json::json;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use signal_hook::iterator::Signals;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
@@ -29,10 +29,10 @@ use crate::hooks::{self, Hooks};
 use crate::sources::{Defined, Sources};
 use crate::store::{OpenError, give_to};
 use crate::sync::{self, Changes};
-use crate::{actor, beside, jobs, log, metrics_page, notice, service, show};
+use crate::{actor, beside, jobs, log, metrics_page, notice, orphans, process_setup, reaper, service, show};
 
-/// How many commands run at once.
-pub(crate) const WORKERS: usize = 64;
+/// How many commands run at once; each has a thread, which is started on need. Further ones are queued.
+pub(crate) const WORKERS: usize = 1024;
 
 /// How long a store that somebody else has open is tried again: a command has it for a moment only.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -73,6 +73,7 @@ enum Form {
 }
 
 pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
+    process_setup::prepare();
     let sources = Sources { config: arguments.config, crontab: arguments.crontab, zone: arguments.tz };
     let defined = sources.read()?;
     let configured = || defined.store.as_ref().map(ToString::to_string);
@@ -81,8 +82,9 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     arguments.metrics.map_or(Ok(()), metrics_page::check)?;
     listen_to_tracing(arguments.log)?;
     // From here on a signal stops it in order, also one that comes before the first job fires.
-    let signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
+    let signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR2])
         .map_err(|error| format!("cannot listen to signals: {error}"))?;
+    reaper::start()?;
     let clock = SystemClock;
     let scheduler = patiently(|| {
         let builder = SchedulerBuilder::new()
@@ -94,12 +96,18 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     let server = socket.map(|path| Server::listen(&path)).transpose()?;
     // What is counted from here on; the store is ours.
     arguments.metrics.map_or(Ok(()), metrics_page::serve)?;
-    scheduler.register(COMMAND, CommandTask::default()).map_err(|error| error.to_string())?;
+    let (mut command, mut found) = (CommandTask::default(), Vec::new());
+    if let Some(records) = beside::commands(&url) {
+        found = orphans::find(&records)?;
+        command = command.recording_in(records);
+    }
+    scheduler.register(COMMAND, command).map_err(|error| error.to_string())?;
     let history = Arc::new(History::open(beside::history(&url).as_deref())?);
     let hooks: Hooks = Arc::new(Mutex::new(defined.hooks.clone()));
 
     let changes = bring_in_line(&scheduler, &history, &defined, Step::Start, clock.now())?;
     hooks::listen(&scheduler, &hooks).map_err(|error| error.to_string())?;
+    let orphans = orphans::watch(found, &scheduler);
     let reload = Reloader {
         handle: scheduler.handle(),
         history: history.clone(),
@@ -120,6 +128,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
         zone: defined.zone,
         store: url.clone(),
         since: clock.now(),
+        orphans,
         reload: Some(by_request),
     };
     if let Some(server) = &server {
@@ -254,12 +263,12 @@ impl Reloader {
     }
 }
 
-/// SIGHUP reads the files again. The first SIGINT or SIGTERM stops gracefully, the second cancels what runs.
+/// SIGHUP and SIGUSR2 read the files again. The first SIGINT or SIGTERM stops gracefully, the second cancels what runs.
 fn act_on_signals(mut signals: Signals, scheduler: Handle, reload: Arc<Reloader>) {
     thread::spawn(move || {
         let mut how = Shutdown::Wait;
         for signal in signals.forever() {
-            if signal == SIGHUP {
+            if matches!(signal, SIGHUP | SIGUSR2) {
                 service::reloading();
                 match reload.reload(false) {
                     Ok(changes) => {

@@ -306,8 +306,8 @@ impl<'a> Tick<'a> {
         let is_outside =
             reason == MissedReason::Overlap && occupied > 0 && self.runs_of(id).running.is_empty();
         let why = if is_outside { live.occupations.why(id) } else { None };
-        let is_same = |open: &Box<Run>| open.outcome == outcome && open.message.as_deref() == why;
-        let open = self.runs_of(id).missed.clone().filter(is_same);
+        let open = self.runs_of(id).missed.clone();
+        let open = open.filter(|open| open.outcome == outcome && open.message.as_deref() == why);
         let row = if let Some(open) = open {
             let row = Run { fires: open.fires.joined(fires), ..*open };
             self.batch.push(Transition::Extend { run: row.id, fires: row.fires });

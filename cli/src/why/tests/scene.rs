@@ -10,6 +10,7 @@ use matins::{Clock, JobStore, MissedReason, Run, RunId, Stretch, VirtualClock};
 
 use crate::control::operator::Operator;
 use crate::history::{Happening, History};
+use crate::orphans::Orphans;
 use crate::why::{Kind, Why, why};
 
 /// A scheduler on a clock that stands, which is never started: what it finds is put there by hand.
@@ -57,6 +58,7 @@ impl Scene {
             zone: Zone::utc(),
             store: "memory:".parse().unwrap(),
             since: clock.now(),
+            orphans: Orphans::default(),
             reload: Some(Box::new(|_| Err("there are no files".to_owned()))),
         };
         let scene = Self { operator, clock, runs: 0 };
