@@ -5,11 +5,11 @@ mod daemon_process;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Signal, geteuid, kill_process};
+use rustix::process::geteuid;
 
-use daemon_process::{directory_with, done, matins, text, wait_until};
+use daemon_process::{Launched, directory_with, done, matins, text, wait_until};
 
 /// Whether a program is there; says so where it is not.
 fn has(program: &str) -> bool {
@@ -19,24 +19,6 @@ fn has(program: &str) -> bool {
         println!("{program} is not installed: nothing is tested");
     }
     found
-}
-
-/// A daemon that ends with the test, however that ends.
-struct Launched(Child);
-
-impl Launched {
-    fn end(mut self) {
-        kill_process(Pid::from_child(&self.0), Signal::TERM).expect("it runs");
-        assert!(self.0.wait().unwrap().success());
-    }
-}
-
-impl Drop for Launched {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// The attack: a job of another user opens the terminal from which root has started the daemon, and types a command into it

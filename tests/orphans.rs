@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
 
-use daemon_process::{Daemon, daemon, directory_with, done, json_of, matins, wait_until};
+use daemon_process::{Daemon, Launched, daemon, directory_with, done, json_of, matins, wait_until};
 
 /// A job that writes its process id, and runs until there is a file `go`.
 fn job(keys: &str) -> String {
@@ -151,14 +151,23 @@ fn as_process_1_it_reaps_orphans_and_its_commands_keep_their_exit_status() {
     )]);
     let here = directory.path();
     let mut unshare = Command::new("unshare");
-    unshare.args(["--pid", "--fork", "--mount-proc", env!("CARGO_BIN_EXE_matins"), "run", "jobs.toml"]);
+    unshare.args([
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+        env!("CARGO_BIN_EXE_matins"),
+        "run",
+        "jobs.toml",
+    ]);
     unshare.current_dir(here).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let Ok(mut unshare) = unshare.spawn() else {
+    let Ok(unshare) = unshare.spawn() else {
         println!("unshare is not installed: nothing is tested");
         return;
     };
+    let mut unshare = Launched(unshare);
     let socket = here.join("matins.db-control");
-    wait_until(|| socket.exists() || unshare.try_wait().unwrap().is_some());
+    wait_until(|| socket.exists() || unshare.0.try_wait().unwrap().is_some());
     if !socket.exists() {
         println!("no namespace of processes can be made here: nothing is tested");
         return;
@@ -170,11 +179,11 @@ fn as_process_1_it_reaps_orphans_and_its_commands_keep_their_exit_status() {
     }
     done(here, &["pause", "litter"]);
     // Seen from outside: the children of the daemon that have ended, by its number out here.
-    let children = format!("/proc/{0}/task/{0}/children", unshare.id());
+    let children = format!("/proc/{0}/task/{0}/children", unshare.0.id());
     let Ok(daemon) = fs::read_to_string(&children) else {
         println!("this system does not tell the children of a process: nothing more is tested");
         done(here, &["stop", "--now"]);
-        unshare.wait().unwrap();
+        unshare.0.wait().unwrap();
         return;
     };
     let daemon = daemon.trim().to_owned();
@@ -190,7 +199,7 @@ fn as_process_1_it_reaps_orphans_and_its_commands_keep_their_exit_status() {
     };
     wait_until(|| zombies() == 0);
     done(here, &["stop", "--now"]);
-    unshare.wait().unwrap();
+    unshare.0.wait().unwrap();
 }
 
 /// Signals of one who comes from another scheduler.

@@ -265,15 +265,16 @@ impl Operator {
             return Err(self.no_daemon());
         }
         let pending = self.handle.run_now(id)?;
-        while wait {
-            if let Some(run) = pending.wait_within(KEEP_ALIVE)? {
-                return Ok(json!(run));
-            }
-            if !items(Value::Null) {
-                break;
+        if !wait {
+            return Ok(json!({"job": id}));
+        }
+        loop {
+            match pending.wait_within(KEEP_ALIVE)? {
+                Some(run) => return Ok(json!(run)),
+                None if !items(Value::Null) => return Ok(json!({"job": id})),
+                None => {}
             }
         }
-        Ok(json!({"job": id}))
     }
 
     fn export(&self, items: Items<'_>) -> Done {
