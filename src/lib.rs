@@ -38,8 +38,9 @@
 pub use matins_core as core;
 pub use matins_core::*;
 pub use matins_scheduler::{
-    AddOutcome, BackgroundScheduler, BlockingScheduler, Events, Handle, JobHandle, NewJob, PendingOutcome,
-    Retention, Schedule, SchedulerBuilder, SchedulerError, SchedulerState, Stats, SystemClock, VirtualClock,
+    AddOutcome, BackgroundScheduler, BlockingScheduler, Events, Handle, JobHandle, NewJob, Occupied,
+    PendingOutcome, Retention, Schedule, SchedulerBuilder, SchedulerError, SchedulerState, Stats,
+    SystemClock, VirtualClock,
 };
 pub use matins_triggers as triggers;
 
@@ -67,7 +68,9 @@ pub use matins_store_sqlite::{Durability, SqliteStore};
 #[cfg(feature = "transfer")]
 pub use matins_store_transfer as transfer;
 #[cfg(feature = "command")]
-pub use matins_task_command::{Command, CommandTask, Encoding, Inherit};
+pub use matins_task_command as command;
+#[cfg(feature = "command")]
+pub use matins_task_command::{Command, CommandTask, Encoding, Inherit, OnOrphan};
 
 /// A scheduler's builder with what most programs want: jobs in memory, run on a pool of threads, both under the
 /// name `default`. Naming another store or executor `default` takes their place.

@@ -98,6 +98,24 @@ impl Drop for Daemon {
     }
 }
 
+/// A process that ends with the test, however that ends.
+pub(crate) struct Launched(pub(crate) Child);
+
+impl Launched {
+    pub(crate) fn end(mut self) {
+        kill_process(Pid::from_child(&self.0), Signal::TERM).expect("it runs");
+        assert!(self.0.wait().unwrap().success());
+    }
+}
+
+impl Drop for Launched {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 pub(crate) fn directory_with(files: &[(&str, &str)]) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     for (name, content) in files {

@@ -1,4 +1,4 @@
-//! What the command keeps beside a store: the daemon's socket, and the history.
+//! What the command keeps beside a store: the daemon's socket, the history, and the records of running commands.
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,11 @@ pub(crate) fn socket(store: &StoreUrl) -> Option<PathBuf> {
 /// `jobs.db` gives `jobs.db-history`.
 pub(crate) fn history(store: &StoreUrl) -> Option<PathBuf> {
     beside(store, "history")
+}
+
+/// `jobs.db` gives `jobs.db-commands`, a directory: a file in it for each command that is running.
+pub(crate) fn commands(store: &StoreUrl) -> Option<PathBuf> {
+    beside(store, "commands")
 }
 
 fn beside(store: &StoreUrl, what: &str) -> Option<PathBuf> {

@@ -81,6 +81,9 @@ pub(crate) struct What {
     /// What happens to a run that was going when the machine stopped.
     #[arg(long, value_name = "WHAT")]
     on_interrupt: Option<OnInterruptWord>,
+    /// What happens to a command that is still running although the daemon was killed, when the next daemon starts.
+    #[arg(long, value_name = "WHAT")]
+    on_orphan: Option<OnOrphanWord>,
     /// How often it is tried again when it fails.
     #[arg(long, value_name = "TIMES")]
     retry: Option<u32>,
@@ -109,6 +112,17 @@ enum OnInterruptWord {
     Leave,
     #[value(name = "run_again")]
     RunAgain,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum OnOrphanWord {
+    /// The job waits for it
+    Wait,
+    /// It is ended
+    Kill,
+    /// The job runs beside it
+    Ignore,
 }
 
 #[derive(Debug, Args)]
@@ -216,6 +230,7 @@ impl What {
         }
         put(keys, "coalesce", self.coalesce);
         put(keys, "on_interrupt", self.on_interrupt);
+        put(keys, "on_orphan", self.on_orphan);
         if let Some(overlap) = &self.overlap {
             let value =
                 overlap.parse::<u32>().map_or_else(|_| json!(overlap), |limit| json!({"allow": limit}));
@@ -326,7 +341,7 @@ pub(crate) fn now(arguments: NowArguments) -> Result<(), Failure> {
     }
     let run: Run = shown::read(value)?;
     if !arguments.ask.json {
-        runs::print(&run, None, zone);
+        runs::print(&run.clone().into(), None, zone);
     }
     match run.outcome {
         Some(Outcome::Succeeded) => Ok(()),

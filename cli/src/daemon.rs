@@ -89,6 +89,9 @@ pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
             format!("refused when they were read last; the jobs are as before: {refused}"),
         );
     }
+    for orphan in &status.orphans {
+        shown::property("orphan", format!("{}: {}", orphan.job, orphan.describe()));
+    }
     if !status.running.is_empty() {
         shown::line("\nrunning");
         shown::rows(&runs::HEADING, status.running.iter().map(|run| runs::row(run, zone)).collect());

@@ -54,7 +54,8 @@ pub(crate) fn edit(
     if new_trigger {
         job.trigger = new.trigger(now)?;
     }
-    let of_command = ["environment", "clear_environment", "directory", "stdin", "umask", "nice", "user"];
+    let of_command =
+        ["environment", "clear_environment", "directory", "stdin", "umask", "nice", "user", "on_orphan"];
     if new_program || of_command.iter().any(|key| has(key)) {
         if job.task.as_str() != COMMAND {
             return Err(format!("job {:?} runs the task {:?} and no command", job.id, job.task));
@@ -71,6 +72,7 @@ pub(crate) fn edit(
         set(&mut command.umask, new.command.umask, has("umask"));
         set(&mut command.nice, new.command.nice, has("nice"));
         set(&mut command.user, new.command.user, has("user"));
+        set(&mut command.on_orphan, new.command.on_orphan, has("on_orphan"));
         job.arguments = json!(command);
     }
     let Policy { misfire_grace, coalesce, overlap, on_interrupt, on_exhausted: _, time_limit, retry } =

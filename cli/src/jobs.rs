@@ -113,7 +113,7 @@ pub(crate) fn describe(view: &JobView, zone: Zone, now: DateTime<Utc>) {
             shown::property("with", format!("{name}={}", value.as_str().unwrap_or_default()));
         }
     }
-    for key in ["directory", "user", "nice"] {
+    for key in ["directory", "user", "nice", "on_orphan"] {
         if let Some(value) = job.arguments.get(key) {
             shown::property(key, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         }

@@ -24,7 +24,10 @@ mod manual;
 mod metrics_page;
 mod next;
 mod notice;
+mod orphans;
 mod plot;
+mod process_setup;
+mod reaper;
 mod reload;
 mod run;
 mod runs;
@@ -67,7 +70,7 @@ enum Subcommands {
     /// Runs the jobs of a configuration, a crontab, or the store alone, until it is told to stop.
     ///
     /// Ctrl-C, SIGTERM or `matins stop` stops it gracefully: nothing fires any more, and it ends when the running jobs have. A
-    /// second signal cancels those at once. SIGHUP or `matins reload` reads the files again.
+    /// second signal cancels those at once. SIGHUP, SIGUSR2 or `matins reload` reads the files again.
     Run(run::RunArguments),
     /// Lists jobs and when they fire next.
     Jobs(jobs::JobsArguments),

@@ -14,7 +14,7 @@ use matins::prelude::*;
 use matins::triggers::Zone;
 use matins::{Clock, JobOrder, SystemClock};
 use serde_json::json;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use signal_hook::iterator::Signals;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
@@ -32,10 +32,13 @@ use crate::sources::Sources;
 use crate::store::{OpenError, give_to};
 use crate::sync::Changes;
 use crate::watch_files::Watched;
-use crate::{actor, beside, crontab, jobs, log, mail, metrics_page, notice, service, show, zone_rules};
+use crate::{
+    actor, beside, crontab, jobs, log, mail, metrics_page, notice, orphans, process_setup, reaper, service,
+    show, zone_rules,
+};
 
-/// How many commands run at once.
-pub(crate) const WORKERS: usize = 64;
+/// How many commands run at once; each has a thread, which is started on need. Further ones are queued.
+pub(crate) const WORKERS: usize = 1024;
 
 /// How long a store that somebody else has open is tried again: a command has it for a moment only.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -85,6 +88,7 @@ enum Form {
 }
 
 pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
+    process_setup::prepare();
     let form = if arguments.system { crontab::Form::System } else { crontab::Form::User };
     let sources = Sources { config: arguments.config, crontab: arguments.crontab, form, zone: arguments.tz };
     // Before the file is read, so that no change is overlooked.
@@ -96,8 +100,9 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     arguments.metrics.map_or(Ok(()), metrics_page::check)?;
     listen_to_tracing(arguments.log)?;
     // From here on a signal stops it in order, also one that comes before the first job fires.
-    let signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
+    let signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR2])
         .map_err(|error| format!("cannot listen to signals: {error}"))?;
+    reaper::start()?;
     let clock = SystemClock;
     let scheduler = patiently(|| {
         let builder = SchedulerBuilder::new()
@@ -109,7 +114,12 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     let server = socket.map(|path| Server::listen(&path)).transpose()?;
     // What is counted from here on; the store is ours.
     arguments.metrics.map_or(Ok(()), metrics_page::serve)?;
-    scheduler.register(COMMAND, CommandTask::default()).map_err(|error| error.to_string())?;
+    let (mut command, mut found) = (CommandTask::default(), Vec::new());
+    if let Some(records) = beside::commands(&url) {
+        found = orphans::find(&records)?;
+        command = command.recording_in(records);
+    }
+    scheduler.register(COMMAND, command).map_err(|error| error.to_string())?;
     let history = Arc::new(History::open(beside::history(&url).as_deref())?);
     let hooks: Hooks = Arc::new(Mutex::new(defined.hooks.clone()));
 
@@ -122,6 +132,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     hooks::listen(&scheduler, &hooks).map_err(|error| error.to_string())?;
     mail::listen(&scheduler).map_err(|error| error.to_string())?;
     mail::warn_without_sendmail(defined.definitions().map(|job| &job.mail));
+    let orphans = orphans::watch(found, &scheduler);
     let reload = Reloader {
         handle: scheduler.handle(),
         history: history.clone(),
@@ -143,6 +154,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
         zone: defined.zone,
         store: url.clone(),
         since: clock.now(),
+        orphans,
         reload: Some(by_request),
         refused: reload.refused.clone(),
     };
@@ -208,12 +220,12 @@ fn listen_to_tracing(form: Form) -> Result<(), String> {
     Ok(())
 }
 
-/// SIGHUP reads the files again. The first SIGINT or SIGTERM stops gracefully, the second cancels what runs.
+/// SIGHUP and SIGUSR2 read the files again. The first SIGINT or SIGTERM stops gracefully, the second cancels what runs.
 fn act_on_signals(mut signals: Signals, scheduler: Handle, reload: Arc<Reloader>) {
     thread::spawn(move || {
         let mut how = Shutdown::Wait;
         for signal in signals.forever() {
-            if signal == SIGHUP {
+            if matches!(signal, SIGHUP | SIGUSR2) {
                 reload.reload_and_tell("the files were read again");
                 continue;
             }

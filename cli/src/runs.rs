@@ -3,10 +3,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use matins::triggers::Zone;
-use matins::{Clock, Run, SystemClock, Value};
+use matins::{Clock, SystemClock, Value};
 
 use crate::control::client::Target;
 use crate::control::protocol::{Request, RunsRequest};
+use crate::control::{RunState, RunView};
 use crate::failure::Failure;
 use crate::shown::{self, AskArguments};
 use crate::{instant, log, show};
@@ -68,14 +69,15 @@ pub(crate) fn since(text: &str, zone: Zone, now: DateTime<Utc>) -> Result<DateTi
     instant::read(text, zone, now).map_err(Failure::BadInput)
 }
 
-pub(crate) fn fetch(target: &Target, request: RunsRequest) -> Result<Vec<Run>, Failure> {
+pub(crate) fn fetch(target: &Target, request: RunsRequest) -> Result<Vec<RunView>, Failure> {
     let items = target.client()?.ask_all(Request::Runs(request))?;
     items.into_iter().map(shown::read).collect()
 }
 
 pub(crate) const HEADING: [&str; 7] = ["RUN", "JOB", "DUE", "LATE", "TOOK", "OUTCOME", "MESSAGE"];
 
-pub(crate) fn row(run: &Run, zone: Zone) -> Vec<String> {
+pub(crate) fn row(view: &RunView, zone: Zone) -> Vec<String> {
+    let run = &view.run;
     let due = match run.fires.count {
         1 => show::local(run.scheduled(), zone),
         count => format!("{} and {} more", show::local(run.scheduled(), zone), count - 1),
@@ -88,17 +90,19 @@ pub(crate) fn row(run: &Run, zone: Zone) -> Vec<String> {
         due,
         late.unwrap_or_default(),
         took.unwrap_or_default(),
-        outcome(run).to_owned(),
+        outcome(view).to_owned(),
         run.message.clone().unwrap_or_default().lines().next().unwrap_or_default().to_owned(),
     ]
 }
 
 /// Its outcome, or what it does meanwhile.
-pub(crate) fn outcome(run: &Run) -> &'static str {
-    match (run.outcome, run.started) {
+fn outcome(view: &RunView) -> &'static str {
+    match (view.run.outcome, view.state) {
         (Some(outcome), _) => outcome.as_str(),
-        (None, Some(_)) => "running",
-        (None, None) => "waiting",
+        (None, Some(state)) => state.as_str(),
+        // As a daemon of an earlier version answers.
+        (None, None) if view.run.started.is_some() => RunState::Running.as_str(),
+        (None, None) => RunState::Waiting.as_str(),
     }
 }
 
@@ -114,14 +118,15 @@ pub(crate) fn show_run(arguments: ShowRunArguments) -> Result<(), Failure> {
 }
 
 /// All that the ledger knows of a run, its output whole.
-pub(crate) fn print(run: &Run, progress: Option<&Value>, zone: Zone) {
+pub(crate) fn print(view: &RunView, progress: Option<&Value>, zone: Zone) {
+    let run = &view.run;
     let bold = anstyle::Style::new().bold();
     let style = log::style(run.outcome);
     shown::line(format_args!(
         "{bold}run {}{bold:#} of {}: {style}{}{style:#}",
         run.id,
         run.job,
-        outcome(run)
+        outcome(view)
     ));
     shown::property("due", show::local(run.scheduled(), zone));
     if run.fires.count > 1 {

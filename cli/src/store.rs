@@ -140,7 +140,7 @@ pub(crate) fn store(arguments: StoreArguments) -> Result<(), Failure> {
 }
 
 fn migrate(store: &StoreUrl) -> Result<(), String> {
-    if (Target { store: store.to_string(), socket: None }).daemon().is_ok() {
+    if (Target { store: store.to_string(), socket: None, timeout: None }).daemon().is_ok() {
         shown::line(format_args!("{store} is up to date: its daemon has opened it"));
         return Ok(());
     }
@@ -197,7 +197,7 @@ fn info(json: bool, times: &Times, target: &Target) -> Result<(), Failure> {
 }
 
 fn check(store: &StoreUrl) -> Result<(), Failure> {
-    let target = Target { store: store.to_string(), socket: None };
+    let target = Target { store: store.to_string(), socket: None, timeout: None };
     match target.daemon() {
         Ok(daemon) => check_with(daemon, store),
         Err(_) => Ok(check_alone(store)?),

@@ -12,6 +12,7 @@ use crate::{Clock, Outcome, RunId, RunReport, RunRequest};
 /// * [`submit`](Self::submit) does not wait for the work, nor for room: it takes the run or refuses it at once;
 /// * every run that was taken completes exactly once, whatever happens to it: [`Completion`] sees to that even
 ///   where the work is lost;
+/// * the work of a run begins with [`RunRequest::execute`] or [`RunRequest::context`]: until then the run is queued;
 /// * a panic of a task is that run's failure, and never the executor's;
 /// * a run whose [`time_limit`](RunRequest::time_limit) has passed since it began is ended as far as the executor can end
 ///   it, and reported as [`Outcome::TimedOut`] even where the work goes on;

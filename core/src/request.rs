@@ -77,8 +77,10 @@ impl RunRequest {
         self.report(started, result)
     }
 
-    /// What its task is told, where it begins at `started`.
+    /// Returns what the task is told about its run, and notes in the run's [`log`](Self::log) that the work began at `started`:
+    /// until then a scheduler shows the run as queued.
     pub fn context(&self, started: DateTime<Utc>) -> TaskContext {
+        self.log.begin(started);
         TaskContext {
             job: self.job.clone(),
             run: self.run,

@@ -1,8 +1,9 @@
 //! What a run says while it goes on: lines, and how far it has come.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::Tail;
@@ -12,6 +13,9 @@ const KEPT: usize = 8 * 1024;
 
 /// What a run says while it goes on: its last 8 KiB of lines, and how far it has come. Both end in the ledger as the run's
 /// output. Clones are one log.
+///
+/// It also has when the work began, so that a scheduler can tell a run that is waiting in its executor's queue from one that is
+/// running: [`RunRequest::context`](crate::RunRequest::context) notes that.
 ///
 /// ```
 /// use matins_core::{Progress, RunLog};
@@ -27,6 +31,7 @@ pub struct RunLog(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
+    began: OnceLock<DateTime<Utc>>,
     forward: Option<Box<dyn Fn(RunNote) + Send + Sync>>,
 }
 
@@ -65,7 +70,27 @@ impl fmt::Display for Progress {
 impl RunLog {
     /// A log that keeps nothing and hands each note on, for a run whose ledger is elsewhere.
     pub fn forwarding(to: impl Fn(RunNote) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Shared { state: Mutex::default(), forward: Some(Box::new(to)) }))
+        Self(Arc::new(Shared { forward: Some(Box::new(to)), ..Shared::default() }))
+    }
+
+    /// Notes that the work began at this time. The first call counts.
+    ///
+    /// ```
+    /// use matins_core::RunLog;
+    ///
+    /// let log = RunLog::default();
+    /// assert_eq!(log.began(), None);
+    /// log.begin(chrono::DateTime::UNIX_EPOCH);
+    /// assert_eq!(log.began(), Some(chrono::DateTime::UNIX_EPOCH));
+    /// ```
+    pub fn begin(&self, at: DateTime<Utc>) {
+        // Begun twice is begun.
+        let _ = self.0.began.set(at);
+    }
+
+    /// Returns when the work began, or `None` if it has not: the run is queued.
+    pub fn began(&self) -> Option<DateTime<Utc>> {
+        self.0.began.get().copied()
     }
 
     /// Takes a note of either kind.

@@ -1,9 +1,11 @@
 //! The driver for async programs: a future that ends when the scheduler has shut down, and handles whose methods are async.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::resume_unwind;
 use std::thread;
 
+use chrono::{DateTime, Utc};
 use matins_core::{
     Event, Executor, ExecutorName, IntoTask, IntoTrigger, Job, JobId, JobQuery, JobStore, NameError,
     Progress, Run, RunId, RunQuery, SetAside, Shutdown, StoreName, TaskRegistry,
@@ -230,6 +232,18 @@ impl AsyncHandle {
     pub async fn progress(&self, store: &StoreName, run: RunId) -> Result<Option<Progress>, SchedulerError> {
         let store = store.clone();
         self.call(move |handle| handle.progress(&store, run)).await
+    }
+
+    /// See [`Handle::in_flight`].
+    ///
+    /// # Errors
+    /// As [`Handle::in_flight`].
+    pub async fn in_flight(
+        &self,
+        store: &StoreName,
+    ) -> Result<BTreeMap<RunId, Option<DateTime<Utc>>>, SchedulerError> {
+        let store = store.clone();
+        self.call(move |handle| handle.in_flight(&store)).await
     }
 
     /// See [`Handle::remove`].

@@ -1,7 +1,9 @@
 //! What handles ask of the engine.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use matins_core::{
     CancelToken, Event, ExecutorName, Job, JobId, JobQuery, OnConflict, Progress, Run, RunId, RunQuery,
     SetAside, StoreName, Task, TaskName,
@@ -101,6 +103,16 @@ impl Engine {
         Ok(slot.live.running.get(&run).and_then(|running| running.log.last_progress()))
     }
 
+    /// The runs of a store that executors have taken, with when the work began.
+    pub(crate) fn in_flight(
+        &self,
+        store: &StoreName,
+    ) -> Result<BTreeMap<RunId, Option<DateTime<Utc>>>, SchedulerError> {
+        self.check_not_stopped()?;
+        let slot = &self.stores[self.store_index(store)?];
+        Ok(slot.live.running.iter().map(|(run, running)| (*run, running.log.began())).collect())
+    }
+
     pub(crate) fn add_executor(&mut self, name: ExecutorName) -> Result<(), SchedulerError> {
         self.check_not_stopped()?;
         self.executors.insert(name.clone());
@@ -117,8 +129,11 @@ impl Engine {
     }
 
     pub(crate) fn stats(&self) -> Stats {
+        let taken = || self.stores.iter().flat_map(|slot| slot.live.running.values());
+        let running = taken().filter(|running| running.log.began().is_some()).count();
         Stats {
-            running: self.stores.iter().map(|slot| slot.live.running.len()).sum(),
+            running,
+            queued: taken().count() - running,
             waiting: self.stores.iter().map(|slot| slot.live.waiting()).sum(),
             ..self.stats.clone()
         }

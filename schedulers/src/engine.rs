@@ -13,6 +13,7 @@ use matins_core::{
 use crate::events::Listeners;
 use crate::live::Running;
 use crate::observe::{queues, timed};
+use crate::occupied::WHEN_IT_ENDS;
 use crate::outcomes::Waiters;
 use crate::retention::Retention;
 use crate::stats::Stats;
@@ -214,7 +215,8 @@ impl Engine {
                 earlier(Some(slot.prune_by_age_at));
             }
             if may_start {
-                earlier(slot.live.retries.keys().next().map(|(turn, _)| *turn));
+                let first = slot.live.retries.keys().next().map(|(turn, _)| *turn);
+                earlier(first.filter(|turn| *turn < WHEN_IT_ENDS));
             }
             if fires {
                 match slot.store.next_due() {
@@ -265,6 +267,7 @@ impl Engine {
             }
         }
         if may_start == MayStart::Yes {
+            tick.start_vacated(store)?;
             tick.start_retries(store)?;
         }
         for job in due {
@@ -290,6 +293,9 @@ impl Engine {
             slot.prune_by_age_at = now + PRUNE_BY_AGE_EVERY;
             let one = RunQuery { limit: Some(1), ..RunQuery::default() };
             slot.has_rows = !slot.store.runs(&one).is_ok_and(|rows| rows.is_empty());
+        }
+        if may_start == MayStart::Yes {
+            slot.live.occupations.ended.clear();
         }
         self.apply(index, effects, submissions);
         Ok(())

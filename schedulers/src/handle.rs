@@ -1,10 +1,12 @@
 //! The way to a scheduler from anywhere.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
+use chrono::{DateTime, Utc};
 use matins_core::{
     Event, Executor, ExecutorName, IntoTask, IntoTrigger, Job, JobId, JobQuery, JobStore, NameError,
     Progress, Run, RunId, RunQuery, SetAside, Shutdown, StoreName, TaskRegistry,
@@ -147,6 +149,32 @@ impl Handle {
     /// When there is no such store.
     pub fn progress(&self, store: &StoreName, run: RunId) -> Result<Option<Progress>, SchedulerError> {
         self.shared.engine().progress(store, run)
+    }
+
+    /// Returns the runs of a store's jobs that executors have taken, each with the time at which its work began, or `None` for
+    /// a run that is queued: it waits for a free thread or worker. In the ledger both have started and have no outcome.
+    ///
+    /// ```
+    /// # use matins_core::StoreName;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()
+    /// #     .unwrap();
+    /// let in_flight = scheduler.in_flight(&StoreName::default()).unwrap();
+    /// assert_eq!(in_flight.values().filter(|began| began.is_none()).count(), 0, "none is queued");
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such store, and after shutdown.
+    pub fn in_flight(
+        &self,
+        store: &StoreName,
+    ) -> Result<BTreeMap<RunId, Option<DateTime<Utc>>>, SchedulerError> {
+        self.shared.engine().in_flight(store)
     }
 
     /// Removes a job, and gives it back. A run of it that goes on goes on; one that waits, be it for an earlier run or

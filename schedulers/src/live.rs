@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 use matins_core::{CancelToken, Job, JobId, Retry, Run, RunId, RunLog};
 use smallvec::SmallVec;
 
+use crate::occupied::Occupations;
+
 /// The runs of one job. Boxed where most jobs have none, so that a table of these stays small.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct JobRuns {
@@ -52,6 +54,8 @@ pub(crate) struct Live {
     pub(crate) jobs: HashMap<JobId, JobRuns>,
     pub(crate) running: HashMap<RunId, Box<Running>>,
     pub(crate) retries: Retries,
+    /// Work of jobs that goes on outside of the scheduler.
+    pub(crate) occupations: Occupations,
     /// How many of `jobs` have a run that waits.
     waiting: usize,
 }

@@ -14,8 +14,10 @@ pub struct Stats {
     pub finished: BTreeMap<&'static str, u64>,
     /// Fires that were missed, by reason: `missed: too late`.
     pub missed: BTreeMap<&'static str, u64>,
-    /// Runs that go on.
+    /// Runs that are in progress: their work has begun.
     pub running: usize,
+    /// Runs that an executor has taken and whose work has not begun: they wait for a free thread or worker.
+    pub queued: usize,
     /// Runs that wait for an earlier one of their job, and attempts that wait for their turn.
     pub waiting: usize,
     /// Failures of stores.

@@ -14,6 +14,7 @@ use matins_core::{
 };
 
 use crate::live::{JobRuns, Live, Retries};
+use crate::occupied::WHEN_IT_ENDS;
 use crate::plan::{Fires, beginning, next_after, plan};
 use crate::retention::Retention;
 
@@ -128,11 +129,15 @@ impl<'a> Tick<'a> {
 
     /// The next attempt waits for its turn, and keeps the place of the one that ended.
     fn try_again(&mut self, ended: &Run, finished: DateTime<Utc>, delay: Duration) {
+        self.try_again_at(ended, later(finished, delay));
+    }
+
+    fn try_again_at(&mut self, ended: &Run, turn: DateTime<Utc>) {
         let run = Run::waiting(self.take_number(), ended.job.clone(), ended.scheduled());
         let run = Run { attempt: ended.attempt.saturating_add(1), by_hand: ended.by_hand, ..run };
         self.runs_of(&run.job).running.push(run.id);
         self.record(run.clone());
-        self.retries.insert((later(finished, delay), run.id), run);
+        self.retries.insert((turn, run.id), run);
     }
 
     /// Starts the attempts whose turn has come.
@@ -141,6 +146,10 @@ impl<'a> Tick<'a> {
         for (turn, run) in live.retries.range(..=(self.now, RunId(u64::MAX))) {
             self.begun_retries.push(*turn);
             match store.get(&run.job)? {
+                // It has its place among those that run already.
+                Some(job) if self.is_kept_waiting(&job, 0) => {
+                    self.retries.insert((WHEN_IT_ENDS, run.id), run.clone());
+                }
                 Some(job) => {
                     let run = Run { started: Some(self.now), ..run.clone() };
                     let scheduled = run.scheduled();
@@ -153,9 +162,27 @@ impl<'a> Tick<'a> {
         Ok(())
     }
 
+    /// Whether an attempt has to wait since work of the job that goes on outside of the scheduler takes its place, where
+    /// `more` are to run beside those that do.
+    fn is_kept_waiting(&mut self, job: &Job, more: usize) -> bool {
+        let occupied = self.live.occupations.count(&job.id);
+        occupied > 0 && self.runs_of(&job.id).running.len() + more + occupied > job.policy.overlap.limit()
+    }
+
+    /// Starts what has waited for work outside of the scheduler that has ended since the last tick.
+    pub(crate) fn start_vacated(&mut self, store: &mut dyn JobStore) -> Result<(), StoreError> {
+        let live = self.live;
+        for id in &live.occupations.ended {
+            self.start_waiting(id, store)?;
+            self.end_if_over(id);
+        }
+        Ok(())
+    }
+
     fn start_waiting(&mut self, id: &JobId, store: &mut dyn JobStore) -> Result<(), StoreError> {
+        let is_occupied = self.live.occupations.count(id) > 0;
         let runs = self.runs_of(id);
-        if runs.waiting.is_none() || !runs.running.is_empty() {
+        if runs.waiting.is_none() || !runs.running.is_empty() || is_occupied {
             return Ok(());
         }
         let Some(waiting) = runs.waiting.take() else { return Ok(()) };
@@ -202,8 +229,9 @@ impl<'a> Tick<'a> {
 
     fn fire(&mut self, job: &Arc<Job>, fires: Fires) {
         let limit = job.policy.overlap.limit();
+        let occupied = self.live.occupations.count(&job.id);
         let runs = self.runs_of(&job.id);
-        let has_room = runs.running.len() < limit && runs.waiting.is_none();
+        let has_room = runs.running.len() + occupied < limit && runs.waiting.is_none();
         if !has_room && job.policy.overlap != Overlap::QueueOne {
             if let Some(all) = fires.whole() {
                 self.miss(&job.id, all, MissedReason::Overlap);
@@ -229,7 +257,7 @@ impl<'a> Tick<'a> {
             Fires::Each(fires) => {
                 for fire in fires {
                     let runs = self.runs_of(&job.id);
-                    if runs.running.len() < limit && runs.waiting.is_none() {
+                    if runs.running.len() + occupied < limit && runs.waiting.is_none() {
                         self.start(job, fire);
                     } else if job.policy.overlap == Overlap::QueueOne && runs.waiting.is_none() {
                         self.wait(job, &mut None, fire);
@@ -330,20 +358,28 @@ impl<'a> Tick<'a> {
 
     fn miss(&mut self, id: &JobId, fires: Stretch, reason: MissedReason) {
         let outcome = Some(Outcome::Missed(reason));
-        let open = self.runs_of(id).missed.clone().filter(|open| open.outcome == outcome);
+        let live = self.live;
+        let occupied = live.occupations.count(id);
+        // Where nothing in here is in its way.
+        let is_outside =
+            reason == MissedReason::Overlap && occupied > 0 && self.runs_of(id).running.is_empty();
+        let why = if is_outside { live.occupations.why(id) } else { None };
+        let open = self.runs_of(id).missed.clone();
+        let open = open.filter(|open| open.outcome == outcome && open.message.as_deref() == why);
         let row = if let Some(open) = open {
             let row = Run { fires: open.fires.joined(fires), ..*open };
             self.batch.push(Transition::Extend { run: row.id, fires: row.fires });
             row
         } else {
             let row = Run::missed(self.take_number(), id.clone(), fires, reason, self.now);
+            let row = Run { message: why.map(str::to_owned), ..row };
             self.record(row.clone());
             row
         };
         self.missed.push(Run { fires, ..row.clone() });
         // Only while runs go on can the next missed fires be of the same kind for the same cause.
         let runs = self.runs_of(id);
-        runs.missed = (!runs.running.is_empty()).then(|| Box::new(row));
+        runs.missed = (!runs.running.is_empty() || occupied > 0).then(|| Box::new(row));
     }
 
     /// Takes up what an earlier process left, or a commit whose answer was lost: runs that were not finished, and runs
@@ -366,16 +402,22 @@ impl<'a> Tick<'a> {
         }
         for run in interrupted {
             let job = store.get(&run.job)?;
+            let mut message = "the process ended while it ran, or before it was handed over".to_owned();
+            if let Some(why) = live.occupations.why(&run.job) {
+                message = format!("{message}; {why}");
+            }
             let interrupted = Run {
                 finished: Some(self.now),
                 outcome: Some(Outcome::Interrupted),
-                message: Some("the process ended while it ran, or before it was handed over".to_owned()),
+                message: Some(message),
                 ..run
             };
             self.batch.push(Transition::Finish(interrupted.clone()));
             if let Some(job) = job {
                 self.runs_of(&job.id).last_one = ends_with_its_last_run(&job);
-                if job.policy.on_interrupt == OnInterrupt::RunAgain {
+                if job.policy.on_interrupt == OnInterrupt::RunAgain && self.is_kept_waiting(&job, 1) {
+                    self.try_again_at(&interrupted, WHEN_IT_ENDS);
+                } else if job.policy.on_interrupt == OnInterrupt::RunAgain {
                     let attempt = interrupted.attempt + 1;
                     let number = self.take_number();
                     let run = Run::started(number, job.id.clone(), interrupted.scheduled(), self.now);

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use chrono::TimeDelta;
 use matins::prelude::*;
 use matins::triggers::{CronTriggerError, Zone};
-use matins::{JobId, OnInterrupt, Policy};
+use matins::{JobId, OnInterrupt, OnOrphan, Policy};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -45,6 +45,8 @@ pub(super) struct Job {
     overlap: Overlap,
     #[serde(default)]
     on_interrupt: OnInterrupt,
+    #[serde(default)]
+    on_orphan: OnOrphan,
     #[serde(default)]
     paused: bool,
     #[serde(default)]
@@ -205,6 +207,7 @@ impl Reader<'_> {
         command.umask = umask?;
         command.nice = nice?;
         command.user.clone_from(&job.user);
+        command.on_orphan = job.on_orphan;
         Some(command)
     }
 

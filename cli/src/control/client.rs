@@ -1,7 +1,6 @@
 //! Whom a command asks: the daemon that owns the store, or else the store itself, opened for that moment.
 
-use std::io::{BufRead, BufReader, ErrorKind, Write};
-use std::os::unix::net::UnixStream;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -13,11 +12,13 @@ use matins::prelude::*;
 use matins::{Clock, SystemClock};
 use serde_json::Value;
 
+use super::connection::Connection;
 use super::operator::Operator;
-use super::protocol::{self, Answer, Problem, Request};
+use super::protocol::{Answer, Problem, Request};
 use crate::definition::COMMAND;
 use crate::failure::Failure;
 use crate::history::History;
+use crate::orphans::{self, Orphans};
 use crate::store::{OpenError, give_to};
 use crate::zone_rules::system_zone;
 use crate::{actor, beside};
@@ -38,11 +39,14 @@ pub(crate) struct Target {
     /// The daemon's socket, where it is not beside the store.
     #[arg(long, value_name = "PATH", global = true)]
     pub(crate) socket: Option<PathBuf>,
+    /// How long to wait for a daemon that says nothing [default: 30s; 10m where it reads or writes all of its store]
+    #[arg(long, value_name = "TIME", global = true, value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Option<Duration>,
 }
 
 /// Whom a command asks.
 pub(crate) enum Client {
-    Daemon(BufReader<UnixStream>),
+    Daemon(Connection),
     Store(Box<OpenedStore>),
 }
 
@@ -58,6 +62,8 @@ impl OpenedStore {
         let problem = |error: SchedulerError| Failure::from(Problem::from(error));
         self.scheduler.pause_all().map_err(problem)?;
         let handle = self.scheduler.handle();
+        let records = beside::commands(&self.operator.store);
+        let _occupied = records.map(|records| orphans::occupy(&records, &handle));
         let pending = handle.run_now(job).map_err(problem)?;
         let driver = thread::spawn(move || self.scheduler.run());
         let run = pending.wait().map_err(problem);
@@ -73,18 +79,20 @@ impl Target {
         self.store.parse().map_err(|error: StoreUrlError| Failure::BadInput(error.to_string()))
     }
 
+    fn connect(&self, socket: &Path) -> std::io::Result<Client> {
+        Connection::open(socket, self.timeout).map(Client::Daemon)
+    }
+
     /// The daemon, and nothing else.
     pub(crate) fn daemon(&self) -> Result<Client, Failure> {
         let socket = match &self.socket {
             Some(socket) => Some(socket.clone()),
             None => beside::socket(&self.url()?),
         };
-        let connected = socket.map(|socket| UnixStream::connect(&socket).map_err(|error| (socket, error)));
+        let connected = socket.map(|socket| self.connect(&socket).map_err(|error| (socket, error)));
         match connected {
-            Some(Ok(stream)) => Ok(Client::Daemon(BufReader::new(stream))),
-            Some(Err((socket, error))) if error.kind() == ErrorKind::PermissionDenied => {
-                Err(no_daemon_at(&socket, &error))
-            }
+            Some(Ok(daemon)) => Ok(daemon),
+            Some(Err((socket, error))) if is_there(&error) => Err(no_daemon_at(&socket, &error)),
             Some(Err((socket, _))) => Err(Failure::NoDaemon(format!(
                 "{} has no daemon that listens at {}: start it with `matins run`, name another store with --store, or the \
                  place where it listens with --socket",
@@ -99,19 +107,16 @@ impl Target {
     pub(crate) fn client(&self) -> Result<Client, Failure> {
         let url = self.url()?;
         if let Some(path) = &self.socket {
-            let stream = UnixStream::connect(path);
-            return stream
-                .map(|stream| Client::Daemon(BufReader::new(stream)))
-                .map_err(|error| no_daemon_at(path, &error));
+            return self.connect(path).map_err(|error| no_daemon_at(path, &error));
         }
         let Some(socket) = beside::socket(&url) else {
             return Err(no_socket());
         };
         let until = Instant::now() + PATIENCE;
         loop {
-            match UnixStream::connect(&socket) {
-                Ok(stream) => return Ok(Client::Daemon(BufReader::new(stream))),
-                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            match self.connect(&socket) {
+                Ok(daemon) => return Ok(daemon),
+                Err(error) if is_there(&error) => {
                     return Err(no_daemon_at(&socket, &error));
                 }
                 Err(_) => {}
@@ -157,8 +162,14 @@ fn no_socket() -> Failure {
     Failure::NoDaemon(message.to_owned())
 }
 
+/// Whether there is a daemon, though none that can be asked.
+fn is_there(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::TimedOut)
+}
+
 fn no_daemon_at(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::NoDaemon(format!("no daemon can be asked at {}: {error}", path.display()))
+    let message = format!("no daemon can be asked at {}: {error}", path.display());
+    if error.kind() == ErrorKind::TimedOut { Failure::NotDone(message) } else { Failure::NoDaemon(message) }
 }
 
 fn open(url: &StoreUrl) -> Result<OpenedStore, OpenError> {
@@ -173,6 +184,7 @@ fn open(url: &StoreUrl) -> Result<OpenedStore, OpenError> {
         zone: system_zone().map_err(other)?,
         store: url.clone(),
         since: clock.now(),
+        orphans: Orphans::default(),
         clock,
         reload: None,
         refused: crate::reload::Refused::default(),
@@ -193,22 +205,10 @@ impl Client {
                 Request::Now { job, .. } => store.run_now(&job),
                 request => Ok(store.operator.answer(request, &actor::own(), imported, items)?),
             },
-            Self::Daemon(mut stream) => {
-                let lost = |error: std::io::Error| {
-                    Failure::NoDaemon(format!("the daemon has gone, or closed the connection: {error}"))
-                };
-                let line = protocol::write(&request);
-                // One that takes no more has said why.
-                let _ = stream
-                    .get_mut()
-                    .write_all(line.as_bytes())
-                    .and_then(|()| stream.get_mut().write_all(imported));
+            Self::Daemon(mut daemon) => {
+                daemon.send(&request, imported)?;
                 loop {
-                    let mut line = String::new();
-                    if stream.read_line(&mut line).map_err(lost)? == 0 {
-                        return Err(lost(ErrorKind::UnexpectedEof.into()));
-                    }
-                    let answer: Answer = serde_json::from_str(&line).map_err(|error| {
+                    let answer: Answer = serde_json::from_str(&daemon.line()?).map_err(|error| {
                         Failure::NotDone(format!(
                             "the daemon answers in a way that is not known here: {error}"
                         ))

@@ -13,12 +13,14 @@
 //!
 //! Fields that are not known are ignored, so that a later client can talk to an earlier daemon; a command or a version that
 //! is not known is an error. A request is at most 1 MiB long, what an import brings at most 256 MiB. A connection that says
-//! nothing for 30 seconds, or does not take its answer for 10, is closed; so is one beyond the 256th.
+//! nothing for 30 seconds, or does not take its answer for 10, is closed; so is one beyond the 256th. While a run is waited for,
+//! or events are, a `{"item":null}` every 5 seconds says that the daemon is still there.
 
 pub(crate) mod client;
+mod connection;
 pub(crate) mod operator;
 pub(crate) mod protocol;
 pub(crate) mod server;
 mod views;
 
-pub(crate) use views::{JobView, Status, StoreInfo};
+pub(crate) use views::{JobView, RunState, RunView, Status, StoreInfo};

@@ -18,8 +18,9 @@ use matins::{
 use serde_json::{Map, Value, json};
 
 use super::protocol::{How, JobsRequest, Kind, Problem, Request, RunsRequest};
-use super::{JobView, Status, StoreInfo};
+use super::{JobView, RunView, Status, StoreInfo};
 use crate::history::{Happening, History};
+use crate::orphans::Orphans;
 use crate::reload::Refused;
 use crate::told::Told;
 use crate::{config, edit, service, why};
@@ -36,6 +37,7 @@ pub(crate) struct Operator {
     pub(crate) zone: Zone,
     pub(crate) store: StoreUrl,
     pub(crate) since: DateTime<Utc>,
+    pub(crate) orphans: Orphans,
     /// `None` where no daemon runs: somebody has opened the store for a moment.
     pub(crate) reload: Option<Reload>,
     pub(crate) refused: Refused,
@@ -46,8 +48,8 @@ pub(crate) type Items<'a> = &'a mut dyn FnMut(Value) -> bool;
 
 type Done = Result<Value, Problem>;
 
-/// How often somebody who watches is told that nothing has happened.
-const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// How often somebody who watches, or waits for a run, is told that nothing has happened.
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 impl Operator {
     /// Does what `request` asks for `by`. `imported` is what follows the request.
@@ -75,7 +77,7 @@ impl Operator {
                 self.note(Happening::Resumed { job: job.clone() }, by);
                 Ok(json!({"job": job, "next_fire": self.handle.get(&job)?.and_then(|job| job.next_fire)}))
             }
-            Request::Now { job, wait } => self.now(&job, wait),
+            Request::Now { job, wait } => self.now(&job, wait, items),
             Request::Why { job, at } => Ok(json!(why::why(self, &job, &at)?)),
             Request::Export => self.export(items),
             Request::Import { on_conflict, .. } => self.import(imported, on_conflict, by),
@@ -118,7 +120,9 @@ impl Operator {
             .chain(&stats.missed)
             .map(|(name, count)| ((*name).to_owned(), *count))
             .collect();
+        let in_flight = self.in_flight()?;
         let running = self.handle.runs(&RunQuery { unfinished: true, ..RunQuery::default() })?;
+        let running = running.into_iter().map(|run| RunView::of(run, &in_flight)).collect();
         Ok(json!(Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -138,10 +142,16 @@ impl Operator {
             jobs: jobs.len(),
             next: jobs.first().and_then(|(_, job)| Some((job.id.to_string(), job.next_fire?))),
             running,
+            orphans: self.orphans.all(),
             outcomes,
             store_failures: stats.store_failures,
             files_refused: self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }))
+    }
+
+    /// The runs that the executor has taken, with when the work of each began.
+    pub(crate) fn in_flight(&self) -> Result<BTreeMap<RunId, Option<DateTime<Utc>>>, Problem> {
+        Ok(self.handle.in_flight(&StoreName::default())?)
     }
 
     fn jobs(&self, request: &JobsRequest, items: Items<'_>) -> Done {
@@ -182,6 +192,7 @@ impl Operator {
         };
         let limit = if request.limit == 0 { usize::MAX } else { request.limit };
         let mut count = 0;
+        let in_flight = self.in_flight()?;
         loop {
             let page = self.handle.runs(&query)?;
             query.after = page.last().map(|run| run.id);
@@ -190,7 +201,7 @@ impl Operator {
                 if any_miss && !matches!(run.outcome, Some(Outcome::Missed(_))) {
                     continue;
                 }
-                if count == limit || !items(json!(run)) {
+                if count == limit || !items(json!(RunView::of(run, &in_flight))) {
                     return Ok(json!({"runs": count}));
                 }
                 count += 1;
@@ -212,7 +223,7 @@ impl Operator {
             )
         })?;
         let progress = self.handle.progress(&StoreName::default(), found.id)?;
-        let mut value = json!(found);
+        let mut value = json!(RunView::of(found, &self.in_flight()?));
         if let Some(progress) = progress {
             value["progress"] = json!({"done": progress.done, "total": progress.total});
         }
@@ -254,7 +265,7 @@ impl Operator {
         Ok(json!(JobView::of(job)))
     }
 
-    fn now(&self, id: &str, wait: bool) -> Done {
+    fn now(&self, id: &str, wait: bool, items: Items<'_>) -> Done {
         // A daemon that has only just begun to listen starts it in a moment.
         if self.reload.is_none() {
             return Err(self.no_daemon());
@@ -263,7 +274,13 @@ impl Operator {
         if !wait {
             return Ok(json!({"job": id}));
         }
-        Ok(json!(pending.wait()?))
+        loop {
+            match pending.wait_within(KEEP_ALIVE)? {
+                Some(run) => return Ok(json!(run)),
+                None if !items(Value::Null) => return Ok(json!({"job": id})),
+                None => {}
+            }
+        }
     }
 
     fn export(&self, items: Items<'_>) -> Done {

@@ -247,8 +247,11 @@ fn write(stream: &mut UnixStream, answer: &Answer) -> io::Result<()> {
 /// The peer's user, where that is one who may ask.
 fn peer(stream: &UnixStream) -> Result<u32, Problem> {
     #[cfg(target_os = "linux")]
-    let uid =
-        rustix::net::sockopt::socket_peercred(stream).map(|peer| peer.uid.as_raw()).map_err(io::Error::from);
+    let uid = {
+        use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+        // The process of a peer outside of the daemon's container has no number in here; its user has one.
+        getsockopt(stream, PeerCredentials).map(|peer| peer.uid()).map_err(io::Error::from)
+    };
     // Elsewhere the socket's own permissions keep others out.
     #[cfg(not(target_os = "linux"))]
     let uid: io::Result<u32> = {

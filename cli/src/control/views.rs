@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use matins::{Job, Run};
+use matins::{Job, Run, RunId};
 use serde::{Deserialize, Serialize};
 
+use crate::orphans::OrphanView;
 use crate::secrets;
 
 /// How many fires to come are told of a job.
@@ -33,6 +34,60 @@ impl JobView {
     }
 }
 
+/// A run, with what is known of it beside its row of the ledger.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RunView {
+    #[serde(flatten)]
+    pub(crate) run: Run,
+    /// Where it is, unless it has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<RunState>,
+}
+
+/// Where a run is that has not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RunState {
+    /// It waits for an earlier run of its job to end, or for the turn of its next attempt.
+    Waiting,
+    /// The executor has taken it, and has no free thread for it yet.
+    Queued,
+    /// Its work has begun.
+    Running,
+}
+
+impl RunState {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Queued => "queued",
+            Self::Running => "running",
+        }
+    }
+}
+
+impl RunView {
+    /// Of a run that has started: when its work did, which may be later than it was handed over.
+    pub(crate) fn of(mut run: Run, in_flight: &BTreeMap<RunId, Option<DateTime<Utc>>>) -> Self {
+        let state = match (run.outcome, run.started, in_flight.get(&run.id)) {
+            (Some(_), ..) => None,
+            (None, _, Some(began)) => {
+                run.started = *began;
+                Some(if began.is_some() { RunState::Running } else { RunState::Queued })
+            }
+            (None, Some(_), None) => Some(RunState::Running),
+            (None, None, None) => Some(RunState::Waiting),
+        };
+        Self { run, state }
+    }
+}
+
+impl From<Run> for RunView {
+    fn from(run: Run) -> Self {
+        Self::of(run, &BTreeMap::new())
+    }
+}
+
 /// How the daemon is.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Status {
@@ -51,8 +106,11 @@ pub(crate) struct Status {
     pub(crate) jobs: usize,
     /// The job that fires next.
     pub(crate) next: Option<(String, DateTime<Utc>)>,
-    /// What goes on.
-    pub(crate) running: Vec<Run>,
+    /// What goes on, or waits.
+    pub(crate) running: Vec<RunView>,
+    /// Commands that are still running although the daemon that started them was killed.
+    #[serde(default)]
+    pub(crate) orphans: Vec<OrphanView>,
     /// How many runs ended so since it started, and how many fires were missed for what.
     pub(crate) outcomes: BTreeMap<String, u64>,
     /// How often its store has failed.

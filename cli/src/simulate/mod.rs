@@ -137,7 +137,7 @@ fn durations(
         Err(failure) => return Err(failure),
     };
     let mut taken: HashMap<&str, Vec<TimeDelta>> = HashMap::new();
-    for run in &ledger {
+    for run in ledger.iter().map(|view| &view.run) {
         if let (Some(started), Some(finished)) = (run.started, run.finished) {
             taken.entry(run.job.as_str()).or_default().push(finished - started);
         }

@@ -95,8 +95,10 @@ pub(crate) enum Kind {
     Changed,
     /// It ran, however that ended.
     Ran,
-    /// It runs, or waits to.
+    /// It runs, or waits for an earlier run or for its next attempt.
     Running,
+    /// It waits for a free thread of the executor.
+    Queued,
     /// It will fire.
     WillFire,
     /// Nothing is known of it any more.

@@ -4,17 +4,22 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins::prelude::*;
-use matins::{Run, core::RunOrder};
+use matins::{Run, RunId, core::RunOrder};
 
 use crate::control::operator::Operator;
 use crate::control::protocol::Problem;
 use crate::history::{Entry, Happening};
+use crate::orphans::OrphanView;
 
 pub(super) struct Past {
     /// The newest first.
     runs: Vec<Run>,
     /// The oldest first; those of other jobs are left out.
     entries: Vec<Entry>,
+    /// The runs that the executor has taken, with when the work of each began.
+    in_flight: BTreeMap<RunId, Option<DateTime<Utc>>>,
+    /// A command of the job that a daemon which was killed has left running.
+    pub(super) orphan: Option<OrphanView>,
     /// Whether a daemon answers.
     pub(super) is_up: bool,
 }
@@ -41,7 +46,13 @@ impl Past {
         let query = RunQuery { order: RunOrder::NewestFirst, ..RunQuery::of_job(&job) };
         let mut entries = operator.history.entries();
         entries.retain(|entry| entry.what.job().is_none_or(|job| job == id));
-        Ok(Self { runs: operator.handle.runs(&query)?, entries, is_up: operator.reload.is_some() })
+        Ok(Self {
+            in_flight: operator.in_flight()?,
+            orphan: operator.orphans.all().into_iter().find(|orphan| orphan.job == id),
+            runs: operator.handle.runs(&query)?,
+            entries,
+            is_up: operator.reload.is_some(),
+        })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -98,6 +109,16 @@ impl Past {
             .filter(|(distance, _)| *distance < TimeDelta::minutes(1))
             .min_by_key(|(distance, _)| *distance)
             .map(|(_, run)| run)
+    }
+
+    /// Whether the executor has taken a run and not begun it.
+    pub(super) fn is_queued(&self, run: &Run) -> bool {
+        matches!(self.in_flight.get(&run.id), Some(None))
+    }
+
+    /// When the work of a run began: that of one that was queued, later than it was handed over.
+    pub(super) fn began(&self, run: &Run) -> Option<DateTime<Utc>> {
+        self.in_flight.get(&run.id).copied().flatten().or(run.started)
     }
 
     pub(super) fn oldest_run(&self) -> Option<DateTime<Utc>> {

@@ -61,7 +61,9 @@ impl Question {
             let what = self.what_became(at);
             let instead = to.format(form);
             said.say(match what.kind {
-                Kind::Ran | Kind::Running => format!("this job is at a fixed time, so it fired at {instead}"),
+                Kind::Ran | Kind::Running | Kind::Queued => {
+                    format!("this job is at a fixed time, so it fired at {instead}")
+                }
                 Kind::WillFire => format!("this job is at a fixed time, so it fires at {instead}"),
                 _ => format!("this job is at a fixed time, so that {instead} stands for it"),
             });

@@ -84,10 +84,16 @@ pub(super) fn run(
             (Kind::SchedulerDown, format!("run {} {had} when the scheduler went", run.id))
         }
         None if run.started.is_none() => {
-            (Kind::Running, format!("run {} waits for an earlier one, or for its next attempt", run.id))
+            let orphan = past.orphan.as_ref().map(|orphan| format!(": {}", orphan.describe()));
+            let waits = format!("run {} waits for an earlier one, or for its next attempt", run.id);
+            (Kind::Running, waits + &orphan.unwrap_or_default())
+        }
+        None if past.is_queued(run) => {
+            let since = run.started.map(clock).unwrap_or_default();
+            (Kind::Queued, format!("run {} has been queued since {since}: no thread is free for it", run.id))
         }
         None => {
-            let since = run.started.map(clock).unwrap_or_default();
+            let since = past.began(run).map(clock).unwrap_or_default();
             (Kind::Running, format!("run {} has been going since {since}", run.id))
         }
         Some(Outcome::Missed(MissedReason::TooLate)) => {
@@ -108,6 +114,11 @@ pub(super) fn run(
                 format!("it was folded{many}{}: they were due together", into.unwrap_or_default()),
             )
         }
+        // What was in its way was not a run of the scheduler.
+        Some(Outcome::Missed(MissedReason::Overlap)) if run.message.is_some() => {
+            let why = run.message.clone().unwrap_or_default();
+            (Kind::Overlap, format!("it was missed, because {why}"))
+        }
         Some(Outcome::Missed(MissedReason::Overlap)) => {
             let going = past.going_at(decided, run).map_or_else(
                 || "an earlier run".to_owned(),
@@ -117,7 +128,11 @@ pub(super) fn run(
                         None if past.is_up => "is still".to_owned(),
                         None => "was until the scheduler went".to_owned(),
                     };
-                    let began = going.started.map(clock).unwrap_or_default();
+                    if past.is_queued(going) {
+                        let since = going.started.map(clock).unwrap_or_default();
+                        return format!("run {}, which has been queued since {since},", going.id);
+                    }
+                    let began = past.began(going).map(clock).unwrap_or_default();
                     format!("run {}, which had begun at {began} and {until},", going.id)
                 },
             );

@@ -15,6 +15,9 @@
 //! again. If it does not, it is reported as timed out all the same, and left behind: its thread is busy until the task
 //! returns, however long that takes.
 //!
+//! A limit that is noticed late is not judged at once: where the whole process was stopped (SIGSTOP, a debugger), the work of
+//! a run may have gone on in a child process and ended in time. Such a run has a second to report before it is told to stop.
+//!
 //! # For executors of your own
 //! ```
 //! use std::sync::Arc;

@@ -11,6 +11,13 @@ use matins_core::{CancelReason, Completion, Outcome, RunReport, RunRequest};
 /// How long the watching thread stays when there is nothing to watch.
 const LINGER: Duration = Duration::from_secs(5);
 
+/// A limit that is noticed so long after it has passed is not judged at once: this process was stopped, or waited for a
+/// processor, while the work of a run may have gone on elsewhere (a command, a worker process) and ended in time.
+const NOTICED_LATE: Duration = Duration::from_millis(250);
+
+/// How long a run then has to report that it has ended.
+const CHANCE_TO_REPORT: Duration = Duration::from_secs(1);
+
 /// Watches the runs of one executor. The thread that does is started on need, and ends when this is dropped.
 pub(crate) struct TimeLimits {
     grace: Duration,
@@ -37,6 +44,7 @@ struct Watched {
     run: Arc<RunRequest>,
     limit: Duration,
     end: Arc<End>,
+    has_had_its_chance: bool,
     is_cancelled: bool,
 }
 
@@ -49,6 +57,11 @@ struct End {
 impl End {
     fn take(&self) -> Option<Completion> {
         self.done.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether the report was made.
+    fn is_over(&self) -> bool {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 }
 
@@ -71,12 +84,18 @@ impl TimeLimits {
         let Some(limit) = run.time_limit else { return Some((run.execute(), done)) };
         let run = Arc::new(run);
         let end = Arc::new(End { done: Mutex::new(Some(done)), leave: Mutex::new(Some(Box::new(leave))) });
-        let watched = Watched { run: run.clone(), limit, end: end.clone(), is_cancelled: false };
+        let watched = Watched {
+            run: run.clone(),
+            limit,
+            end: end.clone(),
+            has_had_its_chance: false,
+            is_cancelled: false,
+        };
         let place = self.watch(watched);
         let report = run.execute();
         let done = end.take();
         if let Some(place) = place {
-            // One that was told to stop has moved, and is dropped when its turn comes.
+            // One that was told to stop, or that was noticed late, has moved, and is dropped when its turn comes.
             self.shared.lock().watched.remove(&place);
         }
         done.map(|done| (report, done))
@@ -123,7 +142,7 @@ impl Shared {
             if let Some(key) = first.filter(|_| wait.is_zero()) {
                 let Some(watched) = state.watched.remove(&key) else { continue };
                 drop(state);
-                let again = watched.come(grace);
+                let again = watched.come(key.0.elapsed(), grace);
                 state = self.lock();
                 if let Some((at, watched)) = again {
                     state.watched.insert((at, key.1), watched);
@@ -142,9 +161,16 @@ impl Shared {
 }
 
 impl Watched {
-    /// Its time has come: it is told to stop, or left behind. When to come again.
-    fn come(mut self, grace: Duration) -> Option<(Instant, Self)> {
+    /// Its time has come, so long ago: it is told to stop, or left behind. When to come again.
+    fn come(mut self, late: Duration, grace: Duration) -> Option<(Instant, Self)> {
+        if self.end.is_over() {
+            return None;
+        }
         if !self.is_cancelled {
+            if late >= NOTICED_LATE && !self.has_had_its_chance {
+                self.has_had_its_chance = true;
+                return Some((Instant::now().checked_add(CHANCE_TO_REPORT)?, self));
+            }
             self.is_cancelled = true;
             self.run.cancel.cancel_because(CancelReason::TimeLimit(self.limit));
             return Some((Instant::now().checked_add(grace)?, self));
@@ -187,5 +213,83 @@ impl fmt::Debug for TimeLimits {
             .field("grace", &self.grace)
             .field("watched", &watched)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use matins_core::{
+        Clock, CompletionSink, JobId, RunId, TaskContext, TaskName, TaskOutput, TaskResult, Value,
+    };
+
+    use super::*;
+
+    struct Nothing;
+
+    impl matins_core::Task for Nothing {
+        fn run(&self, _arguments: &Value, _context: &TaskContext) -> TaskResult {
+            Ok(TaskOutput::default())
+        }
+    }
+
+    #[derive(Debug)]
+    struct Epoch;
+
+    impl Clock for Epoch {
+        fn now(&self) -> chrono::DateTime<chrono::Utc> {
+            chrono::DateTime::UNIX_EPOCH
+        }
+
+        fn sleep_until(&self, _until: chrono::DateTime<chrono::Utc>) -> Option<Duration> {
+            None
+        }
+    }
+
+    #[derive(Default)]
+    struct Reports(Mutex<Vec<Outcome>>);
+
+    impl CompletionSink for Reports {
+        fn completed(&self, report: RunReport) {
+            self.0.lock().unwrap().push(report.outcome);
+        }
+    }
+
+    fn watched() -> (Watched, Arc<Reports>) {
+        let reports = Arc::<Reports>::default();
+        let (job, name) = (JobId::new("job").unwrap(), TaskName::new("task").unwrap());
+        let run = RunRequest::new(RunId(1), job, name, Arc::new(Nothing), Arc::new(Epoch));
+        let done = Completion::new(RunId(1), Arc::new(Epoch), reports.clone());
+        let end = Arc::new(End { done: Mutex::new(Some(done)), leave: Mutex::new(None) });
+        let limit = Duration::from_secs(1);
+        (Watched { run: Arc::new(run), limit, end, has_had_its_chance: false, is_cancelled: false }, reports)
+    }
+
+    /// A process that was stopped for longer than a limit does not know yet whether its runs have ended.
+    #[test]
+    fn a_limit_that_is_noticed_late_is_not_judged_at_once() {
+        let (late, grace) = (Duration::from_secs(10), Duration::from_secs(5));
+        let (first, reports) = watched();
+        let (_, second) = first.come(late, grace).expect("it has a chance to report");
+        assert!(!second.run.cancel.is_cancelled());
+        // It has reported meanwhile: that stands.
+        let done = second.end.take().unwrap();
+        done.finish(second.run.execute());
+        let run = second.run.clone();
+        assert!(second.come(late, grace).is_none());
+        assert!(!run.cancel.is_cancelled());
+        assert_eq!(*reports.0.lock().unwrap(), [Outcome::Succeeded]);
+
+        // It has not: it is told to stop, and then left behind.
+        let (first, reports) = watched();
+        let (_, second) = first.come(late, grace).unwrap();
+        let (_, third) = second.come(late, grace).unwrap();
+        assert!(matches!(third.run.cancel.reason(), Some(CancelReason::TimeLimit(_))));
+        assert!(third.come(late, grace).is_none());
+        assert_eq!(*reports.0.lock().unwrap(), [Outcome::TimedOut]);
+
+        // One that is noticed in time is told at once.
+        let (first, _) = watched();
+        let (_, second) = first.come(Duration::from_millis(3), grace).unwrap();
+        assert!(second.run.cancel.is_cancelled());
     }
 }

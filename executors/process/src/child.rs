@@ -175,7 +175,8 @@ impl Worker {
                         let end = self.end();
                         return self.lost(&format!("the worker ended before the run did: {end}"), output);
                     }
-                    Ok(_) => {}
+                    // Looked at before the time is: while this process was stopped the run may have ended.
+                    Ok(_) => continue,
                     Err(error) => return self.lost(&format!("the worker cannot be read: {error}"), output),
                 }
             }

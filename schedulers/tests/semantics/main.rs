@@ -3,6 +3,7 @@
 mod by_hand;
 mod definitions;
 mod fires;
+mod outside;
 mod pains;
 mod parts;
 mod retries;

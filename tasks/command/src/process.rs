@@ -1,63 +1,61 @@
-//! One run of a program: started in a process group of its own, listened to, waited for, ended when cancelled.
+//! One run of a program: listened to, given its input, waited for, ended when cancelled.
 
-use std::io::{self, PipeReader, Read, Write};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{ChildStdin, ExitStatus};
+use std::sync::{Arc, Weak};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
-use matins_core::{Tail, TaskContext, TaskError, TaskOutput, TaskResult};
-use nix::unistd::{User, geteuid};
+use matins_core::{CancelToken, Tail, TaskContext, TaskError, TaskOutput, TaskResult};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, ioctl_fionbio};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use crate::{Command, Inherit};
+use crate::orphan::Record;
+use crate::spawn::{Started, start};
+use crate::{Command, drain};
 
 /// How long a cancelled command has to end by itself after SIGTERM.
-const TERM_GRACE: Duration = Duration::from_secs(5);
+pub(crate) const TERM_GRACE: Duration = Duration::from_secs(5);
 
 /// How long its output is listened to after it has ended, where a child that it left behind keeps the pipe open.
 const OUTPUT_GRACE: Duration = Duration::from_secs(1);
 
-enum Happening {
-    Ended,
-    Cancelled,
-}
-
-pub(crate) fn run(command: &Command, context: &TaskContext, tail: usize) -> TaskResult {
-    let failed =
-        |what: &str, error: io::Error| TaskError::new(format!("{what} {:?}: {error}", command.program));
-    let (output, mut child) = start(command).map_err(|error| {
-        TaskError::new(format!("cannot start {:?}: {}", command.program, explain(command, &error)))
-    })?;
-    let group = Pid::from_child(&child);
-
-    let kept = Arc::new(Mutex::new(Some(Tail::new(tail))));
-    let (happenings, happened) = unbounded();
-    let cancelled = happenings.clone();
-    let watched = listen(output, kept.clone()).and_then(|output_closed| {
-        feed(&mut child, command.stdin.as_deref().map(|text| command.encoding.bytes(text)))?;
-        announce_end(group, happenings)?;
-        Ok(output_closed)
-    });
-    let output_closed = match watched {
-        Ok(output_closed) => output_closed,
+pub(crate) fn run(
+    command: &Command,
+    context: &TaskContext,
+    tail: usize,
+    records: Option<&Path>,
+) -> TaskResult {
+    let failed = |what: &str, error: &dyn std::fmt::Display| {
+        TaskError::new(format!("{what} {:?}: {error}", command.program))
+    };
+    let Started { mut child, output, awaited } =
+        start(command).map_err(|why| failed("cannot start", &why))?;
+    let record = records.and_then(|directory| Record::write(directory, context, child.id()));
+    let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
+        return Err(failed("cannot watch", &"its process id is not known"));
+    };
+    let input = child.stdin().take();
+    let text = command.stdin.as_deref().map(|text| command.encoding.bytes(text));
+    let ended = Watch::begin(pid, output, tail, input, text.as_deref(), &context.cancel)
+        .and_then(|mut watch| watch.until_end(&context.cancel).map(|()| watch));
+    let mut watch = match ended {
+        Ok(watch) => watch,
         Err(error) => {
-            // Without a thread to watch it, it shall not go on unseen.
-            let _ = kill_process_group(group, Signal::KILL);
+            // Not watched, it must not keep running.
+            let _ = kill_process_group(pid, Signal::KILL);
             let _ = child.wait();
-            return Err(failed("cannot watch", error));
+            return Err(failed("cannot watch", &error));
         }
     };
-    context.cancel.on_cancel(move || drop(cancelled.send(Happening::Cancelled)));
-    wait(group, &happened);
-    // Only now is the process reaped, and its number free for others: no signal above could hit a stranger.
-    let status = child.wait().map_err(|error| failed("cannot wait for", error))?;
-
-    let _ = output_closed.recv_timeout(OUTPUT_GRACE);
-    let tail = kept.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let output = tail.and_then(|mut tail| tail.to_text());
+    // Only now is the process reaped, and its number free for others: no signal above could hit another process.
+    let status = child.wait().map_err(|error| failed("cannot wait for", &error))?;
+    drop((awaited, record));
+    let output = watch.rest_of_output();
     if status.success() {
         Ok(TaskOutput { result: None, output })
     } else {
@@ -65,134 +63,195 @@ pub(crate) fn run(command: &Command, context: &TaskContext, tail: usize) -> Task
     }
 }
 
-fn start(command: &Command) -> io::Result<(PipeReader, Child)> {
-    // One pipe for both streams, so that their lines keep their order.
-    let (reader, writer) = io::pipe()?;
-    let mut process = program(command);
-    if command.inherit == Inherit::Nothing {
-        process.env_clear();
-    }
-    if let Some(name) = &command.user {
-        run_as(&mut process, name)?;
-    }
-    let os = |text: &str| command.encoding.os_string(text);
-    process.envs(command.environment.iter().map(|(name, value)| (os(name), os(value))));
-    if let Some(directory) = &command.directory {
-        process.current_dir(directory.to_str().map_or_else(|| directory.clone().into_os_string(), os));
-    }
-    process.stdin(if command.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
-    process.stdout(writer.try_clone()?).stderr(writer).process_group(0);
-    let child = process.spawn()?;
-    Ok((reader, child))
+/// What is watched of a running program.
+struct Watch<'a> {
+    pid: Pid,
+    /// Readable when the process has ended. Where the system has no such descriptor, a thread waits, and wakes this.
+    pidfd: Option<OwnedFd>,
+    /// Readable when the run is cancelled.
+    woken: PipeReader,
+    /// Its writing end, which others hold weakly: both ends are closed with the run.
+    #[cfg_attr(not(test), expect(dead_code, reason = "it is kept, and not used"))]
+    wake: Arc<PipeWriter>,
+    /// `None` when it has been closed.
+    output: Option<PipeReader>,
+    tail: Tail,
+    /// What is to be written to its standard input; `None` when that is done.
+    input: Option<(ChildStdin, &'a [u8])>,
+    buffer: Vec<u8>,
 }
 
-/// The program with its arguments. Umask and nice level belong to a process and not to a thread, so that they are set on the
-/// way into the program, by a shell that reads nothing but its parameters.
-fn program(command: &Command) -> std::process::Command {
-    const ON_THE_WAY: &str = r#"umask=$1 nice=$2; shift 2
-if [ -n "$umask" ]; then umask "$umask" || exit 126; fi
-if [ -n "$nice" ]; then exec nice -n "$nice" "$@"; fi
-exec "$@""#;
-    let mut process = if command.umask.is_none() && command.nice.is_none() {
-        std::process::Command::new(command.encoding.os_string(&command.program))
-    } else {
-        let mut shell = std::process::Command::new("/bin/sh");
-        let umask = command.umask.map(|umask| format!("{umask:04o}")).unwrap_or_default();
-        let nice = command.nice.map(|nice| nice.to_string()).unwrap_or_default();
-        shell.args(["-c", ON_THE_WAY, "sh", &umask, &nice]).arg(command.encoding.os_string(&command.program));
-        shell
-    };
-    process.args(command.arguments.iter().map(|argument| command.encoding.os_string(argument)));
-    process
-}
-
-/// As another user: its main group, its home, its names. The system's supplementary groups are left behind.
-fn run_as(process: &mut std::process::Command, name: &str) -> io::Result<()> {
-    let user = User::from_name(name)?.ok_or_else(|| {
-        io::Error::other(format!("there is no user {name:?} on this machine; mend the job's user"))
-    })?;
-    let own = geteuid();
-    if user.uid != own {
-        if !own.is_root() {
-            return Err(io::Error::other(format!(
-                "only a scheduler that runs as root can run it as {name:?}; start it as root, or leave the user out"
-            )));
+impl<'a> Watch<'a> {
+    fn begin(
+        pid: Pid,
+        output: PipeReader,
+        tail: usize,
+        input: Option<ChildStdin>,
+        text: Option<&'a [u8]>,
+        cancel: &CancelToken,
+    ) -> io::Result<Self> {
+        let (woken, wake) = io::pipe()?;
+        ioctl_fionbio(&woken, true)?;
+        let wake = Arc::new(wake);
+        let pidfd = pidfd(pid);
+        if pidfd.is_none() {
+            announce_end(pid, Arc::downgrade(&wake))?;
         }
-        process.uid(user.uid.as_raw()).gid(user.gid.as_raw());
+        let input = input.zip(text);
+        if let Some((input, _)) = &input {
+            ioctl_fionbio(input, true)?;
+        }
+        let weak = Arc::downgrade(&wake);
+        cancel.on_cancel(move || ring(&weak));
+        let (output, tail, buffer) = (Some(output), Tail::new(tail), vec![0; 16 * 1024]);
+        Ok(Self { pid, pidfd, woken, wake, output, tail, input, buffer })
     }
-    process.env("HOME", &user.dir).env("USER", name).env("LOGNAME", name).current_dir(&user.dir);
-    Ok(())
-}
 
-/// Why it could not be started, and what to do.
-fn explain(command: &Command, error: &io::Error) -> String {
-    if let Some(directory) = command.directory.as_ref().filter(|directory| !directory.is_dir()) {
-        return format!(
-            "there is no directory {}; make it, or mend the job's directory",
-            directory.display()
-        );
-    }
-    match error.kind() {
-        io::ErrorKind::NotFound => format!("{error}; name a program in its PATH, or one by its whole path"),
-        io::ErrorKind::PermissionDenied => format!("{error}; name a program that its user may run"),
-        _ => error.to_string(),
-    }
-}
-
-/// Gives it its text on a thread of its own: it may print more than a pipe holds before it reads. One that does not read at all
-/// is its own affair.
-fn feed(child: &mut Child, input: Option<Vec<u8>>) -> io::Result<()> {
-    if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
-        thread::Builder::new().spawn(move || drop(stdin.write_all(&input)))?;
-    }
-    Ok(())
-}
-
-/// Reads the output on a thread of its own; the receiver is told (by being cut off) when it ends.
-fn listen(mut output: PipeReader, kept: Arc<Mutex<Option<Tail>>>) -> io::Result<Receiver<()>> {
-    let (open, closed) = bounded(0);
-    thread::Builder::new().spawn(move || {
-        let _open: Sender<()> = open;
-        let mut buffer = [0; 8 * 1024];
+    /// Returns when the process has ended; ends it when it is cancelled.
+    fn until_end(&mut self, cancel: &CancelToken) -> io::Result<()> {
+        // One signal more to a group that has just ended does no harm: its number is kept until the process is reaped.
+        let pid = self.pid;
+        let signal = |signal| {
+            let _ = kill_process_group(pid, signal);
+        };
+        let (mut is_told, mut kill_at) = (false, None);
+        let mut looks = true;
         loop {
-            match output.read(&mut buffer) {
-                Ok(0) => return,
-                Ok(count) => match &mut *kept.lock().unwrap_or_else(PoisonError::into_inner) {
-                    Some(tail) => tail.push(&buffer[..count]),
-                    // The run is over; hanging up tells whoever still writes.
-                    None => return,
-                },
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return,
+            // First of all: a run whose command ended in time is not judged by when that is noticed.
+            if looks && has_ended(pid) {
+                return Ok(());
+            }
+            if cancel.is_cancelled() && !is_told {
+                signal(Signal::TERM);
+                is_told = true;
+                kill_at = Some(Instant::now() + TERM_GRACE);
+            }
+            if kill_at.is_some_and(|at| at <= Instant::now()) {
+                signal(Signal::KILL);
+                kill_at = None;
+            }
+            looks = self.wait(kill_at, true)? != Ready::Streams;
+        }
+    }
+
+    /// What the program has printed. A background process may keep the pipe open: it is listened to for a moment, and then
+    /// what it prints is dropped.
+    fn rest_of_output(&mut self) -> Option<String> {
+        self.input = None;
+        let until = Instant::now() + OUTPUT_GRACE;
+        while self.output.is_some() && Instant::now() < until && self.wait(Some(until), false).is_ok() {}
+        if let Some(output) = self.output.take() {
+            drain::until_closed(output);
+        }
+        self.tail.to_text()
+    }
+
+    /// Waits until there is something to do, at most until an instant, and reads and writes what can be.
+    fn wait(&mut self, until: Option<Instant>, is_running: bool) -> io::Result<Ready> {
+        let rest = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let timeout = rest.and_then(|rest| Timespec::try_from(rest).ok());
+        let mut polled = Vec::with_capacity(4);
+        let mut add = |descriptor, flags| polled.push(PollFd::from_borrowed_fd(descriptor, flags));
+        let output = self.output.as_ref().map(|output| add(output.as_fd(), PollFlags::IN)).is_some();
+        let input = self.input.as_ref().map(|(input, _)| add(input.as_fd(), PollFlags::OUT)).is_some();
+        if is_running {
+            add(self.woken.as_fd(), PollFlags::IN);
+            if let Some(pidfd) = &self.pidfd {
+                add(pidfd.as_fd(), PollFlags::IN);
             }
         }
-    })?;
-    Ok(closed)
+        match poll(&mut polled, timeout.as_ref()) {
+            Ok(_) => {}
+            Err(Errno::INTR) => return Ok(Ready::Other),
+            Err(error) => return Err(error.into()),
+        }
+        let ready: Vec<bool> = polled.iter().map(|polled| !polled.revents().is_empty()).collect();
+        let is_any = ready.contains(&true);
+        let mut ready = ready.into_iter();
+        if output && ready.next() == Some(true) {
+            self.read();
+        }
+        if input && ready.next() == Some(true) {
+            self.write();
+        }
+        let (woken, ended) = (ready.next() == Some(true), ready.next() == Some(true));
+        if woken {
+            let _ = self.woken.read(&mut self.buffer);
+        }
+        let is_streams = is_any && !woken && !ended;
+        Ok(if is_streams { Ready::Streams } else { Ready::Other })
+    }
+
+    fn read(&mut self) {
+        let Some(output) = &mut self.output else { return };
+        match output.read(&mut self.buffer) {
+            Ok(0) => self.output = None,
+            Ok(count) => self.tail.push(&self.buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => self.output = None,
+        }
+    }
+
+    fn write(&mut self) {
+        let Some((input, text)) = &mut self.input else { return };
+        match input.write(text) {
+            Ok(count) => *text = &text[count..],
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            // It reads no more; that is up to the program.
+            Err(_) => *text = &[],
+        }
+        if text.is_empty() {
+            self.input = None;
+        }
+    }
+}
+
+/// What [`Watch::wait`] has met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ready {
+    /// Nothing but input and output.
+    Streams,
+    /// The end of the process, a cancellation, or the time.
+    Other,
+}
+
+fn ring(wake: &Weak<PipeWriter>) {
+    if let Some(wake) = wake.upgrade() {
+        let _ = (&*wake).write_all(b"!");
+    }
+}
+
+/// A descriptor that is readable when the process has ended.
+#[cfg(target_os = "linux")]
+fn pidfd(pid: Pid) -> Option<OwnedFd> {
+    // Kernels before 5.3, and some sandboxes, have none.
+    rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn pidfd(_pid: Pid) -> Option<OwnedFd> {
+    None
 }
 
 /// Waits on a thread of its own until the process has ended, without reaping it.
-fn announce_end(process: Pid, happenings: Sender<Happening>) -> io::Result<()> {
-    thread::Builder::new().spawn(move || {
+fn announce_end(pid: Pid, wake: Weak<PipeWriter>) -> io::Result<()> {
+    let thread = thread::Builder::new().name("matins-wait".to_owned()).stack_size(128 * 1024);
+    thread.spawn(move || {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(process), options) {}
-        drop(happenings.send(Happening::Ended));
+        while let Err(Errno::INTR) = waitid(WaitId::Pid(pid), options) {}
+        ring(&wake);
     })?;
     Ok(())
 }
 
-/// Returns when the process has ended; ends it when it is cancelled.
-fn wait(group: Pid, happened: &Receiver<Happening>) {
-    // A send cannot fail here, and one signal more or less to a group that has just ended is no matter.
-    let signal = |signal| {
-        let _ = kill_process_group(group, signal);
-    };
-    while let Ok(Happening::Cancelled) = happened.recv() {
-        signal(Signal::TERM);
-        match happened.recv_timeout(TERM_GRACE) {
-            Err(RecvTimeoutError::Timeout) => signal(Signal::KILL),
-            Ok(Happening::Cancelled) => {}
-            Ok(Happening::Ended) | Err(RecvTimeoutError::Disconnected) => return,
-        }
+/// Whether a child process has ended; it is not reaped.
+fn has_ended(pid: Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    match waitid(WaitId::Pid(pid), options) {
+        Ok(status) => status.is_some(),
+        Err(Errno::INTR) => false,
+        // Somebody else has reaped it.
+        Err(_) => true,
     }
 }
 
@@ -201,5 +260,27 @@ fn describe(status: ExitStatus) -> String {
         (Some(code), _) => format!("exited with status {code}"),
         (None, Some(signal)) => format!("killed by signal {signal}"),
         _ => status.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command as Process;
+
+    use super::*;
+
+    /// Where there is no descriptor of a process, a thread tells of its end.
+    #[test]
+    fn the_end_of_a_process_is_noticed_without_a_pidfd() {
+        let (output, writer) = io::pipe().unwrap();
+        let mut child = Process::new("sh").args(["-c", "echo done"]).stdout(writer).spawn().unwrap();
+        let pid = Pid::from_child(&child);
+        let cancel = CancelToken::new();
+        let mut watch = Watch::begin(pid, output, 100, None, None, &cancel).unwrap();
+        watch.pidfd = None;
+        announce_end(pid, Arc::downgrade(&watch.wake)).unwrap();
+        watch.until_end(&cancel).unwrap();
+        assert!(child.wait().unwrap().success());
+        assert_eq!(watch.rest_of_output().as_deref(), Some("done\n"));
     }
 }

@@ -7,12 +7,14 @@ use std::any::Any;
 use std::sync::Arc;
 
 use matins::prelude::*;
-use matins::triggers::{JitterTrigger, LocalTime};
+use matins::triggers::{JitterTrigger, LocalTime, Zone};
 use matins::{MissedReason, Stretch};
 use matins_conformance::vectors;
 
 use super::fire_before::fire_before;
 use super::*;
+use crate::control::RunView;
+use crate::control::protocol::RunsRequest;
 use crate::history::Happening;
 use scene::{Scene, instant};
 
@@ -151,6 +153,50 @@ fn a_run_of_a_scheduler_that_was_killed_is_not_said_to_go_on() {
     scene.operator.reload = None;
     scene.asked("2026-02-01T02:30", Kind::SchedulerDown, &["had begun at 02:30:00 when the scheduler went"]);
     scene.asked("2026-02-02T02:30", Kind::Overlap, &["was until the scheduler went"]);
+}
+
+/// A run that an executor has taken and not begun: the scheduler here is never driven, so that nothing begins.
+#[test]
+fn a_queued_run_is_not_said_to_run() {
+    let scene = Scene::new();
+    scene.now("2026-02-10T00:00:00Z");
+    let _outcome = scene.operator.handle.run_now("backup").unwrap();
+    scene.asked(
+        "2026-02-10T01:00",
+        Kind::Queued,
+        &["Run 1 has been queued since 01:00:00", "no thread is free"],
+    );
+    let mut shown = Vec::new();
+    let runs = Request::Runs(RunsRequest::default());
+    let keep = &mut |run: serde_json::Value| {
+        shown.push(run);
+        true
+    };
+    scene.operator.answer(runs, "ada", &[], keep).unwrap();
+    assert_eq!((&shown[0]["state"], &shown[0]["started"]), (&"queued".into(), &serde_json::Value::Null));
+    let run = scene.operator.answer(Request::Run { run: 1 }, "ada", &[], &mut |_| true).unwrap();
+    assert_eq!(run["state"], "queued");
+    let status = scene.operator.answer(Request::Status, "ada", &[], &mut |_| true).unwrap();
+    assert_eq!(status["running"][0]["state"], "queued");
+    let view: RunView = serde_json::from_value(run).unwrap();
+    assert!(crate::runs::row(&view, Zone::utc()).contains(&"queued".to_owned()), "people see it too");
+}
+
+/// Its command is one that a daemon which was killed has left running.
+#[test]
+fn work_that_is_not_the_schedulers_own_was_in_the_way() {
+    let mut scene = Scene::new();
+    scene.now("2026-02-10T00:00:00Z");
+    scene.put(|run| {
+        run.finished = Some(run.scheduled());
+        run.outcome = Some(Outcome::Missed(MissedReason::Overlap));
+        run.message = Some("the command of run 7 is still running".into());
+    });
+    scene.asked(
+        "2026-02-01T02:30",
+        Kind::Overlap,
+        &["missed, because the command of run 7 is still running"],
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ use matins::{Clock, JobState, JobStore, MissedReason, Run, RunId, Stretch, Virtu
 
 use crate::control::operator::Operator;
 use crate::history::{Happening, History};
+use crate::orphans::Orphans;
 use crate::why::{Kind, Why, why};
 
 /// A scheduler on a clock that stands, which is never started: what it finds is put there by hand.
@@ -60,6 +61,7 @@ impl Scene {
             store: "memory:".parse().unwrap(),
             since: clock.now(),
             refused: crate::reload::Refused::default(),
+            orphans: Orphans::default(),
             reload: Some(Box::new(|_| Err("there are no files".to_owned()))),
         };
         let scene = Self { operator, clock, runs: 0 };

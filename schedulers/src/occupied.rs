@@ -1,0 +1,140 @@
+//! Work of a job that goes on outside of the scheduler, and counts for the job's overlap policy.
+
+use std::fmt;
+
+use ahash::AHashMap as HashMap;
+use chrono::{DateTime, Utc};
+use matins_core::{JobId, RunId};
+
+use crate::SchedulerError;
+use crate::engine::Engine;
+use crate::handle::Handle;
+use crate::live::Live;
+
+/// Work of a job that goes on outside of the scheduler, such as a command that a killed process has left running. Until this
+/// is dropped it counts as a running run of the job, for the job's overlap policy: see [`Handle::occupy`].
+#[must_use = "dropping it says that the work has ended"]
+pub struct Occupied {
+    handle: Handle,
+    store: usize,
+    job: JobId,
+    number: u64,
+}
+
+impl Handle {
+    /// Says that work of a job goes on outside of the scheduler, until the returned guard is dropped. It counts as a running
+    /// run of the job: with [`Overlap::Skip`](matins_core::Overlap) a fire is missed, with `QueueOne` it waits for the guard to
+    /// be dropped, and so do runs and retries that the scheduler takes up from an earlier process. A run that is started by
+    /// hand starts all the same.
+    ///
+    /// `why` is the message of the runs that are missed because of it. To have it count from the first fire on, call this
+    /// before the scheduler is started. Nothing of it is saved.
+    ///
+    /// ```
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{every, TimeUnits};
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()
+    /// #     .unwrap();
+    /// scheduler.add(every(10.minutes()).run(|| ()).id("backup")).unwrap();
+    /// let occupied = scheduler.occupy("backup", "a backup that was started by hand is still running").unwrap();
+    /// // From here on the job fires again.
+    /// drop(occupied);
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such job, and after shutdown.
+    pub fn occupy(&self, id: impl AsRef<str>, why: impl Into<String>) -> Result<Occupied, SchedulerError> {
+        let job = JobId::new(id)?;
+        let (store, number) = self.shared.engine().occupy(&job, why.into())?;
+        Ok(Occupied { handle: self.clone(), store, job, number })
+    }
+}
+
+impl Drop for Occupied {
+    fn drop(&mut self) {
+        let Self { handle, store, job, number } = self;
+        handle.shared.change(|engine| engine.vacate(*store, job, *number));
+    }
+}
+
+impl fmt::Debug for Occupied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Occupied").field("job", &self.job).finish_non_exhaustive()
+    }
+}
+
+/// The occupations of a store's jobs.
+#[derive(Debug, Default)]
+pub(crate) struct Occupations {
+    /// Each with its number, and why.
+    of_jobs: HashMap<JobId, Vec<(u64, String)>>,
+    next: u64,
+    /// Jobs whose last occupation has ended since the last tick: what waits for them may start.
+    pub(crate) ended: Vec<JobId>,
+}
+
+impl Occupations {
+    /// How many there are of a job.
+    pub(crate) fn count(&self, job: &JobId) -> usize {
+        if self.of_jobs.is_empty() { 0 } else { self.of_jobs.get(job).map_or(0, Vec::len) }
+    }
+
+    /// Why a job is occupied.
+    pub(crate) fn why(&self, job: &JobId) -> Option<&str> {
+        self.of_jobs.get(job)?.first().map(|(_, why)| why.as_str())
+    }
+
+    fn add(&mut self, job: &JobId, why: String) -> u64 {
+        self.next += 1;
+        self.of_jobs.entry(job.clone()).or_default().push((self.next, why));
+        self.next
+    }
+
+    /// Takes one away; whether it was the last one of its job.
+    fn remove(&mut self, job: &JobId, number: u64) -> bool {
+        let Some(those) = self.of_jobs.get_mut(job) else { return false };
+        those.retain(|(other, _)| *other != number);
+        those.is_empty() && self.of_jobs.remove(job).is_some()
+    }
+}
+
+/// When an attempt begins that waits for the end of an occupation.
+pub(crate) const WHEN_IT_ENDS: DateTime<Utc> = DateTime::<Utc>::MAX_UTC;
+
+impl Live {
+    fn vacate(&mut self, job: &JobId, number: u64, now: DateTime<Utc>) {
+        if !self.occupations.remove(job, number) {
+            return;
+        }
+        self.close_missed(job);
+        let waits =
+            |((_, id), run): (&(DateTime<Utc>, RunId), &matins_core::Run)| (run.job == *job).then_some(*id);
+        let waiting: Vec<RunId> = self.retries.range((WHEN_IT_ENDS, RunId(0))..).filter_map(waits).collect();
+        for id in waiting {
+            if let Some(run) = self.retries.remove(&(WHEN_IT_ENDS, id)) {
+                self.retries.insert((now, id), run);
+            }
+        }
+        self.occupations.ended.push(job.clone());
+    }
+}
+
+impl Engine {
+    fn occupy(&mut self, job: &JobId, why: String) -> Result<(usize, u64), SchedulerError> {
+        let index = self.store_of(job)?.0;
+        let slot = &mut self.stores[index];
+        Ok((slot.number, slot.live.occupations.add(job, why)))
+    }
+
+    fn vacate(&mut self, store: usize, job: &JobId, number: u64) {
+        let now = self.clock.now();
+        if let Some(slot) = self.stores.iter_mut().find(|slot| slot.number == store) {
+            slot.live.vacate(job, number, now);
+        }
+    }
+}

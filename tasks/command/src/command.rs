@@ -1,0 +1,226 @@
+//! What is run: a job's arguments.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// What to run: a job's arguments for [`CommandTask`](crate::CommandTask).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[must_use]
+pub struct Command {
+    /// The program: a path, or a name that is looked for in `PATH`.
+    pub program: String,
+    /// Its arguments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arguments: Vec<String>,
+    /// Environment variables set for it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
+    /// Which other environment variables it has.
+    #[serde(default)]
+    pub inherit: Inherit,
+    /// The directory that it runs in; the scheduler's own by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<PathBuf>,
+    /// How the texts here become the bytes that the program gets.
+    #[serde(default, skip_serializing_if = "Encoding::is_utf8")]
+    pub encoding: Encoding,
+    /// What it reads from its standard input; nothing by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<String>,
+    /// The permissions that files made by it do not get, such as `0o077`: umask(2). The scheduler's own by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub umask: Option<u32>,
+    /// How far it stands back behind others for a processor, from -20 to 19, added to the scheduler's own: nice(1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nice: Option<i8>,
+    /// The user that it runs as, by name: with that user's groups, in the user's home directory unless another one is given,
+    /// and with the environment of the user's [`Account`](crate::Account) plus [`environment`](Self::environment) in place of
+    /// the scheduler's. Only a scheduler that runs as root can run a command as another user. The supplementary groups are
+    /// set on Linux; elsewhere the command has the main group alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// What happens to it if the scheduler's process is killed while it runs. It is for the program that starts the next
+    /// scheduler to do so; the task itself only records what is running.
+    #[serde(default, skip_serializing_if = "OnOrphan::is_wait")]
+    pub on_orphan: OnOrphan,
+}
+
+/// What happens to a command that is still running although the scheduler's process was killed, when the next one starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum OnOrphan {
+    /// It counts as a running run of its job until it ends, for the job's overlap policy.
+    #[default]
+    Wait,
+    /// It is sent SIGTERM, and SIGKILL 5 seconds later. Until it has ended it counts as with [`Wait`](Self::Wait).
+    Kill,
+    /// It is left alone, and the job runs beside it.
+    Ignore,
+}
+
+impl OnOrphan {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature.
+    fn is_wait(&self) -> bool {
+        *self == Self::Wait
+    }
+}
+
+/// How the texts of a [`Command`] become the bytes that the program gets: its arguments, environment, directory and input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Encoding {
+    /// As UTF-8.
+    #[default]
+    Utf8,
+    /// As Latin-1: each character, from U+0000 to U+00FF, is the byte of its number. So a command can be any bytes.
+    Latin1,
+}
+
+impl Encoding {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature.
+    fn is_utf8(&self) -> bool {
+        *self == Self::Utf8
+    }
+
+    /// The bytes of a text that was checked.
+    pub(crate) fn bytes(self, text: &str) -> Cow<'_, [u8]> {
+        match self {
+            Self::Utf8 => Cow::Borrowed(text.as_bytes()),
+            Self::Latin1 => text.chars().map(|c| c as u8).collect(),
+        }
+    }
+
+    pub(crate) fn os_string(self, text: &str) -> OsString {
+        OsString::from_vec(self.bytes(text).into_owned())
+    }
+}
+
+/// Which environment variables of the scheduler's process a command has, unless it has a [`user`](Command::user).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Inherit {
+    /// All of them, except those that are addressed to the scheduler's process: see the [crate's page](crate).
+    #[default]
+    Everything,
+    /// None.
+    Nothing,
+}
+
+impl Command {
+    /// Runs `program`, without arguments.
+    pub fn new(program: impl Into<String>) -> Self {
+        Self {
+            program: program.into(),
+            arguments: Vec::new(),
+            environment: BTreeMap::new(),
+            inherit: Inherit::default(),
+            directory: None,
+            encoding: Encoding::default(),
+            stdin: None,
+            umask: None,
+            nice: None,
+            user: None,
+            on_orphan: OnOrphan::default(),
+        }
+    }
+
+    /// Runs `line` by `/bin/sh -c`.
+    pub fn shell(line: impl Into<String>) -> Self {
+        Self::new("/bin/sh").arguments(["-c".to_owned(), line.into()])
+    }
+
+    /// With these arguments.
+    pub fn arguments<A: Into<String>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.arguments = arguments.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// With this environment variable.
+    pub fn environment(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.environment.insert(name.into(), value.into());
+        self
+    }
+
+    /// In this directory.
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = Some(directory.into());
+        self
+    }
+
+    /// With this on its standard input.
+    pub fn stdin(mut self, text: impl Into<String>) -> Self {
+        self.stdin = Some(text.into());
+        self
+    }
+
+    /// With nothing in its environment but what is said here.
+    pub fn clear_environment(mut self) -> Self {
+        self.inherit = Inherit::Nothing;
+        self
+    }
+
+    /// With this umask, such as `0o077`.
+    pub fn umask(mut self, umask: u32) -> Self {
+        self.umask = Some(umask);
+        self
+    }
+
+    /// So far behind others for a processor: -20 to 19.
+    pub fn nice(mut self, nice: i8) -> Self {
+        self.nice = Some(nice);
+        self
+    }
+
+    /// As this user.
+    pub fn user(mut self, name: impl Into<String>) -> Self {
+        self.user = Some(name.into());
+        self
+    }
+
+    /// Sets what happens to it if the scheduler's process is killed while it runs.
+    pub fn on_orphan(mut self, on_orphan: OnOrphan) -> Self {
+        self.on_orphan = on_orphan;
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if let Some(umask) = self.umask.filter(|umask| *umask > 0o777) {
+            return Err(format!("{umask:#o} is no umask; write one from 0 to 0o777"));
+        }
+        if let Some(nice) = self.nice.filter(|nice| !(-20..=19).contains(nice)) {
+            return Err(format!("{nice} is no nice level; write one from -20 to 19"));
+        }
+        let has_zero = |text: &str| text.contains('\0');
+        if self.program.is_empty() {
+            return Err("the program is empty; name one".to_owned());
+        }
+        if has_zero(&self.program) || self.arguments.iter().any(|argument| has_zero(argument)) {
+            return Err("a program and its arguments cannot hold a zero byte; leave it out".to_owned());
+        }
+        if self.encoding == Encoding::Latin1 {
+            let environment = self.environment.iter().flat_map(|(name, value)| [name, value]);
+            let directory = self.directory.as_ref().and_then(|directory| directory.to_str());
+            let texts = std::iter::once(&self.program).chain(&self.arguments).chain(environment);
+            let mut texts = texts.chain(&self.stdin).map(String::as_str).chain(directory);
+            if let Some(c) = texts.find_map(|text| text.chars().find(|c| u32::from(*c) > 0xff)) {
+                return Err(format!("{c:?} cannot be passed as Latin-1; use the encoding utf8"));
+            }
+        }
+        let bad = |name: &String| name.is_empty() || name.contains('=') || has_zero(name);
+        match self.environment.iter().find(|(name, value)| bad(name) || has_zero(value)) {
+            Some((name, _)) => {
+                Err(format!("{name:?} cannot be set in an environment; mend its name or value"))
+            }
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Starts a program: in a session of its own, as its user, with what it is to inherit.
+
+use std::env;
+use std::ffi::OsStr;
+use std::io::{self, PipeReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command as Process, Stdio};
+
+use nix::unistd::geteuid;
+use process_wrap::std::{ChildWrapper, CommandWrap, ProcessSession, ResetSigmask};
+
+use crate::awaited::{Awaited, Starting};
+use crate::{Account, Command, Inherit};
+
+/// A program that was started.
+pub(crate) struct Started {
+    pub(crate) child: Box<dyn ChildWrapper>,
+    /// Both of its output streams: one pipe, so that their lines keep their order.
+    pub(crate) output: PipeReader,
+    pub(crate) awaited: Awaited,
+}
+
+pub(crate) fn start(command: &Command) -> Result<Started, String> {
+    let account = command.user.as_deref().map(account).transpose()?;
+    let home = account.as_ref().map(|account| account.home.clone());
+    let own = |directory: &PathBuf| match directory.to_str() {
+        Some(text) => command.encoding.os_string(text).into(),
+        None => directory.clone(),
+    };
+    let directory = command.directory.as_ref().map(own).or(home);
+    let started = start_in(command, account, directory.as_deref());
+    started.map_err(|error| explain(command, directory.as_deref(), &error))
+}
+
+fn start_in(command: &Command, account: Option<Account>, directory: Option<&Path>) -> io::Result<Started> {
+    let (output, writer) = io::pipe()?;
+    let mut process = program(command);
+    set_environment(&mut process, command, account.as_ref());
+    if let Some(directory) = directory {
+        process.current_dir(directory);
+    }
+    process.stdin(if command.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
+    process.stdout(writer.try_clone()?).stderr(writer);
+    let own = geteuid();
+    let starting = Starting::new();
+    let child = match account {
+        // Root's own jobs get the groups of their user too.
+        Some(account) if own.is_root() => spawn_as(&account, process)?,
+        _ => spawn(process)?,
+    };
+    let awaited = starting.started(child.id());
+    Ok(Started { child, output, awaited })
+}
+
+/// The program with its arguments. Umask and nice level belong to a process and not to a thread, so that they are set on the
+/// way into the program, by a shell that reads nothing but its parameters.
+fn program(command: &Command) -> Process {
+    const ON_THE_WAY: &str = r#"umask=$1 nice=$2; shift 2
+if [ -n "$umask" ]; then umask "$umask" || exit 126; fi
+if [ -n "$nice" ]; then exec nice -n "$nice" "$@"; fi
+exec "$@""#;
+    let os = |text: &str| command.encoding.os_string(text);
+    let mut process = if command.umask.is_none() && command.nice.is_none() {
+        Process::new(os(&command.program))
+    } else {
+        let mut shell = Process::new("/bin/sh");
+        let umask = command.umask.map(|umask| format!("{umask:04o}")).unwrap_or_default();
+        let nice = command.nice.map(|nice| nice.to_string()).unwrap_or_default();
+        shell.args(["-c", ON_THE_WAY, "sh", &umask, &nice]).arg(os(&command.program));
+        shell
+    };
+    process.args(command.arguments.iter().map(|argument| os(argument)));
+    process
+}
+
+fn set_environment(process: &mut Process, command: &Command, account: Option<&Account>) {
+    match (account, command.inherit) {
+        (Some(account), _) => {
+            process.env_clear().envs(account.environment());
+        }
+        (None, Inherit::Nothing) => {
+            process.env_clear();
+        }
+        (None, Inherit::Everything) => {
+            for (name, _) in env::vars_os().filter(|(name, _)| is_for_the_scheduler(name)) {
+                process.env_remove(name);
+            }
+        }
+    }
+    let os = |text: &str| command.encoding.os_string(text);
+    process.envs(command.environment.iter().map(|(name, value)| (os(name), os(value))));
+}
+
+/// Whether an environment variable is addressed to the scheduler's process itself, and not to what it starts.
+fn is_for_the_scheduler(name: &OsStr) -> bool {
+    const NAMES: [&str; 6] =
+        ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
+    let name = name.to_string_lossy();
+    name.starts_with("MATINS_") || NAMES.contains(&name.as_ref())
+}
+
+/// Starts it as the leader of a session, and so of a process group, of its own, and without blocked signals.
+fn spawn(process: Process) -> io::Result<Box<dyn ChildWrapper>> {
+    let child = CommandWrap::from(process).wrap(ProcessSession).wrap(ResetSigmask).spawn()?;
+    // The child itself: what is wrapped around it would wait for its whole process group.
+    Ok(child.into_inner())
+}
+
+fn account(name: &str) -> Result<Account, String> {
+    let found = Account::named(name).map_err(|error| format!("cannot look up the user {name:?}: {error}"))?;
+    let account = found
+        .ok_or_else(|| format!("there is no user {name:?} on this machine; correct the user of the job"))?;
+    let own = geteuid();
+    if account.uid != own.as_raw() && !own.is_root() {
+        return Err(format!(
+            "only a scheduler that runs as root can run it as {name:?}; start it as root, or leave the user out"
+        ));
+    }
+    Ok(account)
+}
+
+/// Starts it with the ids of a user. The groups are set in a thread that ends with this: on Linux they belong to a thread, and
+/// a child has those of the thread that started it.
+#[cfg(target_os = "linux")]
+fn spawn_as(account: &Account, mut process: Process) -> io::Result<Box<dyn ChildWrapper>> {
+    use std::os::unix::process::CommandExt;
+    use std::thread;
+
+    if account.uid != 0 {
+        process.uid(account.uid);
+    }
+    let groups = account.groups()?;
+    let spawn = move || {
+        take_groups(account, &groups)?;
+        spawn(process)
+    };
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().name("matins-spawn".to_owned()).spawn_scoped(scope, spawn)?;
+        thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that starts it has panicked")))
+    })
+}
+
+/// Gives this thread, and what it starts, the groups of a user.
+#[cfg(target_os = "linux")]
+fn take_groups(account: &Account, groups: &[u32]) -> io::Result<()> {
+    use rustix::process::Gid;
+    use rustix::thread::{
+        CapabilitySet, capabilities, set_capabilities, set_thread_groups, set_thread_res_gid,
+    };
+
+    let groups: Vec<Gid> = groups.iter().copied().map(Gid::from_raw).collect();
+    let gid = Gid::from_raw(account.gid);
+    set_thread_groups(&groups)?;
+    set_thread_res_gid(gid, gid, gid)?;
+    if account.uid != 0 {
+        // Where it changes the user, the standard library empties the groups first, unless it may not; then it goes on.
+        let mut own = capabilities(None)?;
+        own.effective.remove(CapabilitySet::SETGID);
+        set_capabilities(None, own)?;
+    }
+    Ok(())
+}
+
+/// Starts it with the ids of a user: the main group alone, since the standard library sets no other.
+#[cfg(not(target_os = "linux"))]
+fn spawn_as(account: &Account, mut process: Process) -> io::Result<Box<dyn ChildWrapper>> {
+    use std::os::unix::process::CommandExt;
+
+    process.uid(account.uid).gid(account.gid);
+    spawn(process)
+}
+
+/// Why it could not be started, and what to do.
+fn explain(command: &Command, directory: Option<&Path>, error: &io::Error) -> String {
+    if let Some(directory) = directory.filter(|directory| !directory.is_dir()) {
+        let directory: PathBuf = directory.to_owned();
+        return match &command.user {
+            Some(user) if command.directory.is_none() => format!(
+                "the home directory {} of {user} does not exist; create it, or set the directory of the job",
+                directory.display()
+            ),
+            _ => format!(
+                "there is no directory {}; create it, or correct the directory of the job",
+                directory.display()
+            ),
+        };
+    }
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            format!("{error}; name a program that is in its PATH, or the whole path of one")
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!("{error}; its user must be allowed to run the program, and to enter its directory")
+        }
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,93 @@
+//! Records of running commands, and what the next process makes of them.
+
+mod rig;
+
+use std::fs;
+use std::process::{Command as Process, Stdio};
+
+use matins_core::{CancelToken, RunId, Task};
+use matins_task_command::{Command, CommandTask, OnOrphan, Orphan};
+
+use rig::{context, wait_until};
+
+/// The record of a process as this crate writes it; `ahead` is how much later than it really did it was started.
+fn record(pid: u32, ahead: u64) -> String {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let start: u64 =
+        stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(19).unwrap().parse().unwrap();
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    serde_json::json!({"run": 7, "job": "backup", "pid": pid, "start": start + ahead, "boot": boot.trim()})
+        .to_string()
+}
+
+#[test]
+fn a_command_is_recorded_while_it_runs_and_no_longer() {
+    let directory = tempfile::tempdir().unwrap();
+    let records = directory.path().to_owned();
+    let cancel = CancelToken::new();
+    let task = std::thread::spawn({
+        let (context, records) = (context(cancel.clone()), records.clone());
+        let command = serde_json::to_value(Command::new("sleep").arguments(["600"])).unwrap();
+        move || CommandTask::default().recording_in(records).run(&command, &context)
+    });
+    let entries = || fs::read_dir(&records).unwrap().filter_map(Result::ok).collect::<Vec<_>>();
+    wait_until("it is recorded", || {
+        entries().iter().any(|entry| entry.metadata().is_ok_and(|data| data.len() > 0))
+    });
+    let written: serde_json::Value = serde_json::from_slice(&fs::read(entries()[0].path()).unwrap()).unwrap();
+    assert_eq!((&written["run"], &written["job"]), (&1.into(), &"job".into()));
+    cancel.cancel();
+    assert!(task.join().unwrap().is_err());
+    assert!(entries().is_empty());
+}
+
+#[test]
+fn a_process_that_still_runs_is_found_watched_and_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut child = Process::new("sleep").arg("600").stdin(Stdio::null()).spawn().unwrap();
+    fs::write(directory.path().join("7"), record(child.id(), 0)).unwrap();
+    let mut orphans = Orphan::all_in(directory.path()).unwrap();
+    let orphan = orphans.pop().unwrap();
+    assert_eq!((orphan.run(), orphan.job().as_str(), orphan.process_id()), (RunId(7), "backup", child.id()));
+    assert!(!orphan.has_ended());
+    drop(orphan);
+    let orphan = Orphan::all_in(directory.path()).unwrap().pop().expect("it is found again");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(orphan.has_ended());
+    orphan.end(true).unwrap();
+    orphan.forget();
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+/// A process that was given the number of one that has ended, a record of another boot, one that was torn, a number that
+/// nobody has: none of them is taken for the command, and the records go.
+#[test]
+fn another_process_is_never_taken_for_the_command() {
+    let directory = tempfile::tempdir().unwrap();
+    let own = std::process::id();
+    let boot = record(own, 0).replace("\"boot\":\"", "\"boot\":\"0");
+    let mut gone = Process::new("true").spawn().unwrap();
+    let zombie = record(gone.id(), 0);
+    wait_until("it has ended", || {
+        fs::read_to_string(format!("/proc/{}/stat", gone.id())).unwrap().contains(") Z ")
+    });
+    let records = [record(own, 1), boot, record(own, 0)[..40].to_owned(), String::new(), "{}".into(), zombie];
+    for (number, record) in records.iter().enumerate() {
+        fs::write(directory.path().join(number.to_string()), record).unwrap();
+    }
+    assert!(Orphan::all_in(directory.path()).unwrap().is_empty());
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    gone.wait().unwrap();
+    assert!(Orphan::all_in(&directory.path().join("nowhere")).unwrap().is_empty());
+}
+
+#[test]
+fn the_choice_is_saved_with_the_command_where_it_is_not_the_default() {
+    let saved = |command: Command| serde_json::to_value(command).unwrap();
+    assert_eq!(saved(Command::new("true").on_orphan(OnOrphan::Kill))["on_orphan"], "kill");
+    assert!(saved(Command::new("true")).get("on_orphan").is_none());
+    let read: Command =
+        serde_json::from_value(serde_json::json!({"program": "x", "on_orphan": "ignore"})).unwrap();
+    assert_eq!(read.on_orphan, OnOrphan::Ignore);
+}
