@@ -4,17 +4,19 @@
 //! A script of changes is run on a simulated disk. Once without faults, to count its calls; then again for every call and
 //! every way in which it can fail. `MATINS_FAULT_STRIDE` says which of the pairs are run: 1 for all.
 
+mod repair;
 mod world;
 
 use std::env;
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use crate::disk::Disk;
 use crate::disk::simulated::{Fault, Kind, SimulatedDisk};
 use crate::{FileStore, LOG, SNAPSHOT};
-use world::{After, LookedAt, SCRIPT, World, perform};
+use world::{After, DIRECTORY, LookedAt, SCRIPT, Step, World, perform};
 
 /// Runs the script with these faults and returns the calls that it made.
 fn run(faults: &[(usize, Fault)], after: After, looked_at: &LookedAt) -> Vec<(Kind, String)> {
@@ -150,6 +152,41 @@ fn any_two_calls_may_fail() {
         }
     });
     println!("{} pairs", pairs.into_inner());
+}
+
+/// Its first change replaces both files.
+#[test]
+fn any_two_calls_may_fail_when_a_store_of_an_earlier_format_is_changed() {
+    const KEPT: [(&str, &[u8]); 2] = [
+        (SNAPSHOT, include_bytes!("../tests/formats/1/snapshot.jsonl")),
+        (LOG, include_bytes!("../tests/formats/1/log.jsonl")),
+    ];
+    let disk = SimulatedDisk::new(&[]);
+    for (name, bytes) in KEPT {
+        disk.put(&Path::new(DIRECTORY).join(name), bytes);
+    }
+    let looked_at = LookedAt::default();
+    let run = |faults: &[(usize, Fault)]| {
+        let mut world = World::with_store(disk.after_end_with(faults), &looked_at);
+        let script = [Step::Open, Step::Add("a"), Step::Open, Step::Add("b"), Step::Remove("a")];
+        world.run(&script, faults.len(), After::Retry);
+        world.disk
+    };
+    let changed = run(&[]).content(&Path::new(DIRECTORY).join(LOG));
+    assert!(
+        changed.starts_with(b"{\"crc\":") && String::from_utf8(changed).unwrap().contains("\"format\":2")
+    );
+    let calls = run(&[]).calls();
+    in_parallel(calls.len(), |first| {
+        for fault in pair_faults(calls[first].0) {
+            let calls = run(&[(first, fault)]).calls();
+            for (second, (kind, _)) in calls.iter().enumerate().skip(first + 1) {
+                for another in pair_faults(*kind).chain([Fault::End]) {
+                    run(&[(first, fault), (second, another)]);
+                }
+            }
+        }
+    });
 }
 
 /// A disk that is full differs from one that fails in its message alone.

@@ -90,6 +90,11 @@ impl SimulatedDisk {
         self.inner().calls.clone()
     }
 
+    /// How many calls there have been.
+    pub(crate) fn count(&self) -> usize {
+        self.inner().calls.len()
+    }
+
     /// How many faults there have been.
     pub(crate) fn fired(&self) -> usize {
         self.inner().fired
@@ -135,12 +140,23 @@ impl SimulatedDisk {
         inner.image.content(inner.image.find(path).expect("a file")).to_owned()
     }
 
-    /// Replaces the content of a file, durably: no call.
+    /// Puts a file there, durably: no call.
     pub(crate) fn put(&self, path: &Path, bytes: &[u8]) {
         let image = &mut self.inner().image;
-        let file = image.create(path).expect("a directory");
+        let directory = path.parent().expect("a file is in a directory");
+        image.create_directory(directory).expect("directories can be created");
+        let file = image.create(path).expect("there is a directory");
         image.write(file, 0, bytes);
         image.sync(file, true);
+        for directory in directory.ancestors() {
+            image.sync_directory(directory).expect("it was created");
+        }
+    }
+
+    /// The files in a directory, for looking at them: no call.
+    pub(crate) fn files(&self, directory: &Path) -> Vec<(OsString, Vec<u8>)> {
+        let names = self.inner().image.names(directory).expect("a directory");
+        names.into_iter().map(|name| (name.clone(), self.content(&directory.join(name)))).collect()
     }
 
     /// Makes a call, or fails as the plan says. `make` is told whether it is made as a whole; `refuse` says what is left

@@ -17,7 +17,7 @@ use crate::disk::image::Image;
 use crate::disk::simulated::SimulatedDisk;
 
 /// Neither it nor its parent exist at the start.
-const DIRECTORY: &str = "/var/jobs";
+pub(super) const DIRECTORY: &str = "/var/jobs";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Step {
@@ -72,9 +72,9 @@ pub(super) struct World<'a> {
     past: Vec<String>,
 }
 
-type Holdings = (Vec<Job>, Vec<Run>);
+pub(super) type Holdings = (Vec<Job>, Vec<Run>);
 
-fn holdings(store: &mut dyn JobStore) -> Holdings {
+pub(super) fn holdings(store: &mut dyn JobStore) -> Holdings {
     (store.list(&JobQuery::default()).unwrap(), store.runs(&RunQuery::default()).unwrap())
 }
 
@@ -102,9 +102,9 @@ pub(super) fn perform(store: &mut dyn JobStore, step: Step) -> Result<(), StoreE
             let mut id = store.next_run_id()?;
             let mut batch = Vec::new();
             for job in store.list(&JobQuery::default())? {
-                let from = job.next_fire;
-                let to = from.map(|from| from + TimeDelta::seconds(10));
-                let run = Run { id, ..run(store, &job.id, from.unwrap()) };
+                let Some(at) = job.next_fire else { continue };
+                let (from, to) = (job.next_fire, Some(at + TimeDelta::seconds(10)));
+                let run = Run { id, ..run(store, &job.id, at) };
                 id = id.next();
                 batch.push(Transition::Advance { job: job.id, from, to });
                 batch.push(Transition::Record(run.clone()));
@@ -136,6 +136,15 @@ impl<'a> World<'a> {
             looked_at,
             past: Vec::new(),
         }
+    }
+
+    /// The world of a store that is on the disk already.
+    pub(super) fn with_store(disk: SimulatedDisk, looked_at: &'a LookedAt) -> Self {
+        let copy = Disk::Simulated(disk.after_end());
+        let (jobs, runs) = holdings(&mut FileStore::open_on(copy, Path::new(DIRECTORY)).unwrap());
+        let mut world = Self::new(disk, looked_at);
+        world.model.import(jobs, runs, OnConflict::Refuse).unwrap();
+        world
     }
 
     /// Runs a script with `faults` faults. Looks at what is left after each of them, and when the store works again.
@@ -175,9 +184,9 @@ impl<'a> World<'a> {
             return self.open();
         }
         let store = self.store.as_mut().unwrap();
-        let before = self.disk.calls().len();
+        let before = self.disk.count();
         let result = perform(store, step);
-        if self.disk.calls().len() == before && !self.disk.has_ended() {
+        if self.disk.count() == before && !self.disk.has_ended() {
             // There was nothing to do, and nothing was written.
         } else if result.is_ok() {
             perform(&mut self.model, step).unwrap();
