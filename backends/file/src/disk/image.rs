@@ -83,9 +83,15 @@ impl Image {
 
     /// What there may be after a power cut: each possibility once, and how it comes about.
     pub(super) fn after_power_cuts(&self) -> Vec<(Left, Left, Self)> {
+        const CONTENT: [Left; 5] =
+            [Left::Nothing, Left::All, Left::Beginning, Left::OddSectors, Left::EvenSectors];
+        const ENTRIES: [Left; 4] = [Left::Nothing, Left::All, Left::Beginning, Left::OddSectors];
+        let has_content = self.files.values().any(|file| !file.changes.is_empty());
+        let has_entries = self.directories.values().any(|directory| !directory.dirty.is_empty());
         let mut possible: Vec<(Left, Left, Self)> = Vec::new();
-        for content in [Left::Nothing, Left::All, Left::Beginning, Left::OddSectors, Left::EvenSectors] {
-            for entries in [Left::Nothing, Left::All, Left::Beginning, Left::OddSectors] {
+        for content in &CONTENT[..if has_content { CONTENT.len() } else { 1 }] {
+            for entries in &ENTRIES[..if has_entries { ENTRIES.len() } else { 1 }] {
+                let (content, entries) = (*content, *entries);
                 let image = self.after_power_cut(content, entries);
                 if possible.iter().all(|(_, _, other)| *other != image) {
                     possible.push((content, entries, image));
