@@ -1,21 +1,42 @@
 //! A durable job store in plain files: a directory with a snapshot and a log, in lines of JSON that a person can read.
 //!
-//! | file | what |
+//! | file | content |
 //! | --- | --- |
-//! | `snapshot.jsonl` | a head, then each job and each run in a line, as of some moment |
-//! | `log.jsonl` | a head, then each change since in a line: jobs put or removed, ticks committed |
-//! | `owner` | who has the store open, under a lock that the system frees however the owner ends |
+//! | `snapshot.jsonl` | a head, then one line for each job and each run, as of some moment |
+//! | `log.jsonl` | a head, then one line for each change since: jobs added or removed, ticks committed |
+//! | `owner` | who has the store open, under a lock that the system frees when the owner ends |
 //!
-//! `jq .job.id snapshot.jsonl` lists jobs; `jq -c '.commit[]?' log.jsonl` shows what ticks did, step by step. Each line carries a checksum of itself.
+//! `jq .job.id snapshot.jsonl` lists jobs; `jq -c '.commit[]?' log.jsonl` shows what ticks did, step by step. Each line
+//! carries a checksum of itself. The lines of the log carry their length as well.
 //!
-//! # What is promised
-//! * A change is in the log, and the disk flushed (`fdatasync`), before the method returns: what was acknowledged
+//! # Guarantees
+//! * A change is in the log, and the disk is flushed (`fdatasync`), before the method returns: what was acknowledged
 //!   survives a power cut.
-//! * A process that dies in the middle of a line leaves a torn one. The next [`open`](FileStore::open) cuts it, and
-//!   [`torn_tail`](FileStore::torn_tail) tells what was cut: a change that nobody had been told of.
-//! * Anything else that is not as it was written is an error that names file, line and byte, and changes nothing;
-//!   [`examine`] and [`repair`] go on from there.
-//! * When the log has grown, a new snapshot is written beside the old one and put in its place by renaming, then a new log.
+//! * A process that ends in the middle of a write, or a power cut, leaves a torn line. The next [`open`](FileStore::open)
+//!   cuts it, and [`torn_tail`](FileStore::torn_tail) says what was cut: a change that was not acknowledged.
+//! * Anything else that is not as it was written is an error that names file, line and byte, and changes nothing. This
+//!   includes a changed bit in the last line. [`examine`] and [`repair`] continue from there.
+//! * When the log has grown, a new snapshot is written beside the old one and renamed into its place, then a new log.
+//!
+//! # When the disk fails
+//! A method whose call to the disk fails returns [`StoreError::Backend`] and changes nothing in memory. It can be tried
+//! again, and so can [`open`](FileStore::open). With the first change after a failed write, the store replaces its files by
+//! new ones, because nobody knows what a failed write has left on the disk. So it works again as soon as the disk does.
+//!
+//! If the process ends before that, the next one opens the store with everything that was acknowledged. A change whose
+//! method returned an error is then either there as a whole or not at all.
+//!
+//! Tests let every call to a simulated disk fail, and every pair of calls, followed by the end of the process or by a power
+//! cut that leaves some of what was not flushed.
+//!
+//! # Formats
+//! [`FileStore::FORMAT`] is written; earlier formats are read. The first change to a store of an earlier format writes its
+//! files in the present one, which an earlier version refuses to open.
+//!
+//! | format | what it brought |
+//! | --- | --- |
+//! | 1 | a checksum in each line; a last line of a log that does not fit it is cut, whatever the reason |
+//! | 2 | the lines of a log say how long they are, so that a changed last line is an error |
 //!
 //! All jobs are in memory as well (`matins-store-memory`); the files are read once, at the start.
 //!
@@ -80,7 +101,7 @@ pub struct FileStore {
     _lock: Lock,
 }
 
-/// The end of a log that was cut when the store was opened: a change in the middle of which the process died.
+/// The end of a log that was cut when the store was opened: a change whose write was not finished.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TornTail {
@@ -108,7 +129,7 @@ impl std::fmt::Display for TornTail {
 }
 
 impl FileStore {
-    /// The format of the files that this version writes; earlier ones it reads.
+    /// The format of the files that this version writes. It also reads earlier ones.
     pub const FORMAT: i64 = format::FORMAT;
 
     /// Opens the store in a directory, or creates it there.
@@ -124,9 +145,8 @@ impl FileStore {
         opening::prepare(&disk, directory)?;
         let lock = disk.lock(directory, &directory.join(OWNER))?;
         // Once more, because another process may have created a store before the lock was taken.
-        let opened = opening::prepare(&disk, directory).and_then(|is_new| match is_new {
-            true => opening::create(&disk, directory),
-            false => opening::read(&disk, directory),
+        let opened = opening::prepare(&disk, directory).and_then(|is_new| {
+            if is_new { opening::create(&disk, directory) } else { opening::read(&disk, directory) }
         });
         match opened {
             Ok(Opened { state, files, torn }) => {

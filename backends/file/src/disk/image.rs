@@ -115,7 +115,9 @@ impl Image {
                 Left::Beginning => changes.truncate(1),
                 Left::OddSectors | Left::EvenSectors => drop(changes.drain(..count.saturating_sub(1))),
             }
-            changes.into_iter().for_each(|change| change.apply(&mut durable));
+            for change in changes {
+                change.apply(&mut durable);
+            }
             for (name, entry) in &durable {
                 match entry {
                     Entry::File(number) => {
