@@ -12,8 +12,10 @@ use serde_json::Value;
 use crate::line;
 use crate::step::{Row, Step};
 
-/// The format that this version reads and writes.
-pub(crate) const FORMAT: i64 = 1;
+/// The format that this version writes. It reads this one and those before it.
+pub(crate) const FORMAT: i64 = 2;
+/// The first format in which each change in a log says how long its line is.
+pub(crate) const FRAMED_FROM: i64 = 2;
 
 /// The first line of either file.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -70,7 +72,7 @@ impl Change<'_> {
     pub(crate) fn write(&self, n: u64, into: &mut Vec<u8>) -> serde_json::Result<()> {
         match self {
             Self::Put { jobs, runs } => {
-                let line = line::Open::begin(into);
+                let line = line::Open::begin_framed(into);
                 into.extend_from_slice(format!("\"n\":{n},\"put\":{{\"jobs\":[").as_bytes());
                 write_list(jobs, into)?;
                 into.extend_from_slice(b"],\"runs\":");
@@ -79,8 +81,8 @@ impl Change<'_> {
                 line.end(into);
                 Ok(())
             }
-            Self::Remove(remove) => line::write(into, &RemoveLine { n, remove }),
-            Self::Commit(batch) => line::write(into, &CommitLine { n, commit: Steps(batch) }),
+            Self::Remove(remove) => line::write_framed(into, &RemoveLine { n, remove }),
+            Self::Commit(batch) => line::write_framed(into, &CommitLine { n, commit: Steps(batch) }),
         }
     }
 }

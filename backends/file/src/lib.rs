@@ -1,21 +1,42 @@
 //! A durable job store in plain files: a directory with a snapshot and a log, in lines of JSON that a person can read.
 //!
-//! | file | what |
+//! | file | content |
 //! | --- | --- |
-//! | `snapshot.jsonl` | a head, then each job and each run in a line, as of some moment |
-//! | `log.jsonl` | a head, then each change since in a line: jobs put or removed, ticks committed |
-//! | `owner` | who has the store open, under a lock that the system frees however the owner ends |
+//! | `snapshot.jsonl` | a head, then one line for each job and each run, as of some moment |
+//! | `log.jsonl` | a head, then one line for each change since: jobs added or removed, ticks committed |
+//! | `owner` | who has the store open, under a lock that the system frees when the owner ends |
 //!
-//! `jq .job.id snapshot.jsonl` lists jobs; `jq -c '.commit[]?' log.jsonl` shows what ticks did, step by step. Each line carries a checksum of itself.
+//! `jq .job.id snapshot.jsonl` lists jobs; `jq -c '.commit[]?' log.jsonl` shows what ticks did, step by step. Each line
+//! carries a checksum of itself. The lines of the log carry their length as well.
 //!
-//! # What is promised
-//! * A change is in the log, and the disk flushed (`fdatasync`), before the method returns: what was acknowledged
+//! # Guarantees
+//! * A change is in the log, and the disk is flushed (`fdatasync`), before the method returns: what was acknowledged
 //!   survives a power cut.
-//! * A process that dies in the middle of a line leaves a torn one. The next [`open`](FileStore::open) cuts it, and
-//!   [`torn_tail`](FileStore::torn_tail) tells what was cut: a change that nobody had been told of.
-//! * Anything else that is not as it was written is an error that names file, line and byte, and changes nothing;
-//!   [`examine`] and [`repair`] go on from there.
-//! * When the log has grown, a new snapshot is written beside the old one and put in its place by renaming, then a new log.
+//! * A process that ends in the middle of a write, or a power cut, leaves a torn line. The next [`open`](FileStore::open)
+//!   cuts it, and [`torn_tail`](FileStore::torn_tail) says what was cut: a change that was not acknowledged.
+//! * Anything else that is not as it was written is an error that names file, line and byte, and changes nothing. This
+//!   includes a changed bit in the last line. [`examine`] and [`repair`] continue from there.
+//! * When the log has grown, a new snapshot is written beside the old one and renamed into its place, then a new log.
+//!
+//! # When the disk fails
+//! A method whose call to the disk fails returns [`StoreError::Backend`] and changes nothing in memory. It can be tried
+//! again, and so can [`open`](FileStore::open). With the first change after a failed write, the store replaces its files by
+//! new ones, because nobody knows what a failed write has left on the disk. So it works again as soon as the disk does.
+//!
+//! If the process ends before that, the next one opens the store with everything that was acknowledged. A change whose
+//! method returned an error is then either there as a whole or not at all.
+//!
+//! Tests let every call to a simulated disk fail, and every pair of calls, followed by the end of the process or by a power
+//! cut that leaves some of what was not flushed.
+//!
+//! # Formats
+//! [`FileStore::FORMAT`] is written; earlier formats are read. The first change to a store of an earlier format writes its
+//! files in the present one, which an earlier version refuses to open.
+//!
+//! | format | what it brought |
+//! | --- | --- |
+//! | 1 | a checksum in each line; a last line of a log that does not fit it is cut, whatever the reason |
+//! | 2 | the lines of a log say how long they are, so that a changed last line is an error |
 //!
 //! All jobs are in memory as well (`matins-store-memory`); the files are read once, at the start.
 //!
@@ -29,17 +50,21 @@
 //! ```
 
 mod damage;
+mod disk;
+#[cfg(test)]
+mod fault_tests;
+mod files;
 mod format;
+mod in_place;
 mod instant;
 mod line;
 mod log;
+mod opening;
 mod repair;
 mod snapshot;
 mod step;
 
-use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -49,11 +74,11 @@ use matins_core::{
     Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, SetAside, StoreError, Transition,
 };
 use matins_store_memory::MemoryStore;
-use matins_store_owner::{FileId, Owner};
 
-use damage::{Damage, Reader, damaged};
+use disk::{Disk, Lock};
+use files::Files;
 use format::{Change, State};
-use log::Log;
+use opening::Opened;
 
 pub use damage::DamagedLine;
 pub use repair::{Examination, examine, repair};
@@ -62,41 +87,21 @@ const SNAPSHOT: &str = "snapshot.jsonl";
 const LOG: &str = "log.jsonl";
 const OWNER: &str = "owner";
 
-/// The log is folded into a new snapshot when it is longer than this, in bytes, and than [`FOLD_AT`] snapshots.
-const FOLD_FROM: u64 = 4 << 20;
-/// So that folding writes a quarter more than the log alone, at the most.
-const FOLD_AT: u64 = 4;
-/// So many jobs in one import are brought into memory beside the flush of the disk.
-const BESIDE_FROM: usize = 4_096;
+/// From so many jobs in one import on, they are put into memory while the disk is flushed.
+const BESIDE_FROM: usize = if cfg!(test) { 3 } else { 4_096 };
 
 /// Keeps jobs and ledger in a directory. See the [crate's page](crate).
 #[derive(Debug)]
 pub struct FileStore {
-    directory: PathBuf,
     state: State,
     set_aside: Vec<SetAside>,
-    generation: u64,
-    snapshot: FileId,
-    /// At what length the log is folded into a new snapshot.
-    fold_from: u64,
-    log: Log,
-    /// A write failed, so that what the files hold is not known: new ones are written before anything is acknowledged.
-    is_suspect: bool,
+    files: Files,
     torn: Option<TornTail>,
-    // After the log, so that it is closed before the next owner may open it.
-    _owner: Owner,
+    // After the files, so that they are closed before the next owner may open them.
+    _lock: Lock,
 }
 
-/// What the files held.
-struct Opened {
-    state: State,
-    generation: u64,
-    snapshot_length: u64,
-    log: Log,
-    torn: Option<TornTail>,
-}
-
-/// The end of a log that was cut when the store was opened: a change in the middle of which the process died.
+/// The end of a log that was cut when the store was opened: a change whose write was not finished.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TornTail {
@@ -124,73 +129,39 @@ impl std::fmt::Display for TornTail {
 }
 
 impl FileStore {
-    /// The format of the files that this version writes; earlier ones it reads.
+    /// The format of the files that this version writes. It also reads earlier ones.
     pub const FORMAT: i64 = format::FORMAT;
 
-    /// Opens the directory, or makes it.
+    /// Opens the store in a directory, or creates it there.
     ///
     /// # Errors
-    /// When another process owns it, when it holds other files and no store, when a file is damaged or of a later format,
-    /// and when the disk refuses.
+    /// If another process owns the store, if the directory has other files and no store, if a file is damaged or of a
+    /// later format, and if the disk fails. After an error of the disk ([`StoreError::Backend`]) it can be tried again.
     pub fn open(directory: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let directory = directory.as_ref();
-        let is_new = prepare(directory)?;
-        let owner = Owner::take(directory, &directory.join(OWNER))?;
-        match Self::open_owned(directory, is_new) {
-            Ok(Opened { state, generation, snapshot_length, log, torn }) => Ok(Self {
-                set_aside: set_aside(directory, &state),
-                snapshot: FileId::of(&directory.join(SNAPSHOT))?,
-                directory: directory.to_owned(),
-                state,
-                generation,
-                fold_from: FOLD_FROM.max(FOLD_AT * snapshot_length),
-                log,
-                is_suspect: false,
-                torn,
-                _owner: owner,
-            }),
+        Self::open_on(Disk::System, directory.as_ref())
+    }
+
+    fn open_on(disk: Disk, directory: &Path) -> Result<Self, StoreError> {
+        opening::prepare(&disk, directory)?;
+        let lock = disk.lock(directory, &directory.join(OWNER))?;
+        // Once more, because another process may have created a store before the lock was taken.
+        let opened = opening::prepare(&disk, directory).and_then(|is_new| {
+            if is_new { opening::create(&disk, directory) } else { opening::read(&disk, directory) }
+        });
+        match opened {
+            Ok(Opened { state, files, torn }) => {
+                Ok(Self { set_aside: set_aside(directory, &state), state, files, torn, _lock: lock })
+            }
             Err(error) => {
-                owner.discard();
+                lock.discard();
                 Err(error)
             }
         }
     }
 
-    fn open_owned(directory: &Path, is_new: bool) -> Result<Opened, StoreError> {
-        let failed = |source: io::Error| failed_at(directory, "opening the store", source);
-        let (snapshot_path, log_path) = (directory.join(SNAPSHOT), directory.join(LOG));
-        if is_new {
-            // The snapshot is what makes it a store, so it comes last.
-            let log = Log::create(&log_path, 1).map_err(failed)?;
-            let state = State::default();
-            let length = snapshot::write(&snapshot_path, &state, 1).map_err(failed)?;
-            return Ok(Opened { state, generation: 1, snapshot_length: length, log, torn: None });
-        }
-        let snapshot_bytes = read_file(&snapshot_path)?;
-        let log_bytes = read_file(&log_path)?;
-        let reader = Reader { path: &snapshot_path, bytes: &snapshot_bytes };
-        let (mut state, head) = snapshot::read(&reader, &mut Damage::Refuse(&snapshot_path))?;
-        let generation = head.generation;
-        let reader = Reader { path: &log_path, bytes: &log_bytes };
-        let log_head = log::head(&reader)?;
-        let snapshot_length = snapshot_bytes.len() as u64;
-        if log_head.generation + 1 == generation {
-            // The process died between the two renamings: the snapshot holds all of that log.
-            let log = Log::create(&log_path, generation).map_err(failed)?;
-            return Ok(Opened { state, generation, snapshot_length, log, torn: None });
-        }
-        if log_head.generation != generation {
-            let what = log::of_another_snapshot(log_head.generation, generation);
-            return Err(damaged(&log_path, "line 1, byte 0", &what));
-        }
-        let replayed = log::replay(&reader, &mut state, &mut Damage::Refuse(&log_path))?;
-        let log = Log::resume(&log_path, replayed.end, replayed.last).map_err(failed)?;
-        Ok(Opened { state, generation, snapshot_length, log, torn: replayed.torn })
-    }
-
     /// The directory.
     pub fn directory(&self) -> &Path {
-        &self.directory
+        &self.files.directory
     }
 
     /// What was cut off the log when the store was opened, if anything was.
@@ -198,72 +169,16 @@ impl FileStore {
         self.torn.as_ref()
     }
 
-    /// Makes a change durable. The state in memory follows once this has gone well.
+    /// Makes a change durable. The state in memory follows if this succeeds.
     fn write(&mut self, doing: &str, change: &Change<'_>) -> Result<(), StoreError> {
-        self.prepare(doing, change)?;
-        let written = self.log.append();
-        self.written(doing, written)
-    }
-
-    /// Has the change ready to be appended to a log that is sound.
-    fn prepare(&mut self, doing: &str, change: &Change<'_>) -> Result<(), StoreError> {
-        self.check_files()?;
-        if self.is_suspect {
-            self.fold()?;
-        } else if self.log.end > self.fold_from && self.fold().is_err() {
-            if self.is_suspect {
-                self.fold()?;
-            }
-            // The old files are whole, and serve on.
-            self.fold_from = self.log.end * 2;
-        }
-        self.log.prepare(change).map_err(|source| failed_at(&self.directory, doing, source))
-    }
-
-    fn written(&mut self, doing: &str, written: io::Result<()>) -> Result<(), StoreError> {
-        written.map_err(|source| {
-            self.is_suspect = true;
-            failed_at(&self.directory, doing, source)
-        })
-    }
-
-    /// Files that were taken away are written anew, since all they held is in memory; others are not written over.
-    fn check_files(&mut self) -> Result<(), StoreError> {
-        for (name, id) in [(SNAPSHOT, self.snapshot), (LOG, self.log.id)] {
-            let path = self.directory.join(name);
-            if path.try_exists().unwrap_or(true) {
-                id.check(&path)?;
-            } else {
-                self.is_suspect = true;
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes a new snapshot of all that is in memory, and begins a new log.
-    fn fold(&mut self) -> Result<(), StoreError> {
-        let (generation, path) = (self.generation + 1, self.directory.join(SNAPSHOT));
-        match snapshot::write(&path, &self.state, generation) {
-            Ok(length) => self.fold_from = FOLD_FROM.max(FOLD_AT * length),
-            Err(source) => {
-                self.is_suspect |= FileId::of(&path).ok() != Some(self.snapshot);
-                return Err(failed_at(&self.directory, "writing a new snapshot", source));
-            }
-        }
-        // From here on the old log counts no more: nothing may be acknowledged before there is a new one.
-        self.is_suspect = true;
-        self.generation = generation;
-        self.snapshot = FileId::of(&path)?;
-        self.log = Log::create(&self.directory.join(LOG), generation)
-            .map_err(|source| failed_at(&self.directory, "beginning a new log", source))?;
-        self.is_suspect = false;
-        Ok(())
+        self.files.prepare(doing, &self.state, change)?;
+        self.files.append(doing)
     }
 
     /// Some of the jobs that could not be read may have been replaced or removed.
     fn look_at_set_aside(&mut self) {
         if self.set_aside.len() != self.state.unreadable.len() {
-            self.set_aside = set_aside(&self.directory, &self.state);
+            self.set_aside = set_aside(&self.files.directory, &self.state);
         }
     }
 
@@ -293,21 +208,20 @@ impl JobStore for FileStore {
             return Ok(());
         }
         let doing = "adding jobs";
-        self.prepare(doing, &Change::Put { jobs: &jobs, runs: &runs })?;
+        self.files.prepare(doing, &self.state, &Change::Put { jobs: &jobs, runs: &runs })?;
         if jobs.len() < BESIDE_FROM {
-            let written = self.log.append();
-            self.written(doing, written)?;
+            self.files.append(doing)?;
             self.state.put_read(jobs, runs)?;
         } else {
             // Laid out in memory while the disk is busy, and not among the rest yet: the disk may refuse.
             let mut added = MemoryStore::new();
-            let log = &mut self.log;
+            let files = &mut self.files;
             let (written, imported) = thread::scope(|scope| {
-                let written = scope.spawn(|| log.append());
+                let written = scope.spawn(|| files.append(doing));
                 let imported = added.import(jobs, runs, OnConflict::Replace);
                 (written.join().unwrap_or_else(|panic| resume_unwind(panic)), imported)
             });
-            self.written(doing, written)?;
+            written?;
             imported?;
             self.state.merge(added);
         }
@@ -373,36 +287,6 @@ impl JobStore for FileStore {
     }
 }
 
-/// Makes the directory where it is missing; whether a new store is to be made in it.
-fn prepare(directory: &Path) -> Result<bool, StoreError> {
-    let failed = |source: io::Error| failed_at(directory, "opening the store", source);
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
-    let mut names = Vec::new();
-    for entry in fs::read_dir(directory).map_err(failed)? {
-        names.push(entry.map_err(failed)?.file_name());
-    }
-    if names.iter().any(|name| name == SNAPSHOT) {
-        return Ok(false);
-    }
-    // A process that died while it made the store left no snapshot, and a log that says nothing.
-    let ours = [OWNER, LOG, "log.jsonl.new", "snapshot.jsonl.new"];
-    if let Some(foreign) = names.iter().find(|name| !ours.iter().any(|ours| *name == ours)) {
-        return Err(StoreError::Damaged {
-            place: directory.display().to_string(),
-            what: format!("it holds no store, and other files, such as {}", foreign.display()),
-            cure: "name an empty directory, or one that is not there yet; nothing was changed",
-        });
-    }
-    if names.iter().any(|name| name == LOG) {
-        let path = directory.join(LOG);
-        let bytes = read_file(&path)?;
-        if (Reader { path: &path, bytes: &bytes }).lines().count() > 1 {
-            return Err(damaged(&directory.join(SNAPSHOT), "beside a log with changes", "it is missing"));
-        }
-    }
-    Ok(true)
-}
-
 fn set_aside(directory: &Path, state: &State) -> Vec<SetAside> {
     let aside = |(id, job): (&String, &format::Unreadable)| SetAside {
         id: id.clone(),
@@ -410,13 +294,6 @@ fn set_aside(directory: &Path, state: &State) -> Vec<SetAside> {
         what: job.why.clone(),
     };
     state.unreadable.iter().map(aside).collect()
-}
-
-fn read_file(path: &Path) -> Result<Vec<u8>, StoreError> {
-    fs::read(path).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => damaged(path, "beside the other file of the store", "it is missing"),
-        _ => failed_at(path, "reading", source),
-    })
 }
 
 fn failed_at(path: &Path, doing: &str, source: io::Error) -> StoreError {

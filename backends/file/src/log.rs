@@ -1,31 +1,31 @@
-//! The log: what was changed since the snapshot, one line and one flush of the disk for each change.
+//! The log: the changes since the snapshot, one line and one flush of the disk for each change.
 //!
-//! The file is laid out in advance with newlines, and written over: a write that does not make a file longer needs one
-//! flush less of the file system's own journal.
+//! The file is laid out in advance with newlines, which lines then overwrite: a write that does not make a file longer
+//! saves a flush of the file system's own journal.
 
-use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use matins_core::{Run, StoreError};
-use matins_store_owner::FileId;
 use serde_json::Value;
 
 use crate::damage::{Damage, Reader};
-use crate::format::{Change, FORMAT, Head, HeadLine, LogLine, Put, SnapshotLine, State};
-use crate::{TornTail, line, snapshot};
+use crate::disk::{Disk, Handle};
+use crate::format::{Change, FORMAT, FRAMED_FROM, Head, HeadLine, LogLine, Put, SnapshotLine, State};
+use crate::in_place::InPlace;
+use crate::{TornTail, line};
 
 /// By how much the file is laid out in advance, in bytes.
-const LAID_OUT: usize = 1 << 20;
+const LAID_OUT: usize = if cfg!(test) { 4 << 10 } else { 1 << 20 };
 
 #[derive(Debug)]
 pub(crate) struct Log {
-    file: File,
-    pub(crate) id: FileId,
-    /// Where the next line goes.
+    file: Handle,
+    /// The snapshot that the log belongs to.
+    pub(crate) generation: u64,
+    /// Where the next line is written.
     pub(crate) end: u64,
-    /// How long the file is.
+    /// The length of the file.
     laid_out: u64,
     /// The number of the last line.
     last: u64,
@@ -33,39 +33,45 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Makes an empty log in the place of the one before.
-    pub(crate) fn create(path: &Path, generation: u64) -> io::Result<Self> {
-        let beside = path.with_extension("jsonl.new");
+    /// Puts an empty log in place.
+    pub(crate) fn create(disk: &Disk, place: &mut InPlace, generation: u64) -> io::Result<Self> {
         let head =
             Head { matins: "log".to_owned(), format: FORMAT, generation, jobs: 0, runs: 0, last_run: 0 };
         let mut buffer = Vec::new();
         line::write(&mut buffer, &HeadLine { head: &head })?;
-        let options = || OpenOptions::new().read(true).write(true).clone();
-        let file = options().create(true).truncate(true).mode(0o600).open(&beside)?;
+        let file = disk.create(&place.beside())?;
         file.write_all_at(&buffer, 0)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        snapshot::sync_directory(path)?;
+        place.replace(disk, &file)?;
         let end = buffer.len() as u64;
-        Ok(Self { id: FileId::from(&file.metadata()?), file, end, laid_out: end, last: 0, buffer })
+        Ok(Self { file, generation, end, laid_out: end, last: 0, buffer })
     }
 
-    /// Goes on with a log whose sound lines end at `end`.
-    pub(crate) fn resume(path: &Path, end: u64, last: u64) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).open(path)?;
-        file.set_len(end)?;
-        let mut log =
-            Self { id: FileId::from(&file.metadata()?), file, end, laid_out: end, last, buffer: Vec::new() };
-        let mut newline = [0];
-        log.file.read_exact_at(&mut newline, end.saturating_sub(1))?;
-        if newline != *b"\n" {
-            // Cut right behind its last line.
-            log.file.write_all_at(b"\n", end)?;
-            log.end += 1;
-            log.laid_out += 1;
+    /// Opens a log for appending, whose content was `bytes` and what `replayed` says of it.
+    pub(crate) fn resume(
+        disk: &Disk,
+        path: &Path,
+        bytes: &[u8],
+        generation: u64,
+        replayed: &Replayed,
+    ) -> io::Result<(Self, InPlace)> {
+        let file = disk.open(path)?;
+        let place = InPlace::with(path.to_owned(), file.id()?);
+        let mut end = replayed.end;
+        file.set_len(end as u64)?;
+        if end < bytes.len() || !bytes.ends_with(b"\n") {
+            // The process before did not close the log. If its last flush failed, the last line may be in memory only,
+            // and no flush would write it: it counts as written already.
+            let mut last_line = bytes[replayed.last_line..end].to_vec();
+            if !last_line.ends_with(b"\n") {
+                last_line.push(b'\n');
+            }
+            file.write_all_at(&last_line, replayed.last_line as u64)?;
+            end = replayed.last_line + last_line.len();
         }
-        log.file.sync_all()?;
-        Ok(log)
+        file.sync_all()?;
+        let end = end as u64;
+        let (last, buffer) = (replayed.last, Vec::new());
+        Ok((Self { file, generation, end, laid_out: end, last, buffer }, place))
     }
 
     /// Prepares a change as the next line.
@@ -74,11 +80,12 @@ impl Log {
         Ok(change.write(self.last + 1, &mut self.buffer)?)
     }
 
-    /// Appends the line that is prepared and flushes the disk. After an error the file may hold it or not.
+    /// Appends the prepared line and flushes the disk. After an error the file may have the line or not.
     pub(crate) fn append(&mut self) -> io::Result<()> {
         let end = self.end + self.buffer.len() as u64;
-        if end > self.laid_out {
-            // One write for the line and for the room behind it.
+        // At least one newline is always laid out behind the line: it shows that the log was not closed.
+        if end >= self.laid_out {
+            // One write for the line and for what is laid out behind it.
             self.buffer.resize(self.buffer.len() + LAID_OUT, b'\n');
             self.laid_out = end + LAID_OUT as u64;
         }
@@ -95,14 +102,17 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        // What is laid out and not used is only for this process; left there, it does no harm.
+        // Only this process needs what is laid out. If it stays, it does no harm.
         let _ = self.file.set_len(self.end);
     }
 }
 
-/// What a log was found to hold behind its head.
+/// What a log holds after its head.
 pub(crate) struct Replayed {
-    pub(crate) end: u64,
+    /// Where the last sound line begins and ends, its newline included, in bytes.
+    pub(crate) last_line: usize,
+    pub(crate) end: usize,
+    /// The number of the last change.
     pub(crate) last: u64,
     pub(crate) torn: Option<TornTail>,
 }
@@ -121,21 +131,29 @@ pub(crate) fn of_another_snapshot(log: u64, snapshot: u64) -> String {
     format!("it follows snapshot {log}, and the snapshot that is there is {snapshot}")
 }
 
-/// Applies the changes of a log to the state that its snapshot holds.
+/// Applies the changes of a log of this `format` to the state that its snapshot holds.
 ///
-/// The process may have died in the middle of the last line, which nobody was told of then: it is left out. Anything else
-/// that is not sound goes to `damage`.
+/// The process may have ended in the middle of the last line, whose change was not acknowledged: such a line is left out.
+/// Anything else that is not sound goes to `damage`.
 pub(crate) fn replay(
     reader: &Reader<'_>,
+    format: i64,
     state: &mut State,
     damage: &mut Damage<'_>,
 ) -> Result<Replayed, StoreError> {
-    let mut replayed = Replayed { end: 0, last: 0, torn: None };
-    let mut end_of_sound = 0;
+    let mut replayed = Replayed { last_line: 0, end: 0, last: 0, torn: None };
     for line in reader.lines() {
         if !line::is_sound(line.bytes) {
             if line::find(&reader.bytes[line.offset + 1..]).is_some() {
                 damage.found(&line, "its checksum does not fit, and sound lines follow: it was changed")?;
+                continue;
+            }
+            // Lines of earlier formats do not say how long they are: there, any last line may be torn.
+            if format >= FRAMED_FROM && !line::is_torn(reader.bytes, replayed.end) {
+                damage.found(
+                    &line,
+                    "its checksum does not fit, and it was written to its end: it was changed",
+                )?;
                 continue;
             }
             let tail = &reader.bytes[line.offset..];
@@ -148,7 +166,8 @@ pub(crate) fn replay(
             });
             break;
         }
-        end_of_sound = (line.offset + line.bytes.len() + 1).min(reader.bytes.len());
+        replayed.last_line = line.offset;
+        replayed.end = (line.offset + line.bytes.len() + 1).min(reader.bytes.len());
         if line.number > 1 {
             match apply(line.bytes, state, replayed.last + 1, damage.is_noted()) {
                 Ok(number) => replayed.last = number,
@@ -156,7 +175,6 @@ pub(crate) fn replay(
             }
         }
     }
-    replayed.end = end_of_sound as u64;
     Ok(replayed)
 }
 

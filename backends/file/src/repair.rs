@@ -1,14 +1,17 @@
 //! What can be saved of a damaged store, first shown, then done.
 
-use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 
 use matins_core::StoreError;
-use matins_store_owner::Owner;
 
 use crate::damage::{Damage, DamagedLine, Reader};
-use crate::format::State;
-use crate::{LOG, OWNER, SNAPSHOT, TornTail, failed_at, log, read_file, snapshot};
+use crate::disk::{Disk, Lock};
+use crate::format::{Head, State};
+use crate::in_place::InPlace;
+use crate::log::Log;
+use crate::opening::read_file;
+use crate::{LOG, OWNER, SNAPSHOT, TornTail, failed_at, log, snapshot};
 
 /// What was found in a store's files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,61 +32,88 @@ pub struct Examination {
 /// # Errors
 /// When another process owns the store, when a file cannot be read, is of a later format, or has no head.
 pub fn examine(directory: impl AsRef<Path>) -> Result<Examination, StoreError> {
-    let directory = directory.as_ref();
-    let _owner = owner_of(directory)?;
-    Ok(salvage(directory)?.0)
+    let (disk, directory) = (Disk::System, directory.as_ref());
+    let _lock = lock(&disk, directory)?;
+    Ok(salvage(&disk, directory)?.examination)
 }
 
 /// Writes a new snapshot of what [`examine`] finds whole, and begins a new log. The files as they were stay beside them,
 /// as `snapshot.jsonl.damaged-N` and `log.jsonl.damaged-N`, where N is the snapshot's generation: no repair writes over what
-/// an earlier one has kept.
+/// an earlier one has kept. A repair that is interrupted, by an error or by the end of the process, can be repeated.
 ///
 /// # Errors
 /// As [`examine`]; and when the disk refuses.
 pub fn repair(directory: impl AsRef<Path>) -> Result<Examination, StoreError> {
-    let directory = directory.as_ref();
-    let _owner = owner_of(directory)?;
-    let (examination, state, generation) = salvage(directory)?;
+    repair_on(&Disk::System, directory.as_ref())
+}
+
+pub(crate) fn repair_on(disk: &Disk, directory: &Path) -> Result<Examination, StoreError> {
+    let _lock = lock(disk, directory)?;
     let failed = |source| failed_at(directory, "repairing the store", source);
+    disk.sync_directory(directory).map_err(failed)?;
+    let Salvaged { examination, state, generation, log_generation } = salvage(disk, directory)?;
     for name in [SNAPSHOT, LOG] {
-        let kept = directory.join(format!("{name}.damaged-{generation}"));
-        fs::copy(directory.join(name), &kept).map_err(failed)?;
-        File::open(&kept).and_then(|kept| kept.sync_all()).map_err(failed)?;
+        let bytes = read_file(disk, &directory.join(name))?;
+        let kept = disk.create(&directory.join(format!("{name}.damaged-{generation}"))).map_err(failed)?;
+        kept.write_all_at(&bytes, 0).and_then(|()| kept.sync_all()).map_err(failed)?;
     }
-    snapshot::write(&directory.join(SNAPSHOT), &state, generation + 1).map_err(failed)?;
-    log::Log::create(&directory.join(LOG), generation + 1).map_err(failed)?;
+    disk.sync_directory(directory).map_err(failed)?;
+    let mut snapshot_place = InPlace::empty(directory.join(SNAPSHOT));
+    let mut log_place = InPlace::empty(directory.join(LOG));
+    if log_generation != generation {
+        // Nothing in it can be used. A log of the snapshot that is there keeps the generations one apart at most.
+        Log::create(disk, &mut log_place, generation).map_err(failed)?;
+    }
+    snapshot::write(disk, &mut snapshot_place, &state, generation + 1).map_err(failed)?;
+    Log::create(disk, &mut log_place, generation + 1).map_err(failed)?;
     Ok(examination)
 }
 
-fn owner_of(directory: &Path) -> Result<Owner, StoreError> {
-    if !directory.join(SNAPSHOT).exists() && !directory.join(LOG).exists() {
+fn lock(disk: &Disk, directory: &Path) -> Result<Lock, StoreError> {
+    let is_there = |name: &str| match disk.id(&directory.join(name)) {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(false)
+        }
+        Err(error) => Err(failed_at(directory, "looking for the store", error)),
+    };
+    if !is_there(SNAPSHOT)? && !is_there(LOG)? {
         return Err(StoreError::Damaged {
             place: directory.display().to_string(),
             what: "there is no store".to_owned(),
             cure: "name the directory of a file store",
         });
     }
-    Owner::take(directory, &directory.join(OWNER))
+    disk.lock(directory, &directory.join(OWNER))
 }
 
-fn salvage(directory: &Path) -> Result<(Examination, State, u64), StoreError> {
+/// What the files hold that can be used.
+struct Salvaged {
+    examination: Examination,
+    state: State,
+    /// The snapshot's.
+    generation: u64,
+    log_generation: u64,
+}
+
+fn salvage(disk: &Disk, directory: &Path) -> Result<Salvaged, StoreError> {
     let mut examination = Examination::default();
     let (snapshot_path, log_path) = (directory.join(SNAPSHOT), directory.join(LOG));
-    let bytes = read_file(&snapshot_path)?;
+    let bytes = read_file(disk, &snapshot_path)?;
     let reader = Reader { path: &snapshot_path, bytes: &bytes };
     let mut damage = Damage::Note { path: &snapshot_path, lines: &mut examination.damaged };
-    let (mut state, head) = snapshot::read(&reader, &mut damage)?;
-    let bytes = read_file(&log_path)?;
+    let (mut state, Head { generation, .. }) = snapshot::read(&reader, &mut damage)?;
+    let bytes = read_file(disk, &log_path)?;
     let reader = Reader { path: &log_path, bytes: &bytes };
-    let log_generation = log::head(&reader)?.generation;
+    let Head { generation: log_generation, format, .. } = log::head(&reader)?;
     let mut damage = Damage::Note { path: &log_path, lines: &mut examination.damaged };
-    if log_generation == head.generation {
-        examination.torn = log::replay(&reader, &mut state, &mut damage)?.torn;
-    } else if log_generation + 1 != head.generation {
-        let what = log::of_another_snapshot(log_generation, head.generation);
+    if log_generation == generation {
+        examination.torn = log::replay(&reader, format, &mut state, &mut damage)?.torn;
+    } else if log_generation + 1 != generation {
+        let what = log::of_another_snapshot(log_generation, generation);
         damage.found(&reader.start(), &format!("{what}; none of its changes can be used"))?;
     }
     (examination.jobs, examination.runs) = state.memory.counts();
     examination.jobs += state.unreadable.len();
-    Ok((examination, state, head.generation))
+    Ok(Salvaged { examination, state, generation, log_generation })
 }

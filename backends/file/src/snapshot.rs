@@ -1,25 +1,22 @@
 //! The snapshot: all jobs and runs at one moment, written beside the old one and put in its place by renaming.
 
-use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 
 use serde_json::Value;
 
 use crate::damage::{Damage, Reader};
+use crate::disk::{Disk, Handle};
 use crate::format::{Head, HeadLine, JobLine, RunLine, SnapshotLine, State};
+use crate::in_place::InPlace;
 use crate::line;
 
-/// Writes `state` to `path`, whole or not at all; the number of bytes.
-pub(crate) fn write(path: &Path, state: &State, generation: u64) -> io::Result<u64> {
-    let beside = path.with_extension("jsonl.new");
-    let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    let mut out = BufWriter::with_capacity(1 << 20, file);
-    let mut length = 0;
+/// Writes `state` in place of the snapshot before, and returns the number of bytes. After an error either snapshot may be
+/// in place, as [`InPlace::replace`] says.
+pub(crate) fn write(disk: &Disk, place: &mut InPlace, state: &State, generation: u64) -> io::Result<u64> {
+    let file = disk.create(&place.beside())?;
+    let mut out = BufWriter::with_capacity(1 << 20, Appending { file: &file, length: 0 });
     let mut buffer = Vec::new();
     let mut put = |buffer: &mut Vec<u8>| -> io::Result<()> {
-        length += buffer.len() as u64;
         out.write_all(buffer)?;
         buffer.clear();
         Ok(())
@@ -40,15 +37,27 @@ pub(crate) fn write(path: &Path, state: &State, generation: u64) -> io::Result<u
         line::write(&mut buffer, &RunLine { run: run.into() })?;
         put(&mut buffer)?;
     }
-    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-    fs::rename(&beside, path)?;
-    sync_directory(path)?;
+    let length = out.into_inner().map_err(io::IntoInnerError::into_error)?.length;
+    place.replace(disk, &file)?;
     Ok(length)
 }
 
-/// Makes a renaming in the directory of `path` durable.
-pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+/// Writes at the end of a new file.
+struct Appending<'a> {
+    file: &'a Handle,
+    length: u64,
+}
+
+impl Write for Appending<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write_all_at(bytes, self.length)?;
+        self.length += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Reads a snapshot; what is wrong with it goes to `damage`, which says whether to go on.

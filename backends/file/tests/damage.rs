@@ -90,29 +90,26 @@ fn a_log_cut_anywhere_holds_all_changes_up_to_its_last_whole_line() {
     }
 }
 
+/// Reported: a changed bit in the last newline of a closed log dropped the last change as torn.
 #[test]
-fn a_log_with_a_changed_bit_anywhere_is_an_error_or_loses_its_last_line_at_most() {
+fn a_log_with_a_changed_bit_anywhere_is_an_error() {
     let (_parent, path, states) = small_store();
     let log = path.join("log.jsonl");
     let whole = fs::read(&log).unwrap();
     let last_line = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
     for byte in 0..whole.len() {
-        let mut changed = whole.clone();
-        changed[byte] ^= 1 << (byte % 8);
-        fs::write(&log, &changed).unwrap();
-        match FileStore::open(&path) {
-            Ok(mut store) => {
-                assert!(byte >= last_line, "byte {byte} was changed unnoticed");
-                assert_eq!(holdings(&mut store), states[states.len() - 2], "byte {byte}");
-                assert!(store.torn_tail().is_some_and(|torn| torn.offset == last_line), "byte {byte}");
-            }
-            Err(error) => {
-                let text = error.to_string();
-                assert!(text.contains("log.jsonl, line ") && text.contains(", byte "), "{text}");
-                assert_eq!(fs::read(&log).unwrap(), changed, "nothing was changed");
-            }
+        let bits = if byte < last_line { byte % 8..byte % 8 + 1 } else { 0..8 };
+        for bit in bits {
+            let mut changed = whole.clone();
+            changed[byte] ^= 1 << bit;
+            fs::write(&log, &changed).unwrap();
+            let error = FileStore::open(&path).expect_err("a changed bit is noticed").to_string();
+            assert!(error.contains("log.jsonl, line ") && error.contains(", byte "), "{error}");
+            assert_eq!(fs::read(&log).unwrap(), changed, "nothing was changed");
         }
     }
+    fs::write(&log, &whole).unwrap();
+    assert_eq!(holdings(&mut FileStore::open(&path).unwrap()), *states.last().unwrap());
 }
 
 #[test]
@@ -131,7 +128,7 @@ fn a_snapshot_cut_or_changed_anywhere_is_an_error_that_names_the_line() {
     for length in 0..whole.len() - 1 {
         check(&whole[..length], &format!("cut at {length}"));
     }
-    for byte in 0..whole.len() - 1 {
+    for byte in 0..whole.len() {
         let mut changed = whole.clone();
         changed[byte] ^= 1 << (byte % 8);
         check(&changed, &format!("byte {byte} changed"));

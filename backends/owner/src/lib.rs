@@ -124,19 +124,26 @@ impl From<&Metadata> for FileId {
 }
 
 impl FileId {
-    /// The file at `path`.
+    /// Returns which file is at `path`.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] when none is there.
+    /// [`StoreError::Damaged`] if there is none, and [`StoreError::Backend`] if the disk does not say.
     pub fn of(path: &Path) -> Result<Self, StoreError> {
-        let metadata = std::fs::metadata(path).map_err(|source| lost(path, &source.to_string()))?;
-        Ok(Self::from(&metadata))
+        match std::fs::metadata(path) {
+            Ok(metadata) => Ok(Self::from(&metadata)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(lost(path, "there is no file")),
+            Err(source) => Err(StoreError::Backend {
+                doing: format!("looking for the file {}", path.display()),
+                source: source.into(),
+            }),
+        }
     }
 
-    /// Whether `path` still leads to this file: what is written into one that does not lie there any more is lost.
+    /// Checks that `path` still leads to this file. What is written into a file that is not at its path any more is lost.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] when it does not.
+    /// [`StoreError::Damaged`] if there is none or another one, and [`StoreError::Backend`] if the disk does not say: that
+    /// may be different the next time.
     pub fn check(self, path: &Path) -> Result<(), StoreError> {
         if Self::of(path)? == self { Ok(()) } else { Err(lost(path, "another file was put in its place")) }
     }
