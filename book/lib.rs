@@ -64,6 +64,7 @@ pages! {
     operations_control: "operations/control.md",
     operations_why: "operations/why.md",
     operations_simulate: "operations/simulate.md",
+    operations_crontabs: "operations/crontabs.md",
     operations_service: "operations/service.md",
     operations_safety: "operations/safety.md",
     reference_cron: "reference/cron.md",

@@ -23,7 +23,7 @@ fn bad_input_gives_one_clear_error_and_exit_code_2_and_changes_nothing() {
         ("store.toml", "store = \"postgres:x\"\n"),
         ("bad.crontab", "# comment\n0 9 * * MON-FRI echo fine\n0 9 * * MOM echo bad\n61 * * * * echo bad\n"),
         ("zone.crontab", "CRON_TZ=Mars/Olympus\n0 9 * * * echo\n"),
-        ("never.crontab", "0 0 30 2 * echo never\n"),
+        ("never.toml", "[jobs.a]\ncron = \"0 0 30 2 *\"\ncommand = [\"true\"]\n"),
         ("text.db", "this is a letter to my aunt, and certainly no database\n"),
         ("corrupt.db", &corrupt),
     ]);
@@ -38,7 +38,7 @@ fn bad_input_gives_one_clear_error_and_exit_code_2_and_changes_nothing() {
         (&["run", "--crontab", "bad.crontab"], &["bad.crontab:3:9", "MON", "bad.crontab:4:1", "2 faults"]),
         (&["check", "bad.crontab"], &["bad.crontab:3:9"]),
         (&["run", "--crontab", "zone.crontab"], &["zone.crontab:1:", "Mars/Olympus"]),
-        (&["run", "--crontab", "never.crontab"], &["never.crontab:1:"]),
+        (&["run", "never.toml"], &["never.toml:2:"]),
         (&["run", "sound.toml", "--tz", "Europe/Berlim"], &["Europe/Berlin"]),
         (&["run", "sound.toml", "--store", "sqlite:text.db"], &["text.db"]),
         (&["run", "sound.toml", "--store", "sqlite:corrupt.db"], &["corrupt.db"]),
@@ -194,22 +194,24 @@ fn the_second_signal_cancels_what_runs() {
 
 #[test]
 fn a_real_crontab_runs() {
-    let directory = directory_with(&[(
-        "crontab",
+    let directory = directory_with(&[]);
+    let home = directory.path().to_str().unwrap();
+    let crontab = format!(
         "# what the machine does at start\n\
          \n\
          SHELL=/bin/sh\n\
+         HOME={home}\n\
          GREETING = \"good morning\"\n\
-         MAILTO=root\n\
+         MAILTO=\"\"\n\
          CRON_TZ=Europe/Berlin\n\
          @reboot\tcat > letter; echo $GREETING >> letter; mv letter letter.done%dear aunt,%100\\% well\n\
          */5 9-17 * * mon-fri\techo working\n\
          0 4 * * 7\techo sunday\n\
-         @daily echo daily\n",
-    )]);
-    let home = directory.path().to_str().unwrap();
+         @daily echo daily\n"
+    );
+    std::fs::write(directory.path().join("crontab"), crontab).unwrap();
     let mut command = matins(directory.path(), &["run", "--crontab", "crontab", "--store", "memory"]);
-    let mut child = command.env("HOME", home).stdout(Stdio::null()).spawn().unwrap();
+    let mut child = command.stdout(Stdio::null()).spawn().unwrap();
     wait_until(|| directory.path().join("letter.done").exists());
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert!(child.wait().unwrap().success());

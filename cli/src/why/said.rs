@@ -63,6 +63,31 @@ pub(super) fn excluded(fields: &[ExcludedBy]) -> String {
     fields.join(", and ")
 }
 
+/// What a run does that has not ended.
+fn unfinished(run: &Run, past: &Past, clock: impl Fn(DateTime<Utc>) -> String) -> (Kind, String) {
+    // The next start finds it so.
+    if !past.is_up {
+        let had = run
+            .started
+            .map_or_else(|| "had not begun".to_owned(), |started| format!("had begun at {}", clock(started)));
+        return (Kind::SchedulerDown, format!("run {} {had} when the scheduler went", run.id));
+    }
+    if run.started.is_none() {
+        let orphan = past.orphan.as_ref().map(|orphan| format!(": {}", orphan.describe()));
+        let waits = format!("run {} waits for an earlier one, or for its next attempt", run.id);
+        return (Kind::Running, waits + &orphan.unwrap_or_default());
+    }
+    if past.is_queued(run) {
+        let since = run.started.map(clock).unwrap_or_default();
+        return (
+            Kind::Queued,
+            format!("run {} has been queued since {since}: no thread is free for it", run.id),
+        );
+    }
+    let since = past.began(run).map(clock).unwrap_or_default();
+    (Kind::Running, format!("run {} has been going since {since}", run.id))
+}
+
 /// What became of a fire, by its row of the ledger.
 pub(super) fn run(
     run: &Run,
@@ -75,27 +100,7 @@ pub(super) fn run(
     let late = |instant: DateTime<Utc>| span((instant - at).max(TimeDelta::zero()));
     let decided = run.finished.unwrap_or(at);
     match run.outcome {
-        // The next start finds it so.
-        None if !past.is_up => {
-            let had = run.started.map_or_else(
-                || "had not begun".to_owned(),
-                |started| format!("had begun at {}", clock(started)),
-            );
-            (Kind::SchedulerDown, format!("run {} {had} when the scheduler went", run.id))
-        }
-        None if run.started.is_none() => {
-            let orphan = past.orphan.as_ref().map(|orphan| format!(": {}", orphan.describe()));
-            let waits = format!("run {} waits for an earlier one, or for its next attempt", run.id);
-            (Kind::Running, waits + &orphan.unwrap_or_default())
-        }
-        None if past.is_queued(run) => {
-            let since = run.started.map(clock).unwrap_or_default();
-            (Kind::Queued, format!("run {} has been queued since {since}: no thread is free for it", run.id))
-        }
-        None => {
-            let since = past.began(run).map(clock).unwrap_or_default();
-            (Kind::Running, format!("run {} has been going since {since}", run.id))
-        }
+        None => unfinished(run, past, clock),
         Some(Outcome::Missed(MissedReason::TooLate)) => {
             let grace = job
                 .and_then(|job| job.policy.misfire_grace)
