@@ -146,7 +146,7 @@ impl Reloader {
         Ok(changes)
     }
 
-    /// The keys that say something else than they did at the start, and are not heeded before the next one.
+    /// The keys that have changed since the start and take effect at the next one.
     fn at_next_start(&self, defined: &Defined) -> Vec<String> {
         let was = &self.began_with;
         let keys = [

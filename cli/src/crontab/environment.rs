@@ -8,11 +8,11 @@ pub(super) struct Setting<'a> {
     pub(super) name: &'a str,
     /// Without its quotes.
     pub(super) value: &'a str,
-    /// The value as it is written, with its quotes; empty if there is none.
+    /// The value as it is written, with its quotes; empty if it is missing.
     pub(super) written: &'a str,
 }
 
-/// Reads a line as a setting; `None` if it is none.
+/// Reads a line as a setting. Returns `None` for any other line.
 ///
 /// # Errors
 /// If it can only be meant as a setting, and its quotes are wrong.

@@ -1,3 +1,5 @@
+//! What a crontab means, and which job of the store each of its lines is.
+
 use super::*;
 use crate::definition::When;
 

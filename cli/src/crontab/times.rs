@@ -38,7 +38,7 @@ pub(super) fn when(times: &str, zone: Zone, salt: &Salt<'_>) -> Result<When, (us
 const RANGES: [(&str, u32, u32); 5] =
     [("minute", 0, 59), ("hour", 0, 23), ("day of month", 1, 31), ("month", 1, 12), ("day of week", 0, 7)];
 
-/// Replaces each `a~b` by a random value from `a` to `b`, and `~` by one of all values. `None` if there is none.
+/// Replaces each `a~b` by a random value from `a` to `b`, and `~` by one of all values. Returns `None` if the times have neither.
 fn draw(times: &str, salt: &Salt<'_>) -> Result<Option<String>, (usize, String)> {
     if !times.contains('~') || times.starts_with('@') {
         return Ok(None);

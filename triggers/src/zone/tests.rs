@@ -1,3 +1,5 @@
+//! Zones compared with another implementation, and damaged zone files.
+
 use std::sync::LazyLock;
 
 use chrono::{Datelike, NaiveDate, NaiveTime, Timelike};
