@@ -33,9 +33,9 @@ pub(crate) fn run(
     let failed = |what: &str, error: &dyn std::fmt::Display| {
         TaskError::new(format!("{what} {:?}: {error}", command.program))
     };
-    let Started { mut child, output, awaited } =
-        start(command).map_err(|why| failed("cannot start", &why))?;
-    let record = records.and_then(|directory| Record::write(directory, context, child.id()));
+    let record = |output: &PipeReader| Record::of_intent(records?, context, output);
+    let Started { mut child, output, awaited, record } =
+        start(command, record).map_err(|why| failed("cannot start", &why))?;
     let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
         return Err(failed("cannot watch", &"its process id is not known"));
     };

@@ -10,6 +10,7 @@ use nix::unistd::geteuid;
 use process_wrap::std::{ChildWrapper, CommandWrap, ProcessSession, ResetSigmask};
 
 use crate::awaited::{Awaited, Starting};
+use crate::orphan::Record;
 use crate::{Account, Command, Inherit};
 
 /// A program that was started.
@@ -18,9 +19,14 @@ pub(crate) struct Started {
     /// Both of its output streams: one pipe, so that their lines keep their order.
     pub(crate) output: PipeReader,
     pub(crate) awaited: Awaited,
+    pub(crate) record: Option<Record>,
 }
 
-pub(crate) fn start(command: &Command) -> Result<Started, String> {
+/// `record` makes the record of the command, of the pipe that it prints to; it is asked just before the command is started.
+pub(crate) fn start(
+    command: &Command,
+    record: impl FnOnce(&PipeReader) -> Option<Record>,
+) -> Result<Started, String> {
     let account = command.user.as_deref().map(account).transpose()?;
     let home = account.as_ref().map(|account| account.home.clone());
     let own = |directory: &PathBuf| match directory.to_str() {
@@ -28,11 +34,16 @@ pub(crate) fn start(command: &Command) -> Result<Started, String> {
         None => directory.clone(),
     };
     let directory = command.directory.as_ref().map(own).or(home);
-    let started = start_in(command, account, directory.as_deref());
+    let started = start_in(command, account, directory.as_deref(), record);
     started.map_err(|error| explain(command, directory.as_deref(), &error))
 }
 
-fn start_in(command: &Command, account: Option<Account>, directory: Option<&Path>) -> io::Result<Started> {
+fn start_in(
+    command: &Command,
+    account: Option<Account>,
+    directory: Option<&Path>,
+    record: impl FnOnce(&PipeReader) -> Option<Record>,
+) -> io::Result<Started> {
     let (output, writer) = io::pipe()?;
     let mut process = program(command);
     set_environment(&mut process, command, account.as_ref());
@@ -42,6 +53,7 @@ fn start_in(command: &Command, account: Option<Account>, directory: Option<&Path
     process.stdin(if command.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
     process.stdout(writer.try_clone()?).stderr(writer);
     let own = geteuid();
+    let record = record(&output);
     let starting = Starting::new();
     let child = match account {
         // Root's own jobs get the groups of their user too.
@@ -49,7 +61,10 @@ fn start_in(command: &Command, account: Option<Account>, directory: Option<&Path
         _ => spawn(process)?,
     };
     let awaited = starting.started(child.id());
-    Ok(Started { child, output, awaited })
+    if let Some(record) = &record {
+        record.started(child.id());
+    }
+    Ok(Started { child, output, awaited, record })
 }
 
 /// The program with its arguments. Umask and nice level belong to a process and not to a thread, so that they are set on the

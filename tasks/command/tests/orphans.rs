@@ -15,9 +15,14 @@ fn record(pid: u32, ahead: u64) -> String {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let start: u64 =
         stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(19).unwrap().parse().unwrap();
+    let intent = intent(0);
+    format!("{intent}\n{}", serde_json::json!({"pid": pid, "start": start + ahead}))
+}
+
+/// What it says before it is started, with the inode of the pipe that it prints to.
+fn intent(pipe: u64) -> String {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
-    serde_json::json!({"run": 7, "job": "backup", "pid": pid, "start": start + ahead, "boot": boot.trim()})
-        .to_string()
+    serde_json::json!({"run": 7, "job": "backup", "boot": boot.trim(), "pipe": pipe}).to_string()
 }
 
 #[test]
@@ -34,8 +39,14 @@ fn a_command_is_recorded_while_it_runs_and_no_longer() {
     wait_until("it is recorded", || {
         entries().iter().any(|entry| entry.metadata().is_ok_and(|data| data.len() > 0))
     });
-    let written: serde_json::Value = serde_json::from_slice(&fs::read(entries()[0].path()).unwrap()).unwrap();
-    assert_eq!((&written["run"], &written["job"]), (&1.into(), &"job".into()));
+    let lines = || -> Vec<serde_json::Value> {
+        let written = fs::read_to_string(entries()[0].path()).unwrap();
+        written.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    wait_until("its process is recorded", || lines().len() == 2);
+    let written = lines();
+    assert_eq!((&written[0]["run"], &written[0]["job"]), (&1.into(), &"job".into()));
+    assert!(written[1]["pid"].is_u64());
     cancel.cancel();
     assert!(task.join().unwrap().is_err());
     assert!(entries().is_empty());
@@ -57,6 +68,33 @@ fn a_process_that_still_runs_is_found_watched_and_ended() {
     assert!(orphan.has_ended());
     orphan.end(true).unwrap();
     orphan.forget();
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+/// The scheduler was killed between the start of the command and the line that says which process it is.
+#[test]
+fn a_process_whose_number_was_not_recorded_is_found_by_its_pipe() {
+    use std::os::unix::fs::MetadataExt;
+    use std::os::unix::process::CommandExt;
+
+    let directory = tempfile::tempdir().unwrap();
+    let (output, writer) = std::io::pipe().unwrap();
+    let pipe =
+        fs::metadata(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&output))).unwrap().ino();
+    let record = directory.path().join("7-0");
+    fs::write(&record, intent(pipe)).unwrap();
+    let mut child = Process::new("sleep");
+    let child = child.arg("600").stdin(Stdio::null()).stdout(writer.try_clone().unwrap()).process_group(0);
+    let mut child = child.spawn().unwrap();
+    drop(writer);
+    let found = || Orphan::all_in(directory.path()).unwrap().pop().expect("it is found");
+    assert_eq!(found().process_id(), child.id());
+    assert_eq!(fs::read_to_string(&record).unwrap().lines().count(), 2, "the record has been completed");
+    assert_eq!(found().process_id(), child.id());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    fs::write(&record, intent(pipe)).unwrap();
+    assert!(Orphan::all_in(directory.path()).unwrap().is_empty());
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 
