@@ -35,8 +35,14 @@ fn is_running(pid: i32) -> bool {
 
 /// Starts a daemon, waits until its job runs, and kills it as `kill -9` does; the process of the job.
 fn killed(directory: &Path) -> i32 {
+    killed_after(directory, || true)
+}
+
+/// The same, once more has come about.
+fn killed_after(directory: &Path, condition: impl FnMut() -> bool) -> i32 {
     let mut daemon = daemon(directory, &["run", "jobs.toml"]);
     wait_until(|| !begun(directory).is_empty());
+    wait_until(condition);
     daemon.child.kill().unwrap();
     daemon.child.wait().unwrap();
     let pid = begun(directory)[0];
@@ -54,7 +60,7 @@ fn runs(directory: &Path) -> Vec<Value> {
 fn the_job_of_a_command_that_outlived_its_daemon_waits_for_it() {
     let directory = directory_with(&[("jobs.toml", &job(""))]);
     let here = directory.path();
-    let pid = killed(here);
+    let pid = killed_after(here, || runs(here).iter().any(|run| run["outcome"] == "missed: overlap"));
     let second = daemon(here, &["run", "jobs.toml"]);
     let reason = format!("started by a daemon that was killed, is still running as process {pid}");
     wait_until(|| {
