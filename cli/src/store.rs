@@ -145,7 +145,7 @@ fn migrate(store: &StoreUrl) -> Result<(), String> {
         return Ok(());
     }
     let StoreUrl::Sqlite(path) = store else {
-        // There is one format so far, and opening says so if there is another.
+        // Opening it brings it up to date.
         drop(give_to(SchedulerBuilder::new(), store)?);
         shown::line(format_args!("{store} is up to date"));
         return Ok(());

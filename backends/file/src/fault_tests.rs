@@ -154,9 +154,9 @@ fn any_two_calls_may_fail() {
     println!("{} pairs", pairs.into_inner());
 }
 
-/// Its first change replaces both files.
+/// Both files are replaced when it is opened, or with its first change.
 #[test]
-fn any_two_calls_may_fail_when_a_store_of_an_earlier_format_is_changed() {
+fn any_two_calls_may_fail_when_a_store_of_an_earlier_format_is_opened() {
     const KEPT: [(&str, &[u8]); 2] = [
         (SNAPSHOT, include_bytes!("../tests/formats/1/snapshot.jsonl")),
         (LOG, include_bytes!("../tests/formats/1/log.jsonl")),

@@ -63,9 +63,10 @@ impl Files {
         Self { disk, directory, snapshot, generation, log_place, log, fold_from, is_suspect: false }
     }
 
-    /// Has both files written anew with the next change.
-    pub(crate) fn replace_with_next_change(&mut self) {
+    /// Replaces both files by ones of the present format. If the disk fails, this is repeated with the next change.
+    pub(crate) fn upgrade(&mut self, state: &State) {
         self.is_suspect = true;
+        let _ = self.fold(state);
     }
 
     /// Prepares a change for [`append`](Self::append), on files that are as they should be. `state` is what the store

@@ -30,8 +30,9 @@
 //! cut that leaves some of what was not flushed.
 //!
 //! # Formats
-//! [`FileStore::FORMAT`] is written; earlier formats are read. The first change to a store of an earlier format writes its
-//! files in the present one, which an earlier version refuses to open.
+//! Files are written in the format [`FileStore::FORMAT`]. Opening a store of an earlier format replaces its files by ones of
+//! this format, which an earlier version refuses to open. If the disk fails then, the store opens nevertheless, and its
+//! files are replaced with the first change.
 //!
 //! | format | what it brought |
 //! | --- | --- |

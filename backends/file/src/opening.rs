@@ -91,7 +91,7 @@ pub(crate) fn read(disk: &Disk, directory: &Path) -> Result<Opened, StoreError> 
     let mut files = Files::new(disk.clone(), directory.to_owned(), snapshot, (log_place, log));
     if log_head.format < FORMAT {
         // A log has lines of one format only, so that its end is read as it was written.
-        files.replace_with_next_change();
+        files.upgrade(&state);
     }
     Ok(Opened { state, files, torn })
 }

@@ -22,6 +22,14 @@ fn every_earlier_format_is_read() {
         }
         let mut store = FileStore::open(&path).unwrap();
         holds_the_sample(&mut store);
+        drop(store);
+        // It has the present format from then on.
+        for name in ["snapshot.jsonl", "log.jsonl"] {
+            let text = fs::read_to_string(path.join(name)).unwrap();
+            let head = text.lines().next().unwrap();
+            assert!(head.contains(&format!("\"format\":{},", FileStore::FORMAT)), "{head}");
+        }
+        holds_the_sample(&mut FileStore::open(&path).unwrap());
     }
 }
 

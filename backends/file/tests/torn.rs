@@ -89,7 +89,9 @@ fn a_line_of_which_some_sectors_were_not_written_is_cut() {
 #[test]
 fn a_changed_bit_in_the_last_line_is_an_error_and_behind_it_does_no_harm() {
     let left = Left::new();
-    let places = (left.line.start..left.line.start + 80).chain(left.line.end - 20..left.log.len());
+    let behind = (left.line.end + 1..left.log.len()).step_by(37);
+    let places = (left.line.start..left.line.start + 80).chain(left.line.end - 20..left.line.end + 3);
+    let places = places.chain(behind);
     for byte in places {
         for bit in 0..8 {
             let mut log = left.log.clone();
@@ -127,11 +129,11 @@ fn a_repair_drops_a_last_line_that_was_changed() {
 fn the_last_line_of_an_earlier_format_may_be_torn_anywhere() {
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/formats/1");
     let directory = tempdir().unwrap();
-    fs::copy(kept.join("snapshot.jsonl"), directory.path().join("snapshot.jsonl")).unwrap();
     let log = fs::read(kept.join("log.jsonl")).unwrap();
     for end in log.len() - 20..log.len() - 1 {
         let mut torn = log.clone();
         torn[end..].fill(b'\n');
+        fs::copy(kept.join("snapshot.jsonl"), directory.path().join("snapshot.jsonl")).unwrap();
         fs::write(directory.path().join("log.jsonl"), torn).unwrap();
         let mut store = FileStore::open(directory.path()).unwrap();
         assert!(store.torn_tail().is_some(), "{end}");
