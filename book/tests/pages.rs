@@ -69,6 +69,12 @@ fn rows_of_tables_have_as_many_cells_as_their_heads() {
                 head = None;
                 continue;
             }
+            let is_head = head.is_none();
+            assert!(
+                !is_head || line.contains(char::is_alphabetic),
+                "{}: a head says nothing",
+                page.display()
+            );
             let bars = line.matches('|').count() - line.matches("\\|").count();
             assert_eq!(bars, *head.get_or_insert(bars), "{}: {line}", page.display());
             rows += 1;
