@@ -5,11 +5,13 @@ use std::fmt;
 use std::panic::resume_unwind;
 use std::thread;
 
+use crate::Event;
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Event, Executor, ExecutorName, IntoTask, IntoTrigger, Job, JobId, JobQuery, JobStore, NameError,
-    Progress, Run, RunId, RunQuery, SetAside, Shutdown, StoreName, TaskRegistry,
+    Executor, ExecutorName, IntoTrigger, Job, JobId, JobQuery, JobStore, NameError, Progress, Run, RunId,
+    RunQuery, SetAside, Shutdown, StoreName,
 };
+use matins_task_function::{IntoTask, TaskRegistry};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 

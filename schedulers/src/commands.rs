@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::Event;
 use chrono::{DateTime, Utc};
 use matins_core::{
-    CancelToken, Event, ExecutorName, Job, JobId, JobQuery, OnConflict, Progress, Run, RunId, RunQuery,
-    SetAside, StoreName, Task, TaskName,
+    CancelToken, ExecutorName, Job, JobId, JobQuery, OnConflict, Progress, Run, RunId, RunQuery, SetAside,
+    StoreName, Task, TaskName,
 };
 
 use crate::SchedulerError;

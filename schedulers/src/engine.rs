@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::Event;
 use ahash::AHashSet as HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    Clock, Completion, Event, ExecutorName, Job, MissedReason, Outcome, Policy, Run, RunId, RunQuery,
-    RunReport, RunRequest, SetAside, StoreError, TaskRegistry, Transition,
+    Clock, Completion, ExecutorName, Job, MissedReason, Outcome, Policy, Run, RunId, RunQuery, RunReport,
+    RunRequest, SetAside, StoreError, Transition,
 };
+use matins_task_function::TaskRegistry;
 
 use crate::events::Listeners;
 use crate::live::Running;

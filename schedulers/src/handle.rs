@@ -6,11 +6,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
+use crate::Event;
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Event, Executor, ExecutorName, IntoTask, IntoTrigger, Job, JobId, JobQuery, JobStore, NameError,
-    Progress, Run, RunId, RunQuery, SetAside, Shutdown, StoreName, TaskRegistry,
+    Executor, ExecutorName, IntoTrigger, Job, JobId, JobQuery, JobStore, NameError, Progress, Run, RunId,
+    RunQuery, SetAside, Shutdown, StoreName,
 };
+use matins_task_function::{IntoTask, TaskRegistry};
 
 use crate::SchedulerError;
 use crate::engine::State;

@@ -1,8 +1,8 @@
 //! Commands that add, change and remove jobs. Each accounts for the fires that are due before it takes effect.
 
+use crate::Event;
 use matins_core::{
-    Event, Job, JobId, JobQuery, JobState, MissedReason, OnConflict, OnExhausted, StoreError, StoreName,
-    TaskName,
+    Job, JobId, JobQuery, JobState, MissedReason, OnConflict, OnExhausted, StoreError, StoreName, TaskName,
 };
 
 use crate::SchedulerError;

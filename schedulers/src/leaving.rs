@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::Event;
 use chrono::{DateTime, Utc};
-use matins_core::{CancelToken, CompletionSink, Event, JobStore, Outcome, Shutdown, StoreName};
+use matins_core::{CancelToken, CompletionSink, JobStore, Outcome, Shutdown, StoreName};
 
 use crate::SchedulerError;
 use crate::engine::{Engine, State, not_run};

@@ -21,9 +21,10 @@
 //! | `matins_runs_running`, `matins_runs_waiting` | gauge | `store` |
 //! | `matins_reports_uncommitted`: of runs that have ended, not in the store yet | gauge | `store` |
 
-use matins_core::StoreName;
+use crate::Event;
 #[cfg(any(feature = "tracing", feature = "metrics"))]
-use matins_core::{Event, Run};
+use matins_core::Run;
+use matins_core::StoreName;
 
 use crate::store_slot::StoreSlot;
 

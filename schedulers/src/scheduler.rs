@@ -8,8 +8,8 @@ use std::thread::{self, JoinHandle};
 
 use matins_core::{
     Clock, CompletionSink, Executor, ExecutorName, JobStore, NameError, Policy, Shutdown, StoreName,
-    TaskRegistry,
 };
+use matins_task_function::TaskRegistry;
 
 use crate::SchedulerError;
 use crate::clock::SystemClock;

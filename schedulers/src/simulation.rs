@@ -12,9 +12,10 @@ use matins_conformance::wrapped::{Fault, WrappedStore};
 use matins_core::{
     Backoff, Clock, Coalesce, CompletionSink, ExecutorName, Job, JobId, JobQuery, JobStore, OnConflict,
     OnExhausted, OnInterrupt, Outcome, Overlap, Retry, Run, RunId, RunQuery, RunReport, StoreError,
-    StoreName, TaskRegistry, Transition, Trigger,
+    StoreName, Transition, Trigger,
 };
 use matins_store_memory::MemoryStore;
+use matins_task_function::TaskRegistry;
 use matins_triggers::{CronTrigger, IntervalTrigger};
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crate::Event;
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{Event, Outcome, Shutdown};
+use matins_core::{Outcome, Shutdown};
 
 use crate::engine::{Engine, State, not_run};
 use crate::events::Listeners;

@@ -87,8 +87,9 @@ mod tests {
     use std::sync::Mutex;
     use std::time::Duration;
 
-    use matins_core::{Clock, ExecutorName, Policy, RunQuery, TaskRegistry};
+    use matins_core::{Clock, ExecutorName, Policy, RunQuery};
     use matins_store_memory::MemoryStore;
+    use matins_task_function::TaskRegistry;
     use matins_triggers::at;
 
     use super::*;

@@ -13,6 +13,7 @@ use matins_core::{
     RunId, RunQuery, RunReport, StoreError, Stretch, Transition, round_up_to_microsecond,
 };
 
+use crate::decide::retry;
 use crate::live::{JobRuns, Live, Retries};
 use crate::occupied::WHEN_IT_ENDS;
 use crate::plan::{Fires, beginning, next_after, plan};
@@ -114,8 +115,10 @@ impl<'a> Tick<'a> {
         runs.running.retain(|running| *running != run.id);
         runs.missed = None;
         self.batch.push(Transition::Finish(run.clone()));
-        if let Some(delay) =
-            running.retry.as_ref().and_then(|retry| retry.after(report.outcome, run.attempt, &id))
+        if let Some(delay) = running
+            .retry
+            .as_ref()
+            .and_then(|retry| retry::delay_after(retry, report.outcome, run.attempt, &id))
         {
             self.try_again(&run, report.finished, delay);
         }
@@ -426,7 +429,7 @@ impl<'a> Tick<'a> {
                     self.record(run.clone());
                     self.starts.push((Arc::new(job), run));
                 } else if let Some(delay) =
-                    job.policy.retry.after(Outcome::Interrupted, interrupted.attempt, &job.id)
+                    retry::delay_after(&job.policy.retry, Outcome::Interrupted, interrupted.attempt, &job.id)
                 {
                     self.try_again(&interrupted, self.now, delay);
                 }
@@ -452,7 +455,7 @@ impl<'a> Tick<'a> {
         let (Some((finished, attempt)), Some(job)) = (ended, store.get(&run.job)?) else {
             return Ok(self.now);
         };
-        Ok(later(finished, job.policy.retry.backoff.delay(attempt, &job.id)))
+        Ok(later(finished, retry::delay(job.policy.retry.backoff, attempt, &job.id)))
     }
 
     fn end_if_over(&mut self, id: &JobId) {

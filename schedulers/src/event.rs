@@ -1,6 +1,6 @@
 //! What a scheduler tells those who listen.
 
-use crate::{ExecutorName, JobId, Run, SetAside, StoreName};
+use matins_core::{ExecutorName, JobId, Run, SetAside, StoreName};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
