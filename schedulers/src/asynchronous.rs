@@ -73,7 +73,7 @@ impl AsyncScheduler {
     /// When the system starts no thread.
     pub async fn run(self) -> Result<(), SchedulerError> {
         let shared = self.handle.shared.clone();
-        shared.engine().start();
+        shared.engine.start();
         let (ends, ended) = oneshot::channel();
         let drive = move || {
             shared.drive();
@@ -444,7 +444,7 @@ impl AsyncHandle {
     /// Those of the scheduler's events from now on that `wants` wants; see [`Handle::subscribe_to`].
     pub async fn subscribe_to(&self, wants: impl Fn(&Event) -> bool + Send + 'static) -> AsyncEvents {
         let handle = self.handle.clone();
-        let receiver = unblocked(move || handle.shared.engine().listeners.subscribe_async(wants)).await;
+        let receiver = unblocked(move || handle.shared.engine.hub().listeners.subscribe_async(wants)).await;
         AsyncEvents { receiver: receiver.unwrap_or_else(|| mpsc::channel(1).1) }
     }
 

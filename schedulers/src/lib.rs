@@ -46,6 +46,7 @@
 
 #[cfg(feature = "tokio")]
 mod asynchronous;
+mod bell;
 mod clock;
 mod clock_steps;
 mod commands;
@@ -58,6 +59,7 @@ mod events;
 mod handle;
 mod job_commands;
 mod job_handle;
+mod lane;
 mod leaving;
 mod live;
 mod new_job;
@@ -72,7 +74,6 @@ mod shared;
 mod simulation;
 mod stats;
 mod stopping;
-mod store_slot;
 mod tick;
 mod wakes;
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahash::AHashMap as HashMap;
+use ahash::{AHashMap as HashMap, AHashSet as HashSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
     Coalesce, Job, JobId, JobStore, MissedReason, OnExhausted, OnInterrupt, Outcome, Overlap, Policy, Run,
@@ -14,7 +14,7 @@ use matins_core::{
 };
 
 use crate::decide::retry;
-use crate::live::{JobRuns, Live, Retries};
+use crate::live::{JobRuns, Live, Retries, Running};
 use crate::occupied::WHEN_IT_ENDS;
 use crate::plan::{Fires, beginning, next_after, plan};
 use crate::retention::Retention;
@@ -92,12 +92,11 @@ impl<'a> Tick<'a> {
     /// A run has ended: its row is finished, and the one that waits for it starts.
     pub(crate) fn report(
         &mut self,
+        running: &Running,
         report: &RunReport,
         store: &mut dyn JobStore,
         may_start: MayStart,
     ) -> Result<(), StoreError> {
-        // Of a run that is over already (left behind at a deadline, and late), nothing more is told.
-        let Some(running) = self.live.running.get(&report.run) else { return Ok(()) };
         if !self.runs_of(&running.run.job).running.contains(&report.run) {
             return Ok(());
         }
@@ -386,11 +385,15 @@ impl<'a> Tick<'a> {
     }
 
     /// Takes up what an earlier process left, or a commit whose answer was lost: runs that were not finished, and runs
-    /// that were not begun. Those that go on here are left alone.
-    pub(crate) fn recover(&mut self, store: &mut dyn JobStore) -> Result<(), StoreError> {
+    /// that were not begun. Those that are in flight here are left alone.
+    pub(crate) fn recover(
+        &mut self,
+        store: &mut dyn JobStore,
+        in_flight: &HashSet<RunId>,
+    ) -> Result<(), StoreError> {
         let mut unfinished = store.runs(&RunQuery { unfinished: true, ..RunQuery::default() })?;
         let live = self.live;
-        unfinished.retain(|run| !live.knows(run));
+        unfinished.retain(|run| !in_flight.contains(&run.id) && !live.has_waiting(run));
         let (interrupted, waiting): (Vec<Run>, Vec<Run>) =
             unfinished.into_iter().partition(|run| run.started.is_some());
         let (retries, waiting): (Vec<Run>, Vec<Run>) = waiting.into_iter().partition(|run| run.attempt > 1);
