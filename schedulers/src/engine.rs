@@ -13,6 +13,8 @@ use matins_task_function::TaskRegistry;
 use crate::Event;
 use crate::bell::Bell;
 use crate::events::Listeners;
+#[cfg(test)]
+use crate::lane::Work;
 use crate::lane::{Driver, Lane, Turned};
 use crate::outcomes::Waiters;
 use crate::retention::Retention;
@@ -230,7 +232,7 @@ impl Engine {
     /// Whether a store has failed and has not recovered yet.
     #[cfg(test)]
     pub(crate) fn is_failing(&self) -> bool {
-        self.lanes().iter().any(|lane| lane.lock().as_ref().is_some_and(|work| work.is_failing()))
+        self.lanes().iter().any(|lane| lane.lock().as_ref().is_some_and(Work::is_failing))
     }
 
     /// Whether runs have reported that no turn has taken in.

@@ -21,6 +21,7 @@
 //! | `matins_runs_running`, `matins_runs_waiting` | gauge | `store` |
 //! | `matins_reports_uncommitted`: of runs that have ended, not in the store yet | gauge | `store` |
 
+#[cfg(any(feature = "tracing", feature = "metrics"))]
 use crate::Event;
 #[cfg(any(feature = "tracing", feature = "metrics"))]
 use matins_core::Run;
