@@ -18,6 +18,7 @@ mod history;
 mod hooks;
 mod instant;
 mod jobs;
+mod listing;
 mod log;
 mod mail;
 mod manual;

@@ -266,13 +266,14 @@ impl Started<'_> {
     }
 
     fn first_screen(&self, scheduler: &Handle, now: DateTime<Utc>) -> Result<String, String> {
-        let query = JobQuery { order: JobOrder::NextFire, ..JobQuery::default() };
+        let count = scheduler.count(&JobQuery::default()).map_err(|error| error.to_string())?;
+        let query = JobQuery { order: JobOrder::NextFire, limit: Some(FIRST_JOBS), ..JobQuery::default() };
         let listed = scheduler.list(&query).map_err(|error| error.to_string())?;
         let bold = anstyle::Style::new().bold();
         let mut screen = format!(
             "{bold}matins {}{bold:#}: {} in {}, times of {}\n",
             env!("CARGO_PKG_VERSION"),
-            show::counted(listed.len(), "job"),
+            show::counted(count, "job"),
             self.store,
             self.zone
         );
@@ -280,10 +281,10 @@ impl Started<'_> {
             screen += &format!("{}\n", changes.describe());
         }
         let mut rows = vec![jobs::HEADING.map(str::to_owned).to_vec()];
-        rows.extend(listed.iter().take(FIRST_JOBS).map(|(_, job)| jobs::row(job, self.zone, now)));
+        rows.extend(listed.iter().map(|(_, job)| jobs::row(job, self.zone, now)));
         screen += &show::table(&rows);
-        if listed.len() > FIRST_JOBS {
-            screen += &format!("  and {} more; `matins jobs` lists them\n", listed.len() - FIRST_JOBS);
+        if count > listed.len() {
+            screen += &format!("  and {} more; `matins jobs` lists them\n", count - listed.len());
         }
         screen += "Ctrl-C stops when the running jobs have ended; twice stops at once.\n";
         Ok(screen)

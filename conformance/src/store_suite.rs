@@ -9,8 +9,8 @@ use std::sync::Arc;
 use crate::proof;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    Job, JobId, JobOrder, JobPosition, JobQuery, JobState, JobStore, MissedReason, OnConflict, Outcome, Policy, Run,
-    RunId, RunOrder, RunQuery, StoreError, Stretch, TaskName, Transition, Trigger,
+    Job, JobId, JobOrder, JobPosition, JobQuery, JobState, JobStore, MissedReason, OnConflict, Outcome,
+    Policy, Run, RunId, RunOrder, RunQuery, StoreError, Stretch, TaskName, Transition, Trigger,
 };
 use matins_triggers::IntervalTrigger;
 use proptest::collection::vec;
@@ -299,11 +299,14 @@ pub fn jobs_are_listed_as_asked(factory: &mut dyn StoreFactory) {
     assert_eq!(list(JobQuery { task: TaskName::new("other").ok(), ..default() }), ["b1"]);
     assert_eq!(list(JobQuery { state: Some(JobState::Paused), ..default() }), ["a2"]);
     assert_eq!(list(JobQuery { due_before: Some(second(3)), ..default() }), ["a3", "b1"]);
-    let after = |name: &str, fire: Option<i64>| {
-        Some(JobPosition { id: id(name), next_fire: fire.map(second) })
-    };
+    let after =
+        |name: &str, fire: Option<i64>| Some(JobPosition { id: id(name), next_fire: fire.map(second) });
     assert_eq!(list(JobQuery { after: after("a1", Some(3)), limit: Some(2), ..default() }), ["a2", "a3"]);
-    assert_eq!(list(JobQuery { after: after("a20", None), ..default() }), ["a3", "b1"], "there is no such job");
+    assert_eq!(
+        list(JobQuery { after: after("a20", None), ..default() }),
+        ["a3", "b1"],
+        "there is no such job"
+    );
     let by_fire = || JobQuery { order: JobOrder::NextFire, ..default() };
     assert_eq!(list(JobQuery { after: after("b0", Some(2)), ..by_fire() }), ["b1", "a1", "a2"]);
     assert_eq!(list(JobQuery { after: after("a1", Some(3)), ..by_fire() }), ["a2"]);

@@ -81,9 +81,7 @@ impl JobOrder {
     ) -> Ordering {
         match self {
             Self::Id => id.cmp(other_id),
-            Self::NextFire => {
-                (fire.is_none(), fire, id).cmp(&(other_fire.is_none(), other_fire, other_id))
-            }
+            Self::NextFire => (fire.is_none(), fire, id).cmp(&(other_fire.is_none(), other_fire, other_id)),
         }
     }
 }

@@ -208,6 +208,22 @@ impl AsyncHandle {
         self.call(move |handle| handle.list(&query)).await
     }
 
+    /// See [`Handle::count`].
+    ///
+    /// # Errors
+    /// As [`Handle::count`].
+    pub async fn count(&self, query: JobQuery) -> Result<usize, SchedulerError> {
+        self.call(move |handle| handle.count(&query)).await
+    }
+
+    /// See [`Handle::count_runs`].
+    ///
+    /// # Errors
+    /// As [`Handle::count_runs`].
+    pub async fn count_runs(&self, query: RunQuery) -> Result<usize, SchedulerError> {
+        self.call(move |handle| handle.count_runs(&query)).await
+    }
+
     /// See [`Handle::runs`].
     ///
     /// # Errors

@@ -157,6 +157,21 @@ impl Engine {
         Ok(jobs)
     }
 
+    pub(crate) fn count(&mut self, query: &JobQuery) -> Result<usize, SchedulerError> {
+        self.check_not_stopped()?;
+        self.stores.iter_mut().try_fold(0, |count, slot| Ok(count + slot.store.count(query)?))
+    }
+
+    pub(crate) fn count_runs(
+        &mut self,
+        store: &StoreName,
+        query: &RunQuery,
+    ) -> Result<usize, SchedulerError> {
+        self.check_not_stopped()?;
+        let index = self.store_index(store)?;
+        Ok(self.stores[index].store.count_runs(query)?)
+    }
+
     pub(crate) fn set_aside(&self) -> Result<Vec<(StoreName, SetAside)>, SchedulerError> {
         self.check_not_stopped()?;
         let of_store = |slot: &StoreSlot| -> Vec<_> {

@@ -119,12 +119,48 @@ impl Handle {
         self.shared.engine().set_aside()
     }
 
-    /// The jobs that `query` asks for, store by store.
+    /// Returns the jobs that `query` asks for, store by store.
+    ///
+    /// The scheduler does nothing else meanwhile. A list of many jobs is better read in pages: with a
+    /// [`limit`](JobQuery::limit), and [`after`](JobQuery::after) the last job of the page before. Where there are several
+    /// stores, both apply to each of them.
     ///
     /// # Errors
     /// When a store fails.
     pub fn list(&self, query: &JobQuery) -> Result<Vec<(StoreName, Job)>, SchedulerError> {
         self.shared.engine().list(query)
+    }
+
+    /// Returns how many jobs of all stores meet the conditions of `query`. This is much faster than to list them, in
+    /// particular for all jobs.
+    ///
+    /// ```
+    /// # use matins_core::JobQuery;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{every, TimeUnits};
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()
+    /// #     .unwrap();
+    /// scheduler.add(every(10.minutes()).run(|| ())).unwrap();
+    /// assert_eq!(scheduler.count(&JobQuery::default()).unwrap(), 1);
+    /// ```
+    ///
+    /// # Errors
+    /// If a store fails.
+    pub fn count(&self, query: &JobQuery) -> Result<usize, SchedulerError> {
+        self.shared.engine().count(query)
+    }
+
+    /// Returns how many runs in the ledger of the store `default` meet the conditions of `query`.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn count_runs(&self, query: &RunQuery) -> Result<usize, SchedulerError> {
+        self.shared.engine().count_runs(&StoreName::default(), query)
     }
 
     /// The ledger of the store `default`.

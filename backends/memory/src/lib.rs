@@ -26,9 +26,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ahash::{AHashMap as HashMap, AHashSet as HashSet};
 use chrono::{DateTime, Utc};
-use matins_core::{
-    Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, StoreError, Transition,
-};
+use matins_core::{Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, StoreError, Transition};
 
 use due::DueTimes;
 

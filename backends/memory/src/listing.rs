@@ -76,7 +76,9 @@ impl MemoryStore {
         };
         // The narrowest set that holds the answer.
         let matching: Box<dyn DoubleEndedIterator<Item = &Run>> = match &query.job {
-            _ if query.unfinished => Box::new(self.unfinished.range(range).filter_map(|id| self.runs.get(id))),
+            _ if query.unfinished => {
+                Box::new(self.unfinished.range(range).filter_map(|id| self.runs.get(id)))
+            }
             Some(job) => {
                 let ids = self.runs_of_job.get(job).into_iter().flatten();
                 Box::new(ids.filter_map(|id: &RunId| self.runs.get(id)))

@@ -138,8 +138,10 @@ impl SqliteStore {
             if let Some((_, count)) = self.counted.filter(|(counted_at, _)| *counted_at == version) {
                 return Ok(count.saturating_sub(self.unreadable.len()));
             }
-            let count: i64 =
-                self.connection.query_row("SELECT count(*) FROM jobs", [], |row| row.get(0)).map_err(&failed)?;
+            let count: i64 = self
+                .connection
+                .query_row("SELECT count(*) FROM jobs", [], |row| row.get(0))
+                .map_err(&failed)?;
             let count = usize::try_from(count).unwrap_or(0);
             self.counted = Some((version, count));
             return Ok(count.saturating_sub(self.unreadable.len()));
