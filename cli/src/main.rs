@@ -41,6 +41,7 @@ mod simulate;
 mod source_file;
 mod sources;
 mod store;
+mod stored;
 mod sync;
 mod told;
 mod watch_files;

@@ -284,6 +284,7 @@ pub fn jobs_are_listed_as_asked(factory: &mut dyn StoreFactory) {
         let mut job = job(name, fire);
         if name == "b1" {
             job.tags.clear();
+            job.metadata = [("source file".to_owned(), json!(null))].into();
             job.task = TaskName::new("other").expect("a task name");
         }
         store.add(job, OnConflict::Refuse).expect("add");
@@ -296,6 +297,9 @@ pub fn jobs_are_listed_as_asked(factory: &mut dyn StoreFactory) {
     assert_eq!(list(JobQuery { order: JobOrder::NextFire, ..default() }), ["a3", "b1", "a1", "a2"]);
     assert_eq!(list(JobQuery { id_prefix: Some("a".into()), ..default() }), ["a1", "a2", "a3"]);
     assert_eq!(list(JobQuery { tag: Some("nightly".into()), ..default() }), ["a1", "a2", "a3"]);
+    assert_eq!(list(JobQuery { metadata_key: Some("owner".into()), ..default() }), ["a1", "a2", "a3"]);
+    assert_eq!(list(JobQuery { metadata_key: Some("source file".into()), ..default() }), ["b1"]);
+    assert_eq!(list(JobQuery { metadata_key: Some("source".into()), ..default() }), [""; 0]);
     assert_eq!(list(JobQuery { task: TaskName::new("other").ok(), ..default() }), ["b1"]);
     assert_eq!(list(JobQuery { state: Some(JobState::Paused), ..default() }), ["a2"]);
     assert_eq!(list(JobQuery { due_before: Some(second(3)), ..default() }), ["a3", "b1"]);

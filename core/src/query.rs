@@ -15,6 +15,8 @@ pub struct JobQuery {
     pub task: Option<TaskName>,
     /// Only those with this tag.
     pub tag: Option<String>,
+    /// Only those with something under this key of their metadata.
+    pub metadata_key: Option<String>,
     /// Only those in this state.
     pub state: Option<JobState>,
     /// Only those whose next fire time is before this.
@@ -89,8 +91,10 @@ impl JobOrder {
 impl JobQuery {
     /// Whether every job is asked for: no condition is given. Order, `after` and limit do not count.
     pub fn is_all(&self) -> bool {
-        let Self { id_prefix, task, tag, state, due_before, order: _, after: _, limit: _ } = self;
-        id_prefix.is_none() && task.is_none() && tag.is_none() && state.is_none() && due_before.is_none()
+        let Self { id_prefix, task, tag, metadata_key, state, due_before, order: _, after: _, limit: _ } =
+            self;
+        let names = [id_prefix, tag, metadata_key];
+        names.iter().all(|name| name.is_none()) && task.is_none() && state.is_none() && due_before.is_none()
     }
 
     /// Whether a job comes after the place that the query begins behind.
@@ -105,6 +109,7 @@ impl JobQuery {
         self.id_prefix.as_ref().is_none_or(|prefix| job.id.as_str().starts_with(prefix.as_str()))
             && self.task.as_ref().is_none_or(|task| job.task == *task)
             && self.tag.as_ref().is_none_or(|tag| job.tags.contains(tag))
+            && self.metadata_key.as_ref().is_none_or(|key| job.metadata.contains_key(key))
             && self.state.is_none_or(|state| job.state == state)
             && self.due_before.is_none_or(|before| job.next_fire.is_some_and(|fire| fire < before))
     }

@@ -183,6 +183,14 @@ impl AsyncHandle {
         Ok(AsyncJobHandle { handle: self.clone(), id: job.id().clone(), add_outcome: job.add_outcome() })
     }
 
+    /// See [`Handle::add_many`].
+    ///
+    /// # Errors
+    /// As [`Handle::add_many`].
+    pub async fn add_many(&self, jobs: Vec<NewJob>) -> Result<Vec<(JobId, AddOutcome)>, SchedulerError> {
+        self.call(move |handle| handle.add_many(jobs)).await
+    }
+
     /// See [`Handle::get`].
     ///
     /// # Errors

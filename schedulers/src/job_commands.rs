@@ -1,8 +1,12 @@
 //! Commands that add, change and remove jobs. Each accounts for the fires that are due before it takes effect.
 
+use std::sync::Arc;
+
+use ahash::AHashSet as HashSet;
+use chrono::{DateTime, Utc};
 use matins_core::{
-    Event, Job, JobId, JobQuery, JobState, MissedReason, OnConflict, OnExhausted, StoreError, StoreName,
-    TaskName,
+    Event, Job, JobId, JobPosition, JobQuery, JobState, MissedReason, OnConflict, OnExhausted, StoreError,
+    StoreName, Task, TaskName,
 };
 
 use crate::SchedulerError;
@@ -34,8 +38,86 @@ pub(crate) struct Added {
     pub(crate) is_next: bool,
 }
 
+/// A job that can be put into its store.
+struct Prepared {
+    index: usize,
+    job: Job,
+    /// The job that has its id.
+    old: Option<Job>,
+    on_conflict: OnConflict,
+    closure: Option<Arc<dyn Task>>,
+}
+
+impl Prepared {
+    /// What the store does with a job of its id that was not found there, or was not looked for.
+    fn conflict_in_store(&self) -> OnConflict {
+        match self.on_conflict {
+            OnConflict::Update | OnConflict::Replace => OnConflict::Replace,
+            _ => OnConflict::Refuse,
+        }
+    }
+}
+
 impl Engine {
     pub(crate) fn add(&mut self, new: NewJob) -> Result<Added, SchedulerError> {
+        let prepared = self.prepare(new)?;
+        self.put_in(prepared)
+    }
+
+    /// Adds jobs one after the other. New ones that follow each other are put into their store together.
+    pub(crate) fn add_many(&mut self, jobs: Vec<NewJob>) -> Result<Vec<Added>, SchedulerError> {
+        let mut added = Vec::with_capacity(jobs.len());
+        let mut together: Vec<Prepared> = Vec::new();
+        let mut ids: HashSet<JobId> = HashSet::new();
+        for new in jobs {
+            // One that finds its id, or the job that has it, in the store has to find those before it there too.
+            if new.id.as_ref().is_none_or(|id| ids.contains(id)) {
+                self.put_in_together(&mut together, &mut added)?;
+                ids.clear();
+            }
+            let prepared = match self.prepare(new) {
+                Ok(prepared) => prepared,
+                Err(error) => {
+                    self.put_in_together(&mut together, &mut added)?;
+                    return Err(error);
+                }
+            };
+            let is_alike = together.first().is_none_or(|first| {
+                first.index == prepared.index && first.conflict_in_store() == prepared.conflict_in_store()
+            });
+            if prepared.old.is_none() && prepared.closure.is_none() && is_alike {
+                ids.insert(prepared.job.id.clone());
+                together.push(prepared);
+                continue;
+            }
+            self.put_in_together(&mut together, &mut added)?;
+            ids.clear();
+            added.push(self.put_in(prepared)?);
+        }
+        self.put_in_together(&mut together, &mut added)?;
+        Ok(added)
+    }
+
+    /// Puts in jobs of one store that has none of their ids, all of them or none.
+    fn put_in_together(
+        &mut self,
+        together: &mut Vec<Prepared>,
+        added: &mut Vec<Added>,
+    ) -> Result<(), SchedulerError> {
+        let Some(first) = together.first() else { return Ok(()) };
+        let (index, on_conflict) = (first.index, first.conflict_in_store());
+        let placed: Vec<(JobId, Option<DateTime<Utc>>)> =
+            together.iter().map(|prepared| (prepared.job.id.clone(), prepared.job.next_fire)).collect();
+        let jobs = together.drain(..).map(|prepared| prepared.job).collect();
+        self.stores[index].store.import(jobs, Vec::new(), on_conflict)?;
+        for (id, fire) in placed {
+            added.push(self.announce(index, id, fire, AddOutcome::Added, None)?);
+        }
+        Ok(())
+    }
+
+    /// Makes a job of a new one, or refuses it.
+    fn prepare(&mut self, new: NewJob) -> Result<Prepared, SchedulerError> {
         self.check_not_stopped()?;
         let now = self.clock.now();
         if let Some(fault) = new.fault {
@@ -104,8 +186,25 @@ impl Engine {
             metadata: new.metadata,
             created: anchor,
         };
-        let fire = job.next_fire;
-        let outcome = self.place(index, job, old, new.on_conflict)?;
+        Ok(Prepared { index, job, old, on_conflict: new.on_conflict, closure })
+    }
+
+    fn put_in(&mut self, prepared: Prepared) -> Result<Added, SchedulerError> {
+        let Prepared { index, job, old, on_conflict, closure } = prepared;
+        let (id, task, fire) = (job.id.clone(), job.task.clone(), job.next_fire);
+        let outcome = self.place(index, job, old, on_conflict)?;
+        self.announce(index, id, fire, outcome, closure.map(|closure| (task, closure)))
+    }
+
+    /// Brings all beside the store in line with a job that was put in, and tells of it.
+    fn announce(
+        &mut self,
+        index: usize,
+        id: JobId,
+        fire: Option<DateTime<Utc>>,
+        outcome: AddOutcome,
+        closure: Option<(TaskName, Arc<dyn Task>)>,
+    ) -> Result<Added, SchedulerError> {
         if matches!(outcome, AddOutcome::Kept | AddOutcome::Unchanged) {
             return Ok(Added { id, outcome, is_next: false });
         }
@@ -114,7 +213,7 @@ impl Engine {
         if let Some(replaced) = slot.closures.remove(&id) {
             self.tasks.unregister(replaced.as_str());
         }
-        if let Some(closure) = closure {
+        if let Some((task, closure)) = closure {
             self.tasks.register(task.as_str(), closure)?;
             slot.closures.insert(id.clone(), task);
         }
@@ -198,12 +297,19 @@ impl Engine {
 
     pub(crate) fn remove_all(&mut self, store: &StoreName) -> Result<usize, SchedulerError> {
         let index = self.store_index(store)?;
-        let jobs = self.stores[index].store.list(&JobQuery::default())?;
-        for job in &jobs {
-            self.remove_from(index, &job.id)?;
+        let mut query = JobQuery { limit: Some(1_000), ..JobQuery::default() };
+        let mut count = 0;
+        loop {
+            let page = self.stores[index].store.list(&query)?;
+            let Some(last) = page.last() else { break };
+            query.after = Some(JobPosition::of(last));
+            for job in &page {
+                self.remove_from(index, &job.id)?;
+            }
+            count += page.len();
         }
         self.listeners.tell(|| Event::AllJobsRemoved { store: store.clone() });
-        Ok(jobs.len())
+        Ok(count)
     }
 
     /// Has `change` change the job, and puts it back if it is still right.

@@ -13,6 +13,9 @@ use crate::engine::{EXECUTOR_FULL, Engine, Next, Submission};
 use crate::job_commands::{AddOutcome, Added};
 use crate::new_job::NewJob;
 
+/// How many jobs are put into a store together, so that other work of the scheduler waits for a moment only.
+const ADDED_AT_ONCE: usize = 1_000;
+
 pub(crate) struct Shared {
     engine: Mutex<Engine>,
     /// Apart from the engine, so that a task that runs on the submitting thread may use a handle.
@@ -123,6 +126,25 @@ impl Shared {
             self.bell.ring();
         }
         Ok((id, outcome))
+    }
+
+    /// Adds jobs, some thousand at a time, and wakes the driver where one is due before all that it waits for.
+    pub(crate) fn add_many(
+        &self,
+        jobs: impl IntoIterator<Item = NewJob>,
+    ) -> Result<Vec<(JobId, AddOutcome)>, SchedulerError> {
+        let mut jobs = jobs.into_iter();
+        let mut all = Vec::new();
+        loop {
+            let some: Vec<NewJob> = jobs.by_ref().take(ADDED_AT_ONCE).collect();
+            if some.is_empty() {
+                return Ok(all);
+            }
+            let added = self.engine().add_many(some);
+            // Also after an error: those before it were added.
+            self.bell.ring();
+            all.extend(added?.into_iter().map(|added| (added.id, added.outcome)));
+        }
     }
 
     /// Drives the engine until it has stopped.

@@ -30,6 +30,12 @@ impl Part {
         if let Some(before) = query.due_before {
             part.holds("next_fire < ?", micros(before));
         }
+        // Bodies without these words need not be read.
+        for word in [&query.tag, &query.metadata_key].into_iter().flatten() {
+            if is_plain(word) {
+                part.holds("instr(body, ?) > 0", format!("\"{word}\""));
+            }
+        }
         part
     }
 
@@ -37,6 +43,11 @@ impl Part {
         self.conditions.push(condition);
         self.parameters.push(Box::new(parameter));
     }
+}
+
+/// Whether JSON has a word as it is.
+fn is_plain(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b' '))
 }
 
 /// The parts that make up a list, in order.
@@ -146,8 +157,8 @@ impl SqliteStore {
             self.counted = Some((version, count));
             return Ok(count.saturating_sub(self.unreadable.len()));
         }
-        let JobQuery { id_prefix, task, tag, state, due_before, .. } = query;
-        let is_told_by_columns = id_prefix.is_none() && tag.is_none();
+        let JobQuery { id_prefix, task, tag, metadata_key, state, due_before, .. } = query;
+        let is_told_by_columns = id_prefix.is_none() && tag.is_none() && metadata_key.is_none();
         if !is_told_by_columns {
             let all = JobQuery { after: None, limit: None, ..query.clone() };
             return Ok(self.listed(&all)?.len());
