@@ -93,7 +93,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     let sources = Sources { config: arguments.config, crontab: arguments.crontab, form, zone: arguments.tz };
     // Before the file is read, so that no change is overlooked.
     let watched = sources.crontab.as_deref().filter(|_| !arguments.no_watch).map(Watched::new);
-    let defined = sources.read()?;
+    let mut defined = sources.read()?;
     let configured = || defined.store.as_ref().map(ToString::to_string);
     let store = arguments.store.or_else(configured).unwrap_or_else(|| DEFAULT_STORE.to_owned());
     let url: StoreUrl = store.parse().map_err(|error: StoreUrlError| error.to_string())?;
@@ -123,15 +123,15 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     let history = Arc::new(History::open(beside::history(&url).as_deref())?);
     let hooks: Hooks = Arc::new(Mutex::new(defined.hooks.clone()));
 
-    let adopted = arguments.adopt.as_deref();
-    let changes = bring_in_line(&scheduler, &history, &defined, adopted, Step::Start, clock.now())?;
+    mail::warn_without_sendmail(defined.definitions().map(|job| &job.mail));
+    let (adopted, files) = (arguments.adopt.as_deref(), std::mem::take(&mut defined.files));
+    let changes = bring_in_line(&scheduler, &history, files, adopted, Step::Start, clock.now())?;
     let moved = zone_rules::follow_since_last_start(&scheduler, &history, clock.now())?;
-    if let Some(moved) = moved.as_ref().filter(|moved| !moved.jobs.is_empty()) {
+    if let Some((moved, _)) = moved.as_ref().filter(|(moved, _)| !moved.jobs.is_empty()) {
         notice::tell(moved.describe());
     }
     hooks::listen(&scheduler, &hooks).map_err(|error| error.to_string())?;
     mail::listen(&scheduler).map_err(|error| error.to_string())?;
-    mail::warn_without_sendmail(defined.definitions().map(|job| &job.mail));
     let orphans = orphans::watch(found, &scheduler);
     let reload = Reloader {
         handle: scheduler.handle(),
@@ -174,8 +174,13 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     if let Some(watched) = watched {
         reload.clone().watch_crontab(watched);
     }
-    if let Some(moved) = moved {
-        moved.note(&history, clock.now());
+    match moved {
+        Some((moved, rest)) if rest.is_done() => moved.note(&history, clock.now()),
+        Some((moved, rest)) => {
+            moved.note_jobs(&history, clock.now());
+            rest.follow_meanwhile(scheduler.handle(), history.clone(), moved.version().to_owned());
+        }
+        None => {}
     }
     act_on_signals(signals, scheduler.handle(), reload);
     service::feed_watchdog(scheduler.handle());
@@ -266,13 +271,14 @@ impl Started<'_> {
     }
 
     fn first_screen(&self, scheduler: &Handle, now: DateTime<Utc>) -> Result<String, String> {
-        let query = JobQuery { order: JobOrder::NextFire, ..JobQuery::default() };
+        let count = scheduler.count(&JobQuery::default()).map_err(|error| error.to_string())?;
+        let query = JobQuery { order: JobOrder::NextFire, limit: Some(FIRST_JOBS), ..JobQuery::default() };
         let listed = scheduler.list(&query).map_err(|error| error.to_string())?;
         let bold = anstyle::Style::new().bold();
         let mut screen = format!(
             "{bold}matins {}{bold:#}: {} in {}, times of {}\n",
             env!("CARGO_PKG_VERSION"),
-            show::counted(listed.len(), "job"),
+            show::counted(count, "job"),
             self.store,
             self.zone
         );
@@ -280,10 +286,10 @@ impl Started<'_> {
             screen += &format!("{}\n", changes.describe());
         }
         let mut rows = vec![jobs::HEADING.map(str::to_owned).to_vec()];
-        rows.extend(listed.iter().take(FIRST_JOBS).map(|(_, job)| jobs::row(job, self.zone, now)));
+        rows.extend(listed.iter().map(|(_, job)| jobs::row(job, self.zone, now)));
         screen += &show::table(&rows);
-        if listed.len() > FIRST_JOBS {
-            screen += &format!("  and {} more; `matins jobs` lists them\n", listed.len() - FIRST_JOBS);
+        if count > listed.len() {
+            screen += &format!("  and {} more; `matins jobs` lists them\n", count - listed.len());
         }
         screen += "Ctrl-C stops when the running jobs have ended; twice stops at once.\n";
         Ok(screen)

@@ -60,7 +60,7 @@ pub use executor::{Completion, CompletionSink, Executor, Refusal, Refused, Shutd
 pub use job::{Job, JobState};
 pub use name::{ExecutorName, JobId, NameError, StoreName, TaskName};
 pub use policy::{Coalesce, OnConflict, OnExhausted, OnInterrupt, Overlap, Policy};
-pub use query::{JobOrder, JobQuery, RunOrder, RunQuery};
+pub use query::{JobOrder, JobPosition, JobQuery, RunOrder, RunQuery};
 pub use request::{RunReport, RunRequest};
 pub use retry::{Backoff, Retry};
 pub use run::{MissedReason, Outcome, Run, RunId};
