@@ -1,6 +1,5 @@
 //! `matins status`, `watch`, `reload`, `stop`: what is said to a running daemon.
 
-use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use crate::control::protocol::{How, Request};
 use crate::failure::Failure;
 use crate::shown::{self, AskArguments};
 use crate::sync::Changes;
+use crate::terminal::Text;
 use crate::told::Timed;
 use crate::{log, runs, show};
 
@@ -52,16 +52,14 @@ pub(crate) struct StopArguments {
 pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
     let value = arguments.ask.target.daemon()?.ask(Request::Status)?;
     if arguments.ask.json {
-        shown::json(&value);
+        shown::json(value);
         return Ok(());
     }
     let status: Status = shown::read(value)?;
     let (zone, now) = (arguments.ask.times.zone()?, SystemClock.now());
     let bold = anstyle::Style::new().bold();
-    shown::line(format_args!(
-        "{bold}matins {}{bold:#}, {}, process {}",
-        status.version, status.state, status.pid
-    ));
+    let title = Text::new().styled(bold, format_args!("matins {}", status.version));
+    shown::line(title.and(format_args!(", {}, process {}", status.state, status.pid)));
     shown::property(
         "since",
         format!("{}, {}", show::local(status.since, zone), show::relative(status.since, now)),
@@ -93,7 +91,7 @@ pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
         shown::property("orphan", format!("{}: {}", orphan.job, orphan.describe()));
     }
     if !status.running.is_empty() {
-        shown::line("\nrunning");
+        shown::line(Text::new().end_line().and("running"));
         shown::rows(&runs::HEADING, status.running.iter().map(|run| runs::row(run, zone)).collect());
     }
     Ok(())
@@ -101,18 +99,14 @@ pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
 
 pub(crate) fn watch(arguments: &WatchArguments) -> Result<(), Failure> {
     let zone = arguments.ask.times.zone()?;
-    let mut out = anstream::stdout().lock();
     let watched = arguments.ask.target.daemon()?.ask_for(Request::Watch, &[], &mut |item| {
-        let line = if arguments.ask.json {
-            Some(item.to_string())
-        } else {
+        if arguments.ask.json {
+            shown::json_line(item);
+        } else if let Some(text) =
             // Nothing for an event that a later daemon has and this program does not.
             shown::read::<Timed>(item).ok().and_then(|timed| log::describe(&timed.told, zone))
-        };
-        if let Some(line) = line {
-            writeln!(out, "{line}")
-                .and_then(|()| out.flush())
-                .unwrap_or_else(|error| shown::unwritten(&error));
+        {
+            shown::line(text);
         }
         true
     });
@@ -126,7 +120,7 @@ pub(crate) fn watch(arguments: &WatchArguments) -> Result<(), Failure> {
 pub(crate) fn reload(arguments: &ReloadArguments) -> Result<(), Failure> {
     let value = arguments.target.daemon()?.ask(Request::Reload { dry_run: arguments.dry_run })?;
     if arguments.json {
-        shown::json(&value);
+        shown::json(value);
         return Ok(());
     }
     let changes: Vec<Changes> = shown::read(value)?;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::process;
 
 use clap::{Args, Command, CommandFactory};
 use clap_complete::Shell;
@@ -10,6 +11,7 @@ use clap_complete::Shell;
 use crate::Arguments;
 use crate::failure::Failure;
 use crate::shown;
+use crate::terminal::{self, Text};
 
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArguments {
@@ -23,12 +25,25 @@ pub(crate) struct ManArguments {
     directory: PathBuf,
 }
 
+/// Prints help, or what is wrong with the command line, and exits.
+pub(crate) fn refuse(error: &clap::Error) -> ! {
+    let plain = error.render().to_string();
+    if terminal::is_as_shown(&plain) {
+        // With clap's own colours.
+        error.exit();
+    }
+    // It quotes the command line, which may hold what others wrote (`matins jobs "$prefix"`), or a variable.
+    let text = Text::new().lines(plain);
+    let _ = if error.use_stderr() { text.print_to_stderr() } else { text.print() };
+    process::exit(error.exit_code())
+}
+
 // A command line that cannot be completed is one that nobody prints: standard output is gone then.
 #[allow(clippy::unnecessary_wraps)]
 pub(crate) fn completions(arguments: &CompletionsArguments) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Arguments::command(), "matins", &mut script);
-    shown::print(&String::from_utf8_lossy(&script));
+    shown::raw(&script);
     Ok(())
 }
 

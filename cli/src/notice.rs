@@ -2,27 +2,39 @@
 //! disk that it goes to be full: that stops nothing.
 
 use std::fmt::Display;
-use std::io::Write;
 
 use anstyle::AnsiColor;
+use serde_json::Value;
 
-/// Says a line on standard error.
+use crate::secrets;
+use crate::terminal::Text;
+
+/// Says a line on standard error; further lines of the text are indented.
 pub(crate) fn tell(text: impl Display) {
-    let _ = writeln!(anstream::stderr().lock(), "{text}");
+    say(&Text::new().indented(text));
 }
 
 pub(crate) fn warn(text: impl Display) {
     let style = AnsiColor::Yellow.on_default().bold();
-    tell(format_args!("{style}warning{style:#}: {text}"));
+    say(&Text::new().styled(style, "warning").and(": ").indented(text));
 }
 
 pub(crate) fn error(text: impl Display) {
     let style = AnsiColor::Red.on_default().bold();
-    tell(format_args!("{style}error{style:#}: {text}"));
+    say(&Text::new().styled(style, "error").and(": ").indented(text));
+}
+
+fn say(text: &Text) {
+    let _ = text.clone().end_line().print_to_stderr();
 }
 
 /// Says a line on standard output.
-pub(crate) fn log(text: impl Display) {
-    let mut out = anstream::stdout().lock();
-    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+pub(crate) fn log(text: impl Into<Text>) {
+    let _ = text.into().end_line().print();
+}
+
+/// Says a line of JSON on standard output.
+pub(crate) fn log_json(mut value: Value) {
+    secrets::hide_unless_shown(&mut value);
+    log(Text::json(&value));
 }

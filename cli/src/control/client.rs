@@ -14,14 +14,14 @@ use serde_json::Value;
 
 use super::connection::Connection;
 use super::operator::Operator;
-use super::protocol::{Answer, Problem, Request};
+use super::protocol::{Answer, Asked, Problem, Request};
 use crate::definition::COMMAND;
 use crate::failure::Failure;
 use crate::history::History;
 use crate::orphans::{self, Orphans};
 use crate::store::{OpenError, give_to};
 use crate::zone_rules::system_zone;
-use crate::{actor, beside};
+use crate::{actor, beside, secrets};
 
 /// Where jobs are kept when nobody says.
 pub(crate) const DEFAULT_STORE: &str = "sqlite:matins.db";
@@ -203,7 +203,10 @@ impl Client {
         match self {
             Self::Store(store) => match request {
                 Request::Now { job, .. } => store.run_now(&job),
-                request => Ok(store.operator.answer(request, &actor::own(), imported, items)?),
+                request => {
+                    let asked = Asked { request, shows_secrets: secrets::are_shown() };
+                    Ok(store.operator.answer_asked(asked, &actor::own(), imported, items)?)
+                }
             },
             Self::Daemon(mut daemon) => {
                 daemon.send(&request, imported)?;

@@ -17,13 +17,13 @@ use matins::{
 };
 use serde_json::{Map, Value, json};
 
-use super::protocol::{How, JobsRequest, Kind, Problem, Request, RunsRequest};
+use super::protocol::{Asked, How, JobsRequest, Kind, Problem, Request, RunsRequest};
 use super::{JobView, RunView, Status, StoreInfo};
 use crate::history::{Happening, History};
 use crate::orphans::Orphans;
 use crate::reload::Refused;
 use crate::told::Told;
-use crate::{config, edit, service, why};
+use crate::{config, edit, secrets, service, why};
 
 /// How the daemon's files are read again; `true` says what would be done only.
 pub(crate) type Reload = Box<dyn Fn(bool) -> Result<Value, String> + Send + Sync>;
@@ -52,6 +52,27 @@ type Done = Result<Value, Problem>;
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 impl Operator {
+    /// Does what is asked as [`answer`](Self::answer) does, and hides secrets in what it answers unless they are asked for.
+    /// An export is exact.
+    pub(crate) fn answer_asked(&self, asked: Asked, by: &str, imported: &[u8], items: Items<'_>) -> Done {
+        if asked.shows_secrets || matches!(asked.request, Request::Export) {
+            return self.answer(asked.request, by, imported, items);
+        }
+        let answer = self.answer(asked.request, by, imported, &mut |mut item| {
+            secrets::hide(&mut item);
+            items(item)
+        });
+        match answer {
+            Ok(mut done) => {
+                secrets::hide(&mut done);
+                Ok(done)
+            }
+            Err(Problem { kind, message }) => {
+                Err(Problem { kind, message: secrets::hide_in_text(&message).into_owned() })
+            }
+        }
+    }
+
     /// Does what `request` asks for `by`. `imported` is what follows the request.
     pub(crate) fn answer(&self, request: Request, by: &str, imported: &[u8], items: Items<'_>) -> Done {
         match request {

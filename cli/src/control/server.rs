@@ -157,14 +157,14 @@ impl Connection {
         }
         let by = actor::of_uid(uid);
         while let Some(line) = self.read_request()? {
-            let request = match protocol::read(&line) {
-                Ok(request) => request,
+            let asked = match protocol::read(&line) {
+                Ok(asked) => asked,
                 Err(problem) => {
                     self.say(&Answer::Error(problem))?;
                     continue;
                 }
             };
-            let imported = match request {
+            let imported = match asked.request {
                 Request::Import { bytes, .. } if bytes > LONGEST_IMPORT => {
                     let message = format!(
                         "{bytes} bytes are more than the {LONGEST_IMPORT} that a daemon takes in; stop it, and import \
@@ -179,7 +179,7 @@ impl Connection {
             };
             let mut lost = None;
             let mut writer = self.writer.try_clone()?;
-            let answer = operator.answer(request, &by, &imported, &mut |item| {
+            let answer = operator.answer_asked(asked, &by, &imported, &mut |item| {
                 lost = write(&mut writer, &Answer::Item(item)).err();
                 lost.is_none()
             });

@@ -1,0 +1,45 @@
+//! Short options of well-known programs that take a secret.
+
+/// Programs (a `*` stands for any end), their options whose value is a secret, and whether the value may be in the same word.
+const OPTIONS: [(&[&str], &[&str], Value); 7] = [
+    (&["curl"], &["-u", "-U", "--user", "--proxy-user"], Value::Either),
+    (&["sshpass"], &["-p"], Value::Either),
+    (&["mysql*", "mariadb*"], &["-p"], Value::InSameWord),
+    (&["redis-cli"], &["-a"], Value::NextWord),
+    (&["ldapsearch", "ldapmodify", "ldapadd", "ldapdelete", "ldappasswd"], &["-w"], Value::Either),
+    (&["mongo", "mongosh", "mongodump", "mongorestore", "docker", "podman"], &["-p"], Value::NextWord),
+    (&["zip", "unzip"], &["-P"], Value::NextWord),
+];
+
+/// Where an option's value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Value {
+    NextWord,
+    InSameWord,
+    Either,
+}
+
+/// Returns whether the word after `word` is a secret, where `program` is run.
+pub(super) fn takes_secret(program: Option<&str>, word: &str) -> bool {
+    options(program).any(|(options, value)| value != Value::InSameWord && options.contains(&word))
+}
+
+/// Returns how long the option is at the start of a word that holds a secret too, as `-phunter2` does.
+pub(super) fn glued(program: Option<&str>, word: &str) -> Option<usize> {
+    options(program).filter(|(_, value)| *value != Value::NextWord).find_map(|(options, _)| {
+        let option = options.iter().find(|option| option.len() == 2 && word.starts_with(**option))?;
+        (word.len() > option.len()).then_some(option.len())
+    })
+}
+
+fn options(program: Option<&str>) -> impl Iterator<Item = (&'static [&'static str], Value)> {
+    let name = program.map(|program| program.rsplit('/').next().unwrap_or(program)).unwrap_or_default();
+    let is_meant = move |pattern: &str| match pattern.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => name == pattern,
+    };
+    OPTIONS
+        .into_iter()
+        .filter(move |(programs, ..)| programs.iter().any(|pattern| is_meant(pattern)))
+        .map(|(_, options, value)| (options, value))
+}
