@@ -132,7 +132,11 @@ pub(crate) fn reload(arguments: &ReloadArguments) -> Result<(), Failure> {
 
 pub(crate) fn stop(arguments: &StopArguments) -> Result<(), Failure> {
     let how = if arguments.now { How::Now } else { How::Wait };
-    arguments.target.daemon()?.ask(Request::Stop { how })?;
+    match arguments.target.daemon()?.ask(Request::Stop { how }) {
+        // It may end before its answer is written.
+        Ok(_) | Err(Failure::NoDaemon(_)) => {}
+        Err(failure) => return Err(failure),
+    }
     // Its socket goes when it has ended.
     while arguments.target.daemon().is_ok() {
         thread::sleep(Duration::from_millis(50));

@@ -132,8 +132,9 @@ enum Subcommands {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::try_parse_from(with_run_shown(std::env::args_os()));
-    let arguments = arguments.unwrap_or_else(|error| manual::refuse(&error));
+    let words = with_run_shown(std::env::args_os());
+    let arguments = Arguments::try_parse_from(&words).unwrap_or_else(|error| manual::refuse(&error, &words));
+    std::panic::set_hook(Box::new(notice::panic));
     if arguments.show_secrets {
         secrets::show();
     }

@@ -1,11 +1,12 @@
 //! `matins completions`, `matins man`: what shells and man(1) want to know of the command line.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::process;
 
-use clap::{Args, Command, CommandFactory};
+use clap::{Args, Command, CommandFactory, Parser};
 use clap_complete::Shell;
 
 use crate::Arguments;
@@ -26,15 +27,17 @@ pub(crate) struct ManArguments {
 }
 
 /// Prints help, or what is wrong with the command line, and exits.
-pub(crate) fn refuse(error: &clap::Error) -> ! {
-    let plain = error.render().to_string();
-    if terminal::is_as_shown(&plain) {
-        // With clap's own colours.
+pub(crate) fn refuse(error: &clap::Error, words: &[OsString]) -> ! {
+    if !error.use_stderr() {
         error.exit();
     }
-    // It quotes the command line, which may hold what others wrote (`matins jobs "$prefix"`), or a variable.
-    let text = Text::new().lines(plain);
-    let _ = if error.use_stderr() { text.print_to_stderr() } else { text.print() };
+    // The message quotes the command line, which may hold what others wrote (`matins jobs "$prefix"`): it is made once more,
+    // of words that are harmless.
+    let harmless = words.iter().map(|word| terminal::one_line(&word.to_string_lossy()));
+    if let Err(error) = Arguments::try_parse_from(harmless) {
+        error.exit();
+    }
+    let _ = Text::new().indented(error.render()).end_line().print_to_stderr();
     process::exit(error.exit_code())
 }
 

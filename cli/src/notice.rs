@@ -1,7 +1,9 @@
 //! What is said beside an answer, on standard error, and what a daemon says on standard output. Whoever read it may have gone, or the
 //! disk that it goes to be full: that stops nothing.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt::Display;
+use std::panic::PanicHookInfo;
 
 use anstyle::AnsiColor;
 use serde_json::Value;
@@ -26,6 +28,16 @@ pub(crate) fn error(text: impl Display) {
 
 fn say(text: &Text) {
     let _ = text.clone().end_line().print_to_stderr();
+}
+
+/// Says that a thread has panicked: its message may hold what others wrote.
+pub(crate) fn panic(panic: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    error(format_args!("thread {:?} {panic}", thread.name().unwrap_or_default()));
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        tell(backtrace);
+    }
 }
 
 /// Says a line on standard output.

@@ -59,7 +59,7 @@ pub(crate) struct RunArguments {
     adopt: Option<PathBuf>,
     /// Where jobs and their ledger are kept: `sqlite:PATH`, `file:DIRECTORY` or `memory` [default: the configuration's, else
     /// sqlite:matins.db]
-    #[arg(long, value_name = "STORE", env = "MATINS_STORE")]
+    #[arg(long, value_name = "STORE", env = "MATINS_STORE", hide_env_values = true)]
     store: Option<String>,
     /// The time zone of jobs that name none, and of the times shown [default: the configuration's, else this machine's]
     #[arg(long, value_name = "ZONE")]
@@ -158,13 +158,14 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
         reload: Some(by_request),
         refused: reload.refused.clone(),
     };
+    // Before anybody can stop the scheduler: a subscription to one that has shut down would not end.
+    let events = scheduler.subscribe();
     if let Some(server) = &server {
         server.serve(operator).map_err(|error| format!("cannot serve the control socket: {error}"))?;
     }
 
     let started = Started { store: &store, zone: defined.zone, changes: &changes };
     started.print(&scheduler, arguments.log, clock.now())?;
-    let events = scheduler.subscribe();
     let (form, zone) = (arguments.log, defined.zone);
     let printer = thread::spawn(move || match form {
         Form::Text => log::print(events, zone),

@@ -151,7 +151,7 @@ impl Write for LibraryLog {
                 secrets::hide_unless_shown(&mut value);
                 Text::json(&value).end_line()
             }
-            _ => Text::new().lines(line),
+            _ => Text::new().indented(line.trim_end_matches('\n')).end_line(),
         };
         text.print_to_stderr().map(|()| bytes.len())
     }
@@ -169,11 +169,6 @@ pub(crate) fn one_line(text: &str) -> String {
 /// Makes a text harmless that has lines.
 fn many_lines(text: &str) -> String {
     visible(&secrets::hidden_in_text(text), |c| matches!(c, '\n' | '\t'))
-}
-
-/// Returns whether a text of many lines is shown unchanged: nothing in it is harmful or secret.
-pub(crate) fn is_as_shown(text: &str) -> bool {
-    many_lines(text) == text
 }
 
 fn visible(text: &str, stays: impl Fn(char) -> bool) -> String {

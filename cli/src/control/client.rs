@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Target {
     /// The store of the jobs: `sqlite:PATH` or `file:DIRECTORY`. Its daemon is asked if one runs.
-    #[arg(long, value_name = "STORE", env = "MATINS_STORE", default_value = DEFAULT_STORE, global = true)]
+    #[arg(long, value_name = "STORE", env = "MATINS_STORE", hide_env_values = true, default_value = DEFAULT_STORE, global = true)]
     pub(crate) store: String,
     /// The daemon's socket, where it is not beside the store.
     #[arg(long, value_name = "PATH", global = true)]

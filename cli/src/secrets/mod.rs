@@ -83,24 +83,28 @@ fn hide_string(text: &mut String) {
 /// Hides the secret ones of a program's arguments. Each is one word, whatever spaces and quotes are in it.
 fn hide_words(program: Option<&str>, words: &mut [Value]) {
     let mut is_secret_next = false;
+    let mut has_shell = program.is_some_and(programs::is_shell);
+    let mut is_line_next = false;
     for word in words {
         let Value::String(word) = word else {
             hide(word);
             is_secret_next = false;
             continue;
         };
-        let is_secret_now = std::mem::take(&mut is_secret_next) && !word.starts_with("--");
-        if is_secret_now {
+        let is_line = std::mem::replace(&mut is_line_next, has_shell && programs::takes_line(word));
+        has_shell |= programs::is_shell(word);
+        if std::mem::take(&mut is_secret_next) && !word.starts_with("--") {
             HIDDEN.clone_into(word);
             continue;
         }
-        if let Some(length) = text::secret_name_before_value(word).or_else(|| programs::glued(program, word))
-        {
+        let length = text::secret_name_before_value(word).or_else(|| programs::glued(program, word));
+        // A line for a shell has more in it than the value: `PGPASSWORD=x psql`.
+        if let Some(length) = length.filter(|_| !is_line) {
             word.truncate(length);
             word.push_str(HIDDEN);
             continue;
         }
-        is_secret_next = text::is_secret_flag(word) || programs::takes_secret(program, word);
+        is_secret_next = !is_line && (text::is_secret_flag(word) || programs::takes_secret(program, word));
         hide_string(word);
     }
 }

@@ -32,6 +32,17 @@ pub(super) fn glued(program: Option<&str>, word: &str) -> Option<usize> {
     })
 }
 
+/// Returns whether a word is a shell, `/bin/sh` for example.
+pub(super) fn is_shell(word: &str) -> bool {
+    let name = word.rsplit('/').next().unwrap_or(word);
+    matches!(name, "sh" | "ash" | "bash" | "busybox" | "dash" | "fish" | "ksh" | "mksh" | "zsh")
+}
+
+/// Returns whether the word after `word`, an option of a shell, is a line for it: `-c`, `-lc`.
+pub(super) fn takes_line(word: &str) -> bool {
+    word.starts_with('-') && !word.starts_with("--") && word.ends_with('c')
+}
+
 fn options(program: Option<&str>) -> impl Iterator<Item = (&'static [&'static str], Value)> {
     let name = program.map(|program| program.rsplit('/').next().unwrap_or(program)).unwrap_or_default();
     let is_meant = move |pattern: &str| match pattern.strip_suffix('*') {

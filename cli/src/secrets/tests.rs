@@ -55,6 +55,7 @@ fn values_are_hidden_by_the_names_and_options_before_them() {
         "arguments": ["-u", "ada:x y", "--token=a b", "--password", "pass word", "--verbose", "DB_PASS=a b", "https://u:p@h/x"],
         "environment": {"MYSQL_PWD": "my secret", "PATH": "/bin", "EMPTY_TOKEN": ""},
         "command": ["mysql", "-phunter2", "-p", "-h", "db"],
+        "shell": {"program": "/bin/sh", "arguments": ["-c", "PGPASSWORD='a b' psql --password x"]},
         "count": 3,
     });
     hide(&mut value);
@@ -63,6 +64,7 @@ fn values_are_hidden_by_the_names_and_options_before_them() {
         "arguments": ["-u", HIDDEN, "--token=(hidden)", "--password", HIDDEN, "--verbose", "DB_PASS=(hidden)", "https://(hidden)@h/x"],
         "environment": {"MYSQL_PWD": HIDDEN, "PATH": "/bin", "EMPTY_TOKEN": ""},
         "command": ["mysql", "-p(hidden)", "-p", "-h", "db"],
+        "shell": {"program": "/bin/sh", "arguments": ["-c", "PGPASSWORD=(hidden) psql --password (hidden)"]},
         "count": 3,
     });
     assert_eq!(value, expected);

@@ -78,7 +78,9 @@ pub(super) fn secret_name_before_value(word: &str) -> Option<usize> {
 pub(super) fn is_secret_flag(word: &str) -> bool {
     let name = word.trim_start_matches('-');
     let dashes = word.len() - name.len();
-    (dashes == 2 || (dashes == 1 && name.len() > 2)) && name.bytes().all(is_of_name) && is_secret(name)
+    let is_long = dashes == 2 || (dashes == 1 && name.len() > 2);
+    // This program's own option has no value.
+    is_long && name != "show-secrets" && name.bytes().all(is_of_name) && is_secret(name)
 }
 
 fn is_of_name(byte: u8) -> bool {
@@ -250,7 +252,7 @@ fn option(text: &str, at: usize) -> Option<Range<usize>> {
     }
     let after = skip(bytes, end, is_quote);
     let after_comma = skip(bytes, after, |byte| byte == b',' && after > end);
-    let from = skip(bytes, after_comma, |byte| byte.is_ascii_whitespace());
+    let from = skip(bytes, after_comma, is_blank);
     let is_apart = from > after_comma || after_comma > after;
     let is_option = bytes[from..].starts_with(b"--");
     if !is_apart || is_option {
