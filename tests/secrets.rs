@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
 
-use daemon_process::{daemon, directory_with, done, json_of, output, text};
+use daemon_process::{Daemon, daemon, directory_with, done, json_of, output, text};
 
 /// Each place of a configuration and a crontab in which people put secrets, `§` being one.
 const CONFIG: &str = r#"
@@ -47,6 +47,17 @@ fn is_hidden(secret: &str) {
         hidden(&["plot", file]);
     }
     seen("the picture", &fs::read_to_string(here.join("timeline.svg")).unwrap());
+    for log in ["json", "text"] {
+        let store = format!("sqlite:{log}.db");
+        let arguments = ["run", "jobs.toml", "--crontab", "crontab", "--store", &store, "--log", log];
+        let daemon = Daemon::start_with(here, &arguments, &[("MATINS_LOG", "trace")]);
+        let mut failed = 0;
+        while failed < 2 {
+            let line = daemon.lines.recv_timeout(daemon_process::GENEROUS).unwrap();
+            failed += usize::from(line.contains("exited with") || line.contains("cannot start"));
+            seen("log", &line);
+        }
+    }
     let daemon = daemon(here, &["run", "jobs.toml", "--crontab", "crontab"]);
     for _ in 0..2 {
         seen("log", &daemon.wait_for("failed"));

@@ -9,6 +9,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Output;
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -264,6 +265,16 @@ fn a_damaged_store_does_nothing_to_a_terminal() {
     }
 }
 
+/// Starts runs until somebody who watches sees one.
+fn watched(here: &Path, watch: &Daemon, now: &[&str]) -> String {
+    loop {
+        done(here, now);
+        if let Ok(line) = watch.lines.recv_timeout(Duration::from_millis(300)) {
+            return line;
+        }
+    }
+}
+
 /// A daemon reads a configuration and a crontab with hostile names in files with hostile names, and its log is harmless, as
 /// are the answers that it gives.
 #[test]
@@ -329,6 +340,11 @@ fn a_daemon_s_log_and_answers_do_nothing_to_a_terminal() {
         ] {
             let answer = attack(here, &[arguments, &store].concat());
             assert!(answer.status.success(), "{arguments:?}: {}", text(&answer.stderr));
+        }
+        for form in [&[][..], &["--json"]] {
+            let watch = Daemon::start(here, &[&["watch"][..], &store, form].concat());
+            let line = watched(here, &watch, &[&["now", ID][..], &store].concat());
+            is_harmless("watch", &line);
         }
         fs::write(here.join(&config), "[jobs.a]\n\"\\u001b\u{202e}\" = 1\n").unwrap();
         attack(here, &[&["reload"][..], &store].concat());

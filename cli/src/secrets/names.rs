@@ -1,7 +1,7 @@
 //! Names whose values are secrets: of environment variables, options, keys and fields.
 
 /// Parts of a name, its letters and digits taken together and in lower case. The table in the book lists them.
-const PARTS: [&str; 21] = [
+pub(super) const PARTS: [&str; 21] = [
     "secret",
     "token",
     "password",
@@ -26,7 +26,7 @@ const PARTS: [&str; 21] = [
 ];
 
 /// Words of a name: `key` is one of `API_KEY` and of `apiKey`, and none of `KEYBOARD`.
-const WORDS: [&str; 14] = [
+pub(super) const WORDS: [&str; 14] = [
     "key",
     "auth",
     "authorization",
@@ -44,10 +44,10 @@ const WORDS: [&str; 14] = [
 ];
 
 /// Ends of a word: `PGPASS`, `MYSQLPWD`.
-const ENDS: [&str; 2] = ["pass", "pwd"];
+pub(super) const ENDS: [&str; 2] = ["pass", "pwd"];
 
 /// Words that end so and name no secret.
-const PLAIN: [&str; 3] = ["bypass", "compass", "trespass"];
+pub(super) const PLAIN: [&str; 3] = ["bypass", "compass", "trespass"];
 
 /// Variables of shells that are no secrets.
 const WORKING_DIRECTORIES: [&str; 2] = ["PWD", "OLDPWD"];

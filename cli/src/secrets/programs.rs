@@ -1,7 +1,7 @@
 //! Short options of well-known programs that take a secret.
 
 /// Programs (a `*` stands for any end), their options whose value is a secret, and whether the value may be in the same word.
-const OPTIONS: [(&[&str], &[&str], Value); 7] = [
+pub(super) const OPTIONS: [(&[&str], &[&str], Value); 7] = [
     (&["curl"], &["-u", "-U", "--user", "--proxy-user"], Value::Either),
     (&["sshpass"], &["-p"], Value::Either),
     (&["mysql*", "mariadb*"], &["-p"], Value::InSameWord),
@@ -13,7 +13,7 @@ const OPTIONS: [(&[&str], &[&str], Value); 7] = [
 
 /// Where an option's value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Value {
+pub(super) enum Value {
     NextWord,
     InSameWord,
     Either,

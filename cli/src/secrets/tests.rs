@@ -49,6 +49,20 @@ fn secrets_are_known_by_their_names() {
 }
 
 #[test]
+fn the_book_lists_the_rule() {
+    let page = include_str!("../../../book/src/operations/safety.md").to_lowercase();
+    let lists = [&names::PARTS[..], &names::WORDS, &names::ENDS, &names::PLAIN, &text::HEADERS];
+    for word in lists.concat() {
+        assert!(page.contains(&format!("`{word}`")), "{word}");
+    }
+    for (programs, options, _) in programs::OPTIONS {
+        for word in programs.iter().chain(options) {
+            assert!(page.contains(&format!("`{}`", word.replace('*', "...").to_lowercase())), "{word}");
+        }
+    }
+}
+
+#[test]
 fn values_are_hidden_by_the_names_and_options_before_them() {
     let mut value = json!({
         "program": "/usr/bin/curl",

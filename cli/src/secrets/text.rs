@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::{HIDDEN, is_secret, programs};
 
 /// HTTP headers whose value is a secret, in lower case.
-const HEADERS: [&str; 13] = [
+pub(super) const HEADERS: [&str; 13] = [
     "authorization",
     "proxy-authorization",
     "cookie",
