@@ -97,14 +97,17 @@ fn hide_words(program: Option<&str>, words: &mut [Value]) {
             HIDDEN.clone_into(word);
             continue;
         }
-        let length = text::secret_name_before_value(word).or_else(|| programs::glued(program, word));
+        let is_option = word.starts_with('-');
+        let glued = || if is_option { programs::glued(program, word) } else { None };
+        let length = text::secret_name_before_value(word).or_else(glued);
         // A line for a shell has more in it than the value: `PGPASSWORD=x psql`.
         if let Some(length) = length.filter(|_| !is_line) {
             word.truncate(length);
             word.push_str(HIDDEN);
             continue;
         }
-        is_secret_next = !is_line && (text::is_secret_flag(word) || programs::takes_secret(program, word));
+        is_secret_next =
+            is_option && !is_line && (text::is_secret_flag(word) || programs::takes_secret(program, word));
         hide_string(word);
     }
 }

@@ -1,5 +1,8 @@
 //! Names whose values are secrets: of environment variables, options, keys and fields.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 /// Parts of a name, its letters and digits taken together and in lower case. The table in the book lists them.
 pub(super) const PARTS: [&str; 21] = [
     "secret",
@@ -52,8 +55,29 @@ pub(super) const PLAIN: [&str; 3] = ["bypass", "compass", "trespass"];
 /// Variables of shells that are no secrets.
 const WORKING_DIRECTORIES: [&str; 2] = ["PWD", "OLDPWD"];
 
+/// How many names are remembered, and how long one may be: a list of a million jobs has the same fields a million times.
+const REMEMBERED: usize = 256;
+const LONGEST_REMEMBERED: usize = 64;
+
+thread_local! {
+    static KNOWN: RefCell<HashMap<String, bool>> = RefCell::default();
+}
+
 /// Returns whether a name looks like that of a secret: `DB_PASSWORD`, `PGPASS`, `GITHUB_TOKEN`, `apiKey`.
 pub(crate) fn is_secret(name: &str) -> bool {
+    KNOWN.with_borrow_mut(|known| {
+        if let Some(is_secret) = known.get(name) {
+            return *is_secret;
+        }
+        let is_secret = looks_secret(name);
+        if known.len() < REMEMBERED && name.len() <= LONGEST_REMEMBERED {
+            known.insert(name.to_owned(), is_secret);
+        }
+        is_secret
+    })
+}
+
+fn looks_secret(name: &str) -> bool {
     let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
     if WORKING_DIRECTORIES.contains(&name) {
         return false;

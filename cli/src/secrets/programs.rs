@@ -32,6 +32,17 @@ pub(super) fn glued(program: Option<&str>, word: &str) -> Option<usize> {
     })
 }
 
+/// Returns whether a word begins as one of the options above does.
+pub(super) fn is_known_option(word: &str) -> bool {
+    let is_meant = |option: &&str| word == *option || (option.len() == 2 && word.starts_with(*option));
+    OPTIONS.iter().any(|(_, options, _)| options.iter().any(is_meant))
+}
+
+/// Returns whether a word is one of the programs above.
+pub(super) fn is_known_program(word: &str) -> bool {
+    options(Some(word)).next().is_some()
+}
+
 /// Returns whether a word is a shell, `/bin/sh` for example.
 pub(super) fn is_shell(word: &str) -> bool {
     let name = word.rsplit('/').next().unwrap_or(word);

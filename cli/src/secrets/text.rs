@@ -27,6 +27,11 @@ pub(super) const HEADERS: [&str; 13] = [
 /// How long a word after `Bearer` has to be to be taken for a token.
 const LEAST_BEARER: usize = 8;
 
+/// How far before an option its program is looked for, in bytes, and how long a URL's user and password may be. The output of
+/// a hostile job must not cost more than a look at each of its bytes.
+const LONGEST_COMMAND: usize = 1024;
+const LONGEST_USER: usize = 4096;
+
 /// The end of a private key in PEM begins so.
 const PEM_END: &[u8] = b"-----END";
 
@@ -240,9 +245,11 @@ fn option(text: &str, at: usize) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let end = skip(bytes, at, is_of_name);
     let option = &text[at..end];
-    let program = || program_before(text, at);
     if !is_secret_flag(option) {
-        let program = program();
+        if !programs::is_known_option(option) {
+            return None;
+        }
+        let program = program_before(text, at);
         if let Some(length) = programs::glued(program, option) {
             return Some(at + length..end_of_word(bytes, at + length));
         }
@@ -263,16 +270,12 @@ fn option(text: &str, at: usize) -> Option<Range<usize>> {
     Some(quoted.map_or_else(|| from..end_of_word(bytes, from), |until| from + 1..until))
 }
 
-/// The program whose option is at `at`: the last word before it, in the same simple command, that has such options.
+/// The program whose option is at `at`: the first word before it, in the same simple command, that has options with secrets.
 fn program_before(text: &str, at: usize) -> Option<&str> {
-    let command = text[..at].rsplit(['|', ';', '&', '\n']).next()?;
-    let words = command.split(|c: char| c.is_ascii_whitespace() || matches!(c, '"' | '\'' | '(' | '`' | ','));
-    words.filter(|word| !word.is_empty() && !word.starts_with('-')).find(|word| {
-        ["-p", "-u", "-a", "-w", "-P"].iter().any(|option| {
-            programs::takes_secret(Some(word), option)
-                || programs::glued(Some(word), &format!("{option}x")).is_some()
-        })
-    })
+    let near = (at.saturating_sub(LONGEST_COMMAND)..=at).find(|near| text.is_char_boundary(*near))?;
+    let command = text[near..at].rsplit(['|', ';', '&', '\n']).next()?;
+    let is_between = |c: char| c.is_ascii_whitespace() || matches!(c, '"' | '\'' | '(' | '`' | ',');
+    command.split(is_between).find(|word| programs::is_known_program(word))
 }
 
 /// What is before the last `@` of a URL's authority. A password that holds a `/` ends the authority early, so that the rest of
@@ -286,6 +289,7 @@ fn user_of_url(bytes: &[u8], colon: usize) -> Option<Range<usize>> {
     let is_inside = |byte: u8| {
         !byte.is_ascii_whitespace() && !byte.is_ascii_control() && !matches!(byte, b'"' | b'<' | b'>' | b'`')
     };
+    let bytes = &bytes[..bytes.len().min(from + LONGEST_USER)];
     let word = skip(bytes, from, is_inside);
     let authority = skip(bytes, from, |byte| is_inside(byte) && !matches!(byte, b'/' | b'?' | b'#'));
     let last_at =
