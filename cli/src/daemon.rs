@@ -82,6 +82,7 @@ pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
         shown::property("failures", format!("its store has failed {} times", status.store_failures));
     }
     if let Some(refused) = status.files_refused {
+        let refused = refused.replace('\n', "; ");
         shown::property(
             "files",
             format!("refused when they were read last; the jobs are as before: {refused}"),
