@@ -1,7 +1,7 @@
 //! `matins export`, `matins import`: a store as JSON Lines, for a backup or for another store.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use matins::{OnConflict, Value};
 use crate::control::client::{Client, Target};
 use crate::control::protocol::Request;
 use crate::failure::Failure;
-use crate::{notice, show, shown};
+use crate::{notice, show, shown, terminal};
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArguments {
@@ -46,10 +46,10 @@ enum Conflict {
 pub(crate) fn export(arguments: &ExportArguments) -> Result<(), Failure> {
     let client = arguments.target.client()?;
     let Some(path) = &arguments.file else {
-        let mut out = io::stdout().lock();
         client.ask_for(Request::Export, &[], &mut |line| {
-            writeln!(out, "{}", line.as_str().unwrap_or_default())
-                .unwrap_or_else(|error| shown::unwritten(&error));
+            // As exact as in a file: what a terminal would obey is in JSON's own escapes.
+            let line = terminal::escaped_json(line.as_str().unwrap_or_default());
+            shown::raw(format!("{line}\n").as_bytes());
             true
         })?;
         return Ok(());
@@ -123,7 +123,7 @@ pub(crate) fn import(arguments: &ImportArguments) -> Result<(), Failure> {
     };
     let waiting = ProgressBar::new_spinner();
     waiting.set_message("importing, all of it or nothing");
-    if io::stderr().is_terminal() {
+    if terminal::stderr_is_terminal() {
         waiting.enable_steady_tick(std::time::Duration::from_millis(100));
     }
     let request = Request::Import { on_conflict, bytes: lines.len() as u64 };

@@ -292,7 +292,7 @@ fn change(job: String, keys: Map<String, Value>, ask: &AskArguments) -> Result<(
 
 fn show_job(value: Value, ask: &AskArguments, zone: Zone) -> Result<(), Failure> {
     if ask.json {
-        shown::json(&value);
+        shown::json(value);
         return Ok(());
     }
     let view: JobView = shown::read(value)?;
@@ -331,7 +331,7 @@ pub(crate) fn now(arguments: NowArguments) -> Result<(), Failure> {
     let wait = arguments.wait;
     let value = client.ask(Request::Now { job: arguments.job.clone(), wait })?;
     if arguments.ask.json {
-        shown::json(&value);
+        shown::json(value.clone());
     }
     if value.get("outcome").is_none() {
         if !arguments.ask.json {

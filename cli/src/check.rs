@@ -8,7 +8,8 @@ use serde_json::json;
 
 use crate::definition::{Definition, When};
 use crate::sources::FileArguments;
-use crate::{crontab, jobs, notice, secrets, show, shown};
+use crate::terminal::Text;
+use crate::{crontab, jobs, notice, show, shown};
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
@@ -33,19 +34,17 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<(), String> {
     let now = SystemClock.now();
     if arguments.json {
         let job = |job: &Definition| {
-            let mut command = json!(job.command);
-            secrets::hide(&mut command);
             json!({
                 "id": job.id,
                 "description": job.when.describe(now, zone),
                 "upcoming": upcoming(job, now),
-                "command": command,
+                "command": job.command,
                 "policy": job.policy,
                 "paused": job.paused,
                 "tags": job.tags,
             })
         };
-        shown::json(&json!(defined.definitions().map(job).collect::<Vec<_>>()));
+        shown::json(json!(defined.definitions().map(job).collect::<Vec<_>>()));
         for file in &defined.files {
             file.notes.iter().for_each(|note| notice::tell(crontab::show_note(&file.path, note)));
         }
@@ -55,7 +54,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<(), String> {
     let version = tzdb::version();
     shown::tz_database(&version.to_string(), &version.problems);
     for job in defined.definitions() {
-        shown::print(&format!("\n{}\n", describe(job, zone, now)));
+        shown::print(&Text::new().end_line().text(&describe(job, zone, now)).end_line());
     }
     for file in defined.files.iter().filter(|file| file.is_crontab()) {
         shown::print(&crontab::notes(&file.path, &file.notes, &file.jobs));
@@ -73,22 +72,22 @@ fn upcoming(job: &Definition, now: DateTime<Utc>) -> Vec<DateTime<Utc>> {
     }
 }
 
-fn describe(job: &Definition, zone: Zone, now: DateTime<Utc>) -> String {
+fn describe(job: &Definition, zone: Zone, now: DateTime<Utc>) -> Text {
     let bold = anstyle::Style::new().bold();
-    let mut text = format!("{bold}{}{bold:#}: {}", job.id, job.when.describe(now, zone));
+    let mut text = Text::new().styled(bold, &job.id).and(": ").and(job.when.describe(now, zone));
     if let Some(jitter) = job.jitter {
-        text += &format!(", up to {} later", show::span(jitter));
+        text = text.and(format_args!(", up to {} later", show::span(jitter)));
     }
     let fires: Vec<String> = upcoming(job, now).iter().map(|fire| show::local(*fire, zone)).collect();
     if job.paused {
-        text += "\n  paused";
+        text = text.end_line().and("  paused");
     } else if !fires.is_empty() {
-        text += &format!("\n  next: {}", fires.join(", "));
+        text = text.end_line().and(format_args!("  next: {}", fires.join(", ")));
     } else if matches!(job.when, When::At(_)) {
-        text += "\n  its time has passed; it would be left out";
+        text = text.end_line().and("  its time has passed; it would be left out");
     }
     if let Some(mail) = &job.mail {
-        text += &format!("\n  mails its output to {}", mail.to);
+        text = text.end_line().and(format_args!("  mails its output to {}", mail.to));
     }
-    text + &format!("\n  runs: {}", jobs::command(&json!(job.command)))
+    text.end_line().and(format_args!("  runs: {}", jobs::command(&json!(job.command))))
 }

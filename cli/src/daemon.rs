@@ -1,6 +1,5 @@
 //! `matins status`, `watch`, `reload`, `stop`: what is said to a running daemon.
 
-use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use crate::control::protocol::{How, Request};
 use crate::failure::Failure;
 use crate::shown::{self, AskArguments};
 use crate::sync::Changes;
+use crate::terminal::Text;
 use crate::told::Timed;
 use crate::{log, runs, show};
 
@@ -52,16 +52,14 @@ pub(crate) struct StopArguments {
 pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
     let value = arguments.ask.target.daemon()?.ask(Request::Status)?;
     if arguments.ask.json {
-        shown::json(&value);
+        shown::json(value);
         return Ok(());
     }
     let status: Status = shown::read(value)?;
     let (zone, now) = (arguments.ask.times.zone()?, SystemClock.now());
     let bold = anstyle::Style::new().bold();
-    shown::line(format_args!(
-        "{bold}matins {}{bold:#}, {}, process {}",
-        status.version, status.state, status.pid
-    ));
+    let title = Text::new().styled(bold, format_args!("matins {}", status.version));
+    shown::line(title.and(format_args!(", {}, process {}", status.state, status.pid)));
     shown::property(
         "since",
         format!("{}, {}", show::local(status.since, zone), show::relative(status.since, now)),
@@ -84,6 +82,7 @@ pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
         shown::property("failures", format!("its store has failed {} times", status.store_failures));
     }
     if let Some(refused) = status.files_refused {
+        let refused = refused.replace('\n', "; ");
         shown::property(
             "files",
             format!("refused when they were read last; the jobs are as before: {refused}"),
@@ -93,7 +92,7 @@ pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
         shown::property("orphan", format!("{}: {}", orphan.job, orphan.describe()));
     }
     if !status.running.is_empty() {
-        shown::line("\nrunning");
+        shown::line(Text::new().end_line().and("running"));
         shown::rows(&runs::HEADING, status.running.iter().map(|run| runs::row(run, zone)).collect());
     }
     // A daemon of an earlier version names all of them, and does not count them.
@@ -106,18 +105,14 @@ pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
 
 pub(crate) fn watch(arguments: &WatchArguments) -> Result<(), Failure> {
     let zone = arguments.ask.times.zone()?;
-    let mut out = anstream::stdout().lock();
     let watched = arguments.ask.target.daemon()?.ask_for(Request::Watch, &[], &mut |item| {
-        let line = if arguments.ask.json {
-            Some(item.to_string())
-        } else {
+        if arguments.ask.json {
+            shown::json_line(item);
+        } else if let Some(text) =
             // Nothing for an event that a later daemon has and this program does not.
             shown::read::<Timed>(item).ok().and_then(|timed| log::describe(&timed.told, zone))
-        };
-        if let Some(line) = line {
-            writeln!(out, "{line}")
-                .and_then(|()| out.flush())
-                .unwrap_or_else(|error| shown::unwritten(&error));
+        {
+            shown::line(text);
         }
         true
     });
@@ -131,7 +126,7 @@ pub(crate) fn watch(arguments: &WatchArguments) -> Result<(), Failure> {
 pub(crate) fn reload(arguments: &ReloadArguments) -> Result<(), Failure> {
     let value = arguments.target.daemon()?.ask(Request::Reload { dry_run: arguments.dry_run })?;
     if arguments.json {
-        shown::json(&value);
+        shown::json(value);
         return Ok(());
     }
     let changes: Vec<Changes> = shown::read(value)?;
@@ -143,7 +138,11 @@ pub(crate) fn reload(arguments: &ReloadArguments) -> Result<(), Failure> {
 
 pub(crate) fn stop(arguments: &StopArguments) -> Result<(), Failure> {
     let how = if arguments.now { How::Now } else { How::Wait };
-    arguments.target.daemon()?.ask(Request::Stop { how })?;
+    match arguments.target.daemon()?.ask(Request::Stop { how }) {
+        // It may end before its answer is written.
+        Ok(_) | Err(Failure::NoDaemon(_)) => {}
+        Err(failure) => return Err(failure),
+    }
     // Its socket goes when it has ended.
     while arguments.target.daemon().is_ok() {
         thread::sleep(Duration::from_millis(50));

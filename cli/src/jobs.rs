@@ -10,10 +10,9 @@ use matins::{Clock, Job, JobState, SystemClock, Value};
 use crate::control::JobView;
 use crate::control::protocol::{JobsOrder, JobsRequest, Request, RunsRequest};
 use crate::failure::Failure;
-use crate::listing;
-use crate::runs;
-use crate::show;
 use crate::shown::{self, AskArguments};
+use crate::terminal::Text;
+use crate::{listing, runs, secrets, show};
 
 #[derive(Debug, Args)]
 pub(crate) struct JobsArguments {
@@ -82,7 +81,7 @@ fn never_fires(job: &Job) -> bool {
 pub(crate) fn job(arguments: JobArguments) -> Result<(), Failure> {
     let value = arguments.ask.target.client()?.ask(Request::Job { job: arguments.job.clone() })?;
     if arguments.ask.json {
-        shown::json(&value);
+        shown::json(value);
         return Ok(());
     }
     let view: JobView = shown::read(value)?;
@@ -91,7 +90,7 @@ pub(crate) fn job(arguments: JobArguments) -> Result<(), Failure> {
     let request = RunsRequest { job: Some(arguments.job), limit: 5, ..RunsRequest::default() };
     let runs = runs::fetch(&arguments.ask.target, request)?;
     if !runs.is_empty() {
-        shown::line("\nlast runs");
+        shown::line(Text::new().end_line().and("last runs"));
         shown::rows(&runs::HEADING, runs.iter().map(|run| runs::row(run, zone)).collect());
     }
     Ok(())
@@ -101,7 +100,7 @@ pub(crate) fn job(arguments: JobArguments) -> Result<(), Failure> {
 pub(crate) fn describe(view: &JobView, zone: Zone, now: DateTime<Utc>) {
     let bold = anstyle::Style::new().bold();
     let job = &view.job;
-    shown::line(format_args!("{bold}{}{bold:#}: {}", job.id, show::trigger(&*job.trigger, zone)));
+    shown::line(Text::new().styled(bold, &job.id).and(": ").and(show::trigger(&*job.trigger, zone)));
     let (next, relative) = next(job, zone, now);
     shown::property("next", if relative.is_empty() { next } else { format!("{next}, {relative}") });
     let later: Vec<String> = view.upcoming.iter().skip(1).map(|fire| show::local(*fire, zone)).collect();
@@ -111,7 +110,7 @@ pub(crate) fn describe(view: &JobView, zone: Zone, now: DateTime<Utc>) {
     shown::property("runs", command(&job.arguments));
     if let Some(Value::Object(environment)) = job.arguments.get("environment") {
         for (name, value) in environment {
-            shown::property("with", format!("{name}={}", value.as_str().unwrap_or_default()));
+            shown::property("with", secrets::variable(name, value.as_str().unwrap_or_default()));
         }
     }
     for key in ["directory", "user", "nice", "on_orphan"] {
@@ -141,8 +140,10 @@ pub(crate) fn describe(view: &JobView, zone: Zone, now: DateTime<Utc>) {
     shown::property("added", show::local(job.created, zone));
 }
 
-/// A command line, its words quoted where that is needed.
+/// A command line, its words quoted where that is needed, and without its secrets.
 pub(crate) fn command(arguments: &Value) -> String {
+    let mut arguments = arguments.clone();
+    secrets::hide_unless_shown(&mut arguments);
     let program = arguments.get("program").and_then(Value::as_str);
     let words = arguments.get("arguments").and_then(Value::as_array).into_iter().flatten();
     let words: Vec<String> = program

@@ -1,13 +1,12 @@
 //! Lists that are printed as they come, however long they are.
 
-use std::io::{self, IsTerminal};
-
 use serde_json::Value;
 
 use crate::control::client::Target;
 use crate::control::pages::{Paged, Taker};
 use crate::failure::Failure;
-use crate::shown;
+use crate::terminal::{self, Text};
+use crate::{secrets, shown};
 
 /// Prints the answer to a request under a heading: a table on a terminal; elsewhere a line each, with tabs between.
 pub(crate) fn rows(
@@ -17,7 +16,7 @@ pub(crate) fn rows(
     row: &mut dyn FnMut(Value) -> Result<Vec<String>, Failure>,
 ) -> Result<(), Failure> {
     let mut rows =
-        Rows { row, is_table: io::stdout().is_terminal(), widths: Vec::new(), waiting: Vec::new() };
+        Rows { row, is_table: terminal::stdout_is_terminal(), widths: Vec::new(), waiting: Vec::new() };
     if rows.is_table {
         rows.waiting.push(heading.iter().map(|word| (*word).to_owned()).collect());
     }
@@ -46,34 +45,23 @@ impl Taker for Rows<'_> {
         }
         let rows = std::mem::take(&mut self.waiting);
         if self.is_table {
-            shown::print(&table(&rows, &mut self.widths));
+            shown::print(&Text::table_page(&rows, &mut self.widths));
         } else {
-            let lines: Vec<String> = rows.iter().map(|row| row.join("\t") + "\n").collect();
-            shown::print(&lines.concat());
+            shown::print(&Text::tabbed(&rows));
         }
     }
-}
-
-/// Rows in columns that are as wide as those before, or wider.
-fn table(rows: &[Vec<String>], widths: &mut Vec<usize>) -> String {
-    for row in rows {
-        widths.resize(widths.len().max(row.len()), 0);
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&*widths).map(|(cell, width)| format!("  {cell:width$}"));
-        format!("{}\n", cells.collect::<String>().trim_end())
-    };
-    rows.iter().map(line).collect()
 }
 
 /// Prints the answer to a request as an array of JSON.
 pub(crate) fn json(target: &Target, request: impl Paged) -> Result<(), Failure> {
-    let mut array = Array { is_empty: true, text: String::new() };
+    let mut array = Array { is_empty: true, text: Text::new() };
     target.ask_in_pages(request, &mut array)?;
-    array.text.push_str(if array.is_empty { "[]\n" } else { "\n]\n" });
+    if array.is_empty {
+        array.text = Text::from("[");
+    } else {
+        array.text = array.text.end_line();
+    }
+    array.text = array.text.and("]").end_line();
     array.end_of_page();
     Ok(())
 }
@@ -81,18 +69,14 @@ pub(crate) fn json(target: &Target, request: impl Paged) -> Result<(), Failure> 
 /// An array, as [`shown::json`] would print it whole.
 struct Array {
     is_empty: bool,
-    text: String,
+    text: Text,
 }
 
 impl Taker for Array {
-    fn item(&mut self, item: Value) -> Result<(), Failure> {
-        self.text.push_str(if self.is_empty { "[" } else { "," });
+    fn item(&mut self, mut item: Value) -> Result<(), Failure> {
+        secrets::hide_unless_shown(&mut item);
+        self.text = std::mem::take(&mut self.text).json_item(&item, self.is_empty);
         self.is_empty = false;
-        // Texts have no line breaks in JSON: each line begins with the white space of the layout.
-        for line in format!("{item:#}").lines() {
-            self.text.push_str("\n  ");
-            self.text.push_str(line);
-        }
         Ok(())
     }
 
@@ -111,11 +95,11 @@ mod tests {
     fn an_array_that_is_printed_as_it_comes_looks_as_one_that_is_printed_whole() {
         let items = [json!({"a": [1, {"b": "x\ny"}], "c": {}}), json!(null), json!([[]])];
         for count in 1..=items.len() {
-            let mut array = Array { is_empty: true, text: String::new() };
+            let mut array = Array { is_empty: true, text: Text::new() };
             for item in &items[..count] {
                 array.item(item.clone()).unwrap();
             }
-            assert_eq!(format!("{}\n]", array.text), format!("{:#}", json!(items[..count])));
+            assert_eq!(array.text.end_line().and("]"), Text::pretty_json(&json!(items[..count])));
         }
     }
 
@@ -123,11 +107,11 @@ mod tests {
     fn columns_of_later_pages_are_not_narrower() {
         let row = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
         let mut widths = Vec::new();
-        assert_eq!(
-            table(&[row(["JOB", "NEXT"]), row(["abcd", "x"])], &mut widths),
-            "  JOB   NEXT\n  abcd  x\n"
-        );
-        assert_eq!(table(&[row(["b", "y"])], &mut widths), "  b     y\n");
-        assert_eq!(table(&[row(["abcdef", "z"])], &mut widths), "  abcdef  z\n");
+        let mut page = |rows: &[Vec<String>]| Text::table_page(rows, &mut widths);
+        let lines = |text: &str| Text::new().lines(text);
+        let first = page(&[row(["JOB", "NEXT"]), row(["abcd", "x"])]);
+        assert_eq!(first, lines("  JOB   NEXT\n  abcd  x\n"));
+        assert_eq!(page(&[row(["b", "y"])]), lines("  b     y\n"));
+        assert_eq!(page(&[row(["abcdef", "z"])]), lines("  abcdef  z\n"));
     }
 }

@@ -1,7 +1,6 @@
 //! What the daemon says while it runs: a line for each fire.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use chrono::TimeDelta;
@@ -10,42 +9,41 @@ use matins::triggers::Zone;
 use matins::{Clock, MissedReason, Run, SystemClock};
 use serde_json::json;
 
-use crate::show;
+use crate::terminal::{self, Text};
 use crate::told::Told;
+use crate::{notice, show};
 
 /// How many lines of a failed run's output are shown.
 const OUTPUT_LINES: usize = 5;
 
 /// Prints events for people as they come, until there are no more.
 pub(crate) fn print(events: impl Iterator<Item = Event>, zone: Zone) {
-    let mut out = anstream::stdout().lock();
     for told in events.filter_map(Told::of) {
         if let Some(text) = describe(&told, zone) {
             // Whoever read this may have gone; the jobs go on.
-            let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+            notice::log(text);
         }
     }
 }
 
 /// Prints each event as a line of JSON.
 pub(crate) fn print_json(events: impl Iterator<Item = Event>) {
-    let mut out = std::io::stdout().lock();
     for told in events.filter_map(Told::of) {
-        let _ = writeln!(out, "{}", json!(told.at(SystemClock.now()))).and_then(|()| out.flush());
+        notice::log_json(json!(told.at(SystemClock.now())));
     }
 }
 
 /// A line for people, or a few; nothing for what they did themselves.
-pub(crate) fn describe(told: &Told, zone: Zone) -> Option<String> {
+pub(crate) fn describe(told: &Told, zone: Zone) -> Option<Text> {
     match told {
         Told::RunFinished { run } => Some(finished(run, zone)),
         Told::RunMissed { run } => Some(missed(run, zone)),
         Told::StoreFailed { store, error } => {
-            Some(format!("store {store} failed, and is tried again: {error}"))
+            Some(format!("store {store} failed, and is tried again: {error}").into())
         }
-        Told::JobSetAside { store, what } => Some(format!("store {store}: {what}; all others go on")),
-        Told::StoreRecovered { store } => Some(format!("store {store} works again")),
-        Told::Lost { count } => Some(format!("({count} lines left out: too many at once)")),
+        Told::JobSetAside { store, what } => Some(format!("store {store}: {what}; all others go on").into()),
+        Told::StoreRecovered { store } => Some(format!("store {store} works again").into()),
+        Told::Lost { count } => Some(format!("({count} lines left out: too many at once)").into()),
         _ => None,
     }
 }
@@ -67,14 +65,16 @@ fn time(instant: chrono::DateTime<chrono::Utc>, zone: Zone) -> String {
     zone.with_offset(instant).format(format).to_string()
 }
 
-fn line(run: &Run, zone: Zone, style: Style, outcome: &str, rest: &str) -> String {
+fn line(run: &Run, zone: Zone, style: Style, outcome: &str, rest: &str) -> Text {
     let at =
         run.finished.map(|at| zone.with_offset(at).format("%H:%M:%S%.3f").to_string()).unwrap_or_default();
     let dim = Style::new().dimmed();
-    format!("{dim}{at}{dim:#}  {:<16} {style}{outcome:<11}{style:#} {rest}", run.job.to_string())
+    let text =
+        Text::new().styled(dim, at).and(format_args!("  {:<16} ", terminal::one_line(run.job.as_str())));
+    text.styled(style, format_args!("{outcome:<11}")).and(" ").and(rest)
 }
 
-fn finished(run: &Run, zone: Zone) -> String {
+fn finished(run: &Run, zone: Zone) -> Text {
     let outcome = run.outcome.unwrap_or(Outcome::Interrupted);
     let style = style(Some(outcome));
     let word = if matches!(outcome, Outcome::Missed(_)) { "missed" } else { outcome.as_str() };
@@ -98,13 +98,13 @@ fn finished(run: &Run, zone: Zone) -> String {
     {
         let lines: Vec<&str> = output.lines().collect();
         for line in &lines[lines.len().saturating_sub(OUTPUT_LINES)..] {
-            let _ = write!(text, "\n              | {line}");
+            text = text.end_line().and("              | ").lines(line);
         }
     }
     text
 }
 
-fn missed(run: &Run, zone: Zone) -> String {
+fn missed(run: &Run, zone: Zone) -> Text {
     let fires = match run.fires.count {
         1 => format!("due {}", time(run.fires.first, zone)),
         count => format!("{count} fires, {} to {}", time(run.fires.first, zone), time(run.fires.last, zone)),

@@ -9,7 +9,7 @@ use matins::{Run, Value};
 use nix::unistd::{User, geteuid};
 
 use crate::definition::Mail;
-use crate::notice;
+use crate::{notice, terminal};
 
 /// What is said where mail is asked for, and there is no program to send it.
 pub(crate) const NO_SENDMAIL: &str = "MAILTO is set, and there is no sendmail here: output is not mailed, and stays in the ledger. Install a mail transfer agent";
@@ -82,24 +82,39 @@ fn send(mail: &Mail, command: &str, run: &Run) -> Result<(), String> {
 
 /// As Debian's cron calls it; addresses come after `--`, so that none is taken for an option.
 fn arguments(mail: &Mail) -> Vec<&str> {
-    let to = mail.to.split(',').map(str::trim).filter(|to| !to.is_empty());
-    ["-i", "-FCronDaemon", "-oem", "--"].into_iter().chain(to).collect()
+    ["-i", "-FCronDaemon", "-oem", "--"].into_iter().chain(addresses(mail)).collect()
+}
+
+fn addresses(mail: &Mail) -> impl Iterator<Item = &str> {
+    mail.to.split(',').map(str::trim).filter(|to| !to.is_empty())
+}
+
+/// How long a header's text may be, in characters: RFC 5322 allows 998 bytes a line.
+const LONGEST_HEADER: usize = 200;
+
+/// A header's text: on one line, whatever is in it, and without what a mail reader would pass to a terminal.
+fn header(text: &str) -> String {
+    let text = terminal::one_line(&text.replace(['\r', '\n'], " "));
+    match text.char_indices().nth(LONGEST_HEADER) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
 }
 
 fn message(mail: &Mail, command: &str, run: &Run) -> String {
     let user =
         User::from_uid(geteuid()).ok().flatten().map_or_else(|| geteuid().to_string(), |user| user.name);
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    // A header is one line.
-    let line = |text: &str| text.replace(['\r', '\n'], " ");
+    // An address a line: there may be many.
+    let to: Vec<String> = addresses(mail).map(header).collect();
     format!(
-        "From: {}\nTo: {}\nSubject: Cron <{user}@{host}> {}\nMIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\n\
+        "From: {}\nTo: {}\nSubject: {}\nMIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\n\
          Content-Transfer-Encoding: 8bit\nAuto-Submitted: auto-generated\nX-Matins-Job: {}\nX-Matins-Run: {}\n\
          X-Matins-Outcome: {}\n\n{}",
-        line(mail.from.as_deref().unwrap_or(&format!("{user} (Cron Daemon)"))),
-        line(&mail.to),
-        line(command),
-        run.job,
+        header(mail.from.as_deref().unwrap_or(&format!("{user} (Cron Daemon)"))),
+        to.join(",\n "),
+        header(&format!("Cron <{user}@{host}> {command}")),
+        header(run.job.as_str()),
         run.id,
         run.outcome.map_or("", Outcome::as_str),
         run.output.as_deref().unwrap_or_default(),
@@ -133,7 +148,41 @@ mod tests {
         assert_eq!(body, "line one\nline two\n");
         assert!(headers.contains("\nSubject: Cron <"), "{headers}");
         assert!(headers.contains("> backup --all\n"), "{headers}");
-        assert!(headers.starts_with("From: a Bcc: b\nTo: ops@example.org, -x\n"), "{headers}");
+        assert!(headers.starts_with("From: a Bcc: b\nTo: ops@example.org,\n -x\n"), "{headers}");
         assert_eq!(arguments(&mail), ["-i", "-FCronDaemon", "-oem", "--", "ops@example.org", "-x"]);
+    }
+
+    #[test]
+    fn no_text_of_others_makes_a_header_or_reaches_a_terminal() {
+        let hostile = "x\r\nBcc: all@example.org\u{2028}\u{85}\u{9b}31m\u{1b}]0;t\u{7}\u{202e}\u{b}\u{c}";
+        let mail = Mail { to: format!("{hostile},ops@example.org"), from: Some(hostile.into()) };
+        let now = chrono::DateTime::UNIX_EPOCH;
+        let run = Run {
+            output: Some("body\n".into()),
+            ..Run::started(RunId(7), JobId::new("a\u{202e}b").unwrap(), now, now)
+        };
+        let command = format!("{hostile} --password S3CR3T {}", "y".repeat(2000));
+        let text = message(&mail, &command, &run);
+        let (headers, _) = text.split_once("\n\n").unwrap();
+        let names: Vec<&str> = headers
+            .lines()
+            .filter(|line| !line.starts_with(' '))
+            .map(|line| line.split_once(':').unwrap().0)
+            .collect();
+        let expected = [
+            "From",
+            "To",
+            "Subject",
+            "MIME-Version",
+            "Content-Type",
+            "Content-Transfer-Encoding",
+            "Auto-Submitted",
+            "X-Matins-Job",
+            "X-Matins-Run",
+            "X-Matins-Outcome",
+        ];
+        assert_eq!(names, expected);
+        assert!(!headers.contains(|c| terminal::is_harmful(c) && c != '\n'), "{headers:?}");
+        assert!(!headers.contains("S3CR3T") && headers.lines().all(|line| line.len() < 998), "{headers}");
     }
 }

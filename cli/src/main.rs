@@ -1,5 +1,8 @@
 //! The `matins` command: runs jobs from a configuration or a crontab, says when expressions fire, checks files and stores.
 
+// Text is printed through `terminal`: see there, and `clippy.toml`.
+#![warn(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
+
 mod actor;
 mod beside;
 mod boot;
@@ -43,6 +46,7 @@ mod sources;
 mod store;
 mod stored;
 mod sync;
+mod terminal;
 mod told;
 mod watch_files;
 mod why;
@@ -65,6 +69,9 @@ use failure::Failure;
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Subcommands,
+    /// Shows passwords, tokens and keys in place of `(hidden)`.
+    #[arg(long, global = true)]
+    show_secrets: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -127,8 +134,13 @@ enum Subcommands {
 }
 
 fn main() -> ExitCode {
-    let command = Arguments::parse_from(with_run_shown(std::env::args_os())).command;
-    match zone_rules::check_variable().map_err(Failure::BadInput).and_then(|()| obey(command)) {
+    let words = with_run_shown(std::env::args_os());
+    let arguments = Arguments::try_parse_from(&words).unwrap_or_else(|error| manual::refuse(&error, &words));
+    std::panic::set_hook(Box::new(notice::panic));
+    if arguments.show_secrets {
+        secrets::show();
+    }
+    match zone_rules::check_variable().map_err(Failure::BadInput).and_then(|()| obey(arguments.command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             notice::error(&failure);

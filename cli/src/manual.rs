@@ -1,15 +1,18 @@
 //! `matins completions`, `matins man`: what shells and man(1) want to know of the command line.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::process;
 
-use clap::{Args, Command, CommandFactory};
+use clap::{Args, Command, CommandFactory, Parser};
 use clap_complete::Shell;
 
 use crate::Arguments;
 use crate::failure::Failure;
 use crate::shown;
+use crate::terminal::{self, Text};
 
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArguments {
@@ -23,12 +26,27 @@ pub(crate) struct ManArguments {
     directory: PathBuf,
 }
 
+/// Prints help, or what is wrong with the command line, and exits.
+pub(crate) fn refuse(error: &clap::Error, words: &[OsString]) -> ! {
+    if !error.use_stderr() {
+        error.exit();
+    }
+    // The message quotes the command line, which may hold what others wrote (`matins jobs "$prefix"`): it is made once more,
+    // of words that are harmless.
+    let harmless = words.iter().map(|word| terminal::one_line(&word.to_string_lossy()));
+    if let Err(error) = Arguments::try_parse_from(harmless) {
+        error.exit();
+    }
+    let _ = Text::new().indented(error.render()).end_line().print_to_stderr();
+    process::exit(error.exit_code())
+}
+
 // A command line that cannot be completed is one that nobody prints: standard output is gone then.
 #[allow(clippy::unnecessary_wraps)]
 pub(crate) fn completions(arguments: &CompletionsArguments) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Arguments::command(), "matins", &mut script);
-    shown::print(&String::from_utf8_lossy(&script));
+    shown::raw(&script);
     Ok(())
 }
 

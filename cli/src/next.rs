@@ -6,6 +6,7 @@ use matins::triggers::{Zone, tzdb};
 use matins::{Clock, SystemClock};
 use serde_json::json;
 
+use crate::terminal::Text;
 use crate::zone_rules::system_zone;
 use crate::{instant, show, shown};
 
@@ -56,7 +57,7 @@ pub(crate) fn next(arguments: &NextArguments) -> Result<(), String> {
             "tz_database": tzdb::version().to_string(),
             "fires": fires,
         });
-        shown::json(&answer);
+        shown::json(answer);
         return Ok(());
     }
     let rows: Vec<Vec<String>> = fires
@@ -67,7 +68,7 @@ pub(crate) fn next(arguments: &NextArguments) -> Result<(), String> {
         })
         .collect();
     shown::line(format_args!("{}: {}", trigger.expression(), trigger.describe()));
-    shown::print(&show::table(&rows));
+    shown::print(&Text::table(&rows));
     if arguments.verbose {
         shown::tz_database(&tzdb::version().to_string(), &tzdb::version().problems);
     }

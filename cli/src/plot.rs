@@ -15,7 +15,7 @@ use matins::{Clock, SystemClock};
 use crate::definition::When;
 use crate::failure::Failure;
 use crate::sources::FileArguments;
-use crate::{instant, show, shown};
+use crate::{instant, show, shown, terminal};
 
 #[derive(Debug, Args)]
 pub(crate) struct PlotArguments {
@@ -152,7 +152,7 @@ impl Timeline {
         for (row, (id, columns)) in (0..).zip(rows) {
             let y = TOP + ROW * row + ROW / 2;
             let fires: u64 = columns.values().sum();
-            let name: String = id.chars().take(20).collect();
+            let name: String = terminal::one_line(id).chars().take(20).collect();
             let _ = writeln!(
                 svg,
                 "<g><title>{}: {fires} fires</title><text x=\"{}\" y=\"{}\" text-anchor=\"end\">{}</text>\
@@ -247,7 +247,11 @@ impl Timeline {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    terminal::one_line(text)
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! `matins run`: the daemon.
 
-use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -31,6 +30,7 @@ use crate::reload::{Refused, Reloader, Step, bring_in_line};
 use crate::sources::Sources;
 use crate::store::{OpenError, give_to};
 use crate::sync::Changes;
+use crate::terminal::{LibraryLog, Text};
 use crate::watch_files::Watched;
 use crate::{
     actor, beside, crontab, jobs, log, mail, metrics_page, notice, orphans, process_setup, reaper, service,
@@ -59,7 +59,7 @@ pub(crate) struct RunArguments {
     adopt: Option<PathBuf>,
     /// Where jobs and their ledger are kept: `sqlite:PATH`, `file:DIRECTORY` or `memory` [default: the configuration's, else
     /// sqlite:matins.db]
-    #[arg(long, value_name = "STORE", env = "MATINS_STORE")]
+    #[arg(long, value_name = "STORE", env = "MATINS_STORE", hide_env_values = true)]
     store: Option<String>,
     /// The time zone of jobs that name none, and of the times shown [default: the configuration's, else this machine's]
     #[arg(long, value_name = "ZONE")]
@@ -158,13 +158,14 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
         reload: Some(by_request),
         refused: reload.refused.clone(),
     };
+    // Before anybody can stop the scheduler: a subscription to one that has shut down would not end.
+    let events = scheduler.subscribe();
     if let Some(server) = &server {
         server.serve(operator).map_err(|error| format!("cannot serve the control socket: {error}"))?;
     }
 
     let started = Started { store: &store, zone: defined.zone, changes: &changes };
     started.print(&scheduler, arguments.log, clock.now())?;
-    let events = scheduler.subscribe();
     let (form, zone) = (arguments.log, defined.zone);
     let printer = thread::spawn(move || match form {
         Form::Text => log::print(events, zone),
@@ -214,9 +215,10 @@ fn listen_to_tracing(form: Form) -> Result<(), String> {
     let levels: Targets = levels.parse().map_err(|error| {
         format!("MATINS_LOG is {levels:?}: {error}; write a level (error, warn, info, debug, trace), or target=level,...")
     })?;
+    // Without colours: what the log holds of others is told apart from its own colours by nobody.
     let layer = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
+        .with_writer(move || LibraryLog { is_json: form == Form::Json })
+        .with_ansi(false)
         .log_internal_errors(false);
     match form {
         Form::Text => tracing_subscriber::registry().with(layer.with_filter(levels)).init(),
@@ -259,7 +261,7 @@ impl Started<'_> {
     fn print(&self, scheduler: &Handle, form: Form, now: DateTime<Utc>) -> Result<(), String> {
         match form {
             Form::Text => notice::log(self.first_screen(scheduler, now)?),
-            Form::Json => notice::log(json!({
+            Form::Json => notice::log_json(json!({
                 "at": now,
                 "event": "started",
                 "version": env!("CARGO_PKG_VERSION"),
@@ -270,28 +272,25 @@ impl Started<'_> {
         Ok(())
     }
 
-    fn first_screen(&self, scheduler: &Handle, now: DateTime<Utc>) -> Result<String, String> {
+    fn first_screen(&self, scheduler: &Handle, now: DateTime<Utc>) -> Result<Text, String> {
         let count = scheduler.count(&JobQuery::default()).map_err(|error| error.to_string())?;
         let query = JobQuery { order: JobOrder::NextFire, limit: Some(FIRST_JOBS), ..JobQuery::default() };
         let listed = scheduler.list(&query).map_err(|error| error.to_string())?;
         let bold = anstyle::Style::new().bold();
-        let mut screen = format!(
-            "{bold}matins {}{bold:#}: {} in {}, times of {}\n",
-            env!("CARGO_PKG_VERSION"),
-            show::counted(count, "job"),
-            self.store,
-            self.zone
-        );
+        let title = Text::new().styled(bold, format_args!("matins {}", env!("CARGO_PKG_VERSION")));
+        let jobs = show::counted(count, "job");
+        let mut screen =
+            title.and(format_args!(": {jobs} in {}, times of {}", self.store, self.zone)).end_line();
         for changes in self.changes {
-            screen += &format!("{}\n", changes.describe());
+            screen = screen.and(changes.describe()).end_line();
         }
         let mut rows = vec![jobs::HEADING.map(str::to_owned).to_vec()];
         rows.extend(listed.iter().map(|(_, job)| jobs::row(job, self.zone, now)));
-        screen += &show::table(&rows);
+        screen = screen.text(&Text::table(&rows));
         if count > listed.len() {
-            screen += &format!("  and {} more; `matins jobs` lists them\n", count - listed.len());
+            let more = count - listed.len();
+            screen = screen.and(format_args!("  and {more} more; `matins jobs` lists them")).end_line();
         }
-        screen += "Ctrl-C stops when the running jobs have ended; twice stops at once.\n";
-        Ok(screen)
+        Ok(screen.and("Ctrl-C stops when the running jobs have ended; twice stops at once.").end_line())
     }
 }

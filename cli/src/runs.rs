@@ -10,7 +10,8 @@ use crate::control::protocol::{Request, RunsRequest};
 use crate::control::{RunState, RunView};
 use crate::failure::Failure;
 use crate::shown::{self, AskArguments};
-use crate::{instant, listing, log, show};
+use crate::terminal::Text;
+use crate::{instant, listing, log, secrets, show};
 
 #[derive(Debug, Args)]
 pub(crate) struct RunsArguments {
@@ -34,6 +35,9 @@ pub(crate) struct ShowRunArguments {
     /// The run's number, as `matins runs` shows it.
     #[arg(value_name = "ID")]
     run: u64,
+    /// What the run printed and nothing else, as it was printed: it may do anything to a terminal, and hides no secret.
+    #[arg(long, conflicts_with = "json")]
+    raw: bool,
     #[command(flatten)]
     ask: AskArguments,
 }
@@ -109,9 +113,17 @@ fn outcome(view: &RunView) -> &'static str {
 }
 
 pub(crate) fn show_run(arguments: ShowRunArguments) -> Result<(), Failure> {
+    if arguments.raw {
+        secrets::show();
+    }
     let value = arguments.ask.target.client()?.ask(Request::Run { run: arguments.run })?;
     if arguments.ask.json {
-        shown::json(&value);
+        shown::json(value);
+        return Ok(());
+    }
+    if arguments.raw {
+        let view: RunView = shown::read(value)?;
+        shown::raw(view.run.output.unwrap_or_default().as_bytes());
         return Ok(());
     }
     let progress = value.get("progress").cloned();
@@ -124,12 +136,9 @@ pub(crate) fn print(view: &RunView, progress: Option<&Value>, zone: Zone) {
     let run = &view.run;
     let bold = anstyle::Style::new().bold();
     let style = log::style(run.outcome);
-    shown::line(format_args!(
-        "{bold}run {}{bold:#} of {}: {style}{}{style:#}",
-        run.id,
-        run.job,
-        outcome(view)
-    ));
+    let title =
+        Text::new().styled(bold, format_args!("run {}", run.id)).and(format_args!(" of {}: ", run.job));
+    shown::line(title.styled(style, outcome(view)));
     shown::property("due", show::local(run.scheduled(), zone));
     if run.fires.count > 1 {
         shown::property(
@@ -163,6 +172,6 @@ pub(crate) fn print(view: &RunView, progress: Option<&Value>, zone: Zone) {
         shown::property("result", result.to_string());
     }
     if let Some(output) = &run.output {
-        shown::print(&format!("\n{}\n", output.trim_end()));
+        shown::print(&Text::new().end_line().lines(output.trim_end()).end_line());
     }
 }

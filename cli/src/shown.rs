@@ -1,7 +1,6 @@
 //! How lists and times are shown: tables on a terminal, lines with tabs elsewhere, JSON on request.
 
-use std::fmt::Display;
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, ErrorKind};
 use std::process;
 
 use clap::Args;
@@ -11,8 +10,9 @@ use serde_json::Value;
 
 use crate::control::client::Target;
 use crate::failure::Failure;
+use crate::terminal::{self, Text};
 use crate::zone_rules::system_zone;
-use crate::{notice, show};
+use crate::{notice, secrets};
 
 /// In which zone times are shown.
 #[derive(Debug, Clone, Args)]
@@ -50,19 +50,22 @@ pub(crate) struct AskArguments {
 /// Prints rows under a heading: a table on a terminal; elsewhere a line each, without the heading, with tabs between.
 pub(crate) fn rows(heading: &[&str], rows: Vec<Vec<String>>) {
     let heading: Vec<String> = heading.iter().map(|word| (*word).to_owned()).collect();
-    if io::stdout().is_terminal() {
+    if terminal::stdout_is_terminal() {
         let all: Vec<Vec<String>> = std::iter::once(heading).chain(rows).collect();
-        print(&show::table(&all));
+        print(&Text::table(&all));
     } else {
-        let lines: Vec<String> = rows.iter().map(|row| row.join("\t") + "\n").collect();
-        print(&lines.concat());
+        print(&Text::tabbed(&rows));
     }
 }
 
 /// Prints an answer, or a part of one. Whoever reads it may have read enough (`matins runs | head`): then it is over.
-pub(crate) fn print(text: &str) {
-    let mut out = anstream::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).unwrap_or_else(|error| unwritten(&error));
+pub(crate) fn print(text: &Text) {
+    text.print().unwrap_or_else(|error| unwritten(&error));
+}
+
+/// Prints bytes as they are, whatever they do to a terminal.
+pub(crate) fn raw(bytes: &[u8]) {
+    terminal::print_raw(bytes).unwrap_or_else(|error| unwritten(&error));
 }
 
 /// Ends the command whose answer could not be written.
@@ -74,13 +77,14 @@ pub(crate) fn unwritten(error: &io::Error) -> ! {
     process::exit(1)
 }
 
-pub(crate) fn line(text: impl Display) {
-    print(&format!("{text}\n"));
+/// Prints a line. What is not a [`Text`] becomes one: its newlines are shown, and begin no line.
+pub(crate) fn line(text: impl Into<Text>) {
+    print(&text.into().end_line());
 }
 
 /// Prints a line of what something is.
-pub(crate) fn property(name: &str, text: impl Display) {
-    line(format_args!("  {name:<12} {text}"));
+pub(crate) fn property(name: &str, text: impl Into<Text>) {
+    line(Text::from(format_args!("  {name:<12} ")).text(&text.into()));
 }
 
 /// Prints which tz database is used, and what is wrong with it.
@@ -91,9 +95,16 @@ pub(crate) fn tz_database(version: &str, problems: &[String]) {
     }
 }
 
-/// Prints JSON as people read it.
-pub(crate) fn json(value: &Value) {
-    line(format_args!("{value:#}"));
+/// Prints JSON as people read it, without its secrets unless `--show-secrets` was given.
+pub(crate) fn json(mut value: Value) {
+    secrets::hide_unless_shown(&mut value);
+    line(Text::pretty_json(&value));
+}
+
+/// Prints JSON on a line, as [`json`] does.
+pub(crate) fn json_line(mut value: Value) {
+    secrets::hide_unless_shown(&mut value);
+    line(Text::json(&value));
 }
 
 /// What a daemon has answered, as this program knows it.

@@ -1,6 +1,5 @@
 //! `matins store`: looks into a store, and repairs one.
 
-use std::io::IsTerminal;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +17,7 @@ use crate::control::pages::Taker;
 use crate::control::protocol::{JobsRequest, Request};
 use crate::failure::Failure;
 use crate::shown::{self, Times};
+use crate::terminal::{self, Text};
 use crate::{notice, safety, show};
 
 /// Why a store could not be opened.
@@ -121,8 +121,8 @@ pub(crate) fn store(arguments: StoreArguments) -> Result<(), Failure> {
     match &arguments.command {
         StoreCommand::Check { store } => {
             let bar = ProgressBar::new_spinner();
-            bar.set_message(format!("reading {store}"));
-            if std::io::stderr().is_terminal() {
+            bar.set_message(terminal::one_line(&format!("reading {store}")));
+            if terminal::stderr_is_terminal() {
                 bar.enable_steady_tick(std::time::Duration::from_millis(100));
             }
             let checked = check(store);
@@ -178,12 +178,12 @@ fn sqlite_format(path: &Path) -> std::io::Result<u32> {
 fn info(json: bool, times: &Times, target: &Target) -> Result<(), Failure> {
     let value = target.client()?.ask(Request::Info)?;
     if json {
-        shown::json(&value);
+        shown::json(value);
         return Ok(());
     }
     let info: StoreInfo = shown::read(value)?;
     let bold = anstyle::Style::new().bold();
-    shown::line(format_args!("{bold}{}{bold:#}", info.store));
+    shown::line(Text::new().styled(bold, info.store));
     shown::property("jobs", format!("{}, {} of them paused", info.jobs, info.paused));
     let zone = times.zone()?;
     let since = info.oldest_run.map(|oldest| format!(", since {}", show::local(oldest, zone)));

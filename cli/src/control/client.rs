@@ -14,14 +14,14 @@ use serde_json::Value;
 
 use super::connection::Connection;
 use super::operator::Operator;
-use super::protocol::{Answer, Problem, Request};
+use super::protocol::{Answer, Asked, Problem, Request};
 use crate::definition::COMMAND;
 use crate::failure::Failure;
 use crate::history::History;
 use crate::orphans::{self, Orphans};
 use crate::store::{OpenError, give_to};
 use crate::zone_rules::system_zone;
-use crate::{actor, beside};
+use crate::{actor, beside, secrets};
 
 /// Where jobs are kept when nobody says.
 pub(crate) const DEFAULT_STORE: &str = "sqlite:matins.db";
@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Target {
     /// The store of the jobs: `sqlite:PATH` or `file:DIRECTORY`. Its daemon is asked if one runs.
-    #[arg(long, value_name = "STORE", env = "MATINS_STORE", default_value = DEFAULT_STORE, global = true)]
+    #[arg(long, value_name = "STORE", env = "MATINS_STORE", hide_env_values = true, default_value = DEFAULT_STORE, global = true)]
     pub(crate) store: String,
     /// The daemon's socket, where it is not beside the store.
     #[arg(long, value_name = "PATH", global = true)]
@@ -204,7 +204,9 @@ impl Client {
             Self::Store(store) => match request {
                 Request::Now { job, .. } => store.run_now(&job),
                 request => {
-                    Ok(store.operator.answer(request, &actor::own(), imported, &mut |item| items(item))?)
+                    let asked = Asked { request, shows_secrets: secrets::are_shown() };
+                    let mut items = |item| items(item);
+                    Ok(store.operator.answer_asked(asked, &actor::own(), imported, &mut items)?)
                 }
             },
             Self::Daemon(mut daemon) => {

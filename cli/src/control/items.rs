@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::secrets;
+
 /// An item as JSON. It is written once, and never held as a tree of values: a list may have a million of them.
 #[derive(Debug)]
 pub(crate) struct Item(String);
@@ -30,6 +32,22 @@ pub(crate) trait Items {
 
     /// Sends what was put so far. Returns false if nobody takes more: whoever asked has gone.
     fn flush(&mut self) -> bool;
+}
+
+/// Takes items with their secrets hidden.
+pub(crate) struct Hiding<'a>(pub(crate) &'a mut dyn Items);
+
+impl Items for Hiding<'_> {
+    fn put(&mut self, item: Item) -> bool {
+        // What cannot be read could not be searched for secrets: it is not shown.
+        let Ok(mut value) = serde_json::from_str(item.json()) else { return true };
+        secrets::hide(&mut value);
+        self.0.put(Item::of(&value))
+    }
+
+    fn flush(&mut self) -> bool {
+        self.0.flush()
+    }
 }
 
 impl<F: FnMut(Value) -> bool> Items for F {

@@ -17,14 +17,14 @@ use matins::{
 };
 use serde_json::{Map, Value, json};
 
-use super::items::{Item, Items};
-use super::protocol::{How, Kind, Problem, Request};
+use super::items::{Hiding, Item, Items};
+use super::protocol::{Asked, How, Kind, Problem, Request};
 use super::{JobView, RunView, Status, StoreInfo};
 use crate::history::{Happening, History};
 use crate::orphans::Orphans;
 use crate::reload::Refused;
 use crate::told::Told;
-use crate::{config, edit, service, why};
+use crate::{config, edit, secrets, service, why};
 
 /// How the daemon's files are read again; `true` says what would be done only.
 pub(crate) type Reload = Box<dyn Fn(bool) -> Result<Value, String> + Send + Sync>;
@@ -50,6 +50,29 @@ type Done = Result<Value, Problem>;
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 impl Operator {
+    /// Does what is asked as [`answer`](Self::answer) does, and hides secrets in what it answers unless they are asked for.
+    /// An export is exact.
+    pub(crate) fn answer_asked(
+        &self,
+        asked: Asked,
+        by: &str,
+        imported: &[u8],
+        items: &mut dyn Items,
+    ) -> Done {
+        if asked.shows_secrets || matches!(asked.request, Request::Export) {
+            return self.answer(asked.request, by, imported, items);
+        }
+        match self.answer(asked.request, by, imported, &mut Hiding(items)) {
+            Ok(mut done) => {
+                secrets::hide(&mut done);
+                Ok(done)
+            }
+            Err(Problem { kind, message }) => {
+                Err(Problem { kind, message: secrets::hide_in_text(&message).into_owned() })
+            }
+        }
+    }
+
     /// Does what `request` asks for `by`. `imported` is what follows the request.
     pub(crate) fn answer(&self, request: Request, by: &str, imported: &[u8], items: &mut dyn Items) -> Done {
         match request {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
+use crate::secrets;
 
 /// The version that this program speaks.
 pub(crate) const VERSION: u64 = 1;
@@ -199,11 +200,24 @@ impl Request {
     /// Whether it changes nothing: it need not be done if whoever asked has gone.
     pub(crate) fn only_asks(&self) -> bool {
         match self {
-            Self::Status | Self::Jobs(_) | Self::Job { .. } | Self::Runs(_) | Self::Run { .. } => true,
-            Self::Why { .. } | Self::Export | Self::Info | Self::Watch => true,
+            Self::Status
+            | Self::Jobs(_)
+            | Self::Job { .. }
+            | Self::Runs(_)
+            | Self::Run { .. }
+            | Self::Why { .. }
+            | Self::Export
+            | Self::Info
+            | Self::Watch => true,
             Self::Reload { dry_run } => *dry_run,
-            Self::Add { .. } | Self::Edit { .. } | Self::Remove { .. } | Self::Pause { .. } => false,
-            Self::Resume { .. } | Self::Now { .. } | Self::Import { .. } | Self::Stop { .. } => false,
+            Self::Add { .. }
+            | Self::Edit { .. }
+            | Self::Remove { .. }
+            | Self::Pause { .. }
+            | Self::Resume { .. }
+            | Self::Now { .. }
+            | Self::Import { .. }
+            | Self::Stop { .. } => false,
         }
     }
 }
@@ -250,15 +264,28 @@ impl From<Problem> for Failure {
     }
 }
 
+/// The field of a request that asks for secrets as they are, in place of `(hidden)`.
+const SHOW_SECRETS: &str = "show_secrets";
+
 /// A request as a line.
 pub(crate) fn write(request: &Request) -> String {
     let mut value = json!(request);
     value["matins"] = json!(VERSION);
+    if secrets::are_shown() {
+        value[SHOW_SECRETS] = json!(true);
+    }
     format!("{value}\n")
 }
 
+/// A request as it came, and whether its answer shows secrets.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) request: Request,
+    pub(crate) shows_secrets: bool,
+}
+
 /// Reads a line as a request.
-pub(crate) fn read(line: &[u8]) -> Result<Request, Problem> {
+pub(crate) fn read(line: &[u8]) -> Result<Asked, Problem> {
     let value: Value = serde_json::from_slice(line)
         .map_err(|error| Problem::bad(format!("this is no line of JSON: {error}")))?;
     match value.get("matins").and_then(Value::as_u64) {
@@ -274,7 +301,10 @@ pub(crate) fn read(line: &[u8]) -> Result<Request, Problem> {
         let message = format!("there is no command {command:?}; there are {}", COMMANDS.join(", "));
         return Err(Problem::new(Kind::UnknownCommand, message));
     }
-    serde_json::from_value(value).map_err(|error| Problem::bad(format!("{command}: {error}")))
+    let shows_secrets = value.get(SHOW_SECRETS).and_then(Value::as_bool).unwrap_or(false);
+    let request =
+        serde_json::from_value(value).map_err(|error| Problem::bad(format!("{command}: {error}")))?;
+    Ok(Asked { request, shows_secrets })
 }
 
 /// A line of an answer.
@@ -299,9 +329,16 @@ mod tests {
         let request = Request::Pause { job: "a \"b\"\n".into() };
         let line = write(&request);
         assert_eq!(line.matches('\n').count(), 1, "{line}");
-        assert!(matches!(read(line.as_bytes()), Ok(Request::Pause { job }) if job == "a \"b\"\n"));
+        assert!(
+            matches!(read(line.as_bytes()).map(|asked| asked.request), Ok(Request::Pause { job }) if job == "a \"b\"\n")
+        );
         let later = br#"{"matins":1,"command":"now","job":"a","priority":7}"#;
-        assert!(matches!(read(later), Ok(Request::Now { wait: false, .. })), "unknown fields are ignored");
+        assert!(matches!(
+            read(later),
+            Ok(Asked { request: Request::Now { wait: false, .. }, shows_secrets: false })
+        ));
+        let with_secrets = br#"{"matins":1,"command":"job","job":"a","show_secrets":true}"#;
+        assert!(read(with_secrets).is_ok_and(|asked| asked.shows_secrets));
     }
 
     #[test]

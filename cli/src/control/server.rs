@@ -159,14 +159,14 @@ impl Connection {
         }
         let by = actor::of_uid(uid);
         while let Some(line) = self.read_request()? {
-            let request = match protocol::read(&line) {
-                Ok(request) => request,
+            let asked = match protocol::read(&line) {
+                Ok(asked) => asked,
                 Err(problem) => {
                     self.say(&Answer::Error(problem))?;
                     continue;
                 }
             };
-            let imported = match request {
+            let imported = match asked.request {
                 Request::Import { bytes, .. } if bytes > LONGEST_IMPORT => {
                     let message = format!(
                         "{bytes} bytes are more than the {LONGEST_IMPORT} that a daemon takes in; stop it, and import \
@@ -179,11 +179,11 @@ impl Connection {
                 Request::Import { bytes, .. } => self.read_import(bytes)?,
                 _ => Vec::new(),
             };
-            if request.only_asks() && is_gone(&self.writer) {
+            if asked.request.only_asks() && is_gone(&self.writer) {
                 return Err(ErrorKind::BrokenPipe.into());
             }
             let mut items = Answering::new(self.writer.try_clone()?);
-            let answer = operator.answer(request, &by, &imported, &mut items);
+            let answer = operator.answer_asked(asked, &by, &imported, &mut items);
             items.end()?;
             self.say(&match answer {
                 Ok(done) => Answer::Done(done),

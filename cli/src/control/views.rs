@@ -7,12 +7,11 @@ use matins::{Job, Run, RunId};
 use serde::{Deserialize, Serialize};
 
 use crate::orphans::OrphanView;
-use crate::secrets;
 
 /// How many fires to come are told of a job.
 const UPCOMING: usize = 3;
 
-/// A job, with what people want to know of it; values under names that look secret are left out.
+/// A job, with what people want to know of it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct JobView {
     #[serde(flatten)]
@@ -24,11 +23,7 @@ pub(crate) struct JobView {
 }
 
 impl JobView {
-    pub(crate) fn of(mut job: Job) -> Self {
-        secrets::hide(&mut job.arguments);
-        if let Some(definition) = job.metadata.get_mut("definition") {
-            secrets::hide(definition);
-        }
+    pub(crate) fn of(job: Job) -> Self {
         let upcoming = std::iter::successors(job.next_fire, |last| job.trigger.next_after(*last));
         Self { description: job.trigger.describe(), upcoming: upcoming.take(UPCOMING).collect(), job }
     }

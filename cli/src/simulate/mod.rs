@@ -114,7 +114,7 @@ pub(crate) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
     let spread = TimeDelta::from_std(arguments.spread).map_err(|error| error.to_string())?;
     let spread_out = if spread > TimeDelta::zero() { Some(plan.run(Some(spread))?) } else { None };
     if arguments.json {
-        shown::json(&json!({"simulation": simulation, "spread": spread_out}));
+        shown::json(json!({"simulation": simulation, "spread": spread_out}));
         return Ok(());
     }
     let spread_out = spread_out.as_ref().map(|spread_out| (spread, spread_out));

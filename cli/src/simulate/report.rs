@@ -8,19 +8,20 @@ use matins::triggers::Zone;
 
 use super::Simulation;
 use crate::show;
+use crate::terminal::{self, Text};
 
 /// How wide the longest bar is, in characters.
 const BAR: u64 = 50;
 
-pub(super) fn text(simulation: &Simulation, spread: Option<(TimeDelta, &Simulation)>, zone: Zone) -> String {
+pub(super) fn text(simulation: &Simulation, spread: Option<(TimeDelta, &Simulation)>, zone: Zone) -> Text {
     let bold = anstyle::Style::new().bold();
-    let mut text = format!(
-        "{bold}{} jobs, {} fires{bold:#} from {} to {}, times of {zone}\n",
-        simulation.jobs,
-        simulation.fires,
+    let counts = format!("{} jobs, {} fires", simulation.jobs, simulation.fires);
+    let title = Text::new().styled(bold, counts).and(format_args!(
+        " from {} to {}, times of {zone}",
         show::local(simulation.from, zone),
         show::local(simulation.until, zone)
-    );
+    ));
+    let mut text = String::new();
     if let Some(busiest) = simulation.busiest_minute {
         let _ =
             writeln!(text, "  busiest minute   {}: {} fires", show::local(busiest.at, zone), busiest.fires);
@@ -60,7 +61,7 @@ pub(super) fn text(simulation: &Simulation, spread: Option<(TimeDelta, &Simulati
         );
     }
     text += &hours(simulation, zone);
-    text
+    title.end_line().lines(text)
 }
 
 /// `backup 3, sync 1`: the most first.
@@ -68,7 +69,8 @@ fn by_job(jobs: &BTreeMap<String, u64>) -> String {
     let mut jobs: Vec<_> = jobs.iter().collect();
     jobs.sort_by_key(|(id, count)| (std::cmp::Reverse(**count), id.as_str()));
     let rest = jobs.len().saturating_sub(10);
-    let shown: Vec<String> = jobs.iter().take(10).map(|(id, count)| format!("{id} {count}")).collect();
+    let shown: Vec<String> =
+        jobs.iter().take(10).map(|(id, count)| format!("{} {count}", terminal::one_line(id))).collect();
     if rest > 0 { format!("{}, and {rest} more jobs", shown.join(", ")) } else { shown.join(", ") }
 }
 

@@ -40,11 +40,12 @@ pub(crate) fn print(arguments: WhyArguments) -> Result<(), Failure> {
     let request = Request::Why { job: arguments.job, at: arguments.time };
     let value = arguments.target.client()?.ask(request)?;
     if arguments.json {
-        shown::json(&value);
+        shown::json(value);
     } else {
         let why: Why = shown::read(value)?;
-        // A sentence a line.
-        shown::line(why.answer.replace(". ", ".\n"));
+        // A sentence a line. A daemon of an earlier version sends the answer alone.
+        let sentences = if why.sentences.is_empty() { vec![why.answer] } else { why.sentences };
+        sentences.into_iter().for_each(shown::line);
     }
     Ok(())
 }
@@ -55,6 +56,9 @@ pub(crate) struct Why {
     pub(crate) kind: Kind,
     /// Sentences for people, with times in the job's zone.
     pub(crate) answer: String,
+    /// The same, sentence by sentence: a message in it may have a full stop of its own.
+    #[serde(default)]
+    pub(crate) sentences: Vec<String>,
     pub(crate) job: String,
     /// The fire time that the answer is about, or the instant asked for.
     pub(crate) at: DateTime<Utc>,

@@ -67,8 +67,8 @@ impl Question {
                 Kind::WillFire => format!("this job is at a fixed time, so it fires at {instead}"),
                 _ => format!("this job is at a fixed time, so that {instead} stands for it"),
             });
-            said.join(&what.answer);
-            return Why { kind: Kind::InGap, answer: said.text(), ..what };
+            said.join(&what.sentences);
+            return said.into_answer(Why { kind: Kind::InGap, ..what });
         }
         let reason = match self.cron() {
             Some(cron) if !is_in => said::excluded(&cron.expression().excluded_by(local)),
@@ -97,17 +97,17 @@ impl Question {
                     "this job is at a fixed time, so that it is the first of the two that counts".to_owned(),
                 );
             }
-            said.join(&what.answer);
-            return Why { answer: said.text(), ..what };
+            said.join(&what.sentences);
+            return said.into_answer(what);
         }
         said.say(if self.is_fixed() {
             "clocks that change by three hours or more are corrected, so that both count".to_owned()
         } else {
             "this job follows the time that passes, so that both count".to_owned()
         });
-        said.join(&format!("For the first: {}", what.answer));
-        said.join(&format!("For the second: {}", self.about_instant(second).answer));
-        Why { answer: said.text(), ..what }
+        said.join_after("For the first: ", &what.sentences);
+        said.join_after("For the second: ", &self.about_instant(second).sentences);
+        said.into_answer(what)
     }
 
     pub(super) fn about_instant(&self, at: DateTime<Utc>) -> Why {
@@ -131,8 +131,8 @@ impl Question {
                 crate::show::span(second - first)
             ));
             let what = self.what_became(first);
-            said.join(&what.answer);
-            return Why { kind: Kind::SecondPass, answer: said.text(), ..what };
+            said.join(&what.sentences);
+            return said.into_answer(Why { kind: Kind::SecondPass, ..what });
         }
         self.what_became(at)
     }
@@ -386,15 +386,16 @@ impl Question {
     }
 
     fn answer(&self, kind: Kind, at: DateTime<Utc>, said: Said<'_>) -> Why {
-        Why {
+        said.into_answer(Why {
             kind,
-            answer: said.text(),
+            answer: String::new(),
+            sentences: Vec::new(),
             job: self.id.clone(),
             at,
             run: None,
             fire_before: None,
             fire_after: None,
-        }
+        })
     }
 }
 

@@ -4,38 +4,45 @@ use chrono::{DateTime, NaiveDateTime, TimeDelta, Timelike, Utc};
 use matins::triggers::{ExcludedBy, Zone};
 use matins::{Job, MissedReason, Outcome, Run};
 
-use super::Kind;
 use super::past::Past;
+use super::{Kind, Why};
 use crate::show::span;
 
 /// What has been said so far of a job, in the times of a zone.
 pub(super) struct Said<'a> {
-    text: String,
+    sentences: Vec<String>,
     job: &'a str,
     zone: Zone,
 }
 
 impl<'a> Said<'a> {
     pub(super) fn new(job: &'a str, zone: Zone) -> Self {
-        Self { text: String::new(), job, zone }
+        Self { sentences: Vec::new(), job, zone }
     }
 
     /// Says a sentence, given without its capital and its full stop. The job's id stays as it is.
     pub(super) fn say(&mut self, sentence: String) {
         let sentence = if sentence.starts_with(self.job) { sentence } else { capital(&sentence) };
-        self.join(&format!("{sentence}."));
+        self.sentences.push(format!("{sentence}."));
     }
 
     /// Says sentences that are whole.
-    pub(super) fn join(&mut self, sentences: &str) {
-        if !self.text.is_empty() {
-            self.text.push(' ');
-        }
-        self.text += sentences;
+    pub(super) fn join(&mut self, sentences: &[String]) {
+        self.sentences.extend_from_slice(sentences);
     }
 
-    pub(super) fn text(self) -> String {
-        self.text
+    /// Puts words before the first of sentences that are whole.
+    pub(super) fn join_after(&mut self, words: &str, sentences: &[String]) {
+        let first = self.sentences.len();
+        self.join(sentences);
+        if let Some(sentence) = self.sentences.get_mut(first) {
+            sentence.insert_str(0, words);
+        }
+    }
+
+    /// Puts them into an answer.
+    pub(super) fn into_answer(self, why: Why) -> Why {
+        Why { answer: self.sentences.join(" "), sentences: self.sentences, ..why }
     }
 
     pub(super) fn instant(&self, instant: DateTime<Utc>) -> String {

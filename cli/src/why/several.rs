@@ -38,7 +38,7 @@ impl Question {
         let due = run.scheduled();
         said.say(format!("{which} was due at {}", said.instant(due)));
         let what = self.about_run(due, run);
-        said.join(&what.answer);
-        Some(Why { answer: said.text(), ..what })
+        said.join(&what.sentences);
+        Some(said.into_answer(what))
     }
 }
