@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use matins::config::{StoreUrl, StoreUrlError};
 use matins::prelude::*;
 use matins::triggers::Zone;
-use matins::{Clock, JobOrder, SystemClock};
+use matins::{BlockingScheduler, Clock, JobOrder, Retention, SystemClock};
 use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use signal_hook::iterator::Signals;
@@ -33,7 +33,7 @@ use crate::store::{OpenError, give_to};
 use crate::sync::Changes;
 use crate::watch_files::Watched;
 use crate::{
-    actor, beside, crontab, jobs, log, mail, metrics_page, notice, orphans, process_setup, reaper, service,
+    actor, beside, crontab, http, jobs, log, mail, notice, orphans, process_setup, reaper, safety, service,
     show, zone_rules,
 };
 
@@ -76,7 +76,8 @@ pub(crate) struct RunArguments {
     /// What is printed for each run: a line for people, or JSON.
     #[arg(long, value_name = "FORM", default_value = "text")]
     log: Form,
-    /// Shows what is counted to Prometheus, at `http://ADDRESS/metrics`; loopback only: 127.0.0.1:9090
+    /// Shows what is counted to Prometheus, at `http://ADDRESS/metrics`, and whether the scheduler runs, at `/health`; loopback
+    /// only: 127.0.0.1:9090
     #[arg(long, value_name = "ADDRESS")]
     metrics: Option<SocketAddr>,
 }
@@ -88,7 +89,7 @@ enum Form {
 }
 
 pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
-    process_setup::prepare();
+    let descriptors = process_setup::prepare();
     let form = if arguments.system { crontab::Form::System } else { crontab::Form::User };
     let sources = Sources { config: arguments.config, crontab: arguments.crontab, form, zone: arguments.tz };
     // Before the file is read, so that no change is overlooked.
@@ -97,24 +98,23 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     let configured = || defined.store.as_ref().map(ToString::to_string);
     let store = arguments.store.or_else(configured).unwrap_or_else(|| DEFAULT_STORE.to_owned());
     let url: StoreUrl = store.parse().map_err(|error: StoreUrlError| error.to_string())?;
-    arguments.metrics.map_or(Ok(()), metrics_page::check)?;
+    arguments.metrics.map_or(Ok(()), http::check)?;
     listen_to_tracing(arguments.log)?;
     // From here on a signal stops it in order, also one that comes before the first job fires.
     let signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR2])
         .map_err(|error| format!("cannot listen to signals: {error}"))?;
     reaper::start()?;
     let clock = SystemClock;
-    let scheduler = patiently(|| {
-        let builder = SchedulerBuilder::new()
-            .executor("default", ThreadExecutor::builder().workers(WORKERS).build())
-            .retention(defined.retention.clone());
-        give_to(builder, &url)?.blocking().map_err(|error| OpenError::Other(error.to_string()))
-    })?;
+    let scheduler = take_store(&url, &defined.retention)?;
     let socket = if arguments.no_socket { None } else { arguments.socket.or_else(|| beside::socket(&url)) };
     let server = socket.map(|path| Server::listen(&path)).transpose()?;
     // What is counted from here on; the store is ours.
-    arguments.metrics.map_or(Ok(()), metrics_page::serve)?;
-    let (mut command, mut found) = (CommandTask::default(), Vec::new());
+    if let Some(address) = arguments.metrics {
+        http::serve(address, scheduler.handle(), descriptors.http_connections())?;
+    }
+    let command = CommandTask::default().open_files(descriptors.soft_limit_for_commands());
+    let for_hooks = command.clone();
+    let (mut command, mut found) = (command, Vec::new());
     if let Some(records) = beside::commands(&url) {
         found = orphans::find(&records)?;
         command = command.recording_in(records);
@@ -129,7 +129,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     if let Some(moved) = moved.as_ref().filter(|moved| !moved.jobs.is_empty()) {
         notice::tell(moved.describe());
     }
-    hooks::listen(&scheduler, &hooks).map_err(|error| error.to_string())?;
+    hooks::listen(&scheduler, &hooks, for_hooks).map_err(|error| error.to_string())?;
     mail::listen(&scheduler).map_err(|error| error.to_string())?;
     mail::warn_without_sendmail(defined.definitions().map(|job| &job.mail));
     let orphans = orphans::watch(found, &scheduler);
@@ -159,7 +159,9 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
         refused: reload.refused.clone(),
     };
     if let Some(server) = &server {
-        server.serve(operator).map_err(|error| format!("cannot serve the control socket: {error}"))?;
+        server
+            .serve(operator, descriptors.control_connections())
+            .map_err(|error| format!("cannot serve the control socket: {error}"))?;
     }
 
     let started = Started { store: &store, zone: defined.zone, changes: &changes };
@@ -189,6 +191,20 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     }
     drop(server);
     Ok(())
+}
+
+/// Opens the store, and warns if others can replace its files.
+fn take_store(url: &StoreUrl, retention: &Retention) -> Result<BlockingScheduler, OpenError> {
+    let scheduler = patiently(|| {
+        let builder = SchedulerBuilder::new()
+            .executor("default", ThreadExecutor::builder().workers(WORKERS).build())
+            .retention(retention.clone());
+        give_to(builder, url)?.blocking().map_err(|error| OpenError::Other(error.to_string()))
+    })?;
+    if let Some(warning) = safety::warning(url) {
+        notice::warn(warning);
+    }
+    Ok(scheduler)
 }
 
 /// Opens a store that a command may just have open.

@@ -3,7 +3,6 @@
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
 use std::process::{ChildStdin, ExitStatus};
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -16,7 +15,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 
 use crate::orphan::Record;
 use crate::spawn::{Started, start};
-use crate::{Command, drain};
+use crate::{Command, CommandTask, drain};
 
 /// How long a cancelled command has to end by itself after SIGTERM.
 pub(crate) const TERM_GRACE: Duration = Duration::from_secs(5);
@@ -24,24 +23,22 @@ pub(crate) const TERM_GRACE: Duration = Duration::from_secs(5);
 /// How long its output is listened to after it has ended, where a child that it left behind keeps the pipe open.
 const OUTPUT_GRACE: Duration = Duration::from_secs(1);
 
-pub(crate) fn run(
-    command: &Command,
-    context: &TaskContext,
-    tail: usize,
-    records: Option<&Path>,
-) -> TaskResult {
+pub(crate) fn run(command: &Command, context: &TaskContext, task: &CommandTask) -> TaskResult {
     let failed = |what: &str, error: &dyn std::fmt::Display| {
         TaskError::new(format!("{what} {:?}: {error}", command.program))
     };
-    let record = |output: &PipeReader| Record::of_intent(records?, context, output);
+    let record = |output: &PipeReader| Record::of_intent(task.records.as_deref()?, context, output);
     let Started { mut child, output, awaited, record } =
         start(command, record).map_err(|why| failed("cannot start", &why))?;
     let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
         return Err(failed("cannot watch", &"its process id is not known"));
     };
+    if let Some(soft_limit) = task.open_files {
+        limit_open_files(pid, soft_limit);
+    }
     let input = child.stdin().take();
     let text = command.stdin.as_deref().map(|text| command.encoding.bytes(text));
-    let ended = Watch::begin(pid, output, tail, input, text.as_deref(), &context.cancel)
+    let ended = Watch::begin(pid, output, task.tail, input, text.as_deref(), &context.cancel)
         .and_then(|mut watch| watch.until_end(&context.cancel).map(|()| watch));
     let mut watch = match ended {
         Ok(watch) => watch,
@@ -62,6 +59,21 @@ pub(crate) fn run(
         Err(TaskError { message: describe(status), output })
     }
 }
+
+/// Lowers the soft limit of a program that was just started. Nothing of it depends on the limit so early: it matters when more
+/// files are opened than it allows.
+#[cfg(target_os = "linux")]
+fn limit_open_files(pid: Pid, soft_limit: u64) {
+    use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
+
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let current = Some(maximum.map_or(soft_limit, |maximum| maximum.min(soft_limit)));
+    // A program with the rights of another user (setuid) is not ours to limit.
+    let _ = prlimit(Some(pid), Resource::Nofile, Rlimit { current, maximum });
+}
+
+#[cfg(not(target_os = "linux"))]
+fn limit_open_files(_pid: Pid, _soft_limit: u64) {}
 
 /// What is watched of a running program.
 struct Watch<'a> {
