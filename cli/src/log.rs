@@ -40,6 +40,7 @@ pub(crate) fn describe(told: &Told, zone: Zone) -> Option<String> {
     match told {
         Told::RunFinished { run } => Some(finished(run, zone)),
         Told::RunMissed { run } => Some(missed(run, zone)),
+        Told::RunPostponed { run, until } => Some(postponed(run, *until, zone)),
         Told::StoreFailed { store, error } => {
             Some(format!("store {store} failed, and is tried again: {error}"))
         }
@@ -68,8 +69,8 @@ fn time(instant: chrono::DateTime<chrono::Utc>, zone: Zone) -> String {
 }
 
 fn line(run: &Run, zone: Zone, style: Style, outcome: &str, rest: &str) -> String {
-    let at =
-        run.finished.map(|at| zone.with_offset(at).format("%H:%M:%S%.3f").to_string()).unwrap_or_default();
+    let at = run.finished.map(|at| zone.with_offset(at).format("%H:%M:%S%.3f").to_string());
+    let at = at.unwrap_or_else(|| " ".repeat("HH:MM:SS.mmm".len()));
     let dim = Style::new().dimmed();
     format!("{dim}{at}{dim:#}  {:<16} {style}{outcome:<11}{style:#} {rest}", run.job.to_string())
 }
@@ -102,6 +103,13 @@ fn finished(run: &Run, zone: Zone) -> String {
         }
     }
     text
+}
+
+fn postponed(run: &Run, until: chrono::DateTime<chrono::Utc>, zone: Zone) -> String {
+    let (due, until) = (time(run.scheduled(), zone), time(until, zone));
+    let reason = run.message.as_deref().unwrap_or("the system has no room for it");
+    let rest = format!("due {due}, tried again at {until}: {reason}");
+    line(run, zone, AnsiColor::Yellow.on_default(), "not started", &rest)
 }
 
 fn missed(run: &Run, zone: Zone) -> String {

@@ -47,6 +47,7 @@ mod policy;
 mod query;
 mod registry;
 mod request;
+mod resources;
 mod retry;
 mod run;
 mod run_log;
@@ -67,6 +68,7 @@ pub use policy::{Coalesce, OnConflict, OnExhausted, OnInterrupt, Overlap, Policy
 pub use query::{JobOrder, JobQuery, RunOrder, RunQuery};
 pub use registry::TaskRegistry;
 pub use request::{RunReport, RunRequest};
+pub use resources::is_out_of_resources;
 pub use retry::{Backoff, Retry};
 pub use run::{MissedReason, Outcome, Run, RunId};
 pub use run_log::{Progress, RunLog, RunNote};

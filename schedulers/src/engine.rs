@@ -303,14 +303,15 @@ impl Engine {
 
     /// Brings what is in flight, and whoever waits or listens, in line with a batch that was committed.
     pub(crate) fn apply(&mut self, index: usize, effects: Effects, submissions: &mut Vec<Submission>) {
-        let Effects { next_run, jobs, retries, begun_retries, starts, finished, missed, ended } = effects;
+        let Effects { next_run, jobs, retries, begun_retries, postponed, starts, finished, missed, ended } =
+            effects;
         let slot = &mut self.stores[index];
         slot.next_run = next_run;
         slot.live.replace(jobs);
         slot.live.begin_retries(&begun_retries);
         slot.live.retries.extend(retries);
-        for run in &finished {
-            slot.live.running.remove(&run.id);
+        for run in finished.iter().chain(&missed) {
+            slot.live.ended(run.id);
         }
         for job in &ended {
             if let Some(task) = slot.closures.remove(job) {
@@ -320,6 +321,10 @@ impl Engine {
         let (store, number) = (slot.name.clone(), slot.number);
         for run in finished.iter().chain(&missed) {
             self.waiters.tell(number, run);
+        }
+        for (run, until, postponed) in postponed {
+            self.stores[index].live.postpone(run.clone(), until, postponed);
+            self.listeners.tell(|| Event::RunPostponed { store: store.clone(), run, until });
         }
         for run in finished {
             self.stats.finished(&run);
@@ -418,6 +423,7 @@ impl Engine {
             message: Some(message),
             output: None,
             result: None,
+            not_started: false,
         }
     }
 }
@@ -432,6 +438,7 @@ pub(crate) fn not_run(run: &Run, now: DateTime<Utc>, outcome: Outcome, message: 
         message: Some(message),
         output: None,
         result: None,
+        not_started: false,
     }
 }
 

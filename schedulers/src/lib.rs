@@ -63,6 +63,7 @@ mod observe;
 mod occupied;
 mod outcomes;
 mod plan;
+mod postponed;
 mod retention;
 mod scheduler;
 mod shared;

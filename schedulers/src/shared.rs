@@ -179,11 +179,19 @@ impl Shared {
                 continue;
             };
             if let Err(refused) = executor.submit(request, done) {
+                let not_started = refused.reason == Refusal::OutOfResources;
                 let (outcome, message) = match refused.reason {
                     Refusal::Full => (EXECUTOR_FULL, format!("executor {name:?} had no room for it")),
+                    Refusal::OutOfResources => (
+                        Outcome::Failed,
+                        format!(
+                            "executor {name:?} could start no thread or process for it: the system has none left"
+                        ),
+                    ),
                     _ => (Outcome::Failed, format!("executor {name:?} is shut down")),
                 };
-                refused.done.finish(self.engine().not_taken(run, outcome, message));
+                let report = self.engine().not_taken(run, outcome, message);
+                refused.done.finish(RunReport { not_started, ..report });
             }
         }
     }

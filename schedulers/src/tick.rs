@@ -16,6 +16,7 @@ use matins_core::{
 use crate::live::{JobRuns, Live, Retries};
 use crate::occupied::WHEN_IT_ENDS;
 use crate::plan::{Fires, beginning, next_after, plan};
+use crate::postponed::{self, Decision, Postponed};
 use crate::retention::Retention;
 
 pub(crate) struct Tick<'a> {
@@ -31,6 +32,8 @@ pub(crate) struct Tick<'a> {
     /// Further attempts that wait for their turn, as of this tick, and those whose turn has come.
     pub(crate) retries: Retries,
     pub(crate) begun_retries: Vec<(DateTime<Utc>, RunId)>,
+    /// Runs that could not begin, and when each is started again.
+    pub(crate) postponed: Vec<(Run, DateTime<Utc>, Postponed)>,
     /// To be handed to executors once the batch is committed.
     pub(crate) starts: Vec<(Arc<Job>, Run)>,
     pub(crate) finished: Vec<Run>,
@@ -44,6 +47,7 @@ pub(crate) struct Effects {
     pub(crate) jobs: HashMap<JobId, JobRuns>,
     pub(crate) retries: Retries,
     pub(crate) begun_retries: Vec<(DateTime<Utc>, RunId)>,
+    pub(crate) postponed: Vec<(Run, DateTime<Utc>, Postponed)>,
     pub(crate) starts: Vec<(Arc<Job>, Run)>,
     pub(crate) finished: Vec<Run>,
     pub(crate) missed: Vec<Run>,
@@ -68,6 +72,7 @@ impl<'a> Tick<'a> {
             jobs: HashMap::new(),
             retries: Retries::new(),
             begun_retries: Vec::new(),
+            postponed: Vec::new(),
             starts: Vec::new(),
             finished: Vec::new(),
             missed: Vec::new(),
@@ -76,8 +81,10 @@ impl<'a> Tick<'a> {
     }
 
     pub(crate) fn into_effects(self) -> Effects {
-        let Self { next_run, jobs, retries, begun_retries, starts, finished, missed, ended, .. } = self;
-        Effects { next_run, jobs, retries, begun_retries, starts, finished, missed, ended }
+        let Self {
+            next_run, jobs, retries, begun_retries, postponed, starts, finished, missed, ended, ..
+        } = self;
+        Effects { next_run, jobs, retries, begun_retries, postponed, starts, finished, missed, ended }
     }
 
     /// Makes room for what so many due jobs and reports come to, for the most part.
@@ -100,10 +107,21 @@ impl<'a> Tick<'a> {
         if !self.runs_of(&running.run.job).running.contains(&report.run) {
             return Ok(());
         }
+        let (mut started, mut outcome) = (report.started.or(running.run.started), report.outcome);
+        if report.not_started {
+            let before = self.live.postponed.get(&report.run).copied();
+            match postponed::decide(before, &running.run, running.misfire_grace, report) {
+                Decision::Again(turn, postponed) => {
+                    self.postpone(&running.run, report, turn, postponed);
+                    return Ok(());
+                }
+                Decision::GiveUp(end) => (started, outcome) = (None, end),
+            }
+        }
         let run = Run {
-            started: report.started.or(running.run.started),
+            started,
             finished: Some(report.finished),
-            outcome: Some(report.outcome),
+            outcome: Some(outcome),
             message: report.message.clone(),
             output: report.output.clone(),
             result: report.result.clone(),
@@ -114,9 +132,7 @@ impl<'a> Tick<'a> {
         runs.running.retain(|running| *running != run.id);
         runs.missed = None;
         self.batch.push(Transition::Finish(run.clone()));
-        if let Some(delay) =
-            running.retry.as_ref().and_then(|retry| retry.after(report.outcome, run.attempt, &id))
-        {
+        if let Some(delay) = running.retry.as_ref().and_then(|retry| retry.after(outcome, run.attempt, &id)) {
             self.try_again(&run, report.finished, delay);
         }
         self.finished.push(run);
@@ -125,6 +141,27 @@ impl<'a> Tick<'a> {
         }
         self.end_if_over(&id);
         Ok(())
+    }
+
+    /// A run that could not begin waits, and keeps its place.
+    fn postpone(&mut self, run: &Run, report: &RunReport, turn: DateTime<Utc>, postponed: Postponed) {
+        let run = Run { started: None, message: report.message.clone(), ..run.clone() };
+        self.batch.push(Transition::Finish(run.clone()));
+        self.postponed.push((run, turn, postponed));
+    }
+
+    /// Starts a run that has waited; returns its row.
+    fn start_waited(&mut self, run: Run) -> Run {
+        let could_not_begin = run.message.is_some();
+        let run = Run { started: Some(self.now), message: None, ..run };
+        let (id, started, scheduled) = (run.id, run.started, run.scheduled());
+        self.batch.push(if could_not_begin {
+            // The reason goes with it.
+            Transition::Finish(run.clone())
+        } else {
+            Transition::Start { run: id, started, scheduled }
+        });
+        run
     }
 
     /// The next attempt waits for its turn, and keeps the place of the one that ended.
@@ -151,9 +188,7 @@ impl<'a> Tick<'a> {
                     self.retries.insert((WHEN_IT_ENDS, run.id), run.clone());
                 }
                 Some(job) => {
-                    let run = Run { started: Some(self.now), ..run.clone() };
-                    let scheduled = run.scheduled();
-                    self.batch.push(Transition::Start { run: run.id, started: run.started, scheduled });
+                    let run = self.start_waited(run.clone());
                     self.starts.push((Arc::new(job), run));
                 }
                 None => self.give_up_waiting(run.clone()),
@@ -189,9 +224,7 @@ impl<'a> Tick<'a> {
         runs.running.push(waiting.id);
         match store.get(id)? {
             Some(job) => {
-                let run = Run { started: Some(self.now), ..*waiting };
-                let scheduled = run.scheduled();
-                self.batch.push(Transition::Start { run: run.id, started: run.started, scheduled });
+                let run = self.start_waited(*waiting);
                 self.starts.push((Arc::new(job), run));
             }
             None => self.give_up_waiting(*waiting),
@@ -390,9 +423,11 @@ impl<'a> Tick<'a> {
         unfinished.retain(|run| !live.knows(run));
         let (interrupted, waiting): (Vec<Run>, Vec<Run>) =
             unfinished.into_iter().partition(|run| run.started.is_some());
-        let (retries, waiting): (Vec<Run>, Vec<Run>) = waiting.into_iter().partition(|run| run.attempt > 1);
+        // One that could not begin says so, and keeps its place as an attempt does.
+        let (retries, waiting): (Vec<Run>, Vec<Run>) =
+            waiting.into_iter().partition(|run| run.attempt > 1 || run.message.is_some());
         for run in retries {
-            let turn = self.turn_of(&run, store)?;
+            let turn = if run.message.is_some() { self.now } else { self.turn_of(&run, store)? };
             self.runs_of(&run.job).running.push(run.id);
             self.retries.insert((turn, run.id), run);
         }
