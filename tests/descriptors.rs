@@ -6,8 +6,11 @@ use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -19,8 +22,9 @@ fn daemon_with(here: &Path, soft: u64, hard: u64, arguments: &str) -> Launched {
     let line = format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec {program} run jobs.toml {arguments}");
     let mut shell = Command::new("sh");
     shell.args(["-c", &line]).current_dir(here).env("TZ", "UTC").env("MATINS_TZDATA", "bundled");
+    let log = fs::File::create(here.join("log")).unwrap();
     let errors = fs::File::create(here.join("errors")).unwrap();
-    Launched(shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn().unwrap())
+    Launched(shell.stdin(Stdio::null()).stdout(log).stderr(errors).spawn().unwrap())
 }
 
 fn free_address() -> SocketAddr {
@@ -48,9 +52,29 @@ fn get(address: SocketAddr, path: &str) -> Option<String> {
     Some(answer)
 }
 
-fn succeeded(here: &Path) -> u64 {
-    let status = json_of(here, &["status", "--json"]);
-    status["outcomes"]["succeeded"].as_u64().unwrap_or_default()
+/// What the daemon says of itself; `None` while it cannot answer.
+fn status(here: &Path) -> Option<serde_json::Value> {
+    let output = daemon_process::output(here, &["status", "--json"]);
+    output.status.success().then(|| serde_json::from_slice(&output.stdout).unwrap())
+}
+
+/// How many runs ended well; `None` while the daemon cannot answer.
+fn succeeded(here: &Path) -> Option<u64> {
+    Some(status(here)?["outcomes"]["succeeded"].as_u64().unwrap_or_default())
+}
+
+/// Waits until so many runs have ended well, and none otherwise.
+fn wait_for_success_of(here: &Path, jobs: u64) {
+    let mut last = None;
+    let limit = Instant::now() + GENEROUS;
+    while succeeded(here) != Some(jobs) {
+        last = status(here).or(last);
+        let log = || fs::read_to_string(here.join("log")).unwrap_or_default();
+        assert!(Instant::now() < limit, "{last:#?}\n{}", log());
+        thread::sleep(Duration::from_millis(50));
+    }
+    let status = last.or_else(|| status(here));
+    assert!(status.is_none_or(|status| status["outcomes"]["failed"].is_null()), "a run has failed");
 }
 
 /// 600 connections with half a request to the metrics port, which any local user can make, and to the control socket: the daemon
@@ -65,7 +89,7 @@ fn half_open_connections_leave_commands_their_descriptors() {
     let address = free_address();
     let daemon = daemon_with(here, 64, 256, &format!("--metrics {address}"));
     wait_until(|| get(address, "/health").is_some_and(|answer| answer.ends_with("running\n")));
-    wait_until(|| here.join("matins.db-control").exists() && succeeded(here) > 0);
+    wait_until(|| here.join("matins.db-control").exists() && succeeded(here) > Some(0));
 
     let half = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nx: ";
     let mut clients = Vec::new();
@@ -98,9 +122,9 @@ fn half_open_connections_leave_commands_their_descriptors() {
         Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
     }
     // Whoever holds a place loses it in a while, and then the daemon answers, with the connections still open here.
-    wait_until(|| daemon_process::output(here, &["status"]).status.success());
-    let before = succeeded(here);
-    wait_until(|| succeeded(here) > before + 10);
+    wait_until(|| status(here).is_some());
+    let before = succeeded(here).unwrap_or_default();
+    wait_until(|| succeeded(here) > Some(before + 10));
     wait_until(|| {
         get(address, "/metrics").is_some_and(|answer| answer.contains("matins_runs_finished_total"))
     });
@@ -119,7 +143,7 @@ fn five_thousand_connections_to_the_control_socket_do_no_harm() {
     let directory = directory_with(&[("jobs.toml", QUIET)]);
     let here = directory.path();
     let daemon = daemon_with(here, 1024, 4_096, "");
-    wait_until(|| daemon_process::output(here, &["status"]).status.success());
+    wait_until(|| status(here).is_some());
     let mut connected = Vec::new();
     for _ in 0..many {
         if let Ok(stream) = UnixStream::connect(here.join("matins.db-control")) {
@@ -130,7 +154,7 @@ fn five_thousand_connections_to_the_control_socket_do_no_harm() {
     assert!(open < 400, "{open} descriptors are open");
     let threads = fs::read_dir(format!("/proc/{}/task", daemon.0.id())).unwrap().count();
     assert!(threads < 400, "{threads} threads");
-    wait_until(|| daemon_process::output(here, &["status"]).status.success());
+    wait_until(|| status(here).is_some());
     drop(connected);
     daemon.end();
 }
@@ -151,5 +175,94 @@ fn a_command_has_the_soft_limit_that_the_daemon_was_started_with() {
     let own = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     assert_eq!(own.split_whitespace().collect::<Vec<_>>()[3..5], ["300", "300"], "{own}");
     assert!(done(here, &["status"]).contains("running"));
+    daemon.end();
+}
+
+/// More commands at once than there are descriptors for: those that find none are not started yet, say so, and run when others
+/// have ended. None fails.
+#[test]
+fn a_command_that_finds_no_descriptor_is_started_later() {
+    const JOBS: usize = 40;
+    let jobs: String = (0..JOBS)
+        .map(|number| {
+            format!("[jobs.job-{number}]\nin = \"1ms\"\nshell = \"sleep 1; touch done-{number}\"\n")
+        })
+        .collect();
+    let directory = directory_with(&[("jobs.toml", &format!("{jobs}{QUIET}"))]);
+    let here = directory.path();
+    let daemon = daemon_with(here, 64, 64, "");
+    wait_until(|| (0..JOBS).all(|number| here.join(format!("done-{number}")).exists()));
+    wait_for_success_of(here, JOBS as u64);
+    daemon.end();
+    let log = fs::read_to_string(here.join("log")).unwrap();
+    let postponed =
+        log.lines().find(|line| line.contains("not started")).expect("some were not started at first");
+    assert!(postponed.contains("tried again at") && postponed.contains("Too many open files"), "{postponed}");
+}
+
+/// The same for processes and threads, which are limited for each user (RLIMIT_NPROC): an ordinary user's daemon.
+#[test]
+fn a_command_that_finds_no_process_is_started_later() {
+    const JOBS: usize = 12;
+    /// Nobody else's, so that no other process counts.
+    const USER: u32 = 54_321;
+    if !rustix::process::geteuid().is_root() {
+        println!("only root can be another user: nothing is tested");
+        return;
+    }
+    // Each is one process: a shell that cannot start another is a command that has failed.
+    let job = |number| format!("[jobs.job-{number}]\nin = \"1ms\"\ncommand = [\"sleep\", \"0.5\"]\n");
+    let jobs: String = (0..JOBS).map(job).collect();
+    let directory = directory_with(&[("jobs.toml", &format!("{jobs}{QUIET}"))]);
+    let here = directory.path();
+    let program = here.join("matins");
+    assert!(Command::new("cp").arg(env!("CARGO_BIN_EXE_matins")).arg(&program).status().unwrap().success());
+    for path in [here.to_owned(), here.join("jobs.toml")] {
+        std::os::unix::fs::chown(path, Some(USER), Some(USER)).unwrap();
+    }
+    // The shells do not agree on the letter.
+    let line = "{ ulimit -u 26 || ulimit -p 26; } 2> /dev/null; exec ./matins run jobs.toml";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", line]).current_dir(here).env("TZ", "UTC").env("MATINS_TZDATA", "bundled");
+    shell.uid(USER).gid(USER).stdin(Stdio::null());
+    shell.stdout(fs::File::create(here.join("log")).unwrap());
+    shell.stderr(fs::File::create(here.join("errors")).unwrap());
+    let daemon = Launched(shell.spawn().unwrap());
+    wait_for_success_of(here, JOBS as u64);
+    daemon.end();
+    let log = fs::read_to_string(here.join("log")).unwrap();
+    let postponed =
+        log.lines().find(|line| line.contains("not started")).expect("some were not started at first");
+    assert!(postponed.contains("Resource temporarily unavailable"), "{postponed}");
+    assert!(!fs::read_to_string(here.join("errors")).unwrap().contains("panicked"));
+}
+
+/// What a person sees of such a run while it waits.
+#[test]
+fn a_command_that_is_not_started_yet_says_why() {
+    // Its descriptors go to a command that ends when the test says so.
+    let jobs =
+        "[jobs.hog]\nin = \"1ms\"\nshell = \"touch hog; until [ -e go ]; do sleep 0.05; done\"\n".to_owned();
+    let hogs: String =
+        (0..12).map(|number| jobs.replace("jobs.hog", &format!("jobs.hog-{number}"))).collect();
+    let directory = directory_with(&[("jobs.toml", &format!("{hogs}{QUIET}"))]);
+    let here = directory.path();
+    let daemon = daemon_with(here, 40, 40, "");
+    wait_until(|| here.join("hog").exists());
+    let waiting = || {
+        let output = daemon_process::output(here, &["runs", "--json"]);
+        let runs: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        runs.into_iter().find(|run| run["message"].is_string() && run["outcome"].is_null())
+    };
+    let mut found = None;
+    wait_until(|| {
+        found = found.take().or_else(waiting);
+        found.is_some()
+    });
+    let run = found.unwrap();
+    let message = run["message"].as_str().unwrap();
+    assert!(message.contains("cannot start") && message.contains("Too many open files"), "{run}");
+    fs::write(here.join("go"), "").unwrap();
+    wait_for_success_of(here, 12);
     daemon.end();
 }

@@ -79,11 +79,13 @@ fn call(hook: &Hook, run: &Run, task: &CommandTask) -> Result<(), String> {
     // Whoever waits for the end of the command tells its guard to go.
     let (ended, waits) = std::sync::mpsc::channel::<()>();
     let limit = hook.time_limit;
-    std::thread::spawn(move || {
+    let guard = std::thread::Builder::new().name("matins-hook".to_owned());
+    let guard = guard.spawn(move || {
         if waits.recv_timeout(limit) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
             cancel.cancel_because(CancelReason::TimeLimit(limit));
         }
     });
+    guard.map_err(|error| format!("its time limit cannot be watched: {error}"))?;
     let result = task.run(&json!(command), &context);
     drop(ended);
     result.map(drop).map_err(|error| error.to_string())

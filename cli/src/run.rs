@@ -168,10 +168,11 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     started.print(&scheduler, arguments.log, clock.now())?;
     let events = scheduler.subscribe();
     let (form, zone) = (arguments.log, defined.zone);
-    let printer = thread::spawn(move || match form {
+    let printer = thread::Builder::new().name("matins-log".to_owned()).spawn(move || match form {
         Form::Text => log::print(events, zone),
         Form::Json => log::print_json(events),
     });
+    let printer = printer.map_err(|error| format!("cannot print what happens: {error}"))?;
     history.note(clock.now(), Happening::Started, &actor::own());
     if let Some(watched) = watched {
         reload.clone().watch_crontab(watched);
@@ -179,7 +180,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     if let Some(moved) = moved {
         moved.note(&history, clock.now());
     }
-    act_on_signals(signals, scheduler.handle(), reload);
+    act_on_signals(signals, scheduler.handle(), reload)?;
     service::feed_watchdog(scheduler.handle());
     service::ready("firing jobs");
     scheduler.run();
@@ -237,8 +238,8 @@ fn listen_to_tracing(form: Form) -> Result<(), String> {
 }
 
 /// SIGHUP and SIGUSR2 read the files again. The first SIGINT or SIGTERM stops gracefully, the second cancels what runs.
-fn act_on_signals(mut signals: Signals, scheduler: Handle, reload: Arc<Reloader>) {
-    thread::spawn(move || {
+fn act_on_signals(mut signals: Signals, scheduler: Handle, reload: Arc<Reloader>) -> Result<(), String> {
+    let act = move || {
         let mut how = Shutdown::Wait;
         for signal in signals.forever() {
             if matches!(signal, SIGHUP | SIGUSR2) {
@@ -253,7 +254,9 @@ fn act_on_signals(mut signals: Signals, scheduler: Handle, reload: Arc<Reloader>
             scheduler.shutdown(how);
             how = Shutdown::Now;
         }
-    });
+    };
+    let thread = thread::Builder::new().name("matins-signals".to_owned());
+    thread.spawn(act).map(drop).map_err(|error| format!("cannot act on signals: {error}"))
 }
 
 /// How many jobs are shown at the start: those that fire first.

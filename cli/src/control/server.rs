@@ -107,23 +107,27 @@ fn accept(listener: &UnixListener, operator: &Arc<Operator>, most: usize) {
         };
         let place = Place::take(&connected);
         if place.number > most {
-            send_away(&stream, most);
+            send_away(&stream, &format!("{most} clients are connected already"));
             continue;
         }
         let operator = operator.clone();
+        let stream = Arc::new(stream);
+        let own = stream.clone();
         let answer = move || {
             // How it ends is of no interest to anybody: whoever was there is gone.
-            let _ = Connection::new(stream).and_then(|connection| connection.serve(&operator));
+            let _ = Connection::new(own).and_then(|connection| connection.serve(&operator));
             drop(place);
         };
-        // Without a thread the connection is closed, by being dropped.
-        let _ = thread::Builder::new().name("matins-client".to_owned()).stack_size(STACK).spawn(answer);
+        let thread = thread::Builder::new().name("matins-client".to_owned()).stack_size(STACK);
+        if let Err(error) = thread.spawn(answer) {
+            send_away(&stream, &format!("the daemon can start no thread to answer ({error})"));
+        }
     }
 }
 
-/// Says that there are too many clients, as far as that can be said without waiting, and closes the connection.
-fn send_away(stream: &UnixStream, most: usize) {
-    let message = format!("{most} clients are connected already; try again in a moment");
+/// Says why a client is not answered, as far as that can be said without waiting, and closes the connection.
+fn send_away(stream: &UnixStream, why: &str) {
+    let message = format!("{why}; try again in a moment");
     let answer = Answer::Error(Problem::new(Kind::Busy, message));
     let _ = stream.set_nonblocking(true).and_then(|()| write(stream, &answer));
 }
@@ -149,17 +153,26 @@ impl Drop for Place {
 
 struct Connection {
     /// Both ways: a second descriptor of the same socket would be one that commands cannot have.
-    stream: BufReader<UnixStream>,
+    stream: BufReader<Shared>,
+}
+
+/// A stream that is closed when everybody has let go of it.
+struct Shared(Arc<UnixStream>);
+
+impl Read for Shared {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&*self.0).read(buffer)
+    }
 }
 
 impl Connection {
-    fn new(stream: UnixStream) -> io::Result<Self> {
+    fn new(stream: Arc<UnixStream>) -> io::Result<Self> {
         stream.set_write_timeout(Some(ANSWER_TIME))?;
-        Ok(Self { stream: BufReader::new(stream) })
+        Ok(Self { stream: BufReader::new(Shared(stream)) })
     }
 
     fn serve(mut self, operator: &Operator) -> io::Result<()> {
-        let uid = match peer(self.stream.get_ref()) {
+        let uid = match peer(&self.stream.get_ref().0) {
             Ok(uid) => uid,
             Err(problem) => return self.say(&Answer::Error(problem)),
         };
@@ -188,7 +201,7 @@ impl Connection {
                 _ => Vec::new(),
             };
             let mut lost = None;
-            let stream = self.stream.get_ref();
+            let stream = &self.stream.get_ref().0;
             let answer = operator.answer(request, &by, &imported, &mut |item| {
                 lost = write(stream, &Answer::Item(item)).err();
                 lost.is_none()
@@ -205,7 +218,7 @@ impl Connection {
     }
 
     fn say(&self, answer: &Answer) -> io::Result<()> {
-        write(self.stream.get_ref(), answer)
+        write(&self.stream.get_ref().0, answer)
     }
 
     /// A line; `None` where the peer has left. One that is too long, or takes too long, is an error, and what comes after it
@@ -218,7 +231,7 @@ impl Connection {
             if rest.is_zero() {
                 return Err(ErrorKind::TimedOut.into());
             }
-            self.stream.get_ref().set_read_timeout(Some(rest))?;
+            self.stream.get_ref().0.set_read_timeout(Some(rest))?;
             let bytes = self.stream.fill_buf()?;
             if bytes.is_empty() {
                 return Ok(None);
@@ -239,7 +252,7 @@ impl Connection {
     }
 
     fn read_import(&mut self, bytes: u64) -> io::Result<Vec<u8>> {
-        self.stream.get_ref().set_read_timeout(Some(REQUEST_TIME))?;
+        self.stream.get_ref().0.set_read_timeout(Some(REQUEST_TIME))?;
         let mut imported = Vec::new();
         (&mut self.stream).take(bytes).read_to_end(&mut imported)?;
         if (imported.len() as u64) < bytes {
