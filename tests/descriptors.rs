@@ -183,11 +183,10 @@ fn a_command_has_the_soft_limit_that_the_daemon_was_started_with() {
 #[test]
 fn a_command_that_finds_no_descriptor_is_started_later() {
     const JOBS: usize = 40;
-    let jobs: String = (0..JOBS)
-        .map(|number| {
-            format!("[jobs.job-{number}]\nin = \"1ms\"\nshell = \"sleep 1; touch done-{number}\"\n")
-        })
-        .collect();
+    let job =
+        |number| format!("[jobs.job-{number}]\nin = \"1ms\"\nshell = \"sleep 1; touch done-{number}\"\n");
+    let jobs: Vec<String> = (0..JOBS).map(job).collect();
+    let jobs = jobs.concat();
     let directory = directory_with(&[("jobs.toml", &format!("{jobs}{QUIET}"))]);
     let here = directory.path();
     let daemon = daemon_with(here, 64, 64, "");
@@ -200,7 +199,7 @@ fn a_command_that_finds_no_descriptor_is_started_later() {
     assert!(postponed.contains("tried again at") && postponed.contains("Too many open files"), "{postponed}");
 }
 
-/// The same for processes and threads, which are limited for each user (RLIMIT_NPROC): an ordinary user's daemon.
+/// The same for processes and threads, which are limited for each user (`RLIMIT_NPROC`): an ordinary user's daemon.
 #[test]
 fn a_command_that_finds_no_process_is_started_later() {
     const JOBS: usize = 12;
@@ -212,7 +211,8 @@ fn a_command_that_finds_no_process_is_started_later() {
     }
     // Each is one process: a shell that cannot start another is a command that has failed.
     let job = |number| format!("[jobs.job-{number}]\nin = \"1ms\"\ncommand = [\"sleep\", \"0.5\"]\n");
-    let jobs: String = (0..JOBS).map(job).collect();
+    let jobs: Vec<String> = (0..JOBS).map(job).collect();
+    let jobs = jobs.concat();
     let directory = directory_with(&[("jobs.toml", &format!("{jobs}{QUIET}"))]);
     let here = directory.path();
     let program = here.join("matins");
