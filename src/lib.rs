@@ -38,10 +38,11 @@
 pub use matins_core as core;
 pub use matins_core::*;
 pub use matins_scheduler::{
-    AddOutcome, BackgroundScheduler, BlockingScheduler, Events, Handle, JobHandle, NewJob, Occupied,
+    AddOutcome, BackgroundScheduler, BlockingScheduler, Event, Events, Handle, JobHandle, NewJob, Occupied,
     PendingOutcome, Retention, Schedule, SchedulerBuilder, SchedulerError, SchedulerState, Stats,
     SystemClock, VirtualClock,
 };
+pub use matins_task_function::{IntoTask, IntoTaskResult, TaskRegistry};
 pub use matins_triggers as triggers;
 
 #[cfg(feature = "tokio")]

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    CancelToken, Clock, Completion, CompletionSink, Executor, IntoTaskResult, JobId, NameError, Outcome,
-    Refusal, RunId, RunReport, RunRequest, Shutdown, TaskContext, TaskError, TaskName, TaskOutput,
-    TaskRegistry, TaskResult,
+    CancelToken, Clock, Completion, CompletionSink, Executor, JobId, NameError, Outcome, Refusal, RunId,
+    RunReport, RunRequest, Shutdown, TaskContext, TaskError, TaskName, TaskOutput, TaskResult,
 };
+use matins_task_function::{IntoTaskResult, TaskRegistry};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

@@ -39,13 +39,11 @@
 
 mod cancel;
 mod clock;
-mod event;
 mod executor;
 mod job;
 mod name;
 mod policy;
 mod query;
-mod registry;
 mod request;
 mod resources;
 mod retry;
@@ -54,19 +52,16 @@ mod run_log;
 mod store;
 mod tail;
 mod task;
-mod task_function;
 mod transition;
 mod trigger;
 
 pub use cancel::{CancelReason, CancelToken};
 pub use clock::{Clock, Wake};
-pub use event::Event;
 pub use executor::{Completion, CompletionSink, Executor, Refusal, Refused, Shutdown};
 pub use job::{Job, JobState};
 pub use name::{ExecutorName, JobId, NameError, StoreName, TaskName};
 pub use policy::{Coalesce, OnConflict, OnExhausted, OnInterrupt, Overlap, Policy};
 pub use query::{JobOrder, JobQuery, RunOrder, RunQuery};
-pub use registry::TaskRegistry;
 pub use request::{RunReport, RunRequest};
 pub use resources::is_out_of_resources;
 pub use retry::{Backoff, Retry};
@@ -75,7 +70,6 @@ pub use run_log::{Progress, RunLog, RunNote};
 pub use store::{JobStore, SetAside, StoreError};
 pub use tail::Tail;
 pub use task::{Task, TaskContext, TaskError, TaskFuture, TaskOutput, TaskResult};
-pub use task_function::{IntoTask, IntoTaskResult};
 pub use transition::Transition;
 pub use trigger::{IntoTrigger, Stretch, Trigger, TriggerError, round_up_to_microsecond};
 

@@ -10,7 +10,7 @@ use crate::{CancelToken, JobId, Progress, RunId, RunLog};
 
 /// Work that has a name and takes arguments as JSON.
 ///
-/// Most tasks are functions or closures: see [`IntoTask`](crate::IntoTask).
+/// Most tasks are functions or closures: the crate `matins-task-function` makes tasks of them.
 pub trait Task: Send + Sync {
     /// Does the work. It may block; it may panic, which is recorded as a failure.
     ///

@@ -5,11 +5,13 @@ use std::fmt;
 use std::panic::resume_unwind;
 use std::thread;
 
+use crate::Event;
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Event, Executor, ExecutorName, IntoTask, IntoTrigger, Job, JobId, JobQuery, JobStore, NameError,
-    Progress, Run, RunId, RunQuery, SetAside, Shutdown, StoreName, TaskRegistry,
+    Executor, ExecutorName, IntoTrigger, Job, JobId, JobQuery, JobStore, NameError, Progress, Run, RunId,
+    RunQuery, SetAside, Shutdown, StoreName,
 };
+use matins_task_function::{IntoTask, TaskRegistry};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 
@@ -71,7 +73,7 @@ impl AsyncScheduler {
     /// When the system starts no thread.
     pub async fn run(self) -> Result<(), SchedulerError> {
         let shared = self.handle.shared.clone();
-        shared.engine().start();
+        shared.engine.start();
         let (ends, ended) = oneshot::channel();
         let drive = move || {
             shared.drive();
@@ -442,7 +444,7 @@ impl AsyncHandle {
     /// Those of the scheduler's events from now on that `wants` wants; see [`Handle::subscribe_to`].
     pub async fn subscribe_to(&self, wants: impl Fn(&Event) -> bool + Send + 'static) -> AsyncEvents {
         let handle = self.handle.clone();
-        let receiver = unblocked(move || handle.shared.engine().listeners.subscribe_async(wants)).await;
+        let receiver = unblocked(move || handle.shared.engine.hub().listeners.subscribe_async(wants)).await;
         AsyncEvents { receiver: receiver.unwrap_or_else(|| mpsc::channel(1).1) }
     }
 

@@ -1,106 +1,211 @@
-//! What handles ask of the engine.
+//! What handles ask of the engine: which lane it is for, and what concerns the whole scheduler.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    CancelToken, Event, ExecutorName, Job, JobId, JobQuery, OnConflict, Progress, Run, RunId, RunQuery,
-    SetAside, StoreName, Task, TaskName,
+    CancelToken, ExecutorName, Job, JobId, JobQuery, OnConflict, Progress, Run, RunId, RunQuery, SetAside,
+    StoreName, Task, TaskName,
 };
 
-use crate::SchedulerError;
 use crate::engine::{Engine, State};
+use crate::lane::{Lane, OpenLane, Work};
 use crate::outcomes::PendingOutcome;
 use crate::stats::Stats;
-use crate::store_slot::StoreSlot;
+use crate::{Event, SchedulerError};
 
 impl Engine {
-    pub(crate) fn pause(&mut self) -> Result<(), SchedulerError> {
+    pub(crate) fn pause(&self) -> Result<(), SchedulerError> {
         self.check_not_stopped()?;
-        match &mut self.state {
+        let mut hub = self.hub();
+        match &mut hub.state {
             State::Waiting { is_paused } => *is_paused = true,
             State::Running => {
-                self.state = State::Paused;
-                self.listeners.tell(|| Event::SchedulerPaused);
+                hub.state = State::Paused;
+                hub.listeners.tell(|| Event::SchedulerPaused);
             }
             _ => {}
         }
+        drop(hub);
+        self.ring_all();
         Ok(())
     }
 
-    pub(crate) fn resume(&mut self) -> Result<(), SchedulerError> {
+    pub(crate) fn resume(&self) -> Result<(), SchedulerError> {
         self.check_not_stopped()?;
-        match &mut self.state {
+        let mut hub = self.hub();
+        match &mut hub.state {
             State::Waiting { is_paused } => *is_paused = false,
             State::Paused => {
-                self.state = State::Running;
-                self.listeners.tell(|| Event::SchedulerResumed);
+                hub.state = State::Running;
+                hub.listeners.tell(|| Event::SchedulerResumed);
             }
             _ => {}
         }
+        drop(hub);
+        self.ring_all();
         Ok(())
     }
 
     pub(crate) fn check_not_stopped(&self) -> Result<(), SchedulerError> {
-        if self.state == State::Stopped { Err(SchedulerError::ShutDown) } else { Ok(()) }
+        if self.state() == State::Stopped { Err(SchedulerError::ShutDown) } else { Ok(()) }
+    }
+
+    /// The lane of a store.
+    pub(crate) fn lane(&self, name: &StoreName) -> Result<Arc<Lane>, SchedulerError> {
+        self.check_not_stopped()?;
+        let lanes = self.lanes();
+        let is_it = |lane: &&Arc<Lane>| lane.name == *name && !lane.is_leaving();
+        lanes.iter().find(is_it).cloned().ok_or_else(|| SchedulerError::NoStore {
+            name: name.clone(),
+            known: lanes.iter().map(|lane| lane.name.clone()).collect(),
+        })
+    }
+
+    /// Does `work` on a lane, once nobody else works on it.
+    pub(crate) fn open<T>(
+        &self,
+        lane: &Lane,
+        work: impl FnOnce(&mut OpenLane<'_>) -> Result<T, SchedulerError>,
+    ) -> Result<T, SchedulerError> {
+        self.work_on(lane, lane.lock(), work)
+    }
+
+    fn work_on<T>(
+        &self,
+        lane: &Lane,
+        mut guard: MutexGuard<'_, Option<Work>>,
+        work: impl FnOnce(&mut OpenLane<'_>) -> Result<T, SchedulerError>,
+    ) -> Result<T, SchedulerError> {
+        // A store that was given back while this waited for it.
+        let open = guard.as_mut().ok_or(SchedulerError::ShutDown)?;
+        work(&mut OpenLane { engine: self, lane, work: open })
+    }
+
+    /// Does `work` on the lane that has a job: the first one, of those whose store is not busy if possible.
+    ///
+    /// A store that fails is an error only where no other has the job.
+    pub(crate) fn with_job<T>(
+        &self,
+        id: &JobId,
+        work: impl FnOnce(&mut OpenLane<'_>, Job) -> Result<T, SchedulerError>,
+    ) -> Result<T, SchedulerError> {
+        self.check_not_stopped()?;
+        let lanes = self.lanes();
+        let (mut busy, mut fault) = (Vec::new(), None);
+        let stays = |lane: &&Arc<Lane>| !lane.is_leaving();
+        let mut found = None;
+        for lane in lanes.iter().filter(stays) {
+            match lane.try_lock() {
+                None => busy.push(lane),
+                Some(mut guard) => match job_in(&mut guard, id) {
+                    Ok(None) => {}
+                    Ok(Some(job)) => {
+                        found = Some((lane, guard, job));
+                        break;
+                    }
+                    Err(error) => fault = fault.or(Some(error)),
+                },
+            }
+        }
+        if found.is_none() {
+            for lane in busy {
+                let mut guard = lane.lock();
+                match job_in(&mut guard, id) {
+                    Ok(None) => {}
+                    Ok(Some(job)) => {
+                        found = Some((lane, guard, job));
+                        break;
+                    }
+                    Err(error) => fault = fault.or(Some(error)),
+                }
+            }
+        }
+        match (found, fault) {
+            (Some((lane, guard, job)), _) => self.work_on(lane, guard, |lane| work(lane, job)),
+            (None, Some(fault)) => Err(fault),
+            (None, None) => Err(SchedulerError::NoJob { id: id.clone() }),
+        }
+    }
+
+    /// As [`with_job`](Self::with_job), and wakes the lane's driver to look at what has changed.
+    pub(crate) fn change_job<T>(
+        &self,
+        id: &JobId,
+        work: impl FnOnce(&mut OpenLane<'_>, Job) -> Result<T, SchedulerError>,
+    ) -> Result<T, SchedulerError> {
+        self.with_job(id, |lane, job| {
+            let result = work(lane, job);
+            lane.lane.inbox.ring();
+            result
+        })
     }
 
     /// Moves a job to another store, with its next fire time; its rows of the ledger stay where they are.
-    pub(crate) fn move_job(&mut self, id: &JobId, to: &StoreName) -> Result<(), SchedulerError> {
-        let (from, job) = self.store_of(id)?;
-        let target = self.store_index(to)?;
-        if from == target {
+    pub(crate) fn move_job(&self, id: &JobId, to: &StoreName) -> Result<(), SchedulerError> {
+        let from = self.with_job(id, |lane, _| Ok(lane.lane.number))?;
+        let target = self.lane(to)?;
+        if from == target.number {
             return Ok(());
         }
-        if self.stores[from].closures.contains_key(id) && self.stores[target].store.is_persistent() {
+        let lanes = self.lanes();
+        let Some(source) = lanes.iter().find(|lane| lane.number == from) else {
+            return Err(SchedulerError::NoJob { id: id.clone() });
+        };
+        // In the order of their numbers, so that two that move jobs do not wait for each other.
+        let (first, second) = if from < target.number { (source, &target) } else { (&target, source) };
+        let (mut first, mut second) = (first.lock(), second.lock());
+        let (from_work, to_work) =
+            if from < target.number { (&mut first, &mut second) } else { (&mut second, &mut first) };
+        let (Some(from_work), Some(to_work)) = (from_work.as_mut(), to_work.as_mut()) else {
+            return Err(SchedulerError::ShutDown);
+        };
+        let job = from_work.store.get(id)?.ok_or_else(|| SchedulerError::NoJob { id: id.clone() })?;
+        if from_work.closures.contains_key(id) && target.is_persistent {
             return Err(SchedulerError::ClosureInPersistentStore { store: to.clone() });
         }
         // In both for a moment, rather than in none.
-        self.stores[target].store.add(job, OnConflict::Refuse)?;
-        let task = self.stores[from].closures.remove(id);
-        self.stores[target].closures.extend(task.map(|task| (id.clone(), task)));
-        let (source, target) = (&self.stores[from], self.stores[target].number);
-        if !source.live.goes_on(id) {
-            self.waiters.job_has_moved(source.number, target, id);
+        to_work.store.add(job, OnConflict::Refuse)?;
+        let task = from_work.closures.remove(id);
+        to_work.closures.extend(task.map(|task| (id.clone(), task)));
+        if !from_work.live.is_busy(id) {
+            self.hub().waiters.job_has_moved(source.number, target.number, id);
         }
-        self.take_out(from, id)?;
+        OpenLane { engine: self, lane: source, work: from_work }.take_out(id)?;
         let (store, job) = (to.clone(), id.clone());
-        self.listeners.tell(|| Event::JobAdded { store, job });
+        self.hub().listeners.tell(|| Event::JobAdded { store, job });
+        source.inbox.ring();
+        target.inbox.ring();
         Ok(())
     }
 
     /// Starts a run of the job beside its schedule.
-    pub(crate) fn run_now(&mut self, id: &JobId) -> Result<PendingOutcome, SchedulerError> {
-        if !matches!(self.state, State::Waiting { .. } | State::Running | State::Paused) {
+    pub(crate) fn run_now(&self, id: &JobId) -> Result<PendingOutcome, SchedulerError> {
+        if !matches!(self.state(), State::Waiting { .. } | State::Running | State::Paused) {
             return Err(SchedulerError::ShutDown);
         }
-        let (index, job) = self.store_of(id)?;
-        let run = self.commit_decision(index, |tick| tick.start_by_hand(&Arc::new(job)))?;
-        let outcome = self.waiters.for_run(self.stores[index].number, run);
-        Ok(outcome)
+        self.change_job(id, |lane, job| {
+            let run = lane.commit_decision(|tick| tick.start_by_hand(&Arc::new(job)))?;
+            Ok(self.hub().waiters.for_run(lane.lane.number, run))
+        })
     }
 
-    pub(crate) fn next_outcome(&mut self, id: &JobId) -> Result<PendingOutcome, SchedulerError> {
-        let (index, _) = self.store_of(id)?;
-        Ok(self.waiters.for_job(self.stores[index].number, id.clone()))
+    pub(crate) fn next_outcome(&self, id: &JobId) -> Result<PendingOutcome, SchedulerError> {
+        self.with_job(id, |lane, _| Ok(self.hub().waiters.for_job(lane.lane.number, id.clone())))
     }
 
-    /// Tells a run that goes on to stop; whether it goes on.
+    /// What tells a run that is in flight to stop.
     pub(crate) fn cancel(
-        &mut self,
+        &self,
         store: &StoreName,
         run: RunId,
     ) -> Result<Option<CancelToken>, SchedulerError> {
-        self.check_not_stopped()?;
-        let slot = &self.stores[self.store_index(store)?];
-        Ok(slot.live.running.get(&run).map(|running| running.cancel.clone()))
+        Ok(self.lane(store)?.in_flight.token(run))
     }
 
     pub(crate) fn progress(&self, store: &StoreName, run: RunId) -> Result<Option<Progress>, SchedulerError> {
-        self.check_not_stopped()?;
-        let slot = &self.stores[self.store_index(store)?];
-        Ok(slot.live.running.get(&run).and_then(|running| running.log.last_progress()))
+        Ok(self.lane(store)?.in_flight.progress(run))
     }
 
     /// The runs of a store that executors have taken, with when the work began.
@@ -108,74 +213,76 @@ impl Engine {
         &self,
         store: &StoreName,
     ) -> Result<BTreeMap<RunId, Option<DateTime<Utc>>>, SchedulerError> {
-        self.check_not_stopped()?;
-        let slot = &self.stores[self.store_index(store)?];
-        Ok(slot.live.running.iter().map(|(run, running)| (*run, running.log.began())).collect())
+        Ok(self.lane(store)?.in_flight.begun())
     }
 
-    pub(crate) fn add_executor(&mut self, name: ExecutorName) -> Result<(), SchedulerError> {
+    pub(crate) fn add_executor(&self, name: ExecutorName) -> Result<(), SchedulerError> {
         self.check_not_stopped()?;
-        self.executors.insert(name.clone());
-        self.listeners.tell(|| Event::ExecutorAdded { executor: name });
+        let mut hub = self.hub();
+        hub.executors.insert(name.clone());
+        hub.listeners.tell(|| Event::ExecutorAdded { executor: name });
         Ok(())
     }
 
-    pub(crate) fn remove_executor(&mut self, name: &ExecutorName) -> Result<(), SchedulerError> {
+    pub(crate) fn remove_executor(&self, name: &ExecutorName) -> Result<(), SchedulerError> {
         self.check_not_stopped()?;
         self.check_executor(name)?;
-        self.executors.remove(name);
-        self.listeners.tell(|| Event::ExecutorRemoved { executor: name.clone() });
+        let mut hub = self.hub();
+        hub.executors.remove(name);
+        hub.listeners.tell(|| Event::ExecutorRemoved { executor: name.clone() });
         Ok(())
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        let taken = || self.stores.iter().flat_map(|slot| slot.live.running.values());
-        let running = taken().filter(|running| running.log.began().is_some()).count();
-        Stats {
-            running,
-            queued: taken().count() - running,
-            waiting: self.stores.iter().map(|slot| slot.live.waiting()).sum(),
-            ..self.stats.clone()
+        let mut stats = self.hub().stats.clone();
+        for lane in self.lanes() {
+            let (running, queued) = lane.in_flight.counts();
+            stats.running += running;
+            stats.queued += queued;
+            stats.waiting += lane.waiting();
         }
+        stats
     }
 
-    pub(crate) fn get(&mut self, id: &JobId) -> Result<Option<Job>, SchedulerError> {
-        self.check_not_stopped()?;
-        match self.store_of(id) {
-            Ok((_, job)) => Ok(Some(job)),
+    pub(crate) fn get(&self, id: &JobId) -> Result<Option<Job>, SchedulerError> {
+        match self.with_job(id, |_, job| Ok(job)) {
+            Ok(job) => Ok(Some(job)),
             Err(SchedulerError::NoJob { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    pub(crate) fn list(&mut self, query: &JobQuery) -> Result<Vec<(StoreName, Job)>, SchedulerError> {
+    pub(crate) fn list(&self, query: &JobQuery) -> Result<Vec<(StoreName, Job)>, SchedulerError> {
         self.check_not_stopped()?;
         let mut jobs = Vec::new();
-        for slot in &mut self.stores {
-            jobs.extend(slot.store.list(query)?.into_iter().map(|job| (slot.name.clone(), job)));
+        for lane in self.lanes() {
+            let Some(work) = &mut *lane.lock() else { continue };
+            let of_store = work.store.list(query)?;
+            jobs.extend(of_store.into_iter().map(|job| (lane.name.clone(), job)));
         }
         Ok(jobs)
     }
 
     pub(crate) fn set_aside(&self) -> Result<Vec<(StoreName, SetAside)>, SchedulerError> {
         self.check_not_stopped()?;
-        let of_store = |slot: &StoreSlot| -> Vec<_> {
-            slot.store.set_aside().iter().map(|job| (slot.name.clone(), job.clone())).collect()
-        };
-        Ok(self.stores.iter().flat_map(of_store).collect())
+        let mut all = Vec::new();
+        for lane in self.lanes() {
+            let Some(work) = &*lane.lock() else { continue };
+            all.extend(work.store.set_aside().iter().map(|job| (lane.name.clone(), job.clone())));
+        }
+        Ok(all)
     }
 
-    pub(crate) fn runs(&mut self, store: &StoreName, query: &RunQuery) -> Result<Vec<Run>, SchedulerError> {
-        self.check_not_stopped()?;
-        let index = self.store_index(store)?;
-        Ok(self.stores[index].store.runs(query)?)
+    pub(crate) fn runs(&self, store: &StoreName, query: &RunQuery) -> Result<Vec<Run>, SchedulerError> {
+        self.open(&*self.lane(store)?, |lane| Ok(lane.work.store.runs(query)?))
     }
 
     pub(crate) fn check_executor(&self, name: &ExecutorName) -> Result<(), SchedulerError> {
-        if self.executors.contains(name) {
+        let hub = self.hub();
+        if hub.executors.contains(name) {
             return Ok(());
         }
-        let known = self.executors.iter().cloned().collect();
+        let known = hub.executors.iter().cloned().collect();
         Err(SchedulerError::NoExecutor { name: name.clone(), known })
     }
 
@@ -183,43 +290,11 @@ impl Engine {
         let task = self.tasks.get(name.as_str());
         task.ok_or_else(|| SchedulerError::NoTask { name: name.clone(), known: self.tasks.names() })
     }
-
-    pub(crate) fn store_index(&self, name: &StoreName) -> Result<usize, SchedulerError> {
-        let is_it = |slot: &StoreSlot| slot.name == *name && slot.leaving.is_none();
-        self.stores.iter().position(is_it).ok_or_else(|| SchedulerError::NoStore {
-            name: name.clone(),
-            known: self.stores.iter().map(|slot| slot.name.clone()).collect(),
-        })
-    }
-
-    /// The first store that has the job.
-    pub(crate) fn store_of(&mut self, id: &JobId) -> Result<(usize, Job), SchedulerError> {
-        self.check_not_stopped()?;
-        let stays = |(_, slot): &(usize, &mut StoreSlot)| slot.leaving.is_none();
-        for (index, slot) in self.stores.iter_mut().enumerate().filter(stays) {
-            if let Some(job) = slot.store.get(id)? {
-                return Ok((index, job));
-            }
-        }
-        Err(SchedulerError::NoJob { id: id.clone() })
-    }
 }
 
-impl StoreSlot {
-    pub(crate) fn free_id(&mut self, prefix: &str) -> Result<JobId, SchedulerError> {
-        loop {
-            let id = JobId::new(format!("{prefix}-{}", self.next_job_number))?;
-            if self.store.get(&id)?.is_none() {
-                return Ok(id);
-            }
-            self.next_job_number += 1;
-        }
-    }
-
-    pub(crate) fn changed_by_hand(&mut self, id: &JobId) {
-        self.live.close_missed(id);
-        if let Some(runs) = self.live.jobs.get_mut(id) {
-            runs.last_one = false;
-        }
+fn job_in(guard: &mut MutexGuard<'_, Option<Work>>, id: &JobId) -> Result<Option<Job>, SchedulerError> {
+    match guard.as_mut() {
+        Some(work) => Ok(work.store.get(id)?),
+        None => Ok(None),
     }
 }

@@ -1,56 +1,47 @@
-//! The engine: stores, what is going on, and what to do next. It waits for nothing and asks no clock but its own.
+//! The engine: a lane for each store, what the lanes share, and what to do next. It waits for nothing and asks no clock but its own.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use ahash::AHashSet as HashSet;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use matins_core::{
-    Clock, Completion, Event, ExecutorName, Job, MissedReason, Outcome, Policy, Run, RunId, RunQuery,
-    RunReport, RunRequest, SetAside, StoreError, TaskRegistry, Transition,
+    Clock, Completion, ExecutorName, JobStore, MissedReason, Outcome, Policy, Run, RunId, RunReport,
+    RunRequest, StoreError, StoreName,
 };
+use matins_task_function::TaskRegistry;
 
+use crate::Event;
+use crate::bell::Bell;
 use crate::events::Listeners;
-use crate::live::Running;
-use crate::observe::{queues, timed};
-use crate::occupied::WHEN_IT_ENDS;
+#[cfg(test)]
+use crate::lane::Work;
+use crate::lane::{Driver, Lane, Turned};
 use crate::outcomes::Waiters;
 use crate::retention::Retention;
 use crate::stats::Stats;
-use crate::store_slot::{Failing, StorePart, StoreSlot};
-use crate::tick::{Effects, MayStart, Tick};
-
-/// At most so many jobs of a store in one tick, so that neither memory nor delay grows with a backlog.
-const JOBS_PER_TICK: usize = if cfg!(test) { 3 } else { 1000 };
-
-/// At most so many reports wait while due jobs come first.
-const MOST_PUT_OFF: usize = 10 * JOBS_PER_TICK;
-
-/// The first wait after a store has failed; it doubles with each failure up to the second.
-const RETRY_FIRST: TimeDelta = TimeDelta::seconds(1);
-const RETRY_LONGEST: TimeDelta = TimeDelta::seconds(60);
-
-const PRUNE_BY_AGE_EVERY: TimeDelta = TimeDelta::hours(1);
 
 pub(crate) struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tasks: TaskRegistry,
-    pub(crate) listeners: Listeners,
-    pub(crate) stores: Vec<StoreSlot>,
-    pub(crate) executors: BTreeSet<ExecutorName>,
     pub(crate) retention: Retention,
     pub(crate) job_defaults: Policy,
+    /// Wakes the scheduler's driver.
+    pub(crate) bell: Arc<Bell>,
+    lanes: RwLock<Vec<Arc<Lane>>>,
+    hub: Mutex<Hub>,
+}
+
+/// What all lanes share. Its lock is held for moments only: never during I/O, and never while a lane is locked after it.
+pub(crate) struct Hub {
     pub(crate) state: State,
-    /// Runs that were started by hand, for the driver to hand over.
-    pub(crate) pending: Vec<Submission>,
+    pub(crate) listeners: Listeners,
+    pub(crate) executors: BTreeSet<ExecutorName>,
     pub(crate) waiters: Waiters,
     pub(crate) stats: Stats,
     /// How many closures have been added: their names are numbered, over all stores.
     pub(crate) closures: u64,
     /// How many stores there have been: their numbers are not used again.
-    pub(crate) stores_so_far: usize,
-    /// What the driver waits for since the last turn, if it is an instant.
-    pub(crate) waits_until: Option<DateTime<Utc>>,
+    lanes_so_far: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +61,7 @@ pub(crate) enum State {
     Stopped,
 }
 
-/// A run to hand to an executor, once the engine is free.
+/// A run to hand to an executor, once no lock is held.
 pub(crate) struct Submission {
     pub(crate) executor: ExecutorName,
     pub(crate) request: RunRequest,
@@ -89,7 +80,7 @@ pub(crate) enum Next {
 pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tasks: TaskRegistry,
-    pub(crate) stores: Vec<StorePart>,
+    pub(crate) stores: Vec<(StoreName, Box<dyn JobStore>)>,
     pub(crate) executors: BTreeSet<ExecutorName>,
     pub(crate) retention: Retention,
     pub(crate) job_defaults: Policy,
@@ -97,73 +88,143 @@ pub(crate) struct Parts {
 
 impl Engine {
     pub(crate) fn new(parts: Parts) -> Result<Self, StoreError> {
-        let now = parts.clock.now();
-        let slot = |(number, (name, store, sink)): (usize, StorePart)| {
-            StoreSlot::new(number, name, store, sink, now)
+        let (bell, now) = (Arc::<Bell>::default(), parts.clock.now());
+        let lane = |(number, (name, store)): (usize, (StoreName, Box<dyn JobStore>))| {
+            Lane::new(number, name, store, bell.clone(), now).map(Arc::new)
         };
-        let stores_so_far = parts.stores.len();
-        Ok(Self {
-            stores: parts.stores.into_iter().enumerate().map(slot).collect::<Result<_, StoreError>>()?,
-            clock: parts.clock,
-            tasks: parts.tasks,
+        let lanes: Vec<Arc<Lane>> =
+            parts.stores.into_iter().enumerate().map(lane).collect::<Result<_, StoreError>>()?;
+        let hub = Hub {
+            state: State::Waiting { is_paused: false },
             listeners: Listeners::default(),
             executors: parts.executors,
-            retention: parts.retention,
-            job_defaults: parts.job_defaults,
-            state: State::Waiting { is_paused: false },
-            pending: Vec::new(),
             waiters: Waiters::default(),
             stats: Stats::default(),
             closures: 0,
-            stores_so_far,
-            waits_until: None,
+            lanes_so_far: lanes.len(),
+        };
+        Ok(Self {
+            clock: parts.clock,
+            tasks: parts.tasks,
+            retention: parts.retention,
+            job_defaults: parts.job_defaults,
+            bell,
+            lanes: RwLock::new(lanes),
+            hub: Mutex::new(hub),
         })
     }
 
-    pub(crate) fn start(&mut self) {
-        if let State::Waiting { is_paused } = self.state {
-            self.state = if is_paused { State::Paused } else { State::Running };
-            self.listeners.tell(|| Event::SchedulerStarted);
+    pub(crate) fn hub(&self) -> MutexGuard<'_, Hub> {
+        self.hub.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The lanes, in the order in which their stores were named.
+    pub(crate) fn lanes(&self) -> Vec<Arc<Lane>> {
+        self.lanes.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.hub().state
+    }
+
+    /// Makes a lane for another store.
+    pub(crate) fn add_lane(&self, name: &StoreName, store: Box<dyn JobStore>) -> Result<bool, StoreError> {
+        let number = {
+            let mut hub = self.hub();
+            hub.lanes_so_far += 1;
+            hub.lanes_so_far - 1
+        };
+        let lane = Lane::new(number, name.clone(), store, self.bell.clone(), self.clock.now())?;
+        let mut lanes = self.lanes.write().unwrap_or_else(PoisonError::into_inner);
+        let is_free = lanes.iter().all(|lane| lane.name != *name);
+        if is_free {
+            lanes.push(Arc::new(lane));
+        }
+        Ok(is_free)
+    }
+
+    pub(crate) fn remove_lane(&self, number: usize) {
+        self.lanes.write().unwrap_or_else(PoisonError::into_inner).retain(|lane| lane.number != number);
+    }
+
+    pub(crate) fn start(&self) {
+        let mut hub = self.hub();
+        if let State::Waiting { is_paused } = hub.state {
+            hub.state = if is_paused { State::Paused } else { State::Running };
+            hub.listeners.tell(|| Event::SchedulerStarted);
         }
     }
 
-    pub(crate) fn take_reports(&mut self, reports: Vec<(usize, RunReport)>) {
-        for (store, report) in reports {
-            if let Some(slot) = self.stores.iter_mut().find(|slot| slot.number == store) {
-                slot.reports.push(report);
-            }
+    /// Wakes whoever drives a lane.
+    pub(crate) fn ring_all(&self) {
+        self.bell.ring();
+        for lane in self.lanes() {
+            lane.inbox.ring();
         }
     }
 
-    /// Does all that is due now, one batch of each store.
-    pub(crate) fn turn(&mut self) -> (Vec<Submission>, Next) {
-        let mut submissions = std::mem::take(&mut self.pending);
-        if matches!(self.state, State::Stopped | State::Waiting { .. }) {
+    /// Turns the lanes that have no thread of their own.
+    pub(crate) fn turn(&self) -> (Vec<Submission>, Next) {
+        let mut submissions = Vec::new();
+        if matches!(self.state(), State::Stopped | State::Waiting { .. }) {
             return (submissions, Next::Stop);
         }
-        let now = self.clock.now();
-        #[cfg(feature = "metrics")]
-        self.listeners.next_turn();
-        self.advance_shutdown(now);
-        self.advance_leaving(now);
-        for index in 0..self.stores.len() {
-            if self.stores[index].failing.as_ref().is_some_and(|failing| failing.retry_at > now) {
-                continue;
-            }
-            match self.tick(index, now, &mut submissions) {
-                Ok(()) => {
-                    self.store_works(index);
-                    self.tell_of_set_aside(index);
+        self.advance_shutdown();
+        let state = self.state();
+        let mut wake_at = match state {
+            State::Stopping { cancel_at } => cancel_at,
+            State::Cancelling { leave_at } => Some(leave_at),
+            _ => None,
+        };
+        let (mut are_idle, mut has_threads) = (true, false);
+        for lane in self.lanes() {
+            match lane.driver() {
+                Driver::Scheduler => {
+                    let turned = lane.turn(self, state);
+                    submissions.extend(turned.submissions);
+                    wake_at = wake_at.into_iter().chain(turned.wake_at).min();
+                    are_idle &= turned.is_idle;
                 }
-                Err(error) => self.store_failed(index, now, &error),
+                Driver::Thread => has_threads = true,
+                Driver::Nobody => {}
             }
         }
-        self.let_go();
-        self.stores.iter().for_each(queues);
-        let next = self.next(now);
-        self.waits_until = match next {
-            Next::WaitUntil(until) => until,
-            _ => None,
+        let now = self.clock.now();
+        let is_over = match state {
+            State::Stopping { .. } => are_idle,
+            // Where even the last commit failed, the store has these runs as started, and the next start finds them.
+            State::Cancelling { leave_at } => are_idle || leave_at <= now,
+            _ => false,
+        };
+        if is_over && !has_threads {
+            self.stop();
+            return (submissions, Next::Stop);
+        }
+        let next = match wake_at {
+            // Those that have a thread need the time that they need.
+            Some(wake_at) if wake_at <= now && !is_over => Next::Again,
+            wake_at => Next::WaitUntil(wake_at.filter(|_| !is_over)),
+        };
+        (submissions, next)
+    }
+
+    /// Turns a lane that has a thread of its own.
+    pub(crate) fn turn_of(&self, lane: &Lane) -> (Vec<Submission>, Next) {
+        let state = self.state();
+        if state == State::Stopped {
+            return (Vec::new(), Next::Stop);
+        }
+        let Turned { submissions, wake_at, is_idle, is_gone } = lane.turn(self, state);
+        let now = self.clock.now();
+        let is_over = match state {
+            State::Stopping { .. } => is_idle,
+            State::Cancelling { leave_at } => is_idle || leave_at <= now,
+            _ => false,
+        };
+        let next = match wake_at {
+            _ if is_over || is_gone => Next::Stop,
+            Some(wake_at) if wake_at <= now => Next::Again,
+            wake_at => Next::WaitUntil(wake_at),
         };
         (submissions, next)
     }
@@ -171,245 +232,13 @@ impl Engine {
     /// Whether a store has failed and has not recovered yet.
     #[cfg(test)]
     pub(crate) fn is_failing(&self) -> bool {
-        self.stores.iter().any(StoreSlot::is_failing)
+        self.lanes().iter().any(|lane| lane.lock().as_ref().is_some_and(Work::is_failing))
     }
 
-    fn next(&mut self, now: DateTime<Utc>) -> Next {
-        let is_idle = |slot: &StoreSlot| slot.live.running.is_empty() && slot.reports.is_empty();
-        let stops_at = match self.state {
-            State::Stopping { .. } | State::Cancelling { .. } if self.stores.iter().all(is_idle) => {
-                self.stop();
-                return Next::Stop;
-            }
-            State::Stopped => return Next::Stop,
-            // Where even the last commit failed, the store has these runs as started, and the next start finds them.
-            State::Cancelling { leave_at } if leave_at <= now => {
-                self.stop();
-                return Next::Stop;
-            }
-            State::Stopping { cancel_at } => cancel_at,
-            State::Cancelling { leave_at } => Some(leave_at),
-            _ => None,
-        };
-        let fires = self.state == State::Running;
-        let may_start = fires || self.state == State::Paused;
-        let mut wake_at = stops_at;
-        let mut earlier = |instant: Option<DateTime<Utc>>| {
-            wake_at = wake_at.into_iter().chain(instant).min();
-        };
-        for slot in &mut self.stores {
-            if let Some(leaving) = &slot.leaving {
-                earlier(leaving.next());
-            }
-            if let Some(failing) = &slot.failing {
-                earlier(Some(failing.retry_at));
-                continue;
-            }
-            if !slot.reports.is_empty() {
-                earlier(Some(now));
-            }
-            if slot.leaving.is_some() {
-                continue;
-            }
-            if self.retention.age.is_some() && slot.has_rows {
-                earlier(Some(slot.prune_by_age_at));
-            }
-            if may_start {
-                let first = slot.live.retries.keys().next().map(|(turn, _)| *turn);
-                earlier(first.filter(|turn| *turn < WHEN_IT_ENDS));
-            }
-            if fires {
-                match slot.store.next_due() {
-                    Ok(due) => earlier(due),
-                    // The next tick meets the fault too, and announces it.
-                    Err(_) => earlier(Some(now)),
-                }
-            }
-        }
-        match wake_at {
-            Some(wake_at) if wake_at <= now => Next::Again,
-            wake_at => Next::WaitUntil(wake_at),
-        }
-    }
-
-    fn tick(
-        &mut self,
-        index: usize,
-        now: DateTime<Utc>,
-        submissions: &mut Vec<Submission>,
-    ) -> Result<(), StoreError> {
-        let slot = &mut self.stores[index];
-        let is_leaving = slot.leaving.is_some();
-        let fires = self.state == State::Running && !is_leaving;
-        let may_start = match self.state {
-            State::Running | State::Paused if !is_leaving => MayStart::Yes,
-            _ => MayStart::No,
-        };
-        let store = &mut *slot.store;
-        let mut tick = Tick::new(now, &slot.live, &self.retention, &mut slot.unpruned, slot.next_run);
-        if !slot.is_known {
-            tick.next_run = tick.next_run.max(store.next_run_id()?);
-            tick.recover(store)?;
-        }
-        let due =
-            if fires { timed(&slot.name, "due", || store.due(now, JOBS_PER_TICK))? } else { Vec::new() };
-        // Where more jobs are due than a tick takes, they come first: of the reports, only those that they depend on.
-        let due_first = due.len() == JOBS_PER_TICK && slot.reports.len() <= MOST_PUT_OFF;
-        let needed: Option<HashSet<RunId>> = due_first.then(|| slot.live.running_of(&due).collect());
-        let is_put_off =
-            |report: &RunReport| needed.as_ref().is_some_and(|needed| !needed.contains(&report.run));
-        // Where none is needed, they are not even looked at: they may be many.
-        let puts_all_off = needed.as_ref().is_some_and(|needed| needed.is_empty());
-        tick.expect(due.len(), if puts_all_off { 0 } else { slot.reports.len() });
-        if !puts_all_off {
-            for report in slot.reports.iter().filter(|report| !is_put_off(report)) {
-                tick.report(report, store, may_start)?;
-            }
-        }
-        if may_start == MayStart::Yes {
-            tick.start_vacated(store)?;
-            tick.start_retries(store)?;
-        }
-        for job in due {
-            tick.due(job);
-        }
-        let prunes = now >= slot.prune_by_age_at;
-        if prunes && let Some(age) = self.retention.age.and_then(|age| TimeDelta::from_std(age).ok()) {
-            tick.batch.push(Transition::PruneBefore { before: now - age });
-        }
-        if !tick.batch.is_empty() {
-            timed(&slot.name, "commit", || store.commit(&tick.batch))?;
-        }
-
-        let has_rows = !tick.batch.is_empty();
-        let effects = tick.into_effects();
-        let slot = &mut self.stores[index];
-        slot.is_known = true;
-        if !puts_all_off {
-            slot.reports.retain(is_put_off);
-        }
-        slot.has_rows |= has_rows;
-        if prunes {
-            slot.prune_by_age_at = now + PRUNE_BY_AGE_EVERY;
-            let one = RunQuery { limit: Some(1), ..RunQuery::default() };
-            slot.has_rows = !slot.store.runs(&one).is_ok_and(|rows| rows.is_empty());
-        }
-        if may_start == MayStart::Yes {
-            slot.live.occupations.ended.clear();
-        }
-        self.apply(index, effects, submissions);
-        Ok(())
-    }
-
-    /// Brings what is in flight, and whoever waits or listens, in line with a batch that was committed.
-    pub(crate) fn apply(&mut self, index: usize, effects: Effects, submissions: &mut Vec<Submission>) {
-        let Effects { next_run, jobs, retries, begun_retries, postponed, starts, finished, missed, ended } =
-            effects;
-        let slot = &mut self.stores[index];
-        slot.next_run = next_run;
-        slot.live.replace(jobs);
-        slot.live.begin_retries(&begun_retries);
-        slot.live.retries.extend(retries);
-        for run in finished.iter().chain(&missed) {
-            slot.live.ended(run.id);
-        }
-        for job in &ended {
-            if let Some(task) = slot.closures.remove(job) {
-                self.tasks.unregister(task.as_str());
-            }
-        }
-        let (store, number) = (slot.name.clone(), slot.number);
-        for run in finished.iter().chain(&missed) {
-            self.waiters.tell(number, run);
-        }
-        for (run, until, postponed) in postponed {
-            self.stores[index].live.postpone(run.clone(), until, postponed);
-            self.listeners.tell(|| Event::RunPostponed { store: store.clone(), run, until });
-        }
-        for run in finished {
-            self.stats.finished(&run);
-            self.listeners.tell(|| Event::RunFinished { store: store.clone(), run });
-        }
-        for run in missed {
-            self.stats.missed(&run);
-            self.listeners.tell(|| Event::RunMissed { store: store.clone(), run });
-        }
-        for job in ended {
-            self.waiters.job_is_gone(number, &job);
-            self.listeners.tell(|| Event::JobRemoved { store: store.clone(), job });
-        }
-        submissions.reserve(starts.len());
-        self.stores[index].live.running.reserve(starts.len());
-        for (job, run) in starts {
-            submissions.extend(self.submission(index, job, run));
-        }
-    }
-
-    /// A run whose task is not registered has failed; any other is for its executor.
-    pub(crate) fn submission(&mut self, index: usize, job: Arc<Job>, run: Run) -> Option<Submission> {
-        let slot = &mut self.stores[index];
-        let running = Running::new(run.clone(), &job);
-        let (cancel, log) = (running.cancel.clone(), running.log.clone());
-        slot.live.running.insert(run.id, Box::new(running));
-        self.stats.started += 1;
-        let store = slot.name.clone();
-        self.listeners.tell(|| Event::RunStarted { store, run: run.clone() });
-        let done = Completion::new(run.id, self.clock.clone(), slot.sink.clone());
-        let Some(task) = self.tasks.get(job.task.as_str()) else {
-            let message =
-                format!("no task is registered as {:?}; register it before the scheduler starts", job.task);
-            done.finish(not_run(&run, self.clock.now(), Outcome::Failed, message));
-            return None;
-        };
-        let job = Arc::unwrap_or_clone(job);
-        let request = RunRequest {
-            run: run.id,
-            job: job.id,
-            task_name: job.task,
-            task,
-            arguments: job.arguments,
-            scheduled: run.fires.first,
-            attempt: run.attempt,
-            time_limit: job.policy.time_limit,
-            cancel,
-            log,
-            clock: self.clock.clone(),
-        };
-        Some(Submission { executor: job.executor, request, done })
-    }
-
-    fn store_works(&mut self, index: usize) {
-        let slot = &mut self.stores[index];
-        if slot.failing.take().is_some() {
-            let store = slot.name.clone();
-            self.listeners.tell(|| Event::StoreRecovered { store });
-        }
-    }
-
-    /// Announces the jobs that the store has met and cannot read, each once.
-    fn tell_of_set_aside(&mut self, index: usize) {
-        let slot = &mut self.stores[index];
-        let met = slot.store.set_aside();
-        if met != slot.set_aside {
-            let new: Vec<SetAside> =
-                met.iter().filter(|job| !slot.set_aside.contains(job)).cloned().collect();
-            slot.set_aside = met.to_vec();
-            let store = slot.name.clone();
-            for job in new {
-                self.listeners.tell(|| Event::JobSetAside { store: store.clone(), job });
-            }
-        }
-    }
-
-    fn store_failed(&mut self, index: usize, now: DateTime<Utc>, error: &StoreError) {
-        let slot = &mut self.stores[index];
-        let delay =
-            slot.failing.as_ref().map_or(RETRY_FIRST, |failing| (failing.delay * 2).min(RETRY_LONGEST));
-        slot.failing = Some(Failing { retry_at: now + delay, delay });
-        slot.is_known = false;
-        self.stats.store_failures += 1;
-        let store = slot.name.clone();
-        self.listeners.tell(|| Event::StoreFailed { store, error: error.to_string() });
+    /// Whether runs have reported that no turn has taken in.
+    #[cfg(test)]
+    pub(crate) fn has_reports(&self) -> bool {
+        self.lanes().iter().any(|lane| !lane.inbox.is_empty())
     }
 
     /// The report of a run that no executor took.
@@ -428,6 +257,7 @@ impl Engine {
     }
 }
 
+/// The report of a run that never ran, or was left behind.
 pub(crate) fn not_run(run: &Run, now: DateTime<Utc>, outcome: Outcome, message: String) -> RunReport {
     let started = if outcome == Outcome::Interrupted { run.started } else { None };
     RunReport {

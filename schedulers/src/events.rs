@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use crate::Event;
 use crossbeam_channel::{Receiver, TrySendError, bounded};
-use matins_core::Event;
 
 /// How many events a listener may lag behind.
 const ROOM: usize = 10_000;

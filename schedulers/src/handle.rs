@@ -6,15 +6,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
+use crate::Event;
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Event, Executor, ExecutorName, IntoTask, IntoTrigger, Job, JobId, JobQuery, JobStore, NameError,
-    Progress, Run, RunId, RunQuery, SetAside, Shutdown, StoreName, TaskRegistry,
+    Executor, ExecutorName, IntoTrigger, Job, JobId, JobQuery, JobStore, NameError, Progress, Run, RunId,
+    RunQuery, SetAside, Shutdown, StoreName,
 };
+use matins_task_function::{IntoTask, TaskRegistry};
 
 use crate::SchedulerError;
 use crate::engine::State;
 use crate::events::Events;
+use crate::job_commands::Added;
 use crate::job_handle::JobHandle;
 use crate::new_job::NewJob;
 use crate::outcomes::PendingOutcome;
@@ -24,7 +27,11 @@ use crate::stats::Stats;
 /// The way to a scheduler: adds, lists, pauses and removes jobs, from any thread and from inside a running job.
 ///
 /// Clones are the same scheduler. After shutdown, every method that asks or changes something answers
-/// [`SchedulerError::ShutDown`]. Jobs are looked for by id in all stores, in the order in which the stores were named.
+/// [`SchedulerError::ShutDown`]. Jobs are looked for by id in all stores, in the order in which the stores were named; a store that
+/// is busy at that moment is looked at last.
+///
+/// A call waits for no store but those that it concerns. What needs no store ([`cancel`](Self::cancel), [`stats`](Self::stats),
+/// [`in_flight`](Self::in_flight), [`pause_all`](Self::pause_all)) waits for none.
 #[derive(Clone)]
 pub struct Handle {
     pub(crate) shared: Arc<Shared>,
@@ -69,7 +76,7 @@ impl Handle {
 
     /// The tasks that are registered.
     pub fn tasks(&self) -> TaskRegistry {
-        self.shared.engine().tasks.clone()
+        self.shared.engine.tasks.clone()
     }
 
     /// Adds a job and returns a handle to it. The job is then in its store; what happened to a job of that id
@@ -98,7 +105,7 @@ impl Handle {
     /// When a setting is wrong, the trigger cannot be made or has no fire time to come, the task is not registered or
     /// refuses the arguments, the id is taken, or the store fails. Nothing has changed then.
     pub fn add(&self, job: NewJob) -> Result<JobHandle, SchedulerError> {
-        let (id, outcome) = self.shared.add(job)?;
+        let Added { id, outcome } = self.shared.engine.add(job)?;
         Ok(JobHandle::new(self.clone(), id, outcome))
     }
 
@@ -108,7 +115,7 @@ impl Handle {
     /// When a store fails.
     pub fn get(&self, id: impl AsRef<str>) -> Result<Option<Job>, SchedulerError> {
         let id = JobId::new(id)?;
-        self.shared.engine().get(&id)
+        self.shared.engine.get(&id)
     }
 
     /// The jobs that the stores have met and cannot read: they are kept, and neither fire nor are listed.
@@ -116,7 +123,7 @@ impl Handle {
     /// # Errors
     /// After shutdown.
     pub fn set_aside(&self) -> Result<Vec<(StoreName, SetAside)>, SchedulerError> {
-        self.shared.engine().set_aside()
+        self.shared.engine.set_aside()
     }
 
     /// The jobs that `query` asks for, store by store.
@@ -124,7 +131,7 @@ impl Handle {
     /// # Errors
     /// When a store fails.
     pub fn list(&self, query: &JobQuery) -> Result<Vec<(StoreName, Job)>, SchedulerError> {
-        self.shared.engine().list(query)
+        self.shared.engine.list(query)
     }
 
     /// The ledger of the store `default`.
@@ -140,7 +147,7 @@ impl Handle {
     /// # Errors
     /// When there is no such store, or it fails.
     pub fn runs_in(&self, store: &StoreName, query: &RunQuery) -> Result<Vec<Run>, SchedulerError> {
-        self.shared.engine().runs(store, query)
+        self.shared.engine.runs(store, query)
     }
 
     /// How far a run of a store's job has come, where it goes on and its task has said so.
@@ -148,7 +155,7 @@ impl Handle {
     /// # Errors
     /// When there is no such store.
     pub fn progress(&self, store: &StoreName, run: RunId) -> Result<Option<Progress>, SchedulerError> {
-        self.shared.engine().progress(store, run)
+        self.shared.engine.progress(store, run)
     }
 
     /// Returns the runs of a store's jobs that executors have taken, each with the time at which its work began, or `None` for
@@ -174,7 +181,7 @@ impl Handle {
         &self,
         store: &StoreName,
     ) -> Result<BTreeMap<RunId, Option<DateTime<Utc>>>, SchedulerError> {
-        self.shared.engine().in_flight(store)
+        self.shared.engine.in_flight(store)
     }
 
     /// Removes a job, and gives it back. A run of it that goes on goes on; one that waits, be it for an earlier run or
@@ -184,7 +191,7 @@ impl Handle {
     /// When there is no such job, or its store fails.
     pub fn remove(&self, id: impl AsRef<str>) -> Result<Job, SchedulerError> {
         let id = JobId::new(id)?;
-        self.shared.change(|engine| engine.remove(&id))
+        self.shared.engine.remove(&id)
     }
 
     /// Removes all jobs of a store; how many there were.
@@ -192,7 +199,7 @@ impl Handle {
     /// # Errors
     /// When there is no such store, or it fails: then some may be left.
     pub fn remove_all(&self, store: &StoreName) -> Result<usize, SchedulerError> {
-        self.shared.change(|engine| engine.remove_all(store))
+        self.shared.engine.remove_all(store)
     }
 
     /// Has `change` change a job; the job as it is then.
@@ -220,7 +227,7 @@ impl Handle {
     /// when its store fails. Nothing has changed then.
     pub fn modify(&self, id: impl AsRef<str>, change: impl FnOnce(&mut Job)) -> Result<Job, SchedulerError> {
         let id = JobId::new(id)?;
-        self.shared.change(|engine| engine.modify(&id, change))
+        self.shared.engine.modify(&id, change)
     }
 
     /// Gives a job another trigger; the job as it is then. An interval without a start counts from now.
@@ -230,7 +237,7 @@ impl Handle {
     pub fn reschedule(&self, id: impl AsRef<str>, trigger: impl IntoTrigger) -> Result<Job, SchedulerError> {
         let id = JobId::new(id)?;
         let trigger = trigger.into_trigger(self.shared.clock.now()).map_err(SchedulerError::Trigger)?;
-        self.shared.change(|engine| engine.modify(&id, |job| job.trigger = trigger))
+        self.shared.engine.modify(&id, |job| job.trigger = trigger)
     }
 
     /// Moves a job to another store, with its next fire time. Its rows of the ledger stay where they are.
@@ -240,7 +247,7 @@ impl Handle {
     /// of them fails: then both may have the job.
     pub fn move_to(&self, id: impl AsRef<str>, store: &StoreName) -> Result<(), SchedulerError> {
         let id = JobId::new(id)?;
-        self.shared.change(|engine| engine.move_job(&id, store))
+        self.shared.engine.move_job(&id, store)
     }
 
     /// Starts a run of a job now, beside its schedule: whatever else of the job goes on, and though it is paused. The ledger
@@ -250,7 +257,7 @@ impl Handle {
     /// When there is no such job, its store fails, or the scheduler shuts down.
     pub fn run_now(&self, id: impl AsRef<str>) -> Result<PendingOutcome, SchedulerError> {
         let id = JobId::new(id)?;
-        self.shared.change(|engine| engine.run_now(&id))
+        self.shared.engine.run_now(&id)
     }
 
     /// What becomes of whichever run of the job ends, or is missed, next.
@@ -259,7 +266,7 @@ impl Handle {
     /// When there is no such job, or its store fails.
     pub fn next_outcome(&self, id: impl AsRef<str>) -> Result<PendingOutcome, SchedulerError> {
         let id = JobId::new(id)?;
-        self.shared.engine().next_outcome(&id)
+        self.shared.engine.next_outcome(&id)
     }
 
     /// Tells a run of a store's job to stop; whether it went on at all. How soon it stops depends on its executor.
@@ -267,19 +274,19 @@ impl Handle {
     /// # Errors
     /// When there is no such store.
     pub fn cancel(&self, store: &StoreName, run: RunId) -> Result<bool, SchedulerError> {
-        let token = self.shared.engine().cancel(store, run)?;
+        let token = self.shared.engine.cancel(store, run)?;
         // Not under the engine's lock: what the token calls may use a handle.
         Ok(token.map(|token| token.cancel()).is_some())
     }
 
     /// What the scheduler is doing.
     pub fn state(&self) -> SchedulerState {
-        self.shared.engine().state.into()
+        self.shared.engine.state().into()
     }
 
     /// What the scheduler has done since it was made, and what goes on.
     pub fn stats(&self) -> Stats {
-        self.shared.engine().stats()
+        self.shared.engine.stats()
     }
 
     /// With another store from now on. What an earlier process left in it is taken up, and what is due in it fires.
@@ -292,7 +299,7 @@ impl Handle {
         store: impl JobStore + 'static,
     ) -> Result<(), SchedulerError> {
         let (name, store) = (StoreName::new(name)?, Box::new(store));
-        self.shared.change(|engine| engine.add_store(name, store, |number| self.shared.sink(number)))
+        self.shared.engine.add_store(name, store)
     }
 
     /// Takes a store away, and gives it back. Its jobs fire no more from now on; runs that go on are ended as `how` says, and
@@ -308,7 +315,7 @@ impl Handle {
         how: Shutdown,
     ) -> Result<Box<dyn JobStore>, SchedulerError> {
         let name = StoreName::new(name)?;
-        let store = self.shared.change(|engine| engine.remove_store(&name, how))?;
+        let store = self.shared.engine.remove_store(&name, how)?;
         store.recv().map_err(|_| SchedulerError::ShutDown)
     }
 
@@ -327,7 +334,7 @@ impl Handle {
         work: impl FnOnce(&mut dyn JobStore) -> T,
     ) -> Result<T, SchedulerError> {
         let name = StoreName::new(name)?;
-        self.shared.change(|engine| engine.with_store(&name, work))
+        self.shared.engine.with_store(&name, work)
     }
 
     /// With another executor from now on; one of that name before it is ended as `how` says, by the calling thread.
@@ -341,7 +348,7 @@ impl Handle {
         how: Shutdown,
     ) -> Result<(), SchedulerError> {
         let name = ExecutorName::new(name)?;
-        self.shared.change(|engine| engine.add_executor(name.clone()))?;
+        self.shared.engine.add_executor(name.clone())?;
         if let Some(mut before) = self.shared.put_executor(name, Box::new(executor)) {
             before.shutdown(how);
         }
@@ -355,7 +362,7 @@ impl Handle {
     /// When there is no such executor, and after shutdown.
     pub fn remove_executor(&self, name: impl AsRef<str>, how: Shutdown) -> Result<(), SchedulerError> {
         let name = ExecutorName::new(name)?;
-        self.shared.change(|engine| engine.remove_executor(&name))?;
+        self.shared.engine.remove_executor(&name)?;
         if let Some(mut executor) = self.shared.take_executor(&name) {
             executor.shutdown(how);
         }
@@ -364,7 +371,7 @@ impl Handle {
 
     /// Has the scheduler look at its stores now, rather than when it meant to.
     pub fn wakeup(&self) {
-        self.shared.bell.ring();
+        self.shared.engine.ring_all();
     }
 
     /// Pauses a job: it has no next fire time until it is resumed. Runs that go on go on.
@@ -373,7 +380,7 @@ impl Handle {
     /// When there is no such job, or its store fails.
     pub fn pause(&self, id: impl AsRef<str>) -> Result<(), SchedulerError> {
         let id = JobId::new(id)?;
-        self.shared.change(|engine| engine.pause_job(&id))
+        self.shared.engine.pause_job(&id)
     }
 
     /// Resumes a paused job: its next fire time is the first one after now. Where the trigger has no more, the job
@@ -383,7 +390,7 @@ impl Handle {
     /// When there is no such job, or its store fails.
     pub fn resume(&self, id: impl AsRef<str>) -> Result<(), SchedulerError> {
         let id = JobId::new(id)?;
-        self.shared.change(|engine| engine.resume_job(&id))
+        self.shared.engine.resume_job(&id)
     }
 
     /// Pauses the whole scheduler: no job fires. What comes due meanwhile is late when it is resumed. One that was not started
@@ -392,7 +399,7 @@ impl Handle {
     /// # Errors
     /// When it has been shut down.
     pub fn pause_all(&self) -> Result<(), SchedulerError> {
-        self.shared.change(super::engine::Engine::pause)
+        self.shared.engine.pause()
     }
 
     /// Resumes the whole scheduler.
@@ -400,7 +407,7 @@ impl Handle {
     /// # Errors
     /// When it has been shut down.
     pub fn resume_all(&self) -> Result<(), SchedulerError> {
-        self.shared.change(super::engine::Engine::resume)
+        self.shared.engine.resume()
     }
 
     /// The scheduler's events from now on.
@@ -411,7 +418,7 @@ impl Handle {
     /// Those of the scheduler's events from now on that `wants` wants. It is called while the scheduler works, so it should
     /// be quick; if it panics, there are no more events.
     pub fn subscribe_to(&self, wants: impl Fn(&Event) -> bool + Send + 'static) -> Events {
-        self.shared.engine().listeners.subscribe(wants)
+        self.shared.engine.hub().listeners.subscribe(wants)
     }
 
     /// Calls `listener` with each event that `wants` wants, on a thread of its own, until the scheduler is gone. One that is
@@ -442,7 +449,7 @@ impl Handle {
     /// Fires that wait for an earlier run of their job stay in the ledger of a persistent store, and run at the next
     /// start.
     pub fn shutdown(&self, how: Shutdown) {
-        self.shared.change(|engine| engine.shutdown(how));
+        self.shared.shutdown(how);
     }
 
     /// Waits until the scheduler has shut down. Not to be called from a job, which it would wait for.

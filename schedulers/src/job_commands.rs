@@ -1,14 +1,14 @@
 //! Commands that add, change and remove jobs. Each accounts for the fires that are due before it takes effect.
 
 use matins_core::{
-    Event, Job, JobId, JobQuery, JobState, MissedReason, OnConflict, OnExhausted, StoreError, StoreName,
-    TaskName,
+    Job, JobId, JobQuery, JobState, MissedReason, OnConflict, OnExhausted, StoreError, StoreName, TaskName,
 };
 
-use crate::SchedulerError;
 use crate::engine::Engine;
+use crate::lane::OpenLane;
 use crate::new_job::{NewJob, Work};
 use crate::plan::next_after;
+use crate::{Event, SchedulerError};
 
 /// What [`Handle::add`](crate::Handle::add) did with a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,21 +30,54 @@ pub enum AddOutcome {
 pub(crate) struct Added {
     pub(crate) id: JobId,
     pub(crate) outcome: AddOutcome,
-    /// It is due before all that the driver waits for.
-    pub(crate) is_next: bool,
 }
 
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "a method of an open lane is one of a single lifetime, and what is called takes any"
+)]
 impl Engine {
-    pub(crate) fn add(&mut self, new: NewJob) -> Result<Added, SchedulerError> {
+    /// Adds a job, and wakes the driver of its lane where it is due before all that the driver waits for.
+    pub(crate) fn add(&self, new: NewJob) -> Result<Added, SchedulerError> {
         self.check_not_stopped()?;
-        let now = self.clock.now();
         if let Some(fault) = new.fault {
             return Err(fault);
         }
-        let index = self.store_index(&new.store)?;
+        let lane = self.lane(&new.store)?;
         self.check_executor(&new.executor)?;
+        self.open(&lane, |lane| lane.add(new))
+    }
+
+    pub(crate) fn remove(&self, id: &JobId) -> Result<Job, SchedulerError> {
+        self.change_job(id, |lane, job| lane.remove(&job))
+    }
+
+    pub(crate) fn remove_all(&self, store: &StoreName) -> Result<usize, SchedulerError> {
+        let lane = self.lane(store)?;
+        let count = self.open(&lane, |lane| lane.remove_all());
+        lane.inbox.ring();
+        count
+    }
+
+    /// Has `change` change the job, and puts it back if it is still right.
+    pub(crate) fn modify(&self, id: &JobId, change: impl FnOnce(&mut Job)) -> Result<Job, SchedulerError> {
+        self.change_job(id, |lane, before| lane.modify(&before, change))
+    }
+
+    pub(crate) fn pause_job(&self, id: &JobId) -> Result<(), SchedulerError> {
+        self.change_job(id, |lane, job| lane.pause(job))
+    }
+
+    pub(crate) fn resume_job(&self, id: &JobId) -> Result<(), SchedulerError> {
+        self.change_job(id, |lane, job| lane.resume(job))
+    }
+}
+
+impl OpenLane<'_> {
+    fn add(&mut self, new: NewJob) -> Result<Added, SchedulerError> {
+        let now = self.engine.clock.now();
         let old = match &new.id {
-            Some(id) if new.on_conflict != OnConflict::Refuse => match self.stores[index].store.get(id) {
+            Some(id) if new.on_conflict != OnConflict::Refuse => match self.work.store.get(id) {
                 // Nothing of a damaged job can be kept: the new one takes its place.
                 Err(StoreError::Damaged { .. }) if new.on_conflict != OnConflict::Keep => None,
                 found => found?,
@@ -68,25 +101,25 @@ impl Engine {
         }
         let (task, closure) = match new.work {
             Work::Named(name) => (name?, None),
-            Work::Closure(_) if self.stores[index].store.is_persistent() => {
+            Work::Closure(_) if self.lane.is_persistent => {
                 return Err(SchedulerError::ClosureInPersistentStore { store: new.store });
             }
             Work::Closure(task) => {
-                self.closures += 1;
-                (TaskName::new(format!("closure {}", self.closures))?, Some(task))
+                let mut hub = self.engine.hub();
+                hub.closures += 1;
+                (TaskName::new(format!("closure {}", hub.closures))?, Some(task))
             }
         };
         let work = match &closure {
             Some(task) => task.clone(),
-            None => self.task(&task)?,
+            None => self.engine.task(&task)?,
         };
         work.check(&new.arguments).map_err(|what| SchedulerError::Arguments { task: task.clone(), what })?;
-        let slot = &mut self.stores[index];
         let id = match new.id {
             Some(id) => id,
-            None => slot.free_id(if closure.is_some() { "job" } else { task.as_str() })?,
+            None => self.free_id(if closure.is_some() { "job" } else { task.as_str() })?,
         };
-        slot.next_job_number += 1;
+        self.count_job();
         // A job that was paused by hand stays so, whatever its definition says besides.
         let state = updated.map_or(new.state, |old| {
             if old.state == JobState::Paused { JobState::Paused } else { new.state }
@@ -99,46 +132,45 @@ impl Engine {
             next_fire: next_fire.filter(|_| state == JobState::Active),
             state,
             executor: new.executor,
-            policy: new.policy.over(&self.job_defaults),
+            policy: new.policy.over(&self.engine.job_defaults),
             tags: new.tags,
             metadata: new.metadata,
             created: anchor,
         };
         let fire = job.next_fire;
-        let outcome = self.place(index, job, old, new.on_conflict)?;
+        let outcome = self.place(job, old, new.on_conflict)?;
         if matches!(outcome, AddOutcome::Kept | AddOutcome::Unchanged) {
-            return Ok(Added { id, outcome, is_next: false });
+            return Ok(Added { id, outcome });
         }
-        let slot = &mut self.stores[index];
-        slot.changed_by_hand(&id);
-        if let Some(replaced) = slot.closures.remove(&id) {
-            self.tasks.unregister(replaced.as_str());
-        }
+        self.changed_by_hand(&id);
+        self.forget_closure(&id);
         if let Some(closure) = closure {
-            self.tasks.register(task.as_str(), closure)?;
-            slot.closures.insert(id.clone(), task);
+            self.engine.tasks.register(task.as_str(), closure)?;
+            self.work.closures.insert(id.clone(), task);
         }
-        let (store, job) = (slot.name.clone(), id.clone());
-        self.listeners.tell(|| match outcome {
+        let (store, job) = (self.lane.name.clone(), id.clone());
+        self.engine.hub().listeners.tell(|| match outcome {
             AddOutcome::Updated => Event::JobModified { store, job },
             _ => Event::JobAdded { store, job },
         });
-        let is_next = fire.is_some_and(|fire| self.waits_until.is_none_or(|until| fire < until));
-        Ok(Added { id, outcome, is_next })
+        let is_next = fire.is_some_and(|fire| self.work.waits_until.is_none_or(|until| fire < until));
+        // The due fires of a job that is updated may have been started.
+        if is_next || outcome == AddOutcome::Updated {
+            self.lane.inbox.ring();
+        }
+        Ok(Added { id, outcome })
     }
 
     /// Puts a job into its store, where `old` may have its id.
     fn place(
         &mut self,
-        index: usize,
         job: Job,
         old: Option<Job>,
         on_conflict: OnConflict,
     ) -> Result<AddOutcome, SchedulerError> {
-        let store = &mut self.stores[index].store;
         let Some(old) = old else {
             let takes_place = matches!(on_conflict, OnConflict::Update | OnConflict::Replace);
-            store.add(job, if takes_place { OnConflict::Replace } else { OnConflict::Refuse })?;
+            self.work.store.add(job, if takes_place { OnConflict::Replace } else { OnConflict::Refuse })?;
             return Ok(AddOutcome::Added);
         };
         match on_conflict {
@@ -146,79 +178,64 @@ impl Engine {
             OnConflict::Update if job == old => Ok(AddOutcome::Unchanged),
             OnConflict::Update => {
                 if *job.trigger != *old.trigger {
-                    self.decide_due(index, &old, &job)?;
+                    self.decide_due(&old, &job)?;
                 } else if old.state == JobState::Active && job.state == JobState::Paused {
-                    self.miss_due(index, &old, MissedReason::JobPaused)?;
+                    self.miss_due(&old, MissedReason::JobPaused)?;
                 }
-                self.stores[index].store.update(job)?;
+                self.work.store.update(job)?;
                 Ok(AddOutcome::Updated)
             }
             OnConflict::Replace => {
-                self.miss_due(index, &old, MissedReason::JobRemoved)?;
-                self.stores[index].store.add(job, OnConflict::Replace)?;
+                self.miss_due(&old, MissedReason::JobRemoved)?;
+                self.work.store.add(job, OnConflict::Replace)?;
                 Ok(AddOutcome::Replaced)
             }
             _ => {
-                self.stores[index].store.add(job, OnConflict::Refuse)?;
+                self.work.store.add(job, OnConflict::Refuse)?;
                 Ok(AddOutcome::Added)
             }
         }
     }
 
-    pub(crate) fn remove(&mut self, id: &JobId) -> Result<Job, SchedulerError> {
-        let index = self.store_of(id)?.0;
-        self.remove_from(index, id)
-    }
-
-    fn remove_from(&mut self, index: usize, id: &JobId) -> Result<Job, SchedulerError> {
-        if let Some(job) = self.stores[index].store.get(id)? {
-            self.miss_due(index, &job, MissedReason::JobRemoved)?;
-        }
-        self.take_out(index, id)
+    fn remove(&mut self, job: &Job) -> Result<Job, SchedulerError> {
+        self.miss_due(job, MissedReason::JobRemoved)?;
+        self.take_out(&job.id)
     }
 
     /// Takes a job out of a store, whose due fires are accounted for elsewhere.
-    pub(crate) fn take_out(&mut self, index: usize, id: &JobId) -> Result<Job, SchedulerError> {
-        let waiting = self.stores[index].live.waiting_of(id);
-        self.commit_decision(index, |tick| waiting.into_iter().for_each(|run| tick.give_up_waiting(run)))?;
-        let slot = &mut self.stores[index];
-        slot.live.retries.retain(|_, run| run.job != *id);
-        let job = slot.store.remove(id)?;
-        slot.changed_by_hand(id);
-        if !slot.live.goes_on(id) {
-            self.waiters.job_is_gone(slot.number, id);
+    pub(crate) fn take_out(&mut self, id: &JobId) -> Result<Job, SchedulerError> {
+        let waiting = self.work.live.waiting_of(id);
+        self.commit_decision(|tick| waiting.into_iter().for_each(|run| tick.give_up_waiting(run)))?;
+        self.work.live.retries.retain(|_, run| run.job != *id);
+        let job = self.work.store.remove(id)?;
+        self.changed_by_hand(id);
+        self.forget_closure(id);
+        let mut hub = self.engine.hub();
+        if !self.work.live.is_busy(id) {
+            hub.waiters.job_is_gone(self.lane.number, id);
         }
-        if let Some(task) = slot.closures.remove(id) {
-            self.tasks.unregister(task.as_str());
-        }
-        let (store, removed) = (slot.name.clone(), id.clone());
-        self.listeners.tell(|| Event::JobRemoved { store, job: removed });
+        let (store, removed) = (self.lane.name.clone(), id.clone());
+        hub.listeners.tell(|| Event::JobRemoved { store, job: removed });
         Ok(job)
     }
 
-    pub(crate) fn remove_all(&mut self, store: &StoreName) -> Result<usize, SchedulerError> {
-        let index = self.store_index(store)?;
-        let jobs = self.stores[index].store.list(&JobQuery::default())?;
+    fn remove_all(&mut self) -> Result<usize, SchedulerError> {
+        let jobs = self.work.store.list(&JobQuery::default())?;
         for job in &jobs {
-            self.remove_from(index, &job.id)?;
+            self.remove(job)?;
         }
-        self.listeners.tell(|| Event::AllJobsRemoved { store: store.clone() });
+        let store = self.lane.name.clone();
+        self.engine.hub().listeners.tell(|| Event::AllJobsRemoved { store });
         Ok(jobs.len())
     }
 
-    /// Has `change` change the job, and puts it back if it is still right.
-    pub(crate) fn modify(
-        &mut self,
-        id: &JobId,
-        change: impl FnOnce(&mut Job),
-    ) -> Result<Job, SchedulerError> {
-        let (index, before) = self.store_of(id)?;
+    fn modify(&mut self, before: &Job, change: impl FnOnce(&mut Job)) -> Result<Job, SchedulerError> {
         let mut job = before.clone();
         change(&mut job);
         // What it is known by, when it came, and whether it is paused are not for changing here.
         (job.id, job.created, job.state) = (before.id.clone(), before.created, before.state);
-        self.check_executor(&job.executor)?;
-        let work = self.task(&job.task)?;
+        self.engine.check_executor(&job.executor)?;
+        let work = self.engine.task(&job.task)?;
         work.check(&job.arguments)
             .map_err(|what| SchedulerError::Arguments { task: job.task.clone(), what })?;
         if job.state == JobState::Paused {
@@ -226,7 +243,7 @@ impl Engine {
         } else if job.next_fire.is_none()
             || (*job.trigger != *before.trigger && job.next_fire == before.next_fire)
         {
-            let now = self.clock.now();
+            let now = self.engine.clock.now();
             job.next_fire = next_after(&*job.trigger, now);
             if job.next_fire.is_none() && (before.next_fire.is_some() || *job.trigger != *before.trigger) {
                 return Err(SchedulerError::NeverFires { trigger: job.trigger.describe(), now });
@@ -234,44 +251,42 @@ impl Engine {
         }
         job.next_fire = job.next_fire.map(matins_core::round_up_to_microsecond);
         if *job.trigger != *before.trigger || job.next_fire != before.next_fire {
-            self.decide_due(index, &before, &job)?;
+            self.decide_due(before, &job)?;
         }
-        let (store, id) = (self.put_back(index, job.clone())?, id.clone());
-        self.listeners.tell(|| Event::JobModified { store, job: id });
+        self.put_back(job.clone(), |store, job| Event::JobModified { store, job })?;
         Ok(job)
     }
 
-    /// Puts a changed job back; the name of its store.
-    fn put_back(&mut self, index: usize, job: Job) -> Result<StoreName, SchedulerError> {
-        let slot = &mut self.stores[index];
+    /// Puts a changed job back, and tells of it.
+    fn put_back(
+        &mut self,
+        job: Job,
+        event: impl FnOnce(StoreName, JobId) -> Event,
+    ) -> Result<(), SchedulerError> {
         let id = job.id.clone();
-        slot.store.update(job)?;
-        slot.changed_by_hand(&id);
-        Ok(slot.name.clone())
-    }
-
-    pub(crate) fn pause_job(&mut self, id: &JobId) -> Result<(), SchedulerError> {
-        let (index, mut job) = self.store_of(id)?;
-        self.miss_due(index, &job, MissedReason::JobPaused)?;
-        job.state = JobState::Paused;
-        job.next_fire = None;
-        let (store, job) = (self.put_back(index, job)?, id.clone());
-        self.listeners.tell(|| Event::JobPaused { store, job });
+        self.work.store.update(job)?;
+        self.changed_by_hand(&id);
+        let store = self.lane.name.clone();
+        self.engine.hub().listeners.tell(|| event(store, id));
         Ok(())
     }
 
-    pub(crate) fn resume_job(&mut self, id: &JobId) -> Result<(), SchedulerError> {
-        let (index, mut job) = self.store_of(id)?;
+    fn pause(&mut self, mut job: Job) -> Result<(), SchedulerError> {
+        self.miss_due(&job, MissedReason::JobPaused)?;
+        job.state = JobState::Paused;
+        job.next_fire = None;
+        self.put_back(job, |store, job| Event::JobPaused { store, job })
+    }
+
+    fn resume(&mut self, mut job: Job) -> Result<(), SchedulerError> {
         if job.state == JobState::Active {
             return Ok(());
         }
         job.state = JobState::Active;
-        job.next_fire = next_after(&*job.trigger, self.clock.now());
+        job.next_fire = next_after(&*job.trigger, self.engine.clock.now());
         if job.is_exhausted() && job.policy.on_exhausted == OnExhausted::Remove {
-            return self.remove(id).map(drop);
+            return self.remove(&job).map(drop);
         }
-        let (store, job) = (self.put_back(index, job)?, id.clone());
-        self.listeners.tell(|| Event::JobResumed { store, job });
-        Ok(())
+        self.put_back(job, |store, job| Event::JobResumed { store, job })
     }
 }

@@ -1,14 +1,12 @@
 //! Stores that come and go while the scheduler works.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, Utc};
-use matins_core::{CancelToken, CompletionSink, Event, JobStore, Outcome, Shutdown, StoreName};
+use matins_core::{CancelToken, JobStore, Shutdown, StoreName};
 
-use crate::SchedulerError;
-use crate::engine::{Engine, State, not_run};
+use crate::engine::{Engine, State};
+use crate::lane::{Lane, OpenLane, Work};
 use crate::stopping::{CANCEL_GRACE, after};
-use crate::store_slot::StoreSlot;
+use crate::{Event, SchedulerError};
 
 /// A store that is given back once the runs of its jobs have ended.
 pub(crate) struct Leaving {
@@ -25,36 +23,33 @@ impl Leaving {
     pub(crate) fn next(&self) -> Option<DateTime<Utc>> {
         self.leave_at.or(self.cancel_at)
     }
+
+    /// Whether the store can be given back: nothing of its jobs is in flight, or it fails and has been given up.
+    pub(crate) fn is_over(&self, is_idle: bool, is_failing: bool) -> bool {
+        is_idle || (self.is_given_up && is_failing)
+    }
 }
 
 impl Engine {
-    /// Takes a store in; `sink` makes the place where the runs of its jobs report, from the store's number.
-    pub(crate) fn add_store(
-        &mut self,
-        name: StoreName,
-        store: Box<dyn JobStore>,
-        sink: impl FnOnce(usize) -> Arc<dyn CompletionSink>,
-    ) -> Result<(), SchedulerError> {
+    /// Takes a store in.
+    pub(crate) fn add_store(&self, name: StoreName, store: Box<dyn JobStore>) -> Result<(), SchedulerError> {
         self.check_not_stopped()?;
-        if self.stores.iter().any(|slot| slot.name == name) {
+        if self.lanes().iter().any(|lane| lane.name == name) || !self.add_lane(&name, store)? {
             return Err(SchedulerError::StoreExists { name });
         }
-        let number = self.stores_so_far;
-        let slot = StoreSlot::new(number, name.clone(), store, sink(number), self.clock.now())?;
-        self.stores_so_far += 1;
-        self.stores.push(slot);
-        self.listeners.tell(|| Event::StoreAdded { store: name });
+        self.hub().listeners.tell(|| Event::StoreAdded { store: name });
+        // Its driver gives it a thread.
+        self.bell.ring();
         Ok(())
     }
 
-    /// From now on no job of the store fires; the store comes once the runs that go on have ended.
+    /// From now on no job of the store fires; the store comes once the runs that are in flight have ended.
     pub(crate) fn remove_store(
-        &mut self,
+        &self,
         name: &StoreName,
         how: Shutdown,
     ) -> Result<oneshot::Receiver<Box<dyn JobStore>>, SchedulerError> {
-        self.check_not_stopped()?;
-        let index = self.store_index(name)?;
+        let lane = self.lane(name)?;
         let now = self.clock.now();
         let cancel_at = match how {
             Shutdown::Wait => None,
@@ -62,76 +57,76 @@ impl Engine {
             _ => Some(now),
         };
         let (taker, store) = oneshot::channel();
-        self.stores[index].leaving = Some(Leaving { cancel_at, leave_at: None, is_given_up: false, taker });
-        if matches!(self.state, State::Waiting { .. }) {
-            self.let_go();
+        lane.begin_to_leave();
+        let mut guard = lane.lock();
+        let work = guard.as_mut().ok_or(SchedulerError::ShutDown)?;
+        work.leaving = Some(Leaving { cancel_at, leave_at: None, is_given_up: false, taker });
+        // Nobody drives it yet: it is given back at once.
+        if matches!(self.state(), State::Waiting { .. })
+            && let Some(work) = guard.take()
+        {
+            drop(guard);
+            self.let_go(&lane, work);
         }
+        lane.inbox.ring();
         Ok(store)
     }
 
-    /// Cancels what runs of stores that leave, when its time has come.
-    pub(crate) fn advance_leaving(&mut self, now: DateTime<Utc>) {
-        for slot in &mut self.stores {
-            let Some(leaving) = &mut slot.leaving else { continue };
-            if leaving.leave_at.is_some_and(|leave_at| leave_at <= now) {
-                leaving.leave_at = None;
-                leaving.is_given_up = true;
-                let message = "left running when its store was taken away".to_owned();
-                let left = slot.live.running.values();
-                let left = left.map(|left| not_run(&left.run, now, Outcome::Interrupted, message.clone()));
-                slot.reports.extend(left);
-            } else if leaving.cancel_at.is_some_and(|cancel_at| cancel_at <= now) {
-                leaving.cancel_at = None;
-                leaving.leave_at = Some(now + CANCEL_GRACE);
-                let tokens: Vec<CancelToken> =
-                    slot.live.running.values().map(|running| running.cancel.clone()).collect();
-                tokens.iter().for_each(CancelToken::cancel);
-            }
+    /// Hands over a store that leaves, and of whose jobs nothing is in flight.
+    pub(crate) fn let_go(&self, lane: &Lane, work: Work) {
+        self.remove_lane(lane.number);
+        for task in work.closures.values() {
+            self.tasks.unregister(task.as_str());
         }
-    }
-
-    /// Hands over the stores that leave, and of whose jobs nothing goes on.
-    pub(crate) fn let_go(&mut self) {
-        let is_over = |slot: &mut StoreSlot| {
-            let is_idle = slot.live.running.is_empty() && slot.reports.is_empty();
-            slot.leaving.as_ref().is_some_and(|leaving| is_idle || (leaving.is_given_up && slot.is_failing()))
-        };
-        let over: Vec<StoreSlot> = self.stores.extract_if(.., is_over).collect();
-        for slot in over {
-            for task in slot.closures.values() {
-                self.tasks.unregister(task.as_str());
-            }
-            let StoreSlot { number, name, store, leaving, .. } = slot;
-            self.waiters.forget_store(number);
-            if let Some(leaving) = leaving {
-                // Who asked for it may have gone; then it is closed here.
-                let _ = leaving.taker.send(store);
-            }
-            self.listeners.tell(|| Event::StoreRemoved { store: name });
+        self.hub().waiters.forget_store(lane.number);
+        if let Some(leaving) = work.leaving {
+            // Who asked for it may have gone; then it is closed here.
+            let _ = leaving.taker.send(work.store);
         }
+        self.hub().listeners.tell(|| Event::StoreRemoved { store: lane.name.clone() });
     }
 
     /// Has `work` work on a store itself, and looks afterwards at what it did.
     pub(crate) fn with_store<T>(
-        &mut self,
+        &self,
         name: &StoreName,
         work: impl FnOnce(&mut dyn JobStore) -> T,
     ) -> Result<T, SchedulerError> {
-        self.check_not_stopped()?;
-        let index = self.store_index(name)?;
-        let slot = &mut self.stores[index];
-        slot.is_known = false;
-        slot.has_rows = true;
-        for runs in slot.live.jobs.values_mut() {
-            runs.missed = None;
-            runs.last_one = false;
-        }
-        let result = work(&mut *slot.store);
-        for job in self.waiters.jobs_of(slot.number) {
-            if !slot.live.goes_on(&job) && matches!(slot.store.get(&job), Ok(None)) {
-                self.waiters.job_is_gone(slot.number, &job);
+        let lane = self.lane(name)?;
+        let result = self.open(&lane, |open| {
+            let OpenLane { work: held, .. } = open;
+            held.is_known = false;
+            held.has_rows = true;
+            for runs in held.live.jobs.values_mut() {
+                runs.missed = None;
+                runs.last_one = false;
             }
+            let result = work(&mut *held.store);
+            let awaited = self.hub().waiters.jobs_of(lane.number);
+            for job in awaited {
+                if !held.live.is_busy(&job) && matches!(held.store.get(&job), Ok(None)) {
+                    self.hub().waiters.job_is_gone(lane.number, &job);
+                }
+            }
+            Ok(result)
+        });
+        lane.inbox.ring();
+        result
+    }
+}
+
+impl OpenLane<'_> {
+    /// Cancels what is in flight of a store that leaves, when its time has come.
+    pub(crate) fn advance_leaving(&mut self, now: DateTime<Utc>) {
+        let Some(leaving) = &mut self.work.leaving else { return };
+        if leaving.leave_at.is_some_and(|leave_at| leave_at <= now) {
+            leaving.leave_at = None;
+            leaving.is_given_up = true;
+            self.leave_behind("left running when its store was taken away", now);
+        } else if leaving.cancel_at.is_some_and(|cancel_at| cancel_at <= now) {
+            leaving.cancel_at = None;
+            leaving.leave_at = Some(now + CANCEL_GRACE);
+            self.lane.in_flight.tokens().iter().for_each(CancelToken::cancel);
         }
-        Ok(result)
     }
 }

@@ -46,16 +46,20 @@
 
 #[cfg(feature = "tokio")]
 mod asynchronous;
+mod bell;
 mod clock;
 mod clock_steps;
 mod commands;
+mod decide;
 mod due_fires;
 mod engine;
 mod error;
+mod event;
 mod events;
 mod handle;
 mod job_commands;
 mod job_handle;
+mod lane;
 mod leaving;
 mod live;
 mod new_job;
@@ -63,7 +67,6 @@ mod observe;
 mod occupied;
 mod outcomes;
 mod plan;
-mod postponed;
 mod retention;
 mod scheduler;
 mod shared;
@@ -71,7 +74,6 @@ mod shared;
 mod simulation;
 mod stats;
 mod stopping;
-mod store_slot;
 mod tick;
 mod wakes;
 
@@ -79,6 +81,7 @@ mod wakes;
 pub use asynchronous::{AsyncEvents, AsyncHandle, AsyncJobHandle, AsyncScheduler};
 pub use clock::{SystemClock, VirtualClock};
 pub use error::SchedulerError;
+pub use event::Event;
 pub use events::Events;
 pub use handle::{Handle, SchedulerState};
 pub use job_commands::AddOutcome;

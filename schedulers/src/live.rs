@@ -1,4 +1,4 @@
-//! What is going on now: the runs of each job that wait and run, as the store has them too.
+//! The runs of each job that wait and run, as the store has them too.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use matins_core::{CancelToken, Job, JobId, Retry, Run, RunId, RunLog};
 use smallvec::SmallVec;
 
+use crate::decide::postponed::Postponed;
 use crate::occupied::Occupations;
-use crate::postponed::Postponed;
 
 /// The runs of one job. Boxed where most jobs have none, so that a table of these stays small.
 #[derive(Debug, Clone, Default)]
@@ -30,7 +30,7 @@ impl JobRuns {
     }
 }
 
-/// A run that goes on.
+/// A run that is in flight.
 #[derive(Debug, Clone)]
 pub(crate) struct Running {
     pub(crate) run: Run,
@@ -57,7 +57,6 @@ pub(crate) type Retries = BTreeMap<(DateTime<Utc>, RunId), Run>;
 #[derive(Debug, Default)]
 pub(crate) struct Live {
     pub(crate) jobs: HashMap<JobId, JobRuns>,
-    pub(crate) running: HashMap<RunId, Box<Running>>,
     pub(crate) retries: Retries,
     /// Runs that could not begin, and have not begun or ended since. Those that wait are among `retries`.
     pub(crate) postponed: HashMap<RunId, Postponed>,
@@ -79,14 +78,12 @@ impl Live {
 
     /// A run that could not begin waits until `turn`, in the place that it has among those that run.
     pub(crate) fn postpone(&mut self, run: Run, turn: DateTime<Utc>, postponed: Postponed) {
-        self.running.remove(&run.id);
         self.postponed.insert(run.id, postponed);
         self.retries.insert((turn, run.id), run);
     }
 
     /// A run has ended.
     pub(crate) fn ended(&mut self, run: RunId) {
-        self.running.remove(&run);
         if !self.postponed.is_empty() {
             self.postponed.remove(&run);
         }
@@ -110,25 +107,31 @@ impl Live {
         waiting.into_iter().chain(retries).collect()
     }
 
-    /// Whether a run of the job goes on, or waits for its turn.
-    pub(crate) fn goes_on(&self, job: &JobId) -> bool {
+    /// Whether a run of the job is in flight, or waits for its turn.
+    pub(crate) fn is_busy(&self, job: &JobId) -> bool {
         self.jobs.get(job).is_some_and(|runs| !runs.running.is_empty() || runs.waiting.is_some())
     }
 
-    /// The runs of these jobs that go on.
+    /// The runs of these jobs that are in flight.
     pub(crate) fn running_of(&self, jobs: &[Job]) -> impl Iterator<Item = RunId> {
         jobs.iter().filter_map(|job| self.jobs.get(&job.id)).flat_map(|runs| runs.running.iter().copied())
     }
 
-    /// Whether a run that the store has as unfinished goes on, or waits, here.
-    pub(crate) fn knows(&self, run: &Run) -> bool {
+    /// Whether a run that the store has as unfinished waits here.
+    pub(crate) fn has_waiting(&self, run: &Run) -> bool {
         let waits = self.jobs.get(&run.job).and_then(|runs| runs.waiting.as_ref());
-        self.running.contains_key(&run.id)
-            || waits.is_some_and(|waiting| waiting.id == run.id)
-            || self.retries.keys().any(|(_, id)| *id == run.id)
+        waits.is_some_and(|waiting| waiting.id == run.id) || self.retries.keys().any(|(_, id)| *id == run.id)
     }
 
-    /// The job was changed by hand: the next missed fires begin a row of their own.
+    /// The job was changed by hand: the next missed fires begin a row of their own, and its last run is not known.
+    pub(crate) fn changed_by_hand(&mut self, job: &JobId) {
+        self.close_missed(job);
+        if let Some(runs) = self.jobs.get_mut(job) {
+            runs.last_one = false;
+        }
+    }
+
+    /// The next missed fires begin a row of their own.
     pub(crate) fn close_missed(&mut self, job: &JobId) {
         if let Some(runs) = self.jobs.get_mut(job) {
             runs.missed = None;

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Coalesce, ExecutorName, IntoTask, IntoTrigger, JobId, JobState, NameError, OnConflict, OnExhausted,
-    OnInterrupt, Overlap, Policy, Retry, StoreName, Task, TaskName, Trigger, TriggerError, Value,
+    Coalesce, ExecutorName, IntoTrigger, JobId, JobState, NameError, OnConflict, OnExhausted, OnInterrupt,
+    Overlap, Policy, Retry, StoreName, Task, TaskName, Trigger, TriggerError, Value,
 };
+use matins_task_function::IntoTask;
 use serde::Serialize;
 
 use crate::SchedulerError;

@@ -21,11 +21,13 @@
 //! | `matins_runs_running`, `matins_runs_waiting` | gauge | `store` |
 //! | `matins_reports_uncommitted`: of runs that have ended, not in the store yet | gauge | `store` |
 
-use matins_core::StoreName;
 #[cfg(any(feature = "tracing", feature = "metrics"))]
-use matins_core::{Event, Run};
+use crate::Event;
+#[cfg(any(feature = "tracing", feature = "metrics"))]
+use matins_core::Run;
+use matins_core::StoreName;
 
-use crate::store_slot::StoreSlot;
+use crate::lane::{Lane, Work};
 
 /// Does `work` on a store, and measures how long that takes.
 #[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
@@ -41,16 +43,16 @@ pub(crate) fn timed<T>(store: &StoreName, call: &'static str, work: impl FnOnce(
 
 /// How much goes on, and how much waits.
 #[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
-pub(crate) fn queues(slot: &StoreSlot) {
+pub(crate) fn queues(lane: &Lane, work: &Work) {
     #[cfg(feature = "metrics")]
     {
         let gauge = |name, length: usize| {
-            metrics::gauge!(name, "store" => slot.name.to_string())
+            metrics::gauge!(name, "store" => lane.name.to_string())
                 .set(f64::from(u32::try_from(length).unwrap_or(u32::MAX)));
         };
-        gauge("matins_runs_running", slot.live.running.len());
-        gauge("matins_runs_waiting", slot.live.waiting());
-        gauge("matins_reports_uncommitted", slot.reports.len());
+        gauge("matins_runs_running", lane.in_flight.lock().len());
+        gauge("matins_runs_waiting", work.live.waiting());
+        gauge("matins_reports_uncommitted", work.ended.len());
     }
 }
 

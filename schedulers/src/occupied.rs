@@ -50,7 +50,7 @@ impl Handle {
     /// When there is no such job, and after shutdown.
     pub fn occupy(&self, id: impl AsRef<str>, why: impl Into<String>) -> Result<Occupied, SchedulerError> {
         let job = JobId::new(id)?;
-        let (store, number) = self.shared.engine().occupy(&job, why.into())?;
+        let (store, number) = self.shared.engine.occupy(&job, why.into())?;
         Ok(Occupied { handle: self.clone(), store, job, number })
     }
 }
@@ -58,7 +58,7 @@ impl Handle {
 impl Drop for Occupied {
     fn drop(&mut self) {
         let Self { handle, store, job, number } = self;
-        handle.shared.change(|engine| engine.vacate(*store, job, *number));
+        handle.shared.engine.vacate(*store, job, *number);
     }
 }
 
@@ -125,16 +125,16 @@ impl Live {
 }
 
 impl Engine {
-    fn occupy(&mut self, job: &JobId, why: String) -> Result<(usize, u64), SchedulerError> {
-        let index = self.store_of(job)?.0;
-        let slot = &mut self.stores[index];
-        Ok((slot.number, slot.live.occupations.add(job, why)))
+    fn occupy(&self, job: &JobId, why: String) -> Result<(usize, u64), SchedulerError> {
+        self.with_job(job, |lane, _| Ok((lane.lane.number, lane.work.live.occupations.add(job, why))))
     }
 
-    fn vacate(&mut self, store: usize, job: &JobId, number: u64) {
+    fn vacate(&self, store: usize, job: &JobId, number: u64) {
         let now = self.clock.now();
-        if let Some(slot) = self.stores.iter_mut().find(|slot| slot.number == store) {
-            slot.live.vacate(job, number, now);
+        let Some(lane) = self.lanes().into_iter().find(|lane| lane.number == store) else { return };
+        if let Some(work) = &mut *lane.lock() {
+            work.live.vacate(job, number, now);
         }
+        lane.inbox.ring();
     }
 }

@@ -6,17 +6,15 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use matins_core::{
-    Clock, CompletionSink, Executor, ExecutorName, JobStore, NameError, Policy, Shutdown, StoreName,
-    TaskRegistry,
-};
+use matins_core::{Clock, Executor, ExecutorName, JobStore, NameError, Policy, Shutdown, StoreName};
+use matins_task_function::TaskRegistry;
 
 use crate::SchedulerError;
 use crate::clock::SystemClock;
 use crate::engine::{Engine, Parts};
 use crate::handle::Handle;
 use crate::retention::Retention;
-use crate::shared::{Bell, Shared, StoreSink};
+use crate::shared::Shared;
 
 /// Puts a scheduler together from stores, executors, tasks and a clock.
 ///
@@ -141,21 +139,16 @@ impl SchedulerBuilder {
         if let Some(fault) = self.fault {
             return Err(fault.into());
         }
-        let bell = Arc::new(Bell::default());
-        let with_sink = |(index, (name, store))| {
-            let sink: Arc<dyn CompletionSink> = Arc::new(StoreSink { store: index, bell: bell.clone() });
-            (name, store, sink)
-        };
         let parts = Parts {
-            clock: self.clock.clone(),
+            clock: self.clock,
             tasks: self.tasks,
-            stores: self.stores.into_iter().enumerate().map(with_sink).collect(),
+            stores: self.stores,
             executors: self.executors.keys().cloned().collect(),
             retention: self.retention,
             job_defaults: self.job_defaults,
         };
         let engine = Engine::new(parts)?;
-        Ok(Handle { shared: Shared::new(engine, self.executors, bell, self.clock) })
+        Ok(Handle { shared: Shared::new(engine, self.executors) })
     }
 }
 
@@ -232,7 +225,7 @@ impl BackgroundScheduler {
     pub fn start(&mut self) -> Result<(), SchedulerError> {
         if self.thread.is_none() {
             let shared = self.handle.shared.clone();
-            shared.engine().start();
+            shared.engine.start();
             let thread = thread::Builder::new().name("matins-scheduler".to_owned());
             self.thread = Some(thread.spawn(move || shared.drive()).map_err(SchedulerError::Thread)?);
         }

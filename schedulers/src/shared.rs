@@ -1,157 +1,99 @@
-//! What drivers and handles share: the engine under its lock, the executors under theirs, and the bell.
+//! What drivers and handles share: the engine, the executors under their lock, and the threads that drive lanes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 
-use chrono::{DateTime, Utc};
-use matins_core::{
-    Clock, CompletionSink, Executor, ExecutorName, JobId, Outcome, Refusal, RunReport, Shutdown, Wake,
-};
+use matins_core::{Clock, Executor, ExecutorName, Outcome, Refusal, RunReport, Shutdown, Wake};
 
-use crate::SchedulerError;
 use crate::engine::{EXECUTOR_FULL, Engine, Next, Submission};
-use crate::job_commands::{AddOutcome, Added};
-use crate::new_job::NewJob;
+use crate::lane::{Driver, Lane};
 
 pub(crate) struct Shared {
-    engine: Mutex<Engine>,
+    pub(crate) engine: Arc<Engine>,
     /// Apart from the engine, so that a task that runs on the submitting thread may use a handle.
     executors: Mutex<HashMap<ExecutorName, Box<dyn Executor>>>,
-    pub(crate) bell: Arc<Bell>,
     pub(crate) clock: Arc<dyn Clock>,
+    has_stopped: Mutex<bool>,
     stopped: Condvar,
-    /// Rings the bell when the clock is moved, as long as this is here.
+    /// Wakes the drivers when the clock is moved, as long as this is here.
     _wake: Arc<Wake>,
 }
 
-/// Wakes the driver, and brings it the reports of runs that have ended.
-#[derive(Default)]
-pub(crate) struct Bell {
-    state: Mutex<Rung>,
-    rung: Condvar,
-}
-
-#[derive(Default)]
-struct Rung {
-    reports: Vec<(usize, RunReport)>,
-    is_rung: bool,
-}
-
-impl Bell {
-    fn lock(&self) -> MutexGuard<'_, Rung> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn ring(&self) {
-        self.lock().is_rung = true;
-        self.rung.notify_one();
-    }
-
-    fn take_reports(&self) -> Vec<(usize, RunReport)> {
-        std::mem::take(&mut self.lock().reports)
-    }
-
-    /// Waits until it is rung, a report comes, or (as `clock` has it) `until` is past. A look at the clock that finds nothing
-    /// to do costs no turn of the engine.
-    fn wait(&self, until: Option<DateTime<Utc>>, clock: &dyn Clock) {
-        let mut state = self.lock();
-        while state.reports.is_empty() && !state.is_rung {
-            state = match until.and_then(|until| clock.sleep_until(until)) {
-                Some(time) if time.is_zero() => break,
-                Some(time) => self.rung.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0,
-                None => self.rung.wait(state).unwrap_or_else(PoisonError::into_inner),
-            };
-        }
-        state.is_rung = false;
-    }
-}
-
-/// Where the runs of one store report to.
-pub(crate) struct StoreSink {
-    pub(crate) store: usize,
-    pub(crate) bell: Arc<Bell>,
-}
-
-impl CompletionSink for StoreSink {
-    fn completed(&self, report: RunReport) {
-        let mut state = self.bell.lock();
-        let was_empty = state.reports.is_empty();
-        state.reports.push((self.store, report));
-        drop(state);
-        if was_empty {
-            self.bell.rung.notify_one();
-        }
-    }
-}
-
 impl Shared {
-    pub(crate) fn new(
-        engine: Engine,
-        executors: HashMap<ExecutorName, Box<dyn Executor>>,
-        bell: Arc<Bell>,
-        clock: Arc<dyn Clock>,
-    ) -> Arc<Self> {
-        let ringing = bell.clone();
-        let wake: Arc<Wake> = Arc::new(move || ringing.ring());
+    pub(crate) fn new(engine: Engine, executors: HashMap<ExecutorName, Box<dyn Executor>>) -> Arc<Self> {
+        let engine = Arc::new(engine);
+        let ringing = Arc::downgrade(&engine);
+        let wake: Arc<Wake> = Arc::new(move || {
+            if let Some(engine) = ringing.upgrade() {
+                engine.ring_all();
+            }
+        });
+        let clock = engine.clock.clone();
         clock.wake_on_change(&wake);
         Arc::new(Self {
             _wake: wake,
-            engine: Mutex::new(engine),
+            engine,
             executors: Mutex::new(executors),
-            bell,
             clock,
+            has_stopped: Mutex::new(false),
             stopped: Condvar::new(),
         })
     }
 
-    pub(crate) fn engine(&self) -> MutexGuard<'_, Engine> {
-        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Does `work` on the engine, and wakes the driver to look at what has changed.
-    pub(crate) fn change<T>(&self, work: impl FnOnce(&mut Engine) -> T) -> T {
-        let result = work(&mut self.engine());
-        self.bell.ring();
-        result
-    }
-
-    /// Adds a job, and wakes the driver where it is due before all that it waits for.
-    pub(crate) fn add(&self, job: NewJob) -> Result<(JobId, AddOutcome), SchedulerError> {
-        let Added { id, outcome, is_next } = self.engine().add(job)?;
-        // The due fires of a job that is updated may have been started.
-        if is_next || outcome == AddOutcome::Updated {
-            self.bell.ring();
-        }
-        Ok((id, outcome))
-    }
-
-    /// Drives the engine until it has stopped.
-    pub(crate) fn drive(&self) {
-        self.engine().start();
+    /// Drives the engine until it has stopped. Stores that do I/O are driven by a thread each, so that one that is slow holds up
+    /// its own jobs alone.
+    pub(crate) fn drive(self: &Arc<Self>) {
+        self.engine.start();
+        let mut threads = Vec::new();
         loop {
-            let reports = self.bell.take_reports();
-            let (submissions, next) = {
-                let mut engine = self.engine();
-                engine.take_reports(reports);
-                engine.turn()
-            };
+            let lanes = self.engine.lanes().into_iter();
+            let needs_thread = |lane: &Arc<Lane>| lane.is_persistent && lane.driver() == Driver::Scheduler;
+            threads.extend(lanes.filter(needs_thread).filter_map(|lane| self.drive_apart(lane)));
+            let (submissions, next) = self.engine.turn();
             self.submit(submissions);
             match next {
                 Next::Again => {}
-                Next::WaitUntil(until) => self.bell.wait(until, &*self.clock),
+                Next::WaitUntil(until) => self.engine.bell.wait(until, &*self.clock),
                 Next::Stop => break,
             }
         }
-        let executors = std::mem::take(&mut *self.executors.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // A panic there was reported by the thread itself.
+            let _ = thread.join();
+        }
+        let executors = std::mem::take(&mut *self.executors());
         for mut executor in executors.into_values() {
             executor.shutdown(Shutdown::Now);
         }
-        self.stopped.notify_all();
+        self.announce_stop();
     }
 
-    /// Where the runs of the store of this number report to.
-    pub(crate) fn sink(&self, store: usize) -> Arc<dyn CompletionSink> {
-        Arc::new(StoreSink { store, bell: self.bell.clone() })
+    /// Drives a lane on a thread of its own; where the system starts none, it stays with the scheduler's driver.
+    fn drive_apart(self: &Arc<Self>, lane: Arc<Lane>) -> Option<JoinHandle<()>> {
+        let (shared, driven) = (self.clone(), lane.clone());
+        lane.set_driver(Driver::Thread);
+        let drive = move || {
+            let guard = EndOfThread { shared, lane: driven };
+            loop {
+                let (submissions, next) = guard.shared.engine.turn_of(&guard.lane);
+                guard.shared.submit(submissions);
+                match next {
+                    Next::Again => {}
+                    Next::WaitUntil(until) => guard.lane.inbox.bell().wait(until, &*guard.shared.clock),
+                    Next::Stop => break,
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("matins-store".to_owned()).spawn(drive);
+        if thread.is_err() {
+            lane.set_driver(Driver::Scheduler);
+        }
+        thread.ok()
+    }
+
+    fn executors(&self) -> MutexGuard<'_, HashMap<ExecutorName, Box<dyn Executor>>> {
+        self.executors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn put_executor(
@@ -159,23 +101,23 @@ impl Shared {
         name: ExecutorName,
         executor: Box<dyn Executor>,
     ) -> Option<Box<dyn Executor>> {
-        self.executors.lock().unwrap_or_else(PoisonError::into_inner).insert(name, executor)
+        self.executors().insert(name, executor)
     }
 
     pub(crate) fn take_executor(&self, name: &ExecutorName) -> Option<Box<dyn Executor>> {
-        self.executors.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
+        self.executors().remove(name)
     }
 
     fn submit(&self, submissions: Vec<Submission>) {
         if submissions.is_empty() {
             return;
         }
-        let mut executors = self.executors.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut executors = self.executors();
         for Submission { executor: name, request, done } in submissions {
             let run = request.run;
             let Some(executor) = executors.get_mut(&name) else {
                 let message = format!("there is no executor {name:?}; give the scheduler one of that name");
-                done.finish(self.engine().not_taken(run, Outcome::Failed, message));
+                done.finish(self.engine.not_taken(run, Outcome::Failed, message));
                 continue;
             };
             if let Err(refused) = executor.submit(request, done) {
@@ -190,17 +132,43 @@ impl Shared {
                     ),
                     _ => (Outcome::Failed, format!("executor {name:?} is shut down")),
                 };
-                let report = self.engine().not_taken(run, outcome, message);
+                let report = self.engine.not_taken(run, outcome, message);
                 refused.done.finish(RunReport { not_started, ..report });
             }
         }
     }
 
+    /// Begins to shut down; where nobody drives the scheduler, it is over at once.
+    pub(crate) fn shutdown(&self, how: Shutdown) {
+        self.engine.shutdown(how);
+        if self.engine.is_stopped() {
+            self.announce_stop();
+        }
+    }
+
+    fn announce_stop(&self) {
+        *self.has_stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.stopped.notify_all();
+    }
+
     /// Waits until the engine has stopped.
     pub(crate) fn wait_until_stopped(&self) {
-        let mut engine = self.engine();
-        while !engine.is_stopped() {
-            engine = self.stopped.wait(engine).unwrap_or_else(PoisonError::into_inner);
+        let mut has_stopped = self.has_stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*has_stopped {
+            has_stopped = self.stopped.wait(has_stopped).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+}
+
+/// Tells the scheduler's driver that the thread of a lane has ended, however it did.
+struct EndOfThread {
+    shared: Arc<Shared>,
+    lane: Arc<Lane>,
+}
+
+impl Drop for EndOfThread {
+    fn drop(&mut self) {
+        self.lane.set_driver(Driver::Nobody);
+        self.shared.engine.bell.ring();
     }
 }

@@ -10,11 +10,11 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_conformance::wrapped::{Fault, WrappedStore};
 use matins_core::{
-    Backoff, Clock, Coalesce, CompletionSink, ExecutorName, Job, JobId, JobQuery, JobStore, OnConflict,
-    OnExhausted, OnInterrupt, Outcome, Overlap, Retry, Run, RunId, RunQuery, RunReport, StoreError,
-    StoreName, TaskRegistry, Transition, Trigger,
+    Backoff, Clock, Coalesce, ExecutorName, Job, JobId, JobQuery, JobStore, OnConflict, OnExhausted,
+    OnInterrupt, Outcome, Overlap, Retry, Run, RunId, RunQuery, StoreError, StoreName, Transition, Trigger,
 };
 use matins_store_memory::MemoryStore;
+use matins_task_function::TaskRegistry;
 use matins_triggers::{CronTrigger, IntervalTrigger};
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
@@ -67,16 +67,6 @@ impl JobStore for Disk {
     }
 }
 
-/// Takes the reports of the runs that the simulation ends.
-#[derive(Default)]
-struct Reports(Mutex<Vec<(usize, RunReport)>>);
-
-impl CompletionSink for Reports {
-    fn completed(&self, report: RunReport) {
-        self.0.lock().unwrap().push((0, report));
-    }
-}
-
 /// What the model knows of a job.
 struct Known {
     trigger: Arc<dyn Trigger>,
@@ -103,7 +93,6 @@ struct Simulation {
     /// The next so many calls of the store fail, in this way.
     faults: Arc<Mutex<(u32, bool)>>,
     engine: Engine,
-    reports: Arc<Reports>,
     /// Handed over, and not ended.
     held: Vec<Submission>,
     handed_over: BTreeSet<RunId>,
@@ -117,12 +106,7 @@ fn second(second: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(second)
 }
 
-fn engine(
-    disk: &Disk,
-    faults: &Arc<Mutex<(u32, bool)>>,
-    clock: &VirtualClock,
-    reports: &Arc<Reports>,
-) -> Engine {
+fn engine(disk: &Disk, faults: &Arc<Mutex<(u32, bool)>>, clock: &VirtualClock) -> Engine {
     let tasks = TaskRegistry::default();
     tasks.register("task", || ()).unwrap();
     let plan = faults.clone();
@@ -137,7 +121,7 @@ fn engine(
     Engine::new(Parts {
         clock: Arc::new(clock.clone()),
         tasks,
-        stores: vec![(StoreName::default(), Box::new(store), reports.clone())],
+        stores: vec![(StoreName::default(), Box::new(store))],
         executors: [ExecutorName::default()].into(),
         retention: Retention { runs_per_job: None, age: None },
         job_defaults: matins_core::Policy::default(),
@@ -150,14 +134,13 @@ impl Simulation {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
         let (clock, disk) = (VirtualClock::new(second(0)), Disk::default());
-        let (faults, reports) = (Arc::default(), Arc::default());
+        let faults = Arc::default();
         Self {
             random: TestRng::from_seed(RngAlgorithm::ChaCha, &bytes),
-            engine: engine(&disk, &faults, &clock, &reports),
+            engine: engine(&disk, &faults, &clock),
             clock,
             disk,
             faults,
-            reports,
             held: Vec::new(),
             handed_over: BTreeSet::new(),
             known: BTreeMap::new(),
@@ -179,8 +162,6 @@ impl Simulation {
     fn settle(&mut self) {
         self.engine.start();
         for _ in 0..10_000 {
-            let reports = std::mem::take(&mut *self.reports.0.lock().unwrap());
-            self.engine.take_reports(reports);
             let (submissions, next) = self.engine.turn();
             for submission in submissions {
                 assert!(self.handed_over.insert(submission.request.run), "no run is handed over twice");
@@ -190,7 +171,7 @@ impl Simulation {
                 Next::Again => {}
                 Next::WaitUntil(until) => {
                     assert!(until.is_none_or(|until| until > self.now()), "it does not wait for the past");
-                    if self.reports.0.lock().unwrap().is_empty() {
+                    if !self.engine.has_reports() {
                         return;
                     }
                 }
@@ -347,12 +328,11 @@ impl Simulation {
 
     fn crash(&mut self) {
         // What was handed over goes on nowhere, and its reports reach nobody.
-        self.reports = Arc::default();
         for submission in self.held.drain(..) {
             submission.done.forget();
         }
         self.faults.lock().unwrap().0 = 0;
-        self.engine = engine(&self.disk, &self.faults, &self.clock, &self.reports);
+        self.engine = engine(&self.disk, &self.faults, &self.clock);
         self.is_paused = false;
     }
 
@@ -389,7 +369,7 @@ impl Simulation {
             _ => {
                 self.is_paused = !self.is_paused;
                 let change = if self.is_paused { Engine::pause } else { Engine::resume };
-                change(&mut self.engine).unwrap();
+                change(&self.engine).unwrap();
                 self.settle();
             }
         }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{Event, Outcome, Shutdown};
+use matins_core::{CancelToken, Shutdown};
 
-use crate::engine::{Engine, State, not_run};
+use crate::Event;
+use crate::engine::{Engine, State};
 use crate::events::Listeners;
 use crate::outcomes::Waiters;
 
@@ -18,10 +19,14 @@ pub(crate) fn after(now: DateTime<Utc>, time: Duration) -> Option<DateTime<Utc>>
 }
 
 impl Engine {
-    pub(crate) fn shutdown(&mut self, how: Shutdown) {
+    pub(crate) fn shutdown(&self, how: Shutdown) {
         let now = self.clock.now();
-        let (is_stopping, until) = match self.state {
-            State::Waiting { .. } => return self.stop(),
+        let mut hub = self.hub();
+        let (is_stopping, until) = match hub.state {
+            State::Waiting { .. } => {
+                drop(hub);
+                return self.stop();
+            }
             State::Stopped | State::Cancelling { .. } => return,
             State::Stopping { cancel_at } => (true, cancel_at),
             _ => (false, None),
@@ -32,42 +37,46 @@ impl Engine {
             Shutdown::Deadline(time) => until.into_iter().chain(after(now, time)).min(),
             _ => Some(now),
         };
-        self.state = State::Stopping { cancel_at };
+        hub.state = State::Stopping { cancel_at };
+        drop(hub);
+        self.ring_all();
     }
 
-    pub(crate) fn advance_shutdown(&mut self, now: DateTime<Utc>) {
-        match self.state {
-            State::Stopping { cancel_at: Some(cancel_at) } if cancel_at <= now => {
-                let tokens = self.stores.iter().flat_map(|slot| slot.live.running.values());
-                for token in tokens.map(|running| running.cancel.clone()).collect::<Vec<_>>() {
-                    token.cancel();
+    /// Cancels what is in flight, when its time has come.
+    pub(crate) fn advance_shutdown(&self) {
+        let now = self.clock.now();
+        {
+            let mut hub = self.hub();
+            match hub.state {
+                State::Stopping { cancel_at: Some(cancel_at) } if cancel_at <= now => {
+                    hub.state = State::Cancelling { leave_at: now + CANCEL_GRACE };
                 }
-                self.state = State::Cancelling { leave_at: now + CANCEL_GRACE };
+                _ => return,
             }
-            State::Cancelling { leave_at } if leave_at <= now => {
-                for slot in &mut self.stores {
-                    let message = "left running when the scheduler was shut down".to_owned();
-                    let left = slot.live.running.values();
-                    let left =
-                        left.map(|left| not_run(&left.run, now, Outcome::Interrupted, message.clone()));
-                    slot.reports.extend(left);
-                }
-            }
-            _ => {}
+        }
+        // Not under a lock: what a token calls may use a handle.
+        let tokens: Vec<CancelToken> = self.lanes().iter().flat_map(|lane| lane.in_flight.tokens()).collect();
+        tokens.iter().for_each(CancelToken::cancel);
+        for lane in self.lanes() {
+            lane.inbox.ring();
         }
     }
 
     /// Lets go of the stores, so that others can open them while handles are still about.
-    pub(crate) fn stop(&mut self) {
-        self.state = State::Stopped;
-        self.stores.clear();
-        self.pending.clear();
-        self.waiters = Waiters::default();
-        self.listeners.tell(|| Event::SchedulerShutDown);
-        self.listeners = Listeners::default();
+    pub(crate) fn stop(&self) {
+        self.hub().state = State::Stopped;
+        for lane in self.lanes() {
+            let work = lane.lock().take();
+            drop(work);
+            self.remove_lane(lane.number);
+        }
+        let mut hub = self.hub();
+        hub.waiters = Waiters::default();
+        hub.listeners.tell(|| Event::SchedulerShutDown);
+        hub.listeners = Listeners::default();
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
-        self.state == State::Stopped
+        self.state() == State::Stopped
     }
 }

@@ -6,17 +6,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ahash::AHashMap as HashMap;
+use ahash::{AHashMap as HashMap, AHashSet as HashSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
     Coalesce, Job, JobId, JobStore, MissedReason, OnExhausted, OnInterrupt, Outcome, Overlap, Policy, Run,
     RunId, RunQuery, RunReport, StoreError, Stretch, Transition, round_up_to_microsecond,
 };
 
-use crate::live::{JobRuns, Live, Retries};
+use crate::decide::postponed::{self, Decision, Postponed};
+use crate::decide::retry;
+use crate::live::{JobRuns, Live, Retries, Running};
 use crate::occupied::WHEN_IT_ENDS;
 use crate::plan::{Fires, beginning, next_after, plan};
-use crate::postponed::{self, Decision, Postponed};
 use crate::retention::Retention;
 
 pub(crate) struct Tick<'a> {
@@ -98,12 +99,11 @@ impl<'a> Tick<'a> {
     /// A run has ended: its row is finished, and the one that waits for it starts.
     pub(crate) fn report(
         &mut self,
+        running: &Running,
         report: &RunReport,
         store: &mut dyn JobStore,
         may_start: MayStart,
     ) -> Result<(), StoreError> {
-        // Of a run that is over already (left behind at a deadline, and late), nothing more is told.
-        let Some(running) = self.live.running.get(&report.run) else { return Ok(()) };
         if !self.runs_of(&running.run.job).running.contains(&report.run) {
             return Ok(());
         }
@@ -132,7 +132,9 @@ impl<'a> Tick<'a> {
         runs.running.retain(|running| *running != run.id);
         runs.missed = None;
         self.batch.push(Transition::Finish(run.clone()));
-        if let Some(delay) = running.retry.as_ref().and_then(|retry| retry.after(outcome, run.attempt, &id)) {
+        if let Some(delay) =
+            running.retry.as_ref().and_then(|retry| retry::delay_after(retry, outcome, run.attempt, &id))
+        {
             self.try_again(&run, report.finished, delay);
         }
         self.finished.push(run);
@@ -416,11 +418,15 @@ impl<'a> Tick<'a> {
     }
 
     /// Takes up what an earlier process left, or a commit whose answer was lost: runs that were not finished, and runs
-    /// that were not begun. Those that go on here are left alone.
-    pub(crate) fn recover(&mut self, store: &mut dyn JobStore) -> Result<(), StoreError> {
+    /// that were not begun. Those that are in flight here are left alone.
+    pub(crate) fn recover(
+        &mut self,
+        store: &mut dyn JobStore,
+        in_flight: &HashSet<RunId>,
+    ) -> Result<(), StoreError> {
         let mut unfinished = store.runs(&RunQuery { unfinished: true, ..RunQuery::default() })?;
         let live = self.live;
-        unfinished.retain(|run| !live.knows(run));
+        unfinished.retain(|run| !in_flight.contains(&run.id) && !live.has_waiting(run));
         let (interrupted, waiting): (Vec<Run>, Vec<Run>) =
             unfinished.into_iter().partition(|run| run.started.is_some());
         // One that could not begin says so, and keeps its place as an attempt does.
@@ -461,7 +467,7 @@ impl<'a> Tick<'a> {
                     self.record(run.clone());
                     self.starts.push((Arc::new(job), run));
                 } else if let Some(delay) =
-                    job.policy.retry.after(Outcome::Interrupted, interrupted.attempt, &job.id)
+                    retry::delay_after(&job.policy.retry, Outcome::Interrupted, interrupted.attempt, &job.id)
                 {
                     self.try_again(&interrupted, self.now, delay);
                 }
@@ -487,7 +493,7 @@ impl<'a> Tick<'a> {
         let (Some((finished, attempt)), Some(job)) = (ended, store.get(&run.job)?) else {
             return Ok(self.now);
         };
-        Ok(later(finished, job.policy.retry.backoff.delay(attempt, &job.id)))
+        Ok(later(finished, retry::delay(job.policy.retry.backoff, attempt, &job.id)))
     }
 
     fn end_if_over(&mut self, id: &JobId) {

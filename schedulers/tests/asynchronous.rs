@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use matins_conformance::wrapped::{WrappedStore, Wrapper};
-use matins_core::{Event, JobQuery, JobStore, Outcome, RunQuery, Shutdown, StoreError};
+use matins_core::{JobQuery, JobStore, Outcome, RunQuery, Shutdown, StoreError};
 use matins_executor_tokio::TokioExecutor;
+use matins_scheduler::Event;
 use matins_scheduler::{
     AsyncScheduler, Schedule, SchedulerBuilder, SchedulerError, SchedulerState, VirtualClock,
 };

@@ -8,7 +8,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_conformance::inline::InlineExecutor;
 use matins_conformance::wrapped::{Fault, WrappedStore};
-use matins_core::{Event, JobQuery, Outcome, RunQuery, Shutdown};
+use matins_core::{JobQuery, Outcome, RunQuery, Shutdown};
+use matins_scheduler::Event;
 use matins_scheduler::{
     BackgroundScheduler, Events, Retention, Schedule, SchedulerBuilder, SchedulerError, VirtualClock,
 };

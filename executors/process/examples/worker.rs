@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::thread;
 
 use matins_core::{
-    Clock, Completion, CompletionSink, Executor, IntoTask, JobId, NameError, RunId, RunReport, RunRequest,
-    TaskName, TaskRegistry,
+    Clock, Completion, CompletionSink, Executor, JobId, NameError, RunId, RunReport, RunRequest, TaskName,
 };
 use matins_executor_process::{ProcessExecutor, serve_if_worker};
 use matins_scheduler::SystemClock;
+use matins_task_function::{IntoTask, TaskRegistry};
 use rustix::process::{Signal, getpid, kill_process};
 
 fn main() {

@@ -11,7 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use matins_core::{CancelToken, Clock, NameError, Outcome, RunLog, RunReport, RunRequest, TaskRegistry};
+use matins_core::{CancelToken, Clock, NameError, Outcome, RunLog, RunReport, RunRequest};
+use matins_task_function::TaskRegistry;
 use rustix::fs::OFlags;
 use rustix::process::{Resource, Rlimit, Signal, getppid, getrlimit, kill_current_process_group, setrlimit};
 use rustix::stdio::{dup2_stdin, dup2_stdout, stderr, stdin, stdout};

@@ -4,11 +4,12 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use matins_core::{
-    Clock, Completion, CompletionSink, Executor, IntoTask, JobId, Outcome, RunId, RunReport, RunRequest,
-    Shutdown, TaskName,
+    Clock, Completion, CompletionSink, Executor, JobId, Outcome, RunId, RunReport, RunRequest, Shutdown,
+    TaskName,
 };
 use matins_executor_rayon::RayonExecutor;
 use matins_scheduler::SystemClock;
+use matins_task_function::IntoTask;
 use rayon::prelude::*;
 
 struct Sink(mpsc::Sender<RunReport>);

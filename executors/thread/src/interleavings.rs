@@ -6,9 +6,10 @@ use std::sync::Arc as StdArc;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Clock, Completion, CompletionSink, Executor, IntoTask, JobId, Outcome, Refusal, RunId, RunReport,
-    RunRequest, Shutdown, TaskName,
+    Clock, Completion, CompletionSink, Executor, JobId, Outcome, Refusal, RunId, RunReport, RunRequest,
+    Shutdown, TaskName,
 };
+use matins_task_function::IntoTask;
 use shuttle::sync::{Arc, Condvar, Mutex};
 use shuttle::thread;
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use matins_core::{Event, Outcome, Run, Shutdown};
+use matins_core::{Outcome, Run, Shutdown};
 use matins_executor_tokio::TokioExecutor;
+use matins_scheduler::Event;
 use matins_scheduler::{BackgroundScheduler, Events, Schedule, SchedulerBuilder, VirtualClock};
 use matins_store_memory::MemoryStore;
 use matins_triggers::at;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    Completion, Event, Executor, JobStore, Outcome, Refusal, Refused, Run, RunId, RunQuery, RunRequest,
-    Shutdown,
+    Completion, Executor, JobStore, Outcome, Refusal, Refused, Run, RunId, RunQuery, RunRequest, Shutdown,
 };
+use matins_scheduler::Event;
 use matins_scheduler::{
     BackgroundScheduler, Events, NewJob, Retention, Schedule, SchedulerBuilder, VirtualClock,
 };

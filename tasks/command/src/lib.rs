@@ -34,7 +34,7 @@
 //! finds them: see [`Orphan`].
 //!
 //! ```
-//! use matins_core::TaskRegistry;
+//! use matins_task_function::TaskRegistry;
 //! use matins_task_command::{Command, CommandTask};
 //!
 //! let tasks = TaskRegistry::default();

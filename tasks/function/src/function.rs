@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Task, TaskContext, TaskError, TaskFuture, TaskOutput, TaskResult};
+use matins_core::{Task, TaskContext, TaskError, TaskFuture, TaskOutput, TaskResult};
 
 /// What a function that serves as a task may return: nothing, or a `Result` whose value serde can save and whose error
 /// can be shown. The value goes into the ledger as the run's result, the error as its message.
@@ -49,7 +49,8 @@ impl<T: Serialize, E: fmt::Display> IntoTaskResult for Result<T, E> {
 /// `Form` only tells the forms apart; it is never written.
 ///
 /// ```
-/// use matins_core::{IntoTask, TaskContext};
+/// use matins_core::TaskContext;
+/// use matins_task_function::IntoTask;
 /// use serde::Deserialize;
 ///
 /// #[derive(Deserialize)]
@@ -94,6 +95,9 @@ mod form {
     /// A type that is a task by itself.
     #[derive(Debug)]
     pub struct Itself;
+    /// `Arc<dyn Task>`
+    #[derive(Debug)]
+    pub struct Shared;
 }
 
 struct Function<F, Form> {
@@ -107,7 +111,7 @@ impl<T: Task + 'static> IntoTask<form::Itself> for T {
     }
 }
 
-impl IntoTask<form::Itself> for Arc<dyn Task> {
+impl IntoTask<form::Shared> for Arc<dyn Task> {
     fn into_task(self) -> Arc<dyn Task> {
         self
     }
@@ -259,8 +263,8 @@ fn block_on<F: Future>(future: F) -> F::Output {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{CancelToken, JobId, RunId, RunLog};
     use chrono::DateTime;
+    use matins_core::{CancelToken, JobId, RunId, RunLog};
     use serde_json::json;
 
     fn context() -> TaskContext {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{Backoff, MissedReason, Outcome, Run, RunReport, round_up_to_microsecond};
 
+use super::retry;
+
 /// How long is waited before it is tried again: at first one second, later half a minute.
 const BACKOFF: Backoff =
     Backoff::Exponential { first: Duration::from_secs(1), longest: Duration::from_secs(30) };
@@ -54,7 +56,7 @@ pub(crate) fn decide(
         return Decision::GiveUp(outcome);
     }
     let tries = tries.saturating_add(1);
-    let turn = after(now, delta(BACKOFF.delay(tries, &run.job))).min(until);
+    let turn = after(now, delta(retry::delay(BACKOFF, tries, &run.job))).min(until);
     Decision::Again(turn, Postponed { since, tries })
 }
 

@@ -1,8 +1,7 @@
 //! What a scheduler tells those who listen.
 
 use chrono::{DateTime, Utc};
-
-use crate::{ExecutorName, JobId, Run, SetAside, StoreName};
+use matins_core::{ExecutorName, JobId, Run, SetAside, StoreName};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::{IntoTask, NameError, Task, TaskName};
+use matins_core::{NameError, Task, TaskName};
+
+use crate::IntoTask;
 
 /// The tasks of a program by name. Clones share one registry.
 ///
 /// ```
-/// use matins_core::TaskRegistry;
+/// use matins_task_function::TaskRegistry;
 ///
 /// let tasks = TaskRegistry::default();
 /// tasks.register("greet", |name: String| println!("good morning, {name}")).unwrap();

@@ -1,0 +1,75 @@
+//! Whether a run that ended badly is followed by another attempt, and when.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use matins_core::{Backoff, JobId, Outcome, Retry};
+
+/// How long to wait before the next attempt of `job`, where attempt number `attempt` (from 1) ended so; `None` where there is to
+/// be none.
+pub(crate) fn delay_after(retry: &Retry, outcome: Outcome, attempt: u32, job: &JobId) -> Option<Duration> {
+    (attempt <= retry.times && retry.outcomes.contains(&outcome)).then(|| delay(retry.backoff, attempt, job))
+}
+
+/// The wait after attempt number `attempt` (from 1) of `job`.
+pub(crate) fn delay(backoff: Backoff, attempt: u32, job: &JobId) -> Duration {
+    match backoff {
+        Backoff::Fixed(delay) => delay,
+        Backoff::Exponential { first, longest } => {
+            let doublings = attempt.saturating_sub(1).min(31);
+            let whole = first.saturating_mul(1 << doublings).min(longest);
+            let mut hasher = DefaultHasher::new();
+            (job, attempt).hash(&mut hasher);
+            let part = f64::from(hasher.finish() as u32) / f64::from(u32::MAX);
+            (whole / 2).saturating_add((whole / 2).mul_f64(part)).min(longest)
+        }
+        // A kind that this version does not know waits as long as the default does at most.
+        _ => Backoff::LONGEST,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn job(number: u32) -> JobId {
+        JobId::new(format!("job {number}")).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn a_run_is_followed_by_another_attempt_while_its_outcome_and_its_number_allow(
+            times in 0_u32..5, attempt in 1_u32..8, index in 0_usize..3,
+        ) {
+            let outcomes = [Outcome::Failed, Outcome::TimedOut, Outcome::Cancelled];
+            let retry = Retry::times(times).backoff(Backoff::Fixed(Duration::from_secs(30)));
+            let expected = (attempt <= times && index < 2).then_some(Duration::from_secs(30));
+            prop_assert_eq!(delay_after(&retry, outcomes[index], attempt, &job(1)), expected);
+        }
+
+        #[test]
+        fn an_exponential_backoff_doubles_within_its_half_and_ends_at_its_longest(
+            first in 0_u64..100, longest in 0_u64..10_000, attempt in 1_u32..100, number in 0_u32..100,
+        ) {
+            let (first, longest) = (Duration::from_secs(first), Duration::from_secs(longest));
+            let backoff = Backoff::Exponential { first, longest };
+            let whole = first.saturating_mul(1 << attempt.min(20).saturating_sub(1)).min(longest);
+            let found = delay(backoff, attempt, &job(number));
+            prop_assert!(found >= whole / 2 && found <= whole, "{attempt}: {found:?} of {whole:?}");
+            prop_assert_eq!(found, delay(backoff, attempt, &job(number)), "the same job, the same delay");
+        }
+    }
+
+    #[test]
+    fn jobs_that_failed_together_do_not_come_back_together() {
+        let delays: BTreeSet<Duration> =
+            (0..100).map(|number| delay(Backoff::default(), 1, &job(number))).collect();
+        assert!(delays.len() > 90);
+        let huge = Backoff::Exponential { first: Duration::MAX, longest: Duration::MAX };
+        assert!(delay(huge, u32::MAX, &job(1)) >= Duration::MAX / 4);
+    }
+}

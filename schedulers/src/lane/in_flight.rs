@@ -1,0 +1,48 @@
+//! The runs of a lane that executors have, or will have in a moment.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ahash::AHashMap as HashMap;
+use chrono::{DateTime, Utc};
+use matins_core::{CancelToken, Progress, RunId};
+
+use crate::live::Running;
+
+/// Its lock is held for moments only, and never during I/O.
+#[derive(Default)]
+pub(crate) struct InFlight(Mutex<HashMap<RunId, Box<Running>>>);
+
+impl InFlight {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, HashMap<RunId, Box<Running>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    pub(crate) fn token(&self, run: RunId) -> Option<CancelToken> {
+        self.lock().get(&run).map(|running| running.cancel.clone())
+    }
+
+    pub(crate) fn tokens(&self) -> Vec<CancelToken> {
+        self.lock().values().map(|running| running.cancel.clone()).collect()
+    }
+
+    pub(crate) fn progress(&self, run: RunId) -> Option<Progress> {
+        self.lock().get(&run).and_then(|running| running.log.last_progress())
+    }
+
+    /// Each with the time at which its work began.
+    pub(crate) fn begun(&self) -> BTreeMap<RunId, Option<DateTime<Utc>>> {
+        self.lock().iter().map(|(run, running)| (*run, running.log.began())).collect()
+    }
+
+    /// How many have begun, and how many have not.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let in_flight = self.lock();
+        let begun = in_flight.values().filter(|running| running.log.began().is_some()).count();
+        (begun, in_flight.len() - begun)
+    }
+}

@@ -1,0 +1,210 @@
+//! A lane: one job store, what is in flight of its jobs, and how the store fares.
+//!
+//! Whatever waits for the store waits under the lane's own lock, so that a store that is slow holds up its own jobs alone. What is
+//! in flight has a second lock that is never held during I/O: runs can be cancelled, counted and looked at meanwhile.
+
+mod in_flight;
+#[cfg(test)]
+mod tests;
+mod turn;
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ahash::AHashMap as HashMap;
+use chrono::{DateTime, TimeDelta, Utc};
+use matins_core::{JobId, JobStore, RunId, RunReport, SetAside, StoreError, StoreName, TaskName};
+
+use crate::SchedulerError;
+use crate::bell::{Bell, Inbox};
+use crate::engine::{Engine, Submission};
+use crate::leaving::Leaving;
+use crate::live::{Live, Running};
+
+pub(crate) use in_flight::InFlight;
+pub(crate) use turn::Turned;
+
+/// A job store with all that the scheduler knows of its jobs.
+pub(crate) struct Lane {
+    /// What waiters know it by. Numbers are not used again.
+    pub(crate) number: usize,
+    pub(crate) name: StoreName,
+    pub(crate) is_persistent: bool,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) in_flight: InFlight,
+    /// Runs that were recorded and have not begun.
+    waiting: AtomicUsize,
+    is_leaving: AtomicBool,
+    driver: AtomicU8,
+    /// `None` once the store was given back, or the scheduler has stopped.
+    work: Mutex<Option<Work>>,
+}
+
+/// Who drives a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Driver {
+    /// The scheduler's own driver.
+    Scheduler,
+    /// A thread of its own.
+    Thread,
+    /// Nobody any more: its thread has ended.
+    Nobody,
+}
+
+/// What is under the lock of a lane.
+pub(crate) struct Work {
+    pub(crate) store: Box<dyn JobStore>,
+    pub(crate) live: Live,
+    pub(crate) next_run: RunId,
+    /// Runs that have ended, and whose outcome is not committed yet.
+    pub(crate) ended: Vec<(Box<Running>, RunReport)>,
+    pub(crate) unpruned: HashMap<JobId, u32>,
+    prune_by_age_at: DateTime<Utc>,
+    /// Its ledger may hold rows that grow too old.
+    pub(crate) has_rows: bool,
+    pub(crate) failing: Option<Failing>,
+    /// What the store holds as unfinished was compared with what is in flight here: at the start, and after a failure, since a
+    /// commit may have been made and its answer lost.
+    pub(crate) is_known: bool,
+    /// The tasks of jobs that were added as closures.
+    pub(crate) closures: HashMap<JobId, TaskName>,
+    next_job_number: u64,
+    /// The jobs that are set aside, as the listeners have been told.
+    set_aside: Vec<SetAside>,
+    /// It is to be given back.
+    pub(crate) leaving: Option<Leaving>,
+    /// Runs that a command has started, for the next turn to hand over.
+    pub(crate) pending: Vec<Submission>,
+    /// What the driver waits for since the last turn, if it is an instant.
+    pub(crate) waits_until: Option<DateTime<Utc>>,
+}
+
+/// A store that has failed, and when it is tried again.
+pub(crate) struct Failing {
+    pub(crate) retry_at: DateTime<Utc>,
+    /// The wait up to then.
+    pub(crate) delay: TimeDelta,
+}
+
+/// A lane whose lock is held: its store can be worked on.
+pub(crate) struct OpenLane<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) lane: &'a Lane,
+    pub(crate) work: &'a mut Work,
+}
+
+impl Lane {
+    pub(crate) fn new(
+        number: usize,
+        name: StoreName,
+        mut store: Box<dyn JobStore>,
+        driver: Arc<Bell>,
+        now: DateTime<Utc>,
+    ) -> Result<Self, StoreError> {
+        let (next_run, is_persistent) = (store.next_run_id()?, store.is_persistent());
+        let work = Work {
+            store,
+            live: Live::default(),
+            next_run,
+            ended: Vec::new(),
+            unpruned: HashMap::new(),
+            prune_by_age_at: now,
+            has_rows: true,
+            failing: None,
+            is_known: false,
+            closures: HashMap::new(),
+            next_job_number: 1,
+            set_aside: Vec::new(),
+            leaving: None,
+            pending: Vec::new(),
+            waits_until: None,
+        };
+        Ok(Self {
+            number,
+            name,
+            is_persistent,
+            inbox: Arc::new(Inbox::new(driver)),
+            in_flight: InFlight::default(),
+            waiting: AtomicUsize::new(0),
+            is_leaving: AtomicBool::new(false),
+            driver: AtomicU8::new(Driver::Scheduler as u8),
+            work: Mutex::new(Some(work)),
+        })
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Option<Work>> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `None` where somebody has it locked, perhaps for as long as its store needs.
+    pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, Option<Work>>> {
+        match self.work.try_lock() {
+            Ok(work) => Some(work),
+            Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(std::sync::TryLockError::WouldBlock) => None,
+        }
+    }
+
+    pub(crate) fn driver(&self) -> Driver {
+        match self.driver.load(Ordering::Acquire) {
+            0 => Driver::Scheduler,
+            1 => Driver::Thread,
+            _ => Driver::Nobody,
+        }
+    }
+
+    pub(crate) fn set_driver(&self, driver: Driver) {
+        self.driver.store(driver as u8, Ordering::Release);
+        self.inbox.has_own_thread(driver == Driver::Thread);
+    }
+
+    /// Runs that were recorded and have not begun.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// It is to be given back: new commands find it no more.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn begin_to_leave(&self) {
+        self.is_leaving.store(true, Ordering::Release);
+    }
+}
+
+impl Work {
+    /// Whether the store has failed and has not recovered yet.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failing.is_some()
+    }
+}
+
+impl OpenLane<'_> {
+    pub(crate) fn free_id(&mut self, prefix: &str) -> Result<JobId, SchedulerError> {
+        loop {
+            let id = JobId::new(format!("{prefix}-{}", self.work.next_job_number))?;
+            if self.work.store.get(&id)?.is_none() {
+                return Ok(id);
+            }
+            self.work.next_job_number += 1;
+        }
+    }
+
+    /// The next number for a job without an id is another.
+    pub(crate) fn count_job(&mut self) {
+        self.work.next_job_number += 1;
+    }
+
+    pub(crate) fn changed_by_hand(&mut self, id: &JobId) {
+        self.work.live.changed_by_hand(id);
+    }
+
+    /// Unregisters the task of a job that was added as a closure.
+    pub(crate) fn forget_closure(&mut self, id: &JobId) {
+        if let Some(task) = self.work.closures.remove(id) {
+            self.engine.tasks.unregister(task.as_str());
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! A turn of a lane: all that is due of its jobs now, in one commit; and when to turn it again.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use ahash::AHashSet as HashSet;
+use chrono::{DateTime, TimeDelta, Utc};
+use matins_core::{
+    Completion, Job, Outcome, RunId, RunQuery, RunReport, RunRequest, SetAside, StoreError, Transition,
+};
+
+use super::{Failing, Lane, OpenLane, Work};
+use crate::Event;
+use crate::engine::{Engine, State, Submission, not_run};
+use crate::live::Running;
+use crate::observe::{queues, timed};
+use crate::occupied::WHEN_IT_ENDS;
+use crate::tick::{Effects, MayStart, Tick};
+
+/// At most so many jobs in one tick, so that neither memory nor delay grows with a backlog.
+const JOBS_PER_TICK: usize = if cfg!(test) { 3 } else { 1000 };
+
+/// At most so many reports wait while due jobs come first.
+const MOST_PUT_OFF: usize = 10 * JOBS_PER_TICK;
+
+/// The first wait after a store has failed; it doubles with each failure up to the second.
+const RETRY_FIRST: TimeDelta = TimeDelta::seconds(1);
+const RETRY_LONGEST: TimeDelta = TimeDelta::seconds(60);
+
+const PRUNE_BY_AGE_EVERY: TimeDelta = TimeDelta::hours(1);
+
+/// What a turn comes to.
+pub(crate) struct Turned {
+    /// Runs to hand over, once no lock is held.
+    pub(crate) submissions: Vec<Submission>,
+    /// When to turn it again.
+    pub(crate) wake_at: Option<DateTime<Utc>>,
+    /// Nothing of its jobs is in flight or waits for a commit.
+    pub(crate) is_idle: bool,
+    /// Its store was given back.
+    pub(crate) is_gone: bool,
+}
+
+impl Lane {
+    /// Does all that is due now.
+    pub(crate) fn turn(&self, engine: &Engine, state: State) -> Turned {
+        let mut guard = self.lock();
+        let now = engine.clock.now();
+        let Some(work) = guard.as_mut() else {
+            return Turned { submissions: Vec::new(), wake_at: None, is_idle: true, is_gone: true };
+        };
+        let mut submissions = std::mem::take(&mut work.pending);
+        let mut lane = OpenLane { engine, lane: self, work };
+        #[cfg(feature = "metrics")]
+        engine.hub().listeners.next_turn();
+        lane.take_reports();
+        if matches!(state, State::Cancelling { leave_at } if leave_at <= now) {
+            lane.leave_behind("left running when the scheduler was shut down", now);
+        }
+        lane.advance_leaving(now);
+        if lane.work.failing.as_ref().is_none_or(|failing| failing.retry_at <= now) {
+            match lane.tick(now, state, &mut submissions) {
+                Ok(()) => lane.works(),
+                Err(error) => lane.has_failed(now, &error),
+            }
+        }
+        queues(self, lane.work);
+        let is_idle = lane.is_idle();
+        let is_over = lane.work.leaving.as_ref();
+        let is_over = is_over.is_some_and(|leaving| leaving.is_over(is_idle, lane.work.is_failing()));
+        let wake_at = lane.wake_at(now, state);
+        lane.work.waits_until = wake_at;
+        if is_over && let Some(work) = guard.take() {
+            drop(guard);
+            engine.let_go(self, work);
+            return Turned { submissions, wake_at: None, is_idle: true, is_gone: true };
+        }
+        Turned { submissions, wake_at, is_idle, is_gone: false }
+    }
+}
+
+impl OpenLane<'_> {
+    /// Takes in what runs have reported. Of one that is over already (left behind at a deadline, and late), nothing more is told.
+    fn take_reports(&mut self) {
+        let reports = self.lane.inbox.take();
+        if reports.is_empty() {
+            return;
+        }
+        let mut in_flight = self.lane.in_flight.lock();
+        let ended = reports.into_iter().filter_map(|report| Some((in_flight.remove(&report.run)?, report)));
+        self.work.ended.extend(ended);
+    }
+
+    /// All runs that are still in flight count as interrupted.
+    pub(crate) fn leave_behind(&mut self, why: &str, now: DateTime<Utc>) {
+        let left = std::mem::take(&mut *self.lane.in_flight.lock());
+        let ended = left.into_values().map(|running| {
+            let report = not_run(&running.run, now, Outcome::Interrupted, why.to_owned());
+            (running, report)
+        });
+        self.work.ended.extend(ended);
+    }
+
+    fn is_idle(&self) -> bool {
+        self.work.ended.is_empty() && self.lane.in_flight.is_empty() && self.lane.inbox.is_empty()
+    }
+
+    fn wake_at(&mut self, now: DateTime<Utc>, state: State) -> Option<DateTime<Utc>> {
+        let work = &mut *self.work;
+        let mut wake_at = match state {
+            State::Cancelling { leave_at } => Some(leave_at).filter(|leave_at| *leave_at > now),
+            _ => None,
+        };
+        let mut earlier = |instant: Option<DateTime<Utc>>| {
+            wake_at = wake_at.into_iter().chain(instant).min();
+        };
+        if let Some(leaving) = &work.leaving {
+            earlier(leaving.next());
+        }
+        if let Some(failing) = &work.failing {
+            earlier(Some(failing.retry_at));
+            return wake_at;
+        }
+        if !work.ended.is_empty() {
+            earlier(Some(now));
+        }
+        if work.leaving.is_some() {
+            return wake_at;
+        }
+        if self.engine.retention.age.is_some() && work.has_rows {
+            earlier(Some(work.prune_by_age_at));
+        }
+        if matches!(state, State::Running | State::Paused) {
+            let first = work.live.retries.keys().next().map(|(turn, _)| *turn);
+            earlier(first.filter(|turn| *turn < WHEN_IT_ENDS));
+        }
+        if state == State::Running {
+            match work.store.next_due() {
+                Ok(due) => earlier(due),
+                // The next tick meets the fault too, and announces it.
+                Err(_) => earlier(Some(now)),
+            }
+        }
+        wake_at
+    }
+
+    fn tick(
+        &mut self,
+        now: DateTime<Utc>,
+        state: State,
+        submissions: &mut Vec<Submission>,
+    ) -> Result<(), StoreError> {
+        let retention = &self.engine.retention;
+        let Work {
+            store, live, ended, unpruned, leaving, next_run, is_known, prune_by_age_at, has_rows, ..
+        } = &mut *self.work;
+        let (store, name) = (&mut **store, &self.lane.name);
+        let fires = state == State::Running && leaving.is_none();
+        let may_start = match state {
+            State::Running | State::Paused if leaving.is_none() => MayStart::Yes,
+            _ => MayStart::No,
+        };
+        let mut tick = Tick::new(now, live, retention, unpruned, *next_run);
+        if !*is_known {
+            tick.next_run = tick.next_run.max(store.next_run_id()?);
+            let mut in_flight: HashSet<RunId> = self.lane.in_flight.lock().keys().copied().collect();
+            in_flight.extend(ended.iter().map(|(running, _)| running.run.id));
+            tick.recover(store, &in_flight)?;
+        }
+        let due = if fires { timed(name, "due", || store.due(now, JOBS_PER_TICK))? } else { Vec::new() };
+        // Where more jobs are due than a tick takes, they come first: of the reports, only those that they depend on.
+        let due_first = due.len() == JOBS_PER_TICK && ended.len() <= MOST_PUT_OFF;
+        let needed: Option<HashSet<RunId>> = due_first.then(|| live.running_of(&due).collect());
+        let is_put_off = |(_, report): &(Box<Running>, RunReport)| {
+            needed.as_ref().is_some_and(|needed| !needed.contains(&report.run))
+        };
+        // Where none is needed, they are not even looked at: they may be many.
+        let puts_all_off = needed.as_ref().is_some_and(|needed| needed.is_empty());
+        tick.expect(due.len(), if puts_all_off { 0 } else { ended.len() });
+        if !puts_all_off {
+            for (running, report) in ended.iter().filter(|report| !is_put_off(report)) {
+                tick.report(running, report, store, may_start)?;
+            }
+        }
+        if may_start == MayStart::Yes {
+            tick.start_vacated(store)?;
+            tick.start_retries(store)?;
+        }
+        for job in due {
+            tick.due(job);
+        }
+        let prunes = now >= *prune_by_age_at;
+        if prunes && let Some(age) = retention.age.and_then(|age| TimeDelta::from_std(age).ok()) {
+            tick.batch.push(Transition::PruneBefore { before: now - age });
+        }
+        if !tick.batch.is_empty() {
+            timed(name, "commit", || store.commit(&tick.batch))?;
+        }
+
+        *has_rows |= !tick.batch.is_empty();
+        let effects = tick.into_effects();
+        *is_known = true;
+        if !puts_all_off {
+            ended.retain(is_put_off);
+        }
+        if prunes {
+            *prune_by_age_at = now + PRUNE_BY_AGE_EVERY;
+            let one = RunQuery { limit: Some(1), ..RunQuery::default() };
+            *has_rows = !store.runs(&one).is_ok_and(|rows| rows.is_empty());
+        }
+        if may_start == MayStart::Yes {
+            live.occupations.ended.clear();
+        }
+        self.apply(effects, submissions);
+        Ok(())
+    }
+
+    /// Brings what is in flight, and whoever waits or listens, in line with a batch that was committed.
+    pub(crate) fn apply(&mut self, effects: Effects, submissions: &mut Vec<Submission>) {
+        let Effects { next_run, jobs, retries, begun_retries, postponed, starts, finished, missed, ended } =
+            effects;
+        self.work.next_run = next_run;
+        let live = &mut self.work.live;
+        live.replace(jobs);
+        live.begin_retries(&begun_retries);
+        live.retries.extend(retries);
+        finished.iter().chain(&missed).for_each(|run| live.ended(run.id));
+        for (run, turn, postponed) in &postponed {
+            live.postpone(run.clone(), *turn, *postponed);
+        }
+        self.lane.waiting.store(live.waiting(), Ordering::Relaxed);
+        for job in &ended {
+            self.forget_closure(job);
+        }
+        let (store, number) = (&self.lane.name, self.lane.number);
+        let mut hub = self.engine.hub();
+        for run in finished.iter().chain(&missed) {
+            hub.waiters.tell(number, run);
+        }
+        for (run, until, _) in postponed {
+            hub.listeners.tell(|| Event::RunPostponed { store: store.clone(), run, until });
+        }
+        for run in finished {
+            hub.stats.finished(&run);
+            hub.listeners.tell(|| Event::RunFinished { store: store.clone(), run });
+        }
+        for run in missed {
+            hub.stats.missed(&run);
+            hub.listeners.tell(|| Event::RunMissed { store: store.clone(), run });
+        }
+        for job in ended {
+            hub.waiters.job_is_gone(number, &job);
+            hub.listeners.tell(|| Event::JobRemoved { store: store.clone(), job });
+        }
+        submissions.reserve(starts.len());
+        let mut in_flight = self.lane.in_flight.lock();
+        in_flight.reserve(starts.len());
+        for (job, run) in starts {
+            let running = Running::new(run.clone(), &job);
+            let request = self.request(job, &running);
+            in_flight.insert(run.id, Box::new(running));
+            hub.stats.started += 1;
+            hub.listeners.tell(|| Event::RunStarted { store: store.clone(), run });
+            submissions.extend(request);
+        }
+    }
+
+    /// A run whose task is not registered has failed; any other is for its executor.
+    fn request(&self, job: Arc<Job>, Running { run, cancel, log, .. }: &Running) -> Option<Submission> {
+        let clock = self.engine.clock.clone();
+        let done = Completion::new(run.id, clock.clone(), self.lane.inbox.clone());
+        let Some(task) = self.engine.tasks.get(job.task.as_str()) else {
+            let message =
+                format!("no task is registered as {:?}; register it before the scheduler starts", job.task);
+            done.finish(not_run(run, clock.now(), Outcome::Failed, message));
+            return None;
+        };
+        let job = Arc::unwrap_or_clone(job);
+        let request = RunRequest {
+            run: run.id,
+            job: job.id,
+            task_name: job.task,
+            task,
+            arguments: job.arguments,
+            scheduled: run.fires.first,
+            attempt: run.attempt,
+            time_limit: job.policy.time_limit,
+            cancel: cancel.clone(),
+            log: log.clone(),
+            clock,
+        };
+        Some(Submission { executor: job.executor, request, done })
+    }
+
+    /// The store has done what it was asked for.
+    fn works(&mut self) {
+        let store = &self.lane.name;
+        if self.work.failing.take().is_some() {
+            self.engine.hub().listeners.tell(|| Event::StoreRecovered { store: store.clone() });
+        }
+        // The jobs that it has met and cannot read are announced, each once.
+        let met = self.work.store.set_aside();
+        if met != self.work.set_aside {
+            let known = &self.work.set_aside;
+            let new: Vec<SetAside> = met.iter().filter(|job| !known.contains(job)).cloned().collect();
+            self.work.set_aside = met.to_vec();
+            let mut hub = self.engine.hub();
+            for job in new {
+                hub.listeners.tell(|| Event::JobSetAside { store: store.clone(), job });
+            }
+        }
+    }
+
+    fn has_failed(&mut self, now: DateTime<Utc>, error: &StoreError) {
+        let before = self.work.failing.as_ref();
+        let delay = before.map_or(RETRY_FIRST, |failing| (failing.delay * 2).min(RETRY_LONGEST));
+        self.work.failing = Some(Failing { retry_at: now + delay, delay });
+        self.work.is_known = false;
+        let mut hub = self.engine.hub();
+        hub.stats.store_failures += 1;
+        let store = self.lane.name.clone();
+        hub.listeners.tell(|| Event::StoreFailed { store, error: error.to_string() });
+    }
+}
