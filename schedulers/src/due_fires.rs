@@ -3,9 +3,9 @@
 use matins_core::{Job, MissedReason, OnExhausted, Policy, RunQuery};
 
 use crate::SchedulerError;
+use crate::decide::tick::Tick;
 use crate::engine::State;
 use crate::lane::OpenLane;
-use crate::tick::Tick;
 
 /// So many due fires of a job are decided one by one; what is beyond that is missed.
 const MOST_DECIDED: u32 = 1_000;

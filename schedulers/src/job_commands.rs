@@ -4,10 +4,10 @@ use matins_core::{
     Job, JobId, JobQuery, JobState, MissedReason, OnConflict, OnExhausted, StoreError, StoreName, TaskName,
 };
 
+use crate::decide::plan::next_after;
 use crate::engine::Engine;
 use crate::lane::OpenLane;
 use crate::new_job::{NewJob, Work};
-use crate::plan::next_after;
 use crate::{Event, SchedulerError};
 
 /// What [`Handle::add`](crate::Handle::add) did with a job.

@@ -66,7 +66,6 @@ mod new_job;
 mod observe;
 mod occupied;
 mod outcomes;
-mod plan;
 mod retention;
 mod scheduler;
 mod shared;
@@ -74,7 +73,6 @@ mod shared;
 mod simulation;
 mod stats;
 mod stopping;
-mod tick;
 mod wakes;
 
 #[cfg(feature = "tokio")]

@@ -1,4 +1,14 @@
-//! What becomes of fires and runs: pure functions, each rule in a file of its own. They read no clock and touch no store.
+//! What becomes of fires and runs: pure functions, each rule in a file of its own. They read no clock and touch no store; what they
+//! need of the store is read before ([`claimed`]), and what they decide is a batch of transitions ([`tick::Tick`]).
 
+pub(crate) mod claimed;
+mod missed;
+mod overlap;
+pub(crate) mod plan;
 pub(crate) mod postponed;
-pub(crate) mod retry;
+mod recovery;
+mod retry;
+#[cfg(test)]
+pub(crate) mod rig;
+pub(crate) mod tick;
+mod update;

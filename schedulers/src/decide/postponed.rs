@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{Backoff, MissedReason, Outcome, Run, RunReport, round_up_to_microsecond};
+use matins_core::{Backoff, MissedReason, Outcome, Run, RunReport, Transition, round_up_to_microsecond};
 
 use super::retry;
+use super::tick::Tick;
 
 /// How long is waited before it is tried again: at first one second, later half a minute.
 const BACKOFF: Backoff =
@@ -58,6 +59,35 @@ pub(crate) fn decide(
     let tries = tries.saturating_add(1);
     let turn = after(now, delta(retry::delay(BACKOFF, tries, &run.job))).min(until);
     Decision::Again(turn, Postponed { since, tries })
+}
+
+impl Tick<'_> {
+    /// A run that could not begin waits, and keeps its place.
+    pub(super) fn postpone(
+        &mut self,
+        run: &Run,
+        report: &RunReport,
+        turn: DateTime<Utc>,
+        postponed: Postponed,
+    ) {
+        let run = Run { started: None, message: report.message.clone(), ..run.clone() };
+        self.batch.push(Transition::Finish(run.clone()));
+        self.postponed.push((run, turn, postponed));
+    }
+
+    /// Starts a run that has waited; returns its row.
+    pub(super) fn start_waited(&mut self, run: Run) -> Run {
+        let could_not_begin = run.message.is_some();
+        let run = Run { started: Some(self.now), message: None, ..run };
+        let (id, started, scheduled) = (run.id, run.started, run.scheduled());
+        self.batch.push(if could_not_begin {
+            // The reason goes with it.
+            Transition::Finish(run.clone())
+        } else {
+            Transition::Start { run: id, started, scheduled }
+        });
+        run
+    }
 }
 
 #[cfg(test)]

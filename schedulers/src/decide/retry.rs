@@ -3,7 +3,12 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use matins_core::{Backoff, JobId, Outcome, Retry};
+use chrono::{DateTime, TimeDelta, Utc};
+use matins_core::{Backoff, JobId, Outcome, Retry, Run, RunId, round_up_to_microsecond};
+
+use super::claimed::Jobs;
+use super::tick::Tick;
+use crate::occupied::WHEN_IT_ENDS;
 
 /// How long to wait before the next attempt of `job`, where attempt number `attempt` (from 1) ended so; `None` where there is to
 /// be none.
@@ -25,6 +30,46 @@ pub(crate) fn delay(backoff: Backoff, attempt: u32, job: &JobId) -> Duration {
         }
         // A kind that this version does not know waits as long as the default does at most.
         _ => Backoff::LONGEST,
+    }
+}
+
+/// As far off as there are instants, where it would be farther.
+pub(super) fn later(instant: DateTime<Utc>, delay: Duration) -> DateTime<Utc> {
+    let delay = TimeDelta::from_std(delay).unwrap_or(TimeDelta::MAX);
+    instant.checked_add_signed(delay).map_or(DateTime::<Utc>::MAX_UTC, round_up_to_microsecond)
+}
+
+impl Tick<'_> {
+    /// The next attempt waits for its turn, and keeps the place of the one that ended.
+    pub(super) fn try_again(&mut self, ended: &Run, finished: DateTime<Utc>, delay: Duration) {
+        self.try_again_at(ended, later(finished, delay));
+    }
+
+    pub(super) fn try_again_at(&mut self, ended: &Run, turn: DateTime<Utc>) {
+        let run = Run::waiting(self.take_number(), ended.job.clone(), ended.scheduled());
+        let run = Run { attempt: ended.attempt.saturating_add(1), by_hand: ended.by_hand, ..run };
+        self.runs_of(&run.job).running.push(run.id);
+        self.record(run.clone());
+        self.retries.insert((turn, run.id), run);
+    }
+
+    /// Starts the attempts whose turn has come.
+    pub(crate) fn start_retries(&mut self, jobs: &Jobs) {
+        let live = self.live;
+        for (turn, run) in live.retries.range(..=(self.now, RunId(u64::MAX))) {
+            self.begun_retries.push(*turn);
+            match jobs.get(&run.job) {
+                // It has its place among those that run already.
+                Some(job) if self.is_kept_waiting(&job, 0) => {
+                    self.retries.insert((WHEN_IT_ENDS, run.id), run.clone());
+                }
+                Some(job) => {
+                    let run = self.start_waited(run.clone());
+                    self.starts.push((job, run));
+                }
+                None => self.give_up_waiting(run.clone()),
+            }
+        }
     }
 }
 

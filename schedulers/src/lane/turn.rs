@@ -11,11 +11,12 @@ use matins_core::{
 
 use super::{Failing, Lane, OpenLane, Work};
 use crate::Event;
+use crate::decide::claimed::{Jobs, Unfinished};
+use crate::decide::tick::{Effects, MayStart, Tick};
 use crate::engine::{Engine, State, Submission, not_run};
 use crate::live::Running;
 use crate::observe::{queues, timed};
 use crate::occupied::WHEN_IT_ENDS;
-use crate::tick::{Effects, MayStart, Tick};
 
 /// At most so many jobs in one tick, so that neither memory nor delay grows with a backlog.
 const JOBS_PER_TICK: usize = if cfg!(test) { 3 } else { 1000 };
@@ -160,13 +161,6 @@ impl OpenLane<'_> {
             State::Running | State::Paused if leaving.is_none() => MayStart::Yes,
             _ => MayStart::No,
         };
-        let mut tick = Tick::new(now, live, retention, unpruned, *next_run);
-        if !*is_known {
-            tick.next_run = tick.next_run.max(store.next_run_id()?);
-            let mut in_flight: HashSet<RunId> = self.lane.in_flight.lock().keys().copied().collect();
-            in_flight.extend(ended.iter().map(|(running, _)| running.run.id));
-            tick.recover(store, &in_flight)?;
-        }
         let due = if fires { timed(name, "due", || store.due(now, JOBS_PER_TICK))? } else { Vec::new() };
         // Where more jobs are due than a tick takes, they come first: of the reports, only those that they depend on.
         let due_first = due.len() == JOBS_PER_TICK && ended.len() <= MOST_PUT_OFF;
@@ -176,15 +170,34 @@ impl OpenLane<'_> {
         };
         // Where none is needed, they are not even looked at: they may be many.
         let puts_all_off = needed.as_ref().is_some_and(|needed| needed.is_empty());
-        tick.expect(due.len(), if puts_all_off { 0 } else { ended.len() });
-        if !puts_all_off {
-            for (running, report) in ended.iter().filter(|report| !is_put_off(report)) {
-                tick.report(running, report, store, may_start)?;
+        let taken_in = || ended.iter().filter(|report| !puts_all_off && !is_put_off(report));
+        let mut jobs = match may_start {
+            MayStart::Yes => {
+                Jobs::that_may_start(store, live, taken_in().map(|(running, _)| &**running), now)?
             }
+            MayStart::No => Jobs::default(),
+        };
+        let mut first_run = *next_run;
+        let unfinished = if *is_known {
+            None
+        } else {
+            first_run = first_run.max(store.next_run_id()?);
+            let mut in_flight: HashSet<RunId> = self.lane.in_flight.lock().keys().copied().collect();
+            in_flight.extend(ended.iter().map(|(running, _)| running.run.id));
+            Some(Unfinished::read(store, live, &in_flight, &mut jobs)?)
+        };
+
+        let mut tick = Tick::new(now, live, retention, unpruned, first_run);
+        if let Some(unfinished) = unfinished {
+            tick.recover(unfinished, &jobs);
+        }
+        tick.expect(due.len(), if puts_all_off { 0 } else { ended.len() });
+        for (running, report) in taken_in() {
+            tick.report(running, report, &jobs, may_start);
         }
         if may_start == MayStart::Yes {
-            tick.start_vacated(store)?;
-            tick.start_retries(store)?;
+            tick.start_vacated(&jobs);
+            tick.start_retries(&jobs);
         }
         for job in due {
             tick.due(job);

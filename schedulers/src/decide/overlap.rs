@@ -1,0 +1,214 @@
+//! Whether a fire starts, waits or is missed where the job is running already, here or outside of the scheduler.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use matins_core::{Coalesce, Job, JobId, MissedReason, Overlap, Run, Stretch, Transition};
+
+use super::claimed::Jobs;
+use super::plan::Fires;
+use super::tick::Tick;
+
+impl Tick<'_> {
+    /// Its fires start, wait or are missed, as the overlap rule says.
+    pub(super) fn fire(&mut self, job: &Arc<Job>, fires: Fires) {
+        let limit = job.policy.overlap.limit();
+        let occupied = self.live.occupations.count(&job.id);
+        let runs = self.runs_of(&job.id);
+        let has_room = runs.running.len() + occupied < limit && runs.waiting.is_none();
+        if !has_room && job.policy.overlap != Overlap::QueueOne {
+            if let Some(all) = fires.whole() {
+                self.miss(&job.id, all, MissedReason::Overlap);
+            }
+            return;
+        }
+        match fires {
+            Fires::None => {}
+            Fires::One { before, fire, after } => {
+                let mut before = before;
+                if has_room {
+                    if let Some(before) = before {
+                        self.miss(&job.id, before, MissedReason::Coalesced);
+                    }
+                    self.start(job, fire);
+                } else {
+                    self.wait(job, &mut before, fire);
+                }
+                if let Some(after) = after {
+                    self.miss(&job.id, after, MissedReason::Coalesced);
+                }
+            }
+            Fires::Each(fires) => {
+                for fire in fires {
+                    let runs = self.runs_of(&job.id);
+                    if runs.running.len() + occupied < limit && runs.waiting.is_none() {
+                        self.start(job, fire);
+                    } else if job.policy.overlap == Overlap::QueueOne && runs.waiting.is_none() {
+                        self.wait(job, &mut None, fire);
+                    } else {
+                        self.miss(&job.id, Stretch::single(fire), MissedReason::Overlap);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The fire waits for the run that goes on, or is folded together with the one that waits already.
+    fn wait(&mut self, job: &Job, before: &mut Option<Stretch>, fire: DateTime<Utc>) {
+        let waiting = self.runs_of(&job.id).waiting.clone();
+        let Some(mut waiting) = waiting else {
+            if let Some(before) = before.take() {
+                self.miss(&job.id, before, MissedReason::Coalesced);
+            }
+            let run = Run::waiting(self.take_number(), job.id.clone(), fire);
+            self.runs_of(&job.id).waiting = Some(Box::new(run.clone()));
+            self.record(run);
+            return;
+        };
+        let join = |one: Stretch, two: Option<Stretch>| two.map_or(one, |two| one.joined(two));
+        let folded = if job.policy.coalesce == Coalesce::Earliest {
+            join(Stretch::single(fire), before.take())
+        } else {
+            let folded = join(waiting.fires, before.take());
+            waiting.fires = Stretch::single(fire);
+            self.batch.push(Transition::Start { run: waiting.id, started: None, scheduled: fire });
+            self.runs_of(&job.id).waiting = Some(waiting);
+            folded
+        };
+        self.miss(&job.id, folded, MissedReason::Coalesced);
+    }
+
+    /// Starts what has waited for work outside of the scheduler that has ended since the last tick.
+    pub(crate) fn start_vacated(&mut self, jobs: &Jobs) {
+        let live = self.live;
+        for id in &live.occupations.ended {
+            self.start_waiting(id, jobs);
+            self.end_if_over(id);
+        }
+    }
+
+    /// Starts the run of a job that waits, if nothing is in its way any more.
+    pub(super) fn start_waiting(&mut self, id: &JobId, jobs: &Jobs) {
+        let is_occupied = self.live.occupations.count(id) > 0;
+        let runs = self.runs_of(id);
+        if runs.waiting.is_none() || !runs.running.is_empty() || is_occupied {
+            return;
+        }
+        let Some(waiting) = runs.waiting.take() else { return };
+        runs.running.push(waiting.id);
+        match jobs.get(id) {
+            Some(job) => {
+                let run = Run { started: Some(self.now), ..*waiting };
+                let scheduled = run.scheduled();
+                self.batch.push(Transition::Start { run: run.id, started: run.started, scheduled });
+                self.starts.push((job, run));
+            }
+            None => self.give_up_waiting(*waiting),
+        }
+    }
+
+    /// Whether an attempt has to wait since work of the job that goes on outside of the scheduler takes its place, where
+    /// `more` are to run beside those that do.
+    pub(super) fn is_kept_waiting(&mut self, job: &Job, more: usize) -> bool {
+        let occupied = self.live.occupations.count(&job.id);
+        occupied > 0 && self.runs_of(&job.id).running.len() + more + occupied > job.policy.overlap.limit()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ahash::AHashMap as HashMap;
+    use chrono::TimeDelta;
+    use matins_core::{Outcome, Policy, RunId, RunReport};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::decide::rig::{job, second};
+    use crate::decide::tick::MayStart;
+    use crate::live::{Live, Running};
+    use crate::retention::Retention;
+
+    /// What the rule comes to, told in numbers alone.
+    #[derive(Debug, Default)]
+    struct Model {
+        running: usize,
+        is_waiting: bool,
+        started: usize,
+        missed: u64,
+        folded: u64,
+    }
+
+    impl Model {
+        fn fire(&mut self, overlap: Overlap) {
+            if self.running < overlap.limit() && !self.is_waiting {
+                self.running += 1;
+                self.started += 1;
+            } else if overlap == Overlap::QueueOne {
+                self.folded += u64::from(self.is_waiting);
+                self.is_waiting = true;
+            } else {
+                self.missed += 1;
+            }
+        }
+
+        fn finish(&mut self) {
+            self.running -= 1;
+            if self.is_waiting && self.running == 0 {
+                (self.is_waiting, self.running) = (false, 1);
+                self.started += 1;
+            }
+        }
+    }
+
+    proptest! {
+        /// A fire each second, and between two of them so many runs that end.
+        #[test]
+        fn fires_start_wait_and_are_missed_as_the_model_says(
+            overlap in prop_oneof![Just(Overlap::Skip), Just(Overlap::QueueOne), (1..4_u32).prop_map(Overlap::Allow)],
+            ends in prop::collection::vec(0_usize..3, 1..40),
+        ) {
+            let (mut live, mut unpruned, mut next_run) = (Live::default(), HashMap::new(), RunId(1));
+            let retention = Retention::EVERYTHING;
+            let (mut model, mut in_flight) = (Model::default(), Vec::<Running>::new());
+            let (mut started, mut missed, mut folded) = (0, 0, 0);
+            let mut job = job(Policy { overlap, ..Policy::default() });
+            for (turn, ends) in ends.into_iter().enumerate() {
+                let now = second(turn as i64);
+                let mut tick = Tick::new(now, &live, &retention, &mut unpruned, next_run);
+                let mut jobs = Jobs::default();
+                jobs.put(job.clone());
+                for ended in in_flight.drain(..ends.min(in_flight.len())) {
+                    let report = RunReport {
+                        run: ended.run.id,
+                        started: Some(now),
+                        finished: now,
+                        outcome: Outcome::Succeeded,
+                        message: None,
+                        output: None,
+                        result: None,
+                        not_started: false,
+                    };
+                    tick.report(&ended, &report, &jobs, MayStart::Yes);
+                    model.finish();
+                }
+                tick.due(job.clone());
+                model.fire(overlap);
+                let effects = tick.into_effects();
+                next_run = effects.next_run;
+                live.replace(effects.jobs);
+                started += effects.starts.len();
+                in_flight.extend(effects.starts.into_iter().map(|(job, run)| Running::new(run, &job)));
+                let of = |reason| {
+                    let rows = effects.missed.iter().filter(move |run| run.outcome == Some(Outcome::Missed(reason)));
+                    rows.map(|run| run.fires.count).sum::<u64>()
+                };
+                missed += of(MissedReason::Overlap);
+                folded += of(MissedReason::Coalesced);
+                job.next_fire = job.next_fire.map(|fire| fire + TimeDelta::seconds(1));
+                prop_assert_eq!(in_flight.len(), model.running);
+                prop_assert_eq!(live.waiting() == 1, model.is_waiting);
+            }
+            prop_assert_eq!((started, missed, folded), (model.started, model.missed, model.folded));
+        }
+    }
+}
