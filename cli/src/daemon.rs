@@ -96,6 +96,11 @@ pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
         shown::line("\nrunning");
         shown::rows(&runs::HEADING, status.running.iter().map(|run| runs::row(run, zone)).collect());
     }
+    // A daemon of an earlier version names all of them, and does not count them.
+    if status.unfinished > status.running.len() {
+        let more = status.unfinished - status.running.len();
+        shown::line(format_args!("  and {more} more; `matins runs -n 0` lists all runs"));
+    }
     Ok(())
 }
 

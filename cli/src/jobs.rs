@@ -8,8 +8,9 @@ use matins::triggers::{NeverTrigger, Zone};
 use matins::{Clock, Job, JobState, SystemClock, Value};
 
 use crate::control::JobView;
-use crate::control::protocol::{JobsRequest, Request, RunsRequest};
+use crate::control::protocol::{JobsOrder, JobsRequest, Request, RunsRequest};
 use crate::failure::Failure;
+use crate::listing;
 use crate::runs;
 use crate::show;
 use crate::shown::{self, AskArguments};
@@ -38,22 +39,22 @@ pub(crate) struct JobArguments {
 }
 
 pub(crate) fn jobs(arguments: JobsArguments) -> Result<(), Failure> {
-    let request = Request::Jobs(JobsRequest {
+    let request = JobsRequest {
         prefix: arguments.prefix,
         tag: arguments.tag,
         paused: arguments.paused.then_some(true),
-    });
-    let items = arguments.ask.target.client()?.ask_all(request)?;
+        ..JobsRequest::default()
+    };
+    let target = &arguments.ask.target;
     if arguments.ask.json {
-        shown::json(&Value::Array(items));
-        return Ok(());
+        return listing::json(target, request);
     }
     let (zone, now) = (arguments.ask.times.zone()?, SystemClock.now());
-    let mut views = items.into_iter().map(shown::read).collect::<Result<Vec<JobView>, _>>()?;
-    views.sort_by_key(|view| (view.job.next_fire.is_none(), view.job.next_fire));
-    let rows = views.iter().map(|view| row(&view.job, zone, now));
-    shown::rows(&HEADING, rows.collect());
-    Ok(())
+    let request = JobsRequest { order: JobsOrder::NextFire, ..request };
+    listing::rows(target, request, &HEADING, &mut |item| {
+        let view: JobView = shown::read(item)?;
+        Ok(row(&view.job, zone, now))
+    })
 }
 
 pub(crate) const HEADING: [&str; 4] = ["JOB", "NEXT FIRE", "", "TRIGGER"];

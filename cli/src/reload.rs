@@ -1,6 +1,6 @@
 //! Reading the files again while the daemon runs: at a signal, on request, or as the crontab has changed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -10,7 +10,8 @@ use matins::{Clock, SchedulerState, SystemClock};
 
 use crate::history::History;
 use crate::hooks::Hooks;
-use crate::sources::{Defined, Sources};
+use crate::sources::{Defined, DefinedFile, Sources};
+use crate::stored::Stored;
 use crate::sync::{self, Changes, Situation};
 use crate::watch_files::Watched;
 use crate::{boot, notice, service, show, zone_rules};
@@ -25,41 +26,44 @@ pub(crate) enum Step {
     DryRun,
 }
 
-/// All plans are made before the first is carried out.
+/// Brings the store in line with what the files say. All plans are made before the first is carried out.
 pub(crate) fn bring_in_line(
     scheduler: &Handle,
     history: &History,
-    defined: &Defined,
+    files: Vec<DefinedFile>,
     adopted: Option<&Path>,
     step: Step,
     now: DateTime<Utc>,
 ) -> Result<Vec<Changes>, String> {
-    let listed = scheduler.list(&JobQuery::default()).map_err(|error| error.to_string())?;
-    let existing = listed.into_iter().map(|(_, job)| (job.id.to_string(), job)).collect();
+    let paths: Vec<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
     let boot = boot::id();
+    let named = files.iter().flat_map(|file| &file.jobs).filter_map(sync::named).map(str::to_owned);
     let situation = Situation {
-        existing: &existing,
-        files: &defined.files,
-        adopted,
+        scheduler,
+        named: named.collect(),
+        stored: Stored::read(scheduler, &paths, adopted).map_err(|error| error.to_string())?,
         is_start: step == Step::Start,
         boot: boot.as_deref(),
         now,
     };
-    let plans =
-        defined.files.iter().map(|file| sync::plan(&situation, file)).collect::<Result<Vec<_>, _>>()?;
-    if step == Step::Start && !defined.files.is_empty() {
-        for (file, count) in situation.jobs_of_other_files() {
+    let plans = files
+        .into_iter()
+        .enumerate()
+        .map(|(place, file)| sync::plan(&situation, place, file))
+        .collect::<Result<Vec<_>, _>>()?;
+    if step == Step::Start {
+        for (file, count) in &situation.stored.others {
             notice::warn(format_args!(
                 "{} of {file} in this store, a file that is not read now: they keep firing. If it has moved, start once \
                  with --adopt {file}; else remove them with `matins remove`",
-                show::counted(count, "job")
+                show::counted(*count, "job")
             ));
         }
     }
     if step == Step::DryRun {
         return Ok(plans.into_iter().map(|plan| plan.changes).collect());
     }
-    plans.into_iter().map(|plan| sync::apply(scheduler, history, plan, &situation)).collect()
+    plans.into_iter().map(|plan| sync::apply(history, plan, &situation)).collect()
 }
 
 /// Reads the files again.
@@ -68,7 +72,7 @@ pub(crate) struct Reloader {
     pub(crate) history: Arc<History>,
     pub(crate) sources: Sources,
     pub(crate) hooks: Hooks,
-    /// What the files said at the start.
+    /// What the files said at the start, besides jobs.
     pub(crate) began_with: Defined,
     /// Held while it works: a signal and a request may come together.
     pub(crate) turn: Mutex<()>,
@@ -126,13 +130,13 @@ impl Reloader {
         // The zones of the files are read by the new rules. They are in use even if the files are refused.
         let rules =
             if dry_run { None } else { zone_rules::refresh(&self.handle, &self.history, SystemClock.now())? };
-        let defined = sources.read().map_err(|error| match &rules {
+        let mut defined = sources.read().map_err(|error| match &rules {
             Some(rules) => format!("{error}\n{}", rules.describe()),
             None => error,
         })?;
         let step = if dry_run { Step::DryRun } else { Step::Reload };
-        let mut changes =
-            bring_in_line(&self.handle, &self.history, &defined, None, step, SystemClock.now())?;
+        let files = std::mem::take(&mut defined.files);
+        let mut changes = bring_in_line(&self.handle, &self.history, files, None, step, SystemClock.now())?;
         let mut hooks = self.hooks.lock().unwrap_or_else(PoisonError::into_inner);
         // A configuration comes first, and a crontab has nothing but jobs.
         if let Some(changes) = changes.first_mut() {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
+use matins::command::Orphan;
 use matins::config::{StoreUrl, StoreUrlError};
 use matins::prelude::*;
 use matins::triggers::Zone;
@@ -94,7 +95,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     let sources = Sources { config: arguments.config, crontab: arguments.crontab, form, zone: arguments.tz };
     // Before the file is read, so that no change is overlooked.
     let watched = sources.crontab.as_deref().filter(|_| !arguments.no_watch).map(Watched::new);
-    let defined = sources.read()?;
+    let mut defined = sources.read()?;
     let configured = || defined.store.as_ref().map(ToString::to_string);
     let store = arguments.store.or_else(configured).unwrap_or_else(|| DEFAULT_STORE.to_owned());
     let url: StoreUrl = store.parse().map_err(|error: StoreUrlError| error.to_string())?;
@@ -112,26 +113,21 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     if let Some(address) = arguments.metrics {
         http::serve(address, scheduler.handle(), descriptors.http_connections())?;
     }
-    let command = CommandTask::default().open_files(descriptors.soft_limit_for_commands());
-    let for_hooks = command.clone();
-    let (mut command, mut found) = (command, Vec::new());
-    if let Some(records) = beside::commands(&url) {
-        found = orphans::find(&records)?;
-        command = command.recording_in(records);
-    }
+    let for_hooks = CommandTask::default().open_files(descriptors.soft_limit_for_commands());
+    let (command, found) = recorded(&url, for_hooks.clone())?;
     scheduler.register(COMMAND, command).map_err(|error| error.to_string())?;
     let history = Arc::new(History::open(beside::history(&url).as_deref())?);
     let hooks: Hooks = Arc::new(Mutex::new(defined.hooks.clone()));
 
-    let adopted = arguments.adopt.as_deref();
-    let changes = bring_in_line(&scheduler, &history, &defined, adopted, Step::Start, clock.now())?;
+    mail::warn_without_sendmail(defined.definitions().map(|job| &job.mail));
+    let (adopted, files) = (arguments.adopt.as_deref(), std::mem::take(&mut defined.files));
+    let changes = bring_in_line(&scheduler, &history, files, adopted, Step::Start, clock.now())?;
     let moved = zone_rules::follow_since_last_start(&scheduler, &history, clock.now())?;
-    if let Some(moved) = moved.as_ref().filter(|moved| !moved.jobs.is_empty()) {
+    if let Some((moved, _)) = moved.as_ref().filter(|(moved, _)| !moved.jobs.is_empty()) {
         notice::tell(moved.describe());
     }
     hooks::listen(&scheduler, &hooks, for_hooks).map_err(|error| error.to_string())?;
     mail::listen(&scheduler).map_err(|error| error.to_string())?;
-    mail::warn_without_sendmail(defined.definitions().map(|job| &job.mail));
     let orphans = orphans::watch(found, &scheduler);
     let reload = Reloader {
         handle: scheduler.handle(),
@@ -177,8 +173,13 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     if let Some(watched) = watched {
         reload.clone().watch_crontab(watched);
     }
-    if let Some(moved) = moved {
-        moved.note(&history, clock.now());
+    match moved {
+        Some((moved, rest)) if rest.is_done() => moved.note(&history, clock.now()),
+        Some((moved, rest)) => {
+            moved.note_jobs(&history, clock.now());
+            rest.follow_meanwhile(scheduler.handle(), history.clone(), moved.version().to_owned());
+        }
+        None => {}
     }
     act_on_signals(signals, scheduler.handle(), reload)?;
     service::feed_watchdog(scheduler.handle());
@@ -206,6 +207,13 @@ fn take_store(url: &StoreUrl, retention: &Retention) -> Result<BlockingScheduler
         notice::warn(warning);
     }
     Ok(scheduler)
+}
+
+/// The task that runs commands, with their records beside the store, and the commands that an earlier daemon has recorded there.
+fn recorded(url: &StoreUrl, command: CommandTask) -> Result<(CommandTask, Vec<Orphan>), String> {
+    let Some(records) = beside::commands(url) else { return Ok((command, Vec::new())) };
+    let found = orphans::find(&records)?;
+    Ok((command.recording_in(records), found))
 }
 
 /// Opens a store that a command may just have open.
@@ -285,13 +293,14 @@ impl Started<'_> {
     }
 
     fn first_screen(&self, scheduler: &Handle, now: DateTime<Utc>) -> Result<String, String> {
-        let query = JobQuery { order: JobOrder::NextFire, ..JobQuery::default() };
+        let count = scheduler.count(&JobQuery::default()).map_err(|error| error.to_string())?;
+        let query = JobQuery { order: JobOrder::NextFire, limit: Some(FIRST_JOBS), ..JobQuery::default() };
         let listed = scheduler.list(&query).map_err(|error| error.to_string())?;
         let bold = anstyle::Style::new().bold();
         let mut screen = format!(
             "{bold}matins {}{bold:#}: {} in {}, times of {}\n",
             env!("CARGO_PKG_VERSION"),
-            show::counted(listed.len(), "job"),
+            show::counted(count, "job"),
             self.store,
             self.zone
         );
@@ -299,10 +308,10 @@ impl Started<'_> {
             screen += &format!("{}\n", changes.describe());
         }
         let mut rows = vec![jobs::HEADING.map(str::to_owned).to_vec()];
-        rows.extend(listed.iter().take(FIRST_JOBS).map(|(_, job)| jobs::row(job, self.zone, now)));
+        rows.extend(listed.iter().map(|(_, job)| jobs::row(job, self.zone, now)));
         screen += &show::table(&rows);
-        if listed.len() > FIRST_JOBS {
-            screen += &format!("  and {} more; `matins jobs` lists them\n", listed.len() - FIRST_JOBS);
+        if count > listed.len() {
+            screen += &format!("  and {} more; `matins jobs` lists them\n", count - listed.len());
         }
         screen += "Ctrl-C stops when the running jobs have ended; twice stops at once.\n";
         Ok(screen)

@@ -10,7 +10,7 @@ use crate::control::protocol::{Request, RunsRequest};
 use crate::control::{RunState, RunView};
 use crate::failure::Failure;
 use crate::shown::{self, AskArguments};
-use crate::{instant, log, show};
+use crate::{instant, listing, log, show};
 
 #[derive(Debug, Args)]
 pub(crate) struct RunsArguments {
@@ -47,15 +47,13 @@ pub(crate) fn runs(arguments: RunsArguments) -> Result<(), Failure> {
         since: arguments.since.as_deref().map(|text| since(text, zone, now)).transpose()?,
         until: None,
         limit: arguments.number,
+        ..RunsRequest::default()
     };
     if arguments.ask.json {
-        let items = arguments.ask.target.client()?.ask_all(Request::Runs(request))?;
-        shown::json(&Value::Array(items));
-        return Ok(());
+        return listing::json(&arguments.ask.target, request);
     }
-    let runs = fetch(&arguments.ask.target, request)?;
-    shown::rows(&HEADING, runs.iter().map(|run| row(run, zone)).collect());
-    Ok(())
+    let mut as_row = |item| Ok(row(&shown::read(item)?, zone));
+    listing::rows(&arguments.ask.target, request, &HEADING, &mut as_row)
 }
 
 /// A time, or a span back from now.
@@ -70,7 +68,11 @@ pub(crate) fn since(text: &str, zone: Zone, now: DateTime<Utc>) -> Result<DateTi
 }
 
 pub(crate) fn fetch(target: &Target, request: RunsRequest) -> Result<Vec<RunView>, Failure> {
-    let items = target.client()?.ask_all(Request::Runs(request))?;
+    let mut items = Vec::new();
+    target.client()?.ask_for(Request::Runs(request), &[], &mut |item| {
+        items.push(item);
+        true
+    })?;
     items.into_iter().map(shown::read).collect()
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use matins::{Job, Value};
 
 /// The key of a job's metadata that names its file.
-const SOURCE: &str = "source";
+pub(crate) const SOURCE: &str = "source";
 
 /// The file that a job comes from, as its metadata names it; `None` for a job that was added by a command.
 pub(crate) fn of(job: &Job) -> Option<&str> {

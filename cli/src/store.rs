@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use indicatif::{HumanBytes, ProgressBar};
 use matins::config::{ConfigError, StoreUrl};
-use matins::core::StoreError;
+use matins::core::{JobPosition, StoreError};
 use matins::file::{Examination, examine, repair};
 use matins::prelude::*;
-use matins::{JobStore, SchedulerBuilder};
+use matins::{JobStore, SchedulerBuilder, Value};
 
 use crate::control::StoreInfo;
-use crate::control::client::{Client, Target};
-use crate::control::protocol::Request;
+use crate::control::client::Target;
+use crate::control::pages::Taker;
+use crate::control::protocol::{JobsRequest, Request};
 use crate::failure::Failure;
 use crate::shown::{self, Times};
 use crate::{notice, safety, show};
@@ -207,17 +208,19 @@ fn info(json: bool, times: &Times, target: &Target) -> Result<(), Failure> {
 fn check(store: &StoreUrl) -> Result<(), Failure> {
     let target = Target { store: store.to_string(), socket: None, timeout: None };
     match target.daemon() {
-        Ok(daemon) => check_with(daemon, store),
+        Ok(_) => check_with(&target, store),
         Err(_) => Ok(check_alone(store)?),
     }
 }
 
 /// A daemon has it open: the file is looked through beside it, and what is in it is read by the daemon.
-fn check_with(daemon: Client, store: &StoreUrl) -> Result<(), Failure> {
+fn check_with(target: &Target, store: &StoreUrl) -> Result<(), Failure> {
     if let StoreUrl::Sqlite(path) = store {
         SqliteStore::check_file(path).map_err(|error| error.to_string())?;
     }
-    let info: StoreInfo = shown::read(daemon.ask(Request::Info)?)?;
+    // It knows of jobs that cannot be read once it has tried.
+    target.ask_in_pages(JobsRequest::default(), &mut Unshown)?;
+    let info: StoreInfo = shown::read(target.daemon()?.ask(Request::Info)?)?;
     for job in &info.set_aside {
         notice::warn(job);
     }
@@ -232,6 +235,17 @@ fn check_with(daemon: Client, store: &StoreUrl) -> Result<(), Failure> {
     }
 }
 
+/// Takes what is not shown.
+struct Unshown;
+
+impl Taker for Unshown {
+    fn item(&mut self, _item: Value) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn end_of_page(&mut self) {}
+}
+
 fn check_alone(store: &StoreUrl) -> Result<(), String> {
     match store {
         StoreUrl::Sqlite(path) => {
@@ -240,8 +254,8 @@ fn check_alone(store: &StoreUrl) -> Result<(), String> {
             }
             let mut store = open_sqlite(path)?;
             store.check().map_err(|error| error.to_string())?;
-            let jobs = store.list(&JobQuery::default()).map_err(|error| error.to_string())?.len();
-            let runs = store.runs(&RunQuery::default()).map_err(|error| error.to_string())?.len();
+            let jobs = read_each(&mut store).map_err(|error| error.to_string())?;
+            let runs = store.count_runs(&RunQuery::default()).map_err(|error| error.to_string())?;
             for job in store.set_aside() {
                 notice::warn(job);
             }
@@ -263,6 +277,18 @@ fn check_alone(store: &StoreUrl) -> Result<(), String> {
             }
         }
         _ => Err("a memory store is in no file; name sqlite:PATH or file:DIRECTORY".to_owned()),
+    }
+}
+
+/// Reads each job. Returns how many can be read; the others are set aside.
+fn read_each(store: &mut SqliteStore) -> Result<usize, StoreError> {
+    let mut query = JobQuery { limit: Some(1_000), ..JobQuery::default() };
+    let mut count = 0;
+    loop {
+        let page = store.list(&query)?;
+        let Some(last) = page.last() else { return Ok(count) };
+        query.after = Some(JobPosition::of(last));
+        count += page.len();
     }
 }
 

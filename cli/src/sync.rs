@@ -1,13 +1,11 @@
 //! Brings the store in line with the files: what is new is added, what changed is updated, what is gone is removed, and
 //! what did not change keeps its next fire time.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::error::Error;
-use std::path::Path;
+use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
+use matins::NewJob;
 use matins::prelude::*;
-use matins::{Job, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::crontab::{self, Existing};
@@ -15,6 +13,7 @@ use crate::definition::{Definition, When};
 use crate::history::{Happening, History};
 use crate::source_file;
 use crate::sources::DefinedFile;
+use crate::stored::{Stored, StoredDefinition, StoredJob};
 
 /// What is to be done for a file, or was done, by job id.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,12 +38,11 @@ pub(crate) struct Changes {
 
 /// What the plans for all files of a start or a reload have in common.
 pub(crate) struct Situation<'a> {
-    /// All jobs of the store, by id.
-    pub(crate) existing: &'a BTreeMap<String, Job>,
-    /// The files that are read.
-    pub(crate) files: &'a [DefinedFile],
-    /// A file whose jobs are taken over by the last of the files.
-    pub(crate) adopted: Option<&'a Path>,
+    pub(crate) scheduler: &'a Handle,
+    /// The ids that the files give to their jobs.
+    pub(crate) named: HashSet<String>,
+    /// The jobs in the store that come from files.
+    pub(crate) stored: Stored,
     /// At a start, and not when the files are read again, `@reboot` fires after a boot.
     pub(crate) is_start: bool,
     /// Which boot of the machine this is, where that is known.
@@ -58,12 +56,12 @@ pub(crate) struct Plan {
     steps: Vec<Step>,
     /// The file, as jobs name it.
     source: String,
+    /// Which of the files it is.
+    file: usize,
 }
 
 struct Step {
     definition: Definition,
-    /// The job as it is in the store.
-    old: Option<Job>,
     what: What,
 }
 
@@ -78,65 +76,42 @@ enum What {
 }
 
 /// The key of a job's metadata that holds the definition as it was read.
-const DEFINITION: &str = "definition";
+pub(crate) const DEFINITION: &str = "definition";
 /// The key that holds the boot in which `@reboot` fired last.
-const BOOT: &str = "boot";
+pub(crate) const BOOT: &str = "boot";
 
 impl Situation<'_> {
-    /// Whether a job comes from this file.
-    fn is_of(&self, job: &Job, path: &Path) -> bool {
-        let is_last = self.files.last().is_some_and(|last| last.path == path);
-        let adopted = self.adopted.filter(|_| is_last);
-        source_file::of(job).is_some_and(|name| {
-            source_file::is(name, path) || adopted.is_some_and(|adopted| source_file::is(name, adopted))
-        })
-    }
-
-    /// How many jobs of the store come from files that are not read, by file.
-    pub(crate) fn jobs_of_other_files(&self) -> BTreeMap<&str, usize> {
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for job in self.existing.values() {
-            if let Some(name) = source_file::of(job)
-                && !self.files.iter().any(|file| self.is_of(job, &file.path))
-            {
-                *counts.entry(name).or_default() += 1;
-            }
-        }
-        counts
+    /// Whether the store has a job of this id, wherever it comes from.
+    fn is_taken(&self, id: &str) -> bool {
+        // One that cannot be read is replaced.
+        self.scheduler.get(id).is_ok_and(|job| job.is_some())
     }
 }
 
-/// Plans what is to be done for the definitions of a file; jobs from elsewhere are left alone.
+/// Plans what is to be done for the definitions of a file, the one at `place` among all; jobs from elsewhere are left alone.
 ///
 /// # Errors
 /// When a job from elsewhere stands in the way.
-pub(crate) fn plan(situation: &Situation<'_>, file: &DefinedFile) -> Result<Plan, String> {
-    let own: HashMap<&str, &Job> = situation
-        .existing
-        .iter()
-        .filter(|(_, job)| situation.is_of(job, &file.path))
-        .map(|(id, job)| (id.as_str(), job))
-        .collect();
-    refuse_foreign(situation, file, &own)?;
-    let mut definitions = file.jobs.clone();
-    let named: HashSet<&str> = situation.files.iter().flat_map(|file| &file.jobs).filter_map(named).collect();
-    let known: Vec<Existing<'_>> = own
-        .iter()
-        .filter_map(|(id, job)| Some(Existing { id, definition: job.metadata.get(DEFINITION)? }))
-        .collect();
+pub(crate) fn plan(situation: &Situation<'_>, place: usize, file: DefinedFile) -> Result<Plan, String> {
+    let own = &situation.stored.of_files[place];
+    refuse_foreign(situation, &file, own)?;
+    let DefinedFile { path, jobs: mut definitions, .. } = file;
+    let known: Vec<Existing<'_>> =
+        own.iter().filter_map(|(id, job)| Some(Existing { id, keys: job.definition?.keys })).collect();
     crontab::assign_ids(&mut definitions, &known, |id| {
-        named.contains(id) || situation.existing.contains_key(id)
+        situation.named.contains(id) || own.contains_key(id) || situation.is_taken(id)
     });
+    drop(known);
 
-    let source = source_file::name(&file.path);
-    let mut changes = Changes { source: file.path.display().to_string(), ..Changes::default() };
+    let mut changes = Changes { source: path.display().to_string(), ..Changes::default() };
     let mut steps = Vec::new();
     let defined: HashSet<String> = definitions.iter().map(|definition| definition.id.clone()).collect();
     for definition in definitions {
         let id = definition.id.clone();
-        let old = own.get(id.as_str()).copied();
-        let unchanged =
-            old.is_some_and(|job| job.metadata.get(DEFINITION) == Some(&definition.fingerprint()));
+        let old = own.get(id.as_str());
+        let before = old.and_then(|old| old.definition);
+        let unchanged = before
+            .is_some_and(|before| before.keys.whole == crontab::hash(&definition.fingerprint().to_string()));
         let what = match (&definition.when, old) {
             (When::Start, Some(old)) if situation.is_start && !has_fired(old, situation.boot) => {
                 changes.started.push(id);
@@ -144,7 +119,7 @@ pub(crate) fn plan(situation: &Situation<'_>, file: &DefinedFile) -> Result<Plan
             }
             (_, Some(old)) if unchanged => {
                 changes.untouched += 1;
-                if source_file::of(old) == Some(&source) {
+                if old.is_named_so {
                     continue;
                 }
                 What::Rename
@@ -162,35 +137,33 @@ pub(crate) fn plan(situation: &Situation<'_>, file: &DefinedFile) -> Result<Plan
                 What::Update
             }
         };
-        steps.push(Step { definition, old: old.cloned(), what });
+        steps.push(Step { definition, what });
     }
-    let mut removed: Vec<String> =
-        own.keys().filter(|id| !defined.contains(**id)).map(|id| (*id).to_owned()).collect();
-    removed.sort_unstable();
-    changes.removed = removed;
-    Ok(Plan { changes, steps, source })
+    // By id, as they are kept.
+    changes.removed = own.keys().filter(|id| !defined.contains(*id)).cloned().collect();
+    Ok(Plan { changes, steps, source: source_file::name(&path), file: place })
 }
 
 /// The id of a definition, where its file gives one.
-fn named(definition: &Definition) -> Option<&str> {
+pub(crate) fn named(definition: &Definition) -> Option<&str> {
     definition.proposed_id.is_none().then_some(definition.id.as_str())
 }
 
 /// Whether `@reboot` has fired after this boot; unknown boots have none.
-fn has_fired(job: &Job, boot: Option<&str>) -> bool {
-    boot.is_some() && job.metadata.get(BOOT).and_then(Value::as_str) == boot
+fn has_fired(job: &StoredJob, boot: Option<&str>) -> bool {
+    boot.is_some() && job.boot.as_deref() == boot
 }
 
 /// Refuses what would run a job beside itself: an id, or a line of a crontab, that the store has from elsewhere.
 fn refuse_foreign(
     situation: &Situation<'_>,
     file: &DefinedFile,
-    own: &HashMap<&str, &Job>,
+    own: &BTreeMap<String, StoredJob>,
 ) -> Result<(), String> {
     let shown = file.path.display();
-    for id in file.jobs.iter().filter_map(named).filter(|id| !own.contains_key(id)) {
-        let Some(foreign) = situation.existing.get(id) else { continue };
-        let cure = match source_file::of(foreign) {
+    for id in file.jobs.iter().filter_map(named).filter(|id| !own.contains_key(*id)) {
+        let Ok(Some(foreign)) = situation.scheduler.get(id) else { continue };
+        let cure = match source_file::of(&foreign) {
             Some(other) => format!(
                 "from {other}. If that file has moved here, start once with --adopt {other}; else rename one of them, or \
                  remove the other with `matins remove {id}`"
@@ -201,49 +174,58 @@ fn refuse_foreign(
         };
         return Err(format!("{shown} defines a job {id:?}, and the store has one of that name {cure}"));
     }
-    let is_read = |job: &Job| situation.files.iter().any(|file| situation.is_of(job, &file.path));
-    let foreign_lines: HashMap<String, &str> = situation
-        .existing
-        .values()
-        .filter(|job| !is_read(job))
-        .filter_map(|job| Some((crontab::line_of(job.metadata.get(DEFINITION)?), source_file::of(job)?)))
-        .collect();
+    let foreign_lines = &situation.stored.foreign_lines;
     if foreign_lines.is_empty() {
         return Ok(());
     }
-    let same = |definition: &&Definition| {
-        named(definition).is_none()
-            && foreign_lines.contains_key(&crontab::line_of(&definition.fingerprint()))
-    };
-    let Some(line) = file.jobs.iter().find(same) else { return Ok(()) };
-    let other = foreign_lines.get(&crontab::line_of(&line.fingerprint())).copied().unwrap_or_default();
-    Err(format!(
-        "{shown} has a line for {:?} that the store has from {other} already, and would run twice. If that file has moved \
-         here, start once with --adopt {other}; else remove its jobs with `matins remove`, or use another store",
-        line.id
-    ))
+    for line in file.jobs.iter().filter(|definition| named(definition).is_none()) {
+        let Some(other) = foreign_lines.get(&crontab::Keys::of("", &line.fingerprint()).line) else {
+            continue;
+        };
+        return Err(format!(
+            "{shown} has a line for {:?} that the store has from {other} already, and would run twice. If that file has \
+             moved here, start once with --adopt {other}; else remove its jobs with `matins remove`, or use another store",
+            line.id
+        ));
+    }
+    Ok(())
 }
 
+/// How many jobs are put into the store together.
+const TOGETHER: usize = 1_000;
+
 /// Does what was planned.
-pub(crate) fn apply(
-    scheduler: &Handle,
-    history: &History,
-    plan: Plan,
-    situation: &Situation<'_>,
-) -> Result<Changes, String> {
-    let Plan { changes, steps, source } = plan;
+pub(crate) fn apply(history: &History, plan: Plan, situation: &Situation<'_>) -> Result<Changes, String> {
+    let Plan { changes, steps, source, file } = plan;
+    let scheduler = situation.scheduler;
     let note = |what| history.note(situation.now, what, &changes.source);
-    for step in steps {
-        take_step(scheduler, &source, &step, situation).map_err(|error| error.to_string())?;
-        let Step { definition, what, .. } = step;
-        let id = definition.id.clone();
-        match what {
-            What::Add => note(Happening::Added { job: id.clone() }),
-            What::Update => note(Happening::Edited { job: id.clone() }),
-            What::Fire | What::Rename => {}
+    let mut steps = steps.into_iter();
+    loop {
+        let some: Vec<Step> = steps.by_ref().take(TOGETHER).collect();
+        if some.is_empty() {
+            break;
         }
-        if definition.paused && what != What::Rename {
-            note(Happening::Paused { job: id });
+        let mut jobs = Vec::with_capacity(some.len());
+        for step in &some {
+            let old = situation.stored.of_files[file].get(&step.definition.id);
+            let (job, resumes) = job_of(&source, step, old, situation)?;
+            jobs.push(job);
+            if resumes {
+                scheduler.add_many(jobs.drain(..)).map_err(|error| error.to_string())?;
+                scheduler.resume(&step.definition.id).map_err(|error| error.to_string())?;
+            }
+        }
+        scheduler.add_many(jobs).map_err(|error| error.to_string())?;
+        for Step { definition, what } in some {
+            let id = definition.id;
+            match what {
+                What::Add => note(Happening::Added { job: id.clone() }),
+                What::Update => note(Happening::Edited { job: id.clone() }),
+                What::Fire | What::Rename => {}
+            }
+            if definition.paused && what != What::Rename {
+                note(Happening::Paused { job: id });
+            }
         }
     }
     for id in &changes.removed {
@@ -253,25 +235,29 @@ pub(crate) fn apply(
     Ok(changes)
 }
 
-/// Adds or updates the job of a definition.
-fn take_step(
-    scheduler: &Handle,
+/// Makes the job of a definition, to be added or updated, and says whether it is to be resumed then.
+fn job_of(
     source: &str,
     step: &Step,
+    old: Option<&StoredJob>,
     situation: &Situation<'_>,
-) -> Result<(), Box<dyn Error>> {
-    let Step { definition, old, what } = step;
-    let before = old.as_ref().and_then(|old| old.metadata.get(DEFINITION));
-    let fingerprint = definition.fingerprint();
+) -> Result<(NewJob, bool), String> {
+    let Step { definition, what } = step;
+    let before = old.and_then(|old| old.definition);
     let same_times = before.is_some_and(|before| {
-        before["when"] == fingerprint["when"] && before["jitter"] == fingerprint["jitter"]
+        before.times == StoredDefinition::of(&definition.id, &definition.fingerprint()).times
     });
-    let kept = old.as_ref().filter(|_| same_times && *what != What::Fire).map(|old| old.trigger.clone());
+    let kept = if same_times && *what != What::Fire {
+        let job = situation.scheduler.get(&definition.id).map_err(|error| error.to_string())?;
+        job.map(|job| job.trigger)
+    } else {
+        None
+    };
     let mut job = definition.job(source, situation.now, kept)?;
-    let mut resumes = before.is_some_and(|before| before["paused"] == true) && !definition.is_paused();
+    let mut resumes = before.is_some_and(|before| before.is_paused) && !definition.is_paused();
     if matches!(definition.when, When::Start) {
-        let last = old.as_ref().and_then(|old| old.metadata.get(BOOT)).filter(|_| *what != What::Fire);
-        if let Some(boot) = last.cloned().or_else(|| situation.boot.map(Value::from)) {
+        let last = old.and_then(|old| old.boot.clone()).filter(|_| *what != What::Fire);
+        if let Some(boot) = last.or_else(|| situation.boot.map(str::to_owned)) {
             job = job.metadata(BOOT, boot);
         }
         // Read again by a daemon that is up, `@reboot` is added without firing: nothing was booted.
@@ -280,11 +266,7 @@ fn take_step(
             resumes = true;
         }
     }
-    scheduler.add(job)?;
-    if resumes {
-        scheduler.resume(&definition.id)?;
-    }
-    Ok(())
+    Ok((job, resumes))
 }
 
 /// How many ids are named of those to which the same happened.

@@ -1,11 +1,16 @@
 //! The rules of time zones change while jobs wait: their next fire times follow.
 
+use std::sync::Arc;
+use std::thread;
+
 use chrono::{DateTime, Utc};
+use matins::core::JobPosition;
 use matins::prelude::*;
 use matins::triggers::{Zone, tzdb};
-use matins::{Job, Value};
+use matins::{Clock, Job, JobOrder, SchedulerState, SystemClock, Value};
 
 use crate::history::{Happening, History};
+use crate::notice;
 use crate::sync::Changes;
 
 /// Returns the zone of this machine.
@@ -39,15 +44,27 @@ pub(crate) fn refresh(
     history: &History,
     now: DateTime<Utc>,
 ) -> Result<Option<Changes>, String> {
-    let listed = scheduler.list(&JobQuery::default()).map_err(|error| error.to_string())?;
     let follows_trigger =
         |job: &Job| job.next_fire > Some(now) && job.trigger.next_after(now) == job.next_fire;
-    let jobs: Vec<Job> = listed.into_iter().map(|(_, job)| job).filter(follows_trigger).collect();
+    let mut jobs = Vec::new();
+    each_job(scheduler, JobQuery::default(), |job| {
+        if follows_trigger(job) {
+            jobs.push(job.id.clone());
+        }
+        Ok(())
+    })?;
     let refreshed = tzdb::refresh();
     if refreshed.changed.is_empty() {
         return Ok(None);
     }
-    let moved = Moved { version: refreshed.version.to_string(), jobs: compute(scheduler, &jobs, now)? };
+    let mut moved = Moved { version: refreshed.version.to_string(), jobs: Vec::new() };
+    for id in &jobs {
+        if let Some(job) = scheduler.get(id).map_err(|error| error.to_string())?
+            && compute(scheduler, &job, now)?
+        {
+            moved.jobs.push(job.id.to_string());
+        }
+    }
     moved.note(history, now);
     let mut changes = Changes::default();
     (changes.source, changes.untouched) = (moved.by(), jobs.len() - moved.jobs.len());
@@ -63,13 +80,22 @@ pub(crate) struct Moved {
 }
 
 impl Moved {
+    pub(crate) fn version(&self) -> &str {
+        &self.version
+    }
+
     fn by(&self) -> String {
         format!("time zone rules {}", self.version)
     }
 
     /// Writes it into the history.
     pub(crate) fn note(&self, history: &History, now: DateTime<Utc>) {
+        self.note_jobs(history, now);
         history.note(now, Happening::ZoneRules { version: self.version.clone() }, "matins");
+    }
+
+    /// The same, while jobs are left that were not looked at.
+    pub(crate) fn note_jobs(&self, history: &History, now: DateTime<Utc>) {
         for job in &self.jobs {
             history.note(now, Happening::Edited { job: job.clone() }, &self.by());
         }
@@ -83,13 +109,18 @@ impl Moved {
     }
 }
 
+/// How many jobs are looked at before the daemon starts; the rest follow while it runs.
+const AT_START: usize = 2_000;
+
 /// Computes next fire times again if the tz database is another one than at the last start. The caller notes what is returned
-/// when the daemon has started.
+/// when the daemon has started, and then has the [rest](Rest) of a large store looked at.
+///
+/// The jobs that fire first are looked at first.
 pub(crate) fn follow_since_last_start(
     scheduler: &Handle,
     history: &History,
     now: DateTime<Utc>,
-) -> Result<Option<Moved>, String> {
+) -> Result<Option<(Moved, Rest)>, String> {
     let version = tzdb::version().to_string();
     let known = history.entries().into_iter().rev().find_map(|entry| match entry.what {
         Happening::ZoneRules { version } => Some(version),
@@ -98,29 +129,112 @@ pub(crate) fn follow_since_last_start(
     if known.as_ref() == Some(&version) {
         return Ok(None);
     }
-    let listed = scheduler.list(&JobQuery::default()).map_err(|error| error.to_string())?;
-    let waits = |job: &Job| job.next_fire > Some(now) && has_zone(&*job.trigger);
-    let jobs: Vec<Job> = listed.into_iter().map(|(_, job)| job).filter(waits).collect();
-    Ok(Some(Moved { version, jobs: compute(scheduler, &jobs, now)? }))
+    let mut moved = Moved { version, jobs: Vec::new() };
+    let mut rest = Rest { after: None, is_done: false };
+    rest.follow(scheduler, &mut moved, AT_START, now)?;
+    Ok(Some((moved, rest)))
 }
 
-/// Gives jobs the next fire times that their triggers have now. Returns the ids of those that had another one.
-fn compute(scheduler: &Handle, jobs: &[Job], now: DateTime<Utc>) -> Result<Vec<String>, String> {
-    let mut changed = Vec::new();
-    for job in jobs {
-        // One that has no fire any more keeps the last it had: better late by the new rules than never.
-        let Some(next) = job.trigger.next_after(now).filter(|next| Some(*next) != job.next_fire) else {
-            continue;
-        };
-        let set = |stored: &mut Job| {
-            if stored.next_fire == job.next_fire {
-                stored.next_fire = Some(next);
+/// The jobs of a store that were not looked at yet.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    after: Option<JobPosition>,
+    is_done: bool,
+}
+
+impl Rest {
+    pub(crate) fn is_done(&self) -> bool {
+        self.is_done
+    }
+
+    /// Looks at so many jobs. Those that have another next fire time go to `moved`.
+    fn follow(
+        &mut self,
+        scheduler: &Handle,
+        moved: &mut Moved,
+        most: usize,
+        now: DateTime<Utc>,
+    ) -> Result<(), String> {
+        let mut query = JobQuery { order: JobOrder::NextFire, limit: Some(PAGE), ..JobQuery::default() };
+        let mut count = 0;
+        while count < most && !self.is_done {
+            query.after = self.after.take();
+            let page = scheduler.list(&query).map_err(|error| error.to_string())?;
+            // Those without a next fire time come last.
+            self.is_done = page.len() < PAGE || page.last().is_some_and(|(_, job)| job.next_fire.is_none());
+            self.after = page.last().map(|(_, job)| JobPosition::of(job));
+            count += page.len();
+            for (_, job) in &page {
+                if job.next_fire > Some(now) && has_zone(&*job.trigger) && compute(scheduler, job, now)? {
+                    moved.jobs.push(job.id.to_string());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at all of them on a thread of its own, and notes what has changed.
+    pub(crate) fn follow_meanwhile(mut self, scheduler: Handle, history: Arc<History>, version: String) {
+        let follow = move || {
+            let mut moved = Moved { version, jobs: Vec::new() };
+            let followed = self.follow(&scheduler, &mut moved, usize::MAX, SystemClock.now());
+            if !moved.jobs.is_empty() {
+                notice::tell(moved.describe());
+            }
+            match followed {
+                Ok(()) => moved.note(&history, SystemClock.now()),
+                // The version is not noted: the next start looks again.
+                Err(_) if scheduler.state() == SchedulerState::ShutDown => {}
+                Err(error) => notice::warn(format_args!(
+                    "some next fire times may follow earlier rules of their time zones until the next start: {error}"
+                )),
             }
         };
-        scheduler.modify(&job.id, set).map_err(|error| format!("cannot move the job {}: {error}", job.id))?;
-        changed.push(job.id.to_string());
+        if let Err(error) = thread::Builder::new().name("matins-zone-rules".to_owned()).spawn(follow) {
+            notice::warn(format_args!(
+                "next fire times do not follow the rules of their time zones: {error}"
+            ));
+        }
     }
-    Ok(changed)
+}
+
+/// How many jobs are read at once.
+const PAGE: usize = 200;
+
+/// Reads the jobs that `query` asks for, a page at a time.
+fn each_job(
+    scheduler: &Handle,
+    query: JobQuery,
+    mut look: impl FnMut(&Job) -> Result<(), String>,
+) -> Result<(), String> {
+    let mut query = JobQuery { limit: Some(PAGE), ..query };
+    loop {
+        let page = scheduler.list(&query).map_err(|error| error.to_string())?;
+        let Some((_, last)) = page.last() else { return Ok(()) };
+        query.after = Some(JobPosition::of(last));
+        page.iter().try_for_each(|(_, job)| look(job))?;
+    }
+}
+
+/// Gives a job the next fire time that its trigger has now. Returns whether it is another one.
+fn compute(scheduler: &Handle, job: &Job, now: DateTime<Utc>) -> Result<bool, String> {
+    // One that has no fire any more keeps the last it had: better late by the new rules than never.
+    let Some(next) = job.trigger.next_after(now).filter(|next| Some(*next) != job.next_fire) else {
+        return Ok(false);
+    };
+    let mut is_same = false;
+    let set = |stored: &mut Job| {
+        is_same = stored.next_fire == job.next_fire;
+        if is_same {
+            stored.next_fire = Some(next);
+        }
+    };
+    match scheduler.modify(&job.id, set) {
+        Ok(_) => Ok(is_same),
+        // It has gone meanwhile.
+        Err(SchedulerError::NoJob { .. }) => Ok(false),
+        Err(error) => Err(format!("cannot move the job {}: {error}", job.id)),
+    }
 }
 
 /// Whether a trigger, or one that it is made of, depends on a zone other than UTC.

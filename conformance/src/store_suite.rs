@@ -9,8 +9,8 @@ use std::sync::Arc;
 use crate::proof;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    Job, JobId, JobOrder, JobQuery, JobState, JobStore, MissedReason, OnConflict, Outcome, Policy, Run,
-    RunId, RunOrder, RunQuery, StoreError, Stretch, TaskName, Transition, Trigger,
+    Job, JobId, JobOrder, JobPosition, JobQuery, JobState, JobStore, MissedReason, OnConflict, Outcome,
+    Policy, Run, RunId, RunOrder, RunQuery, StoreError, Stretch, TaskName, Transition, Trigger,
 };
 use matins_triggers::IntervalTrigger;
 use proptest::collection::vec;
@@ -59,6 +59,8 @@ macro_rules! store_suite {
             due_jobs_come_in_order_and_within_the_limit,
             a_paused_job_is_never_due,
             jobs_are_listed_as_asked,
+            jobs_and_runs_are_counted_as_they_are_listed,
+            pages_have_each_job_that_does_not_change_exactly_once,
             a_commit_applies_every_step,
             a_stale_commit_changes_nothing,
             a_run_number_is_never_used_twice,
@@ -282,6 +284,7 @@ pub fn jobs_are_listed_as_asked(factory: &mut dyn StoreFactory) {
         let mut job = job(name, fire);
         if name == "b1" {
             job.tags.clear();
+            job.metadata = [("source file".to_owned(), json!(null))].into();
             job.task = TaskName::new("other").expect("a task name");
         }
         store.add(job, OnConflict::Refuse).expect("add");
@@ -294,10 +297,114 @@ pub fn jobs_are_listed_as_asked(factory: &mut dyn StoreFactory) {
     assert_eq!(list(JobQuery { order: JobOrder::NextFire, ..default() }), ["a3", "b1", "a1", "a2"]);
     assert_eq!(list(JobQuery { id_prefix: Some("a".into()), ..default() }), ["a1", "a2", "a3"]);
     assert_eq!(list(JobQuery { tag: Some("nightly".into()), ..default() }), ["a1", "a2", "a3"]);
+    assert_eq!(list(JobQuery { metadata_key: Some("owner".into()), ..default() }), ["a1", "a2", "a3"]);
+    assert_eq!(list(JobQuery { metadata_key: Some("source file".into()), ..default() }), ["b1"]);
+    assert_eq!(list(JobQuery { metadata_key: Some("source".into()), ..default() }), [""; 0]);
     assert_eq!(list(JobQuery { task: TaskName::new("other").ok(), ..default() }), ["b1"]);
     assert_eq!(list(JobQuery { state: Some(JobState::Paused), ..default() }), ["a2"]);
     assert_eq!(list(JobQuery { due_before: Some(second(3)), ..default() }), ["a3", "b1"]);
-    assert_eq!(list(JobQuery { after: Some(id("a1")), limit: Some(2), ..default() }), ["a2", "a3"]);
+    let after =
+        |name: &str, fire: Option<i64>| Some(JobPosition { id: id(name), next_fire: fire.map(second) });
+    assert_eq!(list(JobQuery { after: after("a1", Some(3)), limit: Some(2), ..default() }), ["a2", "a3"]);
+    assert_eq!(
+        list(JobQuery { after: after("a20", None), ..default() }),
+        ["a3", "b1"],
+        "there is no such job"
+    );
+    let by_fire = || JobQuery { order: JobOrder::NextFire, ..default() };
+    assert_eq!(list(JobQuery { after: after("b0", Some(2)), ..by_fire() }), ["b1", "a1", "a2"]);
+    assert_eq!(list(JobQuery { after: after("a1", Some(3)), ..by_fire() }), ["a2"]);
+    assert_eq!(list(JobQuery { after: after("a1", None), ..by_fire() }), ["a2"]);
+    assert_eq!(list(JobQuery { limit: Some(0), ..by_fire() }), [""; 0]);
+    let of_a = || JobQuery { id_prefix: Some("a".into()), limit: Some(1), ..default() };
+    assert_eq!(list(JobQuery { after: after("a2", None), ..of_a() }), ["a3"]);
+    assert_eq!(list(JobQuery { after: after("A", None), ..of_a() }), ["a1"]);
+    assert_eq!(list(JobQuery { after: after("b", None), ..of_a() }), [""; 0]);
+}
+
+/// Counts are those of the lists, whatever happened before.
+pub fn jobs_and_runs_are_counted_as_they_are_listed(factory: &mut dyn StoreFactory) {
+    let mut store = factory.create();
+    let compare = |store: &mut dyn JobStore| {
+        let paused = JobQuery { state: Some(JobState::Paused), ..JobQuery::default() };
+        let of_a = JobQuery { id_prefix: Some("a".into()), limit: Some(1), ..JobQuery::default() };
+        for query in [JobQuery::default(), paused, of_a] {
+            let listed = store.list(&JobQuery { limit: None, ..query.clone() }).expect("list").len();
+            assert_eq!(store.count(&query).expect("count"), listed, "{query:?}");
+        }
+        let unfinished = RunQuery { unfinished: true, ..RunQuery::default() };
+        let of_b = RunQuery { limit: Some(1), ..RunQuery::of_job(&id("b")) };
+        for query in [RunQuery::default(), unfinished, of_b] {
+            let listed = store.runs(&RunQuery { limit: None, ..query.clone() }).expect("runs").len();
+            assert_eq!(store.count_runs(&query).expect("count runs"), listed, "{query:?}");
+        }
+    };
+    compare(&mut *store);
+    for (name, fire) in [("a", Some(1)), ("a2", None), ("b", Some(2)), ("c", Some(3)), ("d", None)] {
+        store.add(job(name, fire), OnConflict::Refuse).expect("add");
+        compare(&mut *store);
+    }
+    assert_eq!(store.count(&JobQuery::default()).expect("count"), 5);
+    let keep = store.import(vec![job("a", None), job("e", None)], vec![], OnConflict::Keep);
+    keep.expect("import");
+    compare(&mut *store);
+    store.update(job("b", None)).expect("update");
+    store.remove(&id("d")).expect("remove");
+    compare(&mut *store);
+    let runs = [started(1, "a", 1), started(2, "b", 1), finished(&started(3, "b", 1), Outcome::Succeeded, 2)];
+    let mut batch: Vec<Transition> = runs.map(Transition::Record).into();
+    batch.extend([Transition::End { job: id("c") }, Transition::End { job: id("never there") }]);
+    store.commit(&batch).expect("commit");
+    compare(&mut *store);
+    store.commit(&[Transition::PruneBefore { before: second(9) }]).expect("prune");
+    compare(&mut *store);
+    assert!(store.commit(&[Transition::End { job: id("a") }, advance("b", Some(9), None)]).is_err());
+    assert_eq!(store.count(&JobQuery::default()).expect("count"), 4);
+    compare(&mut *store);
+    if let Some(mut store) = reopened(factory, store) {
+        compare(&mut *store);
+    }
+}
+
+/// In either order, while jobs are added, removed and moved on between the pages.
+pub fn pages_have_each_job_that_does_not_change_exactly_once(factory: &mut dyn StoreFactory) {
+    let factory = std::cell::RefCell::new(factory);
+    let jobs = vec((0_u8..40, prop::option::weighted(0.8, 0_i64..6)), 0..30);
+    let by_fire = any::<bool>();
+    TestRunner::new(proof::config(48))
+        .run(&(jobs, by_fire, 1_usize..5, vec(operation(), 0..20)), |(jobs, by_fire, limit, operations)| {
+            let mut store = factory.borrow_mut().create();
+            let mut unchanged = std::collections::BTreeMap::new();
+            for (number, fire) in jobs {
+                let job = job(&format!("still {number}"), fire);
+                store.add(job.clone(), OnConflict::Replace).expect("add");
+                unchanged.insert(job.id.clone(), job);
+            }
+            let order = if by_fire { JobOrder::NextFire } else { JobOrder::Id };
+            let mut query = JobQuery { order, limit: Some(limit), ..JobQuery::default() };
+            let (mut model, mut operations) = (Model::default(), operations.into_iter());
+            let mut found: Vec<Job> = Vec::new();
+            loop {
+                let page = store.list(&query).expect("list");
+                let Some(last) = page.last() else { break };
+                assert!(page.len() <= limit);
+                query.after = Some(JobPosition::of(last));
+                found.extend(page.into_iter().filter(|job| unchanged.contains_key(&job.id)));
+                if let Some(operation) = operations.next() {
+                    model.apply(&operation, &mut *store);
+                }
+            }
+            let places = |job: &Job| (job.next_fire, job.id.clone());
+            let is_less = |pair: &[Job]| {
+                let ((a, id_a), (b, id_b)) = (places(&pair[0]), places(&pair[1]));
+                order.compare((a, &id_a), (b, &id_b)).is_lt()
+            };
+            assert!(found.windows(2).all(is_less), "in order, and none twice");
+            found.sort_by(|a, b| a.id.cmp(&b.id));
+            assert_eq!(found, unchanged.into_values().collect::<Vec<_>>());
+            Ok(())
+        })
+        .unwrap_or_else(|failure| panic!("{failure}"));
 }
 
 fn advance(name: &str, from: Option<i64>, to: Option<i64>) -> Transition {

@@ -172,6 +172,10 @@ impl<S: JobStore, W: Wrapper> JobStore for WrappedStore<S, W> {
         self.wrapper.call("list", || self.store.list(query))
     }
 
+    fn count(&mut self, query: &JobQuery) -> Result<usize, StoreError> {
+        self.wrapper.call("count", || self.store.count(query))
+    }
+
     fn next_due(&mut self) -> Result<Option<DateTime<Utc>>, StoreError> {
         self.wrapper.call("next_due", || self.store.next_due())
     }
@@ -186,6 +190,10 @@ impl<S: JobStore, W: Wrapper> JobStore for WrappedStore<S, W> {
 
     fn runs(&mut self, query: &RunQuery) -> Result<Vec<Run>, StoreError> {
         self.wrapper.call("runs", || self.store.runs(query))
+    }
+
+    fn count_runs(&mut self, query: &RunQuery) -> Result<usize, StoreError> {
+        self.wrapper.call("count_runs", || self.store.count_runs(query))
     }
 
     fn next_run_id(&mut self) -> Result<RunId, StoreError> {

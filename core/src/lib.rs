@@ -61,7 +61,7 @@ pub use executor::{Completion, CompletionSink, Executor, Refusal, Refused, Shutd
 pub use job::{Job, JobState};
 pub use name::{ExecutorName, JobId, NameError, StoreName, TaskName};
 pub use policy::{Coalesce, OnConflict, OnExhausted, OnInterrupt, Overlap, Policy};
-pub use query::{JobOrder, JobQuery, RunOrder, RunQuery};
+pub use query::{JobOrder, JobPosition, JobQuery, RunOrder, RunQuery};
 pub use request::{RunReport, RunRequest};
 pub use resources::is_out_of_resources;
 pub use retry::{Backoff, Retry};

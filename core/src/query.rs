@@ -1,5 +1,7 @@
 //! Questions to a store: which jobs, which runs.
 
+use std::cmp::Ordering;
+
 use chrono::{DateTime, Utc};
 
 use crate::{Job, JobId, JobState, Outcome, Run, RunId, TaskName};
@@ -13,15 +15,19 @@ pub struct JobQuery {
     pub task: Option<TaskName>,
     /// Only those with this tag.
     pub tag: Option<String>,
+    /// Only those with something under this key of their metadata.
+    pub metadata_key: Option<String>,
     /// Only those in this state.
     pub state: Option<JobState>,
     /// Only those whose next fire time is before this.
     pub due_before: Option<DateTime<Utc>>,
     /// In which order.
     pub order: JobOrder,
-    /// Only those that come after this job in that order, so that a long list can be read in pages. A job that is
-    /// gone by then starts the list again from its beginning.
-    pub after: Option<JobId>,
+    /// Only those that come after this place in that order, so that a long list can be read in pages: the place of the
+    /// last job of the page before. The job itself may be gone by then.
+    ///
+    /// A job that does not change while the pages are read is in exactly one of them, whatever happens to other jobs.
+    pub after: Option<JobPosition>,
     /// At most this many.
     pub limit: Option<usize>,
 }
@@ -37,30 +43,82 @@ pub enum JobOrder {
     NextFire,
 }
 
+/// The place of a job in a list of jobs.
+///
+/// ```
+/// use matins_core::{JobPosition, JobQuery, JobStore, StoreError};
+///
+/// /// Calls `take` with each job of a store, a hundred of which are in memory at a time.
+/// fn each(store: &mut dyn JobStore, mut take: impl FnMut(matins_core::Job)) -> Result<(), StoreError> {
+///     let mut query = JobQuery { limit: Some(100), ..JobQuery::default() };
+///     loop {
+///         let page = store.list(&query)?;
+///         let Some(last) = page.last() else { return Ok(()) };
+///         query.after = Some(JobPosition::of(last));
+///         page.into_iter().for_each(&mut take);
+///     }
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobPosition {
+    /// The job's id.
+    pub id: JobId,
+    /// Its next fire time.
+    pub next_fire: Option<DateTime<Utc>>,
+}
+
+impl JobPosition {
+    /// Returns the place of a job.
+    pub fn of(job: &Job) -> Self {
+        Self { id: job.id.clone(), next_fire: job.next_fire }
+    }
+}
+
+impl JobOrder {
+    /// Compares two places in this order.
+    pub fn compare(
+        self,
+        (fire, id): (Option<DateTime<Utc>>, &JobId),
+        (other_fire, other_id): (Option<DateTime<Utc>>, &JobId),
+    ) -> Ordering {
+        match self {
+            Self::Id => id.cmp(other_id),
+            Self::NextFire => (fire.is_none(), fire, id).cmp(&(other_fire.is_none(), other_fire, other_id)),
+        }
+    }
+}
+
 impl JobQuery {
+    /// Whether every job is asked for: no condition is given. Order, `after` and limit do not count.
+    pub fn is_all(&self) -> bool {
+        let Self { id_prefix, task, tag, metadata_key, state, due_before, order: _, after: _, limit: _ } =
+            self;
+        let names = [id_prefix, tag, metadata_key];
+        names.iter().all(|name| name.is_none()) && task.is_none() && state.is_none() && due_before.is_none()
+    }
+
+    /// Whether a job comes after the place that the query begins behind.
+    pub fn is_after(&self, next_fire: Option<DateTime<Utc>>, id: &JobId) -> bool {
+        self.after.as_ref().is_none_or(|after| {
+            self.order.compare((next_fire, id), (after.next_fire, &after.id)) == Ordering::Greater
+        })
+    }
+
     /// Whether the query's conditions hold for `job`; order, `after` and limit aside.
     pub fn matches(&self, job: &Job) -> bool {
         self.id_prefix.as_ref().is_none_or(|prefix| job.id.as_str().starts_with(prefix.as_str()))
             && self.task.as_ref().is_none_or(|task| job.task == *task)
             && self.tag.as_ref().is_none_or(|tag| job.tags.contains(tag))
+            && self.metadata_key.as_ref().is_none_or(|key| job.metadata.contains_key(key))
             && self.state.is_none_or(|state| job.state == state)
             && self.due_before.is_none_or(|before| job.next_fire.is_some_and(|fire| fire < before))
     }
 
-    /// The jobs of `jobs` that the query asks for, in its order: what a store without an index of its own can use.
+    /// Returns the jobs of `jobs` that the query asks for, in its order: what a store without an index of its own can use.
     pub fn select(&self, jobs: impl IntoIterator<Item = Job>) -> Vec<Job> {
-        let mut jobs: Vec<Job> = jobs.into_iter().filter(|job| self.matches(job)).collect();
-        match self.order {
-            JobOrder::Id => jobs.sort_by(|a, b| a.id.cmp(&b.id)),
-            JobOrder::NextFire => jobs.sort_by(|a, b| {
-                (a.next_fire.is_none(), a.next_fire, &a.id).cmp(&(b.next_fire.is_none(), b.next_fire, &b.id))
-            }),
-        }
-        if let Some(after) = &self.after
-            && let Some(position) = jobs.iter().position(|job| job.id == *after)
-        {
-            jobs.drain(..=position);
-        }
+        let is_wanted = |job: &Job| self.matches(job) && self.is_after(job.next_fire, &job.id);
+        let mut jobs: Vec<Job> = jobs.into_iter().filter(is_wanted).collect();
+        jobs.sort_by(|a, b| self.order.compare((a.next_fire, &a.id), (b.next_fire, &b.id)));
         jobs.truncate(self.limit.unwrap_or(usize::MAX));
         jobs
     }

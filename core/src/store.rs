@@ -22,6 +22,7 @@ use crate::{Job, JobId, JobQuery, OnConflict, Run, RunId, RunQuery, Transition};
 /// * instants are kept to the microsecond, and callers give no finer ones;
 /// * one job that cannot be read stands in no other's way: it is [set aside](Self::set_aside);
 /// * [`due`](Self::due) answers in the order of next fire time, then id;
+/// * a list that is read in pages ([`JobQuery::after`]) has each job that does not change meanwhile exactly once;
 /// * runs outlive their job.
 pub trait JobStore: Send {
     /// Whether jobs outlive the process. Such a store takes only jobs whose task has a name of its own.
@@ -67,6 +68,18 @@ pub trait JobStore: Send {
     /// When the store cannot be read.
     fn list(&mut self, query: &JobQuery) -> Result<Vec<Job>, StoreError>;
 
+    /// Returns how many jobs meet the conditions of `query`; its `after` and `limit` do not count.
+    ///
+    /// Programs that watch a scheduler ask this often, so a store with many jobs should keep the number of all jobs, or
+    /// ask its database for it, rather than read them. Such a store may count jobs that it cannot read and has not
+    /// [met](Self::set_aside) yet. The default reads the list.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn count(&mut self, query: &JobQuery) -> Result<usize, StoreError> {
+        Ok(self.list(&JobQuery { after: None, limit: None, ..query.clone() })?.len())
+    }
+
     /// The earliest next fire time of all jobs.
     ///
     /// # Errors
@@ -91,6 +104,25 @@ pub trait JobStore: Send {
     /// # Errors
     /// When the store cannot be read.
     fn runs(&mut self, query: &RunQuery) -> Result<Vec<Run>, StoreError>;
+
+    /// Returns how many runs meet the conditions of `query`; its `after` and `limit` do not count. The default reads them,
+    /// some thousand at a time.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn count_runs(&mut self, query: &RunQuery) -> Result<usize, StoreError> {
+        const PAGE: usize = 5_000;
+        let mut query = RunQuery { after: None, limit: Some(PAGE), ..query.clone() };
+        let mut count = 0;
+        loop {
+            let page = self.runs(&query)?;
+            count += page.len();
+            query.after = page.last().map(|run| run.id);
+            if page.len() < PAGE {
+                return Ok(count);
+            }
+        }
+    }
 
     /// A number above that of every run that the ledger ever held.
     ///

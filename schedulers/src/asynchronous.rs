@@ -185,6 +185,14 @@ impl AsyncHandle {
         Ok(AsyncJobHandle { handle: self.clone(), id: job.id().clone(), add_outcome: job.add_outcome() })
     }
 
+    /// See [`Handle::add_many`].
+    ///
+    /// # Errors
+    /// As [`Handle::add_many`].
+    pub async fn add_many(&self, jobs: Vec<NewJob>) -> Result<Vec<(JobId, AddOutcome)>, SchedulerError> {
+        self.call(move |handle| handle.add_many(jobs)).await
+    }
+
     /// See [`Handle::get`].
     ///
     /// # Errors
@@ -208,6 +216,22 @@ impl AsyncHandle {
     /// As [`Handle::list`].
     pub async fn list(&self, query: JobQuery) -> Result<Vec<(StoreName, Job)>, SchedulerError> {
         self.call(move |handle| handle.list(&query)).await
+    }
+
+    /// See [`Handle::count`].
+    ///
+    /// # Errors
+    /// As [`Handle::count`].
+    pub async fn count(&self, query: JobQuery) -> Result<usize, SchedulerError> {
+        self.call(move |handle| handle.count(&query)).await
+    }
+
+    /// See [`Handle::count_runs`].
+    ///
+    /// # Errors
+    /// As [`Handle::count_runs`].
+    pub async fn count_runs(&self, query: RunQuery) -> Result<usize, SchedulerError> {
+        self.call(move |handle| handle.count_runs(&query)).await
     }
 
     /// See [`Handle::runs`].

@@ -263,6 +263,20 @@ impl Engine {
         Ok(jobs)
     }
 
+    pub(crate) fn count(&self, query: &JobQuery) -> Result<usize, SchedulerError> {
+        self.check_not_stopped()?;
+        let mut count = 0;
+        for lane in self.lanes() {
+            let Some(work) = &mut *lane.lock() else { continue };
+            count += work.store.count(query)?;
+        }
+        Ok(count)
+    }
+
+    pub(crate) fn count_runs(&self, store: &StoreName, query: &RunQuery) -> Result<usize, SchedulerError> {
+        self.open(&*self.lane(store)?, |lane| Ok(lane.work.store.count_runs(query)?))
+    }
+
     pub(crate) fn set_aside(&self) -> Result<Vec<(StoreName, SetAside)>, SchedulerError> {
         self.check_not_stopped()?;
         let mut all = Vec::new();

@@ -17,12 +17,15 @@ use matins_task_function::{IntoTask, TaskRegistry};
 use crate::SchedulerError;
 use crate::engine::State;
 use crate::events::Events;
-use crate::job_commands::Added;
+use crate::job_commands::{AddOutcome, Added};
 use crate::job_handle::JobHandle;
 use crate::new_job::NewJob;
 use crate::outcomes::PendingOutcome;
 use crate::shared::Shared;
 use crate::stats::Stats;
+
+/// How many jobs are put into a store together, so that other work on the store waits for a moment only.
+const ADDED_AT_ONCE: usize = 1_000;
 
 /// The way to a scheduler: adds, lists, pauses and removes jobs, from any thread and from inside a running job.
 ///
@@ -109,6 +112,44 @@ impl Handle {
         Ok(JobHandle::new(self.clone(), id, outcome))
     }
 
+    /// Adds many jobs and returns what happened to each, in their order. This is much faster than to add them one by one
+    /// where a store flushes a disk for each change.
+    ///
+    /// ```
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{AddOutcome, Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{every, TimeUnits};
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()
+    /// #     .unwrap();
+    /// scheduler.register("poll", |host: u32| println!("polling {host}")).unwrap();
+    /// let jobs = (0..100).map(|host| every(10.minutes()).task("poll").id(format!("host-{host}")).arguments(host));
+    /// let added = scheduler.add_many(jobs).unwrap();
+    /// assert!(added.iter().all(|(_, outcome)| *outcome == AddOutcome::Added));
+    /// ```
+    ///
+    /// # Errors
+    /// The error of the first job that is refused, as for [`add`](Self::add). Jobs before it may have been added, and none
+    /// after it was.
+    pub fn add_many(
+        &self,
+        jobs: impl IntoIterator<Item = NewJob>,
+    ) -> Result<Vec<(JobId, AddOutcome)>, SchedulerError> {
+        let mut jobs = jobs.into_iter();
+        let mut all = Vec::new();
+        loop {
+            let some: Vec<NewJob> = jobs.by_ref().take(ADDED_AT_ONCE).collect();
+            if some.is_empty() {
+                return Ok(all);
+            }
+            let added = self.shared.engine.add_many(some)?;
+            all.extend(added.into_iter().map(|Added { id, outcome }| (id, outcome)));
+        }
+    }
+
     /// The job with this id, if there is one.
     ///
     /// # Errors
@@ -126,12 +167,48 @@ impl Handle {
         self.shared.engine.set_aside()
     }
 
-    /// The jobs that `query` asks for, store by store.
+    /// Returns the jobs that `query` asks for, store by store.
+    ///
+    /// Nothing else is done in a store meanwhile. A list of many jobs is better read in pages: with a
+    /// [`limit`](JobQuery::limit), and [`after`](JobQuery::after) the last job of the page before. Where there are several
+    /// stores, both apply to each of them.
     ///
     /// # Errors
     /// When a store fails.
     pub fn list(&self, query: &JobQuery) -> Result<Vec<(StoreName, Job)>, SchedulerError> {
         self.shared.engine.list(query)
+    }
+
+    /// Returns how many jobs of all stores meet the conditions of `query`. This is much faster than to list them, in
+    /// particular for all jobs.
+    ///
+    /// ```
+    /// # use matins_core::JobQuery;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{every, TimeUnits};
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()
+    /// #     .unwrap();
+    /// scheduler.add(every(10.minutes()).run(|| ())).unwrap();
+    /// assert_eq!(scheduler.count(&JobQuery::default()).unwrap(), 1);
+    /// ```
+    ///
+    /// # Errors
+    /// If a store fails.
+    pub fn count(&self, query: &JobQuery) -> Result<usize, SchedulerError> {
+        self.shared.engine.count(query)
+    }
+
+    /// Returns how many runs in the ledger of the store `default` meet the conditions of `query`.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub fn count_runs(&self, query: &RunQuery) -> Result<usize, SchedulerError> {
+        self.shared.engine.count_runs(&StoreName::default(), query)
     }
 
     /// The ledger of the store `default`.

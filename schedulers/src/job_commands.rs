@@ -1,7 +1,12 @@
 //! Commands that add, change and remove jobs. Each accounts for the fires that are due before it takes effect.
 
+use std::sync::Arc;
+
+use ahash::AHashSet as HashSet;
+use chrono::{DateTime, Utc};
 use matins_core::{
-    Job, JobId, JobQuery, JobState, MissedReason, OnConflict, OnExhausted, StoreError, StoreName, TaskName,
+    Job, JobId, JobPosition, JobQuery, JobState, MissedReason, OnConflict, OnExhausted, StoreError,
+    StoreName, Task, TaskName,
 };
 
 use crate::decide::plan::next_after;
@@ -44,8 +49,31 @@ impl Engine {
             return Err(fault);
         }
         let lane = self.lane(&new.store)?;
-        self.check_executor(&new.executor)?;
-        self.open(&lane, |lane| lane.add(new))
+        self.open(&lane, |lane| {
+            let prepared = lane.prepare(new)?;
+            lane.put_in(prepared)
+        })
+    }
+
+    /// Adds jobs one after the other. New ones of a store that follow each other are put into it together.
+    pub(crate) fn add_many(&self, jobs: Vec<NewJob>) -> Result<Vec<Added>, SchedulerError> {
+        let mut added = Vec::with_capacity(jobs.len());
+        let mut jobs = jobs.into_iter().peekable();
+        while let Some(first) = jobs.next() {
+            let mut of_store = vec![first];
+            while let Some(next) = jobs.next_if(|job| job.store == of_store[0].store) {
+                of_store.push(next);
+            }
+            if let Some(fault) = of_store[0].fault.take() {
+                return Err(fault);
+            }
+            let lane = self.lane(&of_store[0].store)?;
+            let outcome = self.open(&lane, |lane| lane.add_many(of_store, &mut added));
+            // Also after an error: those before it were added.
+            lane.inbox.ring();
+            outcome?;
+        }
+        Ok(added)
     }
 
     pub(crate) fn remove(&self, id: &JobId) -> Result<Job, SchedulerError> {
@@ -73,8 +101,81 @@ impl Engine {
     }
 }
 
+/// A job that can be put into its store.
+struct Prepared {
+    job: Job,
+    /// The job that has its id.
+    old: Option<Job>,
+    on_conflict: OnConflict,
+    closure: Option<Arc<dyn Task>>,
+}
+
+impl Prepared {
+    /// What the store does with a job of its id that was not found there, or was not looked for.
+    fn conflict_in_store(&self) -> OnConflict {
+        match self.on_conflict {
+            OnConflict::Update | OnConflict::Replace => OnConflict::Replace,
+            _ => OnConflict::Refuse,
+        }
+    }
+}
+
 impl OpenLane<'_> {
-    fn add(&mut self, new: NewJob) -> Result<Added, SchedulerError> {
+    fn add_many(&mut self, jobs: Vec<NewJob>, added: &mut Vec<Added>) -> Result<(), SchedulerError> {
+        let mut together: Vec<Prepared> = Vec::new();
+        let mut ids: HashSet<JobId> = HashSet::new();
+        for new in jobs {
+            // One that finds its id, or the job that has it, in the store has to find those before it there too.
+            if new.id.as_ref().is_none_or(|id| ids.contains(id)) {
+                self.put_in_together(&mut together, added)?;
+                ids.clear();
+            }
+            let prepared = match self.prepare(new) {
+                Ok(prepared) => prepared,
+                Err(error) => {
+                    self.put_in_together(&mut together, added)?;
+                    return Err(error);
+                }
+            };
+            let is_alike = together
+                .first()
+                .is_none_or(|first| first.conflict_in_store() == prepared.conflict_in_store());
+            if prepared.old.is_none() && prepared.closure.is_none() && is_alike {
+                ids.insert(prepared.job.id.clone());
+                together.push(prepared);
+                continue;
+            }
+            self.put_in_together(&mut together, added)?;
+            ids.clear();
+            added.push(self.put_in(prepared)?);
+        }
+        self.put_in_together(&mut together, added)
+    }
+
+    /// Puts in jobs of which the store has none, all of them or none.
+    fn put_in_together(
+        &mut self,
+        together: &mut Vec<Prepared>,
+        added: &mut Vec<Added>,
+    ) -> Result<(), SchedulerError> {
+        let Some(first) = together.first() else { return Ok(()) };
+        let on_conflict = first.conflict_in_store();
+        let placed: Vec<(JobId, Option<DateTime<Utc>>)> =
+            together.iter().map(|prepared| (prepared.job.id.clone(), prepared.job.next_fire)).collect();
+        let jobs = together.drain(..).map(|prepared| prepared.job).collect();
+        self.work.store.import(jobs, Vec::new(), on_conflict)?;
+        for (id, fire) in placed {
+            added.push(self.announce(id, fire, AddOutcome::Added, None)?);
+        }
+        Ok(())
+    }
+
+    /// Makes a job of a new one, or refuses it.
+    fn prepare(&mut self, new: NewJob) -> Result<Prepared, SchedulerError> {
+        if let Some(fault) = new.fault {
+            return Err(fault);
+        }
+        self.engine.check_executor(&new.executor)?;
         let now = self.engine.clock.now();
         let old = match &new.id {
             Some(id) if new.on_conflict != OnConflict::Refuse => match self.work.store.get(id) {
@@ -137,14 +238,30 @@ impl OpenLane<'_> {
             metadata: new.metadata,
             created: anchor,
         };
-        let fire = job.next_fire;
-        let outcome = self.place(job, old, new.on_conflict)?;
+        Ok(Prepared { job, old, on_conflict: new.on_conflict, closure })
+    }
+
+    fn put_in(&mut self, prepared: Prepared) -> Result<Added, SchedulerError> {
+        let Prepared { job, old, on_conflict, closure } = prepared;
+        let (id, task, fire) = (job.id.clone(), job.task.clone(), job.next_fire);
+        let outcome = self.place(job, old, on_conflict)?;
+        self.announce(id, fire, outcome, closure.map(|closure| (task, closure)))
+    }
+
+    /// Brings all beside the store in line with a job that was put in, and tells of it.
+    fn announce(
+        &mut self,
+        id: JobId,
+        fire: Option<DateTime<Utc>>,
+        outcome: AddOutcome,
+        closure: Option<(TaskName, Arc<dyn Task>)>,
+    ) -> Result<Added, SchedulerError> {
         if matches!(outcome, AddOutcome::Kept | AddOutcome::Unchanged) {
             return Ok(Added { id, outcome });
         }
         self.changed_by_hand(&id);
         self.forget_closure(&id);
-        if let Some(closure) = closure {
+        if let Some((task, closure)) = closure {
             self.engine.tasks.register(task.as_str(), closure)?;
             self.work.closures.insert(id.clone(), task);
         }
@@ -220,13 +337,20 @@ impl OpenLane<'_> {
     }
 
     fn remove_all(&mut self) -> Result<usize, SchedulerError> {
-        let jobs = self.work.store.list(&JobQuery::default())?;
-        for job in &jobs {
-            self.remove(job)?;
+        let mut query = JobQuery { limit: Some(1_000), ..JobQuery::default() };
+        let mut count = 0;
+        loop {
+            let page = self.work.store.list(&query)?;
+            let Some(last) = page.last() else { break };
+            query.after = Some(JobPosition::of(last));
+            for job in &page {
+                self.remove(job)?;
+            }
+            count += page.len();
         }
         let store = self.lane.name.clone();
         self.engine.hub().listeners.tell(|| Event::AllJobsRemoved { store });
-        Ok(jobs.len())
+        Ok(count)
     }
 
     fn modify(&mut self, before: &Job, change: impl FnOnce(&mut Job)) -> Result<Job, SchedulerError> {

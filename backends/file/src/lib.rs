@@ -257,6 +257,10 @@ impl JobStore for FileStore {
         self.state.memory.list(query)
     }
 
+    fn count(&mut self, query: &JobQuery) -> Result<usize, StoreError> {
+        self.state.memory.count(query)
+    }
+
     fn next_due(&mut self) -> Result<Option<DateTime<Utc>>, StoreError> {
         self.state.memory.next_due()
     }
@@ -277,6 +281,10 @@ impl JobStore for FileStore {
 
     fn runs(&mut self, query: &RunQuery) -> Result<Vec<Run>, StoreError> {
         self.state.memory.runs(query)
+    }
+
+    fn count_runs(&mut self, query: &RunQuery) -> Result<usize, StoreError> {
+        self.state.memory.count_runs(query)
     }
 
     fn next_run_id(&mut self) -> Result<RunId, StoreError> {

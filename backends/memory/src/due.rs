@@ -2,6 +2,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use chrono::{DateTime, Utc};
 use matins_core::JobId;
@@ -61,6 +62,22 @@ impl DueTimes {
                 Bucket::Many(jobs) => (None, Some(jobs)),
             };
             one.into_iter().chain(many.into_iter().flatten()).map(move |job| (fire, job))
+        })
+    }
+
+    /// The jobs that come after that place, by time, then id.
+    pub(crate) fn after(&self, place: Option<(DateTime<Utc>, &JobId)>) -> impl Iterator<Item = &JobId> {
+        let from = place.map_or(Bound::Unbounded, |(fire, _)| Bound::Included(fire));
+        self.0.range((from, Bound::Unbounded)).flat_map(move |(fire, bucket)| {
+            let behind = place.filter(|(first, _)| first == fire).map(|(_, id)| id);
+            let (one, many) = match bucket {
+                Bucket::One(job) => (Some(job).filter(|job| behind.is_none_or(|behind| *job > behind)), None),
+                Bucket::Many(jobs) => {
+                    let from = behind.map_or(Bound::Unbounded, Bound::Excluded);
+                    (None, Some(jobs.range::<JobId, _>((from, Bound::Unbounded))))
+                }
+            };
+            one.into_iter().chain(many.into_iter().flatten())
         })
     }
 

@@ -20,14 +20,13 @@
 //! ```
 
 mod due;
+mod listing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ahash::{AHashMap as HashMap, AHashSet as HashSet};
 use chrono::{DateTime, Utc};
-use matins_core::{
-    Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunOrder, RunQuery, StoreError, Transition,
-};
+use matins_core::{Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, StoreError, Transition};
 
 use due::DueTimes;
 
@@ -37,6 +36,10 @@ pub struct MemoryStore {
     // Boxed, so that the spare room of the table costs little.
     jobs: HashMap<JobId, Box<Job>>,
     due: DueTimes,
+    /// The jobs without a next fire time.
+    idle: BTreeSet<JobId>,
+    /// All jobs, once a page of them has been asked for by id.
+    by_id: Option<BTreeSet<JobId>>,
     runs: BTreeMap<RunId, Run>,
     /// In rising order: new ones come at the end, old ones are forgotten from the front.
     runs_of_job: HashMap<JobId, VecDeque<RunId>>,
@@ -57,17 +60,20 @@ impl MemoryStore {
             *self = Self { last_run, ..other };
             return;
         }
+        self.by_id = None;
         self.jobs.reserve(other.jobs.len());
         for (id, job) in other.jobs {
-            if let Some(old) = self.jobs.insert(id, job)
-                && let Some(fire) = old.next_fire
-            {
-                self.due.remove(fire, &old.id);
+            if let Some(old) = self.jobs.insert(id, job) {
+                match old.next_fire {
+                    Some(fire) => drop(self.due.remove(fire, &old.id)),
+                    None => drop(self.idle.remove(&old.id)),
+                }
             }
         }
         for (fire, id) in other.due.into_entries() {
             self.due.insert(fire, id);
         }
+        self.idle.extend(other.idle);
         for run in other.runs.into_values() {
             self.record(run);
         }
@@ -81,16 +87,24 @@ impl MemoryStore {
 
     /// Puts a job in whose id is free.
     fn put_new(&mut self, job: Job) {
-        if let Some(fire) = job.next_fire {
-            self.due.insert(fire, job.id.clone());
+        match job.next_fire {
+            Some(fire) => self.due.insert(fire, job.id.clone()),
+            None => drop(self.idle.insert(job.id.clone())),
+        }
+        if let Some(ids) = &mut self.by_id {
+            ids.insert(job.id.clone());
         }
         self.jobs.insert(job.id.clone(), Box::new(job));
     }
 
     fn take(&mut self, id: &JobId) -> Option<Job> {
         let job = self.jobs.remove(id)?;
-        if let Some(fire) = job.next_fire {
-            self.due.remove(fire, id);
+        match job.next_fire {
+            Some(fire) => drop(self.due.remove(fire, id)),
+            None => drop(self.idle.remove(id)),
+        }
+        if let Some(ids) = &mut self.by_id {
+            ids.remove(id);
         }
         Some(*job)
     }
@@ -218,10 +232,12 @@ impl MemoryStore {
                 if let Some(job) = self.jobs.get_mut(job) {
                     let id = match std::mem::replace(&mut job.next_fire, *to) {
                         Some(fire) => self.due.remove(fire, &job.id),
-                        None => None,
+                        None => self.idle.take(&job.id),
                     };
-                    if let Some(fire) = *to {
-                        self.due.insert(fire, id.unwrap_or_else(|| job.id.clone()));
+                    let id = id.unwrap_or_else(|| job.id.clone());
+                    match *to {
+                        Some(fire) => self.due.insert(fire, id),
+                        None => drop(self.idle.insert(id)),
                     }
                 }
             }
@@ -334,8 +350,15 @@ impl JobStore for MemoryStore {
     }
 
     fn list(&mut self, query: &JobQuery) -> Result<Vec<Job>, StoreError> {
-        let jobs = self.jobs.values().filter(|job| query.matches(job));
-        Ok(query.select(jobs.map(|job| (**job).clone())))
+        Ok(self.listed(query))
+    }
+
+    fn count(&mut self, query: &JobQuery) -> Result<usize, StoreError> {
+        Ok(if query.is_all() {
+            self.jobs.len()
+        } else {
+            self.jobs.values().filter(|job| query.matches(job)).count()
+        })
     }
 
     fn next_due(&mut self) -> Result<Option<DateTime<Utc>>, StoreError> {
@@ -354,18 +377,11 @@ impl JobStore for MemoryStore {
     }
 
     fn runs(&mut self, query: &RunQuery) -> Result<Vec<Run>, StoreError> {
-        // The narrowest set that holds the answer, as ids in rising order.
-        let ids: Vec<RunId> = match &query.job {
-            _ if query.unfinished => self.unfinished.iter().copied().collect(),
-            Some(job) => self.runs_of_job.get(job).into_iter().flatten().copied().collect(),
-            None => self.runs.keys().copied().collect(),
-        };
-        let matching = |id: &RunId| self.runs.get(id).filter(|run| query.matches(run)).cloned();
-        let limit = query.limit.unwrap_or(usize::MAX);
-        Ok(match query.order {
-            RunOrder::NewestFirst => ids.iter().rev().filter_map(matching).take(limit).collect(),
-            _ => ids.iter().filter_map(matching).take(limit).collect(),
-        })
+        Ok(self.listed_runs(query))
+    }
+
+    fn count_runs(&mut self, query: &RunQuery) -> Result<usize, StoreError> {
+        Ok(self.counted_runs(query))
     }
 
     fn next_run_id(&mut self) -> Result<RunId, StoreError> {

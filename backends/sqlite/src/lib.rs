@@ -21,6 +21,7 @@
 //! assert!(SqliteStore::open(&path).unwrap_err().to_string().contains("belongs to another scheduler"));
 //! ```
 
+mod listing;
 mod read_jobs;
 mod rows;
 mod schema;
@@ -33,14 +34,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunOrder, RunQuery, SetAside, StoreError,
-    TaskName, Transition,
+    Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, SetAside, StoreError, Transition,
 };
 use matins_store_owner::{FileId, Owner};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use read_jobs::ReadJobs;
-use rows::{job_from_row, micros, run_from_row};
+use rows::{job_from_row, micros};
 use write::{WriteError, apply, job_exists, put_job, record};
 
 /// Keeps jobs and ledger in a SQLite file. See the [crate's page](crate).
@@ -54,6 +54,8 @@ pub struct SqliteStore {
     unreadable: Vec<i64>,
     set_aside: Vec<SetAside>,
     read: ReadJobs,
+    /// How many rows the table of jobs has, and in which version of the file; `None` where that may have changed.
+    counted: Option<(i64, usize)>,
     // After the connection, so that the file is closed before the next owner may open it.
     _owner: Owner,
 }
@@ -102,6 +104,7 @@ impl SqliteStore {
                 unreadable: Vec::new(),
                 set_aside: Vec::new(),
                 read: ReadJobs::default(),
+                counted: None,
                 _owner: owner,
             }),
             Err(error) => {
@@ -221,6 +224,7 @@ impl JobStore for SqliteStore {
 
     fn import(&mut self, jobs: Vec<Job>, runs: Vec<Run>, on_conflict: OnConflict) -> Result<(), StoreError> {
         self.read = ReadJobs::default();
+        self.counted = None;
         let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
         self.write("adding jobs", |transaction| {
             for job in jobs {
@@ -251,6 +255,7 @@ impl JobStore for SqliteStore {
     fn remove(&mut self, id: &JobId) -> Result<Job, StoreError> {
         self.read.forget(id);
         let Some(job) = self.get(id)? else { return Err(StoreError::NotFound { id: id.clone() }) };
+        self.counted = None;
         self.write("removing a job", |transaction| {
             transaction.prepare_cached("DELETE FROM jobs WHERE id = ?1")?.execute([id.as_str()])?;
             Ok(())
@@ -269,25 +274,11 @@ impl JobStore for SqliteStore {
     }
 
     fn list(&mut self, query: &JobQuery) -> Result<Vec<Job>, StoreError> {
-        let failed = failed_at(&self.path, "listing jobs");
-        // What the table can tell is asked of it, and `select` sees to the rest.
-        let sql = format!(
-            "SELECT {JOB_COLUMNS}, key FROM jobs WHERE (?1 IS NULL OR task = ?1) AND (?2 IS NULL OR next_fire < ?2)"
-        );
-        let mut statement = self.connection.prepare_cached(&sql).map_err(&failed)?;
-        let parameters = params![query.task.as_ref().map(TaskName::as_str), query.due_before.map(micros)];
-        let mut rows = statement.query(parameters).map_err(&failed)?;
-        let (mut jobs, mut unreadable) = (Vec::new(), Vec::new());
-        while let Some(row) = rows.next().map_err(&failed)? {
-            match job_from_row(row, &self.path) {
-                Ok(job) => jobs.push(job),
-                Err(job) => unreadable.push((row.get(3).map_err(&failed)?, job)),
-            }
-        }
-        drop(rows);
-        drop(statement);
-        self.put_aside(unreadable);
-        Ok(query.select(jobs))
+        self.listed(query)
+    }
+
+    fn count(&mut self, query: &JobQuery) -> Result<usize, StoreError> {
+        self.counted(query)
     }
 
     fn next_due(&mut self) -> Result<Option<DateTime<Utc>>, StoreError> {
@@ -303,9 +294,7 @@ impl JobStore for SqliteStore {
 
     fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Job>, StoreError> {
         let failed = failed_at(&self.path, "reading due jobs");
-        // It changes when another connection has written: a person, perhaps, who edited a job.
-        let version: i64 =
-            self.connection.query_row("PRAGMA data_version", [], |row| row.get(0)).map_err(&failed)?;
+        let version = self.version().map_err(&failed)?;
         self.read.keep_for(version);
         let (mut jobs, mut unreadable) = (Vec::new(), Vec::new());
         {
@@ -356,6 +345,7 @@ impl JobStore for SqliteStore {
         self.read = read;
         for transition in batch {
             if let Transition::End { job } = transition {
+                self.counted = None;
                 self.read.forget(job);
             }
         }
@@ -363,37 +353,11 @@ impl JobStore for SqliteStore {
     }
 
     fn runs(&mut self, query: &RunQuery) -> Result<Vec<Run>, StoreError> {
-        let failed = self.failed("reading runs");
-        let newest_first = query.order == RunOrder::NewestFirst;
-        // The conditions that have an index; `matches` sees to the others. A limit is safe in SQL only without those.
-        let sql = format!(
-            "SELECT {RUN_COLUMNS} FROM runs WHERE {} {} {} ORDER BY id {}",
-            if query.job.is_some() { "job = ?1" } else { "?1 IS NULL" },
-            if query.unfinished { "AND outcome IS NULL" } else { "" },
-            if newest_first { "AND id < ?2" } else { "AND id > ?2" },
-            if newest_first { "DESC" } else { "ASC" },
-        );
-        let after = query.after.map_or(if newest_first { i64::MAX } else { -1 }, |RunId(after)| {
-            i64::try_from(after).unwrap_or(i64::MAX)
-        });
-        let mut statement = self.connection.prepare_cached(&sql).map_err(&failed)?;
-        let rows = statement
-            .query_map(params![query.job.as_ref().map(JobId::as_str), after], |row| {
-                Ok(run_from_row(row, &self.path))
-            })
-            .map_err(&failed)?;
-        let mut runs = Vec::new();
-        for row in rows {
-            let run = row.map_err(&failed)??;
-            if query.matches(&run) {
-                runs.push(run);
-            }
-            if query.limit.is_some_and(|limit| runs.len() >= limit) {
-                break;
-            }
-        }
-        runs.truncate(query.limit.unwrap_or(usize::MAX));
-        Ok(runs)
+        self.listed_runs(query)
+    }
+
+    fn count_runs(&mut self, query: &RunQuery) -> Result<usize, StoreError> {
+        self.counted_runs(query)
     }
 
     fn next_run_id(&mut self) -> Result<RunId, StoreError> {
@@ -409,6 +373,11 @@ impl JobStore for SqliteStore {
 }
 
 impl SqliteStore {
+    /// The version of the file. It changes when another connection has written: a person, perhaps, who edited a job.
+    fn version(&self) -> rusqlite::Result<i64> {
+        self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
+    }
+
     /// The rest of a condition, which leaves out what cannot be read.
     fn but_those_aside(&self) -> String {
         if self.unreadable.is_empty() {
@@ -430,9 +399,9 @@ impl SqliteStore {
     /// These were written anew, and can be read.
     fn take_back(&mut self, ids: &[JobId]) -> Result<(), StoreError> {
         if self.set_aside.iter().any(|job| ids.iter().any(|id| *id == job.id.as_str())) {
-            self.unreadable.clear();
+            let keys = std::mem::take(&mut self.unreadable);
             self.set_aside.clear();
-            self.list(&JobQuery::default())?;
+            self.look_at(&keys)?;
         }
         Ok(())
     }

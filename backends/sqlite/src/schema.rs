@@ -16,7 +16,7 @@ const APPLICATION_ID: i64 = 0x4d54_4e53;
 pub(crate) const FORMAT: i64 = MIGRATIONS.len() as i64;
 
 /// What leads from each format to the next; the first one makes the tables. None is ever changed once it was published.
-const MIGRATIONS: [&str; 2] = [TABLES, RUNS_BY_HAND];
+const MIGRATIONS: [&str; 3] = [TABLES, RUNS_BY_HAND, IDLE_JOBS];
 
 /// What every SQLite file begins with, <https://sqlite.org/fileformat.html>.
 const MAGIC: &[u8] = b"SQLite format 3\0";
@@ -85,6 +85,11 @@ SELECT id, job,
        coalesce(outcome, CASE WHEN started IS NULL THEN 'waiting' ELSE 'running' END) AS outcome,
        message, output, result
 FROM runs ORDER BY id;
+";
+
+const IDLE_JOBS: &str = "
+-- With jobs_due, all jobs in the order of their next fire times: a page of them is found without reading the others.
+CREATE INDEX jobs_idle ON jobs (id) WHERE next_fire IS NULL;
 ";
 
 /// Refuses a file that is no SQLite database before anything is made beside it.

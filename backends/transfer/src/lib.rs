@@ -25,7 +25,9 @@ use std::collections::HashMap;
 use std::io::{self, BufRead, Write};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, StoreError};
+use matins_core::{
+    Job, JobId, JobPosition, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, StoreError,
+};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -33,6 +35,9 @@ const FORMAT: u32 = 1;
 
 /// Rows of the ledger that are read at once.
 const PAGE: usize = 10_000;
+
+/// Jobs that are read at once.
+const JOBS: usize = 1_000;
 
 /// How much was carried over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -96,9 +101,15 @@ pub fn export(store: &mut dyn JobStore, out: &mut impl Write) -> Result<Carried,
     let mut carried = Carried::default();
     let mut put = |line: String| writeln!(out, "{line}");
     put(as_json(&Head { matins: "export".to_owned(), format: FORMAT })?)?;
-    for job in store.list(&JobQuery::default())? {
-        put(as_json(&Written::Job(&job))?)?;
-        carried.jobs += 1;
+    let mut query = JobQuery { limit: Some(JOBS), ..JobQuery::default() };
+    loop {
+        let page = store.list(&query)?;
+        let Some(last) = page.last() else { break };
+        query.after = Some(JobPosition::of(last));
+        for job in &page {
+            put(as_json(&Written::Job(job))?)?;
+        }
+        carried.jobs += page.len();
     }
     each_run(store, RunQuery::default(), |run| {
         carried.runs += 1;

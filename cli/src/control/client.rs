@@ -205,7 +205,9 @@ impl Client {
         match self {
             Self::Store(store) => match request {
                 Request::Now { job, .. } => store.run_now(&job),
-                request => Ok(store.operator.answer(request, &actor::own(), imported, items)?),
+                request => {
+                    Ok(store.operator.answer(request, &actor::own(), imported, &mut |item| items(item))?)
+                }
             },
             Self::Daemon(mut daemon) => {
                 daemon.send(&request, imported)?;
@@ -228,16 +230,6 @@ impl Client {
                 }
             }
         }
-    }
-
-    /// Asks for items.
-    pub(crate) fn ask_all(self, request: Request) -> Result<Vec<Value>, Failure> {
-        let mut items = Vec::new();
-        self.ask_for(request, &[], &mut |item| {
-            items.push(item);
-            true
-        })?;
-        Ok(items)
     }
 
     /// Asks for an answer without items.

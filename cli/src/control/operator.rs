@@ -1,7 +1,7 @@
 //! Does what is asked: the same for a request over the socket and for a command that has opened the store itself.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::BufReader;
+use std::io::{self, BufRead, BufReader, BufWriter, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -12,12 +12,13 @@ use matins::prelude::*;
 use matins::transfer::TransferError;
 use matins::triggers::{Zone, tzdb};
 use matins::{
-    Clock, Job, JobId, JobOrder, JobState, JobStore, OnConflict, RunId, SchedulerState, core::RunOrder,
+    Clock, Job, JobId, JobOrder, JobState, JobStore, OnConflict, RunId, SchedulerState, core::JobPosition,
     core::StoreError, core::StoreName, transfer,
 };
 use serde_json::{Map, Value, json};
 
-use super::protocol::{How, JobsRequest, Kind, Problem, Request, RunsRequest};
+use super::items::{Item, Items};
+use super::protocol::{How, Kind, Problem, Request};
 use super::{JobView, RunView, Status, StoreInfo};
 use crate::history::{Happening, History};
 use crate::orphans::Orphans;
@@ -43,9 +44,6 @@ pub(crate) struct Operator {
     pub(crate) refused: Refused,
 }
 
-/// Takes an item of an answer; false when nobody takes more.
-pub(crate) type Items<'a> = &'a mut dyn FnMut(Value) -> bool;
-
 type Done = Result<Value, Problem>;
 
 /// How often somebody who watches, or waits for a run, is told that nothing has happened.
@@ -53,7 +51,7 @@ pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 impl Operator {
     /// Does what `request` asks for `by`. `imported` is what follows the request.
-    pub(crate) fn answer(&self, request: Request, by: &str, imported: &[u8], items: Items<'_>) -> Done {
+    pub(crate) fn answer(&self, request: Request, by: &str, imported: &[u8], items: &mut dyn Items) -> Done {
         match request {
             Request::Status => self.status(),
             Request::Jobs(request) => self.jobs(&request, items),
@@ -111,7 +109,9 @@ impl Operator {
         if self.reload.is_none() {
             return Err(self.no_daemon());
         }
-        let jobs = self.handle.list(&JobQuery { order: JobOrder::NextFire, ..JobQuery::default() })?;
+        let jobs = self.handle.count(&JobQuery::default())?;
+        let first = JobQuery { order: JobOrder::NextFire, limit: Some(1), ..JobQuery::default() };
+        let next = self.handle.list(&first)?;
         let stats = self.handle.stats();
         let tz_database = tzdb::version();
         let outcomes: BTreeMap<String, u64> = stats
@@ -120,9 +120,7 @@ impl Operator {
             .chain(&stats.missed)
             .map(|(name, count)| ((*name).to_owned(), *count))
             .collect();
-        let in_flight = self.in_flight()?;
-        let running = self.handle.runs(&RunQuery { unfinished: true, ..RunQuery::default() })?;
-        let running = running.into_iter().map(|run| RunView::of(run, &in_flight)).collect();
+        let (running, unfinished) = self.unfinished()?;
         Ok(json!(Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -139,8 +137,9 @@ impl Operator {
             timezone: self.zone.to_string(),
             tz_database: tz_database.to_string(),
             tz_problems: tz_database.problems,
-            jobs: jobs.len(),
-            next: jobs.first().and_then(|(_, job)| Some((job.id.to_string(), job.next_fire?))),
+            jobs,
+            next: next.first().and_then(|(_, job)| Some((job.id.to_string(), job.next_fire?))),
+            unfinished,
             running,
             orphans: self.orphans.all(),
             outcomes,
@@ -152,64 +151,6 @@ impl Operator {
     /// The runs that the executor has taken, with when the work of each began.
     pub(crate) fn in_flight(&self) -> Result<BTreeMap<RunId, Option<DateTime<Utc>>>, Problem> {
         Ok(self.handle.in_flight(&StoreName::default())?)
-    }
-
-    fn jobs(&self, request: &JobsRequest, items: Items<'_>) -> Done {
-        let query = JobQuery {
-            id_prefix: request.prefix.clone(),
-            tag: request.tag.clone(),
-            state: request.paused.map(|paused| if paused { JobState::Paused } else { JobState::Active }),
-            ..JobQuery::default()
-        };
-        let jobs = self.handle.list(&query)?;
-        let count = jobs.len();
-        for (_, job) in jobs {
-            if !items(json!(JobView::of(job))) {
-                break;
-            }
-        }
-        Ok(json!({"jobs": count}))
-    }
-
-    fn runs(&self, request: &RunsRequest, items: Items<'_>) -> Done {
-        let any_miss = request.outcome.as_deref() == Some("missed");
-        let outcome = match request.outcome.as_deref() {
-            None | Some("missed") => None,
-            Some(word) => Some(word.parse::<Outcome>().map_err(|error| {
-                let words = "succeeded, failed, timed out, cancelled, interrupted, missed";
-                Problem::bad(format!("{error}; there are {words}, and `missed: overlap` and the like"))
-            })?),
-        };
-        let job = request.job.as_deref().map(matins::JobId::new).transpose();
-        let mut query = RunQuery {
-            job: job.map_err(|error| Problem::bad(error.to_string()))?,
-            outcome,
-            since: request.since,
-            until: request.until,
-            order: RunOrder::NewestFirst,
-            limit: Some(1000),
-            ..RunQuery::default()
-        };
-        let limit = if request.limit == 0 { usize::MAX } else { request.limit };
-        let mut count = 0;
-        let in_flight = self.in_flight()?;
-        loop {
-            let page = self.handle.runs(&query)?;
-            query.after = page.last().map(|run| run.id);
-            let is_last = page.len() < 1000;
-            for run in page {
-                if any_miss && !matches!(run.outcome, Some(Outcome::Missed(_))) {
-                    continue;
-                }
-                if count == limit || !items(json!(RunView::of(run, &in_flight))) {
-                    return Ok(json!({"runs": count}));
-                }
-                count += 1;
-            }
-            if is_last {
-                return Ok(json!({"runs": count}));
-            }
-        }
     }
 
     fn run(&self, run: u64) -> Done {
@@ -265,7 +206,7 @@ impl Operator {
         Ok(json!(JobView::of(job)))
     }
 
-    fn now(&self, id: &str, wait: bool, items: Items<'_>) -> Done {
+    fn now(&self, id: &str, wait: bool, items: &mut dyn Items) -> Done {
         // A daemon that has only just begun to listen starts it in a moment.
         if self.reload.is_none() {
             return Err(self.no_daemon());
@@ -277,19 +218,35 @@ impl Operator {
         loop {
             match pending.wait_within(KEEP_ALIVE)? {
                 Some(run) => return Ok(json!(run)),
-                None if !items(Value::Null) => return Ok(json!({"job": id})),
+                None if !sign_of_life(items) => return Ok(json!({"job": id})),
                 None => {}
             }
         }
     }
 
-    fn export(&self, items: Items<'_>) -> Done {
-        let mut lines = Vec::new();
-        // Into memory: who takes it may be slow, and nothing fires meanwhile.
-        let carried = self.handle.with_store("default", |store| transfer::export(store, &mut lines))?;
+    fn export(&self, items: &mut dyn Items) -> Done {
+        // Into a file without a name: who takes it may be slow, and nothing fires while the store is read. It must be read in
+        // one piece: jobs and runs belong together.
+        let failed = |error: io::Error| {
+            Problem::new(
+                Kind::Failed,
+                format!("the store cannot be copied beside it to be exported: {error}"),
+            )
+        };
+        let file = match &self.store {
+            StoreUrl::Sqlite(path) | StoreUrl::File(path) => {
+                let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+                tempfile::tempfile_in(beside.unwrap_or(Path::new("."))).map_err(failed)?
+            }
+            _ => tempfile::tempfile().map_err(failed)?,
+        };
+        let mut out = BufWriter::new(file);
+        let carried = self.handle.with_store("default", |store| transfer::export(store, &mut out))?;
         let carried = carried.map_err(|error| Problem::new(Kind::Failed, error.to_string()))?;
-        for line in String::from_utf8_lossy(&lines).lines() {
-            if !items(json!(line)) {
+        let mut file = out.into_inner().map_err(|error| failed(error.into_error()))?;
+        file.seek(SeekFrom::Start(0)).map_err(failed)?;
+        for line in BufReader::new(file).lines() {
+            if !items.put(Item::of(&line.map_err(failed)?)) {
                 break;
             }
         }
@@ -312,25 +269,14 @@ impl Operator {
     }
 
     fn info(&self) -> Done {
-        let jobs = self.handle.list(&JobQuery::default())?;
-        let mut runs = 0;
-        let mut query = RunQuery { limit: Some(10_000), ..RunQuery::default() };
-        let mut oldest_run = None;
-        loop {
-            let page = self.handle.runs(&query)?;
-            oldest_run = oldest_run.or(page.first().map(matins::Run::scheduled));
-            runs += page.len();
-            query.after = page.last().map(|run| run.id);
-            if page.len() < 10_000 {
-                break;
-            }
-        }
+        let paused = JobQuery { state: Some(JobState::Paused), ..JobQuery::default() };
+        let first = RunQuery { limit: Some(1), ..RunQuery::default() };
         let info = StoreInfo {
             store: self.store.to_string(),
-            jobs: jobs.len(),
-            paused: jobs.iter().filter(|(_, job)| job.state == JobState::Paused).count(),
-            runs,
-            oldest_run,
+            jobs: self.handle.count(&JobQuery::default())?,
+            paused: self.handle.count(&paused)?,
+            runs: self.handle.count_runs(&RunQuery::default())?,
+            oldest_run: self.handle.runs(&first)?.first().map(matins::Run::scheduled),
             set_aside: self.handle.set_aside()?.iter().map(|(_, job)| job.to_string()).collect(),
             files: files_of(&self.store),
         };
@@ -349,7 +295,7 @@ impl Operator {
         Ok(json!({"pid": std::process::id()}))
     }
 
-    fn watch(&self, items: Items<'_>) -> Done {
+    fn watch(&self, items: &mut dyn Items) -> Done {
         if self.reload.is_none() {
             return Err(self.no_daemon());
         }
@@ -357,13 +303,13 @@ impl Operator {
         while self.handle.state() != SchedulerState::ShutDown {
             let item = match events.next_within(KEEP_ALIVE) {
                 Some(event) => match Told::of(event) {
-                    Some(told) => json!(told.at(self.clock.now())),
+                    Some(told) => Item::of(&told.at(self.clock.now())),
                     None => continue,
                 },
                 // Shows whether anybody still listens.
-                None => Value::Null,
+                None => Item::sign_of_life(),
             };
-            if !items(item) {
+            if !items.put(item) || !items.flush() {
                 break;
             }
         }
@@ -375,8 +321,20 @@ pub(crate) fn no_job(id: &str) -> Problem {
     Problem::new(Kind::NotFound, format!("there is no job {id:?}; `matins jobs` lists those that there are"))
 }
 
+/// Says that the daemon is still there. Returns false if nobody waits any more.
+fn sign_of_life(items: &mut dyn Items) -> bool {
+    items.put(Item::sign_of_life()) && items.flush()
+}
+
 fn ids(store: &mut dyn JobStore) -> Result<BTreeSet<JobId>, StoreError> {
-    Ok(store.list(&JobQuery::default())?.into_iter().map(|job| job.id).collect())
+    let mut ids = BTreeSet::new();
+    let mut query = JobQuery { limit: Some(1_000), ..JobQuery::default() };
+    loop {
+        let page = store.list(&query)?;
+        let Some(last) = page.last() else { return Ok(ids) };
+        query.after = Some(JobPosition::of(last));
+        ids.extend(page.into_iter().map(|job| job.id));
+    }
 }
 
 fn import_problem(error: TransferError) -> Problem {

@@ -1,7 +1,8 @@
 //! What is said on the control socket.
 
 use chrono::{DateTime, Utc};
-use matins::{OnConflict, SchedulerError, core::StoreError};
+use matins::core::{JobPosition, StoreError};
+use matins::{Job, JobId, OnConflict, SchedulerError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -16,7 +17,7 @@ pub(crate) const VERSION: u64 = 1;
 pub(crate) enum Request {
     /// How the daemon is.
     Status,
-    /// Each job, by id.
+    /// Each job.
     Jobs(JobsRequest),
     /// A job.
     Job {
@@ -97,6 +98,44 @@ pub(crate) struct JobsRequest {
     pub(crate) prefix: Option<String>,
     pub(crate) tag: Option<String>,
     pub(crate) paused: Option<bool>,
+    pub(crate) order: JobsOrder,
+    /// Only those behind this place.
+    pub(crate) after: Option<Place>,
+    /// So many at most in this answer.
+    pub(crate) page: Option<usize>,
+}
+
+/// The order of a list of jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum JobsOrder {
+    #[default]
+    Id,
+    /// Then by id; those without one come last.
+    NextFire,
+}
+
+/// The place of a job in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Place {
+    pub(crate) id: String,
+    #[serde(default)]
+    pub(crate) next_fire: Option<DateTime<Utc>>,
+}
+
+impl Place {
+    pub(crate) fn of(job: &Job) -> Self {
+        Self { id: job.id.to_string(), next_fire: job.next_fire }
+    }
+}
+
+impl TryFrom<Place> for JobPosition {
+    type Error = Problem;
+
+    fn try_from(place: Place) -> Result<Self, Problem> {
+        let id = JobId::new(&place.id).map_err(|error| Problem::bad(format!("after: {error}")))?;
+        Ok(Self { id, next_fire: place.next_fire })
+    }
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -109,6 +148,10 @@ pub(crate) struct RunsRequest {
     pub(crate) until: Option<DateTime<Utc>>,
     /// So many at most; 0 is all of them.
     pub(crate) limit: usize,
+    /// Only those behind the run of this number.
+    pub(crate) after: Option<u64>,
+    /// So many at most in this answer.
+    pub(crate) page: Option<usize>,
 }
 
 /// How to end what is still running.
@@ -150,6 +193,19 @@ pub(crate) enum Kind {
     Busy,
     /// The peer is another user.
     Forbidden,
+}
+
+impl Request {
+    /// Whether it changes nothing: it need not be done if whoever asked has gone.
+    pub(crate) fn only_asks(&self) -> bool {
+        match self {
+            Self::Status | Self::Jobs(_) | Self::Job { .. } | Self::Runs(_) | Self::Run { .. } => true,
+            Self::Why { .. } | Self::Export | Self::Info | Self::Watch => true,
+            Self::Reload { dry_run } => *dry_run,
+            Self::Add { .. } | Self::Edit { .. } | Self::Remove { .. } | Self::Pause { .. } => false,
+            Self::Resume { .. } | Self::Now { .. } | Self::Import { .. } | Self::Stop { .. } => false,
+        }
+    }
 }
 
 impl Problem {

@@ -10,9 +10,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::geteuid;
 use serde_json::json;
 
+use super::items::{Item, Items};
 use super::operator::Operator;
 use super::protocol::{self, Answer, Kind, Problem, Request};
 use crate::actor;
@@ -200,15 +202,12 @@ impl Connection {
                 Request::Import { bytes, .. } => self.read_import(bytes)?,
                 _ => Vec::new(),
             };
-            let mut lost = None;
-            let stream = &self.stream.get_ref().0;
-            let answer = operator.answer(request, &by, &imported, &mut |item| {
-                lost = write(stream, &Answer::Item(item)).err();
-                lost.is_none()
-            });
-            if let Some(error) = lost {
-                return Err(error);
+            if request.only_asks() && is_gone(&self.stream.get_ref().0) {
+                return Err(ErrorKind::BrokenPipe.into());
             }
+            let mut items = Answering::new(self.stream.get_ref().0.clone());
+            let answer = operator.answer(request, &by, &imported, &mut items);
+            items.end()?;
             self.say(&match answer {
                 Ok(done) => Answer::Done(done),
                 Err(problem) => Answer::Error(problem),
@@ -261,6 +260,59 @@ impl Connection {
         }
         Ok(imported)
     }
+}
+
+/// How much of an answer is sent at once, in bytes.
+const SENT_AT_ONCE: usize = 64 * 1024;
+
+/// Sends the items of an answer. What is not sent yet stays below [`SENT_AT_ONCE`] and one item.
+struct Answering {
+    stream: Arc<UnixStream>,
+    unsent: Vec<u8>,
+    lost: Option<io::Error>,
+}
+
+impl Answering {
+    fn new(stream: Arc<UnixStream>) -> Self {
+        Self { stream, unsent: Vec::new(), lost: None }
+    }
+
+    fn send(&mut self) -> bool {
+        if self.lost.is_none() && !self.unsent.is_empty() {
+            self.lost = (&*self.stream).write_all(&self.unsent).err();
+            self.unsent.clear();
+        }
+        self.lost.is_none()
+    }
+
+    /// Sends the rest.
+    fn end(mut self) -> io::Result<()> {
+        self.send();
+        self.lost.map_or(Ok(()), Err)
+    }
+}
+
+impl Items for Answering {
+    fn put(&mut self, item: Item) -> bool {
+        self.unsent.extend_from_slice(b"{\"item\":");
+        self.unsent.extend_from_slice(item.json().as_bytes());
+        self.unsent.extend_from_slice(b"}\n");
+        self.unsent.len() < SENT_AT_ONCE || self.send()
+    }
+
+    fn flush(&mut self) -> bool {
+        if self.send() && is_gone(&self.stream) {
+            self.lost = Some(ErrorKind::BrokenPipe.into());
+        }
+        self.lost.is_none()
+    }
+}
+
+/// Whether the peer has closed its end. One that only says nothing more may still wait for an answer.
+fn is_gone(stream: &UnixStream) -> bool {
+    // No event is asked for: what is left are those that are always reported.
+    let mut polled = [PollFd::new(stream, PollFlags::empty())];
+    poll(&mut polled, Some(&Timespec::default())).is_ok_and(|count| count > 0)
 }
 
 fn write(mut stream: &UnixStream, answer: &Answer) -> io::Result<()> {

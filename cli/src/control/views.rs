@@ -106,8 +106,11 @@ pub(crate) struct Status {
     pub(crate) jobs: usize,
     /// The job that fires next.
     pub(crate) next: Option<(String, DateTime<Utc>)>,
-    /// What goes on, or waits.
+    /// The runs that are in progress or wait, the oldest first: the first thousand of them.
     pub(crate) running: Vec<RunView>,
+    /// How many there are.
+    #[serde(default)]
+    pub(crate) unfinished: usize,
     /// Commands that are still running although the daemon that started them was killed.
     #[serde(default)]
     pub(crate) orphans: Vec<OrphanView>,

@@ -1,9 +1,9 @@
 //! Which job of the store a line of a crontab is: it is known by what it says, wherever it stands in the file.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hasher};
 
 use matins::{JobId, Value};
-use serde_json::json;
 
 use super::environment;
 use crate::definition::Definition;
@@ -12,8 +12,46 @@ use crate::definition::Definition;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Existing<'a> {
     pub(crate) id: &'a str,
-    /// The definition's fingerprint, as it was then.
-    pub(crate) definition: &'a Value,
+    /// Those of its definition, as it was then.
+    pub(crate) keys: Keys,
+}
+
+/// What two definitions have in common, as hashes: a crontab may have a hundred thousand lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Keys {
+    /// Nothing has changed.
+    pub(crate) whole: u128,
+    /// The line is the same; the environment may have changed.
+    pub(crate) line: u128,
+    /// The times may have changed.
+    command: u128,
+    /// The command may have changed, and its program has not.
+    program: u128,
+}
+
+impl Keys {
+    /// Of a definition's fingerprint; `id` is the job's, or the proposal for it.
+    pub(crate) fn of(id: &str, definition: &Value) -> Self {
+        let (when, command) = (definition["when"].to_string(), command_of(definition));
+        let user = &definition["command"]["user"];
+        Self {
+            whole: hash(&definition.to_string()),
+            line: hash(&format!("{when} {command}")),
+            command: hash(&command),
+            program: hash(&format!("{when} {user} {}", base_of(id))),
+        }
+    }
+}
+
+/// Two texts with the same hash are the same: 128 bits tell more texts apart than there are.
+pub(crate) fn hash(text: &str) -> u128 {
+    let half = |salt: u8| {
+        let mut hasher = DefaultHasher::new();
+        hasher.write_u8(salt);
+        hasher.write(text.as_bytes());
+        u128::from(hasher.finish())
+    };
+    half(0) << 64 | half(1)
 }
 
 /// Gives each definition whose id is generated the id of the job that it is, or a new one that is not `taken`.
@@ -26,27 +64,9 @@ pub(crate) fn assign_ids(
     existing: &[Existing<'_>],
     taken: impl Fn(&str) -> bool,
 ) {
-    let fingerprints: Vec<Value> = definitions.iter().map(Definition::fingerprint).collect();
     let mut given: Vec<Option<String>> = vec![None; definitions.len()];
-    let mut left: Vec<Existing<'_>> = existing.to_vec();
-    left.sort_by_cached_key(|job| natural_order(job.id));
-    for key in [whole, line, command, program] {
-        let mut jobs: HashMap<String, VecDeque<&str>> = HashMap::new();
-        for job in &left {
-            jobs.entry(key(job.definition, base_of(job.id))).or_default().push_back(job.id);
-        }
-        let mut matched: HashSet<&str> = HashSet::new();
-        for (index, definition) in definitions.iter().enumerate() {
-            if let Some(proposed) = &definition.proposed_id
-                && given[index].is_none()
-                && let Some(id) =
-                    jobs.get_mut(&key(&fingerprints[index], base_of(proposed))).and_then(VecDeque::pop_front)
-            {
-                given[index] = Some(id.to_owned());
-                matched.insert(id);
-            }
-        }
-        left.retain(|job| !matched.contains(job.id));
+    if !existing.is_empty() {
+        find_existing(definitions, existing, &mut given);
     }
     let mut used: HashSet<String> = given.iter().flatten().cloned().collect();
     used.extend(existing.iter().map(|job| job.id.to_owned()));
@@ -67,35 +87,41 @@ pub(crate) fn assign_ids(
     }
 }
 
-/// A key that two definitions of a crontab share if their lines are the same.
-pub(crate) fn line_of(definition: &Value) -> String {
-    line(definition, "")
-}
-
-/// Nothing has changed.
-fn whole(definition: &Value, _: &str) -> String {
-    definition.to_string()
-}
-
-/// The line is the same; the environment may have changed.
-fn line(definition: &Value, _: &str) -> String {
-    json!([definition["when"], command_of(definition)]).to_string()
-}
-
-/// The times have changed.
-fn command(definition: &Value, _: &str) -> String {
-    command_of(definition).to_string()
-}
-
-/// The command has changed, and its program has not.
-fn program(definition: &Value, base: &str) -> String {
-    json!([definition["when"], definition["command"]["user"], base]).to_string()
+fn find_existing(definitions: &[Definition], existing: &[Existing<'_>], given: &mut [Option<String>]) {
+    let keys_of = |definition: &Definition| {
+        let proposed = definition.proposed_id.as_deref()?;
+        Some(Keys::of(proposed, &definition.fingerprint()))
+    };
+    let keys: Vec<Option<Keys>> = definitions.iter().map(keys_of).collect();
+    let mut left: Vec<Existing<'_>> = existing.to_vec();
+    left.sort_by_cached_key(|job| natural_order(job.id));
+    let whole = |keys: &Keys| keys.whole;
+    let line = |keys: &Keys| keys.line;
+    let command = |keys: &Keys| keys.command;
+    let program = |keys: &Keys| keys.program;
+    for key in [whole, line, command, program] {
+        let mut jobs: HashMap<u128, VecDeque<&str>> = HashMap::new();
+        for job in &left {
+            jobs.entry(key(&job.keys)).or_default().push_back(job.id);
+        }
+        let mut matched: HashSet<&str> = HashSet::new();
+        for (keys, given) in keys.iter().zip(given.iter_mut()) {
+            if let Some(keys) = keys
+                && given.is_none()
+                && let Some(id) = jobs.get_mut(&key(keys)).and_then(VecDeque::pop_front)
+            {
+                *given = Some(id.to_owned());
+                matched.insert(id);
+            }
+        }
+        left.retain(|job| !matched.contains(job.id));
+    }
 }
 
 /// The command line, its input and its user.
-fn command_of(definition: &Value) -> Value {
+fn command_of(definition: &Value) -> String {
     let command = &definition["command"];
-    json!([command["arguments"], command["stdin"], command["user"]])
+    format!("[{},{},{}]", command["arguments"], command["stdin"], command["user"])
 }
 
 /// The proposal that an id was made from.

@@ -25,7 +25,7 @@ use crate::diagnostic::Diagnostic;
 
 use environment::{Environment, Setting};
 
-pub(crate) use identity::{Existing, assign_ids, line_of};
+pub(crate) use identity::{Existing, Keys, assign_ids, hash};
 pub(crate) use notes::{notes, show_note};
 
 /// Which columns a crontab has.

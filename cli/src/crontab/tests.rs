@@ -39,7 +39,7 @@ fn ids_after(first: &str, second: &str) -> Vec<String> {
     let stored: Vec<(String, matins::Value)> =
         read(first).iter().map(|job| (job.id.clone(), job.fingerprint())).collect();
     let existing: Vec<Existing<'_>> =
-        stored.iter().map(|(id, definition)| Existing { id, definition }).collect();
+        stored.iter().map(|(id, definition)| Existing { id, keys: Keys::of(id, definition) }).collect();
     let mut jobs = crontab(second).jobs;
     assign_ids(&mut jobs, &existing, |id| existing.iter().any(|job| job.id == id));
     jobs.into_iter().map(|job| job.id).collect()

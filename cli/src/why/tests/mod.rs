@@ -174,9 +174,11 @@ fn a_queued_run_is_not_said_to_run() {
     };
     scene.operator.answer(runs, "ada", &[], keep).unwrap();
     assert_eq!((&shown[0]["state"], &shown[0]["started"]), (&"queued".into(), &serde_json::Value::Null));
-    let run = scene.operator.answer(Request::Run { run: 1 }, "ada", &[], &mut |_| true).unwrap();
+    let run =
+        scene.operator.answer(Request::Run { run: 1 }, "ada", &[], &mut |_: serde_json::Value| true).unwrap();
     assert_eq!(run["state"], "queued");
-    let status = scene.operator.answer(Request::Status, "ada", &[], &mut |_| true).unwrap();
+    let status =
+        scene.operator.answer(Request::Status, "ada", &[], &mut |_: serde_json::Value| true).unwrap();
     assert_eq!(status["running"][0]["state"], "queued");
     let view: RunView = serde_json::from_value(run).unwrap();
     assert!(crate::runs::row(&view, Zone::utc()).contains(&"queued".to_owned()), "people see it too");

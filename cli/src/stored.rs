@@ -1,0 +1,116 @@
+//! What the store holds of the files that are read: the jobs that they have brought into it.
+//!
+//! The store is read a page at a time, and of each job no more is kept than a plan needs: there may be a hundred thousand.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use matins::core::JobPosition;
+use matins::prelude::*;
+use matins::{Job, Value};
+
+use crate::crontab::Keys;
+use crate::source_file;
+use crate::sync::{BOOT, DEFINITION};
+
+/// How many jobs are read at once.
+const PAGE: usize = 500;
+
+/// A job that a file has brought into the store.
+#[derive(Debug)]
+pub(crate) struct StoredJob {
+    /// What its definition was; `None` for a job that has none.
+    pub(crate) definition: Option<StoredDefinition>,
+    /// Whether its file is named as it is named now.
+    pub(crate) is_named_so: bool,
+    /// The boot in which `@reboot` fired last.
+    pub(crate) boot: Option<String>,
+}
+
+/// A definition, as it was when it was read last.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StoredDefinition {
+    pub(crate) keys: Keys,
+    /// Tells whether its times have changed.
+    pub(crate) times: u128,
+    pub(crate) is_paused: bool,
+}
+
+impl StoredDefinition {
+    pub(crate) fn of(id: &str, definition: &Value) -> Self {
+        Self {
+            keys: Keys::of(id, definition),
+            times: crate::crontab::hash(&format!("{} {}", definition["when"], definition["jitter"])),
+            is_paused: definition["paused"] == true,
+        }
+    }
+}
+
+/// The jobs of the files that are read, and what there is to know of those of other files.
+#[derive(Debug, Default)]
+pub(crate) struct Stored {
+    /// For each file, its jobs by id.
+    pub(crate) of_files: Vec<BTreeMap<String, StoredJob>>,
+    /// How many jobs come from each of the other files.
+    pub(crate) others: BTreeMap<String, usize>,
+    /// The lines of crontabs among them, each with its file.
+    pub(crate) foreign_lines: HashMap<u128, std::sync::Arc<str>>,
+}
+
+impl Stored {
+    /// Reads what the store holds. `adopted` is a file whose jobs are taken over by the last of `files`.
+    pub(crate) fn read(
+        scheduler: &Handle,
+        files: &[PathBuf],
+        adopted: Option<&Path>,
+    ) -> Result<Self, SchedulerError> {
+        let mut stored =
+            Self { of_files: files.iter().map(|_| BTreeMap::new()).collect(), ..Self::default() };
+        if files.is_empty() {
+            return Ok(stored);
+        }
+        let mut which: HashMap<String, (Option<usize>, std::sync::Arc<str>)> = HashMap::new();
+        let mut query = JobQuery {
+            metadata_key: Some(source_file::SOURCE.to_owned()),
+            limit: Some(PAGE),
+            ..JobQuery::default()
+        };
+        loop {
+            let page = scheduler.list(&query)?;
+            let Some((_, last)) = page.last() else { return Ok(stored) };
+            query.after = Some(JobPosition::of(last));
+            for (_, job) in &page {
+                let Some(name) = source_file::of(job) else { continue };
+                if !which.contains_key(name) {
+                    which.insert(name.to_owned(), (file_of(name, files, adopted), name.into()));
+                }
+                let (file, name) = &which[name];
+                stored.take(job, *file, name, files);
+            }
+        }
+    }
+
+    fn take(&mut self, job: &Job, file: Option<usize>, name: &std::sync::Arc<str>, files: &[PathBuf]) {
+        let definition = job.metadata.get(DEFINITION);
+        let Some(file) = file else {
+            *self.others.entry(name.to_string()).or_default() += 1;
+            if let Some(definition) = definition {
+                self.foreign_lines.insert(Keys::of(job.id.as_str(), definition).line, name.clone());
+            }
+            return;
+        };
+        let stored = StoredJob {
+            definition: definition.map(|definition| StoredDefinition::of(job.id.as_str(), definition)),
+            is_named_so: **name == *source_file::name(&files[file]),
+            boot: job.metadata.get(BOOT).and_then(Value::as_str).map(str::to_owned),
+        };
+        self.of_files[file].insert(job.id.to_string(), stored);
+    }
+}
+
+/// Which of the files a name in metadata means.
+fn file_of(name: &str, files: &[PathBuf], adopted: Option<&Path>) -> Option<usize> {
+    let named = files.iter().position(|path| source_file::is(name, path));
+    let is_adopted = || adopted.is_some_and(|adopted| source_file::is(name, adopted));
+    named.or_else(|| if is_adopted() { files.len().checked_sub(1) } else { None })
+}
