@@ -1,8 +1,7 @@
 //! `matins export`, `matins import`: a store as JSON Lines, for a backup or for another store.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -79,7 +78,7 @@ fn write_export(client: Client, path: &Path) -> Result<Value, Failure> {
     beside.push(".partial");
     let beside = PathBuf::from(beside);
     let failed = |error: io::Error| Failure::NotDone(format!("cannot write {}: {error}", path.display()));
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside);
+    let file = matins_files::OpenOptions::new().write(true).create(true).truncate(true).open(&beside);
     let mut file = io::BufWriter::new(file.map_err(failed)?);
     let bar = ProgressBar::new_spinner();
     let mut fault = None;

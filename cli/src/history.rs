@@ -4,13 +4,14 @@
 //! `jobs.db-history`, private to its owner. Nothing depends on it but explanations: a line that is torn or gone is passed
 //! over.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
+use matins_files::OpenOptions;
 use serde::{Deserialize, Serialize};
 
 use crate::notice;
@@ -132,7 +133,7 @@ impl History {
         match &*self.kept.lock().unwrap_or_else(PoisonError::into_inner) {
             Kept::Memory(entries) => entries.clone(),
             Kept::File(lines) => {
-                let text = fs::read(&lines.path).unwrap_or_default();
+                let text = matins_files::read(&lines.path).unwrap_or_default();
                 read(&String::from_utf8_lossy(&text))
             }
         }
@@ -145,7 +146,7 @@ fn read(text: &str) -> Vec<Entry> {
 
 impl Lines {
     fn open(path: &Path, longest: u64) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+        let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
         let length = file.metadata()?.len();
         let mut last = [b'\n'];
         if length > 0 {
@@ -170,15 +171,16 @@ impl Lines {
 
 /// Drops the older half. The new file takes the old one's place whole.
 fn shorten(path: &Path) -> io::Result<()> {
-    let bytes = fs::read(path)?;
+    let bytes = matins_files::read(path)?;
     let half = bytes.len() / 2;
     let from = bytes[half..].iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| half + at + 1);
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    let beside = Path::new(&beside);
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(beside)?;
     file.write_all(&bytes[from..])?;
     file.sync_all()?;
-    fs::rename(&beside, path)
+    fs::rename(beside, path)
 }
 
 #[cfg(test)]

@@ -18,7 +18,9 @@ const TAIL: usize = 4 * 1024;
 
 /// Runs hooks as runs end, one after the other, on a thread of its own. While one runs, up to 10,000 events wait; what is
 /// beyond that is told on standard error.
-pub(crate) fn listen(scheduler: &Handle, hooks: &Hooks) -> Result<(), SchedulerError> {
+///
+/// `task` runs their commands.
+pub(crate) fn listen(scheduler: &Handle, hooks: &Hooks, task: CommandTask) -> Result<(), SchedulerError> {
     let (hooks, are_there) = (hooks.clone(), hooks.clone());
     let wants = move |event: &Event| {
         matches!(event, Event::RunFinished { .. } | Event::RunMissed { .. })
@@ -33,7 +35,7 @@ pub(crate) fn listen(scheduler: &Handle, hooks: &Hooks) -> Result<(), SchedulerE
                 hooks.iter().filter(fits).cloned().collect()
             };
             for hook in fitting {
-                if let Err(error) = call(&hook, &run) {
+                if let Err(error) = call(&hook, &run, &task) {
                     notice::tell(format_args!("hook for run {} of {}: {error}", run.id, run.job));
                 }
             }
@@ -45,7 +47,7 @@ pub(crate) fn listen(scheduler: &Handle, hooks: &Hooks) -> Result<(), SchedulerE
     })
 }
 
-fn call(hook: &Hook, run: &Run) -> Result<(), String> {
+fn call(hook: &Hook, run: &Run, task: &CommandTask) -> Result<(), String> {
     let tail = |text: Option<&str>| {
         let text = text.unwrap_or_default();
         let from = text.len().saturating_sub(TAIL);
@@ -77,12 +79,14 @@ fn call(hook: &Hook, run: &Run) -> Result<(), String> {
     // Whoever waits for the end of the command tells its guard to go.
     let (ended, waits) = std::sync::mpsc::channel::<()>();
     let limit = hook.time_limit;
-    std::thread::spawn(move || {
+    let guard = std::thread::Builder::new().name("matins-hook".to_owned());
+    let guard = guard.spawn(move || {
         if waits.recv_timeout(limit) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
             cancel.cancel_because(CancelReason::TimeLimit(limit));
         }
     });
-    let result = CommandTask::default().run(&json!(command), &context);
+    guard.map_err(|error| format!("its time limit cannot be watched: {error}"))?;
+    let result = task.run(&json!(command), &context);
     drop(ended);
     result.map(drop).map_err(|error| error.to_string())
 }

@@ -38,6 +38,7 @@ pub(crate) fn describe(told: &Told, zone: Zone) -> Option<Text> {
     match told {
         Told::RunFinished { run } => Some(finished(run, zone)),
         Told::RunMissed { run } => Some(missed(run, zone)),
+        Told::RunPostponed { run, until } => Some(postponed(run, *until, zone)),
         Told::StoreFailed { store, error } => {
             Some(format!("store {store} failed, and is tried again: {error}").into())
         }
@@ -66,8 +67,8 @@ fn time(instant: chrono::DateTime<chrono::Utc>, zone: Zone) -> String {
 }
 
 fn line(run: &Run, zone: Zone, style: Style, outcome: &str, rest: &str) -> Text {
-    let at =
-        run.finished.map(|at| zone.with_offset(at).format("%H:%M:%S%.3f").to_string()).unwrap_or_default();
+    let at = run.finished.map(|at| zone.with_offset(at).format("%H:%M:%S%.3f").to_string());
+    let at = at.unwrap_or_else(|| " ".repeat("HH:MM:SS.mmm".len()));
     let dim = Style::new().dimmed();
     let text =
         Text::new().styled(dim, at).and(format_args!("  {:<16} ", terminal::one_line(run.job.as_str())));
@@ -102,6 +103,13 @@ fn finished(run: &Run, zone: Zone) -> Text {
         }
     }
     text
+}
+
+fn postponed(run: &Run, until: chrono::DateTime<chrono::Utc>, zone: Zone) -> Text {
+    let (due, until) = (time(run.scheduled(), zone), time(until, zone));
+    let reason = run.message.as_deref().unwrap_or("the system has no room for it");
+    let rest = format!("due {due}, tried again at {until}: {reason}");
+    line(run, zone, AnsiColor::Yellow.on_default(), "not started", &rest)
 }
 
 fn missed(run: &Run, zone: Zone) -> Text {

@@ -1,8 +1,6 @@
 //! Commands that a daemon which was killed has left running: the next daemon has their jobs wait for them, or ends them, as
 //! `on_orphan` says.
 
-use std::fs;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -56,11 +54,8 @@ impl Orphans {
 /// this daemon's commands.
 pub(crate) fn find(directory: &Path) -> Result<Vec<Orphan>, String> {
     let failed = |error| format!("cannot look for running commands in {}: {error}", directory.display());
-    let orphans = Orphan::all_in(directory).map_err(failed)?;
-    match fs::DirBuilder::new().mode(0o700).create(directory) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(failed(error)),
-        _ => Ok(orphans),
-    }
+    matins_files::use_own_directory(directory).map_err(failed)?;
+    Orphan::all_in(directory).map_err(failed)
 }
 
 /// Does with each what its job says, on a thread of its own, until all have ended. To be called before the scheduler runs.

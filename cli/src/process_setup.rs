@@ -9,16 +9,16 @@ use nix::sys::signal::SigSet;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{FORBIDDEN, SIGPIPE, SIGUSR1};
 
-/// How many files the daemon may have open, where the system lets it: some four for each command that runs.
+/// How many files the daemon may have open, where the system lets it: some five for each command that runs.
 const OPEN_FILES: u64 = 8192;
 
 /// To be called before anything else: nothing is open yet, and no thread is running.
-pub(crate) fn prepare() {
+pub(crate) fn prepare() -> Descriptors {
     close_fds::set_fds_cloexec_threadsafe(3, &[]);
     // Blocked signals would neither stop the daemon nor reload its files.
     let _ = SigSet::empty().thread_set_mask();
     catch_ignored();
-    raise_open_files();
+    Descriptors::raise()
 }
 
 /// A program that is started has the default action for a signal that its parent catches, while one that its parent ignores
@@ -41,11 +41,45 @@ fn catch_ignored() {
     }
 }
 
-fn raise_open_files() {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let wanted = maximum.map_or(OPEN_FILES, |maximum| maximum.min(OPEN_FILES));
-    if current.is_some_and(|current| current < wanted) {
-        // Where that is refused, runs fail that find no descriptor, and say so.
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
+/// How many files this process may have open, and what others get of that.
+///
+/// Connections of clients never take more than three eighths of them: the rest is for commands and the store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Descriptors {
+    /// The soft limit that this process was started with; `None` if it was not raised.
+    before: Option<u64>,
+    /// The soft limit now.
+    limit: u64,
+}
+
+impl Descriptors {
+    fn raise() -> Self {
+        let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+        let wanted = maximum.map_or(OPEN_FILES, |maximum| maximum.min(OPEN_FILES));
+        let now = current.unwrap_or(u64::MAX);
+        // Where that is refused, runs that find no descriptor are tried again.
+        let is_raised =
+            now < wanted && setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum }).is_ok();
+        if is_raised { Self { before: current, limit: wanted } } else { Self { before: None, limit: now } }
+    }
+
+    /// The soft limit that commands get back, if it was raised: a program that uses select(2) cannot handle more than 1,024
+    /// descriptors, and relies on this limit.
+    pub(crate) fn soft_limit_for_commands(self) -> Option<u64> {
+        self.before
+    }
+
+    /// How many clients may be connected to the control socket.
+    pub(crate) fn control_connections(self) -> usize {
+        self.part(4).min(256)
+    }
+
+    /// How many clients may be connected to the HTTP server.
+    pub(crate) fn http_connections(self) -> usize {
+        self.part(8).min(64)
+    }
+
+    fn part(self, of: u64) -> usize {
+        usize::try_from(self.limit / of).unwrap_or(usize::MAX).max(1)
     }
 }

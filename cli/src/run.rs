@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
+use matins::command::Orphan;
 use matins::config::{StoreUrl, StoreUrlError};
 use matins::prelude::*;
 use matins::triggers::Zone;
-use matins::{Clock, JobOrder, SystemClock};
+use matins::{BlockingScheduler, Clock, JobOrder, Retention, SystemClock};
 use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use signal_hook::iterator::Signals;
@@ -33,7 +34,7 @@ use crate::sync::Changes;
 use crate::terminal::{LibraryLog, Text};
 use crate::watch_files::Watched;
 use crate::{
-    actor, beside, crontab, jobs, log, mail, metrics_page, notice, orphans, process_setup, reaper, service,
+    actor, beside, crontab, http, jobs, log, mail, notice, orphans, process_setup, reaper, safety, service,
     show, zone_rules,
 };
 
@@ -76,7 +77,8 @@ pub(crate) struct RunArguments {
     /// What is printed for each run: a line for people, or JSON.
     #[arg(long, value_name = "FORM", default_value = "text")]
     log: Form,
-    /// Shows what is counted to Prometheus, at `http://ADDRESS/metrics`; loopback only: 127.0.0.1:9090
+    /// Shows what is counted to Prometheus, at `http://ADDRESS/metrics`, and whether the scheduler runs, at `/health`; loopback
+    /// only: 127.0.0.1:9090
     #[arg(long, value_name = "ADDRESS")]
     metrics: Option<SocketAddr>,
 }
@@ -88,7 +90,7 @@ enum Form {
 }
 
 pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
-    process_setup::prepare();
+    let descriptors = process_setup::prepare();
     let form = if arguments.system { crontab::Form::System } else { crontab::Form::User };
     let sources = Sources { config: arguments.config, crontab: arguments.crontab, form, zone: arguments.tz };
     // Before the file is read, so that no change is overlooked.
@@ -97,28 +99,22 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     let configured = || defined.store.as_ref().map(ToString::to_string);
     let store = arguments.store.or_else(configured).unwrap_or_else(|| DEFAULT_STORE.to_owned());
     let url: StoreUrl = store.parse().map_err(|error: StoreUrlError| error.to_string())?;
-    arguments.metrics.map_or(Ok(()), metrics_page::check)?;
+    arguments.metrics.map_or(Ok(()), http::check)?;
     listen_to_tracing(arguments.log)?;
     // From here on a signal stops it in order, also one that comes before the first job fires.
     let signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR2])
         .map_err(|error| format!("cannot listen to signals: {error}"))?;
     reaper::start()?;
     let clock = SystemClock;
-    let scheduler = patiently(|| {
-        let builder = SchedulerBuilder::new()
-            .executor("default", ThreadExecutor::builder().workers(WORKERS).build())
-            .retention(defined.retention.clone());
-        give_to(builder, &url)?.blocking().map_err(|error| OpenError::Other(error.to_string()))
-    })?;
+    let scheduler = take_store(&url, &defined.retention)?;
     let socket = if arguments.no_socket { None } else { arguments.socket.or_else(|| beside::socket(&url)) };
     let server = socket.map(|path| Server::listen(&path)).transpose()?;
     // What is counted from here on; the store is ours.
-    arguments.metrics.map_or(Ok(()), metrics_page::serve)?;
-    let (mut command, mut found) = (CommandTask::default(), Vec::new());
-    if let Some(records) = beside::commands(&url) {
-        found = orphans::find(&records)?;
-        command = command.recording_in(records);
+    if let Some(address) = arguments.metrics {
+        http::serve(address, scheduler.handle(), descriptors.http_connections())?;
     }
+    let for_hooks = CommandTask::default().open_files(descriptors.soft_limit_for_commands());
+    let (command, found) = recorded(&url, for_hooks.clone())?;
     scheduler.register(COMMAND, command).map_err(|error| error.to_string())?;
     let history = Arc::new(History::open(beside::history(&url).as_deref())?);
     let hooks: Hooks = Arc::new(Mutex::new(defined.hooks.clone()));
@@ -130,7 +126,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     if let Some((moved, _)) = moved.as_ref().filter(|(moved, _)| !moved.jobs.is_empty()) {
         notice::tell(moved.describe());
     }
-    hooks::listen(&scheduler, &hooks).map_err(|error| error.to_string())?;
+    hooks::listen(&scheduler, &hooks, for_hooks).map_err(|error| error.to_string())?;
     mail::listen(&scheduler).map_err(|error| error.to_string())?;
     let orphans = orphans::watch(found, &scheduler);
     let reload = Reloader {
@@ -161,16 +157,19 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     // Before anybody can stop the scheduler: a subscription to one that has shut down would not end.
     let events = scheduler.subscribe();
     if let Some(server) = &server {
-        server.serve(operator).map_err(|error| format!("cannot serve the control socket: {error}"))?;
+        server
+            .serve(operator, descriptors.control_connections())
+            .map_err(|error| format!("cannot serve the control socket: {error}"))?;
     }
 
     let started = Started { store: &store, zone: defined.zone, changes: &changes };
     started.print(&scheduler, arguments.log, clock.now())?;
     let (form, zone) = (arguments.log, defined.zone);
-    let printer = thread::spawn(move || match form {
+    let printer = thread::Builder::new().name("matins-log".to_owned()).spawn(move || match form {
         Form::Text => log::print(events, zone),
         Form::Json => log::print_json(events),
     });
+    let printer = printer.map_err(|error| format!("cannot print what happens: {error}"))?;
     history.note(clock.now(), Happening::Started, &actor::own());
     if let Some(watched) = watched {
         reload.clone().watch_crontab(watched);
@@ -183,7 +182,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
         }
         None => {}
     }
-    act_on_signals(signals, scheduler.handle(), reload);
+    act_on_signals(signals, scheduler.handle(), reload)?;
     service::feed_watchdog(scheduler.handle());
     service::ready("firing jobs");
     scheduler.run();
@@ -195,6 +194,27 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     }
     drop(server);
     Ok(())
+}
+
+/// Opens the store, and warns if others can replace its files.
+fn take_store(url: &StoreUrl, retention: &Retention) -> Result<BlockingScheduler, OpenError> {
+    let scheduler = patiently(|| {
+        let builder = SchedulerBuilder::new()
+            .executor("default", ThreadExecutor::builder().workers(WORKERS).build())
+            .retention(retention.clone());
+        give_to(builder, url)?.blocking().map_err(|error| OpenError::Other(error.to_string()))
+    })?;
+    if let Some(warning) = safety::warning(url) {
+        notice::warn(warning);
+    }
+    Ok(scheduler)
+}
+
+/// The task that runs commands, with their records beside the store, and the commands that an earlier daemon has recorded there.
+fn recorded(url: &StoreUrl, command: CommandTask) -> Result<(CommandTask, Vec<Orphan>), String> {
+    let Some(records) = beside::commands(url) else { return Ok((command, Vec::new())) };
+    let found = orphans::find(&records)?;
+    Ok((command.recording_in(records), found))
 }
 
 /// Opens a store that a command may just have open.
@@ -228,8 +248,8 @@ fn listen_to_tracing(form: Form) -> Result<(), String> {
 }
 
 /// SIGHUP and SIGUSR2 read the files again. The first SIGINT or SIGTERM stops gracefully, the second cancels what runs.
-fn act_on_signals(mut signals: Signals, scheduler: Handle, reload: Arc<Reloader>) {
-    thread::spawn(move || {
+fn act_on_signals(mut signals: Signals, scheduler: Handle, reload: Arc<Reloader>) -> Result<(), String> {
+    let act = move || {
         let mut how = Shutdown::Wait;
         for signal in signals.forever() {
             if matches!(signal, SIGHUP | SIGUSR2) {
@@ -244,7 +264,9 @@ fn act_on_signals(mut signals: Signals, scheduler: Handle, reload: Arc<Reloader>
             scheduler.shutdown(how);
             how = Shutdown::Now;
         }
-    });
+    };
+    let thread = thread::Builder::new().name("matins-signals".to_owned());
+    thread.spawn(act).map(drop).map_err(|error| format!("cannot act on signals: {error}"))
 }
 
 /// How many jobs are shown at the start: those that fire first.

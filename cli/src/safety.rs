@@ -32,8 +32,11 @@ pub(crate) fn refuse_if_others_can_write(path: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// The same for the files of a store.
+/// The same for the files of a store; and refuses a directory in which others can replace them.
 pub(crate) fn check_store(store: &StoreUrl) -> Result<(), String> {
+    if let StoreUrl::Sqlite(path) | StoreUrl::File(path) = store {
+        matins_files::check_store(path).map_err(|error| error.to_string())?;
+    }
     match store {
         StoreUrl::Sqlite(path) => refuse_if_others_can_write(path),
         StoreUrl::File(directory) => {
@@ -43,6 +46,14 @@ pub(crate) fn check_store(store: &StoreUrl) -> Result<(), String> {
                 .try_for_each(|file| refuse_if_others_can_write(&directory.join(file)))
         }
         _ => Ok(()),
+    }
+}
+
+/// A sentence about who else can replace the files of a store, if that is not serious enough to refuse it.
+pub(crate) fn warning(store: &StoreUrl) -> Option<String> {
+    match store {
+        StoreUrl::Sqlite(path) | StoreUrl::File(path) => matins_files::warning(path),
+        _ => None,
     }
 }
 

@@ -154,7 +154,7 @@ fn migrate(store: &StoreUrl) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
     let before = sqlite_format(path).map_err(failed)?;
     let copy = PathBuf::from(format!("{}.format-{before}", path.display()));
-    std::fs::copy(path, &copy).map_err(failed)?;
+    copy_of_store(path, &copy).map_err(failed)?;
     drop(open_sqlite(path).inspect_err(|_| drop(std::fs::remove_file(&copy)))?);
     let after = sqlite_format(path).map_err(failed)?;
     if before == after {
@@ -167,6 +167,14 @@ fn migrate(store: &StoreUrl) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// Copies a store that nobody has open into a file of its own user.
+fn copy_of_store(path: &Path, copy: &Path) -> std::io::Result<()> {
+    matins_files::check_store(path)?;
+    let mut to = matins_files::OpenOptions::new().write(true).create(true).truncate(true).open(copy)?;
+    std::io::copy(&mut std::fs::File::open(path)?, &mut to)?;
+    to.sync_all()
 }
 
 fn sqlite_format(path: &Path) -> std::io::Result<u32> {

@@ -242,7 +242,7 @@ const TWICE: &str = "twice";
 fn behave(arguments: &Value, context: &TaskContext) -> Behaved {
     match arguments["do"].as_str() {
         Some("fail") => {
-            return Behaved(Err(TaskError { message: "no luck".into(), output: Some("tail".into()) }));
+            return Behaved(Err(TaskError { output: Some("tail".into()), ..TaskError::new("no luck") }));
         }
         Some("panic") => panic!("out of luck"),
         Some("log") => {

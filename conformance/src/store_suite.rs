@@ -442,6 +442,14 @@ pub fn a_commit_applies_every_step(factory: &mut dyn StoreFactory) {
     let unfinished = RunQuery { unfinished: true, ..RunQuery::default() };
     assert_eq!(numbers(&store.runs(&unfinished).expect("runs")), [1, 2]);
 
+    // A run that could not begin waits, with the reason, and is started once more.
+    let postponed = Run { started: None, message: Some("no process is left".into()), ..run.clone() };
+    store.commit(&[Transition::Finish(postponed.clone())]).expect("commit");
+    assert_eq!(all_runs(&mut *store)[0], postponed);
+    assert_eq!(numbers(&store.runs(&unfinished).expect("runs")), [1, 2]);
+    store.commit(&[Transition::Finish(run.clone())]).expect("commit");
+    assert_eq!(all_runs(&mut *store), [run.clone(), waiting.clone(), missed.clone()]);
+
     let done = Run {
         started: Some(second(2)),
         message: Some("nein: \"zu spät\"\n".into()),

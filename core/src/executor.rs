@@ -40,7 +40,8 @@ pub trait Executor: Send {
     /// Takes a run, or gives it back with the reason.
     ///
     /// # Errors
-    /// [`Refusal::Full`] when there is no room, [`Refusal::ShutDown`] after [`shutdown`](Self::shutdown).
+    /// [`Refusal::Full`] when there is no room, [`Refusal::OutOfResources`] when the system lets it start nothing, and
+    /// [`Refusal::ShutDown`] after [`shutdown`](Self::shutdown).
     fn submit(&mut self, run: RunRequest, done: Completion) -> Result<(), Refused>;
 
     /// Takes no more runs, and ends; answers with the runs that would not end and were left behind. Calling it again
@@ -104,6 +105,7 @@ impl Drop for Completion {
                 message: Some("the executor lost the run: its worker ended without a result".to_owned()),
                 output: None,
                 result: None,
+                not_started: false,
             });
         }
     }
@@ -130,6 +132,8 @@ pub struct Refused {
 pub enum Refusal {
     /// It has no room.
     Full,
+    /// The system, or a limit of this process or its user, let it start no thread or process. The scheduler tries the run again.
+    OutOfResources,
     /// It was shut down.
     ShutDown,
 }

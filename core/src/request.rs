@@ -103,9 +103,11 @@ impl RunRequest {
             };
             return RunReport { output: self.log.text_before(output), ..self.stopped(started) };
         }
+        let mut not_started = false;
         let (outcome, message, output, value) = match result {
             Ok(Ok(TaskOutput { result, output })) => (Outcome::Succeeded, None, output, result),
-            Ok(Err(TaskError { message, output })) => {
+            Ok(Err(TaskError { message, output, not_started: is_to_be_tried_again })) => {
+                not_started = is_to_be_tried_again && reason.is_none();
                 let outcome = if reason.is_some() { Outcome::Cancelled } else { Outcome::Failed };
                 (outcome, Some(message), output, None)
             }
@@ -117,6 +119,7 @@ impl RunRequest {
         let mut report = self.ended(Some(started), outcome, message);
         report.output = self.log.text_before(output);
         report.result = value;
+        report.not_started = not_started;
         report
     }
 
@@ -152,6 +155,7 @@ impl RunRequest {
             message,
             output: self.log.text_before(None),
             result: None,
+            not_started: false,
         }
     }
 }
@@ -192,4 +196,7 @@ pub struct RunReport {
     pub output: Option<String>,
     /// What it returned.
     pub result: Option<Value>,
+    /// The work has not begun, because the system had nothing left for it: see [`TaskError::not_started`]. The scheduler tries
+    /// the run again instead of ending it with [`outcome`](Self::outcome).
+    pub not_started: bool,
 }

@@ -93,12 +93,33 @@ pub struct TaskError {
     pub message: String,
     /// The tail of what it printed.
     pub output: Option<String>,
+    /// The work has not begun, because the system had no process, thread, descriptor or memory left for it. Such a run has not
+    /// failed: the scheduler tries it again.
+    pub not_started: bool,
 }
 
 impl TaskError {
     /// An error with a message alone.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), output: None }
+        Self { message: message.into(), output: None, not_started: false }
+    }
+
+    /// Returns an error for work that has not begun because the system had nothing left for it, as
+    /// [`is_out_of_resources`](crate::is_out_of_resources) finds out: the scheduler tries the run again.
+    ///
+    /// ```
+    /// use matins_core::{TaskError, is_out_of_resources};
+    ///
+    /// let start = |program: &str| {
+    ///     std::process::Command::new(program).spawn().map_err(|error| {
+    ///         let message = format!("cannot start {program}: {error}");
+    ///         if is_out_of_resources(&error) { TaskError::not_started(message) } else { TaskError::new(message) }
+    ///     })
+    /// };
+    /// assert!(!start("no such program").unwrap_err().not_started);
+    /// ```
+    pub fn not_started(message: impl Into<String>) -> Self {
+        Self { not_started: true, ..Self::new(message) }
     }
 }
 

@@ -38,7 +38,10 @@ pub enum Transition {
         /// The fires that it stands for from now on.
         fires: Stretch,
     },
-    /// A run ends: the row takes the outcome, the time and the words of this one, and keeps the rest.
+    /// A run ends: the row takes the outcome, the times and the words of this one, and keeps the rest.
+    ///
+    /// Without an outcome the row stays unfinished: a run that was started could not begin, and waits until it is tried again
+    /// (no [`started`](Run::started)), or has been started once more. The message says why it waits.
     Finish(Run),
     /// A job is over and goes; its runs stay.
     End {

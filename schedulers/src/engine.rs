@@ -252,6 +252,7 @@ impl Engine {
             message: Some(message),
             output: None,
             result: None,
+            not_started: false,
         }
     }
 }
@@ -267,6 +268,7 @@ pub(crate) fn not_run(run: &Run, now: DateTime<Utc>, outcome: Outcome, message: 
         message: Some(message),
         output: None,
         result: None,
+        not_started: false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a scheduler tells those who listen.
 
+use chrono::{DateTime, Utc};
 use matins_core::{ExecutorName, JobId, Run, SetAside, StoreName};
 
 /// Something that happened.
@@ -80,6 +81,16 @@ pub enum Event {
         store: StoreName,
         /// The run, without an outcome yet.
         run: Run,
+    },
+    /// A run that was handed to its executor could not begin, because the system had no process, thread, descriptor or memory
+    /// left for it. It waits, and is started again.
+    RunPostponed {
+        /// The store.
+        store: StoreName,
+        /// The run; its message says why.
+        run: Run,
+        /// When it is started again.
+        until: DateTime<Utc>,
     },
     /// A run ended.
     RunFinished {

@@ -1,12 +1,14 @@
 //! The runs of each job that wait and run, as the store has them too.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use ahash::AHashMap as HashMap;
 use chrono::{DateTime, Utc};
 use matins_core::{CancelToken, Job, JobId, Retry, Run, RunId, RunLog};
 use smallvec::SmallVec;
 
+use crate::decide::postponed::Postponed;
 use crate::occupied::Occupations;
 
 /// The runs of one job. Boxed where most jobs have none, so that a table of these stays small.
@@ -36,12 +38,15 @@ pub(crate) struct Running {
     pub(crate) log: RunLog,
     /// As the job had it when the run began; `None` where it is never tried again.
     pub(crate) retry: Option<Retry>,
+    /// As the job had it when the run began.
+    pub(crate) misfire_grace: Option<Duration>,
 }
 
 impl Running {
     pub(crate) fn new(run: Run, job: &Job) -> Self {
         let retry = Some(&job.policy.retry).filter(|retry| retry.times > 0).cloned();
-        Self { run, cancel: CancelToken::new(), log: RunLog::default(), retry }
+        let misfire_grace = job.policy.misfire_grace;
+        Self { run, cancel: CancelToken::new(), log: RunLog::default(), retry, misfire_grace }
     }
 }
 
@@ -53,6 +58,8 @@ pub(crate) type Retries = BTreeMap<(DateTime<Utc>, RunId), Run>;
 pub(crate) struct Live {
     pub(crate) jobs: HashMap<JobId, JobRuns>,
     pub(crate) retries: Retries,
+    /// Runs that could not begin, and have not begun or ended since. Those that wait are among `retries`.
+    pub(crate) postponed: HashMap<RunId, Postponed>,
     /// Work of jobs that goes on outside of the scheduler.
     pub(crate) occupations: Occupations,
     /// How many of `jobs` have a run that waits.
@@ -66,6 +73,19 @@ impl Live {
             self.waiting += usize::from(runs.waiting.is_some());
             let before = if runs.is_empty() { self.jobs.remove(&id) } else { self.jobs.insert(id, runs) };
             self.waiting -= usize::from(before.is_some_and(|runs| runs.waiting.is_some()));
+        }
+    }
+
+    /// A run that could not begin waits until `turn`, in the place that it has among those that run.
+    pub(crate) fn postpone(&mut self, run: Run, turn: DateTime<Utc>, postponed: Postponed) {
+        self.postponed.insert(run.id, postponed);
+        self.retries.insert((turn, run.id), run);
+    }
+
+    /// A run has ended.
+    pub(crate) fn ended(&mut self, run: RunId) {
+        if !self.postponed.is_empty() {
+            self.postponed.remove(&run);
         }
     }
 

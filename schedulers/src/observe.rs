@@ -72,6 +72,10 @@ pub(crate) fn trace(event: &Event) {
             let (job, scheduled) = (&run.job, run.scheduled());
             debug!(target: "matins", %store, %job, run = run.id.0, attempt = run.attempt, %scheduled, "run started");
         }
+        Event::RunPostponed { store, run, until } => {
+            let (job, scheduled, reason) = (&run.job, run.scheduled(), run.message.as_deref());
+            warn!(target: "matins", %store, %job, run = run.id.0, %scheduled, %until, reason, "run postponed");
+        }
         Event::RunFinished { store, run } => {
             let (job, scheduled, number, attempt) = (&run.job, run.scheduled(), run.id.0, run.attempt);
             let outcome = run.outcome.map(Outcome::as_str);
@@ -152,6 +156,9 @@ impl Meters {
         let outcome = |run: &Run| run.outcome.map_or("none", Outcome::as_str);
         match event {
             Event::RunStarted { store, .. } => self.of(store).started.increment(1),
+            Event::RunPostponed { store, .. } => {
+                counter!("matins_runs_postponed_total", "store" => store.to_string()).increment(1);
+            }
             Event::RunFinished { store, run } => {
                 let meters = self.of(store);
                 meters.finished(outcome(run)).increment(1);

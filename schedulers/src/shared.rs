@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use matins_core::{Clock, Executor, ExecutorName, Outcome, Refusal, Shutdown, Wake};
+use matins_core::{Clock, Executor, ExecutorName, Outcome, Refusal, RunReport, Shutdown, Wake};
 
 use crate::engine::{EXECUTOR_FULL, Engine, Next, Submission};
 use crate::lane::{Driver, Lane};
@@ -121,11 +121,19 @@ impl Shared {
                 continue;
             };
             if let Err(refused) = executor.submit(request, done) {
+                let not_started = refused.reason == Refusal::OutOfResources;
                 let (outcome, message) = match refused.reason {
                     Refusal::Full => (EXECUTOR_FULL, format!("executor {name:?} had no room for it")),
+                    Refusal::OutOfResources => (
+                        Outcome::Failed,
+                        format!(
+                            "executor {name:?} could start no thread or process for it: the system has none left"
+                        ),
+                    ),
                     _ => (Outcome::Failed, format!("executor {name:?} is shut down")),
                 };
-                refused.done.finish(self.engine.not_taken(run, outcome, message));
+                let report = self.engine.not_taken(run, outcome, message);
+                refused.done.finish(RunReport { not_started, ..report });
             }
         }
     }

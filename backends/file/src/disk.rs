@@ -1,7 +1,8 @@
 //! The file operations of the store.
 //!
 //! Every access to a file goes through this module, so that tests can let each of them fail, and can simulate what is on
-//! the disk after a power cut. Outside of tests, each function is the call to the standard library that it names.
+//! the disk after a power cut. Outside of tests, each function is the call to the standard library that it names; files are
+//! opened by the crate `matins-files`, which follows no links.
 
 #[cfg(test)]
 pub(crate) mod image;
@@ -11,10 +12,11 @@ pub(crate) mod simulated;
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::Path;
 
 use matins_core::StoreError;
+use matins_files::OpenOptions;
 use matins_store_owner::Owner;
 
 #[cfg(test)]
@@ -61,7 +63,10 @@ impl Disk {
     /// Creates a directory and its missing ancestors, accessible to their owner only.
     pub(crate) fn create_directory(&self, path: &Path) -> io::Result<()> {
         match self {
-            Self::System => fs::DirBuilder::new().recursive(true).mode(0o700).create(path),
+            Self::System => {
+                matins_files::check_store(path)?;
+                fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+            }
             #[cfg(test)]
             Self::Simulated(disk) => disk.create_directory(path),
         }
@@ -79,7 +84,7 @@ impl Disk {
     /// Returns the content of a file.
     pub(crate) fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         match self {
-            Self::System => fs::read(path),
+            Self::System => matins_files::read(path),
             #[cfg(test)]
             Self::Simulated(disk) => disk.read(path),
         }
@@ -98,8 +103,7 @@ impl Disk {
     pub(crate) fn create(&self, path: &Path) -> io::Result<Handle> {
         match self {
             Self::System => {
-                let mut options = File::options();
-                options.read(true).write(true).create(true).truncate(true).mode(0o600);
+                let options = OpenOptions::new().read(true).write(true).create(true).truncate(true);
                 options.open(path).map(Handle::System)
             }
             #[cfg(test)]
@@ -110,7 +114,7 @@ impl Disk {
     /// Opens an existing file for writing.
     pub(crate) fn open(&self, path: &Path) -> io::Result<Handle> {
         match self {
-            Self::System => File::options().read(true).write(true).open(path).map(Handle::System),
+            Self::System => OpenOptions::new().read(true).write(true).open(path).map(Handle::System),
             #[cfg(test)]
             Self::Simulated(disk) => disk.open(path).map(Handle::Simulated),
         }

@@ -361,3 +361,26 @@ fn a_job_of_an_unknown_kind_is_set_aside_and_kept_as_it_is() {
     assert!(store.set_aside().is_empty());
     assert_eq!(store.list(&JobQuery::default()).unwrap().len(), 2);
 }
+
+/// A link in place of any of the files is refused, whoever placed it, and what it leads to stays as it was.
+#[test]
+fn a_link_in_place_of_a_file_is_not_followed() {
+    for name in ["snapshot.jsonl", "log.jsonl", "owner", "snapshot.jsonl.new", "log.jsonl.new"] {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, victim) = (directory.path().join("jobs"), directory.path().join("victim"));
+        drop(FileStore::open(&store).unwrap());
+        fs::write(&victim, "precious").unwrap();
+        let _ = fs::remove_file(store.join(name));
+        std::os::unix::fs::symlink(&victim, store.join(name)).unwrap();
+        // What is written beside is written with the first change, after the log was lost.
+        let opened = FileStore::open(&store).and_then(|mut opened| {
+            fs::remove_file(store.join("log.jsonl")).unwrap();
+            let _ = fs::remove_file(store.join("snapshot.jsonl"));
+            opened.add(job("a", None), OnConflict::Refuse)
+        });
+        let error = opened.unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains(&format!("{name} is a symbolic link")), "{name}: {error}: {source}");
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious", "{name}");
+    }
+}

@@ -263,7 +263,9 @@ impl MemoryStore {
                     run.message.clone_from(&finished.message);
                     run.output.clone_from(&finished.output);
                     run.result.clone_from(&finished.result);
-                    self.unfinished.remove(&finished.id);
+                    if finished.outcome.is_some() {
+                        self.unfinished.remove(&finished.id);
+                    }
                 }
             }
             Transition::End { job } => {

@@ -22,13 +22,14 @@
 //! Owner::take(&store, &file).unwrap();
 //! ```
 
-use std::fs::{File, Metadata, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use matins_core::StoreError;
+use matins_files::OpenOptions;
 
 /// The lock, held until it is dropped, or the process ends in whatever way.
 #[derive(Debug)]
@@ -42,12 +43,14 @@ impl Owner {
     /// Takes the lock on `file`, which is made where it is missing, for the store at `store`, and writes who took it.
     ///
     /// # Errors
-    /// [`StoreError::Owned`] where another holds it; and when the file cannot be made or written.
+    /// [`StoreError::Owned`] where another holds it; and when the file cannot be made or written, or is not this process's own,
+    /// as the crate `matins-files` says.
     pub fn take(store: &Path, file: &Path) -> Result<Self, StoreError> {
         let failed = |source: io::Error| StoreError::Backend {
             doing: format!("taking ownership of the store by the file {}", file.display()),
             source: source.into(),
         };
+        matins_files::refuse_shared_directory(file).map_err(failed)?;
         loop {
             let (opened, is_new) = open(file).map_err(failed)?;
             let owner = Self { file: opened, path: file.to_owned(), is_new };
@@ -159,15 +162,16 @@ fn lost(path: &Path, what: &str) -> StoreError {
 
 /// Opens the lock's file, or makes it; and whether it was made.
 fn open(path: &Path) -> io::Result<(File, bool)> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).mode(0o600);
+    let options = OpenOptions::new().read(true).write(true);
     match options.open(path) {
         Ok(file) => Ok((file, false)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match options.create_new(true).open(path) {
-            Ok(file) => Ok((file, true)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => open(path),
-            Err(error) => Err(error),
-        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            match options.clone().create_new(true).open(path) {
+                Ok(file) => Ok((file, true)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => open(path),
+                Err(error) => Err(error),
+            }
+        }
         Err(error) => Err(error),
     }
 }

@@ -36,3 +36,16 @@ fn a_lock_that_cannot_be_signed_is_free_again() {
         assert!(matches!(error, StoreError::Backend { .. }), "{error}");
     }
 }
+
+/// Another user may have placed a link under the name of the lock, which everybody can guess.
+#[test]
+fn a_link_under_the_name_of_the_lock_is_not_followed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (victim, lock) = (directory.path().join("victim"), directory.path().join("jobs.db-owner"));
+    fs::write(&victim, "precious").unwrap();
+    std::os::unix::fs::symlink(&victim, &lock).unwrap();
+    let error = Owner::take(Path::new("jobs.db"), &lock).unwrap_err();
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.contains("jobs.db-owner is a symbolic link"), "{error}: {source}");
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+}

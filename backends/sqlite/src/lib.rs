@@ -93,6 +93,7 @@ impl SqliteStore {
     /// As [`open`](Self::open).
     pub fn open_with(path: impl AsRef<Path>, durability: Durability) -> Result<Self, StoreError> {
         let path = path.as_ref().to_owned();
+        check_place(&path)?;
         schema::refuse_foreign_file(&path)?;
         let owner = Owner::take(&path, &owner_file(&path))?;
         match connect(&path, durability) {
@@ -161,6 +162,25 @@ impl SqliteStore {
     }
 }
 
+/// Refuses a file, or a companion that SQLite would open beside it, that another user has placed there. SQLite follows no link
+/// at its companions' names; the check finds other kinds of files too, before SQLite would wait for a FIFO.
+fn check_place(path: &Path) -> Result<(), StoreError> {
+    let failed = |source: std::io::Error| StoreError::Backend {
+        doing: format!("opening the store {}", path.display()),
+        source: source.into(),
+    };
+    let real = matins_files::check_store(path).map_err(failed)?;
+    if !std::fs::symlink_metadata(&real).is_ok_and(|metadata| metadata.is_symlink()) {
+        matins_files::check(&real).map_err(failed)?;
+    }
+    let companions = ["-wal", "-shm", "-journal"].map(|ending| {
+        let mut name = real.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    });
+    companions.iter().try_for_each(|path| matins_files::check(path)).map_err(failed)
+}
+
 /// `jobs.db-owner` beside `jobs.db`, as SQLite names its own companions.
 fn owner_file(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -177,6 +197,8 @@ fn connect(path: &Path, durability: Durability) -> Result<Connection, StoreError
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(64);
     schema::prepare(&mut connection, path, durability)?;
+    // Another user may have created a companion since the first look.
+    check_place(path)?;
     Ok(connection)
 }
 

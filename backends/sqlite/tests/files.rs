@@ -198,3 +198,27 @@ fn a_person_can_read_it_while_it_is_open() {
     assert_eq!(row, ("2023-11-14 22:13:21.000000".to_owned(), "active".to_owned()));
     reader.query_row("SELECT count(*) FROM runs_readable", [], |row| row.get::<_, i64>(0)).unwrap();
 }
+
+/// Links, FIFOs and directories under the names that SQLite opens beside its file: none is opened, and nothing waits for one.
+#[test]
+fn what_was_placed_under_the_names_of_companions_is_refused() {
+    for ending in ["-owner", "-wal", "-shm", "-journal"] {
+        for kind in ["link", "fifo", "directory"] {
+            let directory = tempdir().unwrap();
+            let (victim, name) = (directory.path().join("victim"), format!("jobs.db{ending}"));
+            let path = directory.path().join(&name);
+            fs::write(&victim, "precious").unwrap();
+            match kind {
+                "link" => std::os::unix::fs::symlink(&victim, &path).unwrap(),
+                "fifo" => {
+                    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+                }
+                _ => fs::create_dir(&path).unwrap(),
+            }
+            let error = SqliteStore::open(directory.path().join("jobs.db")).unwrap_err();
+            let source = std::error::Error::source(&error).unwrap().to_string();
+            assert!(source.contains(&name), "{kind}: {error}: {source}");
+            assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+        }
+    }
+}

@@ -65,7 +65,9 @@ impl OpenedStore {
         let records = beside::commands(&self.operator.store);
         let _occupied = records.map(|records| orphans::occupy(&records, &handle));
         let pending = handle.run_now(job).map_err(problem)?;
-        let driver = thread::spawn(move || self.scheduler.run());
+        let driver = thread::Builder::new().name("matins-scheduler".to_owned());
+        let driver = driver.spawn(move || self.scheduler.run());
+        let driver = driver.map_err(|error| Failure::NotDone(format!("cannot run {job}: {error}")))?;
         let run = pending.wait().map_err(problem);
         handle.shutdown(Shutdown::Wait);
         // A panic in it has been shown already.

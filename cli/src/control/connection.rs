@@ -105,7 +105,9 @@ fn open(path: &Path, limit: Duration) -> io::Result<UnixStream> {
         match connect(&socket, &address) {
             Ok(()) => {
                 ioctl_fionbio(&socket, false)?;
-                return Ok(UnixStream::from(socket));
+                let stream = UnixStream::from(socket);
+                refuse_another_users_daemon(&stream, path)?;
+                return Ok(stream);
             }
             Err(Errno::AGAIN) if until.is_none_or(|until| Instant::now() < until) => {
                 thread::sleep(Duration::from_millis(20));
@@ -120,4 +122,30 @@ fn open(path: &Path, limit: Duration) -> io::Result<UnixStream> {
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Refuses to talk to a process of another user that listens in a directory where that user can create a socket, such as
+/// `/tmp`: requests hold commands and secrets. The owner of the directory is trusted, as that of the store in it is.
+#[cfg(target_os = "linux")]
+fn refuse_another_users_daemon(stream: &UnixStream, path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+
+    use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let uid = getsockopt(stream, PeerCredentials)?.uid();
+    let owner = std::fs::metadata(parent)?.uid();
+    if [0, rustix::process::geteuid().as_raw(), owner].contains(&uid) {
+        return Ok(());
+    }
+    let message = format!(
+        "the process that listens there runs as the user with id {uid}, who owns neither the directory nor this process; stop it, \
+         or put the store into a directory of its own"
+    );
+    Err(io::Error::new(ErrorKind::PermissionDenied, message))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn refuse_another_users_daemon(_stream: &UnixStream, _path: &Path) -> io::Result<()> {
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! The daemon's end of the control socket.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -25,14 +25,14 @@ const LONGEST_REQUEST: usize = 1024 * 1024;
 /// How much an import may bring.
 const LONGEST_IMPORT: u64 = 256 * 1024 * 1024;
 
-/// How long a connection may take for a request, from the answer before it on.
+/// How long a connection may take for its first request: a client that has connected has something to ask.
+const FIRST_REQUEST_TIME: Duration = Duration::from_secs(10);
+
+/// How long it may take for each further request, from the answer before it on.
 const REQUEST_TIME: Duration = Duration::from_secs(30);
 
 /// How long it may leave an answer untaken.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
-
-/// How many may be connected.
-const CONNECTIONS: usize = 256;
 
 /// A thread that answers needs little: what is long is on the heap.
 const STACK: usize = 512 * 1024;
@@ -56,10 +56,10 @@ impl Server {
         Ok(Self { path: path.to_owned(), listener })
     }
 
-    /// Has `operator` answer.
-    pub(crate) fn serve(&self, operator: Operator) -> io::Result<()> {
+    /// Has `operator` answer, at most `most` clients at once.
+    pub(crate) fn serve(&self, operator: Operator, most: usize) -> io::Result<()> {
         let (listener, operator) = (self.listener.try_clone()?, Arc::new(operator));
-        let accept = move || accept(&listener, &operator);
+        let accept = move || accept(&listener, &operator, most);
         thread::Builder::new().name("matins-control".to_owned()).spawn(accept).map(drop)
     }
 }
@@ -72,6 +72,7 @@ impl Drop for Server {
 }
 
 fn bind(path: &Path) -> io::Result<UnixListener> {
+    matins_files::refuse_shared_directory(path)?;
     match fs::symlink_metadata(path) {
         Ok(found) if found.file_type().is_socket() => {
             // Beside a store it is left over from a process that was killed: whoever is here owns the store.
@@ -84,20 +85,21 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    // The permissions are there before anybody can connect: it is bound under a name that nobody knows, and then renamed.
-    let hidden = path.with_file_name(format!(
-        ".{}-{}",
-        path.file_name().unwrap_or_default().display(),
-        std::process::id()
-    ));
-    let _ = fs::remove_file(&hidden);
-    let listener = UnixListener::bind(&hidden)?;
-    fs::set_permissions(&hidden, fs::Permissions::from_mode(0o600))?;
-    fs::rename(&hidden, path)?;
+    // Its permissions are set before anybody can connect: it is bound in a directory that nobody else can enter, and then renamed.
+    // The name of that directory is short, because the path of a socket has a limit of about 100 bytes.
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let private = tempfile::Builder::new()
+        .prefix(".m")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir_in(parent)?;
+    let bound = private.path().join("s");
+    let listener = UnixListener::bind(&bound)?;
+    fs::set_permissions(&bound, Permissions::from_mode(0o600))?;
+    fs::rename(&bound, path)?;
     Ok(listener)
 }
 
-fn accept(listener: &UnixListener, operator: &Arc<Operator>) {
+fn accept(listener: &UnixListener, operator: &Arc<Operator>, most: usize) {
     let connected = Arc::new(AtomicUsize::new(0));
     for stream in listener.incoming() {
         let Ok(stream) = stream else {
@@ -106,16 +108,30 @@ fn accept(listener: &UnixListener, operator: &Arc<Operator>) {
             continue;
         };
         let place = Place::take(&connected);
+        if place.number > most {
+            send_away(&stream, &format!("{most} clients are connected already"));
+            continue;
+        }
         let operator = operator.clone();
+        let stream = Arc::new(stream);
+        let own = stream.clone();
         let answer = move || {
-            let is_free = place.number <= CONNECTIONS;
             // How it ends is of no interest to anybody: whoever was there is gone.
-            let _ = Connection::new(stream).and_then(|connection| connection.serve(&operator, is_free));
+            let _ = Connection::new(own).and_then(|connection| connection.serve(&operator));
             drop(place);
         };
-        // Without a thread the connection is closed, by being dropped.
-        let _ = thread::Builder::new().name("matins-client".to_owned()).stack_size(STACK).spawn(answer);
+        let thread = thread::Builder::new().name("matins-client".to_owned()).stack_size(STACK);
+        if let Err(error) = thread.spawn(answer) {
+            send_away(&stream, &format!("the daemon can start no thread to answer ({error})"));
+        }
     }
+}
+
+/// Says why a client is not answered, as far as that can be said without waiting, and closes the connection.
+fn send_away(stream: &UnixStream, why: &str) {
+    let message = format!("{why}; try again in a moment");
+    let answer = Answer::Error(Problem::new(Kind::Busy, message));
+    let _ = stream.set_nonblocking(true).and_then(|()| write(stream, &answer));
 }
 
 /// One of the connections that there may be.
@@ -138,27 +154,34 @@ impl Drop for Place {
 }
 
 struct Connection {
-    reader: BufReader<UnixStream>,
-    writer: UnixStream,
+    /// Both ways: a second descriptor of the same socket would be one that commands cannot have.
+    stream: BufReader<Shared>,
+}
+
+/// A stream that is closed when everybody has let go of it.
+struct Shared(Arc<UnixStream>);
+
+impl Read for Shared {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&*self.0).read(buffer)
+    }
 }
 
 impl Connection {
-    fn new(stream: UnixStream) -> io::Result<Self> {
+    fn new(stream: Arc<UnixStream>) -> io::Result<Self> {
         stream.set_write_timeout(Some(ANSWER_TIME))?;
-        Ok(Self { writer: stream.try_clone()?, reader: BufReader::new(stream) })
+        Ok(Self { stream: BufReader::new(Shared(stream)) })
     }
 
-    fn serve(mut self, operator: &Operator, is_free: bool) -> io::Result<()> {
-        let uid = match peer(&self.writer) {
+    fn serve(mut self, operator: &Operator) -> io::Result<()> {
+        let uid = match peer(&self.stream.get_ref().0) {
             Ok(uid) => uid,
             Err(problem) => return self.say(&Answer::Error(problem)),
         };
-        if !is_free {
-            let message = format!("{CONNECTIONS} are connected already; try again in a moment");
-            return self.say(&Answer::Error(Problem::new(Kind::Busy, message)));
-        }
         let by = actor::of_uid(uid);
-        while let Some(line) = self.read_request()? {
+        let mut time = FIRST_REQUEST_TIME;
+        while let Some(line) = self.read_request(time)? {
+            time = REQUEST_TIME;
             let asked = match protocol::read(&line) {
                 Ok(asked) => asked,
                 Err(problem) => {
@@ -179,10 +202,10 @@ impl Connection {
                 Request::Import { bytes, .. } => self.read_import(bytes)?,
                 _ => Vec::new(),
             };
-            if asked.request.only_asks() && is_gone(&self.writer) {
+            if asked.request.only_asks() && is_gone(&self.stream.get_ref().0) {
                 return Err(ErrorKind::BrokenPipe.into());
             }
-            let mut items = Answering::new(self.writer.try_clone()?);
+            let mut items = Answering::new(self.stream.get_ref().0.clone());
             let answer = operator.answer_asked(asked, &by, &imported, &mut items);
             items.end()?;
             self.say(&match answer {
@@ -193,29 +216,29 @@ impl Connection {
         Ok(())
     }
 
-    fn say(&mut self, answer: &Answer) -> io::Result<()> {
-        write(&mut self.writer, answer)
+    fn say(&self, answer: &Answer) -> io::Result<()> {
+        write(&self.stream.get_ref().0, answer)
     }
 
     /// A line; `None` where the peer has left. One that is too long, or takes too long, is an error, and what comes after it
     /// is not looked at.
-    fn read_request(&mut self) -> io::Result<Option<Vec<u8>>> {
-        let until = Instant::now() + REQUEST_TIME;
+    fn read_request(&mut self, time: Duration) -> io::Result<Option<Vec<u8>>> {
+        let until = Instant::now() + time;
         let mut line = Vec::new();
         loop {
             let rest = until.saturating_duration_since(Instant::now());
             if rest.is_zero() {
                 return Err(ErrorKind::TimedOut.into());
             }
-            self.reader.get_ref().set_read_timeout(Some(rest))?;
-            let bytes = self.reader.fill_buf()?;
+            self.stream.get_ref().0.set_read_timeout(Some(rest))?;
+            let bytes = self.stream.fill_buf()?;
             if bytes.is_empty() {
                 return Ok(None);
             }
             let end = bytes.iter().position(|byte| *byte == b'\n');
             let taken = end.map_or(bytes.len(), |end| end + 1);
             line.extend_from_slice(&bytes[..taken]);
-            self.reader.consume(taken);
+            self.stream.consume(taken);
             if line.len() > LONGEST_REQUEST {
                 let message = format!("a request is at most {LONGEST_REQUEST} bytes long");
                 self.say(&Answer::Error(Problem::bad(message)))?;
@@ -228,9 +251,9 @@ impl Connection {
     }
 
     fn read_import(&mut self, bytes: u64) -> io::Result<Vec<u8>> {
-        self.reader.get_ref().set_read_timeout(Some(REQUEST_TIME))?;
+        self.stream.get_ref().0.set_read_timeout(Some(REQUEST_TIME))?;
         let mut imported = Vec::new();
-        (&mut self.reader).take(bytes).read_to_end(&mut imported)?;
+        (&mut self.stream).take(bytes).read_to_end(&mut imported)?;
         if (imported.len() as u64) < bytes {
             // It was to be all or nothing.
             return Err(ErrorKind::UnexpectedEof.into());
@@ -244,19 +267,19 @@ const SENT_AT_ONCE: usize = 64 * 1024;
 
 /// Sends the items of an answer. What is not sent yet stays below [`SENT_AT_ONCE`] and one item.
 struct Answering {
-    stream: UnixStream,
+    stream: Arc<UnixStream>,
     unsent: Vec<u8>,
     lost: Option<io::Error>,
 }
 
 impl Answering {
-    fn new(stream: UnixStream) -> Self {
+    fn new(stream: Arc<UnixStream>) -> Self {
         Self { stream, unsent: Vec::new(), lost: None }
     }
 
     fn send(&mut self) -> bool {
         if self.lost.is_none() && !self.unsent.is_empty() {
-            self.lost = self.stream.write_all(&self.unsent).err();
+            self.lost = (&*self.stream).write_all(&self.unsent).err();
             self.unsent.clear();
         }
         self.lost.is_none()
@@ -292,7 +315,7 @@ fn is_gone(stream: &UnixStream) -> bool {
     poll(&mut polled, Some(&Timespec::default())).is_ok_and(|count| count > 0)
 }
 
-fn write(stream: &mut UnixStream, answer: &Answer) -> io::Result<()> {
+fn write(mut stream: &UnixStream, answer: &Answer) -> io::Result<()> {
     stream.write_all(format!("{}\n", json!(answer)).as_bytes())
 }
 

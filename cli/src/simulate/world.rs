@@ -132,6 +132,7 @@ fn report(run: &RunRequest, started: DateTime<Utc>, finished: DateTime<Utc>, out
         message: None,
         output: None,
         result: None,
+        not_started: false,
     }
 }
 

@@ -79,6 +79,9 @@ fn unfinished(run: &Run, past: &Past, clock: impl Fn(DateTime<Utc>) -> String) -
             .map_or_else(|| "had not begun".to_owned(), |started| format!("had begun at {}", clock(started)));
         return (Kind::SchedulerDown, format!("run {} {had} when the scheduler went", run.id));
     }
+    if let (None, Some(reason)) = (run.started, &run.message) {
+        return (Kind::Running, format!("run {} could not be started, and is tried again: {reason}", run.id));
+    }
     if run.started.is_none() {
         let orphan = past.orphan.as_ref().map(|orphan| format!(": {}", orphan.describe()));
         let waits = format!("run {} waits for an earlier one, or for its next attempt", run.id);

@@ -250,7 +250,7 @@ impl Worker {
     fn lost(&mut self, what: &str, mut output: Tail) -> Exchange {
         self.end();
         self.take_printed(&mut output);
-        Exchange::Lost(TaskError { message: what.to_owned(), output: output.to_text() })
+        Exchange::Lost(TaskError { output: output.to_text(), ..TaskError::new(what) })
     }
 
     /// Ends it with all that its tasks have started; how it ended, in words.
@@ -284,11 +284,11 @@ struct Ready {
 
 /// What a worker says came of a run, with what its task printed.
 fn result(done: Done, printed: &mut Tail) -> TaskResult {
-    let Done { outcome, message, output, result } = done;
+    let Done { outcome, message, output, result, not_started } = done;
     let parts: Vec<String> = output.into_iter().chain(printed.to_text()).collect();
     let output = (!parts.is_empty()).then(|| parts.join("\n"));
     match outcome {
         Outcome::Succeeded => Ok(TaskOutput { result, output }),
-        _ => Err(TaskError { message: message.unwrap_or_default(), output }),
+        _ => Err(TaskError { message: message.unwrap_or_default(), output, not_started }),
     }
 }

@@ -50,6 +50,9 @@ pub(crate) struct Done {
     pub(crate) output: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) result: Option<Value>,
+    /// The task has not begun its work: it is to be tried again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) not_started: bool,
 }
 
 /// Writes a frame, in one write.

@@ -44,7 +44,7 @@ use std::time::Duration;
 
 use matins_core::{
     Completion, Executor, Refused, RunId, RunRequest, Shutdown, Task, TaskContext, TaskError, TaskName,
-    TaskResult, Value,
+    TaskResult, Value, is_out_of_resources,
 };
 use matins_executor_thread::ThreadExecutor;
 use thiserror::Error;
@@ -257,8 +257,14 @@ impl Workers {
         let idle = self.idle().pop();
         match idle {
             Some(worker) => Ok(worker),
-            None => Worker::start(&self.terms)
-                .map_err(|error| TaskError::new(format!("no worker could be started: {error}"))),
+            None => Worker::start(&self.terms).map_err(|error| {
+                let message = format!("no worker could be started: {error}");
+                if is_out_of_resources(&error) {
+                    TaskError::not_started(message)
+                } else {
+                    TaskError::new(message)
+                }
+            }),
         }
     }
 }

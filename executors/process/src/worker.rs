@@ -116,7 +116,13 @@ fn execute(request: RunFrame, tasks: &TaskRegistry, cancel: CancelToken, replies
         let message = format!(
             "no task is registered as {task_name:?} in the worker; register it in what serve_if_worker is given"
         );
-        return Done { outcome: Outcome::Failed, message: Some(message), output: None, result: None };
+        return Done {
+            outcome: Outcome::Failed,
+            message: Some(message),
+            output: None,
+            result: None,
+            not_started: false,
+        };
     };
     let replies = replies.clone();
     let log = RunLog::forwarding(move |note| {
@@ -125,8 +131,8 @@ fn execute(request: RunFrame, tasks: &TaskRegistry, cancel: CancelToken, replies
     });
     let new = RunRequest::new(run, job, task_name, task, Arc::new(Began(started)));
     let request = RunRequest { arguments, scheduled, attempt, cancel, log, ..new };
-    let RunReport { outcome, message, output, result, .. } = request.execute();
-    Done { outcome, message, output, result }
+    let RunReport { outcome, message, output, result, not_started, .. } = request.execute();
+    Done { outcome, message, output, result, not_started }
 }
 
 /// The clock of one run, which the master reads.

@@ -224,7 +224,7 @@ impl Executor for ThreadExecutor {
             // No thread is there, and none can be started.
             _ => {
                 pool.runs.cede(ticket);
-                Err(Refused { reason: Refusal::Full, done })
+                Err(Refused { reason: Refusal::OutOfResources, done })
             }
         }
     }

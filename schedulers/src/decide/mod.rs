@@ -5,6 +5,7 @@ pub(crate) mod claimed;
 mod missed;
 mod overlap;
 pub(crate) mod plan;
+pub(crate) mod postponed;
 mod recovery;
 mod retry;
 #[cfg(test)]

@@ -186,6 +186,7 @@ mod tests {
                         message: None,
                         output: None,
                         result: None,
+                        not_started: false,
                     };
                     tick.report(&ended, &report, &jobs, MayStart::Yes);
                     model.finish();

@@ -16,9 +16,12 @@ impl Tick<'_> {
         let live = self.live;
         let (interrupted, waiting): (Vec<Run>, Vec<Run>) =
             runs.into_iter().partition(|run| run.started.is_some());
-        let (retries, waiting): (Vec<Run>, Vec<Run>) = waiting.into_iter().partition(|run| run.attempt > 1);
+        // One that could not begin says so, and keeps its place as an attempt does.
+        let (retries, waiting): (Vec<Run>, Vec<Run>) =
+            waiting.into_iter().partition(|run| run.attempt > 1 || run.message.is_some());
         for run in retries {
-            let turn = self.turn_of(&run, before.get(&run.id), jobs);
+            let could_not_begin = run.message.is_some();
+            let turn = if could_not_begin { self.now } else { self.turn_of(&run, before.get(&run.id), jobs) };
             self.runs_of(&run.job).running.push(run.id);
             self.retries.insert((turn, run.id), run);
         }

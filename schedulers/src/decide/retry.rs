@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{Backoff, JobId, Outcome, Retry, Run, RunId, Transition, round_up_to_microsecond};
+use matins_core::{Backoff, JobId, Outcome, Retry, Run, RunId, round_up_to_microsecond};
 
 use super::claimed::Jobs;
 use super::tick::Tick;
@@ -64,9 +64,7 @@ impl Tick<'_> {
                     self.retries.insert((WHEN_IT_ENDS, run.id), run.clone());
                 }
                 Some(job) => {
-                    let run = Run { started: Some(self.now), ..run.clone() };
-                    let scheduled = run.scheduled();
-                    self.batch.push(Transition::Start { run: run.id, started: run.started, scheduled });
+                    let run = self.start_waited(run.clone());
                     self.starts.push((job, run));
                 }
                 None => self.give_up_waiting(run.clone()),

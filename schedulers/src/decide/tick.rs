@@ -11,6 +11,7 @@ use matins_core::{Job, JobId, MissedReason, OnExhausted, Run, RunId, RunReport, 
 
 use super::claimed::Jobs;
 use super::plan::plan;
+use super::postponed::{self, Decision, Postponed};
 use super::retry;
 use crate::live::{JobRuns, Live, Retries, Running};
 use crate::retention::Retention;
@@ -28,6 +29,8 @@ pub(crate) struct Tick<'a> {
     /// Further attempts that wait for their turn, as of this tick, and those whose turn has come.
     pub(crate) retries: Retries,
     pub(crate) begun_retries: Vec<(DateTime<Utc>, RunId)>,
+    /// Runs that could not begin, and when each is started again.
+    pub(crate) postponed: Vec<(Run, DateTime<Utc>, Postponed)>,
     /// To be handed to executors once the batch is committed.
     pub(crate) starts: Vec<(Arc<Job>, Run)>,
     pub(crate) finished: Vec<Run>,
@@ -41,6 +44,7 @@ pub(crate) struct Effects {
     pub(crate) jobs: HashMap<JobId, JobRuns>,
     pub(crate) retries: Retries,
     pub(crate) begun_retries: Vec<(DateTime<Utc>, RunId)>,
+    pub(crate) postponed: Vec<(Run, DateTime<Utc>, Postponed)>,
     pub(crate) starts: Vec<(Arc<Job>, Run)>,
     pub(crate) finished: Vec<Run>,
     pub(crate) missed: Vec<Run>,
@@ -65,6 +69,7 @@ impl<'a> Tick<'a> {
             jobs: HashMap::new(),
             retries: Retries::new(),
             begun_retries: Vec::new(),
+            postponed: Vec::new(),
             starts: Vec::new(),
             finished: Vec::new(),
             missed: Vec::new(),
@@ -73,8 +78,10 @@ impl<'a> Tick<'a> {
     }
 
     pub(crate) fn into_effects(self) -> Effects {
-        let Self { next_run, jobs, retries, begun_retries, starts, finished, missed, ended, .. } = self;
-        Effects { next_run, jobs, retries, begun_retries, starts, finished, missed, ended }
+        let Self {
+            next_run, jobs, retries, begun_retries, postponed, starts, finished, missed, ended, ..
+        } = self;
+        Effects { next_run, jobs, retries, begun_retries, postponed, starts, finished, missed, ended }
     }
 
     /// Makes room for what so many due jobs and reports come to, for the most part.
@@ -90,10 +97,21 @@ impl<'a> Tick<'a> {
         if !self.runs_of(&running.run.job).running.contains(&report.run) {
             return;
         }
+        let (mut started, mut outcome) = (report.started.or(running.run.started), report.outcome);
+        if report.not_started {
+            let before = self.live.postponed.get(&report.run).copied();
+            match postponed::decide(before, &running.run, running.misfire_grace, report) {
+                Decision::Again(turn, postponed) => {
+                    self.postpone(&running.run, report, turn, postponed);
+                    return;
+                }
+                Decision::GiveUp(end) => (started, outcome) = (None, end),
+            }
+        }
         let run = Run {
-            started: report.started.or(running.run.started),
+            started,
             finished: Some(report.finished),
-            outcome: Some(report.outcome),
+            outcome: Some(outcome),
             message: report.message.clone(),
             output: report.output.clone(),
             result: report.result.clone(),
@@ -104,10 +122,8 @@ impl<'a> Tick<'a> {
         runs.running.retain(|running| *running != run.id);
         runs.missed = None;
         self.batch.push(Transition::Finish(run.clone()));
-        if let Some(delay) = running
-            .retry
-            .as_ref()
-            .and_then(|retry| retry::delay_after(retry, report.outcome, run.attempt, &id))
+        if let Some(delay) =
+            running.retry.as_ref().and_then(|retry| retry::delay_after(retry, outcome, run.attempt, &id))
         {
             self.try_again(&run, report.finished, delay);
         }

@@ -230,12 +230,17 @@ impl OpenLane<'_> {
 
     /// Brings what is in flight, and whoever waits or listens, in line with a batch that was committed.
     pub(crate) fn apply(&mut self, effects: Effects, submissions: &mut Vec<Submission>) {
-        let Effects { next_run, jobs, retries, begun_retries, starts, finished, missed, ended } = effects;
+        let Effects { next_run, jobs, retries, begun_retries, postponed, starts, finished, missed, ended } =
+            effects;
         self.work.next_run = next_run;
         let live = &mut self.work.live;
         live.replace(jobs);
         live.begin_retries(&begun_retries);
         live.retries.extend(retries);
+        finished.iter().chain(&missed).for_each(|run| live.ended(run.id));
+        for (run, turn, postponed) in &postponed {
+            live.postpone(run.clone(), *turn, *postponed);
+        }
         self.lane.waiting.store(live.waiting(), Ordering::Relaxed);
         for job in &ended {
             self.forget_closure(job);
@@ -244,6 +249,9 @@ impl OpenLane<'_> {
         let mut hub = self.engine.hub();
         for run in finished.iter().chain(&missed) {
             hub.waiters.tell(number, run);
+        }
+        for (run, until, _) in postponed {
+            hub.listeners.tell(|| Event::RunPostponed { store: store.clone(), run, until });
         }
         for run in finished {
             hub.stats.finished(&run);

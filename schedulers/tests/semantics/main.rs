@@ -6,5 +6,6 @@ mod fires;
 mod outside;
 mod pains;
 mod parts;
+mod postponed;
 mod retries;
 mod rig;

@@ -191,6 +191,7 @@ pub(crate) fn describe(event: &Event) -> String {
         Event::JobResumed { .. } => "job resumed".into(),
         Event::JobRemoved { .. } => "job removed".into(),
         Event::RunStarted { run, .. } => format!("started {}", shown(run)),
+        Event::RunPostponed { run, .. } => format!("postponed {}", shown(run)),
         Event::RunFinished { run, .. } => format!("finished {}", shown(run)),
         Event::RunMissed { run, .. } => format!("missed {}", shown(run)),
         other => format!("{other:?}"),

@@ -66,6 +66,7 @@ pub use orphan::Orphan;
 pub struct CommandTask {
     tail: usize,
     records: Option<PathBuf>,
+    open_files: Option<u64>,
 }
 
 impl Default for CommandTask {
@@ -78,7 +79,7 @@ impl Default for CommandTask {
 impl CommandTask {
     /// Keeps the last `bytes` of what a command prints, standard output and standard error together.
     pub fn keeping(bytes: usize) -> Self {
-        Self { tail: bytes, records: None }
+        Self { tail: bytes, records: None, open_files: None }
     }
 
     /// Records each running command in a file in `directory`, which must exist. If this process is killed, the next one finds
@@ -100,6 +101,24 @@ impl CommandTask {
         self.records = Some(directory.into());
         self
     }
+
+    /// Sets the soft limit of open files (`RLIMIT_NOFILE`) that a command has as soon as it is started, for a program that raised
+    /// its own. Programs that use select(2) cannot handle more than 1,024 descriptors, and rely on the limit. `None`, the
+    /// default, gives a command the limit of this process.
+    ///
+    /// It is set on Linux only.
+    ///
+    /// ```
+    /// use matins_task_command::CommandTask;
+    ///
+    /// let task = CommandTask::default().open_files(Some(1024));
+    /// # let _ = task;
+    /// ```
+    #[must_use]
+    pub fn open_files(mut self, soft_limit: Option<u64>) -> Self {
+        self.open_files = soft_limit;
+        self
+    }
 }
 
 impl Task for CommandTask {
@@ -107,7 +126,7 @@ impl Task for CommandTask {
         let command = Command::deserialize(arguments)
             .map_err(|error| TaskError::new(format!("the arguments {arguments} are no command: {error}")))?;
         command.check().map_err(TaskError::new)?;
-        process::run(&command, context, self.tail, self.records.as_deref())
+        process::run(&command, context, self)
     }
 
     fn check(&self, arguments: &Value) -> Result<(), String> {

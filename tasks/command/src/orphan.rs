@@ -3,10 +3,10 @@
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use matins_core::{JobId, RunId, TaskContext};
+use matins_files::OpenOptions;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
@@ -32,9 +32,11 @@ impl Orphan {
     /// of the machine. It must not be called while commands of this process are recorded there.
     ///
     /// # Errors
-    /// When the directory cannot be read, and when the system cannot watch a process that is still running (Linux before 5.3).
+    /// When the directory cannot be read, or others can write to it: then its records say nothing, and removing what is in it
+    /// could be what they want. And when the system cannot watch a process that is still running (Linux before 5.3).
     pub fn all_in(directory: &Path) -> io::Result<Vec<Self>> {
-        let entries = match fs::read_dir(directory) {
+        let opened = matins_files::check_own_directory(directory).and_then(|()| fs::read_dir(directory));
+        let entries = match opened {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries?,
         };
@@ -147,7 +149,7 @@ struct Process {
 }
 
 fn read(path: &Path) -> Option<(Intent, Option<Process>)> {
-    let bytes = fs::read(path).ok()?;
+    let bytes = matins_files::read(path).ok()?;
     let mut lines = bytes.split(|byte| *byte == b'\n');
     // A first line that was not written whole is of a command that was never started.
     let intent = serde_json::from_slice(lines.next()?).ok()?;
@@ -205,7 +207,7 @@ fn found_by_pipe(path: &Path, intent: &Intent) -> Option<Process> {
 fn append(path: &Path, process: &Process) -> io::Result<()> {
     let mut line = vec![b'\n'];
     serde_json::to_writer(&mut line, process)?;
-    fs::OpenOptions::new().append(true).open(path)?.write_all(&line)
+    OpenOptions::new().append(true).open(path)?.write_all(&line)
 }
 
 /// The record of a running command; it is removed when this is dropped.
@@ -234,7 +236,7 @@ impl Record {
         const MOST: usize = 1_000;
         for number in 0..MOST {
             let path = directory.join(format!("{run}-{number}"));
-            match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 file => return Some((path, file.ok()?)),
             }

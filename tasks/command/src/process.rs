@@ -3,7 +3,6 @@
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
 use std::process::{ChildStdin, ExitStatus};
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -15,8 +14,8 @@ use rustix::io::{Errno, ioctl_fionbio};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use crate::orphan::Record;
-use crate::spawn::{Started, start};
-use crate::{Command, drain};
+use crate::spawn::{CannotStart, Started, start};
+use crate::{Command, CommandTask, drain};
 
 /// How long a cancelled command has to end by itself after SIGTERM.
 pub(crate) const TERM_GRACE: Duration = Duration::from_secs(5);
@@ -24,24 +23,30 @@ pub(crate) const TERM_GRACE: Duration = Duration::from_secs(5);
 /// How long its output is listened to after it has ended, where a child that it left behind keeps the pipe open.
 const OUTPUT_GRACE: Duration = Duration::from_secs(1);
 
-pub(crate) fn run(
-    command: &Command,
-    context: &TaskContext,
-    tail: usize,
-    records: Option<&Path>,
-) -> TaskResult {
+/// How often it is looked whether it has ended, if nothing tells.
+const LOOK: Duration = Duration::from_millis(50);
+
+pub(crate) fn run(command: &Command, context: &TaskContext, task: &CommandTask) -> TaskResult {
     let failed = |what: &str, error: &dyn std::fmt::Display| {
         TaskError::new(format!("{what} {:?}: {error}", command.program))
     };
-    let record = |output: &PipeReader| Record::of_intent(records?, context, output);
-    let Started { mut child, output, awaited, record } =
-        start(command, record).map_err(|why| failed("cannot start", &why))?;
+    let record = |output: &PipeReader| Record::of_intent(task.records.as_deref()?, context, output);
+    let not_started = |why: CannotStart| {
+        let not_started = why.is_out_of_resources;
+        TaskError { not_started, ..failed("cannot start", &why.message) }
+    };
+    // What is needed to watch it is there before it is: nothing that began is lost for want of a descriptor.
+    let pipe = io::pipe().map_err(|error| not_started(CannotStart::new(&error, error.to_string())))?;
+    let Started { mut child, output, awaited, record } = start(command, record).map_err(not_started)?;
     let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
         return Err(failed("cannot watch", &"its process id is not known"));
     };
+    if let Some(soft_limit) = task.open_files {
+        limit_open_files(pid, soft_limit);
+    }
     let input = child.stdin().take();
     let text = command.stdin.as_deref().map(|text| command.encoding.bytes(text));
-    let ended = Watch::begin(pid, output, tail, input, text.as_deref(), &context.cancel)
+    let ended = Watch::begin(pid, pipe, output, task.tail, input, text.as_deref(), &context.cancel)
         .and_then(|mut watch| watch.until_end(&context.cancel).map(|()| watch));
     let mut watch = match ended {
         Ok(watch) => watch,
@@ -59,15 +64,32 @@ pub(crate) fn run(
     if status.success() {
         Ok(TaskOutput { result: None, output })
     } else {
-        Err(TaskError { message: describe(status), output })
+        Err(TaskError { output, ..TaskError::new(describe(status)) })
     }
 }
+
+/// Lowers the soft limit of a program that was just started. Nothing of it depends on the limit so early: it matters when more
+/// files are opened than it allows.
+#[cfg(target_os = "linux")]
+fn limit_open_files(pid: Pid, soft_limit: u64) {
+    use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
+
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let current = Some(maximum.map_or(soft_limit, |maximum| maximum.min(soft_limit)));
+    // A program with the rights of another user (setuid) is not ours to limit.
+    let _ = prlimit(Some(pid), Resource::Nofile, Rlimit { current, maximum });
+}
+
+#[cfg(not(target_os = "linux"))]
+fn limit_open_files(_pid: Pid, _soft_limit: u64) {}
 
 /// What is watched of a running program.
 struct Watch<'a> {
     pid: Pid,
     /// Readable when the process has ended. Where the system has no such descriptor, a thread waits, and wakes this.
     pidfd: Option<OwnedFd>,
+    /// There is such a descriptor or thread. If the system had neither left, it is looked for the end again and again.
+    is_announced: bool,
     /// Readable when the run is cancelled.
     woken: PipeReader,
     /// Its writing end, which others hold weakly: both ends are closed with the run.
@@ -84,19 +106,17 @@ struct Watch<'a> {
 impl<'a> Watch<'a> {
     fn begin(
         pid: Pid,
+        (woken, wake): (PipeReader, PipeWriter),
         output: PipeReader,
         tail: usize,
         input: Option<ChildStdin>,
         text: Option<&'a [u8]>,
         cancel: &CancelToken,
     ) -> io::Result<Self> {
-        let (woken, wake) = io::pipe()?;
         ioctl_fionbio(&woken, true)?;
         let wake = Arc::new(wake);
         let pidfd = pidfd(pid);
-        if pidfd.is_none() {
-            announce_end(pid, Arc::downgrade(&wake))?;
-        }
+        let is_announced = pidfd.is_some() || announce_end(pid, Arc::downgrade(&wake)).is_ok();
         let input = input.zip(text);
         if let Some((input, _)) = &input {
             ioctl_fionbio(input, true)?;
@@ -104,7 +124,7 @@ impl<'a> Watch<'a> {
         let weak = Arc::downgrade(&wake);
         cancel.on_cancel(move || ring(&weak));
         let (output, tail, buffer) = (Some(output), Tail::new(tail), vec![0; 16 * 1024]);
-        Ok(Self { pid, pidfd, woken, wake, output, tail, input, buffer })
+        Ok(Self { pid, pidfd, is_announced, woken, wake, output, tail, input, buffer })
     }
 
     /// Returns when the process has ended; ends it when it is cancelled.
@@ -149,6 +169,7 @@ impl<'a> Watch<'a> {
     /// Waits until there is something to do, at most until an instant, and reads and writes what can be.
     fn wait(&mut self, until: Option<Instant>, is_running: bool) -> io::Result<Ready> {
         let rest = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let rest = if self.is_announced || !is_running { rest } else { Some(rest.unwrap_or(LOOK).min(LOOK)) };
         let timeout = rest.and_then(|rest| Timespec::try_from(rest).ok());
         let mut polled = Vec::with_capacity(4);
         let mut add = |descriptor, flags| polled.push(PollFd::from_borrowed_fd(descriptor, flags));
@@ -276,11 +297,24 @@ mod tests {
         let mut child = Process::new("sh").args(["-c", "echo done"]).stdout(writer).spawn().unwrap();
         let pid = Pid::from_child(&child);
         let cancel = CancelToken::new();
-        let mut watch = Watch::begin(pid, output, 100, None, None, &cancel).unwrap();
+        let mut watch = Watch::begin(pid, io::pipe().unwrap(), output, 100, None, None, &cancel).unwrap();
         watch.pidfd = None;
         announce_end(pid, Arc::downgrade(&watch.wake)).unwrap();
         watch.until_end(&cancel).unwrap();
         assert!(child.wait().unwrap().success());
         assert_eq!(watch.rest_of_output().as_deref(), Some("done\n"));
+    }
+
+    /// The system had neither a descriptor nor a thread left.
+    #[test]
+    fn the_end_of_a_process_is_noticed_without_anything_that_tells() {
+        let (output, writer) = io::pipe().unwrap();
+        let mut child = Process::new("sleep").arg("0.2").stdout(writer).spawn().unwrap();
+        let pid = Pid::from_child(&child);
+        let cancel = CancelToken::new();
+        let mut watch = Watch::begin(pid, io::pipe().unwrap(), output, 100, None, None, &cancel).unwrap();
+        (watch.pidfd, watch.is_announced) = (None, false);
+        watch.until_end(&cancel).unwrap();
+        assert!(child.wait().unwrap().success());
     }
 }

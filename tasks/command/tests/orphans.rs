@@ -129,3 +129,16 @@ fn the_choice_is_saved_with_the_command_where_it_is_not_the_default() {
         serde_json::from_value(serde_json::json!({"program": "x", "on_orphan": "ignore"})).unwrap();
     assert_eq!(read.on_orphan, OnOrphan::Ignore);
 }
+
+/// Records are removed when their commands have ended: never through a link to somebody else's directory.
+#[test]
+fn a_directory_of_records_that_is_a_link_is_refused_and_nothing_is_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (elsewhere, records) = (directory.path().join("elsewhere"), directory.path().join("records"));
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(elsewhere.join("7-0"), "precious").unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &records).unwrap();
+    let error = Orphan::all_in(&records).unwrap_err();
+    assert!(error.to_string().contains("symbolic link"), "{error}");
+    assert_eq!(fs::read_to_string(elsewhere.join("7-0")).unwrap(), "precious");
+}
