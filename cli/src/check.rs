@@ -26,6 +26,9 @@ pub(crate) struct CheckArguments {
 /// How many fires of each job are shown.
 const FIRES: usize = 3;
 
+/// In bytes.
+const PRINTED_AT_ONCE: usize = 64 * 1024;
+
 pub(crate) fn check(arguments: &CheckArguments) -> Result<(), String> {
     let path = &arguments.source.file;
     let defined = arguments.source.sources(arguments.tz).read()?;
@@ -53,9 +56,15 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<(), String> {
     shown::line(format_args!("{}: sound, {}", path.display(), show::counted(count, "job")));
     let version = tzdb::version();
     shown::tz_database(&version.to_string(), &version.problems);
+    let mut text = Text::new();
     for job in defined.definitions() {
-        shown::print(&Text::new().end_line().text(&describe(job, zone, now)).end_line());
+        text = text.end_line().text(&describe(job, zone, now)).end_line();
+        // Not line by line: a crontab may have a hundred thousand.
+        if text.len() > PRINTED_AT_ONCE {
+            shown::print(&std::mem::take(&mut text));
+        }
     }
+    shown::print(&text);
     for file in defined.files.iter().filter(|file| file.is_crontab()) {
         shown::print(&crontab::notes(&file.path, &file.notes, &file.jobs));
     }

@@ -57,6 +57,11 @@ impl Text {
         self
     }
 
+    /// Returns its length in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Ends the line.
     pub(crate) fn end_line(mut self) -> Self {
         self.0.push('\n');

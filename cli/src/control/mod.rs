@@ -29,6 +29,8 @@ pub(crate) mod operator;
 pub(crate) mod pages;
 pub(crate) mod protocol;
 pub(crate) mod server;
+#[cfg(test)]
+mod tests;
 mod views;
 
 pub(crate) use views::{JobView, RunState, RunView, Status, StoreInfo};

@@ -1,6 +1,6 @@
 //! The command of an entry: its text, its input, its environment and its user.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::env;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -17,13 +17,14 @@ use super::environment::Environment;
 /// # Errors
 /// If there is no such user.
 pub(super) fn of(
+    users: &mut Users,
     environment: &Environment,
     line: &Line,
     written: &str,
     user: Option<&str>,
 ) -> Result<Command, String> {
     let (command_line, stdin) = split_percent(written);
-    let mut variables = defaults(user)?;
+    let mut variables = users.defaults(user)?.clone();
     let fixed = ["LOGNAME", "USER"].map(str::as_bytes);
     variables.extend(
         environment
@@ -47,13 +48,39 @@ pub(super) fn of(
     command.encoding = if is_latin1 { Encoding::Latin1 } else { Encoding::Utf8 };
     command.directory = get("HOME").map(Into::into);
     command.stdin = stdin.map(|stdin| text(&line.bytes(&stdin)));
-    command.user = user.filter(|user| !is_own(user)).map(str::to_owned);
+    command.user = user.filter(|user| !users.is_own(user)).map(str::to_owned);
     command.environment = variables.iter().map(|(name, value)| (text(name), text(value))).collect();
     Ok(command)
 }
 
-fn is_own(user: &str) -> bool {
-    User::from_name(user).ok().flatten().is_some_and(|user| user.uid == geteuid())
+type Variables = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// What passwd(5) says of the users that a crontab names: each is looked for once.
+#[derive(Debug, Default)]
+pub(super) struct Users {
+    defaults: HashMap<Option<String>, Result<Variables, String>>,
+    own: HashMap<String, bool>,
+    known: HashMap<String, bool>,
+}
+
+impl Users {
+    fn defaults(&mut self, user: Option<&str>) -> Result<&Variables, String> {
+        let entry = self.defaults.entry(user.map(str::to_owned)).or_insert_with(|| defaults(user));
+        entry.as_ref().map_err(Clone::clone)
+    }
+
+    /// Whether it is the user of this process.
+    fn is_own(&mut self, user: &str) -> bool {
+        *self
+            .own
+            .entry(user.to_owned())
+            .or_insert_with(|| User::from_name(user).ok().flatten().is_some_and(|user| user.uid == geteuid()))
+    }
+
+    fn is_known(&mut self, user: &str) -> bool {
+        let look = || matches!(User::from_name(user), Ok(Some(_)));
+        *self.known.entry(user.to_owned()).or_insert_with(look)
+    }
 }
 
 /// What cron sets before the first line: from passwd(5), whatever the environment of this process says.
@@ -107,8 +134,8 @@ pub(super) fn split_percent(line: &str) -> (String, Option<String>) {
 
 /// Says so if the first word of a command is a user of this machine, and no program: then the line is probably from a
 /// system crontab.
-pub(super) fn user_column(word: &str, command: &Command) -> Option<String> {
-    let is_user = !word.contains('/') && matches!(User::from_name(word), Ok(Some(_)));
+pub(super) fn user_column(users: &mut Users, word: &str, command: &Command) -> Option<String> {
+    let is_user = !word.contains('/') && users.is_known(word);
     let path = command.environment.get("PATH").map(String::as_str).unwrap_or_default();
     let is_program = |directory: &str| {
         let file = Path::new(directory).join(word);

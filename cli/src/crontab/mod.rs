@@ -87,6 +87,7 @@ pub(crate) fn parse(text: &[u8], options: &Options) -> Result<Crontab, Vec<Diagn
         options,
         zone: options.zone,
         environment: Environment::default(),
+        users: command::Users::default(),
         random_delay: 0,
         crontab: Crontab { jobs: Vec::new(), notes: Vec::new() },
     };
@@ -135,6 +136,7 @@ struct Reader<'a> {
     options: &'a Options,
     zone: Zone,
     environment: Environment,
+    users: command::Users,
     /// In minutes.
     random_delay: u32,
     crontab: Crontab,
@@ -240,7 +242,7 @@ impl Reader<'_> {
             let text = format!("{never:?} never fires: the calendar has no such day");
             self.note(line, NoteKind::Warning, text);
         }
-        let command = command::of(&self.environment, line, written, user)
+        let command = command::of(&mut self.users, &self.environment, line, written, user)
             .map_err(|message| (user.unwrap_or(first_word), message))?;
         self.note_about_entry(line, times, written, user, &command);
         let mail = self.environment.mail();
@@ -273,7 +275,7 @@ impl Reader<'_> {
     ) {
         if user.is_none() {
             let first_word = written.split([' ', '\t']).next().unwrap_or_default();
-            if let Some(text) = command::user_column(first_word, command) {
+            if let Some(text) = command::user_column(&mut self.users, first_word, command) {
                 self.note(line, NoteKind::Warning, text);
             }
         }
