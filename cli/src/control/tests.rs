@@ -63,12 +63,12 @@ fn operator(jobs: usize, bytes: usize) -> (Operator, BlockingScheduler, Counted)
     let far: DateTime<Utc> = "2999-01-01T00:00:00Z".parse().unwrap();
     let new = |number: usize| {
         let job = DateTrigger::new(far + chrono::TimeDelta::seconds(number as i64 % 7)).task("idle");
-        let job = job.id(id(number)).arguments("x".repeat(bytes)).tag(if number % 10 == 0 {
+        let job = job.id(id(number)).arguments("x".repeat(bytes)).tag(if number.is_multiple_of(10) {
             "tenth"
         } else {
             "other"
         });
-        if number % 4 == 0 { job.paused() } else { job }
+        if number.is_multiple_of(4) { job.paused() } else { job }
     };
     scheduler.add_many((0..jobs).map(new)).unwrap();
     counted.forget();
