@@ -147,6 +147,7 @@ impl<S: JobStore, P: FnMut(&'static str) -> Fault + Send> WrappedStore<S, Faults
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl<S: JobStore, W: Wrapper> JobStore for WrappedStore<S, W> {
     fn is_persistent(&self) -> bool {
         self.store.is_persistent()
@@ -154,6 +155,9 @@ impl<S: JobStore, W: Wrapper> JobStore for WrappedStore<S, W> {
 
     fn import(&mut self, jobs: Vec<Job>, runs: Vec<Run>, on_conflict: OnConflict) -> Result<(), StoreError> {
         self.wrapper.call("import", || self.store.import(jobs, runs, on_conflict))
+    }
+    fn add(&mut self, job: Job, on_conflict: OnConflict) -> Result<(), StoreError> {
+        self.wrapper.call("add", || self.store.add(job, on_conflict))
     }
 
     fn update(&mut self, job: Job) -> Result<(), StoreError> {

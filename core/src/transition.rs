@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 use crate::{JobId, Run, RunId, Stretch};
 
 /// One step of a [`commit`](crate::JobStore::commit).
+///
+/// A store must do every one of them, so that another kind of step is a breaking change: a store that does not know it does not
+/// compile, rather than lose it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum Transition {
     /// A job moves on to its next fire time.
     Advance {

@@ -129,6 +129,7 @@ impl From<WindowTrigger> for Saved {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 #[typetag::serde(name = "window")]
 impl Trigger for WindowTrigger {
     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {

@@ -190,9 +190,14 @@ impl FileStore {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl JobStore for FileStore {
     fn is_persistent(&self) -> bool {
         true
+    }
+
+    fn add(&mut self, job: Job, on_conflict: OnConflict) -> Result<(), StoreError> {
+        self.import(vec![job], Vec::new(), on_conflict)
     }
 
     fn import(&mut self, jobs: Vec<Job>, runs: Vec<Run>, on_conflict: OnConflict) -> Result<(), StoreError> {

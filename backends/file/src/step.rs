@@ -120,9 +120,8 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    /// `None` for a step that a later core has and this format does not.
-    pub(crate) fn of(transition: &Transition) -> Option<Self> {
-        Some(match transition {
+    pub(crate) fn of(transition: &Transition) -> Self {
+        match transition {
             Transition::Advance { job, to, .. } => Self::Advance { job: job.clone(), to: *to },
             Transition::Record(run) => Self::Record(run.into()),
             Transition::Start { run, started, scheduled } => {
@@ -133,8 +132,7 @@ impl Step {
             Transition::End { job } => Self::End { job: job.clone() },
             Transition::PruneJob { job, keep } => Self::PruneJob { job: job.clone(), keep: *keep },
             Transition::PruneBefore { before } => Self::PruneBefore { before: *before },
-            _ => return None,
-        })
+        }
     }
 
     /// The transition that it was, for a store that is where it was then; `None` where it has nothing to do.

@@ -281,8 +281,6 @@ impl MemoryStore {
                 let old = self.runs.values().filter(finished).map(|run| run.id).collect();
                 self.forget(old);
             }
-            // A step of a later core: this store would have to learn it before it could be sent.
-            _ => {}
         }
     }
 

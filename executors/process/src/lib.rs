@@ -219,6 +219,7 @@ impl ProcessExecutor {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl Executor for ProcessExecutor {
     fn submit(&mut self, run: RunRequest, done: Completion) -> Result<(), Refused> {
         // The limit is kept here, by killing; the thread that waits has none.
