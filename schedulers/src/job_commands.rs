@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ahash::AHashSet as HashSet;
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Job, JobId, JobPosition, JobQuery, JobState, MissedReason, OnConflict, OnExhausted, StoreError,
-    StoreName, Task, TaskName,
+    Job, JobId, JobQuery, JobState, MissedReason, OnConflict, OnExhausted, Run, StoreError, StoreName, Task,
+    TaskName, Transition,
 };
 
 use crate::decide::plan::next_after;
@@ -325,32 +325,54 @@ impl OpenLane<'_> {
         self.commit_decision(|tick| waiting.into_iter().for_each(|run| tick.give_up_waiting(run)))?;
         self.work.live.retries.retain(|_, run| run.job != *id);
         let job = self.work.store.remove(id)?;
+        self.has_gone(id);
+        Ok(job)
+    }
+
+    fn remove_all(&mut self) -> Result<usize, SchedulerError> {
+        let query = JobQuery { limit: Some(1_000), ..JobQuery::default() };
+        let mut count = 0;
+        loop {
+            let page = self.work.store.list(&query)?;
+            if page.is_empty() {
+                break;
+            }
+            count += page.len();
+            self.remove_together(&page)?;
+        }
+        let store = self.lane.name.clone();
+        self.engine.hub().listeners.tell(|| Event::AllJobsRemoved { store });
+        Ok(count)
+    }
+
+    /// Removes jobs in one commit.
+    fn remove_together(&mut self, jobs: &[Job]) -> Result<(), SchedulerError> {
+        let waiting: Vec<Run> = jobs.iter().flat_map(|job| self.work.live.waiting_of(&job.id)).collect();
+        self.commit_decision(|tick| {
+            for job in jobs {
+                tick.miss_due(job, MissedReason::JobRemoved);
+            }
+            waiting.into_iter().for_each(|run| tick.give_up_waiting(run));
+            tick.batch.extend(jobs.iter().map(|job| Transition::End { job: job.id.clone() }));
+        })?;
+        let ids: HashSet<&JobId> = jobs.iter().map(|job| &job.id).collect();
+        self.work.live.retries.retain(|_, run| !ids.contains(&run.job));
+        for job in jobs {
+            self.has_gone(&job.id);
+        }
+        Ok(())
+    }
+
+    /// Brings all beside the store in line with a job that was taken out, and tells of it.
+    fn has_gone(&mut self, id: &JobId) {
         self.changed_by_hand(id);
         self.forget_closure(id);
         let mut hub = self.engine.hub();
         if !self.work.live.is_busy(id) {
             hub.waiters.job_is_gone(self.lane.number, id);
         }
-        let (store, removed) = (self.lane.name.clone(), id.clone());
-        hub.listeners.tell(|| Event::JobRemoved { store, job: removed });
-        Ok(job)
-    }
-
-    fn remove_all(&mut self) -> Result<usize, SchedulerError> {
-        let mut query = JobQuery { limit: Some(1_000), ..JobQuery::default() };
-        let mut count = 0;
-        loop {
-            let page = self.work.store.list(&query)?;
-            let Some(last) = page.last() else { break };
-            query.after = Some(JobPosition::of(last));
-            for job in &page {
-                self.remove(job)?;
-            }
-            count += page.len();
-        }
-        let store = self.lane.name.clone();
-        self.engine.hub().listeners.tell(|| Event::AllJobsRemoved { store });
-        Ok(count)
+        let (store, job) = (self.lane.name.clone(), id.clone());
+        hub.listeners.tell(|| Event::JobRemoved { store, job });
     }
 
     fn modify(&mut self, before: &Job, change: impl FnOnce(&mut Job)) -> Result<Job, SchedulerError> {

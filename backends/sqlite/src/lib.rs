@@ -223,9 +223,11 @@ impl JobStore for SqliteStore {
     }
 
     fn import(&mut self, jobs: Vec<Job>, runs: Vec<Run>, on_conflict: OnConflict) -> Result<(), StoreError> {
-        self.read = ReadJobs::default();
         self.counted = None;
         let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
+        for id in &ids {
+            self.read.forget(id);
+        }
         self.write("adding jobs", |transaction| {
             for job in jobs {
                 if on_conflict != OnConflict::Replace && job_exists(transaction, &job.id)? {

@@ -47,3 +47,30 @@ impl ReadJobs {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta};
+    use matins_conformance::store_suite::job;
+    use matins_core::{JobStore, OnConflict};
+
+    use crate::SqliteStore;
+
+    /// Once, each job that was added had all others read again at the next tick.
+    #[test]
+    fn what_was_read_stays_read_when_another_job_is_added() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = SqliteStore::open(directory.path().join("jobs.db")).unwrap();
+        store.add(job("first", Some(1)), OnConflict::Refuse).unwrap();
+        let later = DateTime::UNIX_EPOCH + TimeDelta::days(100_000);
+        let first = store.due(later, 10).unwrap().remove(0);
+        assert!(store.read.key(&first.id).is_some());
+        store.add(job("second", Some(2)), OnConflict::Refuse).unwrap();
+        assert!(store.read.key(&first.id).is_some());
+        // One that is replaced is read again.
+        let mut replacing = first.clone();
+        replacing.tags = ["new".to_owned()].into();
+        store.add(replacing.clone(), OnConflict::Replace).unwrap();
+        assert_eq!(store.due(later, 10).unwrap()[0], replacing);
+    }
+}

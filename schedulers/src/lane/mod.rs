@@ -182,14 +182,27 @@ impl Work {
 }
 
 impl OpenLane<'_> {
+    /// An id that no job of the store has. Beside a million jobs that an earlier process has added, it is found in some steps.
     pub(crate) fn free_id(&mut self, prefix: &str) -> Result<JobId, SchedulerError> {
-        loop {
-            let id = JobId::new(format!("{prefix}-{}", self.work.next_job_number))?;
-            if self.work.store.get(&id)?.is_none() {
-                return Ok(id);
-            }
-            self.work.next_job_number += 1;
+        let id = |number: u64| JobId::new(format!("{prefix}-{number}"));
+        let first = self.work.next_job_number;
+        // A number that is free, by steps that double; then the end of the numbers that are taken, between that and the last taken.
+        let (mut taken, mut free, mut step) = (first.saturating_sub(1), first, 1);
+        while self.work.store.get(&id(free)?)?.is_some() {
+            taken = free;
+            free = free.saturating_add(step);
+            step = step.saturating_mul(2);
         }
+        while free - taken > 1 {
+            let middle = taken + (free - taken) / 2;
+            if self.work.store.get(&id(middle)?)?.is_some() {
+                taken = middle;
+            } else {
+                free = middle;
+            }
+        }
+        self.work.next_job_number = free;
+        Ok(id(free)?)
     }
 
     /// The next number for a job without an id is another.
