@@ -352,7 +352,9 @@ impl OpenLane<'_> {
             for job in jobs {
                 tick.miss_due(job, MissedReason::JobRemoved);
             }
-            waiting.into_iter().for_each(|run| tick.give_up_waiting(run));
+            for run in waiting {
+                tick.give_up_waiting(run);
+            }
             tick.batch.extend(jobs.iter().map(|job| Transition::End { job: job.id.clone() }));
         })?;
         let ids: HashSet<&JobId> = jobs.iter().map(|job| &job.id).collect();
