@@ -31,7 +31,6 @@ const STEPS: usize = 150;
 #[derive(Clone, Default)]
 struct Disk(Arc<Mutex<MemoryStore>>);
 
-#[deny(clippy::missing_trait_methods)]
 impl JobStore for Disk {
     fn is_persistent(&self) -> bool {
         true
