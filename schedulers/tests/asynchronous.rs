@@ -51,7 +51,7 @@ async fn a_future_fires_jobs_until_it_is_shut_down() {
     handle.reschedule("answer", every(3.seconds())).await.unwrap();
     let by_hand = handle.run_now("answer").await.unwrap();
     assert!(timeout(GENEROUS, by_hand.into_future()).await.unwrap().unwrap().by_hand);
-    assert_eq!(handle.runs(RunQuery::default()).await.unwrap().len(), 2);
+    assert_eq!(handle.runs(&RunQuery::default()).await.unwrap().len(), 2);
     assert_eq!(handle.state().await, SchedulerState::Running);
 
     let never = handle.next_outcome("answer").await.unwrap();
@@ -59,7 +59,7 @@ async fn a_future_fires_jobs_until_it_is_shut_down() {
     timeout(GENEROUS, running).await.unwrap().unwrap().unwrap();
     assert_eq!(handle.state().await, SchedulerState::ShutDown);
     assert!(matches!(never.await, Err(SchedulerError::ShutDown)));
-    assert!(matches!(handle.list(JobQuery::default()).await, Err(SchedulerError::ShutDown)));
+    assert!(matches!(handle.list(&JobQuery::default()).await, Err(SchedulerError::ShutDown)));
     assert!(matches!(events.next().await, Some(Event::RunFinished { run, .. }) if run.by_hand));
     assert_eq!(events.next().await, None);
 }
@@ -74,7 +74,7 @@ async fn dropping_the_future_shuts_the_scheduler_down() {
     let outcome = handle.run_now("forever").await.unwrap();
     let running = tokio::spawn(scheduler.run());
     let began = async {
-        while handle.runs(RunQuery::default()).await.unwrap().is_empty()
+        while handle.runs(&RunQuery::default()).await.unwrap().is_empty()
             || handle.state().await != SchedulerState::Running
         {
             tokio::task::yield_now().await;
@@ -130,7 +130,7 @@ async fn a_store_that_waits_for_its_disk_keeps_no_worker_of_the_runtime() {
     // Another call waits for the engine, and the runtime goes on still.
     let listing = tokio::spawn({
         let handle = handle.clone();
-        async move { handle.list(JobQuery::default()).await.unwrap().len() }
+        async move { handle.list(&JobQuery::default()).await.unwrap().len() }
     });
     tokio::task::yield_now().await;
     assert!(!listing.is_finished());

@@ -1,0 +1,125 @@
+//! The driver for async programs: a future that ends when the scheduler has shut down, and handles whose methods are async.
+
+mod handle;
+mod job_handle;
+
+use std::panic::resume_unwind;
+use std::thread;
+
+use matins_core::Shutdown;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::handle::Handle;
+use crate::{Event, SchedulerError};
+
+pub use handle::AsyncHandle;
+pub use job_handle::AsyncJobHandle;
+
+/// A scheduler for a program on a tokio runtime: [`run`](Self::run) is a future to await or to spawn.
+///
+/// The engine and its stores work on a thread of their own, so that a commit, which waits for a disk, never keeps a worker
+/// of the runtime. Give it a tokio executor for tasks that are async.
+///
+/// ```
+/// use matins_executor_tokio::TokioExecutor;
+/// use matins_scheduler::{Schedule, SchedulerBuilder, SchedulerError};
+/// use matins_store_memory::MemoryStore;
+/// use matins_triggers::{TimeUnits, every};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let scheduler = SchedulerBuilder::new()
+///     .store("default", MemoryStore::new())
+///     .executor("default", TokioExecutor::current()?)
+///     .asynchronous()?;
+/// let handle = scheduler.handle();
+/// let running = tokio::spawn(scheduler.run());
+///
+/// handle.add(every(10.milliseconds()).run(async || println!("tick")).id("tick")).await?;
+/// let run = handle.next_outcome("tick").await?.await?;
+/// println!("{} {:?}", run.job, run.outcome);
+///
+/// handle.shutdown(matins_core::Shutdown::Wait).await;
+/// running.await??;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct AsyncScheduler {
+    handle: Handle,
+}
+
+impl AsyncScheduler {
+    pub(crate) fn new(handle: Handle) -> Self {
+        Self { handle }
+    }
+
+    /// A way to this scheduler from other tasks, and from its jobs.
+    pub fn handle(&self) -> AsyncHandle {
+        AsyncHandle { handle: self.handle.clone() }
+    }
+
+    /// Fires jobs until somebody shuts the scheduler down by a handle; ready when that is done, its stores closed and its
+    /// executors ended. Dropping the future shuts it down at once, and does not wait for that.
+    ///
+    /// # Errors
+    /// When the system starts no thread.
+    pub async fn run(self) -> Result<(), SchedulerError> {
+        let shared = self.handle.shared.clone();
+        shared.engine.start();
+        let (ends, ended) = oneshot::channel();
+        let drive = move || {
+            shared.drive();
+            // Nobody waits any more where the future was dropped.
+            let _ = ends.send(());
+        };
+        let thread = thread::Builder::new().name("matins-scheduler".to_owned());
+        let thread = thread.spawn(drive).map_err(SchedulerError::Thread)?;
+        let stop = StopOnDrop { handle: self.handle, is_over: false };
+        let is_over = ended.await;
+        stop.disarm();
+        if is_over.is_err()
+            && let Err(panic) = thread.join()
+        {
+            resume_unwind(panic);
+        }
+        Ok(())
+    }
+}
+
+struct StopOnDrop {
+    handle: Handle,
+    is_over: bool,
+}
+
+impl StopOnDrop {
+    fn disarm(mut self) {
+        self.is_over = true;
+    }
+}
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        if !self.is_over {
+            // On a thread of its own: the engine may be at a commit.
+            let handle = self.handle.clone();
+            let stop = thread::Builder::new().name("matins-shutdown".to_owned());
+            // Without a thread it is left running, as it would be without this guard.
+            let _ = stop.spawn(move || handle.shutdown(Shutdown::Now));
+        }
+    }
+}
+
+/// The events of a scheduler, in order, for async code. A listener that lags more than 10,000 events behind loses some, and
+/// is told how many by an [`Event::Lost`].
+#[derive(Debug)]
+pub struct AsyncEvents {
+    receiver: mpsc::Receiver<Event>,
+}
+
+impl AsyncEvents {
+    /// The next event; `None` when the scheduler is gone.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.receiver.recv().await
+    }
+}
