@@ -33,7 +33,7 @@ impl AsyncJobHandle {
     /// The job as it is now, if it is there still.
     ///
     /// # Errors
-    /// As [`Handle::get`].
+    /// As [`AsyncHandle::get`].
     pub async fn get(&self) -> Result<Option<Job>, SchedulerError> {
         self.handle.get(self).await
     }
@@ -41,7 +41,7 @@ impl AsyncJobHandle {
     /// What becomes of whichever run of the job ends, or is missed, next.
     ///
     /// # Errors
-    /// As [`Handle::next_outcome`].
+    /// As [`AsyncHandle::next_outcome`].
     pub async fn next_outcome(&self) -> Result<PendingOutcome, SchedulerError> {
         self.handle.next_outcome(self).await
     }
@@ -49,7 +49,7 @@ impl AsyncJobHandle {
     /// Starts a run now, beside the schedule.
     ///
     /// # Errors
-    /// As [`Handle::run_now`].
+    /// As [`AsyncHandle::run_now`].
     pub async fn run_now(&self) -> Result<PendingOutcome, SchedulerError> {
         self.handle.run_now(self).await
     }
@@ -57,7 +57,7 @@ impl AsyncJobHandle {
     /// Pauses the job.
     ///
     /// # Errors
-    /// As [`Handle::pause`].
+    /// As [`AsyncHandle::pause`].
     pub async fn pause(&self) -> Result<(), SchedulerError> {
         self.handle.pause(self).await
     }
@@ -65,7 +65,7 @@ impl AsyncJobHandle {
     /// Resumes the job.
     ///
     /// # Errors
-    /// As [`Handle::resume`].
+    /// As [`AsyncHandle::resume`].
     pub async fn resume(&self) -> Result<(), SchedulerError> {
         self.handle.resume(self).await
     }
@@ -73,7 +73,7 @@ impl AsyncJobHandle {
     /// Has `change` change the job.
     ///
     /// # Errors
-    /// As [`Handle::modify`].
+    /// As [`AsyncHandle::modify`].
     pub async fn modify(
         &self,
         change: impl FnOnce(&mut Job) + Send + 'static,
@@ -84,7 +84,7 @@ impl AsyncJobHandle {
     /// Gives the job another trigger.
     ///
     /// # Errors
-    /// As [`Handle::reschedule`].
+    /// As [`AsyncHandle::reschedule`].
     pub async fn reschedule(
         &self,
         trigger: impl IntoTrigger + Send + 'static,
@@ -95,7 +95,7 @@ impl AsyncJobHandle {
     /// Removes the job, and gives it back.
     ///
     /// # Errors
-    /// As [`Handle::remove`].
+    /// As [`AsyncHandle::remove`].
     pub async fn remove(&self) -> Result<Job, SchedulerError> {
         self.handle.remove(self).await
     }
