@@ -40,6 +40,8 @@ impl Iterator for Events {
 #[derive(Default)]
 pub(crate) struct Listeners {
     listeners: Vec<Listener>,
+    /// There are no more events: whoever listens from now on hears the end at once.
+    is_closed: bool,
     #[cfg(feature = "metrics")]
     meters: crate::observe::Meters,
 }
@@ -93,7 +95,16 @@ impl Listeners {
         wants: impl Fn(&Event) -> bool + Send + 'static,
         deliver: impl FnMut(Event) -> Delivery + Send + 'static,
     ) {
+        if self.is_closed {
+            return;
+        }
         self.listeners.push(Listener { wants: Box::new(wants), deliver: Box::new(deliver), lost: 0 });
+    }
+
+    /// Ends the events of all who listen, and of all who will.
+    pub(crate) fn close(&mut self) {
+        self.listeners.clear();
+        self.is_closed = true;
     }
 
     /// What comes belongs to another turn of the engine.
@@ -175,6 +186,14 @@ mod tests {
         assert_eq!(panics.collect::<Vec<_>>(), []);
         drop(listeners);
         assert_eq!(wants_pauses.collect::<Vec<_>>(), [Event::SchedulerPaused, Event::SchedulerPaused]);
+    }
+
+    #[test]
+    fn who_listens_after_the_end_hears_it_at_once() {
+        let mut listeners = Listeners::default();
+        let before = listeners.subscribe(|_| true);
+        listeners.close();
+        assert_eq!(before.count() + listeners.subscribe(|_| true).count(), 0);
     }
 
     #[test]

@@ -7,7 +7,6 @@ use matins_core::{CancelToken, Shutdown};
 
 use crate::Event;
 use crate::engine::{Engine, State};
-use crate::events::Listeners;
 use crate::outcomes::Waiters;
 
 /// How long cancelled runs have to end at shutdown, before they are left behind.
@@ -73,7 +72,7 @@ impl Engine {
         let mut hub = self.hub();
         hub.waiters = Waiters::default();
         hub.listeners.tell(|| Event::SchedulerShutDown);
-        hub.listeners = Listeners::default();
+        hub.listeners.close();
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
