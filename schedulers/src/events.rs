@@ -39,7 +39,7 @@ impl Iterator for Events {
 
 #[derive(Default)]
 pub(crate) struct Listeners {
-    listeners: Vec<Listener>,
+    all: Vec<Listener>,
     /// There are no more events: whoever listens from now on hears the end at once.
     is_closed: bool,
     #[cfg(feature = "metrics")]
@@ -98,12 +98,12 @@ impl Listeners {
         if self.is_closed {
             return;
         }
-        self.listeners.push(Listener { wants: Box::new(wants), deliver: Box::new(deliver), lost: 0 });
+        self.all.push(Listener { wants: Box::new(wants), deliver: Box::new(deliver), lost: 0 });
     }
 
     /// Ends the events of all who listen, and of all who will.
     pub(crate) fn close(&mut self) {
-        self.listeners.clear();
+        self.all.clear();
         self.is_closed = true;
     }
 
@@ -115,7 +115,7 @@ impl Listeners {
 
     /// Makes the event only where somebody listens, or observes.
     pub(crate) fn tell(&mut self, event: impl FnOnce() -> Event) {
-        if self.listeners.is_empty() && cfg!(not(any(feature = "tracing", feature = "metrics"))) {
+        if self.all.is_empty() && cfg!(not(any(feature = "tracing", feature = "metrics"))) {
             return;
         }
         let event = event();
@@ -123,7 +123,7 @@ impl Listeners {
         crate::observe::trace(&event);
         #[cfg(feature = "metrics")]
         self.meters.measure(&event);
-        self.listeners.retain_mut(|listener| listener.tell(&event));
+        self.all.retain_mut(|listener| listener.tell(&event));
     }
 }
 
@@ -182,7 +182,7 @@ mod tests {
             listeners.tell(|| Event::SchedulerResumed);
             listeners.tell(|| Event::SchedulerPaused);
         }
-        assert_eq!(listeners.listeners.len(), 1);
+        assert_eq!(listeners.all.len(), 1);
         assert_eq!(panics.collect::<Vec<_>>(), []);
         drop(listeners);
         assert_eq!(wants_pauses.collect::<Vec<_>>(), [Event::SchedulerPaused, Event::SchedulerPaused]);
@@ -201,6 +201,6 @@ mod tests {
         let mut listeners = Listeners::default();
         drop(listeners.subscribe(|_| true));
         listeners.tell(|| Event::SchedulerStarted);
-        assert!(listeners.listeners.is_empty());
+        assert!(listeners.all.is_empty());
     }
 }
