@@ -1,0 +1,232 @@
+//! What a handle does with jobs.
+
+use matins_core::{IntoTrigger, Job, JobId, JobQuery, StoreName};
+
+use super::Handle;
+use crate::SchedulerError;
+use crate::job_commands::{AddOutcome, Added};
+use crate::job_handle::JobHandle;
+use crate::new_job::NewJob;
+use crate::outcomes::PendingOutcome;
+
+/// How many jobs are put into a store together, so that other work on the store waits for a moment only.
+const ADDED_AT_ONCE: usize = 1_000;
+
+impl Handle {
+    /// Adds a job and returns a handle to it. The job is then in its store; what happened to a job of that id
+    /// is [`JobHandle::add_outcome`].
+    ///
+    /// A definition that a program adds at each start is best added with [`OnConflict::Update`](matins_core::OnConflict):
+    /// an unchanged trigger keeps its next fire time, and what was due before a change is accounted for.
+    ///
+    /// ```
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{every, TimeUnits};
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()
+    /// #     .unwrap();
+    /// # scheduler.start().unwrap();
+    /// let job = scheduler.add(every(1.hours()).run(|| Ok::<_, String>(6 * 7))).unwrap();
+    /// let answer = job.run_now().unwrap();
+    /// assert_eq!(answer.wait().unwrap().result, Some(42.into()));
+    /// ```
+    ///
+    /// # Errors
+    /// When a setting is wrong, the trigger cannot be made or has no fire time to come, the task is not registered or
+    /// refuses the arguments, the id is taken, or the store fails. Nothing has changed then.
+    pub fn add(&self, job: NewJob) -> Result<JobHandle, SchedulerError> {
+        let Added { id, outcome } = self.shared.engine.add(job)?;
+        Ok(JobHandle::new(self.clone(), id, outcome))
+    }
+
+    /// Adds many jobs and returns what happened to each, in their order. This is much faster than to add them one by one
+    /// where a store flushes a disk for each change.
+    ///
+    /// ```
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{AddOutcome, Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{every, TimeUnits};
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()
+    /// #     .unwrap();
+    /// scheduler.register("poll", |host: u32| println!("polling {host}")).unwrap();
+    /// let jobs = (0..100).map(|host| every(10.minutes()).task("poll").id(format!("host-{host}")).arguments(host));
+    /// let added = scheduler.add_many(jobs).unwrap();
+    /// assert!(added.iter().all(|(_, outcome)| *outcome == AddOutcome::Added));
+    /// ```
+    ///
+    /// # Errors
+    /// The error of the first job that is refused, as for [`add`](Self::add). Jobs before it may have been added, and none
+    /// after it was.
+    pub fn add_many(
+        &self,
+        jobs: impl IntoIterator<Item = NewJob>,
+    ) -> Result<Vec<(JobId, AddOutcome)>, SchedulerError> {
+        let mut jobs = jobs.into_iter();
+        let mut all = Vec::new();
+        loop {
+            let some: Vec<NewJob> = jobs.by_ref().take(ADDED_AT_ONCE).collect();
+            if some.is_empty() {
+                return Ok(all);
+            }
+            let added = self.shared.engine.add_many(some)?;
+            all.extend(added.into_iter().map(|Added { id, outcome }| (id, outcome)));
+        }
+    }
+
+    /// The job with this id, if there is one.
+    ///
+    /// # Errors
+    /// When a store fails.
+    pub fn get(&self, id: impl AsRef<str>) -> Result<Option<Job>, SchedulerError> {
+        let id = JobId::new(id)?;
+        self.shared.engine.get(&id)
+    }
+
+    /// Returns the jobs that `query` asks for, store by store.
+    ///
+    /// Nothing else is done in a store meanwhile. A list of many jobs is better read in pages: with a
+    /// [`limit`](JobQuery::limit), and [`after`](JobQuery::after) the last job of the page before. Where there are several
+    /// stores, both apply to each of them.
+    ///
+    /// # Errors
+    /// When a store fails.
+    pub fn list(&self, query: &JobQuery) -> Result<Vec<(StoreName, Job)>, SchedulerError> {
+        self.shared.engine.list(query)
+    }
+
+    /// Returns how many jobs of all stores meet the conditions of `query`. This is much faster than to list them, in
+    /// particular for all jobs.
+    ///
+    /// ```
+    /// # use matins_core::JobQuery;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{every, TimeUnits};
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()
+    /// #     .unwrap();
+    /// scheduler.add(every(10.minutes()).run(|| ())).unwrap();
+    /// assert_eq!(scheduler.count(&JobQuery::default()).unwrap(), 1);
+    /// ```
+    ///
+    /// # Errors
+    /// If a store fails.
+    pub fn count(&self, query: &JobQuery) -> Result<usize, SchedulerError> {
+        self.shared.engine.count(query)
+    }
+
+    /// Removes a job, and gives it back. A run of it that goes on goes on; one that waits, be it for an earlier run or
+    /// for another attempt, is missed.
+    ///
+    /// # Errors
+    /// When there is no such job, or its store fails.
+    pub fn remove(&self, id: impl AsRef<str>) -> Result<Job, SchedulerError> {
+        let id = JobId::new(id)?;
+        self.shared.engine.remove(&id)
+    }
+
+    /// Removes all jobs of a store; how many there were.
+    ///
+    /// # Errors
+    /// When there is no such store, or it fails: then some may be left.
+    pub fn remove_all(&self, store: &StoreName) -> Result<usize, SchedulerError> {
+        self.shared.engine.remove_all(store)
+    }
+
+    /// Has `change` change a job; the job as it is then.
+    ///
+    /// All of its fields may be changed but its id, the instant of its adding and whether it is paused. With another
+    /// trigger, and unless its next fire time was changed too, it fires next at that trigger's first instant after now; so too
+    /// where its next fire time was taken away.
+    ///
+    /// ```
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{every, TimeUnits};
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()
+    /// #     .unwrap();
+    /// scheduler.add(every(10.minutes()).run(|| ()).id("report")).unwrap();
+    /// scheduler.modify("report", |job| job.policy.time_limit = Some(std::time::Duration::from_secs(30))).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such job, when its task, arguments, executor or trigger would not be accepted for a new job, and
+    /// when its store fails. Nothing has changed then.
+    pub fn modify(&self, id: impl AsRef<str>, change: impl FnOnce(&mut Job)) -> Result<Job, SchedulerError> {
+        let id = JobId::new(id)?;
+        self.shared.engine.modify(&id, change)
+    }
+
+    /// Gives a job another trigger; the job as it is then. An interval without a start counts from now.
+    ///
+    /// # Errors
+    /// As [`modify`](Self::modify), and when the trigger cannot be made.
+    pub fn reschedule(&self, id: impl AsRef<str>, trigger: impl IntoTrigger) -> Result<Job, SchedulerError> {
+        let id = JobId::new(id)?;
+        let trigger = trigger.into_trigger(self.shared.clock.now()).map_err(SchedulerError::Trigger)?;
+        self.shared.engine.modify(&id, |job| job.trigger = trigger)
+    }
+
+    /// Moves a job to another store, with its next fire time. Its rows of the ledger stay where they are.
+    ///
+    /// # Errors
+    /// When there is no such job or store, when that store has a job of this id or cannot keep its closure, and when one
+    /// of them fails: then both may have the job.
+    pub fn move_to(&self, id: impl AsRef<str>, store: &StoreName) -> Result<(), SchedulerError> {
+        let id = JobId::new(id)?;
+        self.shared.engine.move_job(&id, store)
+    }
+
+    /// Starts a run of a job now, beside its schedule: whatever else of the job goes on, and though it is paused. The ledger
+    /// has it as [`by_hand`](Run::by_hand). What becomes of it can be waited for.
+    ///
+    /// # Errors
+    /// When there is no such job, its store fails, or the scheduler shuts down.
+    pub fn run_now(&self, id: impl AsRef<str>) -> Result<PendingOutcome, SchedulerError> {
+        let id = JobId::new(id)?;
+        self.shared.engine.run_now(&id)
+    }
+
+    /// What becomes of whichever run of the job ends, or is missed, next.
+    ///
+    /// # Errors
+    /// When there is no such job, or its store fails.
+    pub fn next_outcome(&self, id: impl AsRef<str>) -> Result<PendingOutcome, SchedulerError> {
+        let id = JobId::new(id)?;
+        self.shared.engine.next_outcome(&id)
+    }
+
+    /// Pauses a job: it has no next fire time until it is resumed. Runs that go on go on.
+    ///
+    /// # Errors
+    /// When there is no such job, or its store fails.
+    pub fn pause(&self, id: impl AsRef<str>) -> Result<(), SchedulerError> {
+        let id = JobId::new(id)?;
+        self.shared.engine.pause_job(&id)
+    }
+
+    /// Resumes a paused job: its next fire time is the first one after now. Where the trigger has no more, the job
+    /// is removed, or stays, as its policy says.
+    ///
+    /// # Errors
+    /// When there is no such job, or its store fails.
+    pub fn resume(&self, id: impl AsRef<str>) -> Result<(), SchedulerError> {
+        let id = JobId::new(id)?;
+        self.shared.engine.resume_job(&id)
+    }
+}

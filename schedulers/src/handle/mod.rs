@@ -1,0 +1,159 @@
+//! The way to a scheduler from anywhere.
+
+mod jobs;
+mod parts;
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+
+use matins_core::{NameError, Shutdown};
+use matins_task_function::{IntoTask, TaskRegistry};
+
+use crate::engine::State;
+use crate::events::Events;
+use crate::shared::Shared;
+use crate::stats::Stats;
+use crate::{Event, SchedulerError};
+
+/// The way to a scheduler: adds, lists, pauses and removes jobs, from any thread and from inside a running job.
+///
+/// Clones are the same scheduler. After shutdown, every method that asks or changes something answers
+/// [`SchedulerError::ShutDown`]. Jobs are looked for by id in all stores, in the order in which the stores were named; a store that
+/// is busy at that moment is looked at last.
+///
+/// A call waits for no store but those that it concerns. What needs no store ([`cancel`](Self::cancel), [`stats`](Self::stats),
+/// [`in_flight`](Self::in_flight), [`pause_all`](Self::pause_all)) waits for none.
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What a scheduler is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SchedulerState {
+    /// It was not started yet; jobs can be added.
+    NotStarted,
+    /// It fires jobs.
+    Running,
+    /// It is paused: no job fires.
+    Paused,
+    /// It waits for the last runs.
+    ShuttingDown,
+    /// It is over.
+    ShutDown,
+}
+
+impl From<State> for SchedulerState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Waiting { .. } => Self::NotStarted,
+            State::Running => Self::Running,
+            State::Paused => Self::Paused,
+            State::Stopping { .. } | State::Cancelling { .. } => Self::ShuttingDown,
+            State::Stopped => Self::ShutDown,
+        }
+    }
+}
+
+impl Handle {
+    /// Registers a task under a name, for jobs to refer to.
+    ///
+    /// # Errors
+    /// When the name is none.
+    pub fn register<Form>(&self, name: impl AsRef<str>, task: impl IntoTask<Form>) -> Result<(), NameError> {
+        self.tasks().register(name, task)
+    }
+
+    /// The tasks that are registered.
+    pub fn tasks(&self) -> TaskRegistry {
+        self.shared.engine.tasks.clone()
+    }
+
+    /// What the scheduler is doing.
+    pub fn state(&self) -> SchedulerState {
+        self.shared.engine.state().into()
+    }
+
+    /// What the scheduler has done since it was made, and what goes on.
+    pub fn stats(&self) -> Stats {
+        self.shared.engine.stats()
+    }
+
+    /// Has the scheduler look at its stores now, rather than when it meant to.
+    pub fn wakeup(&self) {
+        self.shared.engine.ring_all();
+    }
+
+    /// Pauses the whole scheduler: no job fires. What comes due meanwhile is late when it is resumed. One that was not started
+    /// yet will start paused.
+    ///
+    /// # Errors
+    /// When it has been shut down.
+    pub fn pause_all(&self) -> Result<(), SchedulerError> {
+        self.shared.engine.pause()
+    }
+
+    /// Resumes the whole scheduler.
+    ///
+    /// # Errors
+    /// When it has been shut down.
+    pub fn resume_all(&self) -> Result<(), SchedulerError> {
+        self.shared.engine.resume()
+    }
+
+    /// The scheduler's events from now on.
+    pub fn subscribe(&self) -> Events {
+        self.subscribe_to(|_| true)
+    }
+
+    /// Those of the scheduler's events from now on that `wants` wants. It is called while the scheduler works, so it should
+    /// be quick; if it panics, there are no more events.
+    pub fn subscribe_to(&self, wants: impl Fn(&Event) -> bool + Send + 'static) -> Events {
+        self.shared.engine.hub().listeners.subscribe(wants)
+    }
+
+    /// Calls `listener` with each event that `wants` wants, on a thread of its own, until the scheduler is gone. One that is
+    /// slow delays nobody (it loses events when it lags more than 10,000 behind, and is told by [`Event::Lost`]), and one
+    /// that panics is called again with the next event.
+    ///
+    /// # Errors
+    /// When the system starts no thread.
+    pub fn on_event(
+        &self,
+        wants: impl Fn(&Event) -> bool + Send + 'static,
+        mut listener: impl FnMut(Event) + Send + 'static,
+    ) -> Result<(), SchedulerError> {
+        let events = self.subscribe_to(wants);
+        let listen = move || {
+            for event in events {
+                // The panic has been reported by the hook.
+                let _ = catch_unwind(AssertUnwindSafe(|| listener(event)));
+            }
+        };
+        let thread = thread::Builder::new().name("matins-listener".to_owned()).spawn(listen);
+        thread.map(drop).map_err(SchedulerError::Thread)
+    }
+
+    /// Begins to shut down: nothing fires any more, and what runs is ended as `how` says. Returns at once, so that a
+    /// job may call it too. Called again with less patience, it hurries what was begun.
+    ///
+    /// Fires that wait for an earlier run of their job stay in the ledger of a persistent store, and run at the next
+    /// start.
+    pub fn shutdown(&self, how: Shutdown) {
+        self.shared.shutdown(how);
+    }
+
+    /// Waits until the scheduler has shut down. Not to be called from a job, which it would wait for.
+    pub fn wait_until_shut_down(&self) {
+        self.shared.wait_until_stopped();
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").finish_non_exhaustive()
+    }
+}
