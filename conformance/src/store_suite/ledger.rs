@@ -1,0 +1,166 @@
+//! Commits, and the rows of the ledger.
+
+use matins_core::{
+    MissedReason, OnConflict, Outcome, Run, RunId, RunOrder, RunQuery, StoreError, Stretch, Transition,
+};
+use serde_json::json;
+
+use super::{StoreFactory, all_jobs, all_runs, id, ids, job, numbers, reopened, second};
+
+pub(super) fn advance(name: &str, from: Option<i64>, to: Option<i64>) -> Transition {
+    Transition::Advance { job: id(name), from: from.map(second), to: to.map(second) }
+}
+
+pub(super) fn started(number: u64, name: &str, scheduled: i64) -> Run {
+    Run::started(RunId(number), id(name), second(scheduled), second(scheduled))
+}
+
+pub(super) fn finished(run: &Run, outcome: Outcome, at: i64) -> Run {
+    Run { finished: Some(second(at)), outcome: Some(outcome), ..run.clone() }
+}
+
+/// A tick, and what follows it.
+pub fn a_commit_applies_every_step(factory: &mut dyn StoreFactory) {
+    let mut store = factory.create();
+    store.add(job("a", Some(1)), OnConflict::Refuse).expect("add");
+    store.add(job("b", Some(1)), OnConflict::Refuse).expect("add");
+    let run = started(1, "a", 1);
+    let waiting = Run { attempt: 2, by_hand: true, ..Run::waiting(RunId(2), id("b"), second(1)) };
+    let stretch = Stretch { first: second(1), last: second(5), count: 5 };
+    let missed = Run::missed(RunId(3), id("b"), stretch, MissedReason::Coalesced, second(6));
+    store
+        .commit(&[
+            advance("a", Some(1), Some(10)),
+            Transition::Record(run.clone()),
+            advance("b", Some(1), None),
+            Transition::Record(waiting.clone()),
+            Transition::Record(missed.clone()),
+        ])
+        .expect("commit");
+    assert_eq!(all_runs(&mut *store), [run.clone(), waiting.clone(), missed.clone()]);
+    assert_eq!(store.next_due().expect("next due"), Some(second(10)));
+    let unfinished = RunQuery { unfinished: true, ..RunQuery::default() };
+    assert_eq!(numbers(&store.runs(&unfinished).expect("runs")), [1, 2]);
+
+    // A run that could not begin waits, with the reason, and is started once more.
+    let postponed = Run { started: None, message: Some("no process is left".into()), ..run.clone() };
+    store.commit(&[Transition::Finish(postponed.clone())]).expect("commit");
+    assert_eq!(all_runs(&mut *store)[0], postponed);
+    assert_eq!(numbers(&store.runs(&unfinished).expect("runs")), [1, 2]);
+    store.commit(&[Transition::Finish(run.clone())]).expect("commit");
+    assert_eq!(all_runs(&mut *store), [run.clone(), waiting.clone(), missed.clone()]);
+
+    let done = Run {
+        started: Some(second(2)),
+        message: Some("nein: \"zu spät\"\n".into()),
+        output: Some("line 1\nline 2".into()),
+        result: Some(json!({"rows": 3})),
+        ..finished(&run, Outcome::Failed, 8)
+    };
+    let longer = Stretch { last: second(7), count: 7, ..stretch };
+    store
+        .commit(&[
+            Transition::Finish(done.clone()),
+            Transition::Start { run: RunId(2), started: Some(second(8)), scheduled: second(6) },
+            Transition::Extend { run: RunId(3), fires: longer },
+            Transition::End { job: id("b") },
+            Transition::End { job: id("never there") },
+        ])
+        .expect("commit");
+    let waited = Run { started: Some(second(8)), fires: Stretch::single(second(6)), ..waiting };
+    let expected = [done, waited, Run { fires: longer, ..missed }];
+    assert_eq!(all_runs(&mut *store), expected);
+    assert_eq!(ids(&all_jobs(&mut *store)), ["a"]);
+    if let Some(mut store) = reopened(factory, store) {
+        assert_eq!(numbers(&store.runs(&unfinished).expect("runs")), [2]);
+    }
+}
+
+/// Whatever stands before and after the stale step in its batch.
+pub fn a_stale_commit_changes_nothing(factory: &mut dyn StoreFactory) {
+    let mut store = factory.create();
+    store.add(job("a", Some(1)), OnConflict::Refuse).expect("add");
+    store.add(job("b", Some(2)), OnConflict::Refuse).expect("add");
+    store.commit(&[Transition::Record(started(1, "a", 0))]).expect("commit");
+    let before = (all_jobs(&mut *store), all_runs(&mut *store));
+    let stale = store.commit(&[
+        advance("a", Some(1), Some(11)),
+        Transition::Record(started(2, "a", 1)),
+        advance("b", Some(1), Some(12)),
+        Transition::End { job: id("a") },
+    ]);
+    assert!(matches!(&stale, Err(StoreError::Stale { id, .. }) if *id == "b"), "{stale:?}");
+    assert_eq!((all_jobs(&mut *store), all_runs(&mut *store)), before);
+    let gone = store.commit(&[Transition::Record(started(2, "a", 1)), advance("c", Some(1), None)]);
+    assert!(matches!(gone, Err(StoreError::NotFound { .. })), "{gone:?}");
+    let taken = store.commit(&[advance("a", Some(1), Some(11)), Transition::Record(started(1, "a", 1))]);
+    assert!(matches!(taken, Err(StoreError::RunExists { run: RunId(1) })), "{taken:?}");
+    assert_eq!((all_jobs(&mut *store), all_runs(&mut *store)), before);
+    // Within a batch, a job is where the step before left it.
+    store.commit(&[advance("a", Some(1), Some(11)), advance("a", Some(11), Some(21))]).expect("commit");
+    assert_eq!(store.get(&id("a")).expect("get").and_then(|job| job.next_fire), Some(second(21)));
+}
+
+/// Also after the newest run was pruned, and after reopening.
+pub fn a_run_number_is_never_used_twice(factory: &mut dyn StoreFactory) {
+    let mut store = factory.create();
+    assert_eq!(store.next_run_id().expect("next run id"), RunId::FIRST);
+    let run = finished(&started(41, "a", 1), Outcome::Succeeded, 2);
+    store.commit(&[Transition::Record(run)]).expect("commit");
+    assert_eq!(store.next_run_id().expect("next run id"), RunId(42));
+    store.commit(&[Transition::PruneBefore { before: second(100) }]).expect("commit");
+    assert_eq!(store.next_run_id().expect("next run id"), RunId(42));
+    if let Some(mut store) = reopened(factory, store) {
+        assert_eq!(store.next_run_id().expect("next run id"), RunId(42));
+    }
+}
+
+/// Removed, ended, replaced.
+pub fn runs_outlive_their_job(factory: &mut dyn StoreFactory) {
+    let mut store = factory.create();
+    for name in ["a", "b", "c"] {
+        store.add(job(name, Some(1)), OnConflict::Refuse).expect("add");
+    }
+    let runs = [started(1, "a", 1), started(2, "b", 1), started(3, "c", 1)];
+    store.commit(&runs.clone().map(Transition::Record)).expect("commit");
+    store.remove(&id("a")).expect("remove");
+    store.commit(&[Transition::End { job: id("b") }]).expect("commit");
+    store.add(job("c", Some(5)), OnConflict::Replace).expect("replace");
+    assert_eq!(all_runs(&mut *store), runs);
+}
+
+/// Conditions, orders, pages.
+pub fn runs_are_listed_as_asked(factory: &mut dyn StoreFactory) {
+    let mut store = factory.create();
+    let runs = [
+        finished(&started(1, "a", 1), Outcome::Succeeded, 2),
+        finished(&started(2, "b", 2), Outcome::Failed, 3),
+        started(3, "a", 3),
+        finished(&started(4, "a", 4), Outcome::Missed(MissedReason::Overlap), 4),
+    ];
+    store.commit(&runs.map(Transition::Record)).expect("commit");
+    let mut list = |query: RunQuery| numbers(&store.runs(&query).expect("runs"));
+    let default = RunQuery::default;
+    assert_eq!(list(RunQuery::of_job(&id("a"))), [1, 3, 4]);
+    assert_eq!(list(RunQuery { outcome: Some(Outcome::Failed), ..default() }), [2]);
+    assert_eq!(list(RunQuery { outcome: Some(Outcome::Missed(MissedReason::Overlap)), ..default() }), [4]);
+    assert_eq!(list(RunQuery { unfinished: true, ..default() }), [3]);
+    assert_eq!(list(RunQuery { since: Some(second(2)), until: Some(second(4)), ..default() }), [2, 3]);
+    assert_eq!(list(RunQuery { order: RunOrder::NewestFirst, limit: Some(2), ..default() }), [4, 3]);
+    assert_eq!(list(RunQuery { after: Some(RunId(2)), ..default() }), [3, 4]);
+    assert_eq!(list(RunQuery { after: Some(RunId(3)), order: RunOrder::NewestFirst, ..default() }), [2, 1]);
+}
+
+/// By number and by age.
+pub fn pruning_keeps_what_is_new_and_what_is_unfinished(factory: &mut dyn StoreFactory) {
+    let mut store = factory.create();
+    let done = |number: u64, name: &str| {
+        finished(&started(number, name, number as i64), Outcome::Succeeded, number as i64)
+    };
+    let runs = [started(1, "a", 1), done(2, "a"), done(3, "b"), done(4, "a"), done(5, "a"), done(6, "a")];
+    store.commit(&runs.map(Transition::Record)).expect("commit");
+    store.commit(&[Transition::PruneJob { job: id("a"), keep: 2 }]).expect("prune");
+    assert_eq!(numbers(&all_runs(&mut *store)), [1, 3, 5, 6]);
+    store.commit(&[Transition::PruneBefore { before: second(6) }]).expect("prune");
+    assert_eq!(numbers(&all_runs(&mut *store)), [1, 6]);
+}
