@@ -5,6 +5,7 @@
 mod counts;
 mod executors;
 mod lateness;
+mod million;
 mod schedulers;
 mod sizes;
 mod stores;
@@ -26,7 +27,7 @@ use crate::python::Python;
 type Measure = fn(&mut Measuring, &'static str) -> Result<Family, Box<dyn Error>>;
 
 /// A family by its name, in how many processes it is measured, and by what.
-pub(crate) const ALL: [(&str, usize, Measure); 16] = [
+pub(crate) const ALL: [(&str, usize, Measure); 17] = [
     ("next fire, UTC", OFTEN, triggers::next_fire_in_utc),
     ("next fire, Europe/Berlin", OFTEN, triggers::next_fire_in_berlin),
     ("far fires", OFTEN, triggers::far_fires),
@@ -41,6 +42,7 @@ pub(crate) const ALL: [(&str, usize, Measure); 16] = [
     ("lateness", 1, lateness::lateness),
     ("sustained", 1, schedulers::sustained_fires),
     ("idle", 1, schedulers::idle),
+    ("a million jobs", 1, million::million),
     ("counts", 1, counts::counts),
     ("sizes", 1, sizes::sizes),
 ];
