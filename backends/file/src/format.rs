@@ -194,6 +194,11 @@ impl State {
         self.put_read(readable, runs)
     }
 
+    pub(crate) fn put_one(&mut self, job: Job) -> Result<(), StoreError> {
+        self.unreadable.remove(job.id.as_str());
+        self.memory.add(job, OnConflict::Replace)
+    }
+
     pub(crate) fn put_read(&mut self, jobs: Vec<Job>, runs: Vec<Run>) -> Result<(), StoreError> {
         for job in &jobs {
             self.unreadable.remove(job.id.as_str());

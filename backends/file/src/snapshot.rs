@@ -1,10 +1,13 @@
 //! The snapshot: all jobs and runs at one moment, written beside the old one and put in its place by renaming.
 
 use std::io::{self, BufWriter, Write};
+use std::num::NonZero;
+use std::thread::{self, ScopedJoinHandle};
 
+use matins_core::{Job, Run, StoreError};
 use serde_json::Value;
 
-use crate::damage::{Damage, Reader};
+use crate::damage::{Damage, FileLine, Reader};
 use crate::disk::{Disk, Handle};
 use crate::format::{Head, HeadLine, JobLine, RunLine, SnapshotLine, State};
 use crate::in_place::InPlace;
@@ -60,43 +63,101 @@ impl Write for Appending<'_> {
     }
 }
 
+/// What a line of a snapshot says.
+enum Said {
+    Head(Head),
+    Job(Box<Job>),
+    Run(Run),
+    /// A job that this program cannot read.
+    Unreadable(Value),
+    /// It is not as it was written.
+    Unsound,
+    /// Sound, and nothing that belongs into a snapshot.
+    Unknown(String),
+}
+
+fn say(line: &FileLine<'_>) -> Said {
+    const MISPLACED: &str = "no such line belongs there";
+    if !line::is_sound(line.bytes) {
+        return Said::Unsound;
+    }
+    match line::read::<SnapshotLine<Job>>(line.bytes) {
+        Ok(SnapshotLine { head: Some(head), .. }) => Said::Head(head),
+        Ok(SnapshotLine { job: Some(job), .. }) => Said::Job(Box::new(job)),
+        Ok(SnapshotLine { run: Some(run), .. }) => Said::Run(run.into()),
+        Ok(_) => Said::Unknown(MISPLACED.to_owned()),
+        // Sound, and of a kind that this program does not know.
+        Err(error) => match line::read::<SnapshotLine<Value>>(line.bytes) {
+            Ok(SnapshotLine { job: Some(job), .. }) => Said::Unreadable(job),
+            _ => Said::Unknown(error.to_string()),
+        },
+    }
+}
+
+/// So many lines are read at a time: on all processors, and then put into the store.
+const LINES_AT_ONCE: usize = 20_000;
+
+/// What lines say, in their order. Most of the time that opening a large store takes goes into this.
+fn all_say(lines: &[FileLine<'_>]) -> Vec<Said> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let part = lines.len().div_ceil(threads).max(1_000);
+    if lines.len() <= part {
+        return lines.iter().map(say).collect();
+    }
+    thread::scope(|scope| {
+        let parts = lines.chunks(part);
+        let threads: Vec<_> = parts
+            .map(|part| {
+                let spawned = thread::Builder::new()
+                    .spawn_scoped(scope, move || part.iter().map(say).collect::<Vec<Said>>());
+                (part, spawned)
+            })
+            .collect();
+        let said = threads.into_iter().map(|(part, thread)| match thread.map(ScopedJoinHandle::join) {
+            Ok(Ok(said)) => said,
+            // The system has started no thread, or it has panicked: this one reads the lines, and panics in its place.
+            _ => part.iter().map(say).collect(),
+        });
+        said.flatten().collect()
+    })
+}
+
 /// Reads a snapshot; what is wrong with it goes to `damage`, which says whether to go on.
-pub(crate) fn read(
-    reader: &Reader<'_>,
-    damage: &mut Damage<'_>,
-) -> Result<(State, Head), matins_core::StoreError> {
+pub(crate) fn read(reader: &Reader<'_>, damage: &mut Damage<'_>) -> Result<(State, Head), StoreError> {
     let mut state = State::default();
     let mut head: Option<Head> = None;
     let (mut jobs, mut runs) = (0, 0);
-    let (mut read_jobs, mut read_runs) = (Vec::new(), Vec::new());
-    for line in reader.lines() {
-        if !line::is_sound(line.bytes) {
-            damage.found(&line, "its checksum does not fit: it was cut or changed")?;
-            continue;
+    let mut lines = reader.lines();
+    loop {
+        let some: Vec<FileLine<'_>> = lines.by_ref().take(LINES_AT_ONCE).collect();
+        if some.is_empty() {
+            break;
         }
-        match line::read::<SnapshotLine<matins_core::Job>>(line.bytes) {
-            Ok(SnapshotLine { head: Some(found), .. }) if head.is_none() => {
-                reader.check(&found, "snapshot")?;
-                head = Some(found);
-            }
-            Ok(SnapshotLine { job: Some(job), .. }) if head.is_some() => {
-                jobs += 1;
-                read_jobs.push(job);
-            }
-            Ok(SnapshotLine { run: Some(run), .. }) if head.is_some() => {
-                runs += 1;
-                read_runs.push(run.into());
-            }
-            Ok(_) => damage.found(&line, "no such line belongs there")?,
-            // Sound, and of a kind that this program does not know.
-            Err(error) => match line::read::<SnapshotLine<Value>>(line.bytes) {
-                Ok(SnapshotLine { job: Some(job), .. }) if head.is_some() => {
+        let mut read_runs = Vec::new();
+        for (line, said) in some.iter().zip(all_say(&some)) {
+            match said {
+                Said::Unsound => damage.found(line, "its checksum does not fit: it was cut or changed")?,
+                Said::Head(found) if head.is_none() => {
+                    reader.check(&found, "snapshot")?;
+                    head = Some(found);
+                }
+                Said::Job(job) if head.is_some() => {
+                    jobs += 1;
+                    state.put_one(*job)?;
+                }
+                Said::Run(run) if head.is_some() => {
+                    runs += 1;
+                    read_runs.push(run);
+                }
+                Said::Unreadable(job) if head.is_some() => {
                     jobs += 1;
                     state.put(vec![job], Vec::new())?;
                 }
-                _ => damage.found(&line, &error.to_string())?,
-            },
+                Said::Unknown(why) => damage.found(line, &why)?,
+                _ => damage.found(line, "no such line belongs there")?,
+            }
         }
+        state.put_read(Vec::new(), read_runs)?;
     }
     let Some(head) = head else { return Err(reader.error_at_start("it has no head; it was cut")) };
     if (jobs, runs) != (head.jobs, head.runs) {
@@ -106,7 +167,6 @@ pub(crate) fn read(
             &format!("{jobs} jobs and {runs} runs are there of {wanted_jobs} and {wanted_runs}: it was cut"),
         )?;
     }
-    state.put_read(read_jobs, read_runs)?;
     state.memory.reserve_run_numbers(matins_core::RunId(head.last_run));
     Ok((state, head))
 }
