@@ -34,8 +34,10 @@ fn ask(stream: &mut UnixStream, line: &[u8]) -> Option<Value> {
 /// answers or closes, and misses no fire.
 #[test]
 fn hostile_clients_do_no_harm() {
-    let directory =
-        directory_with(&[("beat.toml", "[jobs.beat]\nevery = \"100ms\"\ncommand = [\"true\"]\n")]);
+    let directory = directory_with(&[(
+        "beat.toml",
+        "[jobs.beat]\nevery = \"100ms\"\noverlap = { allow = 100 }\ncommand = [\"true\"]\n",
+    )]);
     let here = directory.path();
     let daemon = daemon(here, &["run", "beat.toml"]);
 
