@@ -42,7 +42,9 @@ pub(crate) fn describe(told: &Told, zone: Zone) -> Option<Text> {
         Told::StoreFailed { store, error } => {
             Some(format!("store {store} failed, and is tried again: {error}").into())
         }
-        Told::JobSetAside { store, what } => Some(format!("store {store}: {what}; all others go on").into()),
+        Told::JobSetAside { store, what } => {
+            Some(format!("store {store}: {what}; all other jobs keep firing").into())
+        }
         Told::StoreRecovered { store } => Some(format!("store {store} works again").into()),
         Told::Lost { count } => Some(format!("({count} lines left out: too many at once)").into()),
         _ => None,

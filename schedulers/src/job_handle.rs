@@ -60,7 +60,7 @@ impl JobHandle {
         self.handle.get(self)
     }
 
-    /// What becomes of whichever run of the job ends, or is missed, next.
+    /// Returns the outcome of the next run of the job that ends or is missed.
     ///
     /// # Errors
     /// As [`Handle::next_outcome`].

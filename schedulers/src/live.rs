@@ -60,7 +60,7 @@ pub(crate) struct Live {
     pub(crate) retries: Retries,
     /// Runs that could not begin, and have not begun or ended since. Those that wait are among `retries`.
     pub(crate) postponed: HashMap<RunId, Postponed>,
-    /// Work of jobs that goes on outside of the scheduler.
+    /// Work of jobs that is in progress outside of the scheduler.
     pub(crate) occupations: Occupations,
     /// How many of `jobs` have a run that waits.
     waiting: usize,

@@ -1,4 +1,4 @@
-//! Work of a job that goes on outside of the scheduler, and counts for the job's overlap policy.
+//! Work of a job that is in progress outside of the scheduler, and counts for the job's overlap policy.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::handle::Handle;
 use crate::live::Live;
 
-/// Work of a job that goes on outside of the scheduler, such as a command that a killed process has left running. Until this
+/// Work of a job that is in progress outside of the scheduler, such as a command that a killed process has left running. Until this
 /// is dropped it counts as a running run of the job, for the job's overlap policy: see [`Handle::occupy`].
 #[must_use = "dropping it says that the work has ended"]
 pub struct Occupied {

@@ -1,3 +1,5 @@
+//! The rule for secrets, by tables and by properties.
+
 use std::borrow::Cow;
 
 use proptest::prelude::*;

@@ -157,7 +157,7 @@ impl AsyncHandle {
     /// See [`Handle::register`].
     ///
     /// # Errors
-    /// When the name is none.
+    /// If the name is not valid.
     pub async fn register<Form>(
         &self,
         name: impl AsRef<str>,

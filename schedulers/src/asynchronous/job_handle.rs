@@ -38,7 +38,7 @@ impl AsyncJobHandle {
         self.handle.get(self).await
     }
 
-    /// What becomes of whichever run of the job ends, or is missed, next.
+    /// Returns the outcome of the next run of the job that ends or is missed.
     ///
     /// # Errors
     /// As [`AsyncHandle::next_outcome`].

@@ -27,7 +27,7 @@ impl Tick<'_> {
             row
         };
         self.missed.push(Run { fires, ..row.clone() });
-        // Only while runs go on can the next missed fires be of the same kind for the same cause.
+        // Only while runs are in progress can the next missed fires be of the same kind for the same cause.
         let runs = self.runs_of(id);
         runs.missed = (!runs.running.is_empty() || occupied > 0).then(|| Box::new(row));
     }

@@ -1,4 +1,4 @@
-//! What becomes of fires and runs: pure functions, each rule in a file of its own. They read no clock and touch no store; what they
+//! The rules that decide about fires and runs: pure functions, each rule in a file of its own. They read no clock and touch no store; what they
 //! need of the store is read before ([`claimed`]), and what they decide is a batch of transitions ([`tick::Tick`]).
 
 pub(crate) mod claimed;

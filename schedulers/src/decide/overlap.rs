@@ -53,7 +53,7 @@ impl Tick<'_> {
         }
     }
 
-    /// The fire waits for the run that goes on, or is folded together with the one that waits already.
+    /// The fire waits for the run in progress, or is folded together with the one that waits already.
     fn wait(&mut self, job: &Job, before: &mut Option<Stretch>, fire: DateTime<Utc>) {
         let waiting = self.runs_of(&job.id).waiting.clone();
         let Some(mut waiting) = waiting else {
@@ -107,7 +107,7 @@ impl Tick<'_> {
         }
     }
 
-    /// Whether an attempt has to wait since work of the job that goes on outside of the scheduler takes its place, where
+    /// Whether an attempt has to wait since work of the job outside of the scheduler takes its place, where
     /// `more` are to run beside those that do.
     pub(super) fn is_kept_waiting(&mut self, job: &Job, more: usize) -> bool {
         let occupied = self.live.occupations.count(&job.id);

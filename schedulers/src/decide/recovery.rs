@@ -1,4 +1,4 @@
-//! What becomes of runs that an earlier process, or a commit whose answer was lost, has left without an outcome.
+//! Runs that an earlier process, or a commit whose answer was lost, has left without an outcome.
 
 use chrono::{DateTime, Utc};
 use matins_core::{Job, OnExhausted, OnInterrupt, Outcome, Run, Transition};

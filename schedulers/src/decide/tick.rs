@@ -149,7 +149,7 @@ impl<'a> Tick<'a> {
         self.end_if_over(&job.id);
     }
 
-    /// A run that somebody asked for, whatever else of the job goes on.
+    /// A run that somebody asked for, even if others of the job are in progress.
     pub(crate) fn start_by_hand(&mut self, job: &Arc<Job>) -> RunId {
         let run = Run::started(self.take_number(), job.id.clone(), self.now, self.now);
         self.start_run(job, Run { by_hand: true, ..run })

@@ -192,7 +192,7 @@ impl Handle {
         self.shared.engine.move_job(&id, store)
     }
 
-    /// Starts a run of a job now, beside its schedule: whatever else of the job goes on, and though it is paused. The ledger
+    /// Starts a run of a job now, beside its schedule: even if other runs of the job are in progress, and even if it is paused. The ledger
     /// has it as [`by_hand`](matins_core::Run::by_hand). What becomes of it can be waited for.
     ///
     /// # Errors
@@ -202,7 +202,7 @@ impl Handle {
         self.shared.engine.run_now(&id)
     }
 
-    /// What becomes of whichever run of the job ends, or is missed, next.
+    /// Returns the outcome of the next run of the job that ends or is missed.
     ///
     /// # Errors
     /// When there is no such job, or its store fails.

@@ -62,7 +62,7 @@ impl Handle {
     /// Registers a task under a name, for jobs to refer to.
     ///
     /// # Errors
-    /// When the name is none.
+    /// If the name is not valid.
     pub fn register<Form>(&self, name: impl AsRef<str>, task: impl IntoTask<Form>) -> Result<(), NameError> {
         self.tasks().register(name, task)
     }

@@ -90,7 +90,7 @@ impl Handle {
     /// With another store from now on. What an earlier process left in it is taken up, and what is due in it fires.
     ///
     /// # Errors
-    /// When the name is none or taken, when the store cannot be read, and after shutdown.
+    /// If the name is not valid or is taken, if the store cannot be read, and after shutdown.
     pub fn add_store(
         &self,
         name: impl AsRef<str>,
@@ -138,7 +138,7 @@ impl Handle {
     /// With another executor from now on; one of that name before it is ended as `how` says, by the calling thread.
     ///
     /// # Errors
-    /// When the name is none, and after shutdown.
+    /// If the name is not valid, and after shutdown.
     pub fn add_executor(
         &self,
         name: impl AsRef<str>,

@@ -27,7 +27,7 @@ impl TaskRegistry {
     /// Registers a task under a name; a task of that name before it is replaced.
     ///
     /// # Errors
-    /// When the name is none (see [`TaskName`]).
+    /// If the name is not valid (see [`TaskName`]).
     pub fn register<Form>(&self, name: impl AsRef<str>, task: impl IntoTask<Form>) -> Result<(), NameError> {
         let name = TaskName::new(name)?;
         self.tasks.write().unwrap_or_else(PoisonError::into_inner).insert(name, task.into_task());
