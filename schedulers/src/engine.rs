@@ -140,6 +140,11 @@ impl Engine {
         if is_free {
             lanes.push(Arc::new(lane));
         }
+        drop(lanes);
+        // The scheduler may have stopped meanwhile, and has not met this one.
+        if self.state() == State::Stopped {
+            self.close();
+        }
         Ok(is_free)
     }
 

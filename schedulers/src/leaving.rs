@@ -37,6 +37,7 @@ impl Engine {
         if self.lanes().iter().any(|lane| lane.name == name) || !self.add_lane(&name, store)? {
             return Err(SchedulerError::StoreExists { name });
         }
+        self.check_not_stopped()?;
         self.hub().listeners.tell(|| Event::StoreAdded { store: name });
         // Its driver gives it a thread.
         self.bell.ring();

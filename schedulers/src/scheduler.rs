@@ -225,9 +225,9 @@ impl BackgroundScheduler {
     pub fn start(&mut self) -> Result<(), SchedulerError> {
         if self.thread.is_none() {
             let shared = self.handle.shared.clone();
-            shared.engine.start();
             let thread = thread::Builder::new().name("matins-scheduler".to_owned());
             self.thread = Some(thread.spawn(move || shared.drive()).map_err(SchedulerError::Thread)?);
+            self.handle.shared.engine.start();
         }
         Ok(())
     }

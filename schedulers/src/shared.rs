@@ -140,8 +140,7 @@ impl Shared {
 
     /// Begins to shut down; where nobody drives the scheduler, it is over at once.
     pub(crate) fn shutdown(&self, how: Shutdown) {
-        self.engine.shutdown(how);
-        if self.engine.is_stopped() {
+        if self.engine.shutdown(how) {
             self.announce_stop();
         }
     }

@@ -18,15 +18,19 @@ pub(crate) fn after(now: DateTime<Utc>, time: Duration) -> Option<DateTime<Utc>>
 }
 
 impl Engine {
-    pub(crate) fn shutdown(&self, how: Shutdown) {
+    /// Begins to shut down. Where nobody drives the engine yet, it is over at once: whether it is.
+    pub(crate) fn shutdown(&self, how: Shutdown) -> bool {
         let now = self.clock.now();
         let mut hub = self.hub();
         let (is_stopping, until) = match hub.state {
             State::Waiting { .. } => {
+                // Under the same lock: a driver that starts now finds it stopped.
+                hub.state = State::Stopped;
                 drop(hub);
-                return self.stop();
+                self.close();
+                return true;
             }
-            State::Stopped | State::Cancelling { .. } => return,
+            State::Stopped | State::Cancelling { .. } => return false,
             State::Stopping { cancel_at } => (true, cancel_at),
             _ => (false, None),
         };
@@ -39,6 +43,7 @@ impl Engine {
         hub.state = State::Stopping { cancel_at };
         drop(hub);
         self.ring_all();
+        false
     }
 
     /// Cancels what is in flight, when its time has come.
@@ -61,9 +66,13 @@ impl Engine {
         }
     }
 
-    /// Lets go of the stores, so that others can open them while handles are still about.
     pub(crate) fn stop(&self) {
         self.hub().state = State::Stopped;
+        self.close();
+    }
+
+    /// Lets go of the stores, so that others can open them while handles are still about.
+    pub(crate) fn close(&self) {
         for lane in self.lanes() {
             let work = lane.lock().take();
             drop(work);
@@ -73,9 +82,5 @@ impl Engine {
         hub.waiters = Waiters::default();
         hub.listeners.tell(|| Event::SchedulerShutDown);
         hub.listeners.close();
-    }
-
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.state() == State::Stopped
     }
 }

@@ -66,7 +66,6 @@ impl AsyncScheduler {
     /// When the system starts no thread.
     pub async fn run(self) -> Result<(), SchedulerError> {
         let shared = self.handle.shared.clone();
-        shared.engine.start();
         let (ends, ended) = oneshot::channel();
         let drive = move || {
             shared.drive();
@@ -75,6 +74,7 @@ impl AsyncScheduler {
         };
         let thread = thread::Builder::new().name("matins-scheduler".to_owned());
         let thread = thread.spawn(drive).map_err(SchedulerError::Thread)?;
+        self.handle.shared.engine.start();
         let stop = StopOnDrop { handle: self.handle, is_over: false };
         let is_over = ended.await;
         stop.disarm();

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use matins_core::{
-    Clock, Coalesce, JobQuery, JobState, OnConflict, OnExhausted, Overlap, Run, RunQuery, Shutdown, StoreName,
+    Clock, Coalesce, JobQuery, JobState, OnConflict, OnExhausted, Overlap, Run, RunQuery, StoreName,
 };
 use matins_scheduler::{NewJob, Retention, Schedule, SchedulerBuilder, VirtualClock};
 use matins_store_memory::MemoryStore;
 use matins_triggers::{TimeUnits, at, every};
 
-use crate::rig::{Held, Holding, Rig, describe, second, seconds, start, ticking};
+use crate::rig::{Held, Holding, Rig, second, seconds, start, ticking};
 
 #[test]
 fn a_job_fires_at_each_of_its_times() {
@@ -240,58 +240,6 @@ fn setting_the_clock_back_fires_nothing_twice() {
     rig.clock.set(second(-3600));
     rig.at(30, &["started 30 running"]);
     assert_eq!(rig.ledger(), ["10 missed: coalesced", "20 succeeded", "30 running"]);
-}
-
-#[test]
-fn shutting_down_waits_for_what_runs() {
-    let rig = Rig::new();
-    rig.add(ticking());
-    rig.at(10, &["started 10 running"]);
-    rig.scheduler.handle().shutdown(Shutdown::Wait);
-    rig.clock.set(second(100));
-    rig.finish(&["finished 10 succeeded", "scheduler shut down"]);
-    assert!(rig.scheduler.add(ticking().id("late")).unwrap_err().to_string().contains("shut down"));
-}
-
-#[test]
-fn at_the_deadline_what_runs_is_cancelled_and_then_left() {
-    let rig = Rig::new();
-    rig.add(ticking());
-    rig.at(10, &["started 10 running"]);
-    rig.scheduler.handle().shutdown(Shutdown::Deadline(Duration::from_secs(5)));
-    rig.clock.set(second(14));
-    assert!(!rig.held.first_is_cancelled());
-    rig.clock.set(second(15));
-    while !rig.held.first_is_cancelled() {
-        std::thread::yield_now();
-    }
-    // Moved again and again: the engine reads the clock once more after it has cancelled.
-    let mut now = 15;
-    loop {
-        now += 10;
-        rig.clock.set(second(now));
-        match rig.events.try_next() {
-            None => std::thread::yield_now(),
-            Some(event) => {
-                assert_eq!(describe(&event), "finished 10 interrupted");
-                break;
-            }
-        }
-    }
-    rig.expect(&["scheduler shut down"]);
-}
-
-#[test]
-fn a_fire_that_waits_at_shutdown_is_left_waiting() {
-    let rig = Rig::new();
-    rig.add(ticking().overlap(Overlap::QueueOne));
-    rig.at(10, &["started 10 running"]);
-    rig.clock.set(second(20));
-    while rig.ledger().len() < 2 {
-        std::thread::yield_now();
-    }
-    rig.scheduler.handle().shutdown(Shutdown::Wait);
-    rig.finish(&["finished 10 succeeded", "scheduler shut down"]);
 }
 
 #[test]

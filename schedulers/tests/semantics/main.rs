@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod definitions;
+mod ends;
 mod fires;
 mod outside;
 mod pains;
