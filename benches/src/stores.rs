@@ -44,6 +44,7 @@ pub fn job(number: usize, next_fire: i64) -> Job {
         tags: BTreeSet::new(),
         metadata: BTreeMap::new(),
         created: second(0),
+        revision: 0,
     }
 }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{ExecutorName, JobId, Policy, TaskName, Trigger};
+use crate::{ExecutorName, JobId, Policy, TaskName, Trigger, round_up_to_microsecond};
 
 /// What a store keeps for each job.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,6 +40,15 @@ pub struct Job {
     pub metadata: BTreeMap<String, Value>,
     /// When it was added.
     pub created: DateTime<Utc>,
+    /// How often it has been changed: 0 as it is added, and one more with each [update](crate::Transition::Update). Moving on to the
+    /// next fire time is no change.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub revision: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Whether a job fires.
@@ -69,6 +78,7 @@ impl PartialEq for Job {
             tags,
             metadata,
             created,
+            revision,
         } = self;
         *id == other.id
             && *task == other.task
@@ -81,10 +91,50 @@ impl PartialEq for Job {
             && *tags == other.tags
             && *metadata == other.metadata
             && *created == other.created
+            && *revision == other.revision
     }
 }
 
 impl Job {
+    /// Makes an active job without arguments, on the default executor and with the default policy, that first fires when its trigger
+    /// next does after `created`.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use matins_core::{Job, JobId, TaskName};
+    /// # use chrono::{DateTime, TimeDelta, Utc};
+    /// # #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+    /// # struct Hourly;
+    /// # #[typetag::serde]
+    /// # impl matins_core::Trigger for Hourly {
+    /// #     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    /// #         DateTime::from_timestamp((after.timestamp().div_euclid(3600) + 1) * 3600, 0)
+    /// #     }
+    /// # }
+    ///
+    /// let created: DateTime<Utc> = "2026-01-01T08:30:00Z".parse().unwrap();
+    /// let (id, task) = (JobId::new("report").unwrap(), TaskName::new("report").unwrap());
+    /// let job = Job::new(id, task, Arc::new(Hourly), created);
+    /// assert_eq!(job.next_fire, Some(created + TimeDelta::minutes(30)));
+    /// ```
+    pub fn new(id: JobId, task: TaskName, trigger: Arc<dyn Trigger>, created: DateTime<Utc>) -> Self {
+        let next_fire = trigger.next_after(created).map(round_up_to_microsecond);
+        Self {
+            id,
+            task,
+            arguments: Value::Null,
+            trigger,
+            next_fire,
+            state: JobState::Active,
+            executor: ExecutorName::default(),
+            policy: Policy::default(),
+            tags: BTreeSet::new(),
+            metadata: BTreeMap::new(),
+            created,
+            revision: 0,
+        }
+    }
+
     /// Whether it is active and has no fire time left.
     pub fn is_exhausted(&self) -> bool {
         self.next_fire.is_none() && self.state == JobState::Active

@@ -38,6 +38,7 @@
 //! ```
 
 mod cancel;
+mod claim;
 mod clock;
 mod executor;
 mod job;
@@ -56,6 +57,10 @@ mod transition;
 mod trigger;
 
 pub use cancel::{CancelReason, CancelToken};
+pub use claim::{
+    Capabilities, Claim, ClaimStore, Claimed, Heartbeat, JobRuns, Joined, Node, Settled, Settlement, WakeUp,
+    Want,
+};
 pub use clock::{Clock, Wake};
 pub use executor::{Completion, CompletionSink, Executor, Refusal, Refused, Shutdown};
 pub use job::{Job, JobState};

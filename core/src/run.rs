@@ -46,6 +46,10 @@ pub struct Run {
     /// Somebody asked for it, beside the job's schedule; the fire time is when.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_hand: bool,
+    /// When its turn comes: that of a further attempt, and of a run that could not begin and is tried again. It stays when the run
+    /// has begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<DateTime<Utc>>,
     /// When it was handed to its executor; `None` while it waits for an earlier run to end, and when it was missed.
     pub started: Option<DateTime<Utc>>,
     /// When it ended, or when it was found to be missed.
@@ -72,6 +76,7 @@ impl Run {
             fires: Stretch::single(scheduled),
             attempt: 1,
             by_hand: false,
+            turn: None,
             started: None,
             finished: None,
             outcome: None,

@@ -182,6 +182,21 @@ pub enum StoreError {
         /// The fire time that the store holds.
         found: Option<DateTime<Utc>>,
     },
+    /// Somebody else changed the job.
+    #[error("job {id:?} is at revision {found}, and was to be changed at revision {expected}; read it again")]
+    Revised {
+        /// The job.
+        id: JobId,
+        /// The revision that was to be changed.
+        expected: u64,
+        /// The revision that the store holds.
+        found: u64,
+    },
+    /// This scheduler is no member of those that share the store any more: its lease had ended, and others took over its runs.
+    #[error(
+        "this scheduler's lease of the store has ended, and others have taken over its runs; it joins again by itself"
+    )]
+    Fenced,
     /// The ledger has a run of this number already.
     #[error("the ledger has a run {run} already; take numbers from next_run_id")]
     RunExists {

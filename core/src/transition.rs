@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{JobId, Run, RunId, Stretch};
+use crate::{Job, JobId, Run, RunId, Stretch};
 
 /// One step of a [`commit`](crate::JobStore::commit).
 ///
@@ -40,11 +40,14 @@ pub enum Transition {
         /// The fires that it stands for from now on.
         fires: Stretch,
     },
-    /// A run ends: the row takes the outcome, the times and the words of this one, and keeps the rest.
+    /// A run ends: the row takes the outcome, the times, the turn and the words of this one, and keeps the rest.
     ///
     /// Without an outcome the row stays unfinished: a run that was started could not begin, and waits until it is tried again
-    /// (no [`started`](Run::started)), or has been started once more. The message says why it waits.
+    /// (no [`started`](Run::started)) for its [`turn`](Run::turn), or has been started once more. The message says why it waits.
     Finish(Run),
+    /// A job takes the place of the one with its id: its next revision. A store that several schedulers share refuses any other
+    /// revision with [`StoreError::Revised`](crate::StoreError::Revised).
+    Update(Box<Job>),
     /// A job is over and goes; its runs stay.
     End {
         /// The job.

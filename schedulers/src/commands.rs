@@ -166,13 +166,14 @@ impl Engine {
             return Err(SchedulerError::ClosureInPersistentStore { store: to.clone() });
         }
         // In both for a moment, rather than in none.
-        to_work.store.add(job, OnConflict::Refuse)?;
+        to_work.store.import(vec![job], OnConflict::Refuse)?;
         let task = from_work.closures.remove(id);
         to_work.closures.extend(task.map(|task| (id.clone(), task)));
-        if !from_work.live.is_busy(id) {
+        let mut from = OpenLane { engine: self, lane: source, work: from_work };
+        if !from.decide(id, |tick, at| tick.is_busy(at))? {
             self.hub().waiters.job_has_moved(source.number, target.number, id);
         }
-        OpenLane { engine: self, lane: source, work: from_work }.take_out(id)?;
+        from.take_out(id)?;
         let (store, job) = (to.clone(), id.clone());
         self.hub().listeners.tell(|| Event::JobAdded { store, job });
         source.inbox.ring();
@@ -186,7 +187,13 @@ impl Engine {
             return Err(SchedulerError::ShutDown);
         }
         self.change_job(id, |lane, job| {
-            let run = lane.commit_decision(|tick| tick.start_by_hand(&Arc::new(job)))?;
+            let gone = || SchedulerError::NoJob { id: id.clone() };
+            #[expect(
+                clippy::redundant_closure_for_method_calls,
+                reason = "the method is one of a single lifetime"
+            )]
+            let run = lane.decide(&job.id, |tick, at| tick.start_by_hand(at))?;
+            let run = run.ok_or_else(gone)?;
             Ok(self.hub().waiters.for_run(lane.lane.number, run))
         })
     }

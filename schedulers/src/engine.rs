@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Clock, Completion, ExecutorName, JobStore, MissedReason, Outcome, Policy, Run, RunId, RunReport,
+    ClaimStore, Clock, Completion, ExecutorName, MissedReason, Outcome, Policy, Run, RunId, RunReport,
     RunRequest, StoreError, StoreName,
 };
 use matins_task_function::TaskRegistry;
@@ -80,7 +80,7 @@ pub(crate) enum Next {
 pub(crate) struct Parts {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tasks: TaskRegistry,
-    pub(crate) stores: Vec<(StoreName, Box<dyn JobStore>)>,
+    pub(crate) stores: Vec<(StoreName, Box<dyn ClaimStore>)>,
     pub(crate) executors: BTreeSet<ExecutorName>,
     pub(crate) retention: Retention,
     pub(crate) job_defaults: Policy,
@@ -89,7 +89,7 @@ pub(crate) struct Parts {
 impl Engine {
     pub(crate) fn new(parts: Parts) -> Result<Self, StoreError> {
         let (bell, now) = (Arc::<Bell>::default(), parts.clock.now());
-        let lane = |(number, (name, store)): (usize, (StoreName, Box<dyn JobStore>))| {
+        let lane = |(number, (name, store)): (usize, (StoreName, Box<dyn ClaimStore>))| {
             Lane::new(number, name, store, bell.clone(), now).map(Arc::new)
         };
         let lanes: Vec<Arc<Lane>> =
@@ -128,7 +128,7 @@ impl Engine {
     }
 
     /// Makes a lane for another store.
-    pub(crate) fn add_lane(&self, name: &StoreName, store: Box<dyn JobStore>) -> Result<bool, StoreError> {
+    pub(crate) fn add_lane(&self, name: &StoreName, store: Box<dyn ClaimStore>) -> Result<bool, StoreError> {
         let number = {
             let mut hub = self.hub();
             hub.lanes_so_far += 1;

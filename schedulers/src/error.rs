@@ -30,6 +30,14 @@ pub enum SchedulerError {
         /// The name.
         name: StoreName,
     },
+    /// The store is shared with other schedulers, so that none of them can have it to itself.
+    #[error(
+        "store {name:?} is shared with other schedulers, and cannot be worked on or taken away here; use its own tools"
+    )]
+    SharedStore {
+        /// The name.
+        name: StoreName,
+    },
     /// There is no executor of this name.
     #[error("there is no executor {name:?}; there are {}", list(known))]
     NoExecutor {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ahash::AHashSet as HashSet;
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Job, JobId, JobQuery, JobState, MissedReason, OnConflict, OnExhausted, Run, StoreError, StoreName, Task,
-    TaskName, Transition,
+    Job, JobId, JobQuery, JobState, MissedReason, OnConflict, OnExhausted, StoreError, StoreName, Task,
+    TaskName,
 };
 
 use crate::decide::plan::next_after;
@@ -14,6 +14,9 @@ use crate::engine::Engine;
 use crate::lane::OpenLane;
 use crate::new_job::{NewJob, Work};
 use crate::{Event, SchedulerError};
+
+/// How often a change is tried while others change the job.
+const MOST_CHANGES: u32 = 5;
 
 /// What [`Handle::add`](crate::Handle::add) did with a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +80,7 @@ impl Engine {
     }
 
     pub(crate) fn remove(&self, id: &JobId) -> Result<Job, SchedulerError> {
-        self.change_job(id, |lane, job| lane.remove(&job))
+        self.change_job(id, |lane, job| lane.remove(&job).map(|()| job))
     }
 
     pub(crate) fn remove_all(&self, store: &StoreName) -> Result<usize, SchedulerError> {
@@ -87,17 +90,41 @@ impl Engine {
         count
     }
 
-    /// Has `change` change the job, and puts it back if it is still right.
-    pub(crate) fn modify(&self, id: &JobId, change: impl FnOnce(&mut Job)) -> Result<Job, SchedulerError> {
-        self.change_job(id, |lane, before| lane.modify(&before, change))
+    /// Has `change` change the job, and puts it back if it is still right. Where somebody else has changed it meanwhile, `change`
+    /// is asked once more: it is called without a lock, since it may take its time, or use a handle.
+    pub(crate) fn modify(&self, id: &JobId, mut change: impl FnMut(&mut Job)) -> Result<Job, SchedulerError> {
+        let mut read = self.with_job(id, |_, job| Ok(job))?;
+        for _ in 0..MOST_CHANGES {
+            let mut changed = read.clone();
+            change(&mut changed);
+            let outcome = self.change_job(id, |lane, found| {
+                if found.revision != read.revision || found.created != read.created {
+                    return Ok(Err(found));
+                }
+                if changed.next_fire == read.next_fire {
+                    // It may have fired since.
+                    changed.next_fire = found.next_fire;
+                }
+                lane.put_modified(&found, changed).map(Ok)
+            })?;
+            match outcome {
+                Ok(job) => return Ok(job),
+                Err(found) => read = found,
+            }
+        }
+        Err(SchedulerError::Store(StoreError::Revised {
+            id: id.clone(),
+            expected: read.revision,
+            found: read.revision + 1,
+        }))
     }
 
     pub(crate) fn pause_job(&self, id: &JobId) -> Result<(), SchedulerError> {
-        self.change_job(id, |lane, job| lane.pause(job))
+        self.change_job(id, |lane, job| lane.pause(&job))
     }
 
     pub(crate) fn resume_job(&self, id: &JobId) -> Result<(), SchedulerError> {
-        self.change_job(id, |lane, job| lane.resume(job))
+        self.change_job(id, |lane, job| lane.resume(&job))
     }
 }
 
@@ -163,7 +190,7 @@ impl OpenLane<'_> {
         let placed: Vec<(JobId, Option<DateTime<Utc>>)> =
             together.iter().map(|prepared| (prepared.job.id.clone(), prepared.job.next_fire)).collect();
         let jobs = together.drain(..).map(|prepared| prepared.job).collect();
-        self.work.store.import(jobs, Vec::new(), on_conflict)?;
+        self.work.store.import(jobs, on_conflict)?;
         for (id, fire) in placed {
             added.push(self.announce(id, fire, AddOutcome::Added, None)?);
         }
@@ -237,6 +264,7 @@ impl OpenLane<'_> {
             tags: new.tags,
             metadata: new.metadata,
             created: anchor,
+            revision: old.as_ref().map_or(0, |old| old.revision),
         };
         Ok(Prepared { job, old, on_conflict: new.on_conflict, closure })
     }
@@ -259,7 +287,6 @@ impl OpenLane<'_> {
         if matches!(outcome, AddOutcome::Kept | AddOutcome::Unchanged) {
             return Ok(Added { id, outcome });
         }
-        self.changed_by_hand(&id);
         self.forget_closure(&id);
         if let Some((task, closure)) = closure {
             self.engine.tasks.register(task.as_str(), closure)?;
@@ -287,7 +314,8 @@ impl OpenLane<'_> {
     ) -> Result<AddOutcome, SchedulerError> {
         let Some(old) = old else {
             let takes_place = matches!(on_conflict, OnConflict::Update | OnConflict::Replace);
-            self.work.store.add(job, if takes_place { OnConflict::Replace } else { OnConflict::Refuse })?;
+            let on_conflict = if takes_place { OnConflict::Replace } else { OnConflict::Refuse };
+            self.work.store.import(vec![job], on_conflict)?;
             return Ok(AddOutcome::Added);
         };
         match on_conflict {
@@ -296,37 +324,56 @@ impl OpenLane<'_> {
             OnConflict::Update => {
                 if *job.trigger != *old.trigger {
                     self.decide_due(&old, &job)?;
-                } else if old.state == JobState::Active && job.state == JobState::Paused {
-                    self.miss_due(&old, MissedReason::JobPaused)?;
                 }
-                self.work.store.update(job)?;
+                let is_paused = old.state == JobState::Active && job.state == JobState::Paused;
+                self.put_in_place(&old, job, is_paused.then_some(MissedReason::JobPaused))?;
                 Ok(AddOutcome::Updated)
             }
             OnConflict::Replace => {
-                self.miss_due(&old, MissedReason::JobRemoved)?;
-                self.work.store.add(job, OnConflict::Replace)?;
+                self.put_in_place(&old, job, Some(MissedReason::JobRemoved))?;
                 Ok(AddOutcome::Replaced)
             }
             _ => {
-                self.work.store.add(job, OnConflict::Refuse)?;
+                self.work.store.import(vec![job], OnConflict::Refuse)?;
                 Ok(AddOutcome::Added)
             }
         }
     }
 
-    fn remove(&mut self, job: &Job) -> Result<Job, SchedulerError> {
-        self.miss_due(job, MissedReason::JobRemoved)?;
-        self.take_out(&job.id)
+    /// Puts a changed job in the place of `old`, whose due fires are missed if a reason is given.
+    fn put_in_place(
+        &mut self,
+        old: &Job,
+        job: Job,
+        misses: Option<MissedReason>,
+    ) -> Result<(), SchedulerError> {
+        let job = Job { revision: old.revision + 1, ..job };
+        self.decide(&old.id, |tick, at| {
+            if let Some(reason) = misses {
+                tick.miss_due(at, old, reason);
+            }
+            tick.update(at, job);
+        })
+    }
+
+    fn remove(&mut self, job: &Job) -> Result<(), SchedulerError> {
+        let is_busy = self.decide(&job.id, |tick, at| {
+            tick.miss_due(at, job, MissedReason::JobRemoved);
+            tick.remove(at)
+        })?;
+        self.has_gone(&job.id, is_busy);
+        Ok(())
     }
 
     /// Takes a job out of a store, whose due fires are accounted for elsewhere.
-    pub(crate) fn take_out(&mut self, id: &JobId) -> Result<Job, SchedulerError> {
-        let waiting = self.work.live.waiting_of(id);
-        self.commit_decision(|tick| waiting.into_iter().for_each(|run| tick.give_up_waiting(run)))?;
-        self.work.live.retries.retain(|_, run| run.job != *id);
-        let job = self.work.store.remove(id)?;
-        self.has_gone(id);
-        Ok(job)
+    pub(crate) fn take_out(&mut self, id: &JobId) -> Result<(), SchedulerError> {
+        #[expect(
+            clippy::redundant_closure_for_method_calls,
+            reason = "the method is one of a single lifetime"
+        )]
+        let is_busy = self.decide(id, |tick, at| tick.remove(at))?;
+        self.has_gone(id, is_busy);
+        Ok(())
     }
 
     fn remove_all(&mut self) -> Result<usize, SchedulerError> {
@@ -347,39 +394,34 @@ impl OpenLane<'_> {
 
     /// Removes jobs in one commit.
     fn remove_together(&mut self, jobs: &[Job]) -> Result<(), SchedulerError> {
-        let waiting: Vec<Run> = jobs.iter().flat_map(|job| self.work.live.waiting_of(&job.id)).collect();
-        self.commit_decision(|tick| {
-            for job in jobs {
-                tick.miss_due(job, MissedReason::JobRemoved);
-            }
-            for run in waiting {
-                tick.give_up_waiting(run);
-            }
-            tick.batch.extend(jobs.iter().map(|job| Transition::End { job: job.id.clone() }));
+        let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
+        let are_busy: Vec<bool> = self.decide_about(&ids, |tick| {
+            let remove = |job: &Job| {
+                let at = tick.place_of(&job.id);
+                tick.miss_due(at, job, MissedReason::JobRemoved);
+                tick.remove(at)
+            };
+            jobs.iter().map(remove).collect()
         })?;
-        let ids: HashSet<&JobId> = jobs.iter().map(|job| &job.id).collect();
-        self.work.live.retries.retain(|_, run| !ids.contains(&run.job));
-        for job in jobs {
-            self.has_gone(&job.id);
+        for (id, is_busy) in ids.iter().zip(are_busy) {
+            self.has_gone(id, is_busy);
         }
         Ok(())
     }
 
-    /// Brings all beside the store in line with a job that was taken out, and tells of it.
-    fn has_gone(&mut self, id: &JobId) {
-        self.changed_by_hand(id);
+    /// Brings all beside the store in line with a job that was taken out, and tells of it. Its runs may be in progress still.
+    fn has_gone(&mut self, id: &JobId, is_busy: bool) {
         self.forget_closure(id);
         let mut hub = self.engine.hub();
-        if !self.work.live.is_busy(id) {
+        if !is_busy {
             hub.waiters.job_is_gone(self.lane.number, id);
         }
         let (store, job) = (self.lane.name.clone(), id.clone());
         hub.listeners.tell(|| Event::JobRemoved { store, job });
     }
 
-    fn modify(&mut self, before: &Job, change: impl FnOnce(&mut Job)) -> Result<Job, SchedulerError> {
-        let mut job = before.clone();
-        change(&mut job);
+    /// Puts back what a caller has made of `before`, if it is right.
+    fn put_modified(&mut self, before: &Job, mut job: Job) -> Result<Job, SchedulerError> {
         // What it is known by, when it came, and whether it is paused are not for changing here.
         (job.id, job.created, job.state) = (before.id.clone(), before.created, before.state);
         self.engine.check_executor(&job.executor)?;
@@ -398,43 +440,44 @@ impl OpenLane<'_> {
             }
         }
         job.next_fire = job.next_fire.map(matins_core::round_up_to_microsecond);
+        job.revision = before.revision + 1;
         if *job.trigger != *before.trigger || job.next_fire != before.next_fire {
             self.decide_due(before, &job)?;
         }
-        self.put_back(job.clone(), |store, job| Event::JobModified { store, job })?;
+        self.put_back(before, job.clone(), None, |store, job| Event::JobModified { store, job })?;
         Ok(job)
     }
 
-    /// Puts a changed job back, and tells of it.
+    /// Puts a changed job back, and tells of it. The due fires of the one before are missed if a reason is given.
     fn put_back(
         &mut self,
+        before: &Job,
         job: Job,
+        misses: Option<MissedReason>,
         event: impl FnOnce(StoreName, JobId) -> Event,
     ) -> Result<(), SchedulerError> {
         let id = job.id.clone();
-        self.work.store.update(job)?;
-        self.changed_by_hand(&id);
+        self.put_in_place(before, job, misses)?;
         let store = self.lane.name.clone();
         self.engine.hub().listeners.tell(|| event(store, id));
         Ok(())
     }
 
-    fn pause(&mut self, mut job: Job) -> Result<(), SchedulerError> {
-        self.miss_due(&job, MissedReason::JobPaused)?;
-        job.state = JobState::Paused;
-        job.next_fire = None;
-        self.put_back(job, |store, job| Event::JobPaused { store, job })
+    fn pause(&mut self, before: &Job) -> Result<(), SchedulerError> {
+        let job = Job { state: JobState::Paused, next_fire: None, ..before.clone() };
+        let event = |store, job| Event::JobPaused { store, job };
+        self.put_back(before, job, Some(MissedReason::JobPaused), event)
     }
 
-    fn resume(&mut self, mut job: Job) -> Result<(), SchedulerError> {
-        if job.state == JobState::Active {
+    fn resume(&mut self, before: &Job) -> Result<(), SchedulerError> {
+        if before.state == JobState::Active {
             return Ok(());
         }
-        job.state = JobState::Active;
-        job.next_fire = next_after(&*job.trigger, self.engine.clock.now());
+        let next_fire = next_after(&*before.trigger, self.engine.clock.now());
+        let job = Job { state: JobState::Active, next_fire, ..before.clone() };
         if job.is_exhausted() && job.policy.on_exhausted == OnExhausted::Remove {
-            return self.remove(&job).map(drop);
+            return self.remove(before);
         }
-        self.put_back(job, |store, job| Event::JobResumed { store, job })
+        self.put_back(before, job, None, |store, job| Event::JobResumed { store, job })
     }
 }

@@ -96,7 +96,7 @@ impl JobHandle {
     ///
     /// # Errors
     /// As [`Handle::modify`].
-    pub fn modify(&self, change: impl FnOnce(&mut Job)) -> Result<Job, SchedulerError> {
+    pub fn modify(&self, change: impl FnMut(&mut Job)) -> Result<Job, SchedulerError> {
         self.handle.modify(self, change)
     }
 

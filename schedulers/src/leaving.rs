@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use matins_core::{CancelToken, JobStore, Shutdown, StoreName};
 
 use crate::engine::{Engine, State};
+use crate::exclusive::Exclusive;
 use crate::lane::{Lane, OpenLane, Work};
 use crate::stopping::{CANCEL_GRACE, after};
 use crate::{Event, SchedulerError};
@@ -34,7 +35,9 @@ impl Engine {
     /// Takes a store in.
     pub(crate) fn add_store(&self, name: StoreName, store: Box<dyn JobStore>) -> Result<(), SchedulerError> {
         self.check_not_stopped()?;
-        if self.lanes().iter().any(|lane| lane.name == name) || !self.add_lane(&name, store)? {
+        if self.lanes().iter().any(|lane| lane.name == name)
+            || !self.add_lane(&name, Box::new(Exclusive::new(store)))?
+        {
             return Err(SchedulerError::StoreExists { name });
         }
         self.check_not_stopped()?;
@@ -51,6 +54,9 @@ impl Engine {
         how: Shutdown,
     ) -> Result<oneshot::Receiver<Box<dyn JobStore>>, SchedulerError> {
         let lane = self.lane(name)?;
+        if lane.is_shared {
+            return Err(SchedulerError::SharedStore { name: name.clone() });
+        }
         let now = self.clock.now();
         let cancel_at = match how {
             Shutdown::Wait => None,
@@ -82,7 +88,7 @@ impl Engine {
         self.hub().waiters.forget_store(lane.number);
         if let Some(leaving) = work.leaving {
             // Who asked for it may have gone; then it is closed here.
-            let _ = leaving.taker.send(work.store);
+            let _ = work.store.into_job_store().map(|store| leaving.taker.send(store));
         }
         self.hub().listeners.tell(|| Event::StoreRemoved { store: lane.name.clone() });
     }
@@ -98,14 +104,12 @@ impl Engine {
             let OpenLane { work: held, .. } = open;
             held.is_known = false;
             held.has_rows = true;
-            for runs in held.live.jobs.values_mut() {
-                runs.missed = None;
-                runs.last_one = false;
-            }
-            let result = work(&mut *held.store);
+            let shared = || SchedulerError::SharedStore { name: name.clone() };
+            let result = work(held.store.as_job_store().ok_or_else(shared)?);
             let awaited = self.hub().waiters.jobs_of(lane.number);
             for job in awaited {
-                if !held.live.is_busy(&job) && matches!(held.store.get(&job), Ok(None)) {
+                let is_gone = matches!(open.work.store.get(&job), Ok(None));
+                if is_gone && matches!(open.decide(&job, |tick, at| tick.is_busy(at)), Ok(false)) {
                     self.hub().waiters.job_is_gone(lane.number, &job);
                 }
             }

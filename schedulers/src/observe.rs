@@ -17,7 +17,7 @@
 //! | `matins_lateness_seconds`: from fire time to beginning | histogram | `store` |
 //! | `matins_duration_seconds`: from beginning to end | histogram | `store` |
 //! | `matins_store_failures_total` | counter | `store` |
-//! | `matins_store_seconds`: what reading due jobs and committing take | histogram | `store`, `call` (`due`, `commit`) |
+//! | `matins_store_seconds`: what claiming and settling take | histogram | `store`, `call` (`claim`, `settle`) |
 //! | `matins_runs_running`, `matins_runs_waiting` | gauge | `store` |
 //! | `matins_reports_uncommitted`: of runs that have ended, not in the store yet | gauge | `store` |
 
@@ -51,7 +51,7 @@ pub(crate) fn queues(lane: &Lane, work: &Work) {
                 .set(f64::from(u32::try_from(length).unwrap_or(u32::MAX)));
         };
         gauge("matins_runs_running", lane.in_flight.lock().len());
-        gauge("matins_runs_waiting", work.live.waiting());
+        gauge("matins_runs_waiting", lane.waiting());
         gauge("matins_reports_uncommitted", work.ended.len());
     }
 }

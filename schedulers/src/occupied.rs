@@ -4,12 +4,11 @@ use std::fmt;
 
 use ahash::AHashMap as HashMap;
 use chrono::{DateTime, Utc};
-use matins_core::{JobId, RunId};
+use matins_core::JobId;
 
 use crate::SchedulerError;
 use crate::engine::Engine;
 use crate::handle::Handle;
-use crate::live::Live;
 
 /// Work of a job that is in progress outside of the scheduler, such as a command that a killed process has left running. Until this
 /// is dropped it counts as a running run of the job, for the job's overlap policy: see [`Handle::occupy`].
@@ -95,45 +94,29 @@ impl Occupations {
         self.next
     }
 
-    /// Takes one away; whether it was the last one of its job.
-    fn remove(&mut self, job: &JobId, number: u64) -> bool {
-        let Some(those) = self.of_jobs.get_mut(job) else { return false };
+    /// Takes one away. Where it was the last one of its job, what waits for it may start.
+    fn vacate(&mut self, job: &JobId, number: u64) {
+        let Some(those) = self.of_jobs.get_mut(job) else { return };
         those.retain(|(other, _)| *other != number);
-        those.is_empty() && self.of_jobs.remove(job).is_some()
+        if those.is_empty() {
+            self.of_jobs.remove(job);
+            self.ended.push(job.clone());
+        }
     }
 }
 
 /// When an attempt begins that waits for the end of an occupation.
 pub(crate) const WHEN_IT_ENDS: DateTime<Utc> = DateTime::<Utc>::MAX_UTC;
 
-impl Live {
-    fn vacate(&mut self, job: &JobId, number: u64, now: DateTime<Utc>) {
-        if !self.occupations.remove(job, number) {
-            return;
-        }
-        self.close_missed(job);
-        let waits =
-            |((_, id), run): (&(DateTime<Utc>, RunId), &matins_core::Run)| (run.job == *job).then_some(*id);
-        let waiting: Vec<RunId> = self.retries.range((WHEN_IT_ENDS, RunId(0))..).filter_map(waits).collect();
-        for id in waiting {
-            if let Some(run) = self.retries.remove(&(WHEN_IT_ENDS, id)) {
-                self.retries.insert((now, id), run);
-            }
-        }
-        self.occupations.ended.push(job.clone());
-    }
-}
-
 impl Engine {
     fn occupy(&self, job: &JobId, why: String) -> Result<(usize, u64), SchedulerError> {
-        self.with_job(job, |lane, _| Ok((lane.lane.number, lane.work.live.occupations.add(job, why))))
+        self.with_job(job, |lane, _| Ok((lane.lane.number, lane.work.local.occupations.add(job, why))))
     }
 
     fn vacate(&self, store: usize, job: &JobId, number: u64) {
-        let now = self.clock.now();
         let Some(lane) = self.lanes().into_iter().find(|lane| lane.number == store) else { return };
         if let Some(work) = &mut *lane.lock() {
-            work.live.vacate(job, number, now);
+            work.local.occupations.vacate(job, number);
         }
         lane.inbox.ring();
     }

@@ -6,12 +6,15 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use matins_core::{Clock, Executor, ExecutorName, JobStore, NameError, Policy, Shutdown, StoreName};
+use matins_core::{
+    ClaimStore, Clock, Executor, ExecutorName, JobStore, NameError, Policy, Shutdown, StoreName,
+};
 use matins_task_function::TaskRegistry;
 
 use crate::SchedulerError;
 use crate::clock::SystemClock;
 use crate::engine::{Engine, Parts};
+use crate::exclusive::Exclusive;
 use crate::handle::Handle;
 use crate::retention::Retention;
 use crate::shared::Shared;
@@ -142,7 +145,7 @@ impl SchedulerBuilder {
         let parts = Parts {
             clock: self.clock,
             tasks: self.tasks,
-            stores: self.stores,
+            stores: self.stores.into_iter().map(|(name, store)| (name, exclusive(store))).collect(),
             executors: self.executors.keys().cloned().collect(),
             retention: self.retention,
             job_defaults: self.job_defaults,
@@ -150,6 +153,10 @@ impl SchedulerBuilder {
         let engine = Engine::new(parts)?;
         Ok(Handle { shared: Shared::new(engine, self.executors) })
     }
+}
+
+fn exclusive(store: Box<dyn JobStore>) -> Box<dyn ClaimStore> {
+    Box::new(Exclusive::new(store))
 }
 
 impl Default for SchedulerBuilder {

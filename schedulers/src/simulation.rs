@@ -21,6 +21,7 @@ use proptest::test_runner::{RngAlgorithm, TestRng};
 
 use crate::clock::VirtualClock;
 use crate::engine::{Engine, Next, Parts, Submission};
+use crate::exclusive::Exclusive;
 use crate::job_commands::AddOutcome;
 use crate::new_job::Schedule;
 use crate::retention::Retention;
@@ -121,7 +122,7 @@ fn engine(disk: &Disk, faults: &Arc<Mutex<(u32, bool)>>, clock: &VirtualClock) -
     Engine::new(Parts {
         clock: Arc::new(clock.clone()),
         tasks,
-        stores: vec![(StoreName::default(), Box::new(store))],
+        stores: vec![(StoreName::default(), Box::new(Exclusive::new(Box::new(store))))],
         executors: [ExecutorName::default()].into(),
         retention: Retention { runs_per_job: None, age: None },
         job_defaults: matins_core::Policy::default(),

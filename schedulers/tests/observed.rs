@@ -44,8 +44,8 @@ fn metrics_count_runs_and_measure_them() {
         "matins_runs_running default 0",
         "matins_runs_started_total default 3",
         "matins_runs_waiting default 0",
-        "matins_store_seconds default commit",
-        "matins_store_seconds default due",
+        "matins_store_seconds default claim",
+        "matins_store_seconds default settle",
     ];
     assert_eq!(found, expected);
 }

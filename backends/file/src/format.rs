@@ -133,6 +133,12 @@ struct CommitLine<'a> {
     commit: Steps<'a>,
 }
 
+/// As [`Step::Update`].
+#[derive(Serialize)]
+struct UpdateStep<'a> {
+    update: JobLine<'a, Job>,
+}
+
 /// A batch as a list of [`Step`]s.
 struct Steps<'a>(&'a [Transition]);
 
@@ -140,7 +146,12 @@ impl Serialize for Steps<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut steps = to.serialize_seq(Some(self.0.len()))?;
         for transition in self.0 {
-            steps.serialize_element(&Step::of(transition))?;
+            match (transition, Step::of(transition)) {
+                (Transition::Update(job), _) => {
+                    steps.serialize_element(&UpdateStep { update: JobLine { job: &**job } })?;
+                }
+                (_, step) => steps.serialize_element(&step)?,
+            }
         }
         steps.end()
     }
@@ -222,15 +233,21 @@ impl State {
     /// Steps one after the other, each on what the one before has left.
     pub(crate) fn commit(&mut self, steps: Vec<Step>) -> Result<(), StoreError> {
         for step in steps {
-            match &step {
+            match step {
                 // A program that could read it moved it on.
                 Step::Advance { job, to } if self.unreadable.contains_key(job.as_str()) => {
                     if let Some(job) = self.unreadable.get_mut(job.as_str()) {
                         job.json["next_fire"] = serde_json::to_value(to).unwrap_or_default();
                     }
                 }
+                Step::Update { job } => {
+                    let knows = |id| self.memory.contains(id) || self.unreadable.contains_key(id);
+                    if job["id"].as_str().is_some_and(knows) {
+                        self.put(vec![job], Vec::new())?;
+                    }
+                }
                 Step::End { job } if self.unreadable.remove(job.as_str()).is_some() => {}
-                _ => {
+                step => {
                     if let Some(transition) = step.into_transition(&self.memory) {
                         self.memory.commit(&[transition])?;
                     }

@@ -32,6 +32,8 @@ pub(crate) struct Row {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Course {
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "instant::serialize_option")]
+    turn: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "instant::serialize_option")]
     started: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "instant::serialize_option")]
     finished: Option<DateTime<Utc>>,
@@ -47,9 +49,17 @@ pub(crate) struct Course {
 
 impl From<&Run> for Course {
     fn from(run: &Run) -> Self {
-        let Run { started, finished, outcome, message, output, result, .. } = run;
+        let Run { turn, started, finished, outcome, message, output, result, .. } = run;
         let (message, output, result) = (message.clone(), output.clone(), result.clone());
-        Self { started: *started, finished: *finished, outcome: *outcome, message, output, result }
+        Self {
+            turn: *turn,
+            started: *started,
+            finished: *finished,
+            outcome: *outcome,
+            message,
+            output,
+            result,
+        }
     }
 }
 
@@ -72,10 +82,10 @@ impl From<&Run> for Row {
 impl From<Row> for Run {
     fn from(row: Row) -> Self {
         let Row { id, job, fire, last, count, attempt, by_hand, course } = row;
-        let Course { started, finished, outcome, message, output, result } = course;
+        let Course { turn, started, finished, outcome, message, output, result } = course;
         let fires = Stretch { first: fire, last: last.unwrap_or(fire), count: count.unwrap_or(1) };
         let attempt = attempt.unwrap_or(1);
-        Self { id, job, fires, attempt, by_hand, started, finished, outcome, message, output, result }
+        Self { id, job, fires, attempt, by_hand, turn, started, finished, outcome, message, output, result }
     }
 }
 
@@ -107,6 +117,10 @@ pub(crate) enum Step {
         #[serde(flatten)]
         course: Course,
     },
+    /// The job as it stands in the line.
+    Update {
+        job: Value,
+    },
     End {
         job: JobId,
     },
@@ -120,8 +134,10 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    pub(crate) fn of(transition: &Transition) -> Self {
-        match transition {
+    /// `None` for [`Transition::Update`], whose job is written as it is.
+    pub(crate) fn of(transition: &Transition) -> Option<Self> {
+        Some(match transition {
+            Transition::Update(_) => return None,
             Transition::Advance { job, to, .. } => Self::Advance { job: job.clone(), to: *to },
             Transition::Record(run) => Self::Record(run.into()),
             Transition::Start { run, started, scheduled } => {
@@ -132,7 +148,7 @@ impl Step {
             Transition::End { job } => Self::End { job: job.clone() },
             Transition::PruneJob { job, keep } => Self::PruneJob { job: job.clone(), keep: *keep },
             Transition::PruneBefore { before } => Self::PruneBefore { before: *before },
-        }
+        })
     }
 
     /// The transition that it was, for a store that is where it was then; `None` where it has nothing to do.
@@ -143,10 +159,12 @@ impl Step {
             Self::Start { run, started, scheduled } => Transition::Start { run, started, scheduled },
             Self::Extend { run, fires } => Transition::Extend { run, fires },
             Self::Finish { run, course } => {
-                let Course { started, finished, outcome, message, output, result } = course;
+                let Course { turn, started, finished, outcome, message, output, result } = course;
                 let run = store.run(run)?.clone();
-                Transition::Finish(Run { started, finished, outcome, message, output, result, ..run })
+                Transition::Finish(Run { turn, started, finished, outcome, message, output, result, ..run })
             }
+            // Taken in by whoever knows the jobs that cannot be read.
+            Self::Update { .. } => return None,
             Self::End { job } => Transition::End { job },
             Self::PruneJob { job, keep } => Transition::PruneJob { job, keep },
             Self::PruneBefore { before } => Transition::PruneBefore { before },

@@ -257,6 +257,7 @@ impl MemoryStore {
             }
             Transition::Finish(finished) => {
                 if let Some(run) = self.runs.get_mut(&finished.id) {
+                    run.turn = finished.turn;
                     run.started = finished.started;
                     run.finished = finished.finished;
                     run.outcome = finished.outcome;
@@ -266,6 +267,11 @@ impl MemoryStore {
                     if finished.outcome.is_some() {
                         self.unfinished.remove(&finished.id);
                     }
+                }
+            }
+            Transition::Update(job) => {
+                if self.jobs.contains_key(&job.id) {
+                    self.put((**job).clone());
                 }
             }
             Transition::End { job } => {

@@ -27,6 +27,7 @@ fn jobs(spread: i64) -> Vec<Job> {
         tags: BTreeSet::new(),
         metadata: BTreeMap::new(),
         created: start,
+        revision: 0,
     };
     (0..JOBS).map(job).collect()
 }

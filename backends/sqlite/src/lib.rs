@@ -215,7 +215,7 @@ fn failed_at(path: &Path, doing: &str) -> impl Fn(rusqlite::Error) -> StoreError
 }
 
 const JOB_COLUMNS: &str = "id, next_fire, body";
-const RUN_COLUMNS: &str = "id, job, first_fire, last_fire, fires, attempt, started, finished, outcome, message, output, result, by_hand";
+const RUN_COLUMNS: &str = "id, job, first_fire, last_fire, fires, attempt, started, finished, outcome, message, output, result, by_hand, turn";
 
 impl JobStore for SqliteStore {
     fn is_persistent(&self) -> bool {
@@ -346,9 +346,13 @@ impl JobStore for SqliteStore {
         });
         self.read = read;
         for transition in batch {
-            if let Transition::End { job } = transition {
-                self.counted = None;
-                self.read.forget(job);
+            match transition {
+                Transition::End { job } => {
+                    self.counted = None;
+                    self.read.forget(job);
+                }
+                Transition::Update(job) => self.read.forget(&job.id),
+                _ => {}
             }
         }
         committed

@@ -48,6 +48,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     metadata: &'a BTreeMap<String, Value>,
     created: DateTime<Utc>,
+    revision: u64,
 }
 
 /// What [`Body`] is read as.
@@ -68,13 +69,27 @@ struct ReadBody {
     #[serde(default)]
     metadata: BTreeMap<String, Value>,
     created: DateTime<Utc>,
+    #[serde(default)]
+    revision: u64,
 }
 
 pub(crate) fn body(job: &Job) -> Result<String, StoreError> {
-    let Job { id, task, arguments, trigger, next_fire: _, state, executor, policy, tags, metadata, created } =
-        job;
-    let (state, created) = (*state, *created);
-    let body = Body { task, arguments, trigger, state, executor, policy, tags, metadata, created };
+    let Job {
+        id,
+        task,
+        arguments,
+        trigger,
+        next_fire: _,
+        state,
+        executor,
+        policy,
+        tags,
+        metadata,
+        created,
+        revision,
+    } = job;
+    let (state, created, revision) = (*state, *created, *revision);
+    let body = Body { task, arguments, trigger, state, executor, policy, tags, metadata, created, revision };
     serde_json::to_string(&body).map_err(|source| StoreError::Backend {
         doing: format!("saving job {id:?} as JSON"),
         source: source.into(),
@@ -92,9 +107,23 @@ pub(crate) fn job_from_row(row: &Row<'_>, path: &Path) -> Result<Job, SetAside> 
         let next_fire: Option<i64> = row.get(1).map_err(text)?;
         let next_fire =
             next_fire.map(|micros| DateTime::from_timestamp_micros(micros).ok_or_else(|| beyond(micros)));
-        let ReadBody { task, arguments, trigger, state, executor, policy, tags, metadata, created } = body;
+        let ReadBody { task, arguments, trigger, state, executor, policy, tags, metadata, created, revision } =
+            body;
         let (id, next_fire) = (JobId::new(&id).map_err(|error| error.to_string())?, next_fire.transpose()?);
-        Ok(Job { id, task, arguments, trigger, next_fire, state, executor, policy, tags, metadata, created })
+        Ok(Job {
+            id,
+            task,
+            arguments,
+            trigger,
+            next_fire,
+            state,
+            executor,
+            policy,
+            tags,
+            metadata,
+            created,
+            revision,
+        })
     };
     read().map_err(|what| SetAside { place: format!("{}, table jobs, id {id:?}", path.display()), id, what })
 }
@@ -147,5 +176,6 @@ pub(crate) fn run_from_row(row: &Row<'_>, path: &Path) -> Result<Run, StoreError
             .transpose()
             .map_err(|error| damaged(path, &place, error))?,
         by_hand: row.get(12).map_err(sqlite)?,
+        turn: time(13)?,
     })
 }

@@ -43,7 +43,8 @@ pub(crate) fn record(transaction: &Transaction<'_>, run: &Run) -> Result<(), Wri
     let recorded = transaction
         .prepare_cached(
             "INSERT INTO runs (id, job, first_fire, last_fire, fires, attempt, started, finished, outcome, \
-             message, output, result, by_hand) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
+             message, output, result, by_hand, turn) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
              ON CONFLICT (id) DO NOTHING",
         )?
         .execute(params![
@@ -60,6 +61,7 @@ pub(crate) fn record(transaction: &Transaction<'_>, run: &Run) -> Result<(), Wri
             run.output,
             rows::result_text(run),
             run.by_hand,
+            run.turn.map(micros),
         ])?;
     if recorded == 0 { Err(StoreError::RunExists { run: run.id }.into()) } else { Ok(()) }
 }
@@ -107,7 +109,7 @@ pub(crate) fn apply(
             transaction
                 .prepare_cached(
                     "UPDATE runs SET started = ?2, finished = ?3, outcome = ?4, message = ?5, output = ?6, \
-                     result = ?7 WHERE id = ?1",
+                     result = ?7, turn = ?8 WHERE id = ?1",
                 )?
                 .execute(params![
                     run.id.0 as i64,
@@ -117,6 +119,17 @@ pub(crate) fn apply(
                     run.message,
                     run.output,
                     rows::result_text(run),
+                    run.turn.map(micros),
+                ])?;
+        }
+        Transition::Update(job) => {
+            transaction
+                .prepare_cached("UPDATE jobs SET task = ?2, next_fire = ?3, body = ?4 WHERE id = ?1")?
+                .execute(params![
+                    job.id.as_str(),
+                    job.task.as_str(),
+                    job.next_fire.map(micros),
+                    rows::body(job)?
                 ])?;
         }
         Transition::End { job } => {

@@ -131,6 +131,7 @@ fn fill(store: &str, path: &Path, jobs: usize) -> Result<(), Box<dyn Error>> {
             tags: std::collections::BTreeSet::new(),
             metadata: std::collections::BTreeMap::new(),
             created: far,
+            revision: 0,
         })
     };
     for first in (0..jobs).step_by(TOGETHER) {

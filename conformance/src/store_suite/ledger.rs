@@ -19,13 +19,47 @@ pub(super) fn finished(run: &Run, outcome: Outcome, at: i64) -> Run {
     Run { finished: Some(second(at)), outcome: Some(outcome), ..run.clone() }
 }
 
+/// A changed job stands in the place of the one before, together with the rest of its batch; a job that is not there is not added.
+pub fn a_commit_updates_a_job(factory: &mut dyn StoreFactory) {
+    let mut store = factory.create();
+    store.add(job("a", Some(1)), OnConflict::Refuse).expect("add");
+    assert_eq!(store.due(second(1), 10).expect("due").len(), 1);
+    let mut changed = job("a", Some(7));
+    (changed.arguments, changed.revision) = (json!("other"), 1);
+    changed.tags.clear();
+    let run = started(1, "a", 1);
+    let update = |job: &matins_core::Job| Transition::Update(Box::new(job.clone()));
+    let batch = [
+        advance("a", Some(1), Some(2)),
+        Transition::Record(run.clone()),
+        update(&changed),
+        update(&job("never there", Some(1))),
+    ];
+    store.commit(&batch).expect("commit");
+    assert_eq!(all_jobs(&mut *store), std::slice::from_ref(&changed));
+    assert_eq!(store.due(second(6), 10).expect("due"), [], "the old due time is gone");
+    assert_eq!(store.due(second(7), 10).expect("due"), std::slice::from_ref(&changed));
+    assert_eq!(all_runs(&mut *store), [run]);
+    changed.next_fire = None;
+    store.commit(&[update(&changed)]).expect("commit");
+    assert_eq!(store.next_due().expect("next due"), None);
+    if let Some(mut store) = reopened(factory, store) {
+        assert_eq!(all_jobs(&mut *store), [changed]);
+    }
+}
+
 /// A tick, and what follows it.
 pub fn a_commit_applies_every_step(factory: &mut dyn StoreFactory) {
     let mut store = factory.create();
     store.add(job("a", Some(1)), OnConflict::Refuse).expect("add");
     store.add(job("b", Some(1)), OnConflict::Refuse).expect("add");
     let run = started(1, "a", 1);
-    let waiting = Run { attempt: 2, by_hand: true, ..Run::waiting(RunId(2), id("b"), second(1)) };
+    let waiting = Run {
+        attempt: 2,
+        by_hand: true,
+        turn: Some(second(40)),
+        ..Run::waiting(RunId(2), id("b"), second(1))
+    };
     let stretch = Stretch { first: second(1), last: second(5), count: 5 };
     let missed = Run::missed(RunId(3), id("b"), stretch, MissedReason::Coalesced, second(6));
     store
@@ -43,7 +77,12 @@ pub fn a_commit_applies_every_step(factory: &mut dyn StoreFactory) {
     assert_eq!(numbers(&store.runs(&unfinished).expect("runs")), [1, 2]);
 
     // A run that could not begin waits, with the reason, and is started once more.
-    let postponed = Run { started: None, message: Some("no process is left".into()), ..run.clone() };
+    let postponed = Run {
+        started: None,
+        message: Some("no process is left".into()),
+        turn: Some(second(9)),
+        ..run.clone()
+    };
     store.commit(&[Transition::Finish(postponed.clone())]).expect("commit");
     assert_eq!(all_runs(&mut *store)[0], postponed);
     assert_eq!(numbers(&store.runs(&unfinished).expect("runs")), [1, 2]);

@@ -66,6 +66,7 @@ macro_rules! store_suite {
             jobs_and_runs_are_counted_as_they_are_listed,
             pages_have_each_job_that_does_not_change_exactly_once,
             a_commit_applies_every_step,
+            a_commit_updates_a_job,
             a_stale_commit_changes_nothing,
             a_run_number_is_never_used_twice,
             runs_outlive_their_job,
@@ -107,6 +108,7 @@ pub fn job(name: &str, next_fire: Option<i64>) -> Job {
         tags: ["nightly".to_owned()].into(),
         metadata: [("owner".to_owned(), json!("Grace"))].into(),
         created: second(-5),
+        revision: 0,
     }
 }
 

@@ -200,7 +200,7 @@ impl AsyncHandle {
     pub async fn modify(
         &self,
         id: impl AsRef<str>,
-        change: impl FnOnce(&mut Job) + Send + 'static,
+        change: impl FnMut(&mut Job) + Send + 'static,
     ) -> Result<Job, SchedulerError> {
         let id = JobId::new(id)?;
         self.call(move |handle| handle.modify(&id, change)).await

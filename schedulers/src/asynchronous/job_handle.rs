@@ -74,10 +74,7 @@ impl AsyncJobHandle {
     ///
     /// # Errors
     /// As [`AsyncHandle::modify`].
-    pub async fn modify(
-        &self,
-        change: impl FnOnce(&mut Job) + Send + 'static,
-    ) -> Result<Job, SchedulerError> {
+    pub async fn modify(&self, change: impl FnMut(&mut Job) + Send + 'static) -> Result<Job, SchedulerError> {
         self.handle.modify(self, change).await
     }
 

@@ -1,47 +1,59 @@
 //! Rows of the ledger for fires that do not run.
 
-use matins_core::{JobId, MissedReason, Outcome, Run, Stretch, Transition};
+use matins_core::{MissedReason, Outcome, Run, RunId, Stretch, Transition};
 
 use super::tick::Tick;
 
 impl Tick<'_> {
     /// These fires are missed: a row of the ledger says so, or the one before it grows.
-    pub(super) fn miss(&mut self, id: &JobId, fires: Stretch, reason: MissedReason) {
+    pub(super) fn miss(&mut self, at: usize, fires: Stretch, reason: MissedReason) {
         let outcome = Some(Outcome::Missed(reason));
-        let live = self.live;
-        let occupied = live.occupations.count(id);
+        let local = self.local;
+        let id = self.jobs[at].id.clone();
+        let occupied = local.occupations.count(&id);
+        let is_alone = self.jobs[at].runs.occupied() == 0;
         // Where nothing in here is in its way.
-        let is_outside =
-            reason == MissedReason::Overlap && occupied > 0 && self.runs_of(id).running.is_empty();
-        let why = if is_outside { live.occupations.why(id) } else { None };
-        let open = self.runs_of(id).missed.clone();
+        let is_outside = reason == MissedReason::Overlap && occupied > 0 && is_alone;
+        let why = if is_outside { local.occupations.why(&id) } else { None };
+        let open = self.jobs[at].runs.missed.take();
         let open = open.filter(|open| open.outcome == outcome && open.message.as_deref() == why);
         let row = if let Some(open) = open {
             let row = Run { fires: open.fires.joined(fires), ..*open };
             self.batch.push(Transition::Extend { run: row.id, fires: row.fires });
             row
         } else {
-            let row = Run::missed(self.take_number(), id.clone(), fires, reason, self.now);
+            let row = Run::missed(self.take_number(), id, fires, reason, self.now);
             let row = Run { message: why.map(str::to_owned), ..row };
             self.record(row.clone());
             row
         };
         self.missed.push(Run { fires, ..row.clone() });
         // Only while runs are in progress can the next missed fires be of the same kind for the same cause.
-        let runs = self.runs_of(id);
-        runs.missed = (!runs.running.is_empty() || occupied > 0).then(|| Box::new(row));
+        self.jobs[at].runs.missed = (!is_alone || occupied > 0).then(|| Box::new(row));
     }
 
     /// The job of a waiting run is gone.
-    pub(crate) fn give_up_waiting(&mut self, waiting: Run) {
-        let runs = self.runs_of(&waiting.job);
-        runs.running.retain(|running| *running != waiting.id);
-        if runs.waiting.as_ref().is_some_and(|run| run.id == waiting.id) {
-            runs.waiting = None;
-        }
+    pub(super) fn give_up_waiting(&mut self, waiting: Run) {
         let outcome = Some(Outcome::Missed(MissedReason::JobRemoved));
         let run = Run { finished: Some(self.now), outcome, ..waiting };
         self.batch.push(Transition::Finish(run.clone()));
         self.missed.push(run);
+    }
+
+    /// A job goes: its runs that have not begun are missed.
+    pub(super) fn give_up_all_waiting(&mut self, at: usize) {
+        let runs = &mut self.jobs[at].runs;
+        let waiting: Vec<Run> =
+            runs.waiting.take().map(|run| *run).into_iter().chain(std::mem::take(&mut runs.ready)).collect();
+        for run in waiting {
+            self.give_up_waiting(run);
+        }
+    }
+
+    /// Takes a run out of those that wait for their turn.
+    pub(super) fn take_ready(&mut self, at: usize, run: RunId) -> Option<Run> {
+        let ready = &mut self.jobs[at].runs.ready;
+        let place = ready.iter().position(|ready| ready.id == run)?;
+        Some(ready.remove(place))
     }
 }

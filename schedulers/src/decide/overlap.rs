@@ -3,22 +3,21 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use matins_core::{Coalesce, Job, JobId, MissedReason, Overlap, Run, Stretch, Transition};
+use matins_core::{Coalesce, Job, MissedReason, Overlap, Run, Stretch, Transition};
 
-use super::claimed::Jobs;
 use super::plan::Fires;
 use super::tick::Tick;
 
 impl Tick<'_> {
     /// Its fires start, wait or are missed, as the overlap rule says.
-    pub(super) fn fire(&mut self, job: &Arc<Job>, fires: Fires) {
+    pub(super) fn fire(&mut self, at: usize, job: &Arc<Job>, fires: Fires) {
         let limit = job.policy.overlap.limit();
-        let occupied = self.live.occupations.count(&job.id);
-        let runs = self.runs_of(&job.id);
-        let has_room = runs.running.len() + occupied < limit && runs.waiting.is_none();
+        let outside = self.local.occupations.count(&job.id);
+        let runs = &self.jobs[at].runs;
+        let has_room = runs.occupied() + outside < limit && runs.waiting.is_none();
         if !has_room && job.policy.overlap != Overlap::QueueOne {
             if let Some(all) = fires.whole() {
-                self.miss(&job.id, all, MissedReason::Overlap);
+                self.miss(at, all, MissedReason::Overlap);
             }
             return;
         }
@@ -28,25 +27,25 @@ impl Tick<'_> {
                 let mut before = before;
                 if has_room {
                     if let Some(before) = before {
-                        self.miss(&job.id, before, MissedReason::Coalesced);
+                        self.miss(at, before, MissedReason::Coalesced);
                     }
-                    self.start(job, fire);
+                    self.start(at, job, fire);
                 } else {
-                    self.wait(job, &mut before, fire);
+                    self.wait(at, job, &mut before, fire);
                 }
                 if let Some(after) = after {
-                    self.miss(&job.id, after, MissedReason::Coalesced);
+                    self.miss(at, after, MissedReason::Coalesced);
                 }
             }
             Fires::Each(fires) => {
                 for fire in fires {
-                    let runs = self.runs_of(&job.id);
-                    if runs.running.len() + occupied < limit && runs.waiting.is_none() {
-                        self.start(job, fire);
+                    let runs = &self.jobs[at].runs;
+                    if runs.occupied() + outside < limit && runs.waiting.is_none() {
+                        self.start(at, job, fire);
                     } else if job.policy.overlap == Overlap::QueueOne && runs.waiting.is_none() {
-                        self.wait(job, &mut None, fire);
+                        self.wait(at, job, &mut None, fire);
                     } else {
-                        self.miss(&job.id, Stretch::single(fire), MissedReason::Overlap);
+                        self.miss(at, Stretch::single(fire), MissedReason::Overlap);
                     }
                 }
             }
@@ -54,14 +53,13 @@ impl Tick<'_> {
     }
 
     /// The fire waits for the run in progress, or is folded together with the one that waits already.
-    fn wait(&mut self, job: &Job, before: &mut Option<Stretch>, fire: DateTime<Utc>) {
-        let waiting = self.runs_of(&job.id).waiting.clone();
-        let Some(mut waiting) = waiting else {
+    fn wait(&mut self, at: usize, job: &Job, before: &mut Option<Stretch>, fire: DateTime<Utc>) {
+        let Some(mut waiting) = self.jobs[at].runs.waiting.clone() else {
             if let Some(before) = before.take() {
-                self.miss(&job.id, before, MissedReason::Coalesced);
+                self.miss(at, before, MissedReason::Coalesced);
             }
             let run = Run::waiting(self.take_number(), job.id.clone(), fire);
-            self.runs_of(&job.id).waiting = Some(Box::new(run.clone()));
+            self.jobs[at].runs.waiting = Some(Box::new(run.clone()));
             self.record(run);
             return;
         };
@@ -72,32 +70,23 @@ impl Tick<'_> {
             let folded = join(waiting.fires, before.take());
             waiting.fires = Stretch::single(fire);
             self.batch.push(Transition::Start { run: waiting.id, started: None, scheduled: fire });
-            self.runs_of(&job.id).waiting = Some(waiting);
+            self.jobs[at].runs.waiting = Some(waiting);
             folded
         };
-        self.miss(&job.id, folded, MissedReason::Coalesced);
-    }
-
-    /// Starts what has waited for work outside of the scheduler that has ended since the last tick.
-    pub(crate) fn start_vacated(&mut self, jobs: &Jobs) {
-        let live = self.live;
-        for id in &live.occupations.ended {
-            self.start_waiting(id, jobs);
-            self.end_if_over(id);
-        }
+        self.miss(at, folded, MissedReason::Coalesced);
     }
 
     /// Starts the run of a job that waits, if nothing is in its way any more.
-    pub(super) fn start_waiting(&mut self, id: &JobId, jobs: &Jobs) {
-        let is_occupied = self.live.occupations.count(id) > 0;
-        let runs = self.runs_of(id);
-        if runs.waiting.is_none() || !runs.running.is_empty() || is_occupied {
+    pub(crate) fn start_waiting(&mut self, at: usize) {
+        let claimed = &mut self.jobs[at];
+        let is_in_the_way = claimed.runs.occupied() > 0 || self.local.occupations.count(&claimed.id) > 0;
+        if claimed.runs.waiting.is_none() || is_in_the_way {
             return;
         }
-        let Some(waiting) = runs.waiting.take() else { return };
-        runs.running.push(waiting.id);
-        match jobs.get(id) {
+        let Some(waiting) = claimed.runs.waiting.take() else { return };
+        match claimed.job.clone() {
             Some(job) => {
+                claimed.runs.running.push(waiting.id);
                 let run = Run { started: Some(self.now), ..*waiting };
                 let scheduled = run.scheduled();
                 self.batch.push(Transition::Start { run: run.id, started: run.started, scheduled });
@@ -109,9 +98,9 @@ impl Tick<'_> {
 
     /// Whether an attempt has to wait since work of the job outside of the scheduler takes its place, where
     /// `more` are to run beside those that do.
-    pub(super) fn is_kept_waiting(&mut self, job: &Job, more: usize) -> bool {
-        let occupied = self.live.occupations.count(&job.id);
-        occupied > 0 && self.runs_of(&job.id).running.len() + more + occupied > job.policy.overlap.limit()
+    pub(super) fn is_kept_waiting(&self, at: usize, job: &Job, more: usize) -> bool {
+        let outside = self.local.occupations.count(&job.id);
+        outside > 0 && self.jobs[at].runs.occupied() + more + outside > job.policy.overlap.limit()
     }
 }
 
@@ -119,14 +108,15 @@ impl Tick<'_> {
 mod tests {
     use ahash::AHashMap as HashMap;
     use chrono::TimeDelta;
-    use matins_core::{Outcome, Policy, RunId, RunReport};
+    use matins_core::{JobRuns, Outcome, Policy, RunId, RunReport};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::decide::rig::{job, second};
+    use crate::decide::rig::{claim, job, second};
     use crate::decide::tick::MayStart;
-    use crate::live::{Live, Running};
+    use crate::local::Local;
     use crate::retention::Retention;
+    use crate::running::Running;
 
     /// What the rule comes to, told in numbers alone.
     #[derive(Debug, Default)]
@@ -167,16 +157,16 @@ mod tests {
             overlap in prop_oneof![Just(Overlap::Skip), Just(Overlap::QueueOne), (1..4_u32).prop_map(Overlap::Allow)],
             ends in prop::collection::vec(0_usize..3, 1..40),
         ) {
-            let (mut live, mut unpruned, mut next_run) = (Live::default(), HashMap::new(), RunId(1));
+            let (local, mut unpruned, mut next_run) = (Local::default(), HashMap::new(), RunId(1));
+            let mut runs = JobRuns::default();
             let retention = Retention::EVERYTHING;
             let (mut model, mut in_flight) = (Model::default(), Vec::<Running>::new());
             let (mut started, mut missed, mut folded) = (0, 0, 0);
             let mut job = job(Policy { overlap, ..Policy::default() });
             for (turn, ends) in ends.into_iter().enumerate() {
                 let now = second(turn as i64);
-                let mut tick = Tick::new(now, &live, &retention, &mut unpruned, next_run);
-                let mut jobs = Jobs::default();
-                jobs.put(job.clone());
+                let claim = claim(&job, runs, true, next_run);
+                let mut tick = Tick::new(now, claim, &local, &retention, &mut unpruned);
                 for ended in in_flight.drain(..ends.min(in_flight.len())) {
                     let report = RunReport {
                         run: ended.run.id,
@@ -188,14 +178,18 @@ mod tests {
                         result: None,
                         not_started: false,
                     };
-                    tick.report(&ended, &report, &jobs, MayStart::Yes);
+                    tick.report(&ended, &report, MayStart::Yes);
                     model.finish();
                 }
-                tick.due(job.clone());
+                tick.due(0);
                 model.fire(overlap);
-                let effects = tick.into_effects();
-                next_run = effects.next_run;
-                live.replace(effects.jobs);
+                let (mut settlement, effects) = tick.into_parts();
+                let recorded = settlement.batch.iter().filter_map(|step| match step {
+                    Transition::Record(run) => Some(run.id.next()),
+                    _ => None,
+                });
+                next_run = recorded.max().unwrap_or(next_run);
+                runs = settlement.runs.remove(0).1;
                 started += effects.starts.len();
                 in_flight.extend(effects.starts.into_iter().map(|(job, run)| Running::new(run, &job)));
                 let of = |reason| {
@@ -206,7 +200,7 @@ mod tests {
                 folded += of(MissedReason::Coalesced);
                 job.next_fire = job.next_fire.map(|fire| fire + TimeDelta::seconds(1));
                 prop_assert_eq!(in_flight.len(), model.running);
-                prop_assert_eq!(live.waiting() == 1, model.is_waiting);
+                prop_assert_eq!(runs.waiting.is_some(), model.is_waiting);
             }
             prop_assert_eq!((started, missed, folded), (model.started, model.missed, model.folded));
         }

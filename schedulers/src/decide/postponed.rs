@@ -65,12 +65,16 @@ impl Tick<'_> {
     /// A run that could not begin waits, and keeps its place.
     pub(super) fn postpone(
         &mut self,
+        at: usize,
         run: &Run,
         report: &RunReport,
         turn: DateTime<Utc>,
         postponed: Postponed,
     ) {
-        let run = Run { started: None, message: report.message.clone(), ..run.clone() };
+        let run = Run { started: None, turn: Some(turn), message: report.message.clone(), ..run.clone() };
+        let runs = &mut self.jobs[at].runs;
+        runs.running.retain(|running| *running != run.id);
+        runs.ready.push(run.clone());
         self.batch.push(Transition::Finish(run.clone()));
         self.postponed.push((run, turn, postponed));
     }

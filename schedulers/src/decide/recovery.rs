@@ -1,98 +1,71 @@
-//! Runs that an earlier process, or a commit whose answer was lost, has left without an outcome.
+//! Runs whose owner is gone: an earlier process, or one that a commit whose answer was lost has begun.
 
-use chrono::{DateTime, Utc};
-use matins_core::{Job, OnExhausted, OnInterrupt, Outcome, Run, Transition};
+use matins_core::{OnInterrupt, Outcome, Run, Transition};
 
-use super::claimed::{Jobs, Unfinished};
 use super::retry;
 use super::tick::Tick;
 use crate::occupied::WHEN_IT_ENDS;
 
 impl Tick<'_> {
-    /// Takes up what an earlier process left, or a commit whose answer was lost: runs that were not finished, and runs
-    /// that were not begun. Those that are in flight here are left alone.
-    pub(crate) fn recover(&mut self, unfinished: Unfinished, jobs: &Jobs) {
-        let Unfinished { runs, before } = unfinished;
-        let live = self.live;
-        let (interrupted, waiting): (Vec<Run>, Vec<Run>) =
-            runs.into_iter().partition(|run| run.started.is_some());
-        // One that could not begin says so, and keeps its place as an attempt does.
-        let (retries, waiting): (Vec<Run>, Vec<Run>) =
-            waiting.into_iter().partition(|run| run.attempt > 1 || run.message.is_some());
-        for run in retries {
-            let could_not_begin = run.message.is_some();
-            let turn = if could_not_begin { self.now } else { self.turn_of(&run, before.get(&run.id), jobs) };
-            self.runs_of(&run.job).running.push(run.id);
-            self.retries.insert((turn, run.id), run);
+    /// Ends the runs of the claimed jobs whose owner is gone, and these, which nobody has, and does what the jobs say about that.
+    pub(crate) fn recover(&mut self, lost: Vec<Run>) {
+        for run in lost {
+            let at = self.place_of(&run.job);
+            self.jobs[at].runs.running.retain(|running| *running != run.id);
+            self.jobs[at].abandoned.push(run);
         }
-        for run in waiting {
-            let id = run.job.clone();
-            self.runs_of(&id).waiting = Some(Box::new(run));
-        }
-        for run in interrupted {
-            let job = jobs.get(&run.job);
-            let mut message = "the process ended while it ran, or before it was handed over".to_owned();
-            if let Some(why) = live.occupations.why(&run.job) {
-                message = format!("{message}; {why}");
+        for at in 0..self.jobs.len() {
+            if self.jobs[at].abandoned.is_empty() {
+                continue;
             }
-            let interrupted = Run {
-                finished: Some(self.now),
-                outcome: Some(Outcome::Interrupted),
-                message: Some(message),
-                ..run
-            };
-            self.batch.push(Transition::Finish(interrupted.clone()));
-            if let Some(job) = job {
-                self.runs_of(&job.id).last_one = ends_with_its_last_run(&job);
-                if job.policy.on_interrupt == OnInterrupt::RunAgain && self.is_kept_waiting(&job, 1) {
-                    self.try_again_at(&interrupted, WHEN_IT_ENDS);
-                } else if job.policy.on_interrupt == OnInterrupt::RunAgain {
-                    let attempt = interrupted.attempt + 1;
-                    let number = self.take_number();
-                    let run = Run::started(number, job.id.clone(), interrupted.scheduled(), self.now);
-                    let run = Run { attempt, by_hand: interrupted.by_hand, ..run };
-                    self.runs_of(&job.id).running.push(run.id);
-                    self.record(run.clone());
-                    self.starts.push((job, run));
-                } else if let Some(delay) =
-                    retry::delay_after(&job.policy.retry, Outcome::Interrupted, interrupted.attempt, &job.id)
-                {
-                    self.try_again(&interrupted, self.now, delay);
-                }
+            for run in std::mem::take(&mut self.jobs[at].abandoned) {
+                self.interrupt(at, run);
             }
-            self.finished.push(interrupted);
-        }
-        for id in self.jobs.keys().cloned().collect::<Vec<_>>() {
-            if let Some(job) = jobs.get(&id) {
-                self.runs_of(&id).last_one = ends_with_its_last_run(&job);
-            }
-            self.start_waiting(&id, jobs);
-            self.end_if_over(&id);
+            self.end_if_over(at);
         }
     }
 
-    /// When a further attempt is to begin that an earlier process has recorded: told from the attempt before it.
-    fn turn_of(&self, run: &Run, before: Option<&Run>, jobs: &Jobs) -> DateTime<Utc> {
-        let ended = before.and_then(|row| Some((row.finished?, row.attempt)));
-        let (Some((finished, attempt)), Some(job)) = (ended, jobs.get(&run.job)) else { return self.now };
-        retry::later(finished, retry::delay(job.policy.retry.backoff, attempt, &job.id))
+    fn interrupt(&mut self, at: usize, run: Run) {
+        let mut message = "the process ended while it ran, or before it was handed over".to_owned();
+        if let Some(why) = self.local.occupations.why(&run.job) {
+            message = format!("{message}; {why}");
+        }
+        let interrupted = Run {
+            finished: Some(self.now),
+            outcome: Some(Outcome::Interrupted),
+            message: Some(message),
+            ..run
+        };
+        self.batch.push(Transition::Finish(interrupted.clone()));
+        if let Some(job) = self.jobs[at].job.clone() {
+            let runs_again = job.policy.on_interrupt == OnInterrupt::RunAgain;
+            if runs_again && self.is_kept_waiting(at, &job, 1) {
+                self.try_again_at(at, &interrupted, WHEN_IT_ENDS);
+            } else if runs_again {
+                let attempt = interrupted.attempt.saturating_add(1);
+                let number = self.take_number();
+                let run = Run::started(number, job.id.clone(), interrupted.scheduled(), self.now);
+                self.start_run(at, &job, Run { attempt, by_hand: interrupted.by_hand, ..run });
+            } else if let Some(delay) =
+                retry::delay_after(&job.policy.retry, Outcome::Interrupted, interrupted.attempt, &job.id)
+            {
+                self.try_again(at, &interrupted, self.now, delay);
+            }
+        }
+        self.finished.push(interrupted);
     }
-}
-
-fn ends_with_its_last_run(job: &Job) -> bool {
-    job.is_exhausted() && job.policy.on_exhausted == OnExhausted::Remove
 }
 
 #[cfg(test)]
 mod tests {
     use ahash::AHashMap as HashMap;
-    use matins_core::{Backoff, Policy, Retry, RunId};
+    use matins_core::{Backoff, JobRuns, Policy, Retry, RunId};
     use proptest::prelude::*;
     use std::time::Duration;
 
     use super::*;
-    use crate::decide::rig::{job, second};
-    use crate::live::Live;
+    use crate::decide::rig::{claim, job, second};
+    use crate::local::Local;
     use crate::retention::Retention;
 
     proptest! {
@@ -108,18 +81,19 @@ mod tests {
             let retry = Retry::times(times).backoff(Backoff::Fixed(Duration::from_secs(5)));
             let retry = retry.after_outcomes([Outcome::Interrupted]);
             let job = job(Policy { on_interrupt, retry, ..Policy::default() });
-            let mut jobs = Jobs::default();
-            if !is_gone {
-                jobs.put(job.clone());
-            }
             let run = |(number, attempt): (i64, &u32)| {
                 let run = Run::started(RunId(number as u64), job.id.clone(), second(number), second(50));
                 Run { attempt: *attempt, ..run }
             };
             let runs: Vec<Run> = (1_i64..).zip(&attempts).map(run).collect();
-            let (live, retention, mut unpruned) = (Live::default(), Retention::EVERYTHING, HashMap::new());
-            let mut tick = Tick::new(second(100), &live, &retention, &mut unpruned, RunId(1_000));
-            tick.recover(Unfinished { runs: runs.clone(), ..Unfinished::default() }, &jobs);
+            let (local, retention, mut unpruned) = (Local::default(), Retention::EVERYTHING, HashMap::new());
+            let mut claim = claim(&job, JobRuns::default(), false, RunId(1_000));
+            claim.jobs[0].abandoned.clone_from(&runs);
+            if is_gone {
+                claim.jobs[0].job = None;
+            }
+            let mut tick = Tick::new(second(100), claim, &local, &retention, &mut unpruned);
+            tick.recover(Vec::new());
             for run in &runs {
                 let ends = |row: &&Transition| matches!(row, Transition::Finish(ended) if ended.id == run.id);
                 prop_assert_eq!(tick.batch.iter().filter(ends).count(), 1);
@@ -130,10 +104,12 @@ mod tests {
                 let is_tried_again = !is_gone && (runs_again || run.attempt <= times);
                 prop_assert_eq!(attempts, if is_tried_again { vec![run.attempt + 1] } else { vec![] });
             }
-            let effects = tick.into_effects();
+            let (settlement, effects) = tick.into_parts();
             prop_assert_eq!(effects.finished.len(), runs.len());
             prop_assert_eq!(effects.starts.len(), if runs_again && !is_gone { runs.len() } else { 0 });
-            prop_assert!(effects.retries.keys().all(|(turn, _)| *turn == second(105)));
+            let left = &settlement.runs[0].1;
+            prop_assert!(left.ready.iter().all(|run| run.turn == Some(second(105))));
+            prop_assert_eq!(left.running.len(), effects.starts.len());
         }
     }
 }

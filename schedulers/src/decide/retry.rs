@@ -4,9 +4,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{Backoff, JobId, Outcome, Retry, Run, RunId, round_up_to_microsecond};
+use matins_core::{Backoff, JobId, Outcome, Retry, Run, RunId, Transition, round_up_to_microsecond};
 
-use super::claimed::Jobs;
 use super::tick::Tick;
 use crate::occupied::WHEN_IT_ENDS;
 
@@ -41,34 +40,59 @@ pub(super) fn later(instant: DateTime<Utc>, delay: Duration) -> DateTime<Utc> {
 
 impl Tick<'_> {
     /// The next attempt waits for its turn, and keeps the place of the one that ended.
-    pub(super) fn try_again(&mut self, ended: &Run, finished: DateTime<Utc>, delay: Duration) {
-        self.try_again_at(ended, later(finished, delay));
+    pub(super) fn try_again(&mut self, at: usize, ended: &Run, finished: DateTime<Utc>, delay: Duration) {
+        self.try_again_at(at, ended, later(finished, delay));
     }
 
-    pub(super) fn try_again_at(&mut self, ended: &Run, turn: DateTime<Utc>) {
+    pub(super) fn try_again_at(&mut self, at: usize, ended: &Run, turn: DateTime<Utc>) {
         let run = Run::waiting(self.take_number(), ended.job.clone(), ended.scheduled());
-        let run = Run { attempt: ended.attempt.saturating_add(1), by_hand: ended.by_hand, ..run };
-        self.runs_of(&run.job).running.push(run.id);
-        self.record(run.clone());
-        self.retries.insert((turn, run.id), run);
+        let attempt = ended.attempt.saturating_add(1);
+        let run = Run { attempt, by_hand: ended.by_hand, turn: Some(turn), ..run };
+        self.jobs[at].runs.ready.push(run.clone());
+        self.record(run);
     }
 
-    /// Starts the attempts whose turn has come.
-    pub(crate) fn start_retries(&mut self, jobs: &Jobs) {
-        let live = self.live;
-        for (turn, run) in live.retries.range(..=(self.now, RunId(u64::MAX))) {
-            self.begun_retries.push(*turn);
-            match jobs.get(&run.job) {
+    /// Starts what waits of the claimed jobs and may begin.
+    pub(crate) fn start_what_waits(&mut self) {
+        for at in 0..self.jobs.len() {
+            if !self.jobs[at].runs.ready.is_empty() {
+                self.start_ready(at);
+            }
+            if self.jobs[at].runs.waiting.is_some() {
+                self.start_waiting(at);
+            }
+        }
+    }
+
+    /// Starts what waits and may begin: runs whose turn has come, and what waited for work outside of the scheduler.
+    fn start_ready(&mut self, at: usize) {
+        let may_begin = |run: &&Run| run.turn.is_none_or(|turn| turn <= self.now || turn == WHEN_IT_ENDS);
+        let ready: Vec<RunId> = self.jobs[at].runs.ready.iter().filter(may_begin).map(|run| run.id).collect();
+        for id in ready {
+            match self.jobs[at].job.clone() {
                 // It has its place among those that run already.
-                Some(job) if self.is_kept_waiting(&job, 0) => {
-                    self.retries.insert((WHEN_IT_ENDS, run.id), run.clone());
-                }
+                Some(job) if self.is_kept_waiting(at, &job, 0) => self.keep_waiting(at, id),
                 Some(job) => {
-                    let run = self.start_waited(run.clone());
+                    let Some(run) = self.take_ready(at, id) else { continue };
+                    self.jobs[at].runs.running.push(id);
+                    let run = self.start_waited(run);
                     self.starts.push((job, run));
                 }
-                None => self.give_up_waiting(run.clone()),
+                None => {
+                    let Some(run) = self.take_ready(at, id) else { continue };
+                    self.give_up_waiting(run);
+                }
             }
+        }
+    }
+
+    /// A run waits until work outside of the scheduler has ended.
+    fn keep_waiting(&mut self, at: usize, id: RunId) {
+        let Some(run) = self.jobs[at].runs.ready.iter_mut().find(|run| run.id == id) else { return };
+        if run.turn != Some(WHEN_IT_ENDS) {
+            run.turn = Some(WHEN_IT_ENDS);
+            let run = run.clone();
+            self.batch.push(Transition::Finish(run));
         }
     }
 }

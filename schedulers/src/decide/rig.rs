@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{ExecutorName, Job, JobId, JobState, Policy, TaskName};
+use matins_core::{Claim, Claimed, ExecutorName, Job, JobId, JobRuns, JobState, Policy, RunId, TaskName};
 use matins_triggers::IntervalTrigger;
 
 pub(crate) fn second(second: i64) -> DateTime<Utc> {
@@ -24,5 +24,13 @@ pub(crate) fn job(policy: Policy) -> Job {
         tags: std::collections::BTreeSet::new(),
         metadata: std::collections::BTreeMap::new(),
         created: second(0),
+        revision: 0,
     }
+}
+
+/// A claim of one job, which is due if `due` says so.
+pub(crate) fn claim(job: &Job, runs: JobRuns, due: bool, first_run: RunId) -> Claim {
+    let job = Some(Arc::new(job.clone()));
+    let claimed = Claimed { id: JobId::new("job").unwrap(), job, runs, abandoned: Vec::new() };
+    Claim { jobs: vec![claimed], due: usize::from(due), first_run }
 }

@@ -1,34 +1,34 @@
-//! One tick of one store: from reports and due jobs to a batch of transitions, without touching anything yet.
-//!
-//! What the tick would change is kept beside what is ([`Tick::jobs`] over [`Live`]), so that a commit that fails
-//! leaves all as it was.
+//! One tick of one store: from what was claimed, and reports of runs, to a batch of transitions. Nothing is touched by it: a batch that
+//! cannot be committed leaves all as it was.
 
 use std::sync::Arc;
 
 use ahash::AHashMap as HashMap;
 use chrono::{DateTime, Utc};
-use matins_core::{Job, JobId, MissedReason, OnExhausted, Run, RunId, RunReport, Transition};
+use matins_core::{
+    Claim, Claimed, Job, JobId, JobRuns, MissedReason, OnExhausted, Run, RunId, RunReport, Settlement,
+    Transition,
+};
 
-use super::claimed::Jobs;
 use super::plan::plan;
 use super::postponed::{self, Decision, Postponed};
 use super::retry;
-use crate::live::{JobRuns, Live, Retries, Running};
+use crate::local::Local;
 use crate::retention::Retention;
+use crate::running::Running;
 
 pub(crate) struct Tick<'a> {
     pub(super) now: DateTime<Utc>,
-    pub(super) live: &'a Live,
+    pub(super) local: &'a Local,
     retention: &'a Retention,
     /// Rows that each job has got since its old ones were last dropped.
     unpruned: &'a mut HashMap<JobId, u32>,
-    pub(crate) next_run: RunId,
+    next_run: RunId,
     pub(crate) batch: Vec<Transition>,
-    /// The runs of the jobs that this tick is about, as they will be.
-    pub(crate) jobs: HashMap<JobId, JobRuns>,
-    /// Further attempts that wait for their turn, as of this tick, and those whose turn has come.
-    pub(crate) retries: Retries,
-    pub(crate) begun_retries: Vec<(DateTime<Utc>, RunId)>,
+    /// The claimed jobs, with their runs as they will be.
+    pub(super) jobs: Vec<Claimed>,
+    /// Where each of them is, once one was looked for.
+    places: HashMap<JobId, usize>,
     /// Runs that could not begin, and when each is started again.
     pub(crate) postponed: Vec<(Run, DateTime<Utc>, Postponed)>,
     /// To be handed to executors once the batch is committed.
@@ -40,10 +40,6 @@ pub(crate) struct Tick<'a> {
 
 /// What a tick changes beside the store, once its batch is committed.
 pub(crate) struct Effects {
-    pub(crate) next_run: RunId,
-    pub(crate) jobs: HashMap<JobId, JobRuns>,
-    pub(crate) retries: Retries,
-    pub(crate) begun_retries: Vec<(DateTime<Utc>, RunId)>,
     pub(crate) postponed: Vec<(Run, DateTime<Utc>, Postponed)>,
     pub(crate) starts: Vec<(Arc<Job>, Run)>,
     pub(crate) finished: Vec<Run>,
@@ -54,21 +50,20 @@ pub(crate) struct Effects {
 impl<'a> Tick<'a> {
     pub(crate) fn new(
         now: DateTime<Utc>,
-        live: &'a Live,
+        claim: Claim,
+        local: &'a Local,
         retention: &'a Retention,
         unpruned: &'a mut HashMap<JobId, u32>,
-        next_run: RunId,
     ) -> Self {
         Self {
             now,
-            live,
+            local,
             retention,
             unpruned,
-            next_run,
+            next_run: claim.first_run,
             batch: Vec::new(),
-            jobs: HashMap::new(),
-            retries: Retries::new(),
-            begun_retries: Vec::new(),
+            jobs: claim.jobs,
+            places: HashMap::new(),
             postponed: Vec::new(),
             starts: Vec::new(),
             finished: Vec::new(),
@@ -77,32 +72,48 @@ impl<'a> Tick<'a> {
         }
     }
 
-    pub(crate) fn into_effects(self) -> Effects {
-        let Self {
-            next_run, jobs, retries, begun_retries, postponed, starts, finished, missed, ended, ..
-        } = self;
-        Effects { next_run, jobs, retries, begun_retries, postponed, starts, finished, missed, ended }
+    pub(crate) fn into_parts(self) -> (Settlement, Effects) {
+        let Self { batch, jobs, postponed, starts, finished, missed, ended, .. } = self;
+        let runs = jobs.into_iter().map(|claimed| (claimed.id, claimed.runs)).collect();
+        (Settlement { batch, runs }, Effects { postponed, starts, finished, missed, ended })
     }
 
     /// Makes room for what so many due jobs and reports come to, for the most part.
     pub(crate) fn expect(&mut self, due: usize, reports: usize) {
         self.batch.reserve(2 * due + reports);
-        self.jobs.reserve(due.max(reports));
         self.starts.reserve(due);
         self.finished.reserve(reports);
     }
 
-    /// A run has ended: its row is finished, and the one that waits for it starts.
-    pub(crate) fn report(&mut self, running: &Running, report: &RunReport, jobs: &Jobs, may_start: MayStart) {
-        if !self.runs_of(&running.run.job).running.contains(&report.run) {
-            return;
+    /// Where a job is among those that were claimed.
+    pub(crate) fn place_of(&mut self, id: &JobId) -> usize {
+        if self.places.is_empty() {
+            self.places = self.jobs.iter().enumerate().map(|(at, job)| (job.id.clone(), at)).collect();
         }
+        if let Some(at) = self.places.get(id) {
+            return *at;
+        }
+        let claimed = Claimed { id: id.clone(), job: None, runs: JobRuns::default(), abandoned: Vec::new() };
+        self.jobs.push(claimed);
+        self.places.insert(id.clone(), self.jobs.len() - 1);
+        self.jobs.len() - 1
+    }
+
+    /// Whether a claimed job has runs that have not ended.
+    pub(crate) fn is_busy(&self, at: usize) -> bool {
+        self.jobs[at].runs.is_busy()
+    }
+
+    /// A run has ended: its row is finished, and the one that waits for it starts.
+    pub(crate) fn report(&mut self, running: &Running, report: &RunReport, may_start: MayStart) {
+        let at = self.place_of(&running.run.job);
+        let is_known = self.jobs[at].runs.running.contains(&report.run);
         let (mut started, mut outcome) = (report.started.or(running.run.started), report.outcome);
-        if report.not_started {
-            let before = self.live.postponed.get(&report.run).copied();
+        if report.not_started && is_known {
+            let before = self.local.postponed.get(&report.run).copied();
             match postponed::decide(before, &running.run, running.misfire_grace, report) {
                 Decision::Again(turn, postponed) => {
-                    self.postpone(&running.run, report, turn, postponed);
+                    self.postpone(at, &running.run, report, turn, postponed);
                     return;
                 }
                 Decision::GiveUp(end) => (started, outcome) = (None, end),
@@ -117,51 +128,62 @@ impl<'a> Tick<'a> {
             result: report.result.clone(),
             ..running.run.clone()
         };
-        let id = run.job.clone();
-        let runs = self.runs_of(&id);
+        if !is_known {
+            // A commit whose answer was lost has ended it, with all that follows; it was not told yet.
+            self.finished.push(run);
+            return;
+        }
+        let runs = &mut self.jobs[at].runs;
         runs.running.retain(|running| *running != run.id);
         runs.missed = None;
         self.batch.push(Transition::Finish(run.clone()));
         if let Some(delay) =
-            running.retry.as_ref().and_then(|retry| retry::delay_after(retry, outcome, run.attempt, &id))
+            running.retry.as_ref().and_then(|retry| retry::delay_after(retry, outcome, run.attempt, &run.job))
         {
-            self.try_again(&run, report.finished, delay);
+            self.try_again(at, &run, report.finished, delay);
         }
         self.finished.push(run);
         if may_start == MayStart::Yes {
-            self.start_waiting(&id, jobs);
+            self.start_waiting(at);
         }
-        self.end_if_over(&id);
+        self.end_if_over(at);
     }
 
-    /// A job is due: each of its fire times that have come runs, waits, or is missed.
-    pub(crate) fn due(&mut self, job: Job) {
-        let job = Arc::new(job);
+    /// A claimed job is due: each of its fire times that have come runs, waits, or is missed.
+    pub(crate) fn due(&mut self, at: usize) {
+        if let Some(job) = self.jobs[at].job.clone() {
+            self.due_as(at, &job);
+        }
+    }
+
+    /// As [`due`](Self::due), by the trigger and the policy of `job`.
+    pub(crate) fn due_as(&mut self, at: usize, job: &Arc<Job>) {
         let Some(due) = job.next_fire else { return };
         let plan = plan(&*job.trigger, &job.policy, due, self.now);
         self.batch.push(Transition::Advance { job: job.id.clone(), from: job.next_fire, to: plan.next });
         let is_last = plan.next.is_none() && job.policy.on_exhausted == OnExhausted::Remove;
-        self.runs_of(&job.id).last_one = is_last;
+        self.jobs[at].runs.ends = Some(is_last);
         if let Some(late) = plan.too_late {
-            self.miss(&job.id, late, MissedReason::TooLate);
+            self.miss(at, late, MissedReason::TooLate);
         }
-        self.fire(&job, plan.fires);
-        self.end_if_over(&job.id);
+        self.fire(at, job, plan.fires);
+        self.end_if_over(at);
     }
 
     /// A run that somebody asked for, even if others of the job are in progress.
-    pub(crate) fn start_by_hand(&mut self, job: &Arc<Job>) -> RunId {
+    pub(crate) fn start_by_hand(&mut self, at: usize) -> Option<RunId> {
+        let job = self.jobs[at].job.clone()?;
         let run = Run::started(self.take_number(), job.id.clone(), self.now, self.now);
-        self.start_run(job, Run { by_hand: true, ..run })
+        Some(self.start_run(at, &job, Run { by_hand: true, ..run }))
     }
 
-    pub(super) fn start(&mut self, job: &Arc<Job>, scheduled: DateTime<Utc>) {
+    pub(super) fn start(&mut self, at: usize, job: &Arc<Job>, scheduled: DateTime<Utc>) {
         let run = Run::started(self.take_number(), job.id.clone(), scheduled, self.now);
-        self.start_run(job, run);
+        self.start_run(at, job, run);
     }
 
-    pub(super) fn start_run(&mut self, job: &Arc<Job>, run: Run) -> RunId {
-        let runs = self.runs_of(&job.id);
+    pub(super) fn start_run(&mut self, at: usize, job: &Arc<Job>, run: Run) -> RunId {
+        let runs = &mut self.jobs[at].runs;
         runs.running.push(run.id);
         runs.missed = None;
         let id = run.id;
@@ -170,19 +192,25 @@ impl<'a> Tick<'a> {
         id
     }
 
-    pub(super) fn end_if_over(&mut self, id: &JobId) {
-        let runs = self.runs_of(id);
-        if runs.last_one && runs.running.is_empty() && runs.waiting.is_none() {
-            runs.last_one = false;
+    pub(super) fn end_if_over(&mut self, at: usize) {
+        let claimed = &mut self.jobs[at];
+        if claimed.runs.ends.is_none()
+            && let Some(job) = &claimed.job
+        {
+            claimed.runs.ends = Some(ends_with_its_last_run(job));
+        }
+        if claimed.runs.ends == Some(true) && !claimed.runs.is_busy() {
+            claimed.runs.ends = Some(false);
+            let id = claimed.id.clone();
             self.batch.push(Transition::End { job: id.clone() });
-            self.ended.push(id.clone());
+            self.ended.push(id);
         }
     }
 
     pub(super) fn record(&mut self, run: Run) {
-        let job = run.job.clone();
+        let batch = self.retention.batch().map(|(keep, batch)| (run.job.clone(), keep, batch));
         self.batch.push(Transition::Record(run));
-        if let Some((keep, batch)) = self.retention.batch() {
+        if let Some((job, keep, batch)) = batch {
             let count = self.unpruned.entry(job.clone()).or_default();
             *count += 1;
             if *count >= batch {
@@ -197,11 +225,11 @@ impl<'a> Tick<'a> {
         self.next_run = number.next();
         number
     }
+}
 
-    pub(super) fn runs_of(&mut self, id: &JobId) -> &mut JobRuns {
-        let live = self.live;
-        self.jobs.entry(id.clone()).or_insert_with(|| live.jobs.get(id).cloned().unwrap_or_default())
-    }
+/// Whether the trigger of a job has no more fire times, and the job goes with its last run.
+pub(super) fn ends_with_its_last_run(job: &Job) -> bool {
+    job.is_exhausted() && job.policy.on_exhausted == OnExhausted::Remove
 }
 
 /// Whether runs that wait may start: not while the scheduler shuts down.

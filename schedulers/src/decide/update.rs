@@ -1,24 +1,26 @@
 //! What becomes of the fires that are due when their job is changed, paused or removed.
 
+use std::sync::Arc;
+
 use matins_core::{Coalesce, Job, MissedReason, Policy, Run, Transition};
 
 use super::plan::{Fires, beginning, next_after, plan};
-use super::tick::Tick;
+use super::tick::{Tick, ends_with_its_last_run};
 
 impl Tick<'_> {
     /// The fires of a job that are due are missed for this reason.
-    pub(crate) fn miss_due(&mut self, job: &Job, reason: MissedReason) {
+    pub(crate) fn miss_due(&mut self, at: usize, job: &Job, reason: MissedReason) {
         if let Some(due) = job.next_fire.filter(|due| *due <= self.now) {
             let fires = beginning(&*job.trigger, due, self.now);
             let next = next_after(&*job.trigger, self.now);
             self.batch.push(Transition::Advance { job: job.id.clone(), from: job.next_fire, to: next });
-            self.miss(&job.id, fires, reason);
+            self.miss(at, fires, reason);
         }
     }
 
     /// The fires of a job that are due are accounted for by its misfire policy, for a scheduler that does not run yet: the
     /// one that is to run waits for the next start, or is folded into the one that waits already.
-    pub(crate) fn due_at_next_start(&mut self, job: &Job, has_waiting: bool) {
+    pub(crate) fn due_at_next_start(&mut self, at: usize, job: &Job) {
         let Some(due) = job.next_fire.filter(|due| *due <= self.now) else { return };
         // One run waits at the most, so that all fires are folded into it.
         let coalesce = match job.policy.coalesce {
@@ -28,23 +30,44 @@ impl Tick<'_> {
         let plan = plan(&*job.trigger, &Policy { coalesce, ..job.policy.clone() }, due, self.now);
         self.batch.push(Transition::Advance { job: job.id.clone(), from: job.next_fire, to: plan.next });
         if let Some(late) = plan.too_late {
-            self.miss(&job.id, late, MissedReason::TooLate);
+            self.miss(at, late, MissedReason::TooLate);
         }
+        let runs = &self.jobs[at].runs;
         match plan.fires {
-            fires if has_waiting => {
+            fires if runs.waiting.is_some() || !runs.ready.is_empty() => {
                 if let Some(all) = fires.whole() {
-                    self.miss(&job.id, all, MissedReason::Coalesced);
+                    self.miss(at, all, MissedReason::Coalesced);
                 }
             }
             Fires::One { before, fire, after } => {
                 for folded in [before, after].into_iter().flatten() {
-                    self.miss(&job.id, folded, MissedReason::Coalesced);
+                    self.miss(at, folded, MissedReason::Coalesced);
                 }
                 let run = Run::waiting(self.take_number(), job.id.clone(), fire);
+                self.jobs[at].runs.waiting = Some(Box::new(run.clone()));
                 self.record(run);
             }
             Fires::None | Fires::Each(_) => {}
         }
+    }
+
+    /// `job` takes the place of the claimed one: its next revision, whose next missed fires begin a row of their own.
+    pub(crate) fn update(&mut self, at: usize, job: Job) {
+        let claimed = &mut self.jobs[at];
+        claimed.runs.missed = None;
+        claimed.runs.ends = Some(ends_with_its_last_run(&job));
+        claimed.job = Some(Arc::new(job.clone()));
+        self.batch.push(Transition::Update(Box::new(job)));
+    }
+
+    /// A claimed job goes, and with it its runs that have not begun. Returns whether others are in progress.
+    pub(crate) fn remove(&mut self, at: usize) -> bool {
+        self.give_up_all_waiting(at);
+        let claimed = &mut self.jobs[at];
+        (claimed.runs.missed, claimed.runs.ends, claimed.job) = (None, Some(false), None);
+        let job = claimed.id.clone();
+        self.batch.push(Transition::End { job });
+        self.jobs[at].runs.is_busy()
     }
 }
 
@@ -53,12 +76,12 @@ mod tests {
     use std::time::Duration;
 
     use ahash::AHashMap as HashMap;
-    use matins_core::RunId;
+    use matins_core::{JobRuns, RunId};
     use proptest::prelude::*;
 
     use super::*;
-    use crate::decide::rig::{job, second};
-    use crate::live::Live;
+    use crate::decide::rig::{claim, job, second};
+    use crate::local::Local;
     use crate::retention::Retention;
 
     fn policy() -> impl Strategy<Value = Policy> {
@@ -89,13 +112,15 @@ mod tests {
         fn every_fire_that_is_due_has_a_row_and_no_other(
             policy in policy(), now in -5_i64..90, decides in any::<bool>(), has_waiting in any::<bool>(),
         ) {
-            let (live, retention, mut unpruned) = (Live::default(), Retention::EVERYTHING, HashMap::new());
-            let mut tick = Tick::new(second(now), &live, &retention, &mut unpruned, RunId(1));
+            let (local, retention, mut unpruned) = (Local::default(), Retention::EVERYTHING, HashMap::new());
             let job = job(policy);
+            let waiting = has_waiting.then(|| Box::new(Run::waiting(RunId(1), job.id.clone(), second(-1))));
+            let claim = claim(&job, JobRuns { waiting, ..JobRuns::default() }, false, RunId(2));
+            let mut tick = Tick::new(second(now), claim, &local, &retention, &mut unpruned);
             if decides {
-                tick.due_at_next_start(&job, has_waiting);
+                tick.due_at_next_start(0, &job);
             } else {
-                tick.miss_due(&job, MissedReason::JobChanged);
+                tick.miss_due(0, &job, MissedReason::JobChanged);
             }
             let due = u64::try_from(now + 1).unwrap_or(0);
             let next = (due > 0).then(|| second(now + 1));

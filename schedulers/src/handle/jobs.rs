@@ -167,7 +167,7 @@ impl Handle {
     /// # Errors
     /// When there is no such job, when its task, arguments, executor or trigger would not be accepted for a new job, and
     /// when its store fails. Nothing has changed then.
-    pub fn modify(&self, id: impl AsRef<str>, change: impl FnOnce(&mut Job)) -> Result<Job, SchedulerError> {
+    pub fn modify(&self, id: impl AsRef<str>, change: impl FnMut(&mut Job)) -> Result<Job, SchedulerError> {
         let id = JobId::new(id)?;
         self.shared.engine.modify(&id, change)
     }
@@ -179,7 +179,7 @@ impl Handle {
     pub fn reschedule(&self, id: impl AsRef<str>, trigger: impl IntoTrigger) -> Result<Job, SchedulerError> {
         let id = JobId::new(id)?;
         let trigger = trigger.into_trigger(self.shared.clock.now()).map_err(SchedulerError::Trigger)?;
-        self.shared.engine.modify(&id, |job| job.trigger = trigger)
+        self.shared.engine.modify(&id, |job| job.trigger = trigger.clone())
     }
 
     /// Moves a job to another store, with its next fire time. Its rows of the ledger stay where they are.

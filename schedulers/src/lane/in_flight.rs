@@ -7,7 +7,7 @@ use ahash::AHashMap as HashMap;
 use chrono::{DateTime, Utc};
 use matins_core::{CancelToken, Progress, RunId};
 
-use crate::live::Running;
+use crate::running::Running;
 
 /// Its lock is held for moments only, and never during I/O.
 #[derive(Default)]

@@ -10,19 +10,26 @@ mod turn;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ahash::AHashMap as HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{JobId, JobStore, RunId, RunReport, SetAside, StoreError, StoreName, TaskName};
+use matins_core::{
+    Capabilities, ClaimStore, JobId, Node, RunReport, SetAside, StoreError, StoreName, TaskName,
+};
 
 use crate::SchedulerError;
 use crate::bell::{Bell, Inbox};
 use crate::engine::{Engine, Submission};
 use crate::leaving::Leaving;
-use crate::live::{Live, Running};
+use crate::local::Local;
+use crate::running::Running;
 
 pub(crate) use in_flight::InFlight;
 pub(crate) use turn::Turned;
+
+/// How long others wait for a sign of life of this scheduler before they take over its runs.
+const LEASE: Duration = Duration::from_secs(15);
 
 /// A job store with all that the scheduler knows of its jobs.
 pub(crate) struct Lane {
@@ -30,6 +37,8 @@ pub(crate) struct Lane {
     pub(crate) number: usize,
     pub(crate) name: StoreName,
     pub(crate) is_persistent: bool,
+    /// Other schedulers use the store too.
+    pub(crate) is_shared: bool,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) in_flight: InFlight,
     /// Runs that were recorded and have not begun.
@@ -54,9 +63,8 @@ pub(crate) enum Driver {
 
 /// What is under the lock of a lane.
 pub(crate) struct Work {
-    pub(crate) store: Box<dyn JobStore>,
-    pub(crate) live: Live,
-    pub(crate) next_run: RunId,
+    pub(crate) store: Box<dyn ClaimStore>,
+    pub(crate) local: Local,
     /// Runs that have ended, and whose outcome is not committed yet.
     pub(crate) ended: Vec<(Box<Running>, RunReport)>,
     pub(crate) unpruned: HashMap<JobId, u32>,
@@ -67,6 +75,8 @@ pub(crate) struct Work {
     /// What the store holds as unfinished was compared with what is in flight here: at the start, and after a failure, since a
     /// commit may have been made and its answer lost.
     pub(crate) is_known: bool,
+    /// The last claim had as many due jobs as a tick takes.
+    was_full: bool,
     /// The tasks of jobs that were added as closures.
     pub(crate) closures: HashMap<JobId, TaskName>,
     next_job_number: u64,
@@ -98,21 +108,22 @@ impl Lane {
     pub(crate) fn new(
         number: usize,
         name: StoreName,
-        mut store: Box<dyn JobStore>,
+        mut store: Box<dyn ClaimStore>,
         driver: Arc<Bell>,
         now: DateTime<Utc>,
     ) -> Result<Self, StoreError> {
-        let (next_run, is_persistent) = (store.next_run_id()?, store.is_persistent());
+        store.join(&Node::new(name.as_str(), LEASE))?;
+        let Capabilities { durable: is_persistent, shared: is_shared, .. } = store.capabilities();
         let work = Work {
             store,
-            live: Live::default(),
-            next_run,
+            local: Local::default(),
             ended: Vec::new(),
             unpruned: HashMap::new(),
             prune_by_age_at: now,
             has_rows: true,
             failing: None,
             is_known: false,
+            was_full: false,
             closures: HashMap::new(),
             next_job_number: 1,
             set_aside: Vec::new(),
@@ -124,6 +135,7 @@ impl Lane {
             number,
             name,
             is_persistent,
+            is_shared,
             inbox: Arc::new(Inbox::new(driver)),
             in_flight: InFlight::default(),
             waiting: AtomicUsize::new(0),
@@ -162,6 +174,10 @@ impl Lane {
     /// Runs that were recorded and have not begun.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_waiting(&self, waiting: usize) {
+        self.waiting.store(waiting, Ordering::Relaxed);
     }
 
     /// It is to be given back: new commands find it no more.
@@ -208,10 +224,6 @@ impl OpenLane<'_> {
     /// The next number for a job without an id is another.
     pub(crate) fn count_job(&mut self) {
         self.work.next_job_number += 1;
-    }
-
-    pub(crate) fn changed_by_hand(&mut self, id: &JobId) {
-        self.work.live.changed_by_hand(id);
     }
 
     /// Unregisters the task of a job that was added as a closure.

@@ -11,6 +11,7 @@ use matins_task_function::TaskRegistry;
 use matins_triggers::at;
 
 use crate::engine::{Engine, Next, Parts};
+use crate::exclusive::Exclusive;
 use crate::{Retention, Schedule, VirtualClock};
 
 /// What the driver would wait for, with nothing left to do before.
@@ -35,7 +36,7 @@ fn rows_that_grow_too_old_go_though_no_job_is_due_and_then_nobody_wakes_up() {
     let engine = Engine::new(Parts {
         clock: Arc::new(clock.clone()),
         tasks: TaskRegistry::default(),
-        stores: vec![(StoreName::default(), Box::new(MemoryStore::new()))],
+        stores: vec![(StoreName::default(), Box::new(Exclusive::new(Box::new(MemoryStore::new()))))],
         executors: [ExecutorName::default()].into(),
         retention: Retention { runs_per_job: None, age: Some(Duration::from_secs(3 * 3600)) },
         job_defaults: Policy::default(),

@@ -1,22 +1,20 @@
 //! A turn of a lane: all that is due of its jobs now, in one commit; and when to turn it again.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use ahash::AHashSet as HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    Completion, Job, Outcome, RunId, RunQuery, RunReport, RunRequest, SetAside, StoreError, Transition,
+    Completion, Job, JobId, Outcome, Run, RunId, RunQuery, RunReport, RunRequest, SetAside, StoreError,
+    Transition, Want,
 };
 
 use super::{Failing, Lane, OpenLane, Work};
 use crate::Event;
-use crate::decide::claimed::{Jobs, Unfinished};
 use crate::decide::tick::{Effects, MayStart, Tick};
 use crate::engine::{Engine, State, Submission, not_run};
-use crate::live::Running;
 use crate::observe::{queues, timed};
-use crate::occupied::WHEN_IT_ENDS;
+use crate::running::Running;
 
 /// At most so many jobs in one tick, so that neither memory nor delay grows with a backlog.
 const JOBS_PER_TICK: usize = if cfg!(test) { 3 } else { 1000 };
@@ -132,12 +130,8 @@ impl OpenLane<'_> {
             earlier(Some(work.prune_by_age_at));
         }
         if matches!(state, State::Running | State::Paused) {
-            let first = work.live.retries.keys().next().map(|(turn, _)| *turn);
-            earlier(first.filter(|turn| *turn < WHEN_IT_ENDS));
-        }
-        if state == State::Running {
-            match work.store.next_due() {
-                Ok(due) => earlier(due),
+            match work.store.next(state == State::Running) {
+                Ok(next) => earlier(next),
                 // The next tick meets the fault too, and announces it.
                 Err(_) => earlier(Some(now)),
             }
@@ -152,67 +146,65 @@ impl OpenLane<'_> {
         submissions: &mut Vec<Submission>,
     ) -> Result<(), StoreError> {
         let retention = &self.engine.retention;
-        let Work {
-            store, live, ended, unpruned, leaving, next_run, is_known, prune_by_age_at, has_rows, ..
-        } = &mut *self.work;
+        let lost = if self.work.is_known { Vec::new() } else { self.lost_runs()? };
+        let Work { store, local, ended, unpruned, leaving, was_full, prune_by_age_at, has_rows, .. } =
+            &mut *self.work;
         let (store, name) = (&mut **store, &self.lane.name);
         let fires = state == State::Running && leaving.is_none();
         let may_start = match state {
             State::Running | State::Paused if leaving.is_none() => MayStart::Yes,
             _ => MayStart::No,
         };
-        let due = if fires { timed(name, "due", || store.due(now, JOBS_PER_TICK))? } else { Vec::new() };
         // Where more jobs are due than a tick takes, they come first: of the reports, only those that they depend on.
-        let due_first = due.len() == JOBS_PER_TICK && ended.len() <= MOST_PUT_OFF;
-        let needed: Option<HashSet<RunId>> = due_first.then(|| live.running_of(&due).collect());
+        let due_first = *was_full && fires && ended.len() <= MOST_PUT_OFF;
+        let reported = ended.iter().filter(|_| !due_first).map(|(running, _)| running.run.job.clone());
+        let reported: Vec<JobId> = reported.collect();
+        let mut named: Vec<JobId> = local.occupations.ended.clone();
+        named.extend(lost.iter().map(|run| run.job.clone()));
+        named.sort_unstable();
+        named.dedup();
+        let want = Want {
+            at: now,
+            limit: if fires { JOBS_PER_TICK } else { 0 },
+            starts: may_start == MayStart::Yes,
+            takes_over: true,
+            ended: &reported,
+            jobs: &named,
+        };
+        let claim = timed(name, "claim", || store.claim(&want))?;
+        let due = claim.due;
+        let needed: Option<HashSet<RunId>> =
+            due_first.then(|| claim.jobs.iter().flat_map(|job| job.runs.running.iter().copied()).collect());
         let is_put_off = |(_, report): &(Box<Running>, RunReport)| {
             needed.as_ref().is_some_and(|needed| !needed.contains(&report.run))
         };
         // Where none is needed, they are not even looked at: they may be many.
         let puts_all_off = needed.as_ref().is_some_and(|needed| needed.is_empty());
-        let taken_in = || ended.iter().filter(|report| !puts_all_off && !is_put_off(report));
-        let mut jobs = match may_start {
-            MayStart::Yes => {
-                Jobs::that_may_start(store, live, taken_in().map(|(running, _)| &**running), now)?
-            }
-            MayStart::No => Jobs::default(),
-        };
-        let mut first_run = *next_run;
-        let unfinished = if *is_known {
-            None
-        } else {
-            first_run = first_run.max(store.next_run_id()?);
-            let mut in_flight: HashSet<RunId> = self.lane.in_flight.lock().keys().copied().collect();
-            in_flight.extend(ended.iter().map(|(running, _)| running.run.id));
-            Some(Unfinished::read(store, live, &in_flight, &mut jobs)?)
-        };
 
-        let mut tick = Tick::new(now, live, retention, unpruned, first_run);
-        if let Some(unfinished) = unfinished {
-            tick.recover(unfinished, &jobs);
-        }
-        tick.expect(due.len(), if puts_all_off { 0 } else { ended.len() });
-        for (running, report) in taken_in() {
-            tick.report(running, report, &jobs, may_start);
+        let mut tick = Tick::new(now, claim, local, retention, unpruned);
+        tick.expect(due, if puts_all_off { 0 } else { ended.len() });
+        tick.recover(lost);
+        for (running, report) in ended.iter().filter(|report| !puts_all_off && !is_put_off(report)) {
+            tick.report(running, report, may_start);
         }
         if may_start == MayStart::Yes {
-            tick.start_vacated(&jobs);
-            tick.start_retries(&jobs);
+            tick.start_what_waits();
         }
-        for job in due {
-            tick.due(job);
+        for at in 0..due {
+            tick.due(at);
         }
         let prunes = now >= *prune_by_age_at;
         if prunes && let Some(age) = retention.age.and_then(|age| TimeDelta::from_std(age).ok()) {
             tick.batch.push(Transition::PruneBefore { before: now - age });
         }
-        if !tick.batch.is_empty() {
-            timed(name, "commit", || store.commit(&tick.batch))?;
+        let (settlement, mut effects) = tick.into_parts();
+        *has_rows |= !settlement.batch.is_empty();
+        let settled = timed(name, "settle", || store.settle(settlement))?;
+        if !settled.lost.is_empty() {
+            effects.finished.retain(|run| !settled.lost.contains(&run.id));
         }
 
-        *has_rows |= !tick.batch.is_empty();
-        let effects = tick.into_effects();
-        *is_known = true;
+        *was_full = due == JOBS_PER_TICK;
         if !puts_all_off {
             ended.retain(is_put_off);
         }
@@ -222,26 +214,34 @@ impl OpenLane<'_> {
             *has_rows = !store.runs(&one).is_ok_and(|rows| rows.is_empty());
         }
         if may_start == MayStart::Yes {
-            live.occupations.ended.clear();
+            local.occupations.ended.clear();
         }
+        self.work.is_known = true;
+        self.lane.set_waiting(settled.waiting);
         self.apply(effects, submissions);
         Ok(())
     }
 
+    /// Runs that the store has as begun here and that are not in flight: a commit whose answer was lost has begun them.
+    fn lost_runs(&mut self) -> Result<Vec<Run>, StoreError> {
+        let mut held = self.work.store.held()?;
+        if held.is_empty() {
+            return Ok(held);
+        }
+        let mut known: HashSet<RunId> = self.lane.in_flight.lock().keys().copied().collect();
+        known.extend(self.work.ended.iter().map(|(running, _)| running.run.id));
+        held.retain(|run| !known.contains(&run.id));
+        Ok(held)
+    }
+
     /// Brings what is in flight, and whoever waits or listens, in line with a batch that was committed.
     pub(crate) fn apply(&mut self, effects: Effects, submissions: &mut Vec<Submission>) {
-        let Effects { next_run, jobs, retries, begun_retries, postponed, starts, finished, missed, ended } =
-            effects;
-        self.work.next_run = next_run;
-        let live = &mut self.work.live;
-        live.replace(jobs);
-        live.begin_retries(&begun_retries);
-        live.retries.extend(retries);
-        finished.iter().chain(&missed).for_each(|run| live.ended(run.id));
-        for (run, turn, postponed) in &postponed {
-            live.postpone(run.clone(), *turn, *postponed);
+        let Effects { postponed, starts, finished, missed, ended } = effects;
+        let local = &mut self.work.local;
+        finished.iter().chain(&missed).for_each(|run| local.ended(run.id));
+        for (run, _, postponed) in &postponed {
+            local.postponed.insert(run.id, *postponed);
         }
-        self.lane.waiting.store(live.waiting(), Ordering::Relaxed);
         for job in &ended {
             self.forget_closure(job);
         }

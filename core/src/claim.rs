@@ -1,0 +1,301 @@
+//! What a scheduler drives: a store from which it claims what is due, decides, and settles.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use smallvec::SmallVec;
+
+use crate::{
+    Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, SetAside, StoreError, Transition, Wake,
+};
+
+/// A store as a scheduler drives it: jobs and runs are claimed, decided about, and settled.
+///
+/// A [`JobStore`](crate::JobStore) has one owner and needs none of this: one adapter, `Exclusive` of `matins-scheduler`, implements
+/// it for all of them. A store that several schedulers share implements it directly.
+///
+/// # Contract
+/// * What one scheduler has claimed, no other is given until it was [settled](Self::settle) or [released](Self::release), or until
+///   the first one has lost its membership. A claim does not wait for another: it skips what others have.
+/// * [`settle`](Self::settle) applies the whole batch or nothing, and nothing at all for a scheduler that is no member any more
+///   ([`StoreError::Fenced`]).
+/// * Each run has one owner. Only the owner ends it, or whoever takes over from an owner whose lease has ended.
+/// * Numbers of runs are unique, rise with time for each job, and are never used again. They may have gaps.
+pub trait ClaimStore: Send {
+    /// Returns what the store promises.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Becomes a member of the schedulers that share the store, under a number that is never used again.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    fn join(&mut self, node: &Node) -> Result<Joined, StoreError>;
+
+    /// Renews the lease, and returns what others want of this scheduler.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] where this scheduler is no member any more, and when the store cannot be written.
+    fn heartbeat(&mut self) -> Result<Heartbeat, StoreError>;
+
+    /// Claims what is due, what waits for its turn, and the jobs that are named. Only one claim is open at a time.
+    ///
+    /// # Errors
+    /// When the store cannot be read. Nothing is claimed then.
+    fn claim(&mut self, want: &Want<'_>) -> Result<Claim, StoreError>;
+
+    /// Applies a batch to what was claimed, and ends the claim, whatever comes of it.
+    ///
+    /// # Errors
+    /// As [`JobStore::commit`](crate::JobStore::commit), [`StoreError::Fenced`] where this scheduler is no member any more, and
+    /// [`StoreError::Revised`] where an updated job is not the next revision of the one in the store.
+    fn settle(&mut self, settlement: Settlement) -> Result<Settled, StoreError>;
+
+    /// Ends the claim without a change.
+    fn release(&mut self);
+
+    /// Returns the runs that the store has as begun by this scheduler and not ended: after a commit whose answer was lost, they tell
+    /// whether it was made.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn held(&mut self) -> Result<Vec<Run>, StoreError>;
+
+    /// Returns when there is something to claim next, as far as is known: a fire (only if `fires`), or an attempt whose turn comes.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn next(&mut self, fires: bool) -> Result<Option<DateTime<Utc>>, StoreError>;
+
+    /// Has `wake` called when another scheduler changes the store. Says whether that is told, or has to be looked for.
+    fn on_change(&mut self, wake: &Arc<Wake>) -> WakeUp;
+
+    /// Takes in new jobs, all of them or none. `on_conflict` says what happens where an id is taken, as for
+    /// [`JobStore::import`](crate::JobStore::import).
+    ///
+    /// # Errors
+    /// As [`JobStore::import`](crate::JobStore::import).
+    fn import(&mut self, jobs: Vec<Job>, on_conflict: OnConflict) -> Result<(), StoreError>;
+
+    /// Returns the job with this id, if there is one.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn get(&mut self, id: &JobId) -> Result<Option<Job>, StoreError>;
+
+    /// Returns the jobs that `query` asks for.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn list(&mut self, query: &JobQuery) -> Result<Vec<Job>, StoreError>;
+
+    /// Returns how many jobs meet the conditions of `query`; its `after` and `limit` do not count.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn count(&mut self, query: &JobQuery) -> Result<usize, StoreError>;
+
+    /// Returns the runs that `query` asks for.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn runs(&mut self, query: &RunQuery) -> Result<Vec<Run>, StoreError>;
+
+    /// Returns how many runs meet the conditions of `query`; its `after` and `limit` do not count.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn count_runs(&mut self, query: &RunQuery) -> Result<usize, StoreError>;
+
+    /// Returns the jobs that the store has met and cannot read: see [`JobStore::set_aside`](crate::JobStore::set_aside).
+    fn set_aside(&self) -> &[SetAside];
+
+    /// Returns the store itself where this scheduler is its only owner. Whatever is done to it, the next claim looks at it anew.
+    fn as_job_store(&mut self) -> Option<&mut dyn JobStore>;
+
+    /// Gives the store itself back, where this scheduler is its only owner.
+    fn into_job_store(self: Box<Self>) -> Option<Box<dyn JobStore>>;
+
+    /// Gives the membership up. Runs that this scheduler still owns count as those of one that has died.
+    ///
+    /// # Errors
+    /// When the store cannot be written; the lease ends then by itself.
+    fn leave(&mut self) -> Result<(), StoreError>;
+}
+
+/// What a store promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// What it holds outlives the process. Such a store takes only jobs whose task has a name of its own.
+    pub durable: bool,
+    /// Several schedulers may use it at once.
+    pub shared: bool,
+}
+
+impl Capabilities {
+    /// A store that ends with its process.
+    pub const IN_MEMORY: Self = Self { durable: false, shared: false };
+    /// A store that outlives its process, and has one owner at a time.
+    pub const DURABLE: Self = Self { durable: true, shared: false };
+    /// A store that outlives its process, and that several schedulers share.
+    pub const SHARED: Self = Self { durable: true, shared: true };
+}
+
+/// A scheduler, as it makes itself known to those that it shares a store with.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Node {
+    /// What people know it by, such as the name of its machine. Two may have the same.
+    pub label: String,
+    /// How long others wait for a sign of life before they take over its runs.
+    pub lease: Duration,
+    /// Which tz database it computes fire times with.
+    pub time_zones: String,
+}
+
+impl Node {
+    /// A scheduler with a label and a lease.
+    pub fn new(label: impl Into<String>, lease: Duration) -> Self {
+        Self { label: label.into(), lease, time_zones: String::new() }
+    }
+}
+
+/// The answer of [`ClaimStore::join`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Joined {
+    /// The number of this membership.
+    pub member: u64,
+}
+
+impl Joined {
+    /// The membership with this number.
+    pub const fn new(member: u64) -> Self {
+        Self { member }
+    }
+}
+
+/// The answer of [`ClaimStore::heartbeat`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Heartbeat {
+    /// Runs of this scheduler that another one was asked to cancel.
+    pub cancel: Vec<RunId>,
+}
+
+impl Heartbeat {
+    /// These runs are to be cancelled.
+    pub const fn cancelling(cancel: Vec<RunId>) -> Self {
+        Self { cancel }
+    }
+}
+
+/// How a scheduler hears of changes that others make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WakeUp {
+    /// Nobody else makes any, or each is told.
+    Told,
+    /// It has to look this often.
+    Poll(Duration),
+}
+
+/// What a scheduler wants to claim.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Want<'a> {
+    /// The time, by the scheduler's clock. A store with a clock of its own goes by that.
+    pub at: DateTime<Utc>,
+    /// At most so many due jobs; 0 where none is to fire.
+    pub limit: usize,
+    /// Whether runs that wait may start: attempts whose turn has come, and what runs that have ended made way for.
+    pub starts: bool,
+    /// Whether runs whose owner is gone are taken over.
+    pub takes_over: bool,
+    /// The jobs of runs that have ended.
+    pub ended: &'a [JobId],
+    /// Jobs that are to be changed: claimed with all that is known of them.
+    pub jobs: &'a [JobId],
+}
+
+/// What was claimed.
+#[derive(Debug)]
+pub struct Claim {
+    /// Each job once.
+    pub jobs: Vec<Claimed>,
+    /// How many of `jobs` are due: they come first, in the order of their next fire times.
+    pub due: usize,
+    /// This number and those above it are for the runs that the settlement records.
+    pub first_run: RunId,
+}
+
+/// A claimed job.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// Its id.
+    pub id: JobId,
+    /// The job. `None` where it is gone, and where nothing of it can start or end now, so that it was not read.
+    pub job: Option<Arc<Job>>,
+    /// Its runs that have not ended.
+    pub runs: JobRuns,
+    /// Runs whose owner is gone. They are not among `runs`.
+    pub abandoned: Vec<Run>,
+}
+
+/// The runs of one job that have not ended.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct JobRuns {
+    /// Those that have begun.
+    pub running: SmallVec<[RunId; 2]>,
+    /// Further attempts, and runs that could not begin. They wait until their [`turn`](Run::turn), and count as running.
+    pub ready: Vec<Run>,
+    /// The run that waits for the others to end.
+    pub waiting: Option<Box<Run>>,
+    /// The row of missed fires that the next ones extend, as long as nothing else happens to the job.
+    pub missed: Option<Box<Run>>,
+    /// Whether the job ends with its last run: its trigger has no more fire times. `None` where that has to be told from the job.
+    pub ends: Option<bool>,
+}
+
+impl JobRuns {
+    /// Returns how many runs count for the job's overlap limit.
+    pub fn occupied(&self) -> usize {
+        self.running.len() + self.ready.len()
+    }
+
+    /// Returns whether a run has begun, or waits for its turn or for others to end.
+    pub fn is_busy(&self) -> bool {
+        self.occupied() > 0 || self.waiting.is_some()
+    }
+
+    /// Returns whether nothing is to be remembered of the job.
+    pub fn is_empty(&self) -> bool {
+        !self.is_busy() && self.missed.is_none() && self.ends != Some(true)
+    }
+}
+
+/// What comes of a claim.
+#[derive(Debug, Default)]
+pub struct Settlement {
+    /// What changes.
+    pub batch: Vec<Transition>,
+    /// The runs of the claimed jobs that have not ended, as the batch leaves them. A store can tell them from the batch too.
+    pub runs: Vec<(JobId, JobRuns)>,
+}
+
+/// The answer of [`ClaimStore::settle`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Settled {
+    /// How many runs were recorded and have not begun, as far as is known.
+    pub waiting: usize,
+    /// Runs of the batch that were to be finished, and belong to this scheduler no more: somebody has taken them over.
+    pub lost: Vec<RunId>,
+}
+
+impl Settled {
+    /// So many runs wait, and none was lost.
+    pub const fn waiting(waiting: usize) -> Self {
+        Self { waiting, lost: Vec::new() }
+    }
+}

@@ -1,0 +1,360 @@
+//! The adapter that makes a store with one owner one that a scheduler claims from.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+
+use ahash::AHashMap as HashMap;
+use chrono::{DateTime, Utc};
+use matins_core::{
+    Capabilities, Claim, ClaimStore, Claimed, Heartbeat, Job, JobId, JobQuery, JobRuns, JobStore, Joined,
+    Node, OnConflict, Run, RunId, RunQuery, SetAside, Settled, Settlement, StoreError, Transition, Wake,
+    WakeUp, Want,
+};
+
+use crate::occupied::WHEN_IT_ENDS;
+
+/// A [`JobStore`], which has one owner, as a [`ClaimStore`]. It remembers the runs of each job that have not ended, so that nothing
+/// is locked and nothing is read twice.
+///
+/// [`SchedulerBuilder::store`](crate::SchedulerBuilder::store) makes one of each store that it is given.
+///
+/// ```
+/// use matins_core::{ClaimStore, Node, OnConflict, Want};
+/// use matins_scheduler::Exclusive;
+/// use matins_store_memory::MemoryStore;
+/// # use std::time::Duration;
+///
+/// let mut store = Exclusive::new(Box::new(MemoryStore::new()));
+/// store.join(&Node::new("here", Duration::from_secs(15))).unwrap();
+/// let claim = store.claim(&Want { limit: 100, ..Want::default() }).unwrap();
+/// assert!(claim.jobs.is_empty());
+/// store.release();
+/// ```
+pub struct Exclusive {
+    store: Box<dyn JobStore>,
+    /// Those of the jobs that have any.
+    runs: HashMap<JobId, Known>,
+    /// The runs that wait for their turn, by when that is, with their jobs.
+    turns: BTreeMap<(DateTime<Utc>, RunId), JobId>,
+    /// How many of `runs` have a run that waits for others.
+    waiting: usize,
+    next_run: RunId,
+    /// Of the last claim.
+    number: u64,
+    /// `runs` says what the store says. Not so at first, and after a commit that failed: it may have been made all the same.
+    is_known: bool,
+    has_joined: bool,
+    /// Runs that an earlier owner has begun and not ended.
+    abandoned: BTreeMap<JobId, Vec<Run>>,
+    /// Jobs with a run that waits for others, of which there are none: it may start.
+    vacant: Vec<JobId>,
+}
+
+#[derive(Default)]
+struct Known {
+    runs: JobRuns,
+    /// The last claim that it was part of.
+    claimed: u64,
+}
+
+impl Exclusive {
+    /// The adapter of a store.
+    pub fn new(store: Box<dyn JobStore>) -> Self {
+        Self {
+            store,
+            runs: HashMap::new(),
+            turns: BTreeMap::new(),
+            waiting: 0,
+            next_run: RunId::FIRST,
+            number: 0,
+            is_known: false,
+            has_joined: false,
+            abandoned: BTreeMap::new(),
+            vacant: Vec::new(),
+        }
+    }
+
+    /// Reads the runs that have not ended.
+    fn look(&mut self) -> Result<(), StoreError> {
+        if self.is_known {
+            return Ok(());
+        }
+        let rows = self.store.runs(&RunQuery { unfinished: true, ..RunQuery::default() })?;
+        self.next_run = self.next_run.max(self.store.next_run_id()?);
+        self.runs.clear();
+        self.turns.clear();
+        self.waiting = 0;
+        let left: HashSet<RunId> = self.abandoned.values().flatten().map(|run| run.id).collect();
+        let is_first = !self.has_joined;
+        let mut jobs: BTreeMap<JobId, JobRuns> = BTreeMap::new();
+        self.abandoned.clear();
+        for row in rows {
+            if row.started.is_some() && (is_first || left.contains(&row.id)) {
+                self.abandoned.entry(row.job.clone()).or_default().push(row);
+                continue;
+            }
+            let runs = jobs.entry(row.job.clone()).or_default();
+            if row.started.is_some() {
+                runs.running.push(row.id);
+            } else if row.turn.is_some() || row.attempt > 1 || row.message.is_some() {
+                // Versions that kept no turn had it in memory only: it is taken to have come. So is that of a run which waited for
+                // something that ended with its owner.
+                let turn = row.turn.filter(|turn| *turn < WHEN_IT_ENDS || !is_first);
+                let turn = Some(turn.unwrap_or(DateTime::UNIX_EPOCH));
+                runs.ready.push(Run { turn, ..row });
+            } else {
+                runs.waiting = Some(Box::new(row));
+            }
+        }
+        let is_vacant = |(_, runs): &(&JobId, &JobRuns)| runs.waiting.is_some() && runs.occupied() == 0;
+        self.vacant = jobs.iter().filter(is_vacant).map(|(id, _)| id.clone()).collect();
+        for (id, runs) in jobs {
+            self.remember(id, runs);
+        }
+        self.is_known = true;
+        self.has_joined = true;
+        Ok(())
+    }
+
+    /// From now on these are the runs of a job.
+    fn remember(&mut self, id: JobId, runs: JobRuns) {
+        for run in &runs.ready {
+            self.turns.insert(turn_of(run), id.clone());
+        }
+        self.waiting += usize::from(runs.waiting.is_some());
+        let is_empty = runs.is_empty();
+        let before = if is_empty {
+            self.runs.remove(&id)
+        } else {
+            self.runs.insert(id, Known { runs, claimed: self.number })
+        };
+        let Some(Known { runs: before, .. }) = before else { return };
+        self.waiting -= usize::from(before.waiting.is_some());
+    }
+
+    /// The turns of a job's runs are not known any more.
+    fn forget_turns(&mut self, id: &JobId) {
+        if self.turns.is_empty() {
+            return;
+        }
+        let Some(known) = self.runs.get(id) else { return };
+        for run in &known.runs.ready {
+            self.turns.remove(&turn_of(run));
+        }
+    }
+
+    /// A run that an earlier owner has begun has ended.
+    fn has_ended(&mut self, run: &Run) {
+        let Some(runs) = self.abandoned.get_mut(&run.job) else { return };
+        runs.retain(|abandoned| abandoned.id != run.id);
+        if runs.is_empty() {
+            self.abandoned.remove(&run.job);
+        }
+    }
+
+    /// Claims a job that is not due, if it was not claimed yet.
+    fn claim_one(&mut self, id: &JobId, reads: bool, claim: &mut Claim) -> Result<(), StoreError> {
+        let number = self.number;
+        let abandoned = self.abandoned.get(id).cloned().unwrap_or_default();
+        let (runs, is_claimed) = if let Some(known) = self.runs.get_mut(id) {
+            let is_claimed = std::mem::replace(&mut known.claimed, number) == number;
+            (if is_claimed { JobRuns::default() } else { known.runs.clone() }, is_claimed)
+        } else {
+            // Jobs that are to be changed are each named once.
+            let among = if reads { &claim.jobs[..claim.due] } else { &claim.jobs[..] };
+            (JobRuns::default(), among.iter().any(|claimed| claimed.id == *id))
+        };
+        if is_claimed {
+            return Ok(());
+        }
+        let is_needed = reads
+            || !abandoned.is_empty()
+            || runs.waiting.is_some()
+            || !runs.ready.is_empty()
+            || runs.ends.is_none();
+        let job = if is_needed { self.store.get(id)?.map(Arc::new) } else { None };
+        claim.jobs.push(Claimed { id: id.clone(), job, runs, abandoned });
+        Ok(())
+    }
+
+    fn claimed(&mut self, want: &Want<'_>) -> Result<Claim, StoreError> {
+        self.look()?;
+        self.number += 1;
+        let due = if want.limit == 0 { Vec::new() } else { self.store.due(want.at, want.limit)? };
+        let mut claim = Claim {
+            jobs: Vec::with_capacity(due.len() + want.ended.len()),
+            due: due.len(),
+            first_run: self.next_run,
+        };
+        for job in due {
+            let runs = match self.runs.get_mut(&job.id) {
+                Some(known) => {
+                    known.claimed = self.number;
+                    known.runs.clone()
+                }
+                None => JobRuns::default(),
+            };
+            let abandoned = self.abandoned.get(&job.id).cloned().unwrap_or_default();
+            claim.jobs.push(Claimed { id: job.id.clone(), job: Some(Arc::new(job)), runs, abandoned });
+        }
+        for id in want.jobs {
+            self.claim_one(id, true, &mut claim)?;
+        }
+        for id in want.ended {
+            self.claim_one(id, false, &mut claim)?;
+        }
+        if want.takes_over && !self.abandoned.is_empty() {
+            for id in self.abandoned.keys().cloned().collect::<Vec<_>>() {
+                self.claim_one(&id, true, &mut claim)?;
+            }
+        }
+        if want.starts && !self.vacant.is_empty() {
+            for id in self.vacant.clone() {
+                self.claim_one(&id, true, &mut claim)?;
+            }
+        }
+        if want.starts && !self.turns.is_empty() {
+            let come: Vec<JobId> =
+                self.turns.range(..=(want.at, RunId(u64::MAX))).map(|(_, job)| job.clone()).collect();
+            for id in come {
+                self.claim_one(&id, true, &mut claim)?;
+            }
+        }
+        Ok(claim)
+    }
+}
+
+fn turn_of(run: &Run) -> (DateTime<Utc>, RunId) {
+    (run.turn.unwrap_or(DateTime::UNIX_EPOCH), run.id)
+}
+
+impl ClaimStore for Exclusive {
+    fn capabilities(&self) -> Capabilities {
+        if self.store.is_persistent() { Capabilities::DURABLE } else { Capabilities::IN_MEMORY }
+    }
+
+    fn join(&mut self, _node: &Node) -> Result<Joined, StoreError> {
+        self.next_run = self.store.next_run_id()?;
+        Ok(Joined::new(1))
+    }
+
+    fn heartbeat(&mut self) -> Result<Heartbeat, StoreError> {
+        Ok(Heartbeat::default())
+    }
+
+    fn claim(&mut self, want: &Want<'_>) -> Result<Claim, StoreError> {
+        self.claimed(want)
+    }
+
+    fn settle(&mut self, settlement: Settlement) -> Result<Settled, StoreError> {
+        let Settlement { batch, runs } = settlement;
+        if !batch.is_empty()
+            && let Err(error) = self.store.commit(&batch)
+        {
+            self.is_known = false;
+            return Err(error);
+        }
+        for transition in &batch {
+            match transition {
+                Transition::Record(run) => self.next_run = self.next_run.max(run.id.next()),
+                Transition::Finish(run) if !self.abandoned.is_empty() => self.has_ended(run),
+                _ => {}
+            }
+        }
+        for (id, runs) in runs {
+            self.forget_turns(&id);
+            if !self.vacant.is_empty() {
+                self.vacant.retain(|job| *job != id || runs.waiting.is_some());
+            }
+            self.remember(id, runs);
+        }
+        Ok(Settled::waiting(self.waiting + self.turns.len()))
+    }
+
+    fn release(&mut self) {}
+
+    fn held(&mut self) -> Result<Vec<Run>, StoreError> {
+        self.is_known = false;
+        self.look()?;
+        let rows = self.store.runs(&RunQuery { unfinished: true, ..RunQuery::default() })?;
+        let is_ours = |row: &Run| {
+            row.started.is_some()
+                && self.runs.get(&row.job).is_some_and(|known| known.runs.running.contains(&row.id))
+        };
+        Ok(rows.into_iter().filter(is_ours).collect())
+    }
+
+    fn next(&mut self, fires: bool) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let turn = self.turns.keys().next().map(|(turn, _)| *turn).filter(|turn| *turn < WHEN_IT_ENDS);
+        let due = if fires { self.store.next_due()? } else { None };
+        Ok(turn.into_iter().chain(due).min())
+    }
+
+    fn on_change(&mut self, _wake: &Arc<Wake>) -> WakeUp {
+        WakeUp::Told
+    }
+
+    fn import(&mut self, jobs: Vec<Job>, on_conflict: OnConflict) -> Result<(), StoreError> {
+        for job in &jobs {
+            // One that takes the place of another, whose last run may be in progress.
+            if let Some(known) = self.runs.get_mut(&job.id) {
+                (known.runs.missed, known.runs.ends) = (None, None);
+            }
+        }
+        let mut jobs = jobs;
+        match jobs.pop() {
+            Some(job) if jobs.is_empty() => self.store.add(job, on_conflict),
+            last => {
+                jobs.extend(last);
+                self.store.import(jobs, Vec::new(), on_conflict)
+            }
+        }
+    }
+
+    fn get(&mut self, id: &JobId) -> Result<Option<Job>, StoreError> {
+        self.store.get(id)
+    }
+
+    fn list(&mut self, query: &JobQuery) -> Result<Vec<Job>, StoreError> {
+        self.store.list(query)
+    }
+
+    fn count(&mut self, query: &JobQuery) -> Result<usize, StoreError> {
+        self.store.count(query)
+    }
+
+    fn runs(&mut self, query: &RunQuery) -> Result<Vec<Run>, StoreError> {
+        self.store.runs(query)
+    }
+
+    fn count_runs(&mut self, query: &RunQuery) -> Result<usize, StoreError> {
+        self.store.count_runs(query)
+    }
+
+    fn set_aside(&self) -> &[SetAside] {
+        self.store.set_aside()
+    }
+
+    fn as_job_store(&mut self) -> Option<&mut dyn JobStore> {
+        self.is_known = false;
+        Some(&mut *self.store)
+    }
+
+    fn into_job_store(self: Box<Self>) -> Option<Box<dyn JobStore>> {
+        Some(self.store)
+    }
+
+    fn leave(&mut self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Exclusive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exclusive")
+            .field("busy_jobs", &self.runs.len())
+            .field("is_known", &self.is_known)
+            .finish_non_exhaustive()
+    }
+}
