@@ -221,6 +221,8 @@ pub struct Want<'a> {
 /// What was claimed.
 #[derive(Debug)]
 pub struct Claim {
+    /// The time, by the clock that decides what is due: the store's, if it has one.
+    pub now: DateTime<Utc>,
     /// Each job once.
     pub jobs: Vec<Claimed>,
     /// How many of `jobs` are due: they come first, in the order of their next fire times.

@@ -18,7 +18,7 @@ impl OpenLane<'_> {
     ///
     /// Where the scheduler does not fire jobs yet, or not any more, the run waits for the next start.
     pub(crate) fn decide_due(&mut self, old: &Job, new: &Job) -> Result<(), SchedulerError> {
-        let now = self.engine.clock.now();
+        let now = self.now();
         if old.next_fire.is_none_or(|due| due > now) {
             return Ok(());
         }
@@ -33,7 +33,7 @@ impl OpenLane<'_> {
             let due = Arc::new(job.clone());
             self.decide(&old.id, |tick, at| tick.due_as(at, &due))?;
             job.next_fire = self.work.store.get(&job.id)?.and_then(|job| job.next_fire);
-            if job.next_fire.is_none_or(|due| due > self.engine.clock.now()) {
+            if job.next_fire.is_none_or(|due| due > self.now()) {
                 return Ok(());
             }
         }
@@ -62,7 +62,7 @@ impl OpenLane<'_> {
         let (work, engine) = (&mut *self.work, self.engine);
         let now = engine.clock.now();
         let claim = work.store.claim(&Want { at: now, jobs, ..Want::default() })?;
-        let mut tick = Tick::new(now, claim, &work.local, &engine.retention, &mut work.unpruned);
+        let mut tick = Tick::new(claim, &work.local, &engine.retention, &mut work.unpruned);
         let decided = decide(&mut tick);
         if tick.batch.is_empty() {
             work.store.release();

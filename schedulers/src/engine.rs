@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    ClaimStore, Clock, Completion, ExecutorName, MissedReason, Outcome, Policy, Run, RunId, RunReport,
-    RunRequest, StoreError, StoreName,
+    CancelToken, ClaimStore, Clock, Completion, ExecutorName, MissedReason, Outcome, Policy, Run, RunId,
+    RunReport, RunRequest, StoreError, StoreName,
 };
 use matins_task_function::TaskRegistry;
 
@@ -186,6 +186,7 @@ impl Engine {
             match lane.driver() {
                 Driver::Scheduler => {
                     let turned = lane.turn(self, state);
+                    turned.cancels.iter().for_each(CancelToken::cancel);
                     submissions.extend(turned.submissions);
                     wake_at = wake_at.into_iter().chain(turned.wake_at).min();
                     are_idle &= turned.is_idle;
@@ -219,7 +220,8 @@ impl Engine {
         if state == State::Stopped {
             return (Vec::new(), Next::Stop);
         }
-        let Turned { submissions, wake_at, is_idle, is_gone } = lane.turn(self, state);
+        let Turned { submissions, cancels, wake_at, is_idle, is_gone } = lane.turn(self, state);
+        cancels.iter().for_each(CancelToken::cancel);
         let now = self.clock.now();
         let is_over = match state {
             State::Stopping { .. } => is_idle,

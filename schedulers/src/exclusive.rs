@@ -183,6 +183,7 @@ impl Exclusive {
         self.number += 1;
         let due = if want.limit == 0 { Vec::new() } else { self.store.due(want.at, want.limit)? };
         let mut claim = Claim {
+            now: want.at,
             jobs: Vec::with_capacity(due.len() + want.ended.len()),
             due: due.len(),
             first_run: self.next_run,

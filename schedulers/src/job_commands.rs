@@ -203,7 +203,7 @@ impl OpenLane<'_> {
             return Err(fault);
         }
         self.engine.check_executor(&new.executor)?;
-        let now = self.engine.clock.now();
+        let now = self.now();
         let old = match &new.id {
             Some(id) if new.on_conflict != OnConflict::Refuse => match self.work.store.get(id) {
                 // Nothing of a damaged job can be kept: the new one takes its place.
@@ -433,7 +433,7 @@ impl OpenLane<'_> {
         } else if job.next_fire.is_none()
             || (*job.trigger != *before.trigger && job.next_fire == before.next_fire)
         {
-            let now = self.engine.clock.now();
+            let now = self.now();
             job.next_fire = next_after(&*job.trigger, now);
             if job.next_fire.is_none() && (before.next_fire.is_some() || *job.trigger != *before.trigger) {
                 return Err(SchedulerError::NeverFires { trigger: job.trigger.describe(), now });
@@ -473,7 +473,7 @@ impl OpenLane<'_> {
         if before.state == JobState::Active {
             return Ok(());
         }
-        let next_fire = next_after(&*before.trigger, self.engine.clock.now());
+        let next_fire = next_after(&*before.trigger, self.now());
         let job = Job { state: JobState::Active, next_fire, ..before.clone() };
         if job.is_exhausted() && job.policy.on_exhausted == OnExhausted::Remove {
             return self.remove(before);

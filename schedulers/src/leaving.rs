@@ -122,7 +122,7 @@ impl Engine {
 
 impl OpenLane<'_> {
     /// Cancels what is in flight of a store that leaves, when its time has come.
-    pub(crate) fn advance_leaving(&mut self, now: DateTime<Utc>) {
+    pub(crate) fn advance_leaving(&mut self, now: DateTime<Utc>, cancels: &mut Vec<CancelToken>) {
         let Some(leaving) = &mut self.work.leaving else { return };
         if leaving.leave_at.is_some_and(|leave_at| leave_at <= now) {
             leaving.leave_at = None;
@@ -131,7 +131,7 @@ impl OpenLane<'_> {
         } else if leaving.cancel_at.is_some_and(|cancel_at| cancel_at <= now) {
             leaving.cancel_at = None;
             leaving.leave_at = Some(now + CANCEL_GRACE);
-            self.lane.in_flight.tokens().iter().for_each(CancelToken::cancel);
+            cancels.extend(self.lane.in_flight.tokens());
         }
     }
 }

@@ -75,7 +75,10 @@ impl Engine {
     pub(crate) fn close(&self) {
         for lane in self.lanes() {
             let work = lane.lock().take();
-            drop(work);
+            if let Some(mut work) = work {
+                // Where it cannot be told, the lease ends by itself.
+                let _ = work.store.leave();
+            }
             self.remove_lane(lane.number);
         }
         let mut hub = self.hub();

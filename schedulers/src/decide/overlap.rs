@@ -165,8 +165,8 @@ mod tests {
             let mut job = job(Policy { overlap, ..Policy::default() });
             for (turn, ends) in ends.into_iter().enumerate() {
                 let now = second(turn as i64);
-                let claim = claim(&job, runs, true, next_run);
-                let mut tick = Tick::new(now, claim, &local, &retention, &mut unpruned);
+                let claim = claim(now, &job, runs, true, next_run);
+                let mut tick = Tick::new(claim, &local, &retention, &mut unpruned);
                 for ended in in_flight.drain(..ends.min(in_flight.len())) {
                     let report = RunReport {
                         run: ended.run.id,

@@ -87,12 +87,12 @@ mod tests {
             };
             let runs: Vec<Run> = (1_i64..).zip(&attempts).map(run).collect();
             let (local, retention, mut unpruned) = (Local::default(), Retention::EVERYTHING, HashMap::new());
-            let mut claim = claim(&job, JobRuns::default(), false, RunId(1_000));
+            let mut claim = claim(second(100), &job, JobRuns::default(), false, RunId(1_000));
             claim.jobs[0].abandoned.clone_from(&runs);
             if is_gone {
                 claim.jobs[0].job = None;
             }
-            let mut tick = Tick::new(second(100), claim, &local, &retention, &mut unpruned);
+            let mut tick = Tick::new(claim, &local, &retention, &mut unpruned);
             tick.recover(Vec::new());
             for run in &runs {
                 let ends = |row: &&Transition| matches!(row, Transition::Finish(ended) if ended.id == run.id);

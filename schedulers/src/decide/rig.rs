@@ -29,8 +29,8 @@ pub(crate) fn job(policy: Policy) -> Job {
 }
 
 /// A claim of one job, which is due if `due` says so.
-pub(crate) fn claim(job: &Job, runs: JobRuns, due: bool, first_run: RunId) -> Claim {
+pub(crate) fn claim(now: DateTime<Utc>, job: &Job, runs: JobRuns, due: bool, first_run: RunId) -> Claim {
     let job = Some(Arc::new(job.clone()));
     let claimed = Claimed { id: JobId::new("job").unwrap(), job, runs, abandoned: Vec::new() };
-    Claim { jobs: vec![claimed], due: usize::from(due), first_run }
+    Claim { now, jobs: vec![claimed], due: usize::from(due), first_run }
 }

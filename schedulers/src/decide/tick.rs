@@ -49,14 +49,13 @@ pub(crate) struct Effects {
 
 impl<'a> Tick<'a> {
     pub(crate) fn new(
-        now: DateTime<Utc>,
         claim: Claim,
         local: &'a Local,
         retention: &'a Retention,
         unpruned: &'a mut HashMap<JobId, u32>,
     ) -> Self {
         Self {
-            now,
+            now: claim.now,
             local,
             retention,
             unpruned,

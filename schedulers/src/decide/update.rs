@@ -115,8 +115,8 @@ mod tests {
             let (local, retention, mut unpruned) = (Local::default(), Retention::EVERYTHING, HashMap::new());
             let job = job(policy);
             let waiting = has_waiting.then(|| Box::new(Run::waiting(RunId(1), job.id.clone(), second(-1))));
-            let claim = claim(&job, JobRuns { waiting, ..JobRuns::default() }, false, RunId(2));
-            let mut tick = Tick::new(second(now), claim, &local, &retention, &mut unpruned);
+            let claim = claim(second(now), &job, JobRuns { waiting, ..JobRuns::default() }, false, RunId(2));
+            let mut tick = Tick::new(claim, &local, &retention, &mut unpruned);
             if decides {
                 tick.due_at_next_start(0, &job);
             } else {

@@ -4,19 +4,17 @@
 //! in flight has a second lock that is never held during I/O: runs can be cancelled, counted and looked at meanwhile.
 
 mod in_flight;
+mod membership;
 #[cfg(test)]
 mod tests;
 mod turn;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use ahash::AHashMap as HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{
-    Capabilities, ClaimStore, JobId, Node, RunReport, SetAside, StoreError, StoreName, TaskName,
-};
+use matins_core::{Capabilities, ClaimStore, JobId, RunReport, SetAside, StoreError, StoreName, TaskName};
 
 use crate::SchedulerError;
 use crate::bell::{Bell, Inbox};
@@ -26,10 +24,8 @@ use crate::local::Local;
 use crate::running::Running;
 
 pub(crate) use in_flight::InFlight;
+use membership::Membership;
 pub(crate) use turn::Turned;
-
-/// How long others wait for a sign of life of this scheduler before they take over its runs.
-const LEASE: Duration = Duration::from_secs(15);
 
 /// A job store with all that the scheduler knows of its jobs.
 pub(crate) struct Lane {
@@ -65,6 +61,10 @@ pub(crate) enum Driver {
 pub(crate) struct Work {
     pub(crate) store: Box<dyn ClaimStore>,
     pub(crate) local: Local,
+    /// Of the schedulers that share the store, if it is shared.
+    membership: Option<Membership>,
+    /// By how much the store's clock is ahead of the scheduler's.
+    ahead: TimeDelta,
     /// Runs that have ended, and whose outcome is not committed yet.
     pub(crate) ended: Vec<(Box<Running>, RunReport)>,
     pub(crate) unpruned: HashMap<JobId, u32>,
@@ -112,11 +112,14 @@ impl Lane {
         driver: Arc<Bell>,
         now: DateTime<Utc>,
     ) -> Result<Self, StoreError> {
-        store.join(&Node::new(name.as_str(), LEASE))?;
+        let inbox = Arc::new(Inbox::new(driver));
+        let membership = Membership::join(&mut *store, &name, &inbox, now)?;
         let Capabilities { durable: is_persistent, shared: is_shared, .. } = store.capabilities();
         let work = Work {
             store,
             local: Local::default(),
+            membership,
+            ahead: TimeDelta::zero(),
             ended: Vec::new(),
             unpruned: HashMap::new(),
             prune_by_age_at: now,
@@ -136,7 +139,7 @@ impl Lane {
             name,
             is_persistent,
             is_shared,
-            inbox: Arc::new(Inbox::new(driver)),
+            inbox,
             in_flight: InFlight::default(),
             waiting: AtomicUsize::new(0),
             is_leaving: AtomicBool::new(false),
@@ -198,6 +201,12 @@ impl Work {
 }
 
 impl OpenLane<'_> {
+    /// The time, by the clock that decides what is due in the store.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        let now = self.engine.clock.now();
+        now.checked_add_signed(self.work.ahead).unwrap_or(now)
+    }
+
     /// An id that no job of the store has. Beside a million jobs that an earlier process has added, it is found in some steps.
     pub(crate) fn free_id(&mut self, prefix: &str) -> Result<JobId, SchedulerError> {
         let id = |number: u64| JobId::new(format!("{prefix}-{number}"));

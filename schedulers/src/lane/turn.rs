@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ahash::AHashSet as HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    Completion, Job, JobId, Outcome, Run, RunId, RunQuery, RunReport, RunRequest, SetAside, StoreError,
-    Transition, Want,
+    CancelToken, Completion, Job, JobId, Outcome, Run, RunId, RunQuery, RunReport, RunRequest, SetAside,
+    StoreError, Transition, Want,
 };
 
 use super::{Failing, Lane, OpenLane, Work};
@@ -32,6 +32,8 @@ const PRUNE_BY_AGE_EVERY: TimeDelta = TimeDelta::hours(1);
 pub(crate) struct Turned {
     /// Runs to hand over, once no lock is held.
     pub(crate) submissions: Vec<Submission>,
+    /// What tells runs to stop, once no lock is held: what it calls may use a handle.
+    pub(crate) cancels: Vec<CancelToken>,
     /// When to turn it again.
     pub(crate) wake_at: Option<DateTime<Utc>>,
     /// Nothing of its jobs is in flight or waits for a commit.
@@ -46,9 +48,15 @@ impl Lane {
         let mut guard = self.lock();
         let now = engine.clock.now();
         let Some(work) = guard.as_mut() else {
-            return Turned { submissions: Vec::new(), wake_at: None, is_idle: true, is_gone: true };
+            return Turned {
+                submissions: Vec::new(),
+                cancels: Vec::new(),
+                wake_at: None,
+                is_idle: true,
+                is_gone: true,
+            };
         };
-        let mut submissions = std::mem::take(&mut work.pending);
+        let (mut submissions, mut cancels) = (std::mem::take(&mut work.pending), Vec::new());
         let mut lane = OpenLane { engine, lane: self, work };
         #[cfg(feature = "metrics")]
         engine.hub().listeners.next_turn();
@@ -56,11 +64,16 @@ impl Lane {
         if matches!(state, State::Cancelling { leave_at } if leave_at <= now) {
             lane.leave_behind("left running when the scheduler was shut down", now);
         }
-        lane.advance_leaving(now);
+        lane.advance_leaving(now, &mut cancels);
         if lane.work.failing.as_ref().is_none_or(|failing| failing.retry_at <= now) {
-            match lane.tick(now, state, &mut submissions) {
+            let kept = lane.keep_membership(now, &mut cancels);
+            let ticked = kept.and_then(|()| lane.tick(now, state, &mut submissions));
+            match ticked.and_then(|()| lane.may_hand_over(&mut submissions, &mut cancels)) {
                 Ok(()) => lane.works(),
-                Err(error) => lane.has_failed(now, &error),
+                Err(error) => {
+                    lane.has_lost_membership(&error, &mut cancels);
+                    lane.has_failed(now, &error);
+                }
             }
         }
         queues(self, lane.work);
@@ -72,9 +85,9 @@ impl Lane {
         if is_over && let Some(work) = guard.take() {
             drop(guard);
             engine.let_go(self, work);
-            return Turned { submissions, wake_at: None, is_idle: true, is_gone: true };
+            return Turned { submissions, cancels, wake_at: None, is_idle: true, is_gone: true };
         }
-        Turned { submissions, wake_at, is_idle, is_gone: false }
+        Turned { submissions, cancels, wake_at, is_idle, is_gone: false }
     }
 }
 
@@ -85,8 +98,14 @@ impl OpenLane<'_> {
         if reports.is_empty() {
             return;
         }
+        let ahead = self.work.ahead;
+        let by_the_store = |instant: DateTime<Utc>| instant.checked_add_signed(ahead).unwrap_or(instant);
         let mut in_flight = self.lane.in_flight.lock();
-        let ended = reports.into_iter().filter_map(|report| Some((in_flight.remove(&report.run)?, report)));
+        let ended = reports.into_iter().filter_map(|report| {
+            let running = in_flight.remove(&report.run)?;
+            let (started, finished) = (report.started.map(by_the_store), by_the_store(report.finished));
+            Some((running, RunReport { started, finished, ..report }))
+        });
         self.work.ended.extend(ended);
     }
 
@@ -116,6 +135,9 @@ impl OpenLane<'_> {
         if let Some(leaving) = &work.leaving {
             earlier(leaving.next());
         }
+        if let Some(membership) = &work.membership {
+            earlier(Some(membership.next(now)));
+        }
         if let Some(failing) = &work.failing {
             earlier(Some(failing.retry_at));
             return wake_at;
@@ -131,7 +153,7 @@ impl OpenLane<'_> {
         }
         if matches!(state, State::Running | State::Paused) {
             match work.store.next(state == State::Running) {
-                Ok(next) => earlier(next),
+                Ok(next) => earlier(next.and_then(|next| next.checked_sub_signed(work.ahead))),
                 // The next tick meets the fault too, and announces it.
                 Err(_) => earlier(Some(now)),
             }
@@ -147,8 +169,9 @@ impl OpenLane<'_> {
     ) -> Result<(), StoreError> {
         let retention = &self.engine.retention;
         let lost = if self.work.is_known { Vec::new() } else { self.lost_runs()? };
-        let Work { store, local, ended, unpruned, leaving, was_full, prune_by_age_at, has_rows, .. } =
-            &mut *self.work;
+        let Work {
+            store, local, ended, unpruned, leaving, was_full, ahead, prune_by_age_at, has_rows, ..
+        } = &mut *self.work;
         let (store, name) = (&mut **store, &self.lane.name);
         let fires = state == State::Running && leaving.is_none();
         let may_start = match state {
@@ -173,6 +196,7 @@ impl OpenLane<'_> {
         };
         let claim = timed(name, "claim", || store.claim(&want))?;
         let due = claim.due;
+        *ahead = claim.now - now;
         let needed: Option<HashSet<RunId>> =
             due_first.then(|| claim.jobs.iter().flat_map(|job| job.runs.running.iter().copied()).collect());
         let is_put_off = |(_, report): &(Box<Running>, RunReport)| {
@@ -181,7 +205,7 @@ impl OpenLane<'_> {
         // Where none is needed, they are not even looked at: they may be many.
         let puts_all_off = needed.as_ref().is_some_and(|needed| needed.is_empty());
 
-        let mut tick = Tick::new(now, claim, local, retention, unpruned);
+        let mut tick = Tick::new(claim, local, retention, unpruned);
         tick.expect(due, if puts_all_off { 0 } else { ended.len() });
         tick.recover(lost);
         for (running, report) in ended.iter().filter(|report| !puts_all_off && !is_put_off(report)) {

@@ -1,0 +1,140 @@
+//! The membership of a lane among the schedulers that share its store: its lease, and what happens when that has ended.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use matins_core::{CancelToken, ClaimStore, Node, StoreError, StoreName, Wake, WakeUp};
+
+use super::OpenLane;
+use crate::bell::Inbox;
+use crate::engine::Submission;
+
+/// How long others wait for a sign of life of this scheduler before they take over its runs.
+const LEASE: Duration = Duration::from_secs(15);
+
+/// A store that is shared is claimed from only by its members.
+pub(crate) struct Membership {
+    node: Node,
+    lease: TimeDelta,
+    /// When the lease was last renewed, counted from before the store was asked.
+    renewed_at: DateTime<Utc>,
+    /// The lease had ended, and others have taken over the runs: it joins again.
+    is_over: bool,
+    /// How often changes that others make have to be looked for.
+    poll: Option<TimeDelta>,
+    /// What the store calls when others change it, as long as this is here.
+    _wake: Arc<Wake>,
+}
+
+impl Membership {
+    /// Joins; `None` for a store that is not shared, which has no leases.
+    pub(super) fn join(
+        store: &mut dyn ClaimStore,
+        name: &StoreName,
+        inbox: &Arc<Inbox>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Self>, StoreError> {
+        let node = Node::new(name.as_str(), LEASE);
+        store.join(&node)?;
+        if !store.capabilities().shared {
+            return Ok(None);
+        }
+        let ringing: Weak<Inbox> = Arc::downgrade(inbox);
+        let wake: Arc<Wake> = Arc::new(move || {
+            if let Some(inbox) = ringing.upgrade() {
+                inbox.ring();
+            }
+        });
+        let poll = match store.on_change(&wake) {
+            WakeUp::Poll(every) => TimeDelta::from_std(every).ok(),
+            _ => None,
+        };
+        let lease = TimeDelta::from_std(LEASE).unwrap_or(TimeDelta::MAX);
+        Ok(Some(Self { node, lease, renewed_at: now, is_over: false, poll, _wake: wake }))
+    }
+
+    /// When it is renewed: three times in a lease, so that two may fail.
+    fn renew_at(&self) -> DateTime<Utc> {
+        self.renewed_at + self.lease / 3
+    }
+
+    /// Until then nobody else can have taken over, whatever the store says: some of the lease is kept for slow answers.
+    fn is_sure(&self, now: DateTime<Utc>) -> bool {
+        !self.is_over && now < self.renewed_at + self.lease * 4 / 5
+    }
+
+    /// When the lane has to be turned because of it.
+    pub(super) fn next(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        let poll = self.poll.map(|every| now + every);
+        poll.into_iter().fold(self.renew_at(), DateTime::min)
+    }
+}
+
+impl OpenLane<'_> {
+    /// Renews the lease when it is time, or joins again. `cancels` takes what tells runs to stop.
+    pub(super) fn keep_membership(
+        &mut self,
+        now: DateTime<Utc>,
+        cancels: &mut Vec<CancelToken>,
+    ) -> Result<(), StoreError> {
+        let work = &mut *self.work;
+        let Some(membership) = &mut work.membership else { return Ok(()) };
+        if membership.is_over {
+            work.store.join(&membership.node)?;
+            (membership.is_over, membership.renewed_at) = (false, now);
+            return Ok(());
+        }
+        if now < membership.renew_at() {
+            return Ok(());
+        }
+        self.renew(now, cancels)
+    }
+
+    fn renew(&mut self, now: DateTime<Utc>, cancels: &mut Vec<CancelToken>) -> Result<(), StoreError> {
+        let heartbeat = self.work.store.heartbeat()?;
+        if let Some(membership) = &mut self.work.membership {
+            membership.renewed_at = now;
+        }
+        cancels.extend(heartbeat.cancel.into_iter().filter_map(|run| self.lane.in_flight.token(run)));
+        Ok(())
+    }
+
+    /// A run is handed over only while nobody else can have taken it over: otherwise the lease is renewed first, or it is dropped.
+    pub(super) fn may_hand_over(
+        &mut self,
+        submissions: &mut Vec<Submission>,
+        cancels: &mut Vec<CancelToken>,
+    ) -> Result<(), StoreError> {
+        let now = self.engine.clock.now();
+        let is_sure = self.work.membership.as_ref().is_none_or(|membership| membership.is_sure(now));
+        if submissions.is_empty() || is_sure {
+            return Ok(());
+        }
+        let renewed = self.renew(now, cancels);
+        if renewed.is_ok() {
+            return Ok(());
+        }
+        let mut in_flight = self.lane.in_flight.lock();
+        for Submission { request, done, .. } in submissions.drain(..) {
+            in_flight.remove(&request.run);
+            done.forget();
+        }
+        renewed
+    }
+
+    /// Where a store says that the lease had ended: the runs are others' now. They are told to stop, and what they report is dropped.
+    pub(super) fn has_lost_membership(&mut self, error: &StoreError, cancels: &mut Vec<CancelToken>) {
+        let Some(membership) = &mut self.work.membership else { return };
+        if !matches!(error, StoreError::Fenced) {
+            return;
+        }
+        membership.is_over = true;
+        let taken_over = std::mem::take(&mut *self.lane.in_flight.lock());
+        cancels.extend(taken_over.into_values().map(|running| running.cancel));
+        self.work.ended.clear();
+        for Submission { done, .. } in self.work.pending.drain(..) {
+            done.forget();
+        }
+    }
+}
