@@ -44,6 +44,46 @@ pub trait Trigger: Any + Debug + Send + Sync {
         Some(stretch)
     }
 
+    /// Returns this trigger with `seed` in place of every seed that it was not given, or `None` if it needs none.
+    ///
+    /// A scheduler calls this once, when it adds a job or gives it another trigger, with the [seed of the job's
+    /// id](crate::JobId::seed). So two jobs with the same jitter do not fire together, and a job keeps its fire times for
+    /// as long as it is stored. A trigger that is made of others passes the seed on to them. The default returns `None`.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use chrono::{DateTime, TimeDelta, Utc};
+    /// use matins_core::Trigger;
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// /// Fires once a day, at a second that the seed chooses.
+    /// #[derive(Debug, Serialize, Deserialize)]
+    /// struct Daily {
+    ///     seed: Option<u64>,
+    /// }
+    ///
+    /// #[typetag::serde(name = "daily, at any time")]
+    /// impl Trigger for Daily {
+    ///     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    ///         let second = (self.seed.unwrap_or(0) % 86_400) as i64;
+    ///         let days = (after.timestamp() - second).div_euclid(86_400) + 1;
+    ///         DateTime::from_timestamp(days * 86_400 + second, 0)
+    ///     }
+    ///
+    ///     fn with_seed(&self, seed: u64) -> Option<Arc<dyn Trigger>> {
+    ///         self.seed.is_none().then(|| Arc::new(Self { seed: Some(seed) }) as Arc<dyn Trigger>)
+    ///     }
+    /// }
+    ///
+    /// let of_the_job = Daily { seed: None }.with_seed(3_600).unwrap();
+    /// let fire = of_the_job.next_after(DateTime::UNIX_EPOCH).unwrap();
+    /// assert_eq!(fire, DateTime::UNIX_EPOCH + TimeDelta::hours(1));
+    /// assert!(of_the_job.with_seed(7).is_none(), "a seed that was given stays");
+    /// ```
+    fn with_seed(&self, _seed: u64) -> Option<Arc<dyn Trigger>> {
+        None
+    }
+
     /// A few words for people: "every 5 minutes". The default is the `Debug` form.
     fn describe(&self) -> String {
         format!("{self:?}")

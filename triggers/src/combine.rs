@@ -107,6 +107,10 @@ impl Trigger for AnyTrigger {
         self.of.iter().filter_map(|member| member.next_after(after)).min()
     }
 
+    fn with_seed(&self, seed: u64) -> Option<Arc<dyn Trigger>> {
+        Some(Arc::new(Self { of: seeded(&self.of, seed)? }))
+    }
+
     fn describe(&self) -> String {
         joined(&self.of, "; or ")
     }
@@ -202,6 +206,11 @@ impl Trigger for AllTrigger {
         None
     }
 
+    fn with_seed(&self, seed: u64) -> Option<Arc<dyn Trigger>> {
+        let (of, reduced) = (seeded(&self.of, seed)?, seeded(&self.reduced, seed));
+        Some(Arc::new(Self { of, reduced: reduced.unwrap_or_else(|| self.reduced.clone()) }))
+    }
+
     fn describe(&self) -> String {
         joined(&self.of, "; and at the same time ")
     }
@@ -260,6 +269,16 @@ impl Trigger for ExceptTrigger {
         None
     }
 
+    fn with_seed(&self, seed: u64) -> Option<Arc<dyn Trigger>> {
+        let (of, without) = (self.of.with_seed(seed), self.without.with_seed(seed));
+        if of.is_none() && without.is_none() {
+            return None;
+        }
+        let (of, without) =
+            (of.unwrap_or_else(|| self.of.clone()), without.unwrap_or_else(|| self.without.clone()));
+        Some(Arc::new(Self { of, without }))
+    }
+
     fn describe(&self) -> String {
         format!("{}; but not {}", self.of.describe(), self.without.describe())
     }
@@ -308,6 +327,11 @@ impl Trigger for ExceptDatesTrigger {
         }
     }
 
+    fn with_seed(&self, seed: u64) -> Option<Arc<dyn Trigger>> {
+        let of = self.of.with_seed(seed)?;
+        Some(Arc::new(Self { of, dates: self.dates.clone(), zone: self.zone }))
+    }
+
     fn describe(&self) -> String {
         let dates: Vec<String> = self.dates.iter().map(ToString::to_string).collect();
         match &dates[..] {
@@ -318,6 +342,16 @@ impl Trigger for ExceptDatesTrigger {
             _ => format!("{}; but not on {}", self.of.describe(), dates.join(", ")),
         }
     }
+}
+
+/// The members with a seed; `None` if none of them needs one.
+fn seeded(members: &[Arc<dyn Trigger>], seed: u64) -> Option<Vec<Arc<dyn Trigger>>> {
+    let seeded: Vec<_> = members.iter().map(|member| member.with_seed(seed)).collect();
+    if seeded.iter().all(Option::is_none) {
+        return None;
+    }
+    let all = seeded.into_iter().zip(members);
+    Some(all.map(|(seeded, member)| seeded.unwrap_or_else(|| member.clone())).collect())
 }
 
 fn joined(members: &[Arc<dyn Trigger>], by: &str) -> String {

@@ -14,6 +14,16 @@ use thiserror::Error;
 /// The shift is a pure function of the instant and the seed, in whole microseconds, spread evenly over 0 to `max`. It never
 /// reaches the trigger's next instant, so that the order is kept and no two instants fall together.
 ///
+/// # The seed
+/// A trigger that is made [without a seed](Self::unseeded) gets one from the id of its job, when the job is added: see
+/// [`Trigger::with_seed`]. It is saved with the job. Without a job, it shifts as if its seed were 0.
+///
+/// # The first fire
+/// It is the first instant of the trigger, shifted. `every(30.seconds()).jitter(10.seconds())` first fires 30 to 40 seconds
+/// after its job is added: an [`every`](crate::every) without a start has no instant at which the job is added.
+/// Where the trigger has an instant shortly before, as `cron("0 * * * *").jitter(5.minutes())` has at 09:01, that fire may
+/// still be to come.
+///
 /// ```
 /// use std::sync::Arc;
 /// use chrono::{DateTime, TimeDelta, Utc};
@@ -31,14 +41,17 @@ use thiserror::Error;
 pub struct JitterTrigger {
     of: Arc<dyn Trigger>,
     max_micros: i64,
-    seed: u64,
+    seed: Option<u64>,
+    /// The seed, mixed.
+    key: u64,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
     of: Arc<dyn Trigger>,
     max_micros: i64,
-    seed: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
 }
 
 /// A jitter that is none.
@@ -50,13 +63,43 @@ pub struct JitterError {
 }
 
 impl JitterTrigger {
-    /// The instants of `of`, each shifted by 0 to `max`, cut to the microsecond.
+    /// Returns the instants of `of`, each shifted by 0 to `max`, cut to the microsecond.
     ///
     /// # Errors
-    /// When `max` is negative, or longer than can be held.
+    /// If `max` is negative, or longer than can be held.
     pub fn new(of: Arc<dyn Trigger>, max: TimeDelta, seed: u64) -> Result<Self, JitterError> {
+        Self::with(of, max, Some(seed))
+    }
+
+    /// Returns the same without a seed: the scheduler makes it from the id of the job.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use chrono::TimeDelta;
+    /// use matins_core::{JobId, Trigger};
+    /// use matins_triggers::{CronTrigger, JitterTrigger};
+    ///
+    /// let hourly: CronTrigger = "0 * * * *".parse().unwrap();
+    /// let trigger = JitterTrigger::unseeded(Arc::new(hourly), TimeDelta::minutes(5)).unwrap();
+    /// let of = |id: &str| trigger.with_seed(JobId::new(id).unwrap().seed()).unwrap();
+    /// let nine = "2026-11-24T09:00:00Z".parse().unwrap();
+    /// assert_ne!(of("one").next_after(nine), of("other").next_after(nine));
+    /// ```
+    ///
+    /// # Errors
+    /// If `max` is negative, or longer than can be held.
+    pub fn unseeded(of: Arc<dyn Trigger>, max: TimeDelta) -> Result<Self, JitterError> {
+        Self::with(of, max, None)
+    }
+
+    fn with(of: Arc<dyn Trigger>, max: TimeDelta, seed: Option<u64>) -> Result<Self, JitterError> {
         let max_micros = max.num_microseconds().filter(|max| *max >= 0).ok_or(JitterError { max })?;
-        Ok(Self { of, max_micros, seed })
+        Ok(Self { of, max_micros, seed, key: mix(seed.unwrap_or(0)) })
+    }
+
+    /// Returns the seed, if it has one.
+    pub fn seed(&self) -> Option<u64> {
+        self.seed
     }
 
     /// The trigger whose instants are shifted.
@@ -91,7 +134,7 @@ impl JitterTrigger {
             None => self.max_micros,
         };
         let choices = room.clamp(0, self.max_micros) as u64 + 1;
-        let hash = mix(instant.timestamp_micros() as u64 ^ mix(self.seed));
+        let hash = mix(instant.timestamp_micros() as u64 ^ self.key);
         // The high part of the product spreads evenly: Lemire, "Fast Random Integer Generation in an Interval", 2019.
         let shift = (u128::from(hash) * u128::from(choices)) >> 64;
         instant.checked_add_signed(TimeDelta::microseconds(shift as i64)).unwrap_or(instant)
@@ -110,7 +153,7 @@ impl TryFrom<Saved> for JitterTrigger {
     type Error = JitterError;
 
     fn try_from(saved: Saved) -> Result<Self, JitterError> {
-        Self::new(saved.of, TimeDelta::microseconds(saved.max_micros), saved.seed)
+        Self::with(saved.of, TimeDelta::microseconds(saved.max_micros), saved.seed)
     }
 }
 
@@ -129,6 +172,15 @@ impl Trigger for JitterTrigger {
             return Some(fire);
         }
         self.of.next_after(after).map(|next| self.shifted(next))
+    }
+
+    fn with_seed(&self, seed: u64) -> Option<Arc<dyn Trigger>> {
+        let of = self.of.with_seed(seed);
+        if of.is_none() && self.seed.is_some() {
+            return None;
+        }
+        let (own, of) = (self.seed.unwrap_or(seed), of.unwrap_or_else(|| self.of.clone()));
+        Some(Arc::new(Self { of, max_micros: self.max_micros, seed: Some(own), key: mix(own) }))
     }
 
     fn describe(&self) -> String {

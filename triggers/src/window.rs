@@ -142,6 +142,11 @@ impl Trigger for WindowTrigger {
         self.of.stretch(self.limits.search_from(after), until)
     }
 
+    fn with_seed(&self, seed: u64) -> Option<Arc<dyn Trigger>> {
+        let of = self.of.with_seed(seed)?;
+        Some(Arc::new(Self { of, limits: self.limits }))
+    }
+
     fn describe(&self) -> String {
         format!("{}{}", self.of.describe(), self.limits.describe())
     }
