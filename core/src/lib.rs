@@ -39,6 +39,7 @@
 
 mod cancel;
 mod clock;
+mod count;
 mod executor;
 mod job;
 mod name;
@@ -57,6 +58,7 @@ mod trigger;
 
 pub use cancel::{CancelReason, CancelToken};
 pub use clock::{Clock, Wake};
+pub use count::{CountBudget, CountProgress};
 pub use executor::{Completion, CompletionSink, Executor, Refusal, Refused, Shutdown};
 pub use job::{Job, JobState};
 pub use name::{ExecutorName, JobId, NameError, StoreName, TaskName};

@@ -4,9 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{Trigger, round_up_to_microsecond};
+use matins_core::{CountBudget, CountProgress, Stretch, Trigger, round_up_to_microsecond};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::last_fire::{just_before, last_fire};
+
+/// About what it costs to look at the ends of a count: two searches by halving.
+const STEPS_AT_THE_ENDS: u64 = 64;
 
 /// Moves each instant of a trigger to a later one, by at most `max`: many jobs with one schedule and different seeds then
 /// do not all start at once.
@@ -110,7 +115,8 @@ impl JitterTrigger {
     /// The last instant of the inner trigger at or before `at`, where that is not more than `max` before it.
     fn last_until(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let found = |back: i64| {
-            let from = at.checked_sub_signed(TimeDelta::microseconds(back))?;
+            let from = at.checked_sub_signed(TimeDelta::microseconds(back));
+            let from = from.unwrap_or(DateTime::<Utc>::MIN_UTC);
             self.of.next_after(from).filter(|fire| *fire <= at)
         };
         // The successor function is monotone, so the narrowest interval that still holds an instant holds the last.
@@ -172,6 +178,42 @@ impl Trigger for JitterTrigger {
             return Some(fire);
         }
         self.of.next_after(after).map(|next| self.shifted(next))
+    }
+
+    fn stretch_within(
+        &self,
+        after: DateTime<Utc>,
+        until: DateTime<Utc>,
+        budget: &mut CountBudget,
+    ) -> CountProgress {
+        // Each instant stays before the next one. So the inner trigger is counted, and only the last instants before
+        // both ends have to be looked at.
+        let counted = self.of.stretch_within(after, until, budget);
+        let through = counted.through;
+        budget.spend(STEPS_AT_THE_ENDS);
+        let moved_in = self.last_until(after).map(|last| self.shifted(last)).filter(|fire| *fire > after);
+        let (count, last) = match counted.fires {
+            None => (0, None),
+            Some(inner) => {
+                let last = self.shifted(inner.last);
+                if last <= through {
+                    (inner.count, Some(last))
+                } else if inner.count == 1 {
+                    (0, None)
+                } else {
+                    let last = last_fire(&*self.of, inner.first, just_before(inner.last), budget);
+                    (inner.count - 1, Some(self.shifted(last)))
+                }
+            }
+        };
+        // Where there is an inner instant in between, what is moved in comes before it.
+        let moved_in = moved_in.filter(|fire| *fire <= through);
+        let own = counted.fires.zip(last).map(|(inner, last)| Stretch {
+            first: self.shifted(inner.first),
+            last,
+            count,
+        });
+        CountProgress { fires: Stretch::concat(moved_in.map(Stretch::single), own), through }
     }
 
     fn with_seed(&self, seed: u64) -> Option<Arc<dyn Trigger>> {

@@ -40,6 +40,7 @@
 //! ```
 
 mod calendar;
+mod calendar_count;
 mod combine;
 mod cron;
 #[cfg(feature = "cron")]
@@ -48,6 +49,7 @@ mod date;
 mod duration;
 mod interval;
 mod jitter;
+mod last_fire;
 mod never;
 mod sentence;
 mod window;
