@@ -115,12 +115,12 @@ impl JitterTrigger {
     /// The last instant of the inner trigger at or before `at`, where that is not more than `max` before it.
     fn last_until(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let found = |back: i64| {
-            let from = at.checked_sub_signed(TimeDelta::microseconds(back));
-            let from = from.unwrap_or(DateTime::<Utc>::MIN_UTC);
+            let from = at.checked_sub_signed(TimeDelta::microseconds(back))?;
             self.of.next_after(from).filter(|fire| *fire <= at)
         };
         // The successor function is monotone, so the narrowest interval that still holds an instant holds the last.
-        let (mut none, mut some) = (0, self.max_micros.saturating_add(1));
+        let most = (at - DateTime::<Utc>::MIN_UTC).num_microseconds().unwrap_or(i64::MAX);
+        let (mut none, mut some) = (0, self.max_micros.saturating_add(1).min(most));
         let mut last = found(some)?;
         while some - none > 1 {
             let middle = none + (some - none) / 2;

@@ -210,33 +210,32 @@ fn as_a<T: Trigger>(trigger: &Arc<dyn Trigger>) -> Option<&T> {
 }
 
 impl AllTrigger {
-    /// The next instant, and how often the members leapt.
+    /// The next instant; `on_leap` is called each time that the members leap.
     #[inline]
-    fn leap(&self, after: DateTime<Utc>) -> (Option<DateTime<Utc>>, usize) {
+    fn leap(&self, after: DateTime<Utc>, mut on_leap: impl FnMut()) -> Option<DateTime<Utc>> {
         let mut candidate = after;
         let mut before = after;
-        for leaps in 1..=LEAP_LIMIT {
+        for _ in 0..LEAP_LIMIT {
+            on_leap();
             // Each member's first instant from the candidate on; all have it when none leaps further.
             let mut latest = candidate;
             for member in &self.reduced {
-                let Some(fire) = member.next_after(before) else { return (None, leaps) };
-                latest = latest.max(fire);
+                latest = latest.max(member.next_after(before)?);
             }
             if latest == candidate {
-                // It is the question itself only where a member breaks the law of progress.
-                return (Some(candidate).filter(|fire| *fire > after), leaps);
+                return Some(candidate);
             }
             candidate = latest;
             before = just_before(latest);
         }
-        (None, LEAP_LIMIT)
+        None
     }
 }
 
 #[typetag::serde(name = "all")]
 impl Trigger for AllTrigger {
     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.leap(after).0
+        self.leap(after, || ())
     }
 
     /// Cron triggers of one zone, and intervals, are counted by arithmetic. The rest is counted from fire to fire, in slices.
@@ -255,9 +254,8 @@ impl Trigger for AllTrigger {
         }
         let (mut fires, mut last) = (None, after);
         loop {
-            let (next, leaps) = self.leap(last);
-            budget.spend((leaps * self.reduced.len()) as u64);
-            let Some(next) = next.filter(|next| *next <= until) else {
+            let next = self.leap(last, || budget.spend(self.reduced.len() as u64));
+            let Some(next) = next.filter(|next| *next > last && *next <= until) else {
                 return CountProgress { fires, through: until };
             };
             fires = Stretch::concat(fires, Some(Stretch::single(next)));
