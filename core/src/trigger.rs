@@ -19,7 +19,8 @@ use crate::{CountBudget, CountProgress};
 /// * **progress**: the answer is later than `after`;
 /// * **order**: `a <= b` implies `next_after(a) <= next_after(b)` (none counts as latest);
 /// * **no skips**: every instant `s` with `t <= s < next_after(t)` has the same answer as `t`;
-/// * **purity**: asked again, it answers the same, also after a round trip through serde.
+/// * **purity**: asked again, it answers the same, also after a round trip through serde;
+/// * **counting**: [`stretch`](Self::stretch) counts what a walk from instant to instant would count, at once or in slices.
 ///
 /// # Saving
 /// A trigger is saved with its type's name, so that a store can hold triggers it has never heard of. Put
