@@ -383,6 +383,9 @@ impl OpenLane<'_> {
         change(&mut job);
         // What it is known by, when it came, and whether it is paused are not for changing here.
         (job.id, job.created, job.state) = (before.id.clone(), before.created, before.state);
+        if !Arc::ptr_eq(&job.trigger, &before.trigger) {
+            job.trigger = seeded(job.trigger, &job.id);
+        }
         self.engine.check_executor(&job.executor)?;
         let work = self.engine.task(&job.task)?;
         work.check(&job.arguments)

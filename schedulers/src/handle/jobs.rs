@@ -6,7 +6,7 @@ use super::Handle;
 use crate::SchedulerError;
 use crate::job_commands::{AddOutcome, Added};
 use crate::job_handle::JobHandle;
-use crate::new_job::{NewJob, seeded};
+use crate::new_job::NewJob;
 use crate::outcomes::PendingOutcome;
 
 /// How many jobs are put into a store together, so that other work on the store waits for a moment only.
@@ -179,7 +179,6 @@ impl Handle {
     pub fn reschedule(&self, id: impl AsRef<str>, trigger: impl IntoTrigger) -> Result<Job, SchedulerError> {
         let id = JobId::new(id)?;
         let trigger = trigger.into_trigger(self.shared.clock.now()).map_err(SchedulerError::Trigger)?;
-        let trigger = seeded(trigger, &id);
         self.shared.engine.modify(&id, |job| job.trigger = trigger)
     }
 

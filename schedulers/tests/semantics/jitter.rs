@@ -1,9 +1,11 @@
 //! A jitter's seed: the scheduler makes it from the id of the job, and stores it.
 
+use std::sync::Arc;
+
 use chrono::TimeDelta;
 use matins_core::{Job, OnConflict};
 use matins_scheduler::{AddOutcome, Schedule};
-use matins_triggers::{Combine, JitterTrigger, TimeUnits, cron, every};
+use matins_triggers::{Combine, CronTrigger, JitterTrigger, TimeUnits, cron, every};
 
 use crate::rig::{Rig, second};
 
@@ -13,7 +15,7 @@ fn seed(job: &Job) -> Option<u64> {
 }
 
 #[test]
-fn a_job_gets_the_seed_of_its_id_when_it_is_added_and_when_it_is_rescheduled() {
+fn a_job_gets_the_seed_of_its_id_when_it_is_added_rescheduled_or_modified() {
     let rig = Rig::new();
     rig.scheduler.register("report", || ()).unwrap();
     let job = |id: &str| rig.scheduler.get(id).unwrap().unwrap();
@@ -32,6 +34,11 @@ fn a_job_gets_the_seed_of_its_id_when_it_is_added_and_when_it_is_rescheduled() {
     assert_eq!(seed(&job("one")), Some(job("one").id.seed()));
     rig.scheduler.reschedule("one", cron("0 * * * *").jitter_with_seed(5.minutes(), 7)).unwrap();
     assert_eq!(seed(&job("one")), Some(7));
+
+    let minutely: CronTrigger = "* * * * *".parse().unwrap();
+    let jittered = JitterTrigger::unseeded(Arc::new(minutely), TimeDelta::seconds(20)).unwrap();
+    rig.scheduler.modify("one", |job| job.trigger = Arc::new(jittered)).unwrap();
+    assert_eq!(seed(&job("one")), Some(job("one").id.seed()));
 }
 
 #[test]
