@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins::prelude::*;
 use matins::triggers::{JitterTrigger, NeverTrigger, Zone};
-use matins::{IntoTrigger, OnExhausted, Policy, Value};
+use matins::{IntoTrigger, JobId, OnExhausted, Policy, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -64,9 +64,7 @@ impl When {
     /// The trigger, for a definition met at `now`.
     pub(crate) fn trigger(&self, now: DateTime<Utc>) -> Result<Arc<dyn Trigger>, String> {
         Ok(match self {
-            Self::Every(period) => {
-                Arc::new(IntervalTrigger::new(now, *period).map_err(|error| error.to_string())?)
-            }
+            Self::Every(period) => every(*period).into_trigger(now).map_err(|error| error.to_string())?,
             Self::Cron(trigger) => Arc::new(trigger.clone()),
             Self::At(trigger) => Arc::new(trigger.clone()),
             Self::In(delay) => Arc::new(DateTrigger::new(now + *delay)),
@@ -127,12 +125,14 @@ impl Definition {
         Ok(match self.jitter {
             None => trigger,
             Some(jitter) => {
-                // Jobs of one schedule are spread by their ids.
-                let by_id = || {
-                    self.id.bytes().fold(0_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()))
+                let jittered = match self.jitter_seed {
+                    Some(seed) => JitterTrigger::new(trigger, jitter, seed),
+                    None => JitterTrigger::unseeded(trigger, jitter),
                 };
-                let seed = self.jitter_seed.unwrap_or_else(by_id);
-                Arc::new(JitterTrigger::new(trigger, jitter, seed).map_err(|error| error.to_string())?)
+                let jittered = jittered.map_err(|error| error.to_string())?;
+                // As the scheduler does when it adds the job, so that what is shown beforehand is what happens.
+                let seeded = JobId::new(&self.id).ok().and_then(|id| jittered.with_seed(id.seed()));
+                seeded.unwrap_or_else(|| Arc::new(jittered))
             }
         })
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{Stretch, Trigger};
+use matins_core::{CountBudget, Stretch, Trigger};
 
 /// Every law below, at one instant.
 pub fn all(trigger: &Arc<dyn Trigger>, at: DateTime<Utc>, other: DateTime<Utc>) {
@@ -12,6 +12,7 @@ pub fn all(trigger: &Arc<dyn Trigger>, at: DateTime<Utc>, other: DateTime<Utc>) 
     no_skips(&**trigger, at);
     round_trip(trigger, at);
     stretch(&**trigger, at);
+    slices(&**trigger, at, at.max(other).min(at + TimeDelta::days(2)));
 }
 
 /// The answer is later than the question.
@@ -81,4 +82,44 @@ pub fn stretch(trigger: &dyn Trigger, after: DateTime<Utc>) {
         assert_eq!(trigger.stretch(after, next), walked, "stretch of {trigger:?} from {after} to {next}");
         last = next;
     }
+}
+
+/// Counting in slices advances with each slice, and agrees with counting at once, over a part of the time that has not too
+/// many fires.
+pub fn slices(trigger: &dyn Trigger, after: DateTime<Utc>, until: DateTime<Utc>) {
+    const MOST_FIRES: u64 = 2000;
+    let mut until = until;
+    let mut at_once = trigger.stretch(after, until);
+    while at_once.is_some_and(|fires| fires.count > MOST_FIRES) {
+        until = after + (until - after) / 2;
+        at_once = trigger.stretch(after, until);
+    }
+    for steps in [0, 1, 7, 100] {
+        assert_eq!(
+            in_slices(trigger, after, until, steps),
+            at_once,
+            "{trigger:?} from {after} to {until}, counted in slices of {steps} steps"
+        );
+    }
+}
+
+/// Counts in slices of so many steps.
+pub fn in_slices(
+    trigger: &dyn Trigger,
+    after: DateTime<Utc>,
+    until: DateTime<Utc>,
+    steps: u64,
+) -> Option<Stretch> {
+    let (mut fires, mut from) = (None, after);
+    while from < until {
+        let part = trigger.stretch_within(from, until, &mut CountBudget::new(steps));
+        assert!(part.through > from && part.through <= until, "{trigger:?} does not advance from {from}");
+        if let Some(fires) = part.fires {
+            let is_in = from < fires.first && fires.first <= fires.last && fires.last <= part.through;
+            assert!(is_in, "{trigger:?} counts {fires:?} from {from} through {}", part.through);
+        }
+        fires = Stretch::concat(fires, part.fires);
+        from = part.through;
+    }
+    fires
 }

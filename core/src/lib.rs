@@ -40,6 +40,7 @@
 mod cancel;
 mod claim;
 mod clock;
+mod count;
 mod executor;
 mod job;
 mod name;
@@ -62,6 +63,7 @@ pub use claim::{
     Want,
 };
 pub use clock::{Clock, Wake};
+pub use count::{CountBudget, CountProgress};
 pub use executor::{Completion, CompletionSink, Executor, Refusal, Refused, Shutdown};
 pub use job::{Job, JobState};
 pub use name::{ExecutorName, JobId, NameError, StoreName, TaskName};

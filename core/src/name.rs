@@ -182,6 +182,24 @@ name_type!(
     "executor name"
 );
 
+impl JobId {
+    /// Returns a number made from the text: what random choices of the job's trigger, such as a jitter, depend on.
+    ///
+    /// The same text has the same number in every version and on every machine. (It is the FNV-1a hash of 64 bits.)
+    ///
+    /// ```
+    /// use matins_core::JobId;
+    ///
+    /// let (one, other) = (JobId::new("backup-1").unwrap(), JobId::new("backup-2").unwrap());
+    /// assert_ne!(one.seed(), other.seed());
+    /// ```
+    pub fn seed(&self) -> u64 {
+        const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+        const PRIME: u64 = 0x0100_0000_01b3;
+        self.0.bytes().fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
+    }
+}
+
 impl Default for StoreName {
     /// `default`.
     fn default() -> Self {
@@ -203,6 +221,13 @@ mod tests {
     #[test]
     fn an_ordinary_name_is_kept_as_it_is() {
         assert_eq!(JobId::new("nightly report (Berlin)").unwrap(), "nightly report (Berlin)");
+    }
+
+    /// The published test vectors of FNV-1a: stored jobs depend on these numbers.
+    #[test]
+    fn the_seed_of_an_id_never_changes() {
+        assert_eq!(JobId::new("a").unwrap().seed(), 0xaf63_dc4c_8601_ec8c);
+        assert_eq!(JobId::new("foobar").unwrap().seed(), 0x8594_4171_f739_67e8);
     }
 
     #[test]

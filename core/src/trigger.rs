@@ -8,6 +8,8 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::{CountBudget, CountProgress};
+
 /// A set of instants, asked through its successor function.
 ///
 /// A trigger holds no state that changes and reads no clock: the same question always has the same answer.
@@ -17,7 +19,8 @@ use serde::{Deserialize, Serialize};
 /// * **progress**: the answer is later than `after`;
 /// * **order**: `a <= b` implies `next_after(a) <= next_after(b)` (none counts as latest);
 /// * **no skips**: every instant `s` with `t <= s < next_after(t)` has the same answer as `t`;
-/// * **purity**: asked again, it answers the same, also after a round trip through serde.
+/// * **purity**: asked again, it answers the same, also after a round trip through serde;
+/// * **counting**: [`stretch`](Self::stretch) counts what a walk from instant to instant would count, at once or in slices.
 ///
 /// # Saving
 /// A trigger is saved with its type's name, so that a store can hold triggers it has never heard of. Put
@@ -30,18 +33,118 @@ pub trait Trigger: Any + Debug + Send + Sync {
     /// The first instant of the set that is strictly later than `after`, or `None` when there are no more.
     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>>;
 
-    /// The instants in `(after, until]`: the first, the last and how many; `None` when there is none.
+    /// Returns the instants in `(after, until]`: the first, the last and how many; `None` if there are none.
     ///
-    /// The default walks them one by one. A trigger that can count by arithmetic should, so that a year of downtime
-    /// costs no walk; the answer must be the same.
+    /// It counts by [`stretch_within`](Self::stretch_within), to the end. A trigger that can count by arithmetic implements
+    /// that method, not this one.
     fn stretch(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> Option<Stretch> {
-        let first = self.next_after(after).filter(|first| *first <= until)?;
-        let mut stretch = Stretch::single(first);
-        while let Some(next) = self.next_after(stretch.last).filter(|next| *next <= until) {
-            stretch.last = next;
-            stretch.count += 1;
+        let mut counted = None;
+        let mut from = after;
+        loop {
+            let part = self.stretch_within(from, until, &mut CountBudget::unlimited());
+            counted = Stretch::concat(counted, part.fires);
+            // A count that does not advance never will.
+            if part.through >= until || part.through <= from {
+                return counted;
+            }
+            from = part.through;
         }
-        Some(stretch)
+    }
+
+    /// Counts the instants in `(after, until]` like [`stretch`](Self::stretch), but stops when the budget is spent, and says
+    /// how far it came. The caller continues from there. So a scheduler that comes back after years stays responsive while it
+    /// counts what it missed.
+    ///
+    /// Each call advances, even with a budget of nothing: if `after < until`, then `after < through <= until`.
+    ///
+    /// The default calls [`next_after`](Self::next_after) from instant to instant, one step each. A trigger that can count by
+    /// arithmetic should, with the same answer. Then 60 years of downtime take some hundred steps. An instant that is not
+    /// later than the one before (a trigger that breaks the law of progress) ends the count.
+    ///
+    /// ```
+    /// use chrono::{DateTime, TimeDelta, Utc};
+    /// use matins_core::{CountBudget, Stretch, Trigger};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Debug, Serialize, Deserialize)]
+    /// struct EachSecond;
+    ///
+    /// #[typetag::serde(name = "each second, in slices")]
+    /// impl Trigger for EachSecond {
+    ///     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    ///         DateTime::from_timestamp(after.timestamp() + 1, 0)
+    ///     }
+    /// }
+    ///
+    /// let (mut from, until) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH + TimeDelta::hours(1));
+    /// let (mut fires, mut slices) = (None, 0);
+    /// while from < until {
+    ///     let part = EachSecond.stretch_within(from, until, &mut CountBudget::new(1000));
+    ///     fires = Stretch::concat(fires, part.fires);
+    ///     from = part.through;
+    ///     slices += 1; // between two slices, other work can be done
+    /// }
+    /// assert_eq!((fires.unwrap().count, slices), (3600, 4));
+    /// ```
+    fn stretch_within(
+        &self,
+        after: DateTime<Utc>,
+        until: DateTime<Utc>,
+        budget: &mut CountBudget,
+    ) -> CountProgress {
+        let mut fires = None;
+        let mut last = after;
+        loop {
+            budget.spend(1);
+            let Some(next) = self.next_after(last).filter(|next| *next > last && *next <= until) else {
+                return CountProgress { fires, through: until };
+            };
+            fires = Stretch::concat(fires, Some(Stretch::single(next)));
+            last = next;
+            if budget.is_spent() {
+                return CountProgress { fires, through: last };
+            }
+        }
+    }
+
+    /// Returns this trigger with `seed` in place of every seed that it was not given, or `None` if it needs none.
+    ///
+    /// A scheduler calls this once, when it adds a job or gives it another trigger, with the [seed of the job's
+    /// id](crate::JobId::seed). So two jobs with the same jitter do not fire together, and a job keeps its fire times for
+    /// as long as it is stored. A trigger that is made of others passes the seed on to them. The default returns `None`.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use chrono::{DateTime, TimeDelta, Utc};
+    /// use matins_core::Trigger;
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// /// Fires once a day, at a second that the seed chooses.
+    /// #[derive(Debug, Serialize, Deserialize)]
+    /// struct Daily {
+    ///     seed: Option<u64>,
+    /// }
+    ///
+    /// #[typetag::serde(name = "daily, at any time")]
+    /// impl Trigger for Daily {
+    ///     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    ///         let second = (self.seed.unwrap_or(0) % 86_400) as i64;
+    ///         let days = (after.timestamp() - second).div_euclid(86_400) + 1;
+    ///         DateTime::from_timestamp(days * 86_400 + second, 0)
+    ///     }
+    ///
+    ///     fn with_seed(&self, seed: u64) -> Option<Arc<dyn Trigger>> {
+    ///         self.seed.is_none().then(|| Arc::new(Self { seed: Some(seed) }) as Arc<dyn Trigger>)
+    ///     }
+    /// }
+    ///
+    /// let of_the_job = Daily { seed: None }.with_seed(3_600).unwrap();
+    /// let fire = of_the_job.next_after(DateTime::UNIX_EPOCH).unwrap();
+    /// assert_eq!(fire, DateTime::UNIX_EPOCH + TimeDelta::hours(1));
+    /// assert!(of_the_job.with_seed(7).is_none(), "a seed that was given stays");
+    /// ```
+    fn with_seed(&self, _seed: u64) -> Option<Arc<dyn Trigger>> {
+        None
     }
 
     /// A few words for people: "every 5 minutes". The default is the `Debug` form.
@@ -80,7 +183,15 @@ impl Stretch {
     /// This stretch with `later` joined to its end; the two must not overlap.
     #[must_use]
     pub fn joined(self, later: Self) -> Self {
-        Self { first: self.first, last: later.last, count: self.count + later.count }
+        Self { first: self.first, last: later.last, count: self.count.saturating_add(later.count) }
+    }
+
+    /// Returns two stretches as one, either of which may be empty; the second must be the later one.
+    pub fn concat(one: Option<Self>, later: Option<Self>) -> Option<Self> {
+        match (one, later) {
+            (Some(one), Some(later)) => Some(one.joined(later)),
+            (one, later) => one.or(later),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use matins_core::{
 use crate::decide::plan::next_after;
 use crate::engine::Engine;
 use crate::lane::OpenLane;
-use crate::new_job::{NewJob, Work};
+use crate::new_job::{NewJob, Work, seeded};
 use crate::{Event, SchedulerError};
 
 /// How often a change is tried while others change the job.
@@ -215,7 +215,12 @@ impl OpenLane<'_> {
         let updated = old.as_ref().filter(|_| new.on_conflict == OnConflict::Update);
         // An interval without a start counts from when its job was added, so that the same definition makes the same trigger.
         let anchor = updated.map_or(now, |old| old.created);
-        let trigger = (new.trigger)(anchor).map_err(SchedulerError::Trigger)?;
+        let id = match (new.id, &new.work) {
+            (Some(id), _) => id,
+            (None, Work::Named(Ok(name))) => self.free_id(name.as_str())?,
+            (None, _) => self.free_id("job")?,
+        };
+        let trigger = seeded((new.trigger)(anchor).map_err(SchedulerError::Trigger)?, &id);
         let keeps_trigger = updated.is_some_and(|old| *old.trigger == *trigger);
         let next_fire = match updated.filter(|_| keeps_trigger) {
             Some(old) => old.next_fire,
@@ -243,10 +248,6 @@ impl OpenLane<'_> {
             None => self.engine.task(&task)?,
         };
         work.check(&new.arguments).map_err(|what| SchedulerError::Arguments { task: task.clone(), what })?;
-        let id = match new.id {
-            Some(id) => id,
-            None => self.free_id(if closure.is_some() { "job" } else { task.as_str() })?,
-        };
         self.count_job();
         // A job that was paused by hand stays so, whatever its definition says besides.
         let state = updated.map_or(new.state, |old| {
@@ -424,6 +425,9 @@ impl OpenLane<'_> {
     fn put_modified(&mut self, before: &Job, mut job: Job) -> Result<Job, SchedulerError> {
         // What it is known by, when it came, and whether it is paused are not for changing here.
         (job.id, job.created, job.state) = (before.id.clone(), before.created, before.state);
+        if !Arc::ptr_eq(&job.trigger, &before.trigger) {
+            job.trigger = seeded(job.trigger, &job.id);
+        }
         self.engine.check_executor(&job.executor)?;
         let work = self.engine.task(&job.task)?;
         work.check(&job.arguments)

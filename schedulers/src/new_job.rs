@@ -54,6 +54,11 @@ pub struct NewJob {
 
 pub(crate) type MakeTrigger = Box<dyn FnOnce(DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError> + Send>;
 
+/// Gives a trigger the seed of the job that it becomes part of, where it has none of its own.
+pub(crate) fn seeded(trigger: Arc<dyn Trigger>, id: &JobId) -> Arc<dyn Trigger> {
+    trigger.with_seed(id.seed()).unwrap_or(trigger)
+}
+
 pub(crate) enum Work {
     Named(Result<TaskName, NameError>),
     Closure(Arc<dyn Task>),

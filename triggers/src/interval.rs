@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use matins_core::{Stretch, Trigger, round_up_to_microsecond};
+use matins_core::{CountBudget, CountProgress, Stretch, Trigger, round_up_to_microsecond};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -138,6 +138,17 @@ impl IntervalTrigger {
         count.clamp(0, i128::from(i64::MAX)) as i64
     }
 
+    /// The fire times in `(after, until]`.
+    pub(crate) fn count(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> Option<Stretch> {
+        let until = self.end.map_or(until, |end| end.min(until));
+        let (before, through) = (self.count_until(after), self.count_until(until));
+        if through <= before {
+            return None;
+        }
+        let (first, last) = (self.fire(before)?, self.fire(through - 1)?);
+        Some(Stretch { first, last, count: (through - before) as u64 })
+    }
+
     /// The fire time of this number, from 0; `None` past the end.
     fn fire(&self, k: i64) -> Option<DateTime<Utc>> {
         let micros = k.checked_mul(self.period_micros)?.checked_add(self.start.timestamp_micros())?;
@@ -215,14 +226,14 @@ impl Trigger for IntervalTrigger {
         self.fire(self.count_until(after))
     }
 
-    fn stretch(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> Option<Stretch> {
-        let until = self.end.map_or(until, |end| end.min(until));
-        let (before, through) = (self.count_until(after), self.count_until(until));
-        if through <= before {
-            return None;
-        }
-        let (first, last) = (self.fire(before)?, self.fire(through - 1)?);
-        Some(Stretch { first, last, count: (through - before) as u64 })
+    fn stretch_within(
+        &self,
+        after: DateTime<Utc>,
+        until: DateTime<Utc>,
+        budget: &mut CountBudget,
+    ) -> CountProgress {
+        budget.spend(1);
+        CountProgress { fires: self.count(after, until), through: until }
     }
 
     fn describe(&self) -> String {

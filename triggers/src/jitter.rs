@@ -4,15 +4,30 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{Trigger, round_up_to_microsecond};
+use matins_core::{CountBudget, CountProgress, Stretch, Trigger, round_up_to_microsecond};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::last_fire::{just_before, last_fire};
+
+/// About what it costs to look at the ends of a count: two searches by halving.
+const STEPS_AT_THE_ENDS: u64 = 64;
 
 /// Moves each instant of a trigger to a later one, by at most `max`: many jobs with one schedule and different seeds then
 /// do not all start at once.
 ///
 /// The shift is a pure function of the instant and the seed, in whole microseconds, spread evenly over 0 to `max`. It never
 /// reaches the trigger's next instant, so that the order is kept and no two instants fall together.
+///
+/// # The seed
+/// A trigger that is made [without a seed](Self::unseeded) gets one from the id of its job, when the job is added: see
+/// [`Trigger::with_seed`]. It is saved with the job. Without a job, it shifts as if its seed were 0.
+///
+/// # The first fire
+/// It is the first instant of the trigger, shifted. `every(30.seconds()).jitter(10.seconds())` first fires 30 to 40 seconds
+/// after its job is added: an [`every`](crate::every) without a start has no instant at which the job is added.
+/// Where the trigger has an instant shortly before, as `cron("0 * * * *").jitter(5.minutes())` has at 09:01, that fire may
+/// still be to come.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -31,14 +46,17 @@ use thiserror::Error;
 pub struct JitterTrigger {
     of: Arc<dyn Trigger>,
     max_micros: i64,
-    seed: u64,
+    seed: Option<u64>,
+    /// The seed, mixed.
+    key: u64,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
     of: Arc<dyn Trigger>,
     max_micros: i64,
-    seed: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
 }
 
 /// A jitter that is none.
@@ -50,13 +68,43 @@ pub struct JitterError {
 }
 
 impl JitterTrigger {
-    /// The instants of `of`, each shifted by 0 to `max`, cut to the microsecond.
+    /// Returns the instants of `of`, each shifted by 0 to `max`, cut to the microsecond.
     ///
     /// # Errors
-    /// When `max` is negative, or longer than can be held.
+    /// If `max` is negative, or longer than can be held.
     pub fn new(of: Arc<dyn Trigger>, max: TimeDelta, seed: u64) -> Result<Self, JitterError> {
+        Self::with(of, max, Some(seed))
+    }
+
+    /// Returns the same without a seed: the scheduler makes it from the id of the job.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use chrono::TimeDelta;
+    /// use matins_core::{JobId, Trigger};
+    /// use matins_triggers::{CronTrigger, JitterTrigger};
+    ///
+    /// let hourly: CronTrigger = "0 * * * *".parse().unwrap();
+    /// let trigger = JitterTrigger::unseeded(Arc::new(hourly), TimeDelta::minutes(5)).unwrap();
+    /// let of = |id: &str| trigger.with_seed(JobId::new(id).unwrap().seed()).unwrap();
+    /// let nine = "2026-11-24T09:00:00Z".parse().unwrap();
+    /// assert_ne!(of("one").next_after(nine), of("other").next_after(nine));
+    /// ```
+    ///
+    /// # Errors
+    /// If `max` is negative, or longer than can be held.
+    pub fn unseeded(of: Arc<dyn Trigger>, max: TimeDelta) -> Result<Self, JitterError> {
+        Self::with(of, max, None)
+    }
+
+    fn with(of: Arc<dyn Trigger>, max: TimeDelta, seed: Option<u64>) -> Result<Self, JitterError> {
         let max_micros = max.num_microseconds().filter(|max| *max >= 0).ok_or(JitterError { max })?;
-        Ok(Self { of, max_micros, seed })
+        Ok(Self { of, max_micros, seed, key: mix(seed.unwrap_or(0)) })
+    }
+
+    /// Returns the seed, if it has one.
+    pub fn seed(&self) -> Option<u64> {
+        self.seed
     }
 
     /// The trigger whose instants are shifted.
@@ -71,7 +119,8 @@ impl JitterTrigger {
             self.of.next_after(from).filter(|fire| *fire <= at)
         };
         // The successor function is monotone, so the narrowest interval that still holds an instant holds the last.
-        let (mut none, mut some) = (0, self.max_micros.saturating_add(1));
+        let most = (at - DateTime::<Utc>::MIN_UTC).num_microseconds().unwrap_or(i64::MAX);
+        let (mut none, mut some) = (0, self.max_micros.saturating_add(1).min(most));
         let mut last = found(some)?;
         while some - none > 1 {
             let middle = none + (some - none) / 2;
@@ -91,7 +140,7 @@ impl JitterTrigger {
             None => self.max_micros,
         };
         let choices = room.clamp(0, self.max_micros) as u64 + 1;
-        let hash = mix(instant.timestamp_micros() as u64 ^ mix(self.seed));
+        let hash = mix(instant.timestamp_micros() as u64 ^ self.key);
         // The high part of the product spreads evenly: Lemire, "Fast Random Integer Generation in an Interval", 2019.
         let shift = (u128::from(hash) * u128::from(choices)) >> 64;
         instant.checked_add_signed(TimeDelta::microseconds(shift as i64)).unwrap_or(instant)
@@ -110,7 +159,7 @@ impl TryFrom<Saved> for JitterTrigger {
     type Error = JitterError;
 
     fn try_from(saved: Saved) -> Result<Self, JitterError> {
-        Self::new(saved.of, TimeDelta::microseconds(saved.max_micros), saved.seed)
+        Self::with(saved.of, TimeDelta::microseconds(saved.max_micros), saved.seed)
     }
 }
 
@@ -129,6 +178,51 @@ impl Trigger for JitterTrigger {
             return Some(fire);
         }
         self.of.next_after(after).map(|next| self.shifted(next))
+    }
+
+    fn stretch_within(
+        &self,
+        after: DateTime<Utc>,
+        until: DateTime<Utc>,
+        budget: &mut CountBudget,
+    ) -> CountProgress {
+        // Each instant stays before the next one. So the inner trigger is counted, and only the last instants before
+        // both ends have to be looked at.
+        let counted = self.of.stretch_within(after, until, budget);
+        let through = counted.through;
+        budget.spend(STEPS_AT_THE_ENDS);
+        let moved_in = self.last_until(after).map(|last| self.shifted(last)).filter(|fire| *fire > after);
+        let (count, last) = match counted.fires {
+            None => (0, None),
+            Some(inner) => {
+                let last = self.shifted(inner.last);
+                if last <= through {
+                    (inner.count, Some(last))
+                } else if inner.count == 1 {
+                    (0, None)
+                } else {
+                    let last = last_fire(&*self.of, inner.first, just_before(inner.last), budget);
+                    (inner.count - 1, Some(self.shifted(last)))
+                }
+            }
+        };
+        // Where there is an inner instant in between, what is moved in comes before it.
+        let moved_in = moved_in.filter(|fire| *fire <= through);
+        let own = counted.fires.zip(last).map(|(inner, last)| Stretch {
+            first: self.shifted(inner.first),
+            last,
+            count,
+        });
+        CountProgress { fires: Stretch::concat(moved_in.map(Stretch::single), own), through }
+    }
+
+    fn with_seed(&self, seed: u64) -> Option<Arc<dyn Trigger>> {
+        let of = self.of.with_seed(seed);
+        if of.is_none() && self.seed.is_some() {
+            return None;
+        }
+        let (own, of) = (self.seed.unwrap_or(seed), of.unwrap_or_else(|| self.of.clone()));
+        Some(Arc::new(Self { of, max_micros: self.max_micros, seed: Some(own), key: mix(own) }))
     }
 
     fn describe(&self) -> String {

@@ -9,8 +9,8 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use matins_core::{IntoTrigger, Trigger, TriggerError};
 
 use crate::{
-    AllTrigger, AnyTrigger, CronTrigger, DateTrigger, ExceptDatesTrigger, ExceptTrigger, IntervalTrigger,
-    JitterTrigger, WindowTrigger, Zone,
+    AllTrigger, AnyTrigger, CronTrigger, DateTrigger, ExceptDatesTrigger, ExceptTrigger, IntervalError,
+    IntervalTrigger, JitterTrigger, WindowTrigger, Zone,
 };
 
 /// Durations as a person says them: `3.seconds()`, `90.minutes()`.
@@ -61,8 +61,8 @@ impl TimeUnits for u32 {
     }
 }
 
-/// Every `period`. Without [`starting`](Every::starting), counted from the instant at which the job is added: it first
-/// fires one period after that.
+/// Every `period`. Without [`starting`](Every::starting), counted from the instant at which the job is added: the first
+/// instant is one period after that.
 pub fn every(period: TimeDelta) -> Every {
     Every { period, start: None, end: None }
 }
@@ -90,7 +90,14 @@ impl Every {
 
 impl IntoTrigger for Every {
     fn into_trigger(self, now: DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError> {
-        let trigger = IntervalTrigger::new(self.start.unwrap_or(now), self.period)?;
+        let start = match self.start {
+            Some(start) => start,
+            // Not at `now`: a jitter would shift that instant to shortly after it.
+            None => {
+                now.checked_add_signed(self.period).ok_or(IntervalError::TooLong { period: self.period })?
+            }
+        };
+        let trigger = IntervalTrigger::new(start, self.period)?;
         Ok(match self.end {
             Some(end) => Arc::new(trigger.until(end)?),
             None => Arc::new(trigger),
@@ -158,7 +165,7 @@ impl IntoTrigger for At {
 /// use matins_triggers::{Combine, TimeUnits, cron, every};
 ///
 /// let opening = cron("0 9 * * MON-FRI").in_zone("Europe/Berlin").or(cron("0 11 * * SAT").in_zone("Europe/Berlin"));
-/// let polite = every(1.hours()).jitter(5.minutes(), 42);
+/// let polite = every(1.hours()).jitter(5.minutes());
 /// # let _ = (opening, polite);
 /// ```
 pub trait Combine: IntoTrigger + Send + Sized + 'static {
@@ -196,8 +203,14 @@ pub trait Combine: IntoTrigger + Send + Sized + 'static {
         })
     }
 
-    /// Each time a little later, by at most `max`, always by the same: [`JitterTrigger`].
-    fn jitter(self, max: TimeDelta, seed: u64) -> Combined {
+    /// Each time a little later, by at most `max`, always by the same: [`JitterTrigger`]. By how much, the id of the job
+    /// decides: jobs with the same schedule do not all start at once.
+    fn jitter(self, max: TimeDelta) -> Combined {
+        Combined::new(move |now| Ok(Arc::new(JitterTrigger::unseeded(self.into_trigger(now)?, max)?)))
+    }
+
+    /// The same with a seed of one's own in place of the job's id.
+    fn jitter_with_seed(self, max: TimeDelta, seed: u64) -> Combined {
         Combined::new(move |now| Ok(Arc::new(JitterTrigger::new(self.into_trigger(now)?, max, seed)?)))
     }
 

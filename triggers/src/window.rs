@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{Stretch, Trigger};
+use matins_core::{CountBudget, CountProgress, Stretch, Trigger};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -138,8 +138,25 @@ impl Trigger for WindowTrigger {
     }
 
     fn stretch(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> Option<Stretch> {
-        let until = self.limits.end.map_or(until, |end| end.min(until));
-        self.of.stretch(self.limits.search_from(after), until)
+        let end = self.limits.end.map_or(until, |end| end.min(until));
+        self.of.stretch(self.limits.search_from(after), end)
+    }
+
+    fn stretch_within(
+        &self,
+        after: DateTime<Utc>,
+        until: DateTime<Utc>,
+        budget: &mut CountBudget,
+    ) -> CountProgress {
+        let end = self.limits.end.map_or(until, |end| end.min(until));
+        let counted = self.of.stretch_within(self.limits.search_from(after), end, budget);
+        let through = if counted.through >= end { until } else { counted.through };
+        CountProgress { through, ..counted }
+    }
+
+    fn with_seed(&self, seed: u64) -> Option<Arc<dyn Trigger>> {
+        let of = self.of.with_seed(seed)?;
+        Some(Arc::new(Self { of, limits: self.limits }))
     }
 
     fn describe(&self) -> String {

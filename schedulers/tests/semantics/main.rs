@@ -4,6 +4,7 @@ mod by_hand;
 mod definitions;
 mod ends;
 mod fires;
+mod jitter;
 mod outside;
 mod pains;
 mod parts;

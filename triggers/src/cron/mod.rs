@@ -1,5 +1,6 @@
 //! Crontab expressions: fields as bit sets, read by `parse`, searched by `search`, written by `display`.
 
+mod count;
 mod days;
 mod describe;
 mod display;
@@ -19,6 +20,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use count::count_common;
 pub use error::CronError;
 pub use excluded::ExcludedBy;
 pub use fires::Fires;

@@ -276,6 +276,15 @@ pub(super) struct Year {
 }
 
 impl Year {
+    /// How many kinds there are, with the year before.
+    pub(super) const KINDS: usize = 28;
+
+    /// The kind of the year, and whether the year before was a leap year: together they tell the matching days, weeks
+    /// included.
+    pub(super) fn kind_with_the_year_before(&self) -> usize {
+        self.kind() as usize * 2 + usize::from(is_leap(self.number - 1))
+    }
+
     fn starting(number: i32) -> Option<Self> {
         NaiveDate::from_yo_opt(number, 1).map(Self::of)
     }

@@ -83,7 +83,7 @@ impl CronExpression {
     }
 
     /// The days that match of a month of a year, both fields included, as bits 1 to 31.
-    fn dates_of(&self, year: &Year, month: u32) -> u32 {
+    pub(super) fn dates_of(&self, year: &Year, month: u32) -> u32 {
         if self.months >> month & 1 == 1 && self.matches_year(year.number) {
             self.days_of(year, month)
         } else {

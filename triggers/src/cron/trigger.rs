@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use matins_core::{Stretch, Trigger};
+use matins_core::{CountBudget, CountProgress, Trigger};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -205,10 +205,13 @@ impl Trigger for CronTrigger {
         self.limits.allow_end(fire).then_some(fire)
     }
 
-    fn stretch(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> Option<Stretch> {
-        let mut fires = self.fires_after(after).take_while(|fire| *fire <= until);
-        let first = Stretch::single(fires.next()?);
-        Some(fires.fold(first, |stretch, last| Stretch { last, count: stretch.count + 1, ..stretch }))
+    fn stretch_within(
+        &self,
+        after: DateTime<Utc>,
+        until: DateTime<Utc>,
+        budget: &mut CountBudget,
+    ) -> CountProgress {
+        CountProgress { fires: self.count(after, until, budget), through: until }
     }
 
     fn describe(&self) -> String {

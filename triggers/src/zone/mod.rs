@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `mod` | [`Zone`], [`LocalTime`] |
 //! | `span` | the table of a zone's offsets, and the search for fixed local times |
+//! | `count` | how many fires at local times lie between two instants |
 //! | `table` | builds such a table, by the crate `jiff` |
 //! | `registry` | all zones of this process, and how they follow a database that is read again |
 //! | `database` | a tz database: a directory, or the bundled data |
@@ -11,6 +12,7 @@
 //! | `system` | the zone of this machine, as tzset(3) finds it |
 //! | `tzdb` | what the public module of that name offers |
 
+mod count;
 mod database;
 mod error;
 mod posix;
@@ -26,6 +28,7 @@ use std::str::FromStr;
 use chrono::{DateTime, FixedOffset, NaiveDateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use count::Clocks;
 pub use error::UnknownZone;
 pub(crate) use span::{Rules, Span};
 pub use system::SystemZoneError;

@@ -221,7 +221,7 @@ impl Rules {
     }
 }
 
-const NANOSECOND: TimeDelta = TimeDelta::nanoseconds(1);
+pub(super) const NANOSECOND: TimeDelta = TimeDelta::nanoseconds(1);
 
 /// Instants in seconds to a table's terms.
 pub(super) fn naive(second: i64) -> NaiveDateTime {

@@ -1,18 +1,25 @@
 //! Triggers made of triggers, by set algebra: union, intersection, difference.
 
+mod common;
+mod except;
+mod except_dates;
+mod union_count;
+
 use std::any::Any;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
-use matins_core::Trigger;
+use chrono::{DateTime, Utc};
+use matins_core::{CountBudget, CountProgress, Stretch, Trigger};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use except::ExceptTrigger;
+pub use except_dates::ExceptDatesTrigger;
+
 use crate::cron::CronTrigger;
 use crate::interval::IntervalTrigger;
-use crate::zone::Zone;
+use crate::last_fire::{just_before, last_fire};
 
 /// How often the members of an intersection leap over each other for one answer, before it gives up: some thousandths of
 /// a second.
@@ -107,6 +114,26 @@ impl Trigger for AnyTrigger {
         self.of.iter().filter_map(|member| member.next_after(after)).min()
     }
 
+    fn stretch_within(
+        &self,
+        after: DateTime<Utc>,
+        until: DateTime<Utc>,
+        budget: &mut CountBudget,
+    ) -> CountProgress {
+        if let [only] = &self.of[..] {
+            return only.stretch_within(after, until, budget);
+        }
+        let Some(count) = union_count::by_arithmetic(&self.of, after, until, budget) else {
+            return union_count::by_the_rarer(&self.of, after, until, budget);
+        };
+        let fires = ends(self, count, after, until, budget);
+        CountProgress { fires, through: until }
+    }
+
+    fn with_seed(&self, seed: u64) -> Option<Arc<dyn Trigger>> {
+        Some(Arc::new(Self { of: seeded(&self.of, seed)? }))
+    }
+
     fn describe(&self) -> String {
         joined(&self.of, "; or ")
     }
@@ -182,24 +209,66 @@ fn as_a<T: Trigger>(trigger: &Arc<dyn Trigger>) -> Option<&T> {
     any.downcast_ref()
 }
 
-#[typetag::serde(name = "all")]
-impl Trigger for AllTrigger {
-    fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+impl AllTrigger {
+    /// The next instant; `on_leap` is called each time that the members leap.
+    #[inline]
+    fn leap(&self, after: DateTime<Utc>, mut on_leap: impl FnMut()) -> Option<DateTime<Utc>> {
         let mut candidate = after;
-        let mut just_before = after;
+        let mut before = after;
         for _ in 0..LEAP_LIMIT {
+            on_leap();
             // Each member's first instant from the candidate on; all have it when none leaps further.
             let mut latest = candidate;
             for member in &self.reduced {
-                latest = latest.max(member.next_after(just_before)?);
+                latest = latest.max(member.next_after(before)?);
             }
             if latest == candidate {
                 return Some(candidate);
             }
             candidate = latest;
-            just_before = latest - TimeDelta::nanoseconds(1);
+            before = just_before(latest);
         }
         None
+    }
+}
+
+#[typetag::serde(name = "all")]
+impl Trigger for AllTrigger {
+    fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.leap(after, || ())
+    }
+
+    /// Cron triggers of one zone, and intervals, are counted by arithmetic. The rest is counted from fire to fire, in slices.
+    fn stretch_within(
+        &self,
+        after: DateTime<Utc>,
+        until: DateTime<Utc>,
+        budget: &mut CountBudget,
+    ) -> CountProgress {
+        if let [only] = &self.reduced[..] {
+            return only.stretch_within(after, until, budget);
+        }
+        if let Some(count) = common::count(&self.reduced, after, until, budget) {
+            let fires = ends(self, count, after, until, budget);
+            return CountProgress { fires, through: until };
+        }
+        let (mut fires, mut last) = (None, after);
+        loop {
+            let next = self.leap(last, || budget.spend(self.reduced.len() as u64));
+            let Some(next) = next.filter(|next| *next > last && *next <= until) else {
+                return CountProgress { fires, through: until };
+            };
+            fires = Stretch::concat(fires, Some(Stretch::single(next)));
+            last = next;
+            if budget.is_spent() {
+                return CountProgress { fires, through: last };
+            }
+        }
+    }
+
+    fn with_seed(&self, seed: u64) -> Option<Arc<dyn Trigger>> {
+        let (of, reduced) = (seeded(&self.of, seed)?, seeded(&self.reduced, seed));
+        Some(Arc::new(Self { of, reduced: reduced.unwrap_or_else(|| self.reduced.clone()) }))
     }
 
     fn describe(&self) -> String {
@@ -207,117 +276,30 @@ impl Trigger for AllTrigger {
     }
 }
 
-/// The first trigger's instants without those that the second has too.
-///
-/// Where both are cron triggers, stretches in which the second has all instants of the first are passed over by
-/// arithmetic, however long. For the rest, instant after instant is looked at; see [`SHARED_LIMIT`].
-///
-/// ```
-/// use std::sync::Arc;
-/// use matins_core::Trigger;
-/// use matins_triggers::{CronTrigger, ExceptTrigger};
-///
-/// let seconds: CronTrigger = "* * * * * *".parse().unwrap();
-/// let christmas: CronTrigger = "* * * 25 12 *".parse().unwrap();
-/// let trigger = ExceptTrigger::new(Arc::new(seconds), Arc::new(christmas)).unwrap();
-/// let christmas_eve = "2026-12-24T23:59:59Z".parse().unwrap();
-/// assert_eq!(trigger.next_after(christmas_eve).unwrap().to_rfc3339(), "2026-12-26T00:00:00+00:00");
-/// ```
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ExceptTrigger {
-    of: Arc<dyn Trigger>,
-    without: Arc<dyn Trigger>,
+/// The fires in `(after, until]`, of which there are so many.
+fn ends(
+    trigger: &dyn Trigger,
+    count: u64,
+    after: DateTime<Utc>,
+    until: DateTime<Utc>,
+    budget: &mut CountBudget,
+) -> Option<Stretch> {
+    if count == 0 {
+        return None;
+    }
+    let first = trigger.next_after(after).filter(|first| *first <= until)?;
+    let last = if count == 1 { first } else { last_fire(trigger, first, until, budget) };
+    Some(Stretch { first, last, count })
 }
 
-impl ExceptTrigger {
-    /// The instants of `of` that `without` has not.
-    ///
-    /// # Errors
-    /// When nothing is found that is left; see [`SHARED_LIMIT`].
-    pub fn new(of: Arc<dyn Trigger>, without: Arc<dyn Trigger>) -> Result<Self, CombineError> {
-        let trigger = Self { of, without };
-        if trigger.next_after(DateTime::<Utc>::MIN_UTC).is_none() {
-            return Err(CombineError::NeverFires { what: trigger.describe(), looked_at: SHARED_LIMIT });
-        }
-        Ok(trigger)
+/// The members with a seed; `None` if none of them needs one.
+fn seeded(members: &[Arc<dyn Trigger>], seed: u64) -> Option<Vec<Arc<dyn Trigger>>> {
+    let seeded: Vec<_> = members.iter().map(|member| member.with_seed(seed)).collect();
+    if seeded.iter().all(Option::is_none) {
+        return None;
     }
-}
-
-#[typetag::serde(name = "except")]
-impl Trigger for ExceptTrigger {
-    fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let mut after = after;
-        for _ in 0..SHARED_LIMIT {
-            let fire = self.of.next_after(after)?;
-            if self.without.next_after(fire - TimeDelta::nanoseconds(1)) != Some(fire) {
-                return Some(fire);
-            }
-            after = match (as_a::<CronTrigger>(&self.of), as_a::<CronTrigger>(&self.without)) {
-                (Some(of), Some(without)) => of.shared_until(without, fire),
-                _ => fire,
-            };
-        }
-        None
-    }
-
-    fn describe(&self) -> String {
-        format!("{}; but not {}", self.of.describe(), self.without.describe())
-    }
-}
-
-/// A trigger's instants without those that fall on given local dates: holidays.
-///
-/// ```
-/// use std::sync::Arc;
-/// use matins_core::Trigger;
-/// use matins_triggers::{CronTrigger, ExceptDatesTrigger, Zone};
-///
-/// let opening: CronTrigger = "0 9 * * MON-FRI Europe/Berlin".parse().unwrap();
-/// let holidays = ["2026-12-24", "2026-12-25"].map(|date| date.parse().unwrap());
-/// let trigger = ExceptDatesTrigger::new(Arc::new(opening), holidays, Zone::named("Europe/Berlin").unwrap());
-/// let fire = trigger.next_after("2026-12-23T12:00:00Z".parse().unwrap()).unwrap();
-/// assert_eq!(fire.to_rfc3339(), "2026-12-28T08:00:00+00:00");
-/// ```
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ExceptDatesTrigger {
-    of: Arc<dyn Trigger>,
-    dates: BTreeSet<NaiveDate>,
-    zone: Zone,
-}
-
-impl ExceptDatesTrigger {
-    /// The instants of `of` at which the calendar in `zone` shows none of these dates.
-    pub fn new(of: Arc<dyn Trigger>, dates: impl IntoIterator<Item = NaiveDate>, zone: Zone) -> Self {
-        Self { of, dates: dates.into_iter().collect(), zone }
-    }
-}
-
-#[typetag::serde(name = "except_dates")]
-impl Trigger for ExceptDatesTrigger {
-    fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let mut after = after;
-        loop {
-            let fire = self.of.next_after(after)?;
-            let date = self.zone.local(fire).date();
-            if !self.dates.contains(&date) {
-                return Some(fire);
-            }
-            // To the end of that day. In the second pass of an overlap at midnight that may lie before the fire.
-            let next_day = self.zone.instant_of(date.succ_opt()?.and_time(NaiveTime::MIN))?;
-            after = (next_day - TimeDelta::nanoseconds(1)).max(fire);
-        }
-    }
-
-    fn describe(&self) -> String {
-        let dates: Vec<String> = self.dates.iter().map(ToString::to_string).collect();
-        match &dates[..] {
-            [] => self.of.describe(),
-            [first, .., last] if dates.len() > 5 => {
-                format!("{}; but not on {} days from {first} to {last}", self.of.describe(), dates.len())
-            }
-            _ => format!("{}; but not on {}", self.of.describe(), dates.join(", ")),
-        }
-    }
+    let all = seeded.into_iter().zip(members);
+    Some(all.map(|(seeded, member)| seeded.unwrap_or_else(|| member.clone())).collect())
 }
 
 fn joined(members: &[Arc<dyn Trigger>], by: &str) -> String {
