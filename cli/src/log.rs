@@ -45,6 +45,9 @@ pub(crate) fn describe(told: &Told, zone: Zone) -> Option<Text> {
         Told::JobSetAside { store, what } => {
             Some(format!("store {store}: {what}; all other jobs keep firing").into())
         }
+        Told::TriggerFailed { job, error } => {
+            Some(format!("{job} is paused: {error}; reschedule it, then resume it").into())
+        }
         Told::StoreRecovered { store } => Some(format!("store {store} works again").into()),
         Told::Lost { count } => Some(format!("({count} lines left out: too many at once)").into()),
         _ => None,

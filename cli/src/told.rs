@@ -26,6 +26,7 @@ pub(crate) enum Told {
     StoreFailed { store: String, error: String },
     StoreRecovered { store: String },
     JobSetAside { store: String, what: String },
+    TriggerFailed { job: String, error: String },
     Lost { count: u64 },
 }
 
@@ -61,6 +62,7 @@ impl Told {
             Event::JobSetAside { store, job } => {
                 Self::JobSetAside { store: store.to_string(), what: job.to_string() }
             }
+            Event::TriggerFailed { job, error, .. } => Self::TriggerFailed { job: name(job), error },
             Event::Lost { count } => Self::Lost { count },
             _ => return None,
         })

@@ -120,6 +120,16 @@ pub enum Event {
         /// Which, where, and why.
         job: SetAside,
     },
+    /// The trigger of a job panicked, or answered with an instant that is not later than the one that it was asked about. The job was
+    /// paused, and its due fire was missed.
+    TriggerFailed {
+        /// The store.
+        store: StoreName,
+        /// The job.
+        job: JobId,
+        /// What went wrong.
+        error: String,
+    },
     /// A store that had failed works again.
     StoreRecovered {
         /// The store.

@@ -96,6 +96,9 @@ pub(crate) fn trace(event: &Event) {
             );
         }
         Event::StoreFailed { store, error } => error!(target: "matins", %store, error, "store failed"),
+        Event::TriggerFailed { store, job, error } => {
+            error!(target: "matins", %store, %job, error, "trigger failed, job paused");
+        }
         Event::StoreRecovered { store } => info!(target: "matins", %store, "store recovered"),
         Event::JobSetAside { store, job } => {
             error!(target: "matins", %store, job = job.id, place = job.place, error = job.what, "job set aside");

@@ -2,7 +2,8 @@
 //! alone.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{Coalesce, Policy, Stretch, Trigger, round_up_to_microsecond};
+use matins_core::{Coalesce, CountBudget, CountProgress, Policy, Stretch, Trigger, round_up_to_microsecond};
+use thiserror::Error;
 
 /// With [`Coalesce::All`], how many fires of one job a tick takes; the rest stays due for the next.
 const ALL_AT_ONCE: usize = 100;
@@ -12,9 +13,11 @@ const ALL_AT_ONCE: usize = 100;
 pub(crate) struct Plan {
     /// Missed: beyond the misfire grace.
     pub(crate) too_late: Option<Stretch>,
+    /// Missed: a later one stands for them, which is not reached yet.
+    pub(crate) coalesced: Option<Stretch>,
     /// The others, in order.
     pub(crate) fires: Fires,
-    /// The job's next fire time.
+    /// The job's next fire time. It may be due too: what was missed for long is counted in slices.
     pub(crate) next: Option<DateTime<Utc>>,
 }
 
@@ -32,9 +35,24 @@ pub(crate) enum Fires {
     Each(Vec<DateTime<Utc>>),
 }
 
-/// Decides at `now` about the job whose next fire time, `due`, has come.
-pub(crate) fn plan(trigger: &dyn Trigger, policy: &Policy, due: DateTime<Utc>, now: DateTime<Utc>) -> Plan {
-    let mut next = next_after(trigger, due);
+/// A trigger that answers with an instant that is not later than the one that it was asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("its trigger answers with {answer} for the first fire time after {asked}, which is not later")]
+pub(crate) struct StandsStill {
+    asked: DateTime<Utc>,
+    answer: DateTime<Utc>,
+}
+
+/// Decides at `now` about the job whose next fire time, `due`, has come. Where the fires up to now cannot be counted within `budget`,
+/// it decides about those that it has counted.
+pub(crate) fn plan(
+    trigger: &dyn Trigger,
+    policy: &Policy,
+    due: DateTime<Utc>,
+    now: DateTime<Utc>,
+    budget: &mut CountBudget,
+) -> Result<Plan, StandsStill> {
+    let mut next = later(trigger, due)?;
     // Fire times before this one are too late.
     let earliest = policy
         .misfire_grace
@@ -42,18 +60,20 @@ pub(crate) fn plan(trigger: &dyn Trigger, policy: &Policy, due: DateTime<Utc>, n
         .and_then(|grace| now.checked_sub_signed(grace));
     let mut first = due;
     let mut too_late = None;
+    let part = |too_late, coalesced, next| Plan { too_late, coalesced, fires: Fires::None, next };
     if let Some(earliest) = earliest.filter(|earliest| due < *earliest) {
-        let late = beginning(trigger, due, earliest - TimeDelta::nanoseconds(1));
+        let (late, is_whole) = counted(trigger, due, earliest - TimeDelta::nanoseconds(1), budget);
         too_late = Some(late);
-        next = next_after(trigger, late.last);
-        match next.filter(|next| *next <= now) {
+        next = later(trigger, late.last)?;
+        match next.filter(|next| *next <= now && is_whole) {
             Some(in_time) => first = in_time,
-            None => return Plan { too_late, fires: Fires::None, next },
+            None => return Ok(part(too_late, None, next)),
         }
-        next = next_after(trigger, first);
+        next = later(trigger, first)?;
     }
     if next.is_none_or(|next| next > now) {
-        return Plan { too_late, fires: Fires::One { before: None, fire: first, after: None }, next };
+        let fires = Fires::One { before: None, fire: first, after: None };
+        return Ok(Plan { too_late, coalesced: None, fires, next });
     }
     let fires = match policy.coalesce {
         Coalesce::Earliest => {
@@ -63,17 +83,24 @@ pub(crate) fn plan(trigger: &dyn Trigger, policy: &Policy, due: DateTime<Utc>, n
             let mut fires = vec![first];
             while let Some(fire) = next.filter(|next| *next <= now && fires.len() < ALL_AT_ONCE) {
                 fires.push(fire);
-                next = next_after(trigger, fire);
+                next = later(trigger, fire)?;
             }
-            return Plan { too_late, fires: Fires::Each(fires), next };
+            return Ok(Plan { too_late, coalesced: None, fires: Fires::Each(fires), next });
         }
         _ => {
-            let last = beginning(trigger, first, now).last;
-            let before = beginning(trigger, first, last - TimeDelta::microseconds(1));
-            Fires::One { before: Some(before), fire: last, after: None }
+            let (until_now, is_whole) = counted(trigger, first, now, budget);
+            let next = later(trigger, until_now.last)?;
+            if !is_whole && next.is_some_and(|next| next <= now) {
+                return Ok(part(too_late, Some(until_now), next));
+            }
+            let last = until_now.last;
+            let before =
+                (until_now.count > 1).then(|| beginning(trigger, first, last - TimeDelta::microseconds(1)));
+            Fires::One { before, fire: last, after: None }
         }
     };
-    Plan { too_late, fires, next: next_after(trigger, now) }
+    let after = fires.whole().map_or(now, |whole| whole.last.max(now));
+    Ok(Plan { too_late, coalesced: None, fires, next: later(trigger, after)? })
 }
 
 impl Fires {
@@ -104,6 +131,30 @@ pub(crate) fn beginning(trigger: &dyn Trigger, first: DateTime<Utc>, until: Date
     trigger.stretch(first, until).map_or(single, |rest| single.joined(rounded(rest)))
 }
 
+/// As [`beginning`], as far as the budget allows, and whether it is the whole.
+fn counted(
+    trigger: &dyn Trigger,
+    first: DateTime<Utc>,
+    until: DateTime<Utc>,
+    budget: &mut CountBudget,
+) -> (Stretch, bool) {
+    if until <= first {
+        return (Stretch::single(first), true);
+    }
+    let CountProgress { fires, through } = trigger.stretch_within(first, until, budget);
+    let single = Stretch::single(first);
+    let counted = fires.map_or(single, |rest| single.joined(rounded(rest)));
+    (counted, through >= until)
+}
+
+/// The next fire time, as a store keeps it, of a trigger that may be broken.
+fn later(trigger: &dyn Trigger, after: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, StandsStill> {
+    match trigger.next_after(after) {
+        Some(answer) if answer <= after => Err(StandsStill { asked: after, answer }),
+        answer => Ok(answer.map(round_up_to_microsecond)),
+    }
+}
+
 fn rounded(stretch: Stretch) -> Stretch {
     let Stretch { first, last, count } = stretch;
     Stretch { first: round_up_to_microsecond(first), last: round_up_to_microsecond(last), count }
@@ -126,7 +177,7 @@ mod tests {
 
     fn planned(policy: &Policy, due: i64, now: i64) -> Plan {
         let trigger = IntervalTrigger::new(second(0), TimeDelta::seconds(10)).unwrap();
-        plan(&trigger, policy, second(due), second(now))
+        plan(&trigger, policy, second(due), second(now), &mut CountBudget::unlimited()).unwrap()
     }
 
     fn policy(grace: Option<u64>, coalesce: Coalesce) -> Policy {
@@ -136,7 +187,7 @@ mod tests {
     #[test]
     fn a_fire_in_time_runs() {
         let fires = Fires::One { before: None, fire: second(50), after: None };
-        let expected = Plan { too_late: None, fires, next: Some(second(60)) };
+        let expected = Plan { too_late: None, coalesced: None, fires, next: Some(second(60)) };
         assert_eq!(planned(&policy(Some(5), Coalesce::Latest), 50, 51), expected);
     }
 
@@ -150,7 +201,12 @@ mod tests {
         let late = planned(&policy(Some(5), Coalesce::Latest), 50, 56);
         assert_eq!(
             late,
-            Plan { too_late: Some(stretch(50, 50, 1)), fires: Fires::None, next: Some(second(60)) }
+            Plan {
+                too_late: Some(stretch(50, 50, 1)),
+                coalesced: None,
+                fires: Fires::None,
+                next: Some(second(60))
+            }
         );
         assert_eq!(planned(&policy(Some(5), Coalesce::Latest), 50, 55).too_late, None);
     }
@@ -158,14 +214,14 @@ mod tests {
     #[test]
     fn of_several_due_together_the_latest_runs() {
         let fires = Fires::One { before: Some(stretch(50, 80, 4)), fire: second(90), after: None };
-        let expected = Plan { too_late: None, fires, next: Some(second(100)) };
+        let expected = Plan { too_late: None, coalesced: None, fires, next: Some(second(100)) };
         assert_eq!(planned(&policy(None, Coalesce::Latest), 50, 99), expected);
     }
 
     #[test]
     fn or_the_earliest() {
         let fires = Fires::One { before: None, fire: second(50), after: Some(stretch(60, 90, 4)) };
-        let expected = Plan { too_late: None, fires, next: Some(second(100)) };
+        let expected = Plan { too_late: None, coalesced: None, fires, next: Some(second(100)) };
         assert_eq!(planned(&policy(None, Coalesce::Earliest), 50, 99), expected);
     }
 

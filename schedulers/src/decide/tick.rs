@@ -1,13 +1,15 @@
 //! One tick of one store: from what was claimed, and reports of runs, to a batch of transitions. Nothing is touched by it: a batch that
 //! cannot be committed leaves all as it was.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ahash::AHashMap as HashMap;
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Claim, Claimed, Job, JobId, JobRuns, MissedReason, OnExhausted, Run, RunId, RunReport, Settlement,
-    Transition,
+    Claim, Claimed, CountBudget, Job, JobId, JobRuns, JobState, MissedReason, OnExhausted, Run, RunId,
+    RunReport, Settlement, Stretch, Transition,
 };
 
 use super::plan::plan;
@@ -17,6 +19,9 @@ use crate::local::Local;
 use crate::retention::Retention;
 use crate::running::Running;
 
+/// So many steps of counting in one tick, some milliseconds: then commands and other jobs have their turn.
+const STEPS_PER_TICK: u64 = 50_000;
+
 pub(crate) struct Tick<'a> {
     pub(super) now: DateTime<Utc>,
     pub(super) local: &'a Local,
@@ -24,6 +29,8 @@ pub(crate) struct Tick<'a> {
     /// Rows that each job has got since its old ones were last dropped.
     unpruned: &'a mut HashMap<JobId, u32>,
     next_run: RunId,
+    /// For counting what was missed for long.
+    budget: CountBudget,
     pub(crate) batch: Vec<Transition>,
     /// The claimed jobs, with their runs as they will be.
     pub(super) jobs: Vec<Claimed>,
@@ -36,6 +43,8 @@ pub(crate) struct Tick<'a> {
     pub(crate) finished: Vec<Run>,
     pub(crate) missed: Vec<Run>,
     pub(crate) ended: Vec<JobId>,
+    /// Jobs that were paused since their triggers are broken, and how these are.
+    pub(crate) broken: Vec<(JobId, String)>,
 }
 
 /// What a tick changes beside the store, once its batch is committed.
@@ -45,6 +54,7 @@ pub(crate) struct Effects {
     pub(crate) finished: Vec<Run>,
     pub(crate) missed: Vec<Run>,
     pub(crate) ended: Vec<JobId>,
+    pub(crate) broken: Vec<(JobId, String)>,
 }
 
 impl<'a> Tick<'a> {
@@ -60,6 +70,7 @@ impl<'a> Tick<'a> {
             retention,
             unpruned,
             next_run: claim.first_run,
+            budget: CountBudget::new(STEPS_PER_TICK),
             batch: Vec::new(),
             jobs: claim.jobs,
             places: HashMap::new(),
@@ -68,13 +79,14 @@ impl<'a> Tick<'a> {
             finished: Vec::new(),
             missed: Vec::new(),
             ended: Vec::new(),
+            broken: Vec::new(),
         }
     }
 
     pub(crate) fn into_parts(self) -> (Settlement, Effects) {
-        let Self { batch, jobs, postponed, starts, finished, missed, ended, .. } = self;
+        let Self { batch, jobs, postponed, starts, finished, missed, ended, broken, .. } = self;
         let runs = jobs.into_iter().map(|claimed| (claimed.id, claimed.runs)).collect();
-        (Settlement { batch, runs }, Effects { postponed, starts, finished, missed, ended })
+        (Settlement { batch, runs }, Effects { postponed, starts, finished, missed, ended, broken })
     }
 
     /// Makes room for what so many due jobs and reports come to, for the most part.
@@ -158,15 +170,47 @@ impl<'a> Tick<'a> {
     /// As [`due`](Self::due), by the trigger and the policy of `job`.
     pub(crate) fn due_as(&mut self, at: usize, job: &Arc<Job>) {
         let Some(due) = job.next_fire else { return };
-        let plan = plan(&*job.trigger, &job.policy, due, self.now);
+        let (now, budget) = (self.now, &mut self.budget);
+        // The trigger is foreign code.
+        let planned = catch_unwind(AssertUnwindSafe(|| plan(&*job.trigger, &job.policy, due, now, budget)));
+        let plan = match planned {
+            Ok(Ok(plan)) => plan,
+            Ok(Err(error)) => return self.pause_broken(at, job, due, error.to_string()),
+            Err(panic) => {
+                let why = format!("its trigger panicked: {}", panic_message(&*panic));
+                return self.pause_broken(at, job, due, why);
+            }
+        };
         self.batch.push(Transition::Advance { job: job.id.clone(), from: job.next_fire, to: plan.next });
         let is_last = plan.next.is_none() && job.policy.on_exhausted == OnExhausted::Remove;
         self.jobs[at].runs.ends = Some(is_last);
         if let Some(late) = plan.too_late {
             self.miss(at, late, MissedReason::TooLate);
         }
+        if let Some(coalesced) = plan.coalesced {
+            self.miss(at, coalesced, MissedReason::Coalesced);
+        }
         self.fire(at, job, plan.fires);
         self.end_if_over(at);
+    }
+
+    /// Whether so much was counted that the other due jobs are left to the next tick.
+    pub(crate) fn has_done_enough(&self) -> bool {
+        self.budget.is_spent()
+    }
+
+    /// A job whose trigger is broken fires no more until somebody resumes it; its due fire is missed for that.
+    fn pause_broken(&mut self, at: usize, job: &Job, due: DateTime<Utc>, why: String) {
+        let number = self.take_number();
+        let fires = Stretch::single(due);
+        let row = Run::missed(number, job.id.clone(), fires, MissedReason::JobPaused, self.now);
+        let row = Run { message: Some(why.clone()), ..row };
+        self.record(row.clone());
+        self.missed.push(row);
+        let paused =
+            Job { state: JobState::Paused, next_fire: None, revision: job.revision + 1, ..job.clone() };
+        self.update(at, paused);
+        self.broken.push((job.id.clone(), why));
     }
 
     /// A run that somebody asked for, even if others of the job are in progress.
@@ -224,6 +268,15 @@ impl<'a> Tick<'a> {
         self.next_run = number.next();
         number
     }
+}
+
+/// What a panic said.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(a value that is not text)")
 }
 
 /// Whether the trigger of a job has no more fire times, and the job goes with its last run.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use matins_core::{Coalesce, Job, MissedReason, Policy, Run, Transition};
+use matins_core::{Coalesce, CountBudget, Job, MissedReason, Policy, Run, Transition};
 
 use super::plan::{Fires, beginning, next_after, plan};
 use super::tick::{Tick, ends_with_its_last_run};
@@ -27,7 +27,10 @@ impl Tick<'_> {
             Coalesce::All => Coalesce::Latest,
             coalesce => coalesce,
         };
-        let plan = plan(&*job.trigger, &Policy { coalesce, ..job.policy.clone() }, due, self.now);
+        let policy = Policy { coalesce, ..job.policy.clone() };
+        let planned = plan(&*job.trigger, &policy, due, self.now, &mut CountBudget::unlimited());
+        // A trigger that stands still has no fire that could be told: the new one takes its place.
+        let Ok(plan) = planned else { return };
         self.batch.push(Transition::Advance { job: job.id.clone(), from: job.next_fire, to: plan.next });
         if let Some(late) = plan.too_late {
             self.miss(at, late, MissedReason::TooLate);

@@ -1,5 +1,7 @@
 //! A turn of a lane: all that is due of its jobs now, in one commit; and when to turn it again.
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ahash::AHashSet as HashSet;
@@ -11,7 +13,7 @@ use matins_core::{
 
 use super::{Failing, Lane, OpenLane, Work};
 use crate::Event;
-use crate::decide::tick::{Effects, MayStart, Tick};
+use crate::decide::tick::{Effects, MayStart, Tick, panic_message};
 use crate::engine::{Engine, State, Submission, not_run};
 use crate::observe::{queues, timed};
 use crate::running::Running;
@@ -67,7 +69,11 @@ impl Lane {
         lane.advance_leaving(now, &mut cancels);
         if lane.work.failing.as_ref().is_none_or(|failing| failing.retry_at <= now) {
             let kept = lane.keep_membership(now, &mut cancels);
-            let ticked = kept.and_then(|()| lane.tick(now, state, &mut submissions));
+            let ticked = kept.and_then(|()| {
+                // The store is foreign code: one that panics has failed.
+                catch_unwind(AssertUnwindSafe(|| lane.tick(now, state, &mut submissions)))
+                    .unwrap_or_else(|panic| Err(panicked(&*panic)))
+            });
             match ticked.and_then(|()| lane.may_hand_over(&mut submissions, &mut cancels)) {
                 Ok(()) => lane.works(),
                 Err(error) => {
@@ -216,10 +222,15 @@ impl OpenLane<'_> {
         }
         for at in 0..due {
             tick.due(at);
+            if tick.has_done_enough() {
+                break;
+            }
         }
         let prunes = now >= *prune_by_age_at;
-        if prunes && let Some(age) = retention.age.and_then(|age| TimeDelta::from_std(age).ok()) {
-            tick.batch.push(Transition::PruneBefore { before: now - age });
+        // An age that reaches beyond the first instant keeps all.
+        let age = retention.age.and_then(|age| TimeDelta::from_std(age).ok());
+        if prunes && let Some(before) = age.and_then(|age| now.checked_sub_signed(age)) {
+            tick.batch.push(Transition::PruneBefore { before });
         }
         let (settlement, mut effects) = tick.into_parts();
         *has_rows |= !settlement.batch.is_empty();
@@ -260,7 +271,7 @@ impl OpenLane<'_> {
 
     /// Brings what is in flight, and whoever waits or listens, in line with a batch that was committed.
     pub(crate) fn apply(&mut self, effects: Effects, submissions: &mut Vec<Submission>) {
-        let Effects { postponed, starts, finished, missed, ended } = effects;
+        let Effects { postponed, starts, finished, missed, ended, broken } = effects;
         let local = &mut self.work.local;
         finished.iter().chain(&missed).for_each(|run| local.ended(run.id));
         for (run, _, postponed) in &postponed {
@@ -284,6 +295,9 @@ impl OpenLane<'_> {
         for run in missed {
             hub.stats.missed(&run);
             hub.listeners.tell(|| Event::RunMissed { store: store.clone(), run });
+        }
+        for (job, error) in broken {
+            hub.listeners.tell(|| Event::TriggerFailed { store: store.clone(), job, error });
         }
         for job in ended {
             hub.waiters.job_is_gone(number, &job);
@@ -358,4 +372,9 @@ impl OpenLane<'_> {
         let store = self.lane.name.clone();
         hub.listeners.tell(|| Event::StoreFailed { store, error: error.to_string() });
     }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> StoreError {
+    let doing = format!("the store panicked: {}", panic_message(panic));
+    StoreError::Backend { doing, source: "this is a fault of the store".into() }
 }

@@ -37,7 +37,7 @@ fn a_job_gets_the_seed_of_its_id_when_it_is_added_rescheduled_or_modified() {
 
     let minutely: CronTrigger = "* * * * *".parse().unwrap();
     let jittered = JitterTrigger::unseeded(Arc::new(minutely), TimeDelta::seconds(20)).unwrap();
-    rig.scheduler.modify("one", |job| job.trigger = Arc::new(jittered)).unwrap();
+    rig.scheduler.modify("one", |job| job.trigger = Arc::new(jittered.clone())).unwrap();
     assert_eq!(seed(&job("one")), Some(job("one").id.seed()));
 }
 

@@ -1,5 +1,6 @@
 //! The rules of the engine, on a virtual clock, with runs that end when the test says so.
 
+mod broken;
 mod by_hand;
 mod definitions;
 mod ends;
