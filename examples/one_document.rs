@@ -4,13 +4,14 @@
 //! cargo run --example one_document -- jobs.json   # start it again, and it goes on
 //! ```
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use matins::prelude::*;
-use matins::{Job, JobId, JobStore, Run, RunId, StoreError, Transition};
+use matins::{Job, JobId, JobStore, Run, RunId, RunOrder, StoreError, Stretch, Transition};
 use matins_store_owner::Owner;
 use serde::{Deserialize, Serialize};
 
@@ -19,17 +20,17 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug)]
 pub struct OneDocument {
     path: PathBuf,
-    /// What the document says. Order, queries and refusals are the memory store's.
-    memory: MemoryStore,
+    document: Document,
     /// Nobody else has it open.
     _owner: Owner,
 }
 
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Document {
-    jobs: Vec<Job>,
-    runs: Vec<Run>,
-    last_run: Option<RunId>,
+    jobs: BTreeMap<JobId, Job>,
+    runs: BTreeMap<RunId, Run>,
+    /// The highest number that a run ever had.
+    last_run: u64,
 }
 // ANCHOR_END: type
 
@@ -42,39 +43,34 @@ impl OneDocument {
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let path = path.into();
         let owner = Owner::take(&path, &path.with_extension("owner"))?;
-        let document: Document = match fs::read(&path) {
+        let document = match fs::read(&path) {
             Ok(bytes) => {
                 serde_json::from_slice(&bytes).map_err(|error| failed("reading", &path, error.into()))?
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Document::default(),
             Err(error) => return Err(failed("reading", &path, error)),
         };
-        let mut memory = MemoryStore::new();
-        memory.import(document.jobs, document.runs, OnConflict::Refuse)?;
-        memory.reserve_run_numbers(document.last_run.unwrap_or(RunId(0)));
-        Ok(Self { path, memory, _owner: owner })
+        Ok(Self { path, document, _owner: owner })
     }
 
     /// Changes a copy, writes it, and only then takes it for the truth: a change that cannot be written has not happened.
     fn change<T>(
         &mut self,
-        change: impl FnOnce(&mut MemoryStore) -> Result<T, StoreError>,
+        change: impl FnOnce(&mut Document) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let mut changed = self.memory.clone();
+        let mut changed = self.document.clone();
         let answer = change(&mut changed)?;
         save(&changed, &self.path).map_err(|error| failed("writing", &self.path, error))?;
-        self.memory = changed;
+        self.document = changed;
         Ok(answer)
     }
 }
 
 /// A new file is flushed before it takes the old one's place, and the directory after: whenever the power fails, one of them is
 /// there, whole.
-fn save(memory: &MemoryStore, path: &Path) -> io::Result<()> {
-    let (jobs, runs) = (memory.jobs().cloned().collect(), memory.ledger().cloned().collect());
-    let bytes = serde_json::to_vec_pretty(&Document { jobs, runs, last_run: memory.last_run() })?;
+fn save(document: &Document, path: &Path) -> io::Result<()> {
     let new = path.with_extension("new");
-    fs::write(&new, bytes)?;
+    fs::write(&new, serde_json::to_vec_pretty(document)?)?;
     File::open(&new)?.sync_all()?;
     fs::rename(&new, path)?;
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -86,6 +82,64 @@ fn failed(doing: &str, path: &Path, error: io::Error) -> StoreError {
     StoreError::Backend { doing: format!("{doing} {}", path.display()), source: error.into() }
 }
 
+// ANCHOR: apply
+impl Document {
+    fn record(&mut self, run: Run) -> Result<(), StoreError> {
+        if self.runs.contains_key(&run.id) {
+            return Err(StoreError::RunExists { run: run.id });
+        }
+        self.last_run = self.last_run.max(run.id.0);
+        self.runs.insert(run.id, run);
+        Ok(())
+    }
+
+    /// Makes one step of a batch. A step on a job or a run that is not there does nothing, unless the job was to move on.
+    fn apply(&mut self, step: &Transition) -> Result<(), StoreError> {
+        match step {
+            Transition::Advance { job: id, from, to } => {
+                let job = self.jobs.get_mut(id).ok_or_else(|| StoreError::NotFound { id: id.clone() })?;
+                if job.next_fire != *from {
+                    let (id, expected, found) = (id.clone(), *from, job.next_fire);
+                    return Err(StoreError::Stale { id, expected, found });
+                }
+                job.next_fire = *to;
+            }
+            Transition::Update(job) if self.jobs.contains_key(&job.id) => {
+                self.jobs.insert(job.id.clone(), (**job).clone());
+            }
+            Transition::Update(_) => {}
+            Transition::End { job } => drop(self.jobs.remove(job)),
+            Transition::Record(run) => self.record(run.clone())?,
+            Transition::Start { run, started, scheduled } => {
+                if let Some(run) = self.runs.get_mut(run) {
+                    (run.started, run.fires) = (*started, Stretch::single(*scheduled));
+                }
+            }
+            Transition::Extend { run, fires } => {
+                if let Some(run) = self.runs.get_mut(run) {
+                    run.fires = *fires;
+                }
+            }
+            Transition::Finish(ended) => {
+                if let Some(run) = self.runs.get_mut(&ended.id) {
+                    let (fires, attempt, by_hand) = (run.fires, run.attempt, run.by_hand);
+                    *run = Run { fires, attempt, by_hand, job: run.job.clone(), ..ended.clone() };
+                }
+            }
+            Transition::PruneJob { job, keep } => {
+                let rows = self.runs.values().rev().filter(|run| run.job == *job).skip(*keep as usize);
+                let old: Vec<RunId> = rows.filter(|run| run.outcome.is_some()).map(|run| run.id).collect();
+                self.runs.retain(|id, _| !old.contains(id));
+            }
+            Transition::PruneBefore { before } => self
+                .runs
+                .retain(|_, run| run.outcome.is_none() || run.finished.is_none_or(|end| end >= *before)),
+        }
+        Ok(())
+    }
+}
+// ANCHOR_END: apply
+
 // ANCHOR: store
 impl JobStore for OneDocument {
     fn is_persistent(&self) -> bool {
@@ -93,43 +147,72 @@ impl JobStore for OneDocument {
     }
 
     fn import(&mut self, jobs: Vec<Job>, runs: Vec<Run>, on_conflict: OnConflict) -> Result<(), StoreError> {
-        self.change(|memory| memory.import(jobs, runs, on_conflict))
+        self.change(|document| {
+            for job in jobs {
+                match on_conflict {
+                    OnConflict::Replace => {}
+                    _ if !document.jobs.contains_key(&job.id) => {}
+                    OnConflict::Keep => continue,
+                    _ => return Err(StoreError::Conflict { id: job.id }),
+                }
+                document.jobs.insert(job.id.clone(), job);
+            }
+            runs.into_iter().try_for_each(|run| document.record(run))
+        })
     }
 
     fn update(&mut self, job: Job) -> Result<(), StoreError> {
-        self.change(|memory| memory.update(job))
+        self.change(|document| match document.jobs.get_mut(&job.id) {
+            Some(place) => {
+                *place = job;
+                Ok(())
+            }
+            None => Err(StoreError::NotFound { id: job.id }),
+        })
     }
 
     fn remove(&mut self, id: &JobId) -> Result<Job, StoreError> {
-        self.change(|memory| memory.remove(id))
+        self.change(|document| {
+            document.jobs.remove(id).ok_or_else(|| StoreError::NotFound { id: id.clone() })
+        })
     }
 
     fn commit(&mut self, batch: &[Transition]) -> Result<(), StoreError> {
-        self.change(|memory| memory.commit(batch))
+        self.change(|document| batch.iter().try_for_each(|step| document.apply(step)))
     }
 
     fn get(&mut self, id: &JobId) -> Result<Option<Job>, StoreError> {
-        self.memory.get(id)
+        Ok(self.document.jobs.get(id).cloned())
     }
 
     fn list(&mut self, query: &JobQuery) -> Result<Vec<Job>, StoreError> {
-        self.memory.list(query)
+        Ok(query.select(self.document.jobs.values().cloned()))
     }
 
     fn next_due(&mut self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        self.memory.next_due()
+        Ok(self.document.jobs.values().filter_map(|job| job.next_fire).min())
     }
 
     fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Job>, StoreError> {
-        self.memory.due(now, limit)
+        let is_due = |job: &&Job| job.next_fire.is_some_and(|fire| fire <= now);
+        let mut due: Vec<Job> = self.document.jobs.values().filter(is_due).cloned().collect();
+        due.sort_by_key(|job| job.next_fire);
+        due.truncate(limit);
+        Ok(due)
     }
 
     fn runs(&mut self, query: &RunQuery) -> Result<Vec<Run>, StoreError> {
-        self.memory.runs(query)
+        let rows = self.document.runs.values().filter(|run| query.matches(run)).cloned();
+        let mut rows: Vec<Run> = rows.collect();
+        if query.order == RunOrder::NewestFirst {
+            rows.reverse();
+        }
+        rows.truncate(query.limit.unwrap_or(usize::MAX));
+        Ok(rows)
     }
 
     fn next_run_id(&mut self) -> Result<RunId, StoreError> {
-        self.memory.next_run_id()
+        Ok(RunId(self.document.last_run + 1))
     }
 }
 // ANCHOR_END: store
