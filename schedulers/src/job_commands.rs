@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ahash::AHashSet as HashSet;
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Job, JobId, JobQuery, JobState, MissedReason, OnConflict, OnExhausted, Run, StoreError, StoreName, Task,
-    TaskName, Transition,
+    Job, JobId, JobQuery, JobState, Limits, MissedReason, OnConflict, OnExhausted, Run, StoreError,
+    StoreName, Task, TaskName, Transition,
 };
 
 use crate::decide::plan::next_after;
@@ -238,6 +238,7 @@ impl OpenLane<'_> {
             metadata: new.metadata,
             created: anchor,
         };
+        Limits::DEFAULT.check_job(&job)?;
         Ok(Prepared { job, old, on_conflict: new.on_conflict, closure })
     }
 
@@ -383,6 +384,7 @@ impl OpenLane<'_> {
         // What it is known by, when it came, and whether it is paused are not for changing here.
         (job.id, job.created, job.state) = (before.id.clone(), before.created, before.state);
         self.engine.check_executor(&job.executor)?;
+        Limits::DEFAULT.check_change(before, &job)?;
         let work = self.engine.task(&job.task)?;
         work.check(&job.arguments)
             .map_err(|what| SchedulerError::Arguments { task: job.task.clone(), what })?;

@@ -41,7 +41,7 @@ pub(crate) struct Course {
     message: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     output: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "matins_core::json::some")]
     result: Option<Value>,
 }
 
