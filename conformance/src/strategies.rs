@@ -32,6 +32,51 @@ pub const ZONES: [&str; 14] = [
     "Pacific/Chatham",
 ];
 
+/// Any text: all characters, those that JSON escapes more often than others.
+pub fn text() -> impl Strategy<Value = String> {
+    let character = prop_oneof![
+        4 => any::<char>(),
+        2 => select(&['"', '\\', '/', '\0', '\n', '\r', '\u{7f}', '\u{2028}', '\u{feff}', '[', '{', '}', ']', ':'][..]),
+    ];
+    vec(character, 0..12).prop_map(|characters| characters.into_iter().collect())
+}
+
+/// Any JSON value: numbers of each kind and size, each float there is, any text and any keys, nested up to as deep as the default
+/// limits allow.
+pub fn json_value() -> BoxedStrategy<serde_json::Value> {
+    use serde_json::Value;
+    let float = any::<u64>().prop_map(f64::from_bits);
+    let decimal = (any::<i32>(), -320..309_i32)
+        .prop_map(|(digits, exponent)| format!("{digits}e{exponent}").parse().unwrap_or(0.0));
+    let edges = select(
+        &[0.0, -0.0, 0.1, 1e23, 5e-324, f64::MIN_POSITIVE, f64::MAX, f64::MIN, 1e16, 9_007_199_254_740_993.0]
+            [..],
+    );
+    let float = prop_oneof![3 => float, 3 => decimal, 1 => edges];
+    // What is not finite is no JSON: serde makes null of it.
+    let leaf = prop_oneof![
+        1 => Just(Value::Null),
+        1 => any::<bool>().prop_map(Value::from),
+        4 => float.prop_map(Value::from),
+        1 => any::<i64>().prop_map(Value::from),
+        1 => any::<u64>().prop_map(Value::from),
+        1 => select(&[i64::MIN, i64::MAX, 0, -1, 1 << 53, (1 << 53) + 1][..]).prop_map(Value::from),
+        3 => text().prop_map(Value::from),
+    ];
+    let nested = leaf.prop_recursive(5, 24, 6, |inner| {
+        let object = vec((text(), inner.clone()), 0..6).prop_map(|fields| fields.into_iter().collect());
+        prop_oneof![vec(inner, 0..6).prop_map(Value::Array), object.prop_map(Value::Object)]
+    });
+    let deep = prop_oneof![9 => Just(0), 1 => 0..95_usize];
+    (nested, deep, any::<bool>())
+        .prop_map(|(value, levels, in_list)| {
+            let wrap =
+                |value| if in_list { Value::Array(vec![value]) } else { serde_json::json!({ "in": value }) };
+            (0..levels).fold(value, |value, _| wrap(value))
+        })
+        .boxed()
+}
+
 /// One of [`ZONES`].
 pub fn zone() -> impl Strategy<Value = Zone> {
     // The same on every machine, whatever tz database it has.

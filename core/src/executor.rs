@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Clock, Outcome, RunId, RunReport, RunRequest};
+use crate::{Clock, Limits, Outcome, RunId, RunReport, RunRequest};
 
 /// Runs what a scheduler hands it.
 ///
@@ -81,9 +81,10 @@ impl Completion {
         Self { run, clock, sink: Some(sink) }
     }
 
-    /// Reports what came of the run.
-    pub fn finish(mut self, report: RunReport) {
+    /// Reports the outcome of the run. What is over a [limit](crate::Limits) is made to fit first.
+    pub fn finish(mut self, mut report: RunReport) {
         if let Some(sink) = self.sink.take() {
+            Limits::DEFAULT.fit(&mut report);
             sink.completed(report);
         }
     }

@@ -63,7 +63,7 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
     /// What the task returned, where it returned something.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::json::some")]
     pub result: Option<Value>,
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 
-use crate::{Job, JobId, JobQuery, OnConflict, Run, RunId, RunQuery, Transition};
+use crate::{Job, JobId, JobQuery, OnConflict, Run, RunId, RunQuery, Transition, ValueError};
 
 /// Remembers jobs and the ledger of their runs.
 ///
@@ -20,7 +20,9 @@ use crate::{Job, JobId, JobQuery, OnConflict, Run, RunId, RunQuery, Transition};
 /// * every method either does all that it says or changes nothing;
 /// * when a method of a persistent store returns `Ok`, its effect survives the death of the process;
 /// * instants are kept to the microsecond, and callers give no finer ones;
-/// * one job that cannot be read stands in no other's way: it is [set aside](Self::set_aside);
+/// * what a method takes, the store gives back exactly, numbers included; what it could not read back it refuses
+///   ([`StoreError::Value`], see [`json`](crate::json));
+/// * one job or row of the ledger that cannot be read does not affect the others: it is [set aside](Self::set_aside);
 /// * [`due`](Self::due) answers in the order of next fire time, then id;
 /// * a list that is read in pages ([`JobQuery::after`]) has each job that does not change meanwhile exactly once;
 /// * runs outlive their job.
@@ -130,17 +132,20 @@ pub trait JobStore: Send {
     /// When the store cannot be read.
     fn next_run_id(&mut self) -> Result<RunId, StoreError>;
 
-    /// The jobs that the store has met and cannot read: somebody edited them, or they need a type that this program does
-    /// not have. They are kept as they are, and neither listed nor due; [`get`](Self::get) says what is wrong.
+    /// Returns the jobs and the rows of the ledger that the store has met and cannot read: somebody edited them, or they
+    /// need a type that this program does not have. They are kept as they are, and neither listed nor due;
+    /// [`get`](Self::get) returns an error that says what is wrong with a job.
     fn set_aside(&self) -> &[SetAside] {
         &[]
     }
 }
 
-/// A job that a store keeps and cannot read.
+/// A job or a row of the ledger that a store keeps and cannot read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetAside {
-    /// The id as it stands there, which may be none.
+    /// What it is.
+    pub kind: SetAsideKind,
+    /// The id of the job, or the number of the run, as it is in the store, which may be invalid.
     pub id: String,
     /// Where: file, table and row.
     pub place: String,
@@ -150,8 +155,22 @@ pub struct SetAside {
 
 impl fmt::Display for SetAside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "job {:?} is set aside: {}: {}", self.id, self.place, self.what)
+        match self.kind {
+            SetAsideKind::Job => write!(f, "job {:?}", self.id)?,
+            SetAsideKind::Run => write!(f, "run {}", self.id)?,
+        }
+        write!(f, " is set aside: {}: {}", self.place, self.what)
     }
+}
+
+/// What is set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SetAsideKind {
+    /// A job.
+    Job,
+    /// A row of the ledger.
+    Run,
 }
 
 /// What can go wrong in a store.
@@ -234,6 +253,9 @@ pub enum StoreError {
         /// The latest format known.
         known: i64,
     },
+    /// A job or a run holds what could not be read back, so the store refuses it. Nothing was changed.
+    #[error(transparent)]
+    Value(#[from] ValueError),
     /// The store's own means failed: a disk, a database.
     #[error("{doing}: {source}")]
     Backend {

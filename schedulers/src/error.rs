@@ -1,6 +1,8 @@
 //! What a scheduler refuses, and why.
 
-use matins_core::{ExecutorName, JobId, NameError, StoreError, StoreName, TaskName, TriggerError};
+use matins_core::{
+    ExecutorName, JobId, NameError, StoreError, StoreName, TaskName, TriggerError, ValueError,
+};
 use thiserror::Error;
 
 /// Why a scheduler did not do what was asked.
@@ -16,6 +18,9 @@ pub enum SchedulerError {
     /// The store refused or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The arguments or the metadata of a job are over a [limit](matins_core::Limits).
+    #[error(transparent)]
+    Value(#[from] ValueError),
     /// There is no store of this name.
     #[error("there is no store {name:?}; there are {}", list(known))]
     NoStore {

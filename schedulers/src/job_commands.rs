@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ahash::AHashSet as HashSet;
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Job, JobId, JobQuery, JobState, MissedReason, OnConflict, OnExhausted, StoreError, StoreName, Task,
-    TaskName,
+    Job, JobId, JobQuery, JobState, Limits, MissedReason, OnConflict, OnExhausted, StoreError, StoreName,
+    Task, TaskName,
 };
 
 use crate::decide::plan::next_after;
@@ -267,6 +267,7 @@ impl OpenLane<'_> {
             created: anchor,
             revision: old.as_ref().map_or(0, |old| old.revision),
         };
+        Limits::DEFAULT.check_job(&job)?;
         Ok(Prepared { job, old, on_conflict: new.on_conflict, closure })
     }
 
@@ -429,6 +430,7 @@ impl OpenLane<'_> {
             job.trigger = seeded(job.trigger, &job.id);
         }
         self.engine.check_executor(&job.executor)?;
+        Limits::DEFAULT.check_change(before, &job)?;
         let work = self.engine.task(&job.task)?;
         work.check(&job.arguments)
             .map_err(|what| SchedulerError::Arguments { task: job.task.clone(), what })?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use matins_core::{
     Coalesce, ExecutorName, IntoTrigger, JobId, JobState, NameError, OnConflict, OnExhausted, OnInterrupt,
-    Overlap, Policy, Retry, StoreName, Task, TaskName, Trigger, TriggerError, Value,
+    Overlap, Policy, Retry, StoreName, Task, TaskName, Trigger, TriggerError, Value, json,
 };
 use matins_task_function::IntoTask;
 use serde::Serialize;
@@ -135,14 +135,10 @@ impl NewJob {
         self
     }
 
-    /// With these arguments: anything that serde can save as JSON.
+    /// With these arguments: anything that serde can save as JSON, within [`Limits::DEFAULT`](matins_core::Limits::DEFAULT).
     pub fn arguments(mut self, arguments: impl Serialize) -> Self {
-        match serde_json::to_value(arguments) {
-            Ok(arguments) => self.arguments = arguments,
-            Err(error) => {
-                let fault = TriggerError::from(format!("the arguments cannot be saved as JSON: {error}"));
-                self.fault.get_or_insert(SchedulerError::Trigger(fault));
-            }
+        if let Some(arguments) = keep(&mut self.fault, json::to_value("the arguments", &arguments)) {
+            self.arguments = arguments;
         }
         self
     }

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use matins_core::StoreError;
 
 use crate::disk::Disk;
-use crate::format::{Change, State};
+use crate::format::{Change, State, WriteError};
 use crate::in_place::InPlace;
 use crate::log::Log;
 use crate::{failed_at, snapshot};
@@ -86,7 +86,10 @@ impl Files {
         if self.is_suspect {
             self.fold(state)?;
         }
-        self.log.prepare(change).map_err(|source| failed_at(&self.directory, doing, source))
+        self.log.prepare(change).map_err(|error| match error {
+            WriteError::Refused(error) => error.into(),
+            WriteError::Json(error) => failed_at(&self.directory, doing, error.into()),
+        })
     }
 
     /// Writes the prepared change and flushes the disk.

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::thread;
 
-use matins_core::{Job, JobId, JobStore, OnConflict, Run, RunId, StoreError, Transition};
+use matins_core::{Job, JobId, JobStore, OnConflict, Run, RunId, StoreError, Transition, ValueError, json};
 use matins_store_memory::MemoryStore;
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::Value;
 
 use crate::line;
 use crate::step::{Row, Step};
+use crate::unreadable::Unreadable;
 
 /// The format that this version writes. It reads this one and those before it.
 pub(crate) const FORMAT: i64 = 2;
@@ -45,15 +45,15 @@ pub(crate) struct JobLine<'a, T> {
 }
 
 #[derive(Serialize)]
-pub(crate) struct RunLine {
-    pub(crate) run: Row,
+pub(crate) struct RunLine<T> {
+    pub(crate) run: T,
 }
 
 /// Any line of a snapshot: one of the three.
 #[derive(Deserialize)]
-pub(crate) struct SnapshotLine<J> {
+pub(crate) struct SnapshotLine {
     pub(crate) head: Option<Head>,
-    pub(crate) job: Option<J>,
+    pub(crate) job: Option<Job>,
     pub(crate) run: Option<Row>,
 }
 
@@ -64,12 +64,32 @@ pub(crate) enum Change<'a> {
     Commit(&'a [Transition]),
 }
 
+/// Why a change is not written.
+#[derive(Debug)]
+pub(crate) enum WriteError {
+    Json(serde_json::Error),
+    /// It could not be read back.
+    Refused(ValueError),
+}
+
+impl From<serde_json::Error> for WriteError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json(error)
+    }
+}
+
+impl From<ValueError> for WriteError {
+    fn from(error: ValueError) -> Self {
+        Self::Refused(error)
+    }
+}
+
 /// So many jobs in one change are written as JSON by two threads.
 const SHARED_FROM: usize = 4_096;
 
 impl Change<'_> {
     /// Appends the line with number `n`.
-    pub(crate) fn write(&self, n: u64, into: &mut Vec<u8>) -> serde_json::Result<()> {
+    pub(crate) fn write(&self, n: u64, into: &mut Vec<u8>) -> Result<(), WriteError> {
         match self {
             Self::Put { jobs, runs } => {
                 let line = line::Open::begin_framed(into);
@@ -81,14 +101,14 @@ impl Change<'_> {
                 line.end(into);
                 Ok(())
             }
-            Self::Remove(remove) => line::write_framed(into, &RemoveLine { n, remove }),
-            Self::Commit(batch) => line::write_framed(into, &CommitLine { n, commit: Steps(batch) }),
+            Self::Remove(remove) => Ok(line::write_framed(into, &RemoveLine { n, remove })?),
+            Self::Commit(batch) => Ok(line::write_framed(into, &CommitLine { n, commit: Steps(batch) })?),
         }
     }
 }
 
 /// Jobs as JSON, with commas between them.
-fn write_list(jobs: &[Job], into: &mut Vec<u8>) -> serde_json::Result<()> {
+fn write_list(jobs: &[Job], into: &mut Vec<u8>) -> Result<(), WriteError> {
     if jobs.len() >= SHARED_FROM {
         let (first, second) = jobs.split_at(jobs.len() / 2);
         return thread::scope(|scope| {
@@ -106,13 +126,14 @@ fn write_list(jobs: &[Job], into: &mut Vec<u8>) -> serde_json::Result<()> {
     write_each(jobs, into)
 }
 
-fn write_each(jobs: &[Job], into: &mut Vec<u8>) -> serde_json::Result<()> {
+fn write_each(jobs: &[Job], into: &mut Vec<u8>) -> Result<(), WriteError> {
     for (number, job) in jobs.iter().enumerate() {
         if number > 0 {
             into.push(b',');
         }
         let before = into.len();
         serde_json::to_writer(&mut *into, job)?;
+        json::check_text(|| format!("job {:?}", job.id), &into[before..])?;
         if number == 0 {
             // Room for all, if they are alike.
             into.reserve((into.len() - before + 1) * (jobs.len() - 1));
@@ -159,16 +180,16 @@ impl Serialize for Steps<'_> {
 
 /// Any line of a log behind its head: a number and one of the three.
 #[derive(Deserialize)]
-pub(crate) struct LogLine<J> {
+pub(crate) struct LogLine {
     pub(crate) n: u64,
-    pub(crate) put: Option<Put<J>>,
+    pub(crate) put: Option<Put>,
     pub(crate) remove: Option<JobId>,
     pub(crate) commit: Option<Vec<Step>>,
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Put<J> {
-    pub(crate) jobs: Vec<J>,
+pub(crate) struct Put {
+    pub(crate) jobs: Vec<Job>,
     pub(crate) runs: Vec<Row>,
 }
 
@@ -177,34 +198,10 @@ pub(crate) struct Put<J> {
 pub(crate) struct State {
     pub(crate) memory: MemoryStore,
     pub(crate) unreadable: BTreeMap<String, Unreadable>,
-}
-
-/// A job that this program cannot read: a sound line, of another kind of trigger perhaps.
-#[derive(Debug)]
-pub(crate) struct Unreadable {
-    pub(crate) json: Value,
-    pub(crate) why: String,
+    pub(crate) unreadable_runs: BTreeMap<RunId, Unreadable>,
 }
 
 impl State {
-    pub(crate) fn put(&mut self, jobs: Vec<Value>, runs: Vec<Run>) -> Result<(), StoreError> {
-        let mut readable = Vec::new();
-        for json in jobs {
-            match serde_json::from_value::<Job>(json.clone()) {
-                Ok(job) => readable.push(job),
-                Err(error) => {
-                    let id = json["id"].as_str().unwrap_or_default().to_owned();
-                    if let Ok(id) = JobId::new(&id) {
-                        // One that could be read until it was replaced.
-                        let _ = self.memory.remove(&id);
-                    }
-                    self.unreadable.insert(id, Unreadable { json, why: error.to_string() });
-                }
-            }
-        }
-        self.put_read(readable, runs)
-    }
-
     pub(crate) fn put_one(&mut self, job: Job) -> Result<(), StoreError> {
         self.unreadable.remove(job.id.as_str());
         self.memory.add(job, OnConflict::Replace)
@@ -214,7 +211,7 @@ impl State {
         for job in &jobs {
             self.unreadable.remove(job.id.as_str());
         }
-        self.memory.import(jobs, runs, OnConflict::Replace)
+        self.memory.load(jobs, runs, OnConflict::Replace)
     }
 
     /// Takes in jobs and runs that are in memory already.
@@ -231,25 +228,27 @@ impl State {
     }
 
     /// Steps one after the other, each on what the one before has left.
-    pub(crate) fn commit(&mut self, steps: Vec<Step>) -> Result<(), StoreError> {
+    pub(crate) fn commit(&mut self, steps: Vec<Step>) -> Result<(), String> {
         for step in steps {
             match step {
-                // A program that could read it moved it on.
                 Step::Advance { job, to } if self.unreadable.contains_key(job.as_str()) => {
-                    if let Some(job) = self.unreadable.get_mut(job.as_str()) {
-                        job.json["next_fire"] = serde_json::to_value(to).unwrap_or_default();
-                    }
+                    self.advance_aside(job.as_str(), to);
                 }
-                Step::Update { job } => {
-                    let knows = |id| self.memory.contains(id) || self.unreadable.contains_key(id);
-                    if job["id"].as_str().is_some_and(knows) {
-                        self.put(vec![job], Vec::new())?;
-                    }
+                Step::Start { run, .. } | Step::Extend { run, .. } | Step::Finish { run, .. }
+                    if self.unreadable_runs.contains_key(&run) =>
+                {
+                    self.step_aside(&step)?;
                 }
+                Step::Update { job } => self.update_raw(job)?,
                 Step::End { job } if self.unreadable.remove(job.as_str()).is_some() => {}
                 step => {
+                    if let Step::PruneBefore { before } = &step {
+                        self.prune_aside(*before);
+                    }
                     if let Some(transition) = step.into_transition(&self.memory) {
-                        self.memory.commit(&[transition])?;
+                        let batch = [transition];
+                        self.memory.check(&batch).map_err(|error| error.to_string())?;
+                        self.memory.apply(&batch);
                     }
                 }
             }
@@ -264,7 +263,7 @@ impl State {
             format: FORMAT,
             generation,
             jobs: jobs + self.unreadable.len(),
-            runs,
+            runs: runs + self.unreadable_runs.len(),
             last_run: self.memory.last_run().map_or(0, |RunId(last)| last),
         }
     }

@@ -64,6 +64,7 @@ mod opening;
 mod repair;
 mod snapshot;
 mod step;
+mod unreadable;
 
 use std::io;
 use std::panic::resume_unwind;
@@ -72,7 +73,8 @@ use std::thread;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, SetAside, StoreError, Transition,
+    Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, SetAside, SetAsideKind, StoreError,
+    Transition, json,
 };
 use matins_store_memory::MemoryStore;
 
@@ -80,6 +82,7 @@ use disk::{Disk, Lock};
 use files::Files;
 use format::{Change, State};
 use opening::Opened;
+use unreadable::Unreadable;
 
 pub use damage::DamagedLine;
 pub use repair::{Examination, examine, repair};
@@ -176,15 +179,16 @@ impl FileStore {
         self.files.append(doing)
     }
 
-    /// Some of the jobs that could not be read may have been replaced or removed.
+    /// Some of what could not be read may have been replaced or removed.
     fn look_at_set_aside(&mut self) {
-        if self.set_aside.len() != self.state.unreadable.len() {
+        if self.set_aside.len() != self.state.unreadable.len() + self.state.unreadable_runs.len() {
             self.set_aside = set_aside(&self.files.directory, &self.state);
         }
     }
 
     fn unreadable(&self, id: &JobId) -> Option<StoreError> {
-        let job = self.set_aside.iter().find(|job| *id == job.id.as_str())?;
+        let job =
+            self.set_aside.iter().find(|job| job.kind == SetAsideKind::Job && *id == job.id.as_str())?;
         let cure = "use a program that knows it, or add another job in its place";
         Some(StoreError::Damaged { place: job.place.clone(), what: job.what.clone(), cure })
     }
@@ -201,6 +205,10 @@ impl JobStore for FileStore {
     }
 
     fn import(&mut self, jobs: Vec<Job>, runs: Vec<Run>, on_conflict: OnConflict) -> Result<(), StoreError> {
+        runs.iter().try_for_each(json::check_run)?;
+        if let Some(run) = runs.iter().find(|run| self.state.unreadable_runs.contains_key(&run.id)) {
+            return Err(StoreError::RunExists { run: run.id });
+        }
         let mut jobs = self.state.memory.accept(jobs, &runs, on_conflict)?;
         if on_conflict != OnConflict::Replace && !self.state.unreadable.is_empty() {
             let is_taken = |job: &Job| self.state.unreadable.contains_key(job.id.as_str());
@@ -278,9 +286,28 @@ impl JobStore for FileStore {
         if batch.is_empty() {
             return Ok(());
         }
+        json::check_batch(batch)?;
+        for transition in batch {
+            if let Transition::Update(job) = transition {
+                let doing = |source| StoreError::Backend {
+                    doing: format!("saving job {:?} as JSON", job.id),
+                    source: Box::new(source),
+                };
+                let text = serde_json::to_vec(job).map_err(doing)?;
+                json::check_text(|| format!("job {:?}", job.id), &text)?;
+            }
+        }
         self.state.memory.check(batch)?;
         self.write("committing a tick", &Change::Commit(batch))?;
         self.state.memory.apply(batch);
+        if !self.state.unreadable_runs.is_empty() {
+            for transition in batch {
+                if let Transition::PruneBefore { before } = transition {
+                    self.state.prune_aside(*before);
+                }
+            }
+            self.look_at_set_aside();
+        }
         Ok(())
     }
 
@@ -302,12 +329,19 @@ impl JobStore for FileStore {
 }
 
 fn set_aside(directory: &Path, state: &State) -> Vec<SetAside> {
-    let aside = |(id, job): (&String, &format::Unreadable)| SetAside {
+    let job = |(id, job): (&String, &Unreadable)| SetAside {
+        kind: SetAsideKind::Job,
         id: id.clone(),
         place: format!("{}, job {id:?}", directory.display()),
         what: job.why.clone(),
     };
-    state.unreadable.iter().map(aside).collect()
+    let run = |(id, run): (&RunId, &Unreadable)| SetAside {
+        kind: SetAsideKind::Run,
+        id: id.to_string(),
+        place: format!("{}, run {id}", directory.display()),
+        what: run.why.clone(),
+    };
+    state.unreadable.iter().map(job).chain(state.unreadable_runs.iter().map(run)).collect()
 }
 
 fn failed_at(path: &Path, doing: &str, source: io::Error) -> StoreError {

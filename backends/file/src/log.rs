@@ -7,12 +7,14 @@ use std::io;
 use std::path::Path;
 
 use matins_core::{Run, StoreError};
-use serde_json::Value;
 
 use crate::damage::{Damage, Reader};
 use crate::disk::{Disk, Handle};
-use crate::format::{Change, FORMAT, FRAMED_FROM, Head, HeadLine, LogLine, Put, SnapshotLine, State};
+use crate::format::{
+    Change, FORMAT, FRAMED_FROM, Head, HeadLine, LogLine, Put, SnapshotLine, State, WriteError,
+};
 use crate::in_place::InPlace;
+use crate::unreadable::{RawLine, RawPut};
 use crate::{TornTail, line};
 
 /// By how much the file is laid out in advance, in bytes.
@@ -75,9 +77,9 @@ impl Log {
     }
 
     /// Prepares a change as the next line.
-    pub(crate) fn prepare(&mut self, change: &Change<'_>) -> io::Result<()> {
+    pub(crate) fn prepare(&mut self, change: &Change<'_>) -> Result<(), WriteError> {
         self.buffer.clear();
-        Ok(change.write(self.last + 1, &mut self.buffer)?)
+        change.write(self.last + 1, &mut self.buffer)
     }
 
     /// Appends the prepared line and flushes the disk. After an error the file may have the line or not.
@@ -120,7 +122,7 @@ pub(crate) struct Replayed {
 /// The head of a log.
 pub(crate) fn head(reader: &Reader<'_>) -> Result<Head, StoreError> {
     let first = reader.lines().next().filter(|line| line.number == 1 && line::is_sound(line.bytes));
-    let head = first.and_then(|first| line::read::<SnapshotLine<Value>>(first.bytes).ok()?.head);
+    let head = first.and_then(|first| line::read::<SnapshotLine>(first.bytes).ok()?.head);
     let head = head.ok_or_else(|| reader.error_at_start("its first line was cut or changed"))?;
     reader.check(&head, "log")?;
     Ok(head)
@@ -186,14 +188,19 @@ fn apply(bytes: &[u8], state: &mut State, expected: u64, gaps: bool) -> Result<u
         n if n > expected => Err(format!("this is change {n}, and {expected} is missing before it")),
         n => Err(format!("this is change {n} once more; {expected} belongs there")),
     };
-    let line = match line::read::<LogLine<matins_core::Job>>(bytes) {
+    let line = match line::read::<LogLine>(bytes) {
         Ok(line) => line,
-        // Jobs of a kind that this program does not know are kept as they are.
+        // Jobs and rows of a kind that this program does not know are kept as they are.
         Err(error) => {
-            let line = line::read::<LogLine<Value>>(bytes).map_err(|_| error.to_string())?;
-            let Some(Put { jobs, runs }) = line.put else { return Err(error.to_string()) };
+            let line = line::read::<RawLine>(bytes).map_err(|_| error.to_string())?;
             in_order(line.n)?;
-            state.put(jobs, runs.into_iter().map(Run::from).collect()).map_err(text)?;
+            match line {
+                RawLine { put: Some(RawPut { jobs, runs }), .. } => {
+                    state.put_raw(jobs, runs).map_err(text)?;
+                }
+                RawLine { commit: Some(steps), .. } => state.commit_raw(steps)?,
+                _ => return Err(error.to_string()),
+            }
             return Ok(line.n);
         }
     };
@@ -203,7 +210,7 @@ fn apply(bytes: &[u8], state: &mut State, expected: u64, gaps: bool) -> Result<u
             state.put_read(jobs, runs.into_iter().map(Run::from).collect()).map_err(text)?;
         }
         LogLine { remove: Some(id), .. } => state.remove(&id).map_err(text)?,
-        LogLine { commit: Some(batch), .. } => state.commit(batch).map_err(text)?,
+        LogLine { commit: Some(batch), .. } => state.commit(batch)?,
         _ => return Err("it says nothing that this program knows".to_owned()),
     }
     Ok(line.n)

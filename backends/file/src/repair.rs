@@ -115,5 +115,6 @@ fn salvage(disk: &Disk, directory: &Path) -> Result<Salvaged, StoreError> {
     }
     (examination.jobs, examination.runs) = state.memory.counts();
     examination.jobs += state.unreadable.len();
+    examination.runs += state.unreadable_runs.len();
     Ok(Salvaged { examination, state, generation, log_generation })
 }

@@ -5,13 +5,15 @@ use std::num::NonZero;
 use std::thread::{self, ScopedJoinHandle};
 
 use matins_core::{Job, Run, StoreError};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::damage::{Damage, FileLine, Reader};
 use crate::disk::{Disk, Handle};
 use crate::format::{Head, HeadLine, JobLine, RunLine, SnapshotLine, State};
 use crate::in_place::InPlace;
 use crate::line;
+use crate::step::Row;
+use crate::unreadable::RawSnapshotLine;
 
 /// Writes `state` in place of the snapshot before, and returns the number of bytes. After an error either snapshot may be
 /// in place, as [`InPlace::replace`] says.
@@ -37,7 +39,11 @@ pub(crate) fn write(disk: &Disk, place: &mut InPlace, state: &State, generation:
         put(&mut buffer)?;
     }
     for run in state.memory.ledger() {
-        line::write(&mut buffer, &RunLine { run: run.into() })?;
+        line::write(&mut buffer, &RunLine { run: Row::from(run) })?;
+        put(&mut buffer)?;
+    }
+    for run in state.unreadable_runs.values() {
+        line::write(&mut buffer, &RunLine { run: &run.json })?;
         put(&mut buffer)?;
     }
     let length = out.into_inner().map_err(io::IntoInnerError::into_error)?.length;
@@ -69,7 +75,9 @@ enum Said {
     Job(Box<Job>),
     Run(Run),
     /// A job that this program cannot read.
-    Unreadable(Value),
+    UnreadableJob(Box<RawValue>),
+    /// A row that this program cannot read, or not as the others.
+    UnreadableRun(Box<RawValue>),
     /// It is not as it was written.
     Unsound,
     /// Sound, and nothing that belongs into a snapshot.
@@ -81,14 +89,15 @@ fn say(line: &FileLine<'_>) -> Said {
     if !line::is_sound(line.bytes) {
         return Said::Unsound;
     }
-    match line::read::<SnapshotLine<Job>>(line.bytes) {
+    match line::read::<SnapshotLine>(line.bytes) {
         Ok(SnapshotLine { head: Some(head), .. }) => Said::Head(head),
         Ok(SnapshotLine { job: Some(job), .. }) => Said::Job(Box::new(job)),
         Ok(SnapshotLine { run: Some(run), .. }) => Said::Run(run.into()),
         Ok(_) => Said::Unknown(MISPLACED.to_owned()),
         // Sound, and of a kind that this program does not know.
-        Err(error) => match line::read::<SnapshotLine<Value>>(line.bytes) {
-            Ok(SnapshotLine { job: Some(job), .. }) => Said::Unreadable(job),
+        Err(error) => match line::read::<RawSnapshotLine>(line.bytes) {
+            Ok(RawSnapshotLine { job: Some(job), .. }) => Said::UnreadableJob(job),
+            Ok(RawSnapshotLine { run: Some(run), .. }) => Said::UnreadableRun(run),
             _ => Said::Unknown(error.to_string()),
         },
     }
@@ -149,9 +158,13 @@ pub(crate) fn read(reader: &Reader<'_>, damage: &mut Damage<'_>) -> Result<(Stat
                     runs += 1;
                     read_runs.push(run);
                 }
-                Said::Unreadable(job) if head.is_some() => {
+                Said::UnreadableJob(job) if head.is_some() => {
                     jobs += 1;
-                    state.put(vec![job], Vec::new())?;
+                    state.put_raw(vec![job], Vec::new())?;
+                }
+                Said::UnreadableRun(run) if head.is_some() => {
+                    runs += 1;
+                    state.put_raw(Vec::new(), vec![run])?;
                 }
                 Said::Unknown(why) => damage.found(line, &why)?,
                 _ => damage.found(line, "no such line belongs there")?,

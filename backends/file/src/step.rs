@@ -5,6 +5,7 @@ use matins_core::{JobId, Outcome, Run, RunId, Stretch, Transition};
 use matins_store_memory::MemoryStore;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::instant;
 
@@ -43,7 +44,7 @@ pub(crate) struct Course {
     message: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     output: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "matins_core::json::some")]
     result: Option<Value>,
 }
 
@@ -119,7 +120,7 @@ pub(crate) enum Step {
     },
     /// The job as it stands in the line.
     Update {
-        job: Value,
+        job: Box<RawValue>,
     },
     End {
         job: JobId,

@@ -26,7 +26,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ahash::{AHashMap as HashMap, AHashSet as HashSet};
 use chrono::{DateTime, Utc};
-use matins_core::{Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, StoreError, Transition};
+use matins_core::{
+    Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, StoreError, Transition, json,
+};
 
 use due::DueTimes;
 
@@ -148,6 +150,12 @@ impl MemoryStore {
         self.runs.get(&id)
     }
 
+    /// Takes a row out of the ledger, and returns it.
+    pub fn take_run(&mut self, id: RunId) -> Option<Run> {
+        self.unfinished.remove(&id);
+        self.take_row(id)
+    }
+
     /// The next fire time of a job; `None` also where there is no such job.
     pub fn next_fire(&self, id: &JobId) -> Option<DateTime<Utc>> {
         self.jobs.get(id)?.next_fire
@@ -192,6 +200,27 @@ impl MemoryStore {
             }
         }
         Ok(accepted)
+    }
+
+    /// As [`import`](JobStore::import), of what a store has kept: rows that would be refused today are accepted.
+    ///
+    /// # Errors
+    /// If an id or a number is taken.
+    pub fn load(
+        &mut self,
+        jobs: Vec<Job>,
+        runs: Vec<Run>,
+        on_conflict: OnConflict,
+    ) -> Result<(), StoreError> {
+        let jobs = self.accept(jobs, &runs, on_conflict)?;
+        self.jobs.reserve(jobs.len());
+        for job in jobs {
+            self.put(job);
+        }
+        for run in runs {
+            self.record(run);
+        }
+        Ok(())
     }
 
     /// Whether a batch can be committed: nothing may be refused halfway.
@@ -295,16 +324,21 @@ impl MemoryStore {
             if self.unfinished.contains(&id) {
                 continue;
             }
-            let Some(run) = self.runs.remove(&id) else { continue };
-            if let Some(runs) = self.runs_of_job.get_mut(&run.job) {
-                if let Ok(place) = runs.binary_search(&id) {
-                    runs.remove(place);
-                }
-                if runs.is_empty() {
-                    self.runs_of_job.remove(&run.job);
-                }
+            self.take_row(id);
+        }
+    }
+
+    fn take_row(&mut self, id: RunId) -> Option<Run> {
+        let run = self.runs.remove(&id)?;
+        if let Some(runs) = self.runs_of_job.get_mut(&run.job) {
+            if let Ok(place) = runs.binary_search(&id) {
+                runs.remove(place);
+            }
+            if runs.is_empty() {
+                self.runs_of_job.remove(&run.job);
             }
         }
+        Some(run)
     }
 }
 
@@ -314,15 +348,8 @@ impl JobStore for MemoryStore {
     }
 
     fn import(&mut self, jobs: Vec<Job>, runs: Vec<Run>, on_conflict: OnConflict) -> Result<(), StoreError> {
-        let jobs = self.accept(jobs, &runs, on_conflict)?;
-        self.jobs.reserve(jobs.len());
-        for job in jobs {
-            self.put(job);
-        }
-        for run in runs {
-            self.record(run);
-        }
-        Ok(())
+        runs.iter().try_for_each(json::check_run)?;
+        self.load(jobs, runs, on_conflict)
     }
 
     /// As [`import`](Self::import) of one job, without the lists.
@@ -375,6 +402,7 @@ impl JobStore for MemoryStore {
     }
 
     fn commit(&mut self, batch: &[Transition]) -> Result<(), StoreError> {
+        json::check_batch(batch)?;
         self.check(batch)?;
         self.apply(batch);
         Ok(())
@@ -389,6 +417,6 @@ impl JobStore for MemoryStore {
     }
 
     fn next_run_id(&mut self) -> Result<RunId, StoreError> {
-        Ok(RunId(self.last_run + 1))
+        Ok(RunId(self.last_run.saturating_add(1)))
     }
 }

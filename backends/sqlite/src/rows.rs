@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use matins_core::json::STORED_DEPTH;
 use matins_core::{
-    ExecutorName, Job, JobId, JobState, Outcome, Policy, Run, RunId, SetAside, StoreError, Stretch, TaskName,
-    Trigger,
+    ExecutorName, Job, JobId, JobState, Limits, Outcome, Policy, Run, RunId, SetAside, SetAsideKind,
+    StoreError, Stretch, TaskName, Trigger, json,
 };
 use rusqlite::Row;
 use serde::{Deserialize, Serialize};
@@ -90,10 +91,12 @@ pub(crate) fn body(job: &Job) -> Result<String, StoreError> {
     } = job;
     let (state, created, revision) = (*state, *created, *revision);
     let body = Body { task, arguments, trigger, state, executor, policy, tags, metadata, created, revision };
-    serde_json::to_string(&body).map_err(|source| StoreError::Backend {
+    let body = serde_json::to_string(&body).map_err(|source| StoreError::Backend {
         doing: format!("saving job {id:?} as JSON"),
         source: source.into(),
-    })
+    })?;
+    json::check_text(|| format!("job {id:?}"), body.as_bytes())?;
+    Ok(body)
 }
 
 /// From `JOB_COLUMNS`.
@@ -103,7 +106,12 @@ pub(crate) fn job_from_row(row: &Row<'_>, path: &Path) -> Result<Job, SetAside> 
         let text = |error: rusqlite::Error| error.to_string();
         let body: String = row.get(2).map_err(text)?;
         let body: ReadBody =
-            serde_json::from_str(&body).map_err(|error| format!("the body is no job: {error}"))?;
+            serde_json::from_str(&body).map_err(|error| match json::depth(body.as_bytes()) {
+                depth if depth > STORED_DEPTH => {
+                    format!("it nests {depth} levels deep, and {STORED_DEPTH} can be read")
+                }
+                _ => format!("the body is no job: {error}"),
+            })?;
         let next_fire: Option<i64> = row.get(1).map_err(text)?;
         let next_fire =
             next_fire.map(|micros| DateTime::from_timestamp_micros(micros).ok_or_else(|| beyond(micros)));
@@ -125,7 +133,8 @@ pub(crate) fn job_from_row(row: &Row<'_>, path: &Path) -> Result<Job, SetAside> 
             revision,
         })
     };
-    read().map_err(|what| SetAside { place: format!("{}, table jobs, id {id:?}", path.display()), id, what })
+    let place = || format!("{}, table jobs, id {id:?}", path.display());
+    read().map_err(|what| SetAside { kind: SetAsideKind::Job, place: place(), id: id.clone(), what })
 }
 
 /// The error of asking for a job that is set aside.
@@ -138,6 +147,13 @@ const MEND_ROW: &str = "mend or delete the row with sqlite3 while no scheduler r
 /// What the run returned, as JSON text.
 pub(crate) fn result_text(run: &Run) -> Option<String> {
     run.result.as_ref().map(Value::to_string)
+}
+
+/// Reads what [`result_text`] or somebody with `sqlite3` has written. What nests too deep for the reader stays as text.
+fn read_result(text: String) -> Value {
+    serde_json::from_str(&text)
+        .or_else(|_| serde_json::from_str(&json::shallow(&text, Limits::DEFAULT.depth)))
+        .unwrap_or(Value::String(text))
 }
 
 /// From `RUN_COLUMNS`.
@@ -171,10 +187,7 @@ pub(crate) fn run_from_row(row: &Row<'_>, path: &Path) -> Result<Run, StoreError
             .map_err(|error| damaged(path, &place, error))?,
         message: row.get(9).map_err(sqlite)?,
         output: row.get(10).map_err(sqlite)?,
-        result: result
-            .map(|text| serde_json::from_str(&text))
-            .transpose()
-            .map_err(|error| damaged(path, &place, error))?,
+        result: result.map(read_result),
         by_hand: row.get(12).map_err(sqlite)?,
         turn: time(13)?,
     })

@@ -1,7 +1,7 @@
 //! What is written, statement by statement, within a transaction.
 
 use chrono::{DateTime, Utc};
-use matins_core::{Job, JobId, Run, StoreError, Transition};
+use matins_core::{Job, JobId, Run, StoreError, Transition, json};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::read_jobs::ReadJobs;
@@ -30,16 +30,18 @@ pub(crate) fn job_exists(transaction: &Transaction<'_>, id: &JobId) -> rusqlite:
 }
 
 pub(crate) fn put_job(transaction: &Transaction<'_>, job: &Job) -> Result<(), WriteError> {
+    let body = rows::body(job)?;
     transaction
         .prepare_cached(
             "INSERT INTO jobs (id, task, next_fire, body) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (id) DO UPDATE SET task = excluded.task, next_fire = excluded.next_fire, body = excluded.body",
         )?
-        .execute(params![job.id.as_str(), job.task.as_str(), job.next_fire.map(micros), rows::body(job)?])?;
+        .execute(params![job.id.as_str(), job.task.as_str(), job.next_fire.map(micros), body])?;
     Ok(())
 }
 
 pub(crate) fn record(transaction: &Transaction<'_>, run: &Run) -> Result<(), WriteError> {
+    json::check_run(run).map_err(StoreError::from)?;
     let recorded = transaction
         .prepare_cached(
             "INSERT INTO runs (id, job, first_fire, last_fire, fires, attempt, started, finished, outcome, \
@@ -106,6 +108,7 @@ pub(crate) fn apply(
                 ])?;
         }
         Transition::Finish(run) => {
+            json::check_run(run).map_err(StoreError::from)?;
             transaction
                 .prepare_cached(
                     "UPDATE runs SET started = ?2, finished = ?3, outcome = ?4, message = ?5, output = ?6, \

@@ -17,10 +17,12 @@ use serde_json::json;
 mod jobs;
 mod ledger;
 mod model;
+mod values;
 
 pub use jobs::*;
 pub use ledger::*;
 pub use model::*;
+pub use values::*;
 
 /// How the suite opens a store.
 pub trait StoreFactory {
@@ -72,7 +74,11 @@ macro_rules! store_suite {
             runs_outlive_their_job,
             runs_are_listed_as_asked,
             pruning_keeps_what_is_new_and_what_is_unfinished,
-            random_operations_agree_with_a_plain_model
+            random_operations_agree_with_a_plain_model,
+            any_json_value_comes_back_exactly,
+            a_value_that_nests_too_deep_is_refused_or_comes_back,
+            a_key_that_json_readers_reserve_is_refused_or_comes_back,
+            a_number_that_is_too_large_is_refused_or_comes_back
         );
     };
     (@tests $factory:expr, $($name:ident),*) => {

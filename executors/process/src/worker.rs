@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use matins_core::{CancelToken, Clock, NameError, Outcome, RunLog, RunReport, RunRequest};
+use matins_core::{CancelToken, Clock, Limits, NameError, Outcome, RunLog, RunReport, RunRequest};
 use matins_task_function::TaskRegistry;
 use rustix::fs::OFlags;
 use rustix::process::{Resource, Rlimit, Signal, getppid, getrlimit, kill_current_process_group, setrlimit};
@@ -131,7 +131,10 @@ fn execute(request: RunFrame, tasks: &TaskRegistry, cancel: CancelToken, replies
     });
     let new = RunRequest::new(run, job, task_name, task, Arc::new(Began(started)));
     let request = RunRequest { arguments, scheduled, attempt, cancel, log, ..new };
-    let RunReport { outcome, message, output, result, not_started, .. } = request.execute();
+    let mut report = request.execute();
+    // Before it is written: the parent could not read what nests too deep.
+    Limits::DEFAULT.fit(&mut report);
+    let RunReport { outcome, message, output, result, not_started, .. } = report;
     Done { outcome, message, output, result, not_started }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use matins_core::{Task, TaskContext, TaskError, TaskFuture, TaskOutput, TaskResult};
+use matins_core::{Task, TaskContext, TaskError, TaskFuture, TaskOutput, TaskResult, json};
 
 /// What a function that serves as a task may return: nothing, or a `Result` whose value serde can save and whose error
 /// can be shown. The value goes into the ledger as the run's result, the error as its message.
@@ -32,10 +32,10 @@ impl IntoTaskResult for () {
 impl<T: Serialize, E: fmt::Display> IntoTaskResult for Result<T, E> {
     fn into_task_result(self) -> TaskResult {
         let value = self.map_err(|error| TaskError::new(error.to_string()))?;
-        match serde_json::to_value(value) {
+        match json::to_value("the task's result", &value) {
             Ok(Value::Null) => Ok(TaskOutput::default()),
             Ok(value) => Ok(TaskOutput { result: Some(value), output: None }),
-            Err(error) => Err(TaskError::new(format!("the task's result cannot be saved as JSON: {error}"))),
+            Err(error) => Err(TaskError::new(error.to_string())),
         }
     }
 }
