@@ -39,9 +39,11 @@
 
 mod cancel;
 mod clock;
+mod current_run;
 mod executor;
 mod job;
 mod name;
+mod panics;
 mod policy;
 mod query;
 mod request;
@@ -55,9 +57,10 @@ mod task;
 mod transition;
 mod trigger;
 
-pub use cancel::{CancelReason, CancelToken};
+pub use cancel::{CancelCallbacks, CancelReason, CancelToken};
 pub use clock::{Clock, Wake};
-pub use executor::{Completion, CompletionSink, Executor, Refusal, Refused, Shutdown};
+pub use current_run::RunScope;
+pub use executor::{Completion, CompletionSink, Executor, LeftBehind, Refusal, Refused, Shutdown, WaitMode};
 pub use job::{Job, JobState};
 pub use name::{ExecutorName, JobId, NameError, StoreName, TaskName};
 pub use policy::{Coalesce, OnConflict, OnExhausted, OnInterrupt, Overlap, Policy};
