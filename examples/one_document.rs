@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use matins::prelude::*;
-use matins::{Job, JobId, JobStore, Run, RunId, RunOrder, StoreError, Stretch, Transition};
+use matins::{Job, JobId, JobStore, Run, RunId, RunOrder, StoreError, Stretch, Transition, json};
 use matins_store_owner::Owner;
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +60,7 @@ impl OneDocument {
     ) -> Result<T, StoreError> {
         let mut changed = self.document.clone();
         let answer = change(&mut changed)?;
+        changed.check()?;
         save(&changed, &self.path).map_err(|error| failed("writing", &self.path, error))?;
         self.document = changed;
         Ok(answer)
@@ -84,6 +85,17 @@ fn failed(doing: &str, path: &Path, error: io::Error) -> StoreError {
 
 // ANCHOR: apply
 impl Document {
+    /// What a JSON reader would not take is refused: it could not be read back.
+    fn check(&self) -> Result<(), StoreError> {
+        for job in self.jobs.values() {
+            let what = || format!("job {:?}", job.id);
+            let text = serde_json::to_vec(job)
+                .map_err(|error| StoreError::Backend { doing: what(), source: error.into() })?;
+            json::check_text(what, &text)?;
+        }
+        Ok(self.runs.values().try_for_each(json::check_run)?)
+    }
+
     fn record(&mut self, run: Run) -> Result<(), StoreError> {
         if self.runs.contains_key(&run.id) {
             return Err(StoreError::RunExists { run: run.id });
@@ -212,7 +224,7 @@ impl JobStore for OneDocument {
     }
 
     fn next_run_id(&mut self) -> Result<RunId, StoreError> {
-        Ok(RunId(self.document.last_run + 1))
+        Ok(RunId(self.document.last_run.saturating_add(1)))
     }
 }
 // ANCHOR_END: store

@@ -43,6 +43,9 @@ macro_rules! executor_suite {
             dropping_an_executor_ends_its_runs,
             a_run_over_its_time_limit_has_timed_out,
             a_run_that_does_not_stop_has_timed_out_all_the_same,
+            a_run_that_was_left_behind_is_reported_when_it_ends,
+            a_panic_of_what_a_task_has_registered_stops_no_time_limit,
+            what_a_task_has_registered_may_wait_for_the_executor,
             what_a_run_logs_is_in_its_report,
             an_async_task_runs
         );
@@ -78,13 +81,15 @@ impl Clock for Stopped {
 /// Collects reports, and waits for them.
 #[derive(Default)]
 pub(crate) struct Reports {
-    reports: Mutex<BTreeMap<RunId, Vec<RunReport>>>,
+    of_runs: Mutex<BTreeMap<RunId, Vec<RunReport>>>,
+    /// Runs that were left behind, and whether their work has ended.
+    left: Mutex<BTreeMap<RunId, bool>>,
     arrived: Condvar,
 }
 
 impl CompletionSink for Reports {
     fn completed(&self, report: RunReport) {
-        self.reports
+        self.of_runs
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .entry(report.run)
@@ -92,13 +97,34 @@ impl CompletionSink for Reports {
             .push(report);
         self.arrived.notify_all();
     }
+
+    fn left_behind(&self, report: RunReport) {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner).insert(report.run, false);
+        self.completed(report);
+    }
+
+    fn work_ended(&self, run: RunId) {
+        let before = self.left.lock().unwrap_or_else(PoisonError::into_inner).insert(run, true);
+        assert_eq!(before, Some(false), "the work of run {run} ends once, after it was left behind");
+        self.arrived.notify_all();
+    }
 }
 
 impl Reports {
+    /// Waits until no run is left behind. Returns those that have been.
+    fn wait_for_left(&self) -> Vec<u64> {
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let go_on = |left: &mut BTreeMap<RunId, bool>| left.values().any(|has_ended| !has_ended);
+        let waited = self.arrived.wait_timeout_while(left, GENEROUS, go_on);
+        let (left, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        assert!(!timeout.timed_out(), "the end of what was left behind is reported: {left:?}");
+        left.keys().map(|run| run.0).collect()
+    }
+
     /// Waits until `count` runs have reported, and gives their reports; panics where one reported twice.
     pub(crate) fn wait_for(&self, count: usize) -> BTreeMap<u64, RunReport> {
         let give_up = Instant::now() + GENEROUS;
-        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reports = self.of_runs.lock().unwrap_or_else(PoisonError::into_inner);
         while reports.len() < count {
             let rest = give_up.saturating_duration_since(Instant::now());
             assert!(!rest.is_zero(), "{} of {count} runs have completed", reports.len());
@@ -259,15 +285,34 @@ fn behave(arguments: &Value, context: &TaskContext) -> Behaved {
             stopped.recv_timeout(GENEROUS).expect("it is cancelled");
             return Behaved(Err(TaskError::new("cancelled")));
         }
-        Some("pass") => {
-            let gate = arguments["gate"].as_str().unwrap_or_default();
-            let mut stream = UnixStream::connect(gate).expect("there is a gate");
-            stream.set_read_timeout(Some(GENEROUS)).expect("a timeout");
-            assert_eq!(stream.read(&mut [0]).expect("the gate was opened"), 0);
+        Some("panic when cancelled") => {
+            let (stop, stopped) = mpsc::channel();
+            context.cancel.on_cancel(|| panic!("no way to stop"));
+            context.cancel.on_cancel(move || {
+                let _ = stop.send(());
+            });
+            stopped.recv_timeout(GENEROUS).expect("it is cancelled");
         }
+        Some("wait when cancelled") => {
+            let gate = arguments["gate"].as_str().unwrap_or_default().to_owned();
+            let (stop, stopped) = mpsc::channel();
+            context.cancel.on_cancel(move || {
+                let _ = stop.send(());
+                pass(&gate);
+            });
+            stopped.recv_timeout(GENEROUS).expect("it is cancelled");
+        }
+        Some("pass") => pass(arguments["gate"].as_str().unwrap_or_default()),
         _ => {}
     }
     Behaved(Ok(TaskOutput { result: Some(arguments.clone()), output: None }))
+}
+
+/// Waits until a gate is opened.
+fn pass(gate: &str) {
+    let mut stream = UnixStream::connect(gate).expect("there is a gate");
+    stream.set_read_timeout(Some(GENEROUS)).expect("a timeout");
+    assert_eq!(stream.read(&mut [0]).expect("the gate was opened"), 0);
 }
 
 /// A result that has its output with it.
@@ -401,6 +446,53 @@ pub fn a_run_that_does_not_stop_has_timed_out_all_the_same(make: Make<'_>) {
     assert!(left.is_empty() || left == [RunId(1)], "{left:?}");
     gate.open();
     bench.reports.wait_for(2);
+}
+
+/// When its thread is free again; an executor that can end its work leaves none behind.
+pub fn a_run_that_was_left_behind_is_reported_when_it_ends(make: Make<'_>) {
+    let mut bench = Bench::new(make(Limits { at_once: 2, waiting: 10 }));
+    let gate = Gate::new();
+    bench.time_limit = Some(Duration::from_millis(20));
+    bench.submit(BEHAVE, gate.arguments()).expect("there is room");
+    bench.reports.wait_for(1);
+    gate.open();
+    let left = bench.reports.wait_for_left();
+    assert!(left.is_empty() || left == [1], "{left:?}");
+    // Its place is free by then.
+    assert_eq!(bench.executor.shutdown(Shutdown::Wait), []);
+    bench.reports.wait_for(1);
+}
+
+/// Neither of that run nor of those after it.
+pub fn a_panic_of_what_a_task_has_registered_stops_no_time_limit(make: Make<'_>) {
+    let mut bench = Bench::new(make(Limits { at_once: 2, waiting: 10 }));
+    bench.time_limit = Some(Duration::from_millis(20));
+    for (count, what) in (1..).zip(["panic when cancelled", "until cancelled", "until cancelled"]) {
+        bench.submit(BEHAVE, json!({"do": what})).expect("there is room");
+        let reports = bench.reports.wait_for(count);
+        assert_eq!(reports[&(count as u64)].outcome, Outcome::TimedOut, "{what}");
+    }
+    assert_eq!(bench.executor.shutdown(Shutdown::Now), []);
+}
+
+/// Neither other time limits nor the end of the executor wait for it.
+pub fn what_a_task_has_registered_may_wait_for_the_executor(make: Make<'_>) {
+    let mut bench = Bench::new(make(Limits { at_once: 3, waiting: 10 }));
+    let gate = Gate::new();
+    let mut waits = gate.arguments();
+    waits["do"] = "wait when cancelled".into();
+    bench.time_limit = Some(Duration::from_millis(20));
+    bench.submit(BEHAVE, waits.clone()).expect("there is room");
+    bench.reports.wait_for(1);
+    bench.submit(BEHAVE, json!({"do": "until cancelled"})).expect("there is room");
+    bench.reports.wait_for(2);
+    bench.time_limit = None;
+    bench.submit(BEHAVE, waits).expect("there is room");
+    assert_eq!(bench.executor.shutdown(Shutdown::Deadline(Duration::from_millis(20))), []);
+    let reports = bench.reports.wait_for(3);
+    let outcomes = [1, 2].map(|run| reports[&run].outcome);
+    assert_eq!(outcomes, [Outcome::TimedOut, Outcome::TimedOut]);
+    gate.open();
 }
 
 /// Its lines, how far it came, and what it printed.

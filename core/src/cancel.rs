@@ -1,9 +1,17 @@
 //! How a run is told to stop.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
+
+use crate::panics::caught;
+
+/// At most this many threads call what was registered with [`CancelToken::on_cancel`], so that many runs that are cancelled
+/// together do not start a thread each.
+const MOST_THREADS: usize = 64;
 
 /// Tells a run that it should stop. Clones are one token.
 ///
@@ -40,8 +48,10 @@ struct Shared {
 #[derive(Default)]
 struct State {
     reason: Option<CancelReason>,
-    callbacks: Vec<Box<dyn FnOnce() + Send>>,
+    callbacks: Vec<Callback>,
 }
+
+type Callback = Box<dyn FnOnce() + Send>;
 
 impl CancelToken {
     /// A token that is not set.
@@ -49,22 +59,41 @@ impl CancelToken {
         Self::default()
     }
 
-    /// Sets it, because somebody asked. What was registered with [`on_cancel`](Self::on_cancel) is called now, once.
+    /// Sets it, because somebody asked. What was registered with [`on_cancel`](Self::on_cancel) is called now, once, by the
+    /// calling thread.
     pub fn cancel(&self) {
         self.cancel_because(CancelReason::Asked);
     }
 
-    /// Sets it for a reason. The first reason stays.
+    /// Sets it for a reason, as [`cancel`](Self::cancel) does. The first reason stays.
     pub fn cancel_because(&self, reason: CancelReason) {
-        let callbacks = {
-            let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.reason.get_or_insert(reason);
-            self.0.cancelled.store(true, Ordering::Release);
-            std::mem::take(&mut state.callbacks)
-        };
-        for callback in callbacks {
-            callback();
-        }
+        self.set(reason).call();
+    }
+
+    /// Sets it for a reason, and returns what was registered with [`on_cancel`](Self::on_cancel) instead of calling it. The
+    /// first reason stays.
+    ///
+    /// Schedulers and executors use this on threads that must not wait for what others have registered:
+    ///
+    /// ```
+    /// use matins_core::{CancelCallbacks, CancelReason, CancelToken};
+    ///
+    /// let tokens = [CancelToken::new(), CancelToken::new()];
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// for token in &tokens {
+    ///     let sender = sender.clone();
+    ///     token.on_cancel(move || sender.send("stop").unwrap());
+    /// }
+    /// let callbacks: CancelCallbacks = tokens.iter().map(|token| token.set(CancelReason::Asked)).collect();
+    /// assert!(tokens.iter().all(CancelToken::is_cancelled));
+    /// callbacks.call_in_background();
+    /// assert_eq!((receiver.recv(), receiver.recv()), (Ok("stop"), Ok("stop")));
+    /// ```
+    pub fn set(&self, reason: CancelReason) -> CancelCallbacks {
+        let mut state = self.lock();
+        state.reason.get_or_insert(reason);
+        self.0.cancelled.store(true, Ordering::Release);
+        CancelCallbacks(std::mem::take(&mut state.callbacks))
     }
 
     /// Whether it is set.
@@ -74,23 +103,175 @@ impl CancelToken {
 
     /// Why it is set; `None` while it is not.
     pub fn reason(&self) -> Option<CancelReason> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner).reason
+        self.lock().reason
     }
 
-    /// Calls `callback` when it is set, or now if it is set already. It must not block.
+    /// Calls `callback` when it is set, or now if it is set already. The callback should return soon: others may wait for it. If
+    /// it panics, the panic is caught once the panic hook has reported it.
+    ///
+    /// When a time limit has passed, or a scheduler or an executor shuts down, it is called on a thread that does nothing else,
+    /// so that it may use a scheduler's handle.
     pub fn on_cancel(&self, callback: impl FnOnce() + Send + 'static) {
-        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
         if self.is_cancelled() {
             drop(state);
-            callback();
+            caught(callback);
         } else {
             state.callbacks.push(Box::new(callback));
         }
+    }
+
+    /// Whether both are one token.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for CancelToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("CancelToken").field(&self.reason()).finish()
+    }
+}
+
+/// What was registered with [`CancelToken::on_cancel`] and has not been called: see [`CancelToken::set`].
+#[derive(Default)]
+#[must_use = "what was registered for a cancelled run is not called unless this is"]
+pub struct CancelCallbacks(Vec<Callback>);
+
+impl CancelCallbacks {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Calls all of them on this thread. One that panics does not keep the others from being called.
+    pub fn call(self) {
+        self.0.into_iter().for_each(caught);
+    }
+
+    /// Calls all of them on a thread that does nothing else, and does not wait for it. Where the system starts no thread, the
+    /// calling thread calls them.
+    pub fn call_in_background(self) {
+        static CALLS: Mutex<Calls> = Mutex::new(Calls { waiting: VecDeque::new(), threads: 0 });
+        if self.is_empty() {
+            return;
+        }
+        let lock = || CALLS.lock().unwrap_or_else(PoisonError::into_inner);
+        let work = move || {
+            loop {
+                let next = {
+                    let mut calls = lock();
+                    let next = calls.waiting.pop_front();
+                    calls.threads -= usize::from(next.is_none());
+                    next
+                };
+                let Some(callbacks) = next else { return };
+                callbacks.call();
+            }
+        };
+        {
+            let mut calls = lock();
+            calls.waiting.push_back(self);
+            if calls.threads >= MOST_THREADS {
+                return;
+            }
+            calls.threads += 1;
+        }
+        if thread::Builder::new().name("matins-cancel".to_owned()).spawn(work).is_err() {
+            work();
+        }
+    }
+}
+
+/// What waits to be called in the background.
+struct Calls {
+    waiting: VecDeque<CancelCallbacks>,
+    threads: usize,
+}
+
+impl FromIterator<CancelCallbacks> for CancelCallbacks {
+    fn from_iter<I: IntoIterator<Item = Self>>(all: I) -> Self {
+        Self(all.into_iter().flat_map(|callbacks| callbacks.0).collect())
+    }
+}
+
+impl fmt::Debug for CancelCallbacks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CancelCallbacks").field(&self.0.len()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    const GENEROUS: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_callback_that_panics_keeps_neither_the_caller_nor_the_others_from_going_on() {
+        let token = CancelToken::new();
+        let (called, calls) = mpsc::channel();
+        token.on_cancel(|| panic!("no way to stop"));
+        let sender = called.clone();
+        token.on_cancel(move || sender.send("before").unwrap());
+        token.cancel();
+        // One that comes too late is called by whoever registers it, who goes on as well.
+        token.on_cancel(|| panic!("too late to stop"));
+        token.on_cancel(move || called.send("after").unwrap());
+        assert_eq!(calls.iter().collect::<Vec<_>>(), ["before", "after"]);
+    }
+
+    /// A panic may carry a value whose own drop panics.
+    #[test]
+    fn a_panic_whose_value_panics_when_it_is_dropped_is_caught_too() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("dropped");
+            }
+        }
+        let token = CancelToken::new();
+        token.on_cancel(|| std::panic::panic_any(Bomb));
+        token.cancel();
+        assert!(token.is_cancelled());
+    }
+
+    #[test]
+    fn callbacks_in_the_background_wait_neither_for_each_other_nor_hold_up_the_caller() {
+        let token = CancelToken::new();
+        let (go, let_go) = mpsc::channel::<()>();
+        let (called, calls) = mpsc::channel();
+        let done = called.clone();
+        token.on_cancel(move || {
+            let _ = let_go.recv_timeout(GENEROUS);
+            done.send("slow").unwrap();
+        });
+        token.set(CancelReason::Asked).call_in_background();
+        let other = CancelToken::new();
+        other.on_cancel(move || called.send("quick").unwrap());
+        other.set(CancelReason::Asked).call_in_background();
+        assert_eq!(calls.recv_timeout(GENEROUS), Ok("quick"));
+        go.send(()).unwrap();
+        assert_eq!(calls.recv_timeout(GENEROUS), Ok("slow"));
+    }
+
+    #[test]
+    fn thousands_of_callbacks_in_the_background_are_all_called() {
+        let (called, calls) = mpsc::channel();
+        for number in 0..5_000 {
+            let (token, called) = (CancelToken::new(), called.clone());
+            token.on_cancel(move || called.send(number).unwrap());
+            token.set(CancelReason::Asked).call_in_background();
+        }
+        drop(called);
+        let mut numbers: Vec<i32> = calls.iter().collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..5_000).collect::<Vec<_>>());
     }
 }

@@ -15,7 +15,9 @@ use crate::{Clock, Limits, Outcome, RunId, RunReport, RunRequest};
 /// * the work of a run begins with [`RunRequest::execute`] or [`RunRequest::context`]: until then the run is queued;
 /// * a panic of a task is that run's failure, and never the executor's;
 /// * a run whose [`time_limit`](RunRequest::time_limit) has passed since it began is ended as far as the executor can end
-///   it, and reported as [`Outcome::TimedOut`] even where the work goes on;
+///   it, and reported as [`Outcome::TimedOut`]; where its work goes on all the same, by [`Completion::leave_behind`];
+/// * what a task registers with [`CancelToken::on_cancel`](crate::CancelToken::on_cancel) is called neither under a lock nor on
+///   a thread that other runs depend on: [`CancelToken::set`](crate::CancelToken::set) is for that;
 /// * dropping an executor leaves no thread or process behind.
 ///
 /// The smallest executor runs everything on the caller's thread:
@@ -47,6 +49,27 @@ pub trait Executor: Send {
     /// Takes no more runs, and ends; answers with the runs that would not end and were left behind. Calling it again
     /// does nothing.
     fn shutdown(&mut self, how: Shutdown) -> Vec<RunId>;
+
+    /// Returns how the calling thread may wait for the end of this executor's runs. By default it blocks.
+    ///
+    /// An executor whose runs can be done only by certain threads (an event loop) says so here, so that a scheduler never
+    /// makes such a thread wait for the very runs that it has to do.
+    fn wait_mode(&self) -> WaitMode {
+        WaitMode::Block
+    }
+}
+
+/// How a thread may wait for the end of runs: see [`Executor::wait_mode`].
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum WaitMode {
+    /// It blocks: other threads do the runs.
+    Block,
+    /// It blocks inside a call of this function, which lets other threads do meanwhile what this one would have done, and calls
+    /// its argument.
+    BlockWithin(fn(&mut dyn FnMut())),
+    /// It must not wait: the runs end only if this thread goes on.
+    Never,
 }
 
 /// How to end what is still running.
@@ -65,6 +88,20 @@ pub enum Shutdown {
 pub trait CompletionSink: Send + Sync {
     /// Takes the report of a run. It must not block.
     fn completed(&self, report: RunReport);
+
+    /// Takes the report of a run whose work goes on, because it does not respond to its [`CancelToken`](crate::CancelToken) and
+    /// cannot be ended from outside. [`work_ended`](Self::work_ended) follows when the work has really ended. It must not
+    /// block.
+    ///
+    /// By default the run has completed, and its work is forgotten.
+    fn left_behind(&self, report: RunReport) {
+        self.completed(report);
+    }
+
+    /// The work of a run that was [left behind](Self::left_behind) has ended: its thread is free. It must not block.
+    fn work_ended(&self, run: RunId) {
+        let _ = run;
+    }
 }
 
 /// The promise that a run completes exactly once. [`finish`](Self::finish) keeps it; dropping it unfinished reports
@@ -87,6 +124,58 @@ impl Completion {
             Limits::DEFAULT.fit(&mut report);
             sink.completed(report);
         }
+    }
+
+    /// Reports a run whose work goes on, because it cannot be ended from outside. The returned guard is to be dropped when
+    /// the work has ended, so that the scheduler can count it until then.
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// use matins_core::{Completion, CompletionSink, RunId, RunReport};
+    /// # use matins_core::{Clock, JobId, Outcome, RunRequest, Task, TaskContext, TaskName, TaskOutput, TaskResult, Value};
+    /// # #[derive(Debug)]
+    /// # struct Stopped;
+    /// # impl Clock for Stopped {
+    /// #     fn now(&self) -> chrono::DateTime<chrono::Utc> { chrono::DateTime::UNIX_EPOCH }
+    /// #     fn sleep_until(&self, _: chrono::DateTime<chrono::Utc>) -> Option<std::time::Duration> { None }
+    /// # }
+    /// # struct Nothing;
+    /// # impl Task for Nothing {
+    /// #     fn run(&self, _: &Value, _: &TaskContext) -> TaskResult { Ok(TaskOutput::default()) }
+    /// # }
+    /// # let (clock, task) = (Arc::new(Stopped), Arc::new(Nothing));
+    /// # let (job, name) = (JobId::new("job").unwrap(), TaskName::new("task").unwrap());
+    /// # let run = RunRequest::new(RunId(1), job, name, task, clock.clone());
+    ///
+    /// #[derive(Default)]
+    /// struct Notices(Mutex<Vec<&'static str>>);
+    ///
+    /// impl CompletionSink for Notices {
+    ///     fn completed(&self, _: RunReport) {
+    ///         self.0.lock().unwrap().push("completed");
+    ///     }
+    ///     fn left_behind(&self, _: RunReport) {
+    ///         self.0.lock().unwrap().push("left behind");
+    ///     }
+    ///     fn work_ended(&self, _: RunId) {
+    ///         self.0.lock().unwrap().push("work ended");
+    ///     }
+    /// }
+    ///
+    /// let notices = Arc::new(Notices::default());
+    /// let done = Completion::new(run.run, clock, notices.clone());
+    /// let left = done.leave_behind(run.ended(None, Outcome::TimedOut, None));
+    /// assert_eq!(*notices.0.lock().unwrap(), ["left behind"]);
+    /// drop(left);
+    /// assert_eq!(*notices.0.lock().unwrap(), ["left behind", "work ended"]);
+    /// ```
+    pub fn leave_behind(mut self, report: RunReport) -> LeftBehind {
+        let sink = self.sink.take();
+        if let Some(sink) = &sink {
+            sink.left_behind(report);
+        }
+        LeftBehind { run: self.run, sink }
     }
 
     /// Gives the promise up, for a run that was refused: its submitter accounts for it.
@@ -115,6 +204,27 @@ impl Drop for Completion {
 impl fmt::Debug for Completion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Completion").field("run", &self.run).finish_non_exhaustive()
+    }
+}
+
+/// The work of a run that was left behind: see [`Completion::leave_behind`]. Dropping it says that the work has ended.
+#[must_use = "dropping it says that the work has ended"]
+pub struct LeftBehind {
+    run: RunId,
+    sink: Option<Arc<dyn CompletionSink>>,
+}
+
+impl Drop for LeftBehind {
+    fn drop(&mut self) {
+        if let Some(sink) = self.sink.take() {
+            sink.work_ended(self.run);
+        }
+    }
+}
+
+impl fmt::Debug for LeftBehind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LeftBehind").field("run", &self.run).finish_non_exhaustive()
     }
 }
 

@@ -41,11 +41,13 @@ mod cancel;
 mod claim;
 mod clock;
 mod count;
+mod current_run;
 mod executor;
 mod job;
 pub mod json;
 mod limits;
 mod name;
+mod panics;
 mod policy;
 mod query;
 mod request;
@@ -59,14 +61,15 @@ mod task;
 mod transition;
 mod trigger;
 
-pub use cancel::{CancelReason, CancelToken};
+pub use cancel::{CancelCallbacks, CancelReason, CancelToken};
 pub use claim::{
     Capabilities, Claim, ClaimStore, Claimed, Heartbeat, JobRuns, Joined, Node, Settled, Settlement, WakeUp,
     Want,
 };
 pub use clock::{Clock, Wake};
 pub use count::{CountBudget, CountProgress};
-pub use executor::{Completion, CompletionSink, Executor, Refusal, Refused, Shutdown};
+pub use current_run::RunScope;
+pub use executor::{Completion, CompletionSink, Executor, LeftBehind, Refusal, Refused, Shutdown, WaitMode};
 pub use job::{Job, JobState};
 pub use limits::{Limits, ValueError};
 pub use name::{ExecutorName, JobId, NameError, StoreName, TaskName};

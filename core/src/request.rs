@@ -1,6 +1,5 @@
 //! A run on its way: as an executor gets it, and what comes back.
 
-use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -10,6 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use crate::panics::{drop_panic, text_of_panic};
 use crate::{
     CancelReason, CancelToken, Clock, JobId, Outcome, RunId, RunLog, Task, TaskContext, TaskError, TaskName,
     TaskOutput, TaskResult,
@@ -73,6 +73,7 @@ impl RunRequest {
             return self.not_begun();
         }
         let context = self.context(started);
+        let _scope = self.enter();
         let result = catch_unwind(AssertUnwindSafe(|| self.task.run(&self.arguments, &context)));
         self.report(started, result)
     }
@@ -99,7 +100,10 @@ impl RunRequest {
         if matches!(reason, Some(CancelReason::TimeLimit(_))) {
             let output = match result {
                 Ok(Ok(TaskOutput { output, .. }) | Err(TaskError { output, .. })) => output,
-                Err(_) => None,
+                Err(panic) => {
+                    drop_panic(panic);
+                    None
+                }
             };
             return RunReport { output: self.log.text_before(output), ..self.stopped(started) };
         }
@@ -112,7 +116,7 @@ impl RunRequest {
                 (outcome, Some(message), output, None)
             }
             Err(panic) => {
-                let message = format!("panicked: {}", panic_message(&*panic));
+                let message = format!("panicked: {}", text_of_panic(panic));
                 (Outcome::Failed, Some(message), None, None)
             }
         };
@@ -158,14 +162,6 @@ impl RunRequest {
             not_started: false,
         }
     }
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("(a value that is not text)")
 }
 
 impl fmt::Debug for RunRequest {

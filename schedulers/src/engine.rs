@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    CancelToken, ClaimStore, Clock, Completion, ExecutorName, MissedReason, Outcome, Policy, Run, RunId,
-    RunReport, RunRequest, StoreError, StoreName,
+    CancelCallbacks, CancelReason, CancelToken, ClaimStore, Clock, Completion, ExecutorName, MissedReason,
+    Outcome, Policy, Run, RunId, RunReport, RunRequest, StoreError, StoreName,
 };
 use matins_task_function::TaskRegistry;
 
@@ -186,7 +186,7 @@ impl Engine {
             match lane.driver() {
                 Driver::Scheduler => {
                     let turned = lane.turn(self, state);
-                    turned.cancels.iter().for_each(CancelToken::cancel);
+                    cancel(&turned.cancels);
                     submissions.extend(turned.submissions);
                     wake_at = wake_at.into_iter().chain(turned.wake_at).min();
                     are_idle &= turned.is_idle;
@@ -221,7 +221,7 @@ impl Engine {
             return (Vec::new(), Next::Stop);
         }
         let Turned { submissions, cancels, wake_at, is_idle, is_gone } = lane.turn(self, state);
-        cancels.iter().for_each(CancelToken::cancel);
+        cancel(&cancels);
         let now = self.clock.now();
         let is_over = match state {
             State::Stopping { .. } => is_idle,
@@ -262,6 +262,12 @@ impl Engine {
             not_started: false,
         }
     }
+}
+
+/// Tells runs to stop. What their tasks have registered is called on a thread of its own, so that no driver waits for it.
+pub(crate) fn cancel(tokens: &[CancelToken]) {
+    let callbacks: CancelCallbacks = tokens.iter().map(|token| token.set(CancelReason::Asked)).collect();
+    callbacks.call_in_background();
 }
 
 /// The report of a run that never ran, or was left behind.

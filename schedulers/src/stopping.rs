@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{CancelToken, Shutdown};
 
 use crate::Event;
-use crate::engine::{Engine, State};
+use crate::engine::{Engine, State, cancel};
 use crate::outcomes::Waiters;
 
 /// How long cancelled runs have to end at shutdown, before they are left behind.
@@ -60,7 +60,7 @@ impl Engine {
         }
         // Not under a lock: what a token calls may use a handle.
         let tokens: Vec<CancelToken> = self.lanes().iter().flat_map(|lane| lane.in_flight.tokens()).collect();
-        tokens.iter().for_each(CancelToken::cancel);
+        cancel(&tokens);
         for lane in self.lanes() {
             lane.inbox.ring();
         }

@@ -1,14 +1,18 @@
 //! Runs from when they are taken until they have ended.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
-use matins_core::{CancelToken, Completion, Refusal, RunId, RunReport, RunRequest, Shutdown};
+use matins_core::{
+    CancelCallbacks, CancelReason, CancelToken, Completion, Refusal, RunId, RunReport, RunRequest, Shutdown,
+};
 use slab::Slab;
 
 use crate::limits::TimeLimits;
+use crate::panics::drop_caught;
 use crate::sync::{Arc, AtomicBool, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering};
 
 /// So many parts, so that threads seldom meet at one of them.
@@ -24,7 +28,8 @@ pub struct InFlight {
     held: AtomicUsize,
     shards: [Shard; SHARDS],
     closed: AtomicBool,
-    left: Mutex<HashSet<RunId>>,
+    /// Runs that were left behind and whose threads are busy; `true` where their places were given to others.
+    left: Mutex<HashMap<RunId, bool>>,
     /// Since it was closed: a run ended, or was left behind.
     ended: Condvar,
     limits: TimeLimits,
@@ -55,7 +60,7 @@ impl InFlight {
             held: AtomicUsize::new(0),
             shards: Default::default(),
             closed: AtomicBool::new(false),
-            left: Mutex::new(HashSet::new()),
+            left: Mutex::new(HashMap::new()),
             ended: Condvar::new(),
             limits: TimeLimits::new(cancel_grace),
         })
@@ -81,16 +86,49 @@ impl InFlight {
 
     /// Does the work of a run on this thread, under its time limit, and reports it.
     pub fn execute(self: &Arc<Self>, ticket: Ticket, run: RunRequest, done: Completion) {
-        let ended = if run.time_limit.is_none() {
-            Some((run.execute(), done))
-        } else {
-            let (runs, id) = (Arc::downgrade(self), ticket.run);
-            let leave = move || runs.upgrade().into_iter().for_each(|runs| runs.leave(id));
+        self.execute_or_leave(ticket, run, done, || false);
+    }
+
+    /// As [`execute`](Self::execute). When the run is left behind, `left` is called, on another thread: it returns `true` if
+    /// another thread works from now on in place of this one, so that the place of the run is free. Returns whether that was so.
+    pub fn execute_or_leave(
+        self: &Arc<Self>,
+        ticket: Ticket,
+        run: RunRequest,
+        done: Completion,
+        left: impl FnOnce() -> bool + Send + 'static,
+    ) -> bool {
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            if run.time_limit.is_none() {
+                let report = run.execute();
+                // What a task has captured is dropped here, if its job has gone meanwhile.
+                drop_caught(run);
+                return Ok((report, done));
+            }
+            let (runs, id) = (Arc::downgrade(self), run.run);
+            let leave = move || {
+                if let Some(runs) = runs.upgrade() {
+                    runs.leave(id, left());
+                }
+            };
             self.limits.execute(run, done, leave)
-        };
+        }));
         match ended {
-            Some((report, done)) => self.finish(ticket, report, done),
-            None => self.cede(ticket),
+            Ok(Ok((report, done))) => {
+                self.finish(ticket, report, done);
+                false
+            }
+            Ok(Err(end)) => {
+                let was_replaced = self.vacate(ticket);
+                // Whoever hears that the work has ended finds its place free.
+                drop(end);
+                was_replaced
+            }
+            Err(panic) => {
+                let was_replaced = self.vacate(ticket);
+                drop_caught(panic);
+                was_replaced
+            }
         }
     }
 
@@ -103,9 +141,17 @@ impl InFlight {
 
     /// Gives a place back whose run was reported already, or is lost.
     pub fn cede(&self, ticket: Ticket) {
-        self.occupied.fetch_sub(1, Ordering::SeqCst);
-        lock(&self.left).remove(&ticket.run);
+        self.vacate(ticket);
+    }
+
+    /// Gives a place back. Returns whether it was another run's already.
+    fn vacate(&self, ticket: Ticket) -> bool {
+        let was_free = lock(&self.left).remove(&ticket.run) == Some(true);
+        if !was_free {
+            self.occupied.fetch_sub(1, Ordering::SeqCst);
+        }
         self.give_back(&ticket);
+        was_free
     }
 
     fn give_back(&self, ticket: &Ticket) {
@@ -119,8 +165,11 @@ impl InFlight {
     }
 
     /// A run was reported, and its thread is still busy with it.
-    fn leave(&self, run: RunId) {
-        lock(&self.left).insert(run);
+    fn leave(&self, run: RunId, its_place_is_free: bool) {
+        lock(&self.left).insert(run, its_place_is_free);
+        if its_place_is_free {
+            self.occupied.fetch_sub(1, Ordering::SeqCst);
+        }
         self.ended.notify_all();
     }
 
@@ -156,11 +205,12 @@ impl InFlight {
     }
 
     fn cancel_all(&self) {
-        for shard in &self.shards {
-            let tokens: Vec<CancelToken> =
-                lock(&shard.0).iter().map(|(_, (_, token))| token.clone()).collect();
-            tokens.iter().for_each(CancelToken::cancel);
-        }
+        let tokens =
+            |shard: &Shard| lock(&shard.0).iter().map(|(_, (_, token))| token.clone()).collect::<Vec<_>>();
+        let tokens = self.shards.iter().flat_map(tokens);
+        let callbacks: CancelCallbacks = tokens.map(|token| token.set(CancelReason::Asked)).collect();
+        // What tasks have registered may wait for whoever waits here.
+        callbacks.call_in_background();
     }
 
     /// Waits until all runs have ended but those that were left behind, at most until `deadline`; whether it came to that.

@@ -13,7 +13,12 @@
 //! A thread cannot be stopped from outside. When a run has taken as long as it may, its
 //! [`CancelToken`](matins_core::CancelToken) is set. If it returns within a grace, it has timed out and its thread is free
 //! again. If it does not, it is reported as timed out all the same, and left behind: its thread is busy until the task
-//! returns, however long that takes.
+//! returns, however long that takes. Then the run's [`CompletionSink`](matins_core::CompletionSink) is told that the work has
+//! ended; until then a scheduler counts it for the overlap policy of its job. An executor that can replace the thread gives
+//! the place of the run to another one: [`execute_or_leave`](InFlight::execute_or_leave) is for that.
+//!
+//! What a task has registered with [`on_cancel`](matins_core::CancelToken::on_cancel) is called on a thread of its own: it may
+//! take its time, panic, or use the scheduler, and time limits are kept all the same.
 //!
 //! A limit that is noticed late is not judged at once: where the whole process was stopped (SIGSTOP, a debugger), the work of
 //! a run may have gone on in a child process and ended in time. Such a run has a second to report before it is told to stop.
@@ -51,6 +56,7 @@
 
 mod in_flight;
 mod limits;
+mod panics;
 mod sync;
 
 pub use in_flight::{InFlight, Ticket};

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use matins_core::{CancelReason, Completion, Outcome, RunReport, RunRequest};
+use matins_core::{CancelReason, Completion, LeftBehind, Outcome, RunReport, RunRequest};
+
+use crate::panics::drop_caught;
 
 /// How long the watching thread stays when there is nothing to watch.
 const LINGER: Duration = Duration::from_secs(5);
@@ -49,9 +52,11 @@ struct Watched {
 }
 
 /// The one report of a run, which its thread and the watcher both may make.
-struct End {
+pub(crate) struct End {
     done: Mutex<Option<Completion>>,
     leave: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    /// Says that the work of a run that was left behind has ended, when both the thread and the watcher have let go of this.
+    left: Mutex<Option<LeftBehind>>,
 }
 
 impl End {
@@ -73,17 +78,21 @@ impl TimeLimits {
 
     /// Does the work of a run on this thread, under its time limit.
     ///
-    /// Answers with the report and the promise to keep with it; `None` for a run that was left behind, whose report was
-    /// made then. `leave` is called just before that report.
+    /// Returns the report and the promise to keep with it. For a run that was left behind, whose report was made then, it
+    /// returns what says that the work has ended when it is dropped. `leave` is called just before that report.
     pub(crate) fn execute(
         &self,
         run: RunRequest,
         done: Completion,
         leave: impl FnOnce() + Send + 'static,
-    ) -> Option<(RunReport, Completion)> {
-        let Some(limit) = run.time_limit else { return Some((run.execute(), done)) };
+    ) -> Result<(RunReport, Completion), Arc<End>> {
+        let Some(limit) = run.time_limit else { return Ok((run.execute(), done)) };
         let run = Arc::new(run);
-        let end = Arc::new(End { done: Mutex::new(Some(done)), leave: Mutex::new(Some(Box::new(leave))) });
+        let end = Arc::new(End {
+            done: Mutex::new(Some(done)),
+            leave: Mutex::new(Some(Box::new(leave))),
+            left: Mutex::default(),
+        });
         let watched = Watched {
             run: run.clone(),
             limit,
@@ -98,7 +107,8 @@ impl TimeLimits {
             // One that was told to stop, or that was noticed late, has moved, and is dropped when its turn comes.
             self.shared.lock().watched.remove(&place);
         }
-        done.map(|done| (report, done))
+        drop_caught(run);
+        done.map(|done| (report, done)).ok_or(end)
     }
 
     /// Watches a run; where it stands in the order. `None` where its limit lies beyond what the system's clock can hold.
@@ -142,10 +152,17 @@ impl Shared {
             if let Some(key) = first.filter(|_| wait.is_zero()) {
                 let Some(watched) = state.watched.remove(&key) else { continue };
                 drop(state);
-                let again = watched.come(key.0.elapsed(), grace);
+                // Its clock, and what its task drops, are others' code: what they do must not end this thread.
+                let again = catch_unwind(AssertUnwindSafe(|| watched.come(key.0.elapsed(), grace)));
                 state = self.lock();
-                if let Some((at, watched)) = again {
-                    state.watched.insert((at, key.1), watched);
+                match again {
+                    Ok(Some((at, watched))) => drop(state.watched.insert((at, key.1), watched)),
+                    Ok(None) => {}
+                    Err(panic) => {
+                        drop(state);
+                        drop_caught(panic);
+                        state = self.lock();
+                    }
                 }
                 continue;
             }
@@ -172,7 +189,8 @@ impl Watched {
                 return Some((Instant::now().checked_add(CHANCE_TO_REPORT)?, self));
             }
             self.is_cancelled = true;
-            self.run.cancel.cancel_because(CancelReason::TimeLimit(self.limit));
+            // What the task has registered may take its time, or wait for other runs.
+            self.run.cancel.set(CancelReason::TimeLimit(self.limit)).call_in_background();
             return Some((Instant::now().checked_add(grace)?, self));
         }
         let done = {
@@ -188,8 +206,15 @@ impl Watched {
             "it ran longer than its limit of {:?}, and did not stop when it was told to: its thread is busy until it does",
             self.limit
         );
-        done.finish(self.run.ended(None, Outcome::TimedOut, Some(message)));
+        let left = done.leave_behind(self.run.ended(None, Outcome::TimedOut, Some(message)));
+        *self.end.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
         None
+    }
+}
+
+impl fmt::Debug for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("End").field("is_over", &self.is_over()).finish_non_exhaustive()
     }
 }
 
@@ -259,7 +284,8 @@ mod tests {
         let (job, name) = (JobId::new("job").unwrap(), TaskName::new("task").unwrap());
         let run = RunRequest::new(RunId(1), job, name, Arc::new(Nothing), Arc::new(Epoch));
         let done = Completion::new(RunId(1), Arc::new(Epoch), reports.clone());
-        let end = Arc::new(End { done: Mutex::new(Some(done)), leave: Mutex::new(None) });
+        let end =
+            Arc::new(End { done: Mutex::new(Some(done)), leave: Mutex::default(), left: Mutex::default() });
         let limit = Duration::from_secs(1);
         (Watched { run: Arc::new(run), limit, end, has_had_its_chance: false, is_cancelled: false }, reports)
     }

@@ -44,7 +44,7 @@ use std::time::Duration;
 
 use matins_core::{
     Completion, Executor, Refused, RunId, RunRequest, Shutdown, Task, TaskContext, TaskError, TaskName,
-    TaskResult, Value, is_out_of_resources,
+    TaskResult, Value, WaitMode, is_out_of_resources,
 };
 use matins_executor_thread::ThreadExecutor;
 use thiserror::Error;
@@ -226,6 +226,10 @@ impl Executor for ProcessExecutor {
         let task =
             Remote { workers: self.workers.clone(), name: run.task_name.clone(), time_limit: run.time_limit };
         self.threads.submit(RunRequest { task: Arc::new(task), time_limit: None, ..run }, done)
+    }
+
+    fn wait_mode(&self) -> WaitMode {
+        self.threads.wait_mode()
     }
 
     fn shutdown(&mut self, how: Shutdown) -> Vec<RunId> {

@@ -5,8 +5,10 @@
 //! missed. A panic ends the run, not the thread.
 //!
 //! A thread cannot be stopped from outside. Cancelling a run, or the end of its time limit, sets its [`CancelToken`](matins_core::CancelToken), which
-//! long work should look at; shutting down waits for it only as long as asked. A run that does not heed its time limit is
-//! reported as timed out after a grace, and left behind: it keeps its thread, one of the limited number, until it returns.
+//! long work should look at; shutting down waits for it only as long as asked. A run that does not respond when its time limit has
+//! passed is reported as timed out after a grace, and left behind. Its thread is busy until the task returns. Another thread is
+//! started in its place, up to a [limit](ThreadExecutorBuilder::replacements), so that runs that hang do not take the pool from
+//! all others.
 //!
 //! | | |
 //! | --- | --- |
@@ -45,10 +47,6 @@ pub struct ThreadExecutor {
     pool: Arc<Pool>,
     /// `None` once it is shut down.
     queue: Option<Sender<Taken>>,
-    settings: Settings,
-    /// By number.
-    threads: HashMap<usize, JoinHandle<()>>,
-    next_thread: usize,
 }
 
 type Taken = (Ticket, RunRequest, Completion);
@@ -64,6 +62,7 @@ pub struct ThreadExecutorBuilder {
 struct Settings {
     workers: usize,
     queue: usize,
+    replacements: usize,
     idle: Duration,
     cancel_grace: Duration,
 }
@@ -73,6 +72,7 @@ impl Default for ThreadExecutorBuilder {
         let settings = Settings {
             workers: 10,
             queue: 100_000,
+            replacements: 10,
             idle: Duration::from_secs(10),
             cancel_grace: Duration::from_secs(5),
         };
@@ -91,6 +91,21 @@ impl ThreadExecutorBuilder {
     /// without end. Default: 100,000.
     pub fn queue(mut self, queue: usize) -> Self {
         self.settings.queue = queue;
+        self
+    }
+
+    /// At most this many threads are started in place of threads that are busy with runs that were left behind. When there are
+    /// more such runs, each keeps one of the [`workers`](Self::workers) until it returns. Default: 10.
+    ///
+    /// ```
+    /// use matins_executor_thread::ThreadExecutor;
+    ///
+    /// // Up to 4 threads that work, and up to 20 more that are stuck.
+    /// let executor = ThreadExecutor::builder().workers(4).replacements(20).build();
+    /// # drop(executor);
+    /// ```
+    pub fn replacements(mut self, replacements: usize) -> Self {
+        self.settings.replacements = replacements;
         self
     }
 
@@ -116,14 +131,9 @@ impl ThreadExecutorBuilder {
             queue: receiver,
             idle: AtomicUsize::new(0),
             threads: Mutex::default(),
-        };
-        ThreadExecutor {
-            pool: Arc::new(pool),
-            queue: Some(sender),
             settings: self.settings,
-            threads: HashMap::new(),
-            next_thread: 0,
-        }
+        };
+        ThreadExecutor { pool: Arc::new(pool), queue: Some(sender) }
     }
 }
 
@@ -134,13 +144,28 @@ struct Pool {
     idle: AtomicUsize,
     /// Held while a run is queued, and while a thread decides to end: no run is left without a thread.
     threads: Mutex<Threads>,
+    settings: Settings,
 }
 
 #[derive(Default)]
 struct Threads {
+    /// Those that work or wait for a run; not those that were replaced.
     count: usize,
+    /// Those that are busy with runs that were left behind, and that others have been started for.
+    replaced: usize,
+    /// By number.
+    handles: HashMap<usize, JoinHandle<()>>,
+    next: usize,
     /// The numbers of those that have ended since one was last started.
     ended: Vec<usize>,
+}
+
+/// What a thread of the pool does after a run.
+#[derive(PartialEq)]
+enum After {
+    TheNext,
+    /// Another thread has taken its place.
+    End,
 }
 
 impl Pool {
@@ -148,17 +173,37 @@ impl Pool {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Starts a thread in the place of those that have ended, where the system lets us.
+    fn start_thread(self: &Arc<Self>, threads: &mut Threads) -> bool {
+        for number in std::mem::take(&mut threads.ended) {
+            threads.handles.remove(&number);
+        }
+        let (pool, number, idle) = (self.clone(), threads.next, self.settings.idle);
+        threads.next += 1;
+        let thread = Builder::new().name("matins-worker".to_owned());
+        let Ok(thread) = thread.spawn(move || pool.work(number, idle)) else { return false };
+        threads.handles.insert(number, thread);
+        threads.count += 1;
+        true
+    }
+
     /// What each thread does.
-    fn work(&self, number: usize, idle_timeout: Duration) {
+    fn work(self: Arc<Self>, number: usize, idle_timeout: Duration) {
         loop {
-            while let Ok((ticket, run, done)) = self.queue.try_recv() {
-                self.runs.execute(ticket, run, done);
+            while let Ok(taken) = self.queue.try_recv() {
+                if self.execute(taken) == After::End {
+                    return self.threads().ended.push(number);
+                }
             }
             self.idle.fetch_add(1, Ordering::SeqCst);
             let next = self.queue.recv_timeout(idle_timeout);
             self.idle.fetch_sub(1, Ordering::SeqCst);
             match next {
-                Ok((ticket, run, done)) => self.runs.execute(ticket, run, done),
+                Ok(taken) => {
+                    if self.execute(taken) == After::End {
+                        return self.threads().ended.push(number);
+                    }
+                }
                 Err(end) => {
                     let mut threads = self.threads();
                     if end == RecvTimeoutError::Disconnected || self.queue.is_empty() {
@@ -169,6 +214,38 @@ impl Pool {
                 }
             }
         }
+    }
+
+    fn execute(self: &Arc<Self>, (ticket, run, done): Taken) -> After {
+        let pool = Arc::downgrade(self);
+        let replace = move || pool.upgrade().is_some_and(|pool| pool.replace());
+        if !self.runs.execute_or_leave(ticket, run, done, replace) {
+            return After::TheNext;
+        }
+        let mut threads = self.threads();
+        threads.replaced -= 1;
+        if threads.count < self.settings.workers {
+            threads.count += 1;
+            After::TheNext
+        } else {
+            After::End
+        }
+    }
+
+    /// Another thread takes the place of one that is busy with a run that was left behind. Returns whether it does.
+    fn replace(self: &Arc<Self>) -> bool {
+        let mut threads = self.threads();
+        if threads.replaced >= self.settings.replacements {
+            return false;
+        }
+        threads.count -= 1;
+        // Where nothing waits for a thread, the next run that comes starts it.
+        if !self.queue.is_empty() && !self.start_thread(&mut threads) {
+            threads.count += 1;
+            return false;
+        }
+        threads.replaced += 1;
+        true
     }
 }
 
@@ -181,20 +258,6 @@ impl ThreadExecutor {
     /// An executor with limits of one's own.
     pub fn builder() -> ThreadExecutorBuilder {
         ThreadExecutorBuilder::default()
-    }
-
-    /// Starts a thread in the place of those that have ended, where the system lets us.
-    fn start_thread(&mut self, threads: &mut Threads) {
-        for number in threads.ended.drain(..) {
-            self.threads.remove(&number);
-        }
-        let (pool, number, idle) = (self.pool.clone(), self.next_thread, self.settings.idle);
-        self.next_thread += 1;
-        let thread = Builder::new().name("matins-worker".to_owned());
-        if let Ok(thread) = thread.spawn(move || pool.work(number, idle)) {
-            self.threads.insert(number, thread);
-            threads.count += 1;
-        }
     }
 }
 
@@ -212,8 +275,8 @@ impl Executor for ThreadExecutor {
         };
         let pool = self.pool.clone();
         let mut threads = pool.threads();
-        if threads.count < self.settings.workers && pool.idle.load(Ordering::SeqCst) <= pool.queue.len() {
-            self.start_thread(&mut threads);
+        if threads.count < pool.settings.workers && pool.idle.load(Ordering::SeqCst) <= pool.queue.len() {
+            pool.start_thread(&mut threads);
         }
         match &self.queue {
             Some(queue) if threads.count > 0 => {
@@ -233,8 +296,9 @@ impl Executor for ThreadExecutor {
         let left = self.pool.runs.shut_down(how);
         // The threads end when the queue is empty.
         self.queue = None;
-        for (_, thread) in self.threads.drain() {
-            // One that does not heed its token is left to end by itself; it holds nothing but its run.
+        let threads = std::mem::take(&mut self.pool.threads().handles);
+        for thread in threads.into_values() {
+            // One that does not respond to its token is left to end by itself; it holds nothing but its run.
             if left.is_empty() {
                 let _ = thread.join();
             }
@@ -253,7 +317,7 @@ impl Drop for ThreadExecutor {
 impl fmt::Debug for ThreadExecutor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ThreadExecutor")
-            .field("settings", &self.settings)
+            .field("settings", &self.pool.settings)
             .field("threads", &self.pool.threads().count)
             .field("runs", &self.pool.runs.count())
             .finish_non_exhaustive()
