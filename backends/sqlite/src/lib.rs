@@ -27,6 +27,7 @@ mod rows;
 mod schema;
 mod write;
 
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -34,7 +35,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, SetAside, StoreError, Transition,
+    Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, SetAside, SetAsideKind, StoreError,
+    Transition,
 };
 use matins_store_owner::{FileId, Owner};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
@@ -50,8 +52,11 @@ pub struct SqliteStore {
     path: PathBuf,
     /// The database's file as it was opened: what is written into a file that lies there no more is lost.
     opened: FileId,
-    /// Rows of jobs that cannot be read, by key; and what is wrong with each, in the same order.
+    /// Rows of jobs that cannot be read, by key.
     unreadable: Vec<i64>,
+    /// Rows of the ledger that cannot be read, by number.
+    unreadable_runs: BTreeSet<i64>,
+    /// What is wrong with each of them.
     set_aside: Vec<SetAside>,
     read: ReadJobs,
     /// How many rows the table of jobs has, and in which version of the file; `None` where that may have changed.
@@ -102,6 +107,7 @@ impl SqliteStore {
                 opened: FileId::of(&path)?,
                 path,
                 unreadable: Vec::new(),
+                unreadable_runs: BTreeSet::new(),
                 set_aside: Vec::new(),
                 read: ReadJobs::default(),
                 counted: None,
@@ -140,7 +146,7 @@ impl SqliteStore {
         quick_check(&connection, path)
     }
 
-    fn failed(&self, doing: &str) -> impl Fn(rusqlite::Error) -> StoreError {
+    fn failed(&self, doing: &str) -> impl Fn(rusqlite::Error) -> StoreError + use<> {
         failed_at(&self.path, doing)
     }
 
@@ -285,13 +291,22 @@ impl JobStore for SqliteStore {
 
     fn next_due(&mut self) -> Result<Option<DateTime<Utc>>, StoreError> {
         let failed = self.failed("looking for the next due job");
-        let sql = format!(
-            "SELECT next_fire FROM jobs WHERE next_fire IS NOT NULL{} ORDER BY next_fire LIMIT 1",
-            self.but_those_aside()
-        );
-        let mut statement = self.connection.prepare_cached(&sql).map_err(&failed)?;
-        let micros: Option<i64> = statement.query_row([], |row| row.get(0)).optional().map_err(&failed)?;
-        micros.map(|micros| rows::instant(micros, &self.path, "jobs.next_fire")).transpose()
+        loop {
+            let sql = format!(
+                "SELECT key, next_fire FROM jobs WHERE next_fire IS NOT NULL{} ORDER BY next_fire LIMIT 1",
+                self.but_those_aside()
+            );
+            let first: Option<(i64, i64)> = {
+                let mut statement = self.connection.prepare_cached(&sql).map_err(&failed)?;
+                let first = statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?)));
+                first.optional().map_err(&failed)?
+            };
+            let Some((key, micros)) = first else { return Ok(None) };
+            if let Some(instant) = DateTime::from_timestamp_micros(micros) {
+                return Ok(Some(instant));
+            }
+            self.look_at(&[key])?;
+        }
     }
 
     fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Job>, StoreError> {
@@ -314,9 +329,8 @@ impl JobStore for SqliteStore {
                 .map_err(&failed)?;
             while let Some(row) = rows.next().map_err(&failed)? {
                 let (key, fire): (i64, i64) = (row.get(0).map_err(&failed)?, row.get(1).map_err(&failed)?);
-                if let Some(job) = self.read.job(key) {
-                    let next_fire = Some(rows::instant(fire, &self.path, "jobs.next_fire")?);
-                    jobs.push(Job { next_fire, ..job.clone() });
+                if let (Some(job), Some(fire)) = (self.read.job(key), DateTime::from_timestamp_micros(fire)) {
+                    jobs.push(Job { next_fire: Some(fire), ..job.clone() });
                     continue;
                 }
                 match body.query_row([key], |row| Ok(job_from_row(row, &self.path))).map_err(&failed)? {
@@ -350,6 +364,12 @@ impl JobStore for SqliteStore {
                 self.counted = None;
                 self.read.forget(job);
             }
+        }
+        let prunes =
+            |step: &Transition| matches!(step, Transition::PruneJob { .. } | Transition::PruneBefore { .. });
+        if !self.unreadable_runs.is_empty() && batch.iter().any(prunes) {
+            // The batch is committed. A failure to read is met by the next call too.
+            let _ = self.forget_pruned();
         }
         committed
     }
@@ -389,6 +409,15 @@ impl SqliteStore {
         format!(" AND key NOT IN ({})", keys.join(", "))
     }
 
+    /// The same of rows of the ledger.
+    fn but_runs_aside(&self) -> String {
+        if self.unreadable_runs.is_empty() {
+            return String::new();
+        }
+        let numbers: Vec<String> = self.unreadable_runs.iter().map(ToString::to_string).collect();
+        format!(" AND id NOT IN ({})", numbers.join(", "))
+    }
+
     fn put_aside(&mut self, jobs: Vec<(i64, SetAside)>) {
         for (key, job) in jobs {
             if !self.unreadable.contains(&key) {
@@ -398,11 +427,47 @@ impl SqliteStore {
         }
     }
 
+    /// Sets rows of the ledger aside.
+    fn put_runs_aside(&mut self, runs: Vec<(i64, SetAside)>) {
+        for (number, run) in runs {
+            if self.unreadable_runs.insert(number) {
+                self.set_aside.push(run);
+            }
+        }
+    }
+
+    /// Forgets the rows of the ledger that were set aside and for which this does not hold.
+    fn retain_runs_aside(&mut self, mut keep: impl FnMut(i64) -> bool) {
+        self.unreadable_runs.retain(|number| keep(*number));
+        let kept: HashSet<String> = self.unreadable_runs.iter().map(ToString::to_string).collect();
+        self.set_aside.retain(|aside| aside.kind != SetAsideKind::Run || kept.contains(&aside.id));
+    }
+
+    /// Rows that were set aside may have been pruned.
+    fn forget_pruned(&mut self) -> Result<(), StoreError> {
+        let failed = self.failed("looking for rows that were set aside");
+        let mut left = HashSet::new();
+        {
+            let sql = "SELECT 1 FROM runs WHERE id = ?1";
+            let mut statement = self.connection.prepare_cached(sql).map_err(&failed)?;
+            for number in &self.unreadable_runs {
+                if statement.exists([number]).map_err(&failed)? {
+                    left.insert(*number);
+                }
+            }
+        }
+        self.retain_runs_aside(|number| left.contains(&number));
+        Ok(())
+    }
+
     /// These were written anew, and can be read.
     fn take_back(&mut self, ids: &[JobId]) -> Result<(), StoreError> {
-        if self.set_aside.iter().any(|job| ids.iter().any(|id| *id == job.id.as_str())) {
+        let is_one = |aside: &SetAside| {
+            aside.kind == SetAsideKind::Job && ids.iter().any(|id| *id == aside.id.as_str())
+        };
+        if self.set_aside.iter().any(is_one) {
             let keys = std::mem::take(&mut self.unreadable);
-            self.set_aside.clear();
+            self.set_aside.retain(|aside| aside.kind != SetAsideKind::Job);
             self.look_at(&keys)?;
         }
         Ok(())
