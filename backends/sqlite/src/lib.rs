@@ -21,26 +21,25 @@
 //! assert!(SqliteStore::open(&path).unwrap_err().to_string().contains("belongs to another scheduler"));
 //! ```
 
+mod aside;
+mod connection;
 mod listing;
 mod read_jobs;
 mod rows;
 mod schema;
 mod write;
 
-use std::collections::{BTreeSet, HashSet};
-use std::fs::File;
-use std::os::unix::fs::OpenOptionsExt;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, SetAside, SetAsideKind, StoreError,
-    Transition,
+    Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, SetAside, StoreError, Transition,
 };
 use matins_store_owner::{FileId, Owner};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
+use connection::{BUSY_TIMEOUT, OwnConnection, check_place, connect, owner_file};
 use read_jobs::ReadJobs;
 use rows::{job_from_row, micros};
 use write::{WriteError, apply, job_exists, put_job, record};
@@ -48,7 +47,7 @@ use write::{WriteError, apply, job_exists, put_job, record};
 /// Keeps jobs and ledger in a SQLite file. See the [crate's page](crate).
 #[derive(Debug)]
 pub struct SqliteStore {
-    connection: Connection,
+    connection: OwnConnection,
     path: PathBuf,
     /// The database's file as it was opened: what is written into a file that lies there no more is lost.
     opened: FileId,
@@ -76,9 +75,6 @@ pub enum Durability {
     Normal,
 }
 
-/// How long a statement waits for a reader that stands in its way.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
 impl SqliteStore {
     /// The format of the file that this version writes; earlier ones it reads and brings up to this.
     pub const FORMAT: i64 = schema::FORMAT;
@@ -103,7 +99,7 @@ impl SqliteStore {
         let owner = Owner::take(&path, &owner_file(&path))?;
         match connect(&path, durability) {
             Ok(connection) => Ok(Self {
-                connection,
+                connection: connection.into(),
                 opened: FileId::of(&path)?,
                 path,
                 unreadable: Vec::new(),
@@ -156,6 +152,7 @@ impl SqliteStore {
         doing: &str,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, WriteError>,
     ) -> Result<T, StoreError> {
+        self.connection.process.check(&self.path)?;
         self.opened.check(&self.path)?;
         let failed = failed_at(&self.path, doing);
         let transaction =
@@ -166,46 +163,6 @@ impl SqliteStore {
             Err(WriteError::Sqlite(error)) => Err(failed(error)),
         }
     }
-}
-
-/// Refuses a file, or a companion that SQLite would open beside it, that another user has placed there. SQLite follows no link
-/// at its companions' names; the check finds other kinds of files too, before SQLite would wait for a FIFO.
-fn check_place(path: &Path) -> Result<(), StoreError> {
-    let failed = |source: std::io::Error| StoreError::Backend {
-        doing: format!("opening the store {}", path.display()),
-        source: source.into(),
-    };
-    let real = matins_files::check_store(path).map_err(failed)?;
-    if !std::fs::symlink_metadata(&real).is_ok_and(|metadata| metadata.is_symlink()) {
-        matins_files::check(&real).map_err(failed)?;
-    }
-    let companions = ["-wal", "-shm", "-journal"].map(|ending| {
-        let mut name = real.as_os_str().to_owned();
-        name.push(ending);
-        PathBuf::from(name)
-    });
-    companions.iter().try_for_each(|path| matins_files::check(path)).map_err(failed)
-}
-
-/// `jobs.db-owner` beside `jobs.db`, as SQLite names its own companions.
-fn owner_file(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-owner");
-    name.into()
-}
-
-fn connect(path: &Path, durability: Durability) -> Result<Connection, StoreError> {
-    let failed = |source: rusqlite::Error| schema::open_error(path, source);
-    // Private to its owner from the first moment; SQLite gives the files beside it the same permissions. What keeps the file
-    // from being made, SQLite finds out too, and says.
-    let _ = File::options().write(true).create_new(true).mode(0o600).open(path);
-    let mut connection = Connection::open(path).map_err(failed)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-    connection.set_prepared_statement_cache_capacity(64);
-    schema::prepare(&mut connection, path, durability)?;
-    // Another user may have created a companion since the first look.
-    check_place(path)?;
-    Ok(connection)
 }
 
 fn quick_check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
@@ -391,85 +348,5 @@ impl JobStore for SqliteStore {
 
     fn set_aside(&self) -> &[SetAside] {
         &self.set_aside
-    }
-}
-
-impl SqliteStore {
-    /// The version of the file. It changes when another connection has written: a person, perhaps, who edited a job.
-    fn version(&self) -> rusqlite::Result<i64> {
-        self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
-    }
-
-    /// The rest of a condition, which leaves out what cannot be read.
-    fn but_those_aside(&self) -> String {
-        if self.unreadable.is_empty() {
-            return String::new();
-        }
-        let keys: Vec<String> = self.unreadable.iter().map(ToString::to_string).collect();
-        format!(" AND key NOT IN ({})", keys.join(", "))
-    }
-
-    /// The same of rows of the ledger.
-    fn but_runs_aside(&self) -> String {
-        if self.unreadable_runs.is_empty() {
-            return String::new();
-        }
-        let numbers: Vec<String> = self.unreadable_runs.iter().map(ToString::to_string).collect();
-        format!(" AND id NOT IN ({})", numbers.join(", "))
-    }
-
-    fn put_aside(&mut self, jobs: Vec<(i64, SetAside)>) {
-        for (key, job) in jobs {
-            if !self.unreadable.contains(&key) {
-                self.unreadable.push(key);
-                self.set_aside.push(job);
-            }
-        }
-    }
-
-    /// Sets rows of the ledger aside.
-    fn put_runs_aside(&mut self, runs: Vec<(i64, SetAside)>) {
-        for (number, run) in runs {
-            if self.unreadable_runs.insert(number) {
-                self.set_aside.push(run);
-            }
-        }
-    }
-
-    /// Forgets the rows of the ledger that were set aside and for which this does not hold.
-    fn retain_runs_aside(&mut self, mut keep: impl FnMut(i64) -> bool) {
-        self.unreadable_runs.retain(|number| keep(*number));
-        let kept: HashSet<String> = self.unreadable_runs.iter().map(ToString::to_string).collect();
-        self.set_aside.retain(|aside| aside.kind != SetAsideKind::Run || kept.contains(&aside.id));
-    }
-
-    /// Rows that were set aside may have been pruned.
-    fn forget_pruned(&mut self) -> Result<(), StoreError> {
-        let failed = self.failed("looking for rows that were set aside");
-        let mut left = HashSet::new();
-        {
-            let sql = "SELECT 1 FROM runs WHERE id = ?1";
-            let mut statement = self.connection.prepare_cached(sql).map_err(&failed)?;
-            for number in &self.unreadable_runs {
-                if statement.exists([number]).map_err(&failed)? {
-                    left.insert(*number);
-                }
-            }
-        }
-        self.retain_runs_aside(|number| left.contains(&number));
-        Ok(())
-    }
-
-    /// These were written anew, and can be read.
-    fn take_back(&mut self, ids: &[JobId]) -> Result<(), StoreError> {
-        let is_one = |aside: &SetAside| {
-            aside.kind == SetAsideKind::Job && ids.iter().any(|id| *id == aside.id.as_str())
-        };
-        if self.set_aside.iter().any(is_one) {
-            let keys = std::mem::take(&mut self.unreadable);
-            self.set_aside.retain(|aside| aside.kind != SetAsideKind::Job);
-            self.look_at(&keys)?;
-        }
-        Ok(())
     }
 }
