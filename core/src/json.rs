@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::ser::Formatter;
 
-use crate::{Run, Transition, ValueError};
+use crate::{Limits, Run, Transition, ValueError};
 
 /// How deep the text of a job, or a run's result, may nest in a store. It leaves room for what a store writes around it.
 pub const STORED_DEPTH: usize = 120;
@@ -37,7 +37,7 @@ const RESERVED: &str = "$serde_json::private::";
 /// assert_eq!(matins_core::json::to_value("the list", &short).unwrap().to_string(), r#"{"next":null}"#);
 /// let long = (0..600).fold(short, |list, _| List { next: Some(Box::new(list)) });
 /// let error = matins_core::json::to_value("the list", &long).unwrap_err();
-/// assert!(error.to_string().starts_with("the list nests more than 500 levels deep"));
+/// assert!(error.to_string().starts_with("the list: nested more than 500 levels deep"));
 /// ```
 pub fn to_value<T: Serialize + ?Sized>(what: &str, value: &T) -> Result<Value, ValueError> {
     measure(what, value, CONVERTED_DEPTH)?;
@@ -153,6 +153,24 @@ pub fn shallow(text: &str, levels: usize) -> Cow<'_, str> {
     }
     out.push_str(&text[copied..]);
     Cow::Owned(out)
+}
+
+/// Reads the result of a run from its text, whatever that is: what nests deeper than [`STORED_DEPTH`] levels stays as text,
+/// and so does text that is not JSON.
+///
+/// ```
+/// use matins_core::json::{check_text, read_result};
+///
+/// assert_eq!(read_result("[1.5]"), serde_json::json!([1.5]));
+/// assert_eq!(read_result("[1.5"), "[1.5");
+/// let deep = "[".repeat(300) + &"]".repeat(300);
+/// let result = read_result(&deep).to_string();
+/// assert!(check_text(String::new, result.as_bytes()).is_ok() && result.len() > 600);
+/// ```
+pub fn read_result(text: &str) -> Value {
+    let is_too_deep = text.len() > STORED_DEPTH && depth(text.as_bytes()) > STORED_DEPTH;
+    let text = if is_too_deep { shallow(text, Limits::DEFAULT.depth) } else { text.into() };
+    serde_json::from_str(&text).unwrap_or_else(|_| text.into())
 }
 
 /// Reads a field that is left out where it is `None`, so that a `null` that was written stays one: for

@@ -147,7 +147,7 @@ fn keep_end(text: &mut String, limit: usize) {
 #[non_exhaustive]
 pub enum ValueError {
     /// It nests too deep.
-    #[error("{what} nests more than {limit} levels deep; make it flatter, or pass it as text")]
+    #[error("{what}: nested more than {limit} levels deep; make it flatter, or pass it as text")]
     TooDeep {
         /// What it is: "the arguments of job \"a\"".
         what: String,
@@ -156,7 +156,7 @@ pub enum ValueError {
     },
     /// It is too long.
     #[error(
-        "{what} takes {size} bytes as JSON, and the limit is {limit}; keep it elsewhere, and pass where it is"
+        "{what}: {size} bytes as JSON, and the limit is {limit}; keep it elsewhere, and pass where it is"
     )]
     TooLarge {
         /// What it is.
@@ -167,9 +167,7 @@ pub enum ValueError {
         limit: usize,
     },
     /// It has a key that serde's JSON reader keeps for itself.
-    #[error(
-        "{what} has the key {key:?}, and serde_json keeps keys that begin so for itself; choose another key"
-    )]
+    #[error("{what}: the key {key:?} is reserved by serde_json; choose another key")]
     ReservedKey {
         /// What it is.
         what: String,
@@ -177,7 +175,7 @@ pub enum ValueError {
         key: String,
     },
     /// It cannot be written as JSON.
-    #[error("{what} cannot be written as JSON: {why}")]
+    #[error("{what}: cannot be written as JSON: {why}")]
     NotJson {
         /// What it is.
         what: String,
@@ -185,7 +183,7 @@ pub enum ValueError {
         why: String,
     },
     /// A number is beyond what stores can hold.
-    #[error("{what} cannot be kept: {why}; choose a smaller number")]
+    #[error("{what}: {why}; choose a smaller number")]
     OutOfRange {
         /// What it is.
         what: String,
@@ -220,12 +218,12 @@ mod tests {
     fn a_result_that_is_over_a_limit_fails_the_run_and_says_so() {
         let deep = (0..200).fold(Value::Null, |value, _| Value::Array(vec![value]));
         let long = Value::from("x".repeat(50 << 20));
-        for (result, said) in [(deep, "nests more than 100 levels deep"), (long, "takes 52428802 bytes")] {
+        for (result, said) in [(deep, ": nested more than 100 levels deep"), (long, ": 52428802 bytes")] {
             let mut over = RunReport { result: Some(result), ..report() };
             Limits::DEFAULT.fit(&mut over);
             assert_eq!((over.outcome, &over.result), (Outcome::Failed, &None));
             let message = over.message.unwrap();
-            assert!(message.starts_with("the result of the run ") && message.contains(said), "{message}");
+            assert!(message.starts_with("the result of the run: ") && message.contains(said), "{message}");
         }
         let fits = RunReport { result: Some(serde_json::json!({"rows": [1, 2]})), ..report() };
         let mut same = fits.clone();

@@ -106,6 +106,7 @@ impl Files {
     /// Files that were removed are written again, because all that they held is in memory. Files of others are not
     /// written over.
     fn check(&mut self) -> Result<(), StoreError> {
+        self.log.process().check(&self.directory)?;
         if !self.snapshot.check(&self.disk)? {
             self.generation = self.log.generation;
             self.is_suspect = true;

@@ -7,6 +7,7 @@ use std::io;
 use std::path::Path;
 
 use matins_core::{Run, StoreError};
+use matins_store_owner::Process;
 
 use crate::damage::{Damage, Reader};
 use crate::disk::{Disk, Handle};
@@ -32,6 +33,7 @@ pub(crate) struct Log {
     /// The number of the last line.
     last: u64,
     buffer: Vec<u8>,
+    process: Process,
 }
 
 impl Log {
@@ -45,7 +47,7 @@ impl Log {
         file.write_all_at(&buffer, 0)?;
         place.replace(disk, &file)?;
         let end = buffer.len() as u64;
-        Ok(Self { file, generation, end, laid_out: end, last: 0, buffer })
+        Ok(Self { file, generation, end, laid_out: end, last: 0, buffer, process: Process::this() })
     }
 
     /// Opens a log for appending, whose content was `bytes` and what `replayed` says of it.
@@ -73,7 +75,13 @@ impl Log {
         file.sync_all()?;
         let end = end as u64;
         let (last, buffer) = (replayed.last, Vec::new());
-        Ok((Self { file, generation, end, laid_out: end, last, buffer }, place))
+        let log = Self { file, generation, end, laid_out: end, last, buffer, process: Process::this() };
+        Ok((log, place))
+    }
+
+    /// The process that opened the store.
+    pub(crate) fn process(&self) -> Process {
+        self.process
     }
 
     /// Prepares a change as the next line.
@@ -104,8 +112,10 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        // Only this process needs what is laid out. If it stays, it does no harm.
-        let _ = self.file.set_len(self.end);
+        // Only this process needs what is laid out. If it stays, it does no harm. A forked child knows an earlier end.
+        if self.process.is_this() {
+            let _ = self.file.set_len(self.end);
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 //! | the owner is alive | an error with its process, host and since when |
 //! | it ended, was killed, or lost its power | the lock |
 //! | the store's file was moved or replaced under it | [`FileId`] tells the owner, so that it writes no more |
+//! | the owner forked | an error: the lock stays with the process that took it, whatever its child drops or closes |
 //!
 //! ```
 //! use matins_store_owner::Owner;
@@ -37,6 +38,7 @@ pub struct Owner {
     file: File,
     path: PathBuf,
     is_new: bool,
+    process: Process,
 }
 
 impl Owner {
@@ -53,7 +55,7 @@ impl Owner {
         matins_files::refuse_shared_directory(file).map_err(failed)?;
         loop {
             let (opened, is_new) = open(file).map_err(failed)?;
-            let owner = Self { file: opened, path: file.to_owned(), is_new };
+            let owner = Self { file: opened, path: file.to_owned(), is_new, process: Process::this() };
             match owner.file.try_lock() {
                 // Another may have discarded the file between opening and locking it.
                 Ok(()) if !owner.is_in_place().map_err(failed)? => {}
@@ -72,7 +74,7 @@ impl Owner {
 
     /// Gives the lock up, and takes its file away where this owner made it.
     pub fn discard(self) {
-        if self.is_new {
+        if self.is_new && self.process.is_this() {
             // What is left is an empty promise, not a fault: the next owner takes it over.
             let _ = std::fs::remove_file(&self.path);
         }
@@ -108,8 +110,47 @@ impl Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        // Closing the file is not enough: a process that another thread is just starting holds it too until it begins.
-        let _ = self.file.unlock();
+        // A forked child shares the lock with the process that took it, and would free it for both.
+        if self.process.is_this() {
+            // Closing the file is not enough: a process that another thread is just starting holds it too until it begins.
+            let _ = self.file.unlock();
+        }
+    }
+}
+
+/// The process that opened a store. A child that it forks has a copy of the store, and must neither write with it nor
+/// clean up after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process(u32);
+
+impl Process {
+    /// Returns the process that this code runs in.
+    pub fn this() -> Self {
+        Self(std::process::id())
+    }
+
+    /// Returns whether this code runs in that process, and not in a child that was forked from it.
+    ///
+    /// ```
+    /// assert!(matins_store_owner::Process::this().is_this());
+    /// ```
+    pub fn is_this(self) -> bool {
+        self == Self::this()
+    }
+
+    /// Checks that this code runs in the process that opened `store`.
+    ///
+    /// # Errors
+    /// [`StoreError::Owned`] if it runs in a forked child.
+    pub fn check(self, store: &Path) -> Result<(), StoreError> {
+        if self.is_this() {
+            return Ok(());
+        }
+        let owner = format!(
+            "process {}, from which this process was forked; open a store after forking, in the process that uses it",
+            self.0
+        );
+        Err(StoreError::Owned { path: store.to_owned(), owner })
     }
 }
 
@@ -186,4 +227,31 @@ fn this_process() -> String {
         std::process::id(),
         program.as_deref().unwrap_or("unknown program")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reported: a forked child that dropped its store freed the parent's lock, and a second scheduler opened the store.
+    #[test]
+    fn an_owner_that_is_dropped_in_a_forked_child_leaves_the_lock_and_its_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, file) = (directory.path().join("jobs"), directory.path().join("jobs-owner"));
+        let owner = Owner::take(&store, &file).unwrap();
+        let in_a_child = || Owner {
+            // Both have the lock, as after a fork.
+            file: owner.file.try_clone().unwrap(),
+            path: file.clone(),
+            is_new: true,
+            process: Process(std::process::id() + 1),
+        };
+        let error = in_a_child().process.check(&store).unwrap_err();
+        assert!(error.to_string().contains("from which this process was forked"), "{error}");
+        drop(in_a_child());
+        in_a_child().discard();
+        assert!(matches!(Owner::take(&store, &file), Err(StoreError::Owned { .. })));
+        drop(owner);
+        Owner::take(&store, &file).unwrap();
+    }
 }

@@ -21,16 +21,16 @@
 //! assert!(SqliteStore::open(&path).unwrap_err().to_string().contains("belongs to another scheduler"));
 //! ```
 
+mod aside;
+mod connection;
 mod listing;
 mod read_jobs;
 mod rows;
 mod schema;
 mod write;
 
-use std::fs::File;
-use std::os::unix::fs::OpenOptionsExt;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
@@ -39,6 +39,7 @@ use matins_core::{
 use matins_store_owner::{FileId, Owner};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
+use connection::{BUSY_TIMEOUT, OwnConnection, check_place, connect, owner_file};
 use read_jobs::ReadJobs;
 use rows::{job_from_row, micros};
 use write::{WriteError, apply, job_exists, put_job, record};
@@ -46,12 +47,15 @@ use write::{WriteError, apply, job_exists, put_job, record};
 /// Keeps jobs and ledger in a SQLite file. See the [crate's page](crate).
 #[derive(Debug)]
 pub struct SqliteStore {
-    connection: Connection,
+    connection: OwnConnection,
     path: PathBuf,
     /// The database's file as it was opened: what is written into a file that lies there no more is lost.
     opened: FileId,
-    /// Rows of jobs that cannot be read, by key; and what is wrong with each, in the same order.
+    /// Rows of jobs that cannot be read, by key.
     unreadable: Vec<i64>,
+    /// Rows of the ledger that cannot be read, by number.
+    unreadable_runs: BTreeSet<i64>,
+    /// What is wrong with each of them.
     set_aside: Vec<SetAside>,
     read: ReadJobs,
     /// How many rows the table of jobs has, and in which version of the file; `None` where that may have changed.
@@ -70,9 +74,6 @@ pub enum Durability {
     /// The operating system; the disk at checkpoints only.
     Normal,
 }
-
-/// How long a statement waits for a reader that stands in its way.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl SqliteStore {
     /// The format of the file that this version writes; earlier ones it reads and brings up to this.
@@ -98,10 +99,11 @@ impl SqliteStore {
         let owner = Owner::take(&path, &owner_file(&path))?;
         match connect(&path, durability) {
             Ok(connection) => Ok(Self {
-                connection,
+                connection: connection.into(),
                 opened: FileId::of(&path)?,
                 path,
                 unreadable: Vec::new(),
+                unreadable_runs: BTreeSet::new(),
                 set_aside: Vec::new(),
                 read: ReadJobs::default(),
                 counted: None,
@@ -140,7 +142,7 @@ impl SqliteStore {
         quick_check(&connection, path)
     }
 
-    fn failed(&self, doing: &str) -> impl Fn(rusqlite::Error) -> StoreError {
+    fn failed(&self, doing: &str) -> impl Fn(rusqlite::Error) -> StoreError + use<> {
         failed_at(&self.path, doing)
     }
 
@@ -150,6 +152,7 @@ impl SqliteStore {
         doing: &str,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, WriteError>,
     ) -> Result<T, StoreError> {
+        self.connection.process.check(&self.path)?;
         self.opened.check(&self.path)?;
         let failed = failed_at(&self.path, doing);
         let transaction =
@@ -160,46 +163,6 @@ impl SqliteStore {
             Err(WriteError::Sqlite(error)) => Err(failed(error)),
         }
     }
-}
-
-/// Refuses a file, or a companion that SQLite would open beside it, that another user has placed there. SQLite follows no link
-/// at its companions' names; the check finds other kinds of files too, before SQLite would wait for a FIFO.
-fn check_place(path: &Path) -> Result<(), StoreError> {
-    let failed = |source: std::io::Error| StoreError::Backend {
-        doing: format!("opening the store {}", path.display()),
-        source: source.into(),
-    };
-    let real = matins_files::check_store(path).map_err(failed)?;
-    if !std::fs::symlink_metadata(&real).is_ok_and(|metadata| metadata.is_symlink()) {
-        matins_files::check(&real).map_err(failed)?;
-    }
-    let companions = ["-wal", "-shm", "-journal"].map(|ending| {
-        let mut name = real.as_os_str().to_owned();
-        name.push(ending);
-        PathBuf::from(name)
-    });
-    companions.iter().try_for_each(|path| matins_files::check(path)).map_err(failed)
-}
-
-/// `jobs.db-owner` beside `jobs.db`, as SQLite names its own companions.
-fn owner_file(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-owner");
-    name.into()
-}
-
-fn connect(path: &Path, durability: Durability) -> Result<Connection, StoreError> {
-    let failed = |source: rusqlite::Error| schema::open_error(path, source);
-    // Private to its owner from the first moment; SQLite gives the files beside it the same permissions. What keeps the file
-    // from being made, SQLite finds out too, and says.
-    let _ = File::options().write(true).create_new(true).mode(0o600).open(path);
-    let mut connection = Connection::open(path).map_err(failed)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-    connection.set_prepared_statement_cache_capacity(64);
-    schema::prepare(&mut connection, path, durability)?;
-    // Another user may have created a companion since the first look.
-    check_place(path)?;
-    Ok(connection)
 }
 
 fn quick_check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
@@ -285,13 +248,22 @@ impl JobStore for SqliteStore {
 
     fn next_due(&mut self) -> Result<Option<DateTime<Utc>>, StoreError> {
         let failed = self.failed("looking for the next due job");
-        let sql = format!(
-            "SELECT next_fire FROM jobs WHERE next_fire IS NOT NULL{} ORDER BY next_fire LIMIT 1",
-            self.but_those_aside()
-        );
-        let mut statement = self.connection.prepare_cached(&sql).map_err(&failed)?;
-        let micros: Option<i64> = statement.query_row([], |row| row.get(0)).optional().map_err(&failed)?;
-        micros.map(|micros| rows::instant(micros, &self.path, "jobs.next_fire")).transpose()
+        loop {
+            let sql = format!(
+                "SELECT key, next_fire FROM jobs WHERE next_fire IS NOT NULL{} ORDER BY next_fire LIMIT 1",
+                self.but_those_aside()
+            );
+            let first: Option<(i64, i64)> = {
+                let mut statement = self.connection.prepare_cached(&sql).map_err(&failed)?;
+                let first = statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?)));
+                first.optional().map_err(&failed)?
+            };
+            let Some((key, micros)) = first else { return Ok(None) };
+            if let Some(instant) = DateTime::from_timestamp_micros(micros) {
+                return Ok(Some(instant));
+            }
+            self.look_at(&[key])?;
+        }
     }
 
     fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Job>, StoreError> {
@@ -314,9 +286,8 @@ impl JobStore for SqliteStore {
                 .map_err(&failed)?;
             while let Some(row) = rows.next().map_err(&failed)? {
                 let (key, fire): (i64, i64) = (row.get(0).map_err(&failed)?, row.get(1).map_err(&failed)?);
-                if let Some(job) = self.read.job(key) {
-                    let next_fire = Some(rows::instant(fire, &self.path, "jobs.next_fire")?);
-                    jobs.push(Job { next_fire, ..job.clone() });
+                if let (Some(job), Some(fire)) = (self.read.job(key), DateTime::from_timestamp_micros(fire)) {
+                    jobs.push(Job { next_fire: Some(fire), ..job.clone() });
                     continue;
                 }
                 match body.query_row([key], |row| Ok(job_from_row(row, &self.path))).map_err(&failed)? {
@@ -355,6 +326,12 @@ impl JobStore for SqliteStore {
                 _ => {}
             }
         }
+        let prunes =
+            |step: &Transition| matches!(step, Transition::PruneJob { .. } | Transition::PruneBefore { .. });
+        if !self.unreadable_runs.is_empty() && batch.iter().any(prunes) {
+            // The batch is committed. A failure to read is met by the next call too.
+            let _ = self.forget_pruned();
+        }
         committed
     }
 
@@ -375,40 +352,5 @@ impl JobStore for SqliteStore {
 
     fn set_aside(&self) -> &[SetAside] {
         &self.set_aside
-    }
-}
-
-impl SqliteStore {
-    /// The version of the file. It changes when another connection has written: a person, perhaps, who edited a job.
-    fn version(&self) -> rusqlite::Result<i64> {
-        self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
-    }
-
-    /// The rest of a condition, which leaves out what cannot be read.
-    fn but_those_aside(&self) -> String {
-        if self.unreadable.is_empty() {
-            return String::new();
-        }
-        let keys: Vec<String> = self.unreadable.iter().map(ToString::to_string).collect();
-        format!(" AND key NOT IN ({})", keys.join(", "))
-    }
-
-    fn put_aside(&mut self, jobs: Vec<(i64, SetAside)>) {
-        for (key, job) in jobs {
-            if !self.unreadable.contains(&key) {
-                self.unreadable.push(key);
-                self.set_aside.push(job);
-            }
-        }
-    }
-
-    /// These were written anew, and can be read.
-    fn take_back(&mut self, ids: &[JobId]) -> Result<(), StoreError> {
-        if self.set_aside.iter().any(|job| ids.iter().any(|id| *id == job.id.as_str())) {
-            let keys = std::mem::take(&mut self.unreadable);
-            self.set_aside.clear();
-            self.look_at(&keys)?;
-        }
-        Ok(())
     }
 }

@@ -193,23 +193,33 @@ impl SqliteStore {
         let after = query.after.map_or(if newest_first { i64::MAX } else { -1 }, |RunId(after)| {
             i64::try_from(after).unwrap_or(i64::MAX)
         });
-        let mut statement = self.connection.prepare_cached(&sql).map_err(&failed)?;
-        let rows = statement
-            .query_map((query.job.as_ref().map(JobId::as_str), after), |row| {
-                Ok(run_from_row(row, &self.path))
-            })
-            .map_err(&failed)?;
-        let mut runs = Vec::new();
-        for row in rows {
-            let run = row.map_err(&failed)??;
-            if query.matches(&run) {
-                runs.push(run);
-            }
-            if query.limit.is_some_and(|limit| runs.len() >= limit) {
-                break;
+        let limit = query.limit.unwrap_or(usize::MAX);
+        let (mut runs, mut unreadable, mut mended) = (Vec::new(), Vec::new(), Vec::new());
+        {
+            let mut statement = self.connection.prepare_cached(&sql).map_err(&failed)?;
+            let mut rows =
+                statement.query((query.job.as_ref().map(JobId::as_str), after)).map_err(&failed)?;
+            while runs.len() < limit
+                && let Some(row) = rows.next().map_err(&failed)?
+            {
+                match run_from_row(row, &self.path) {
+                    Ok(run) => {
+                        let number = run.id.0 as i64;
+                        if self.unreadable_runs.contains(&number) {
+                            mended.push(number);
+                        }
+                        if query.matches(&run) {
+                            runs.push(run);
+                        }
+                    }
+                    Err(run) => unreadable.push(run),
+                }
             }
         }
-        runs.truncate(query.limit.unwrap_or(usize::MAX));
+        self.put_runs_aside(unreadable);
+        if !mended.is_empty() {
+            self.retain_runs_aside(|number| !mended.contains(&number));
+        }
         Ok(runs)
     }
 
@@ -219,9 +229,10 @@ impl SqliteStore {
         let outcome = outcome.map(matins_core::Outcome::as_str);
         let sql = format!(
             "SELECT count(*) FROM runs WHERE {} {} AND (?2 IS NULL OR outcome = ?2) \
-             AND (?3 IS NULL OR first_fire >= ?3) AND (?4 IS NULL OR first_fire < ?4)",
+             AND (?3 IS NULL OR first_fire >= ?3) AND (?4 IS NULL OR first_fire < ?4){}",
             if job.is_some() { "job = ?1" } else { "?1 IS NULL" },
             if *unfinished { "AND outcome IS NULL" } else { "" },
+            self.but_runs_aside(),
         );
         let parameters = (job.as_ref().map(JobId::as_str), outcome, since.map(micros), until.map(micros));
         let mut statement = self.connection.prepare_cached(&sql).map_err(&failed)?;

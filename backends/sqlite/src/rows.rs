@@ -7,8 +7,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use matins_core::json::STORED_DEPTH;
 use matins_core::{
-    ExecutorName, Job, JobId, JobState, Limits, Outcome, Policy, Run, RunId, SetAside, SetAsideKind,
-    StoreError, Stretch, TaskName, Trigger, json,
+    ExecutorName, Job, JobId, JobState, Outcome, Policy, Run, RunId, SetAside, SetAsideKind, StoreError,
+    Stretch, TaskName, Trigger, json,
 };
 use rusqlite::Row;
 use serde::{Deserialize, Serialize};
@@ -19,20 +19,8 @@ pub(crate) fn micros(instant: DateTime<Utc>) -> i64 {
     instant.timestamp_micros()
 }
 
-pub(crate) fn instant(micros: i64, path: &Path, column: &str) -> Result<DateTime<Utc>, StoreError> {
-    DateTime::from_timestamp_micros(micros).ok_or_else(|| damaged(path, column, beyond(micros)))
-}
-
 fn beyond(micros: i64) -> String {
     format!("{micros} microseconds lie beyond the years that can be held")
-}
-
-fn damaged(path: &Path, place: impl std::fmt::Display, what: impl ToString) -> StoreError {
-    StoreError::Damaged {
-        place: format!("{}, {place}", path.display()),
-        what: what.to_string(),
-        cure: MEND_ROW,
-    }
 }
 
 /// The job as JSON, without what has columns of its own.
@@ -149,45 +137,43 @@ pub(crate) fn result_text(run: &Run) -> Option<String> {
     run.result.as_ref().map(Value::to_string)
 }
 
-/// Reads what [`result_text`] or somebody with `sqlite3` has written. What nests too deep for the reader stays as text.
-fn read_result(text: String) -> Value {
-    serde_json::from_str(&text)
-        .or_else(|_| serde_json::from_str(&json::shallow(&text, Limits::DEFAULT.depth)))
-        .unwrap_or(Value::String(text))
+/// From `RUN_COLUMNS`.
+pub(crate) fn run_from_row(row: &Row<'_>, path: &Path) -> Result<Run, (i64, SetAside)> {
+    let id: i64 = row.get(0).unwrap_or_default();
+    read_run(row, id).map_err(|what| {
+        let place = format!("{}, table runs, id {id}", path.display());
+        (id, SetAside { kind: SetAsideKind::Run, id: id.to_string(), place, what })
+    })
 }
 
-/// From `RUN_COLUMNS`.
-pub(crate) fn run_from_row(row: &Row<'_>, path: &Path) -> Result<Run, StoreError> {
-    let id: i64 = row.get(0).map_err(|error| damaged(path, "table runs", error))?;
-    let place = format!("table runs, id {id}");
-    let sqlite = |error: rusqlite::Error| damaged(path, &place, error);
-    let time = |column: usize| -> Result<Option<DateTime<Utc>>, StoreError> {
-        let micros: Option<i64> = row.get(column).map_err(sqlite)?;
-        micros.map(|micros| instant(micros, path, &place)).transpose()
+fn read_run(row: &Row<'_>, id: i64) -> Result<Run, String> {
+    let sqlite = |error: rusqlite::Error| error.to_string();
+    let number = |number: i64, what: &str| {
+        u64::try_from(number).map_err(|_| format!("{what} is {number}, and cannot be negative"))
     };
-    let fire = |column| time(column)?.ok_or_else(|| damaged(path, &place, "a fire time is missing"));
+    let time = |column: usize| -> Result<Option<DateTime<Utc>>, String> {
+        let micros: Option<i64> = row.get(column).map_err(sqlite)?;
+        micros.map(|micros| DateTime::from_timestamp_micros(micros).ok_or_else(|| beyond(micros))).transpose()
+    };
+    let fire = |column| time(column)?.ok_or_else(|| "a fire time is missing".to_owned());
     let job: String = row.get(1).map_err(sqlite)?;
-    let count: i64 = row.get(4).map_err(sqlite)?;
     let outcome: Option<String> = row.get(8).map_err(sqlite)?;
     let result: Option<String> = row.get(11).map_err(sqlite)?;
     Ok(Run {
-        id: RunId(u64::try_from(id).map_err(|error| damaged(path, &place, error))?),
-        job: JobId::new(job).map_err(|error| damaged(path, &place, error))?,
+        id: RunId(number(id, "its number")?),
+        job: JobId::new(job).map_err(|error| error.to_string())?,
         fires: Stretch {
             first: fire(2)?,
             last: fire(3)?,
-            count: u64::try_from(count).map_err(|error| damaged(path, &place, error))?,
+            count: number(row.get(4).map_err(sqlite)?, "its count of fire times")?,
         },
         attempt: row.get(5).map_err(sqlite)?,
         started: time(6)?,
         finished: time(7)?,
-        outcome: outcome
-            .map(|text| text.parse::<Outcome>())
-            .transpose()
-            .map_err(|error| damaged(path, &place, error))?,
+        outcome: outcome.map(|text| text.parse::<Outcome>()).transpose()?,
         message: row.get(9).map_err(sqlite)?,
         output: row.get(10).map_err(sqlite)?,
-        result: result.map(read_result),
+        result: result.map(|text| json::read_result(&text)),
         by_hand: row.get(12).map_err(sqlite)?,
         turn: time(13)?,
     })

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
-use matins_conformance::store_suite::job;
-use matins_core::{JobQuery, JobStore, OnConflict, StoreError, Transition};
+use matins_conformance::store_suite::{job, sample_runs};
+use matins_core::{JobQuery, JobStore, OnConflict, RunQuery, SetAsideKind, StoreError, Transition};
 use matins_store_sqlite::SqliteStore;
 use rusqlite::Connection;
 use tempfile::tempdir;
@@ -219,6 +219,121 @@ fn what_was_placed_under_the_names_of_companions_is_refused() {
             let source = std::error::Error::source(&error).unwrap().to_string();
             assert!(source.contains(&name), "{kind}: {error}: {source}");
             assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+        }
+    }
+}
+
+/// Reported: arguments or a result nested 200 deep were accepted. Then the job was damaged, and `runs()` failed for the whole
+/// ledger.
+#[test]
+fn a_file_that_was_written_before_there_were_limits_is_read_except_for_jobs_that_nest_too_deep() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("jobs.db");
+    let mut store = SqliteStore::open(&path).unwrap();
+    let rows = sample_runs();
+    store.import(vec![job("deep", Some(1)), job("flat", Some(2))], rows.clone(), OnConflict::Refuse).unwrap();
+    let person = Connection::open(&path).unwrap();
+    for levels in [127, 200, 100_000] {
+        let deep = format!("{}1.5{}", "[".repeat(levels), "]".repeat(levels));
+        let body: String =
+            person.query_row("SELECT body FROM jobs WHERE id = 'flat'", [], |row| row.get(0)).unwrap();
+        let body = body.replacen("\"arguments\":", &format!("\"arguments\":{deep},\"was\":"), 1);
+        person.execute("UPDATE jobs SET body = ?1 WHERE id = 'deep'", [body]).unwrap();
+        person.execute("UPDATE runs SET result = ?1 WHERE id = 1", [&deep]).unwrap();
+        drop(store);
+        store = SqliteStore::open(&path).unwrap();
+        assert_eq!(store.list(&JobQuery::default()).unwrap(), [job("flat", Some(2))]);
+        let said = store.set_aside()[0].to_string();
+        assert!(said.contains(" levels deep, and 120 can be read"), "{said}");
+        let read = store.runs(&RunQuery::default()).unwrap();
+        assert_eq!(read[1..], rows[1..]);
+        let mut result = read[0].result.as_ref().unwrap();
+        let mut depth = 0;
+        while let Some(inner) = result.get(0) {
+            (result, depth) = (inner, depth + 1);
+        }
+        let text = result.as_str().map_or_else(|| result.to_string(), str::to_owned);
+        assert_eq!(
+            (text.len(), text.contains("1.5")),
+            (2 * (levels - depth) + 3, true),
+            "the rest is there as text"
+        );
+        // What was read can be written.
+        let finish = Transition::Finish(read[0].clone());
+        store.commit(&[finish]).unwrap();
+        assert_eq!(store.runs(&RunQuery::default()).unwrap(), read);
+    }
+    person.execute("UPDATE runs SET result = 'no JSON at all' WHERE id = 1", []).unwrap();
+    let result = store.runs(&RunQuery::default()).unwrap().remove(0).result;
+    assert_eq!(result, Some("no JSON at all".into()));
+}
+
+/// Reported: one unfinished row that could not be read stopped its whole store.
+#[test]
+fn a_row_of_the_ledger_edited_into_nonsense_is_set_aside() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("jobs.db");
+    let mut store = SqliteStore::open(&path).unwrap();
+    let rows = sample_runs();
+    store.import(vec![job("plain", Some(1))], rows.clone(), OnConflict::Refuse).unwrap();
+    let unfinished = RunQuery { unfinished: true, ..RunQuery::default() };
+    assert_eq!(store.runs(&unfinished).unwrap(), rows[2..]);
+    let person = Connection::open(&path).unwrap();
+    let edits = [
+        "job = ' no name '",
+        "first_fire = -9223372036854775808",
+        "last_fire = 9223372036854775807",
+        "fires = -1",
+        "attempt = 5000000000",
+        "started = 9223372036854775807",
+        "outcome = 'skipped by a later version'",
+        "finished = -9223372036854775808, outcome = 'failed'",
+    ];
+    for edit in edits {
+        person.execute(&format!("UPDATE runs SET {edit} WHERE id = 3"), []).unwrap();
+        for _ in 0..2 {
+            assert_eq!(store.runs(&unfinished).unwrap(), rows[3..], "{edit}");
+            let others = [&rows[..2], &rows[3..]].concat();
+            assert_eq!(store.runs(&RunQuery::default()).unwrap(), others, "{edit}");
+            assert_eq!(store.count_runs(&RunQuery::default()).unwrap(), 3, "{edit}");
+            let [aside] = store.set_aside() else { panic!("{edit}: {:?}", store.set_aside()) };
+            assert_eq!((aside.kind, aside.id.as_str()), (SetAsideKind::Run, "3"));
+            assert!(aside.to_string().contains("run 3 is set aside: ") && aside.place.contains("table runs"));
+            // A job that is replaced does not take it back.
+            store.add(job("plain", Some(1)), OnConflict::Replace).unwrap();
+        }
+        person.execute("DELETE FROM runs WHERE id = 3", []).unwrap();
+        store.commit(&[Transition::PruneJob { job: rows[0].job.clone(), keep: 9 }]).unwrap();
+        assert_eq!(store.set_aside(), [], "it is not there any more");
+        store.commit(&[Transition::Record(rows[2].clone())]).unwrap();
+        assert_eq!(store.runs(&RunQuery::default()).unwrap(), rows);
+    }
+    // One that somebody mends is a row as any other.
+    person.execute("UPDATE runs SET fires = -1 WHERE id = 3", []).unwrap();
+    assert_eq!(store.runs(&unfinished).unwrap(), rows[3..]);
+    person.execute("UPDATE runs SET fires = 1 WHERE id = 3", []).unwrap();
+    assert_eq!(store.runs(&unfinished).unwrap(), rows[2..]);
+    assert_eq!(store.set_aside(), []);
+}
+
+#[test]
+fn a_next_fire_time_beyond_all_years_sets_its_job_aside() {
+    let directory = tempdir().unwrap();
+    let path = directory.path().join("jobs.db");
+    let mut store = SqliteStore::open(&path).unwrap();
+    let person = Connection::open(&path).unwrap();
+    for time in [i64::MIN, i64::MAX] {
+        for is_read_before in [false, true] {
+            store.add(job("odd", Some(1)), OnConflict::Replace).unwrap();
+            if is_read_before {
+                store.due(DateTime::<Utc>::MAX_UTC, 9).unwrap();
+            }
+            person.execute("UPDATE jobs SET next_fire = ?1 WHERE id = 'odd'", [time]).unwrap();
+            assert_eq!(store.due(DateTime::<Utc>::MAX_UTC, 9).unwrap(), []);
+            assert_eq!(store.next_due().unwrap(), None, "{time}");
+            store.add(job("sound", Some(2)), OnConflict::Replace).unwrap();
+            assert_eq!(store.next_due().unwrap(), job("sound", Some(2)).next_fire);
+            store.remove(&job("sound", None).id).unwrap();
         }
     }
 }

@@ -26,7 +26,7 @@ use std::io::{self, BufRead, Write};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    Job, JobId, JobPosition, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, StoreError,
+    Job, JobId, JobPosition, JobQuery, JobStore, Limits, OnConflict, Run, RunId, RunQuery, StoreError, json,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -47,7 +47,7 @@ pub struct Carried {
     pub jobs: usize,
     /// Rows of the ledger.
     pub runs: usize,
-    /// Jobs that the store cannot read, and that were left out.
+    /// Jobs and rows of the ledger that the store cannot read, and that were left out.
     pub set_aside: usize,
 }
 
@@ -144,7 +144,7 @@ fn each_run(
 /// What comes back counts the jobs of the text and the rows that were put in.
 ///
 /// # Errors
-/// When a line cannot be read, and when the store refuses.
+/// If a line cannot be read, if a job is over the [limits](Limits), and if the store refuses.
 pub fn import(
     store: &mut dyn JobStore,
     lines: impl BufRead,
@@ -156,7 +156,15 @@ pub fn import(
         let line = line?;
         let fault =
             |column: usize, what: String| TransferError::Line { line: number, column: column.max(1), what };
-        let unreadable = |error: serde_json::Error| fault(error.column(), error.to_string());
+        let unreadable = |error: serde_json::Error| {
+            let what = match json::depth(line.as_bytes()) {
+                depth if depth > json::STORED_DEPTH => {
+                    format!("it nests {depth} levels deep, and {} can be read", json::STORED_DEPTH)
+                }
+                _ => error.to_string(),
+            };
+            fault(error.column(), what)
+        };
         if number == 1 {
             let head: Head = serde_json::from_str(&line).map_err(unreadable)?;
             if head.matins != "export" || head.format > FORMAT {
@@ -167,8 +175,11 @@ pub fn import(
                 return Err(fault(1, what));
             }
         } else if !line.trim().is_empty() {
-            match serde_json::from_str(&line).map_err(unreadable)? {
-                Read::Job(job) => jobs.push(*job),
+            match read_line(&line).map_err(unreadable)? {
+                Read::Job(job) => {
+                    Limits::DEFAULT.check_job(&job).map_err(|error| fault(1, error.to_string()))?;
+                    jobs.push(*job);
+                }
                 Read::Run(run) => runs.push(*run),
             }
         }
@@ -184,6 +195,19 @@ pub fn import(
     let carried = Carried { jobs: jobs.len(), runs: runs.len(), set_aside: 0 };
     store.import(jobs, runs, on_conflict)?;
     Ok(carried)
+}
+
+/// Reads a line behind the head. In a row of the ledger, what nests too deep in a result becomes text.
+fn read_line(line: &str) -> serde_json::Result<Read> {
+    // The line itself, and what is around a result in it, are levels too.
+    const LEVELS: usize = 2;
+    if json::depth(line.as_bytes()) <= json::STORED_DEPTH + LEVELS {
+        return serde_json::from_str(line);
+    }
+    match serde_json::from_str(&json::shallow(line, Limits::DEFAULT.depth + LEVELS)) {
+        Ok(Read::Job(_)) | Err(_) => serde_json::from_str(line),
+        row => row,
+    }
 }
 
 /// Leaves out the rows that the ledger has already; numbers do not count, and are lost.

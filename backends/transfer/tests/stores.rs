@@ -106,3 +106,48 @@ fn what_cannot_be_read_is_refused_whole_with_its_place() {
     assert!(matches!(import(&mut into, text.as_bytes(), OnConflict::Refuse), Err(TransferError::Store(_))));
     assert_eq!(into.counts(), (1, 0));
 }
+
+/// An export of a version without limits: jobs that are over them are refused, with the line; in the ledger, what nests too deep is
+/// kept as text.
+#[test]
+fn what_was_exported_before_there_were_limits_is_refused_by_its_line_or_made_to_fit() {
+    let mut source = MemoryStore::new();
+    fill(&mut source);
+    let mut lines = Vec::new();
+    export(&mut source, &mut lines).unwrap();
+    let text = String::from_utf8(lines).unwrap();
+    let deep = |levels: usize| format!("{}1.5{}", "[".repeat(levels), "]".repeat(levels));
+    let arguments = r#"{"n":[1,2.5,null],"to":"Ada"}"#;
+    for (instead, what) in [
+        (deep(101), "the arguments of job \"a\": nested more than 100 levels deep"),
+        (deep(200), "it nests 202 levels deep"),
+        (format!("{:?}", "x".repeat(2 << 20)), "2097154 bytes"),
+    ] {
+        for number in 0..3 {
+            let directory = TempDir::new().unwrap();
+            let into = &mut stores(&directory)[number];
+            let over = text.replacen(arguments, &instead, 1);
+            assert_ne!(over, text);
+            let error = import(&mut **into, over.as_bytes(), OnConflict::Refuse).unwrap_err().to_string();
+            assert!(error.starts_with("line 2, column ") && error.contains(what), "{error}");
+            assert_eq!(into.list(&JobQuery::default()).unwrap(), []);
+        }
+    }
+    for levels in [100, 119, 120, 121, 124, 125, 126, 200, 5_000] {
+        for number in 0..3 {
+            let directory = TempDir::new().unwrap();
+            let into = &mut stores(&directory)[number];
+            let with = format!("\"finished\":null,\"result\":{}", deep(levels));
+            let before = text.replacen("\"finished\":null", &with, 1);
+            assert_ne!(before, text);
+            import(&mut **into, before.as_bytes(), OnConflict::Refuse).unwrap();
+            let mut result = into.runs(&RunQuery::default()).unwrap().remove(0).result.unwrap();
+            let mut depth = 0;
+            while let Some(inner) = result.get(0) {
+                (result, depth) = (inner.clone(), depth + 1);
+            }
+            let inner = result.as_str().map_or_else(|| result.to_string(), str::to_owned);
+            assert_eq!(inner, deep(levels - depth), "{levels} levels");
+        }
+    }
+}
