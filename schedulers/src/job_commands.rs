@@ -48,6 +48,7 @@ impl Engine {
         if let Some(fault) = new.fault {
             return Err(fault);
         }
+        Limits::DEFAULT.check_parts(new.id.as_ref(), &new.arguments, &new.metadata, &new.tags)?;
         let lane = self.lane(&new.store)?;
         self.open(&lane, |lane| {
             let prepared = lane.prepare(new)?;
@@ -238,7 +239,6 @@ impl OpenLane<'_> {
             metadata: new.metadata,
             created: anchor,
         };
-        Limits::DEFAULT.check_job(&job)?;
         Ok(Prepared { job, old, on_conflict: new.on_conflict, closure })
     }
 

@@ -184,8 +184,22 @@ fn a_run_that_needs_too_much_memory_or_processor_ends() {
 fn standard_input_is_empty_and_arguments_and_results_may_be_large() {
     let mut rig = Rig::new(program::builder());
     assert_eq!(rig.run("read", Value::Null).result, Some(json!("")));
-    let arguments = json!({"do": "return", "text": "x".repeat(5_000_000)});
+    let arguments = json!({"do": "return", "text": "x".repeat(200_000)});
     assert_eq!(rig.run("behave", arguments.clone()).result, Some(arguments));
+}
+
+#[test]
+fn a_result_that_is_over_a_limit_fails_its_run_and_not_the_worker() {
+    let mut rig = Rig::new(program::builder());
+    let deep = (0..110).fold(Value::Null, |value, _| json!([value]));
+    for (over, said) in
+        [(json!(deep), "nested more than 100 levels"), (json!("x".repeat(5_000_000)), "bytes as JSON")]
+    {
+        let report = rig.run("behave", json!({"do": "return", "text": over}));
+        assert_eq!((report.outcome, report.result), (Outcome::Failed, None));
+        let message = report.message.unwrap();
+        assert!(message.starts_with("the result of the run: ") && message.contains(said), "{message}");
+    }
 }
 
 #[test]

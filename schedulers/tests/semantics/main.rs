@@ -10,3 +10,4 @@ mod parts;
 mod postponed;
 mod retries;
 mod rig;
+mod values;
