@@ -231,7 +231,7 @@ fn check_with(target: &Target, store: &StoreUrl) -> Result<(), Failure> {
     shown::line(format_args!("{store}: {} {whole}", holding(info.jobs, info.runs)));
     match info.set_aside.len() {
         0 => Ok(()),
-        count => Err(Failure::BadInput(format!("{} cannot be read", show::counted(count, "job")))),
+        count => Err(Failure::BadInput(format!("{} cannot be read", show::counted(count, "row")))),
     }
 }
 
@@ -255,14 +255,14 @@ fn check_alone(store: &StoreUrl) -> Result<(), String> {
             let mut store = open_sqlite(path)?;
             store.check().map_err(|error| error.to_string())?;
             let jobs = read_each(&mut store).map_err(|error| error.to_string())?;
-            let runs = store.count_runs(&RunQuery::default()).map_err(|error| error.to_string())?;
+            let runs = read_each_run(&mut store).map_err(|error| error.to_string())?;
             for job in store.set_aside() {
                 notice::warn(job);
             }
             shown::line(format_args!("{}: {} are whole", path.display(), holding(jobs, runs)));
             match store.set_aside().len() {
                 0 => Ok(()),
-                count => Err(format!("{} cannot be read", show::counted(count, "job"))),
+                count => Err(format!("{} cannot be read", show::counted(count, "row"))),
             }
         }
         StoreUrl::File(directory) => {
@@ -289,6 +289,20 @@ fn read_each(store: &mut SqliteStore) -> Result<usize, StoreError> {
         let Some(last) = page.last() else { return Ok(count) };
         query.after = Some(JobPosition::of(last));
         count += page.len();
+    }
+}
+
+fn read_each_run(store: &mut SqliteStore) -> Result<usize, StoreError> {
+    const PAGE: usize = 1_000;
+    let mut query = RunQuery { limit: Some(PAGE), ..RunQuery::default() };
+    let mut count = 0;
+    loop {
+        let page = store.runs(&query)?;
+        count += page.len();
+        query.after = page.last().map(|run| run.id);
+        if page.len() < PAGE {
+            return Ok(count);
+        }
     }
 }
 

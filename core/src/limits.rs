@@ -1,10 +1,12 @@
 //! How much a job and a run may hold, so that no store grows without bound or holds what it cannot read back.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::json::{check_value, dismantle, measure};
-use crate::{Job, Outcome, RunReport};
+use crate::{Job, JobId, Outcome, RunReport};
 
 /// The limits of what jobs and runs hold.
 ///
@@ -49,15 +51,32 @@ impl Limits {
     /// # Errors
     /// If one of them is too long, nests too deep, or has a key that is reserved.
     pub fn check_job(&self, job: &Job) -> Result<(), ValueError> {
-        self.check_value(|| format!("the arguments of job {:?}", job.id), &job.arguments, self.arguments)?;
-        if job.metadata.is_empty() && job.tags.is_empty() {
+        self.check_parts(Some(&job.id), &job.arguments, &job.metadata, &job.tags)
+    }
+
+    /// Checks the parts of a job that may not have an id yet.
+    ///
+    /// # Errors
+    /// As [`check_job`](Self::check_job).
+    pub fn check_parts(
+        &self,
+        id: Option<&JobId>,
+        arguments: &Value,
+        metadata: &BTreeMap<String, Value>,
+        tags: &BTreeSet<String>,
+    ) -> Result<(), ValueError> {
+        let of = |what: &str| match id {
+            Some(id) => format!("{what} of job {id:?}"),
+            None => what.to_owned(),
+        };
+        self.check_value(|| of("the arguments"), arguments, self.arguments)?;
+        if metadata.is_empty() && tags.is_empty() {
             return Ok(());
         }
-        let what = || format!("the metadata of job {:?}", job.id);
-        for (key, value) in &job.metadata {
-            check_value(|| format!("{} under {key:?}", what()), value, self.depth - 1)?;
+        for (key, value) in metadata {
+            check_value(|| format!("{} under {key:?}", of("the metadata")), value, self.depth)?;
         }
-        self.check_size(&what(), &(&job.metadata, &job.tags), self.metadata)
+        self.check_size(&of("the metadata"), &(metadata, tags), self.metadata)
     }
 
     /// Checks a job that was changed. What it had before is accepted: it may be older than the limits.

@@ -113,7 +113,7 @@ pub enum Event {
         /// What went wrong.
         error: String,
     },
-    /// A job cannot be read, and does not fire; the others do.
+    /// A job, or a row of the ledger, cannot be read, and is set aside. A job that is set aside does not fire; the others do.
     JobSetAside {
         /// The store.
         store: StoreName,

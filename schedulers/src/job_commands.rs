@@ -51,6 +51,7 @@ impl Engine {
         if let Some(fault) = new.fault {
             return Err(fault);
         }
+        Limits::DEFAULT.check_parts(new.id.as_ref(), &new.arguments, &new.metadata, &new.tags)?;
         let lane = self.lane(&new.store)?;
         self.open(&lane, |lane| {
             let prepared = lane.prepare(new)?;
@@ -267,7 +268,6 @@ impl OpenLane<'_> {
             created: anchor,
             revision: old.as_ref().map_or(0, |old| old.revision),
         };
-        Limits::DEFAULT.check_job(&job)?;
         Ok(Prepared { job, old, on_conflict: new.on_conflict, closure })
     }
 

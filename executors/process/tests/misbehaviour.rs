@@ -189,6 +189,20 @@ fn standard_input_is_empty_and_arguments_and_results_may_be_large() {
 }
 
 #[test]
+fn a_result_that_is_over_a_limit_fails_its_run_and_not_the_worker() {
+    let mut rig = Rig::new(program::builder());
+    let deep = (0..110).fold(Value::Null, |value, _| json!([value]));
+    for (over, said) in
+        [(json!(deep), "nested more than 100 levels"), (json!("x".repeat(5_000_000)), "bytes as JSON")]
+    {
+        let report = rig.run("behave", json!({"do": "return", "text": over}));
+        assert_eq!((report.outcome, report.result), (Outcome::Failed, None));
+        let message = report.message.unwrap();
+        assert!(message.starts_with("the result of the run: ") && message.contains(said), "{message}");
+    }
+}
+
+#[test]
 fn a_task_that_the_worker_does_not_know_has_failed() {
     let mut rig = Rig::new(program::builder());
     let message = rig.run("closure 1", Value::Null).message.unwrap();

@@ -12,3 +12,4 @@ mod parts;
 mod postponed;
 mod retries;
 mod rig;
+mod values;

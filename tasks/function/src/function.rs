@@ -160,7 +160,17 @@ fn read_for_run<A: DeserializeOwned>(arguments: &Value) -> Result<A, TaskError> 
 fn check_none(arguments: &Value) -> Result<(), String> {
     match arguments {
         Value::Null => Ok(()),
-        other => Err(format!("it takes no arguments, but was given {other}")),
+        other => Err(format!("it takes no arguments, but was given {}", excerpt(other))),
+    }
+}
+
+/// The beginning of a value, for showing it.
+fn excerpt(value: &Value) -> String {
+    const LONGEST: usize = 100;
+    let text = value.to_string();
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
     }
 }
 

@@ -1,0 +1,109 @@
+//! Values that are too deep or too long: refused when a job is added or changed, and made to fit when a run reports.
+
+use std::time::Duration;
+
+use matins_core::{JobQuery, JobStore, Limits, Outcome, RunQuery, Shutdown, Value};
+use matins_executor_thread::ThreadExecutor;
+use matins_scheduler::{NewJob, Schedule, SchedulerBuilder, SchedulerError};
+use matins_store_file::FileStore;
+use matins_triggers::{TimeUnits, every};
+
+use crate::rig::Rig;
+
+fn nested(levels: usize) -> Value {
+    (0..levels).fold(Value::Null, |value, _| Value::Array(vec![value]))
+}
+
+fn long(bytes: usize) -> Value {
+    "x".repeat(bytes).into()
+}
+
+/// It takes any arguments.
+fn ticking() -> NewJob {
+    every(10.seconds()).run(|_: Value| ()).id("tick")
+}
+
+/// Each of them is over one limit.
+fn over() -> Vec<(&'static str, NewJob)> {
+    vec![
+        ("nested more than 100 levels deep", ticking().arguments(nested(101))),
+        ("nested more than 100 levels deep", ticking().metadata("key", nested(101))),
+        ("nested more than 500 levels deep", ticking().arguments(nested(1_000))),
+        ("1048578 bytes as JSON, and the limit is 1048576", ticking().arguments(long(1 << 20))),
+        ("bytes as JSON, and the limit is 1048576", ticking().metadata("key", long(1 << 20))),
+        ("bytes as JSON, and the limit is 1048576", ticking().tag("x".repeat(1 << 20))),
+        (
+            "is reserved by serde_json",
+            ticking().arguments(
+                [("$serde_json::private::RawValue", "[]")]
+                    .into_iter()
+                    .collect::<std::collections::BTreeMap<_, _>>(),
+            ),
+        ),
+    ]
+}
+
+#[test]
+fn a_job_that_is_over_a_limit_is_refused_and_one_that_is_not_is_added() {
+    let rig = Rig::new();
+    for (what, job) in over() {
+        let error = rig.scheduler.add(job).unwrap_err();
+        assert!(matches!(error, SchedulerError::Value(_)), "{error}");
+        assert!(error.to_string().contains(what), "{error}");
+    }
+    assert_eq!(rig.scheduler.count(&JobQuery::default()).unwrap(), 0);
+    let full = Limits::DEFAULT;
+    let job = ticking().arguments(nested(full.depth)).metadata("key", nested(full.depth));
+    rig.scheduler.add(job.metadata("more", long(full.metadata - 1_000))).unwrap();
+}
+
+#[test]
+fn a_change_over_a_limit_is_refused_and_what_was_there_before_may_stay() {
+    let rig = Rig::new();
+    rig.add(ticking());
+    let error = rig.scheduler.modify("tick", |job| job.arguments = nested(101)).unwrap_err();
+    assert!(matches!(error, SchedulerError::Value(_)), "{error}");
+    // A version without limits has added this one.
+    let mut old = rig.scheduler.get("tick").unwrap().unwrap();
+    old.arguments = long(2 << 20);
+    rig.scheduler.with_store("default", |store| store.update(old)).unwrap().unwrap();
+    rig.scheduler.modify("tick", |job| job.policy.time_limit = Some(Duration::from_secs(5))).unwrap();
+    rig.scheduler.pause("tick").unwrap();
+    rig.scheduler.resume("tick").unwrap();
+    let error = rig.scheduler.modify("tick", |job| job.tags = ["new".to_owned()].into()).unwrap_err();
+    assert!(error.to_string().contains("the arguments of job \"tick\": 2097154 bytes"), "{error}");
+}
+
+/// Reported: one result nested 200 deep made `runs` fail for the whole ledger, and 50 MiB were kept whole.
+#[test]
+fn a_run_whose_result_is_over_a_limit_fails_and_the_ledger_can_be_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let builder =
+        SchedulerBuilder::new().store("default", FileStore::open(directory.path().join("jobs")).unwrap());
+    let mut scheduler = builder.executor("default", ThreadExecutor::new()).background().unwrap();
+    scheduler.register("deep", |levels: usize| Ok::<_, String>(nested(levels))).unwrap();
+    scheduler.register("long", |bytes: usize| Ok::<_, String>(long(bytes))).unwrap();
+    scheduler.register("failing", |bytes: usize| Err::<(), _>("x".repeat(bytes))).unwrap();
+    scheduler.start().unwrap();
+    let run = |task: &str, arguments: usize| {
+        let id = format!("{task} {arguments}");
+        let job = scheduler.add(every(1.hours()).task(task).id(&id).arguments(arguments)).unwrap();
+        job.run_now().unwrap().wait().unwrap()
+    };
+    assert_eq!(run("deep", 100).outcome, Some(Outcome::Succeeded));
+    for (task, arguments, what) in [
+        ("deep", 200, "the result of the run: nested more than 100 levels deep"),
+        ("deep", 1_000, "the task's result: nested more than 500 levels deep"),
+        ("long", 50 << 20, "the result of the run: 52428802 bytes as JSON, and the limit is 262144"),
+        ("failing", 50 << 20, "bytes are left out]"),
+    ] {
+        let run = run(task, arguments);
+        assert_eq!((run.outcome, &run.result), (Some(Outcome::Failed), &None), "{task} {arguments}");
+        let message = run.message.unwrap();
+        assert!(message.contains(what) && message.len() <= Limits::DEFAULT.message, "{what}");
+    }
+    assert_eq!(scheduler.runs(&RunQuery::default()).unwrap().len(), 5);
+    scheduler.shutdown_and_wait(Shutdown::Wait);
+    let mut store = FileStore::open(directory.path().join("jobs")).unwrap();
+    assert_eq!(store.runs(&RunQuery::default()).unwrap().len(), 5);
+}
