@@ -63,6 +63,7 @@ pub use current_run::RunScope;
 pub use executor::{Completion, CompletionSink, Executor, LeftBehind, Refusal, Refused, Shutdown, WaitMode};
 pub use job::{Job, JobState};
 pub use name::{ExecutorName, JobId, NameError, StoreName, TaskName};
+pub use panics::drop_caught;
 pub use policy::{Coalesce, OnConflict, OnExhausted, OnInterrupt, Overlap, Policy};
 pub use query::{JobOrder, JobPosition, JobQuery, RunOrder, RunQuery};
 pub use request::{RunReport, RunRequest};

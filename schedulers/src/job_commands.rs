@@ -15,6 +15,9 @@ use crate::lane::OpenLane;
 use crate::new_job::{NewJob, Work};
 use crate::{Event, SchedulerError};
 
+/// How often a change is tried at most, of a job that others change meanwhile.
+const MOST_TRIES: u32 = 100;
+
 /// What [`Handle::add`](crate::Handle::add) did with a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -87,9 +90,30 @@ impl Engine {
         count
     }
 
-    /// Has `change` change the job, and puts it back if it is still right.
-    pub(crate) fn modify(&self, id: &JobId, change: impl FnOnce(&mut Job)) -> Result<Job, SchedulerError> {
-        self.change_job(id, |lane, before| lane.modify(&before, change))
+    /// Has `change` change the job, and puts it back if it is still right. It is called under no lock: if the job is changed
+    /// by others meanwhile, it is called again with the job as it is then.
+    pub(crate) fn modify(&self, id: &JobId, mut change: impl FnMut(&mut Job)) -> Result<Job, SchedulerError> {
+        for _ in 0..MOST_TRIES {
+            let before = self.with_job(id, |_, job| Ok(job))?;
+            let mut changed = before.clone();
+            change(&mut changed);
+            let modified = self.change_job(id, |lane, now| {
+                // A fire in between is no change by others, unless the next fire time is what was changed.
+                let has_fired = Job { next_fire: before.next_fire, ..now.clone() } == before;
+                let sets_next_fire = changed.next_fire != before.next_fire;
+                if now != before && (!has_fired || sets_next_fire) {
+                    return Ok(None);
+                }
+                if !sets_next_fire {
+                    changed.next_fire = now.next_fire;
+                }
+                lane.modify(&now, changed).map(Some)
+            })?;
+            if let Some(job) = modified {
+                return Ok(job);
+            }
+        }
+        Err(SchedulerError::Contended { id: id.clone(), tries: MOST_TRIES })
     }
 
     pub(crate) fn pause_job(&self, id: &JobId) -> Result<(), SchedulerError> {
@@ -377,9 +401,7 @@ impl OpenLane<'_> {
         hub.listeners.tell(|| Event::JobRemoved { store, job });
     }
 
-    fn modify(&mut self, before: &Job, change: impl FnOnce(&mut Job)) -> Result<Job, SchedulerError> {
-        let mut job = before.clone();
-        change(&mut job);
+    fn modify(&mut self, before: &Job, mut job: Job) -> Result<Job, SchedulerError> {
         // What it is known by, when it came, and whether it is paused are not for changing here.
         (job.id, job.created, job.state) = (before.id.clone(), before.created, before.state);
         self.engine.check_executor(&job.executor)?;

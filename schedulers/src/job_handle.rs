@@ -92,11 +92,11 @@ impl JobHandle {
         self.handle.resume(self)
     }
 
-    /// Has `change` change the job.
+    /// Applies `change` to the job and returns the updated job.
     ///
     /// # Errors
     /// As [`Handle::modify`].
-    pub fn modify(&self, change: impl FnOnce(&mut Job)) -> Result<Job, SchedulerError> {
+    pub fn modify(&self, change: impl FnMut(&mut Job)) -> Result<Job, SchedulerError> {
         self.handle.modify(self, change)
     }
 

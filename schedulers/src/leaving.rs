@@ -1,7 +1,7 @@
 //! Stores that come and go while the scheduler works.
 
 use chrono::{DateTime, Utc};
-use matins_core::{CancelToken, JobStore, Shutdown, StoreName};
+use matins_core::{CancelCallbacks, CancelReason, JobStore, Shutdown, StoreName};
 
 use crate::engine::{Engine, State};
 use crate::lane::{Lane, OpenLane, Work};
@@ -127,7 +127,11 @@ impl OpenLane<'_> {
         } else if leaving.cancel_at.is_some_and(|cancel_at| cancel_at <= now) {
             leaving.cancel_at = None;
             leaving.leave_at = Some(now + CANCEL_GRACE);
-            self.lane.in_flight.tokens().iter().for_each(CancelToken::cancel);
+            let tokens = self.lane.in_flight.tokens();
+            let callbacks: CancelCallbacks =
+                tokens.iter().map(|token| token.set(CancelReason::Asked)).collect();
+            // Neither under the lane's lock nor by its driver: what tasks have registered may use a handle, and wait.
+            callbacks.call_in_background();
         }
     }
 }

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{CancelToken, Shutdown};
+use matins_core::{CancelCallbacks, CancelReason, Shutdown};
 
 use crate::Event;
 use crate::engine::{Engine, State};
-use crate::outcomes::Waiters;
 
 /// How long cancelled runs have to end at shutdown, before they are left behind.
 pub(crate) const CANCEL_GRACE: TimeDelta = TimeDelta::seconds(6);
@@ -18,6 +17,11 @@ pub(crate) fn after(now: DateTime<Utc>, time: Duration) -> Option<DateTime<Utc>>
 }
 
 impl Engine {
+    /// Whether a driver has begun to drive the engine, and has not stopped.
+    pub(crate) fn is_driven(&self) -> bool {
+        !matches!(self.state(), State::Waiting { .. } | State::Stopped)
+    }
+
     /// Begins to shut down. Where nobody drives the engine yet, it is over at once: whether it is.
     pub(crate) fn shutdown(&self, how: Shutdown) -> bool {
         let now = self.clock.now();
@@ -58,10 +62,12 @@ impl Engine {
                 _ => return,
             }
         }
-        // Not under a lock: what a token calls may use a handle.
-        let tokens: Vec<CancelToken> = self.lanes().iter().flat_map(|lane| lane.in_flight.tokens()).collect();
-        tokens.iter().for_each(CancelToken::cancel);
-        for lane in self.lanes() {
+        let lanes = self.lanes();
+        let tokens = lanes.iter().flat_map(|lane| lane.in_flight.tokens());
+        let callbacks: CancelCallbacks = tokens.map(|token| token.set(CancelReason::Asked)).collect();
+        // Neither under a lock nor by a driver: what tasks have registered may use a handle, and wait.
+        callbacks.call_in_background();
+        for lane in lanes {
             lane.inbox.ring();
         }
     }
@@ -78,9 +84,13 @@ impl Engine {
             drop(work);
             self.remove_lane(lane.number);
         }
-        let mut hub = self.hub();
-        hub.waiters = Waiters::default();
-        hub.listeners.tell(|| Event::SchedulerShutDown);
-        hub.listeners.close();
+        let waiters = {
+            let mut hub = self.hub();
+            hub.listeners.tell(|| Event::SchedulerShutDown);
+            hub.listeners.close();
+            std::mem::take(&mut hub.waiters)
+        };
+        // Not under a lock: this wakes those who wait.
+        drop(waiters);
     }
 }

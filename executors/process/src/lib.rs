@@ -44,7 +44,7 @@ use std::time::Duration;
 
 use matins_core::{
     Completion, Executor, Refused, RunId, RunRequest, Shutdown, Task, TaskContext, TaskError, TaskName,
-    TaskResult, Value, is_out_of_resources,
+    TaskResult, Value, WaitMode, is_out_of_resources,
 };
 use matins_executor_thread::ThreadExecutor;
 use thiserror::Error;
@@ -232,6 +232,10 @@ impl Executor for ProcessExecutor {
         let left = self.threads.shutdown(how);
         self.workers.idle().clear();
         left
+    }
+
+    fn wait_mode(&self) -> WaitMode {
+        self.threads.wait_mode()
     }
 }
 

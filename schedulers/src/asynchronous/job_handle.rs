@@ -70,14 +70,11 @@ impl AsyncJobHandle {
         self.handle.resume(self).await
     }
 
-    /// Has `change` change the job.
+    /// Applies `change` to the job and returns the updated job.
     ///
     /// # Errors
     /// As [`AsyncHandle::modify`].
-    pub async fn modify(
-        &self,
-        change: impl FnOnce(&mut Job) + Send + 'static,
-    ) -> Result<Job, SchedulerError> {
+    pub async fn modify(&self, change: impl FnMut(&mut Job) + Send + 'static) -> Result<Job, SchedulerError> {
         self.handle.modify(self, change).await
     }
 
