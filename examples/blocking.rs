@@ -13,7 +13,7 @@ fn main() -> Result<(), SchedulerError> {
         let count = count.fetch_add(1, Ordering::Relaxed) + 1;
         println!("call {count}");
         if count == 3 {
-            handle.shutdown(Shutdown::Wait);
+            handle.request_shutdown(Shutdown::Wait);
         }
     }))?;
 

@@ -62,7 +62,6 @@ fn the_second_scheduler_goes_on_where_the_first_stopped() {
     clock.advance(TimeDelta::seconds(8));
     expect(&calls, &ends, (7, start() + TimeDelta::seconds(50)));
     scheduler.handle().shutdown(Shutdown::Wait);
-    scheduler.wait_until_shut_down();
     drop(scheduler);
 
     let (scheduler, ..) = open(&path, &clock);

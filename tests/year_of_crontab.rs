@@ -64,7 +64,7 @@ fn the_scheduler_agrees_with_a_literal_reading() {
         scheduler.add(cron(line).in_zone(ZONE).task("note").id(line.replace(' ', "_"))).unwrap();
     }
     let handle = scheduler.handle();
-    scheduler.add(DateTrigger::new(end).run(move || handle.shutdown(Shutdown::Wait))).unwrap();
+    scheduler.add(DateTrigger::new(end).run(move || handle.request_shutdown(Shutdown::Wait))).unwrap();
     scheduler.run();
 
     let fires = fires.lock().unwrap();

@@ -400,7 +400,7 @@ pub fn sustained(store: Box<dyn JobStore>, executor: Box<dyn Executor>, fires: u
     let (handle, count) = (scheduler.handle(), AtomicU32::new(0));
     let work = move || {
         if count.fetch_add(1, Ordering::Relaxed) == fires {
-            handle.shutdown(Shutdown::Wait);
+            handle.request_shutdown(Shutdown::Wait);
         }
     };
     scheduler.register("count", work).expect("a name");

@@ -39,6 +39,14 @@ pub(crate) fn describe(told: &Told, zone: Zone) -> Option<Text> {
         Told::RunFinished { run } => Some(finished(run, zone)),
         Told::RunMissed { run } => Some(missed(run, zone)),
         Told::RunPostponed { run, until } => Some(postponed(run, *until, zone)),
+        Told::RunLeftBehind { run } => {
+            let rest = "it did not stop at its time limit; until its work ends, it counts as running";
+            Some(line(run, zone, AnsiColor::Yellow.on_default(), "left behind", rest))
+        }
+        Told::WorkEnded { job, run_id } => {
+            let job = terminal::one_line(job);
+            Some(format!("{job}: the work of run {run_id}, which was left behind, has ended").into())
+        }
         Told::StoreFailed { store, error } => {
             Some(format!("store {store} failed, and is tried again: {error}").into())
         }

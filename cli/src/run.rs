@@ -261,7 +261,7 @@ fn act_on_signals(mut signals: Signals, scheduler: Handle, reload: Arc<Reloader>
                 _ => "stopping at once",
             });
             service::stopping();
-            scheduler.shutdown(how);
+            scheduler.request_shutdown(how);
             how = Shutdown::Now;
         }
     };

@@ -23,8 +23,29 @@ pub(crate) fn text_of_panic(panic: Box<dyn Any + Send>) -> String {
 }
 
 /// Drops the value of a panic. Its drop is not ours either, and may panic in turn.
-pub(crate) fn drop_panic(panic: Box<dyn Any + Send>) {
+fn drop_panic(panic: Box<dyn Any + Send>) {
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
         std::mem::forget(again);
     }
+}
+
+/// Drops a value that others have made, and catches a panic of that: a task with all that it has captured, the value of a
+/// panic. The panic hook has reported the panic by then.
+///
+/// Threads that must not end drop such values by this:
+///
+/// ```
+/// struct Panics;
+///
+/// impl Drop for Panics {
+///     fn drop(&mut self) {
+///         panic!("dropped");
+///     }
+/// }
+///
+/// let task = Box::new(Panics);
+/// matins_core::drop_caught(task);
+/// ```
+pub fn drop_caught<T>(value: T) {
+    caught(|| drop(value));
 }

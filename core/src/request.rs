@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::panics::{drop_panic, text_of_panic};
+use crate::panics::{drop_caught, text_of_panic};
 use crate::{
     CancelReason, CancelToken, Clock, JobId, Outcome, RunId, RunLog, Task, TaskContext, TaskError, TaskName,
     TaskOutput, TaskResult,
@@ -101,7 +101,7 @@ impl RunRequest {
             let output = match result {
                 Ok(Ok(TaskOutput { output, .. }) | Err(TaskError { output, .. })) => output,
                 Err(panic) => {
-                    drop_panic(panic);
+                    drop_caught(panic);
                     None
                 }
             };

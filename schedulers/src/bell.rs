@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
-use matins_core::{Clock, CompletionSink, RunReport};
+use matins_core::{Clock, CompletionSink, RunId, RunReport};
 
 /// Wakes the thread that waits at it. Rung while nobody waits, it lets the next one through at once.
 #[derive(Default)]
@@ -33,23 +33,36 @@ impl Bell {
     }
 
     fn lock(&self) -> MutexGuard<'_, bool> {
-        self.is_rung.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.is_rung)
     }
 }
 
 /// Where the runs of one store report to, and what wakes whoever drives that store.
 pub(crate) struct Inbox {
     reports: Mutex<Vec<RunReport>>,
+    left: Mutex<LeftRuns>,
+    has_left: AtomicBool,
     bell: Bell,
     /// The bell of the scheduler's own driver, which drives the store until it has a thread of its own.
     driver: Arc<Bell>,
     has_own_thread: AtomicBool,
 }
 
+/// What has been reported of runs that were left behind.
+#[derive(Default)]
+pub(crate) struct LeftRuns {
+    /// Of runs whose work goes on. They are among the other reports once their work is counted.
+    pub(crate) reports: Vec<RunReport>,
+    /// Runs whose work has ended.
+    pub(crate) ended: Vec<RunId>,
+}
+
 impl Inbox {
     pub(crate) fn new(driver: Arc<Bell>) -> Self {
         Self {
             reports: Mutex::default(),
+            left: Mutex::default(),
+            has_left: AtomicBool::new(false),
             bell: Bell::default(),
             driver,
             has_own_thread: AtomicBool::new(false),
@@ -70,22 +83,34 @@ impl Inbox {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+        lock(&self.reports).is_empty() && lock(&self.left).reports.is_empty()
     }
 
     pub(crate) fn take(&self) -> Vec<RunReport> {
-        std::mem::take(&mut self.lock())
+        std::mem::take(&mut lock(&self.reports))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<RunReport>> {
-        self.reports.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What has been reported of runs that were left behind; `None` if that is nothing.
+    pub(crate) fn take_left(&self) -> Option<LeftRuns> {
+        self.has_left.swap(false, Ordering::AcqRel).then(|| std::mem::take(&mut *lock(&self.left)))
+    }
+
+    /// Puts in the reports of runs that were left behind, once their work is counted.
+    pub(crate) fn put(&self, reports: Vec<RunReport>) {
+        lock(&self.reports).extend(reports);
+    }
+
+    fn note_left(&self, note: impl FnOnce(&mut LeftRuns)) {
+        note(&mut lock(&self.left));
+        self.has_left.store(true, Ordering::Release);
+        self.ring();
     }
 }
 
 impl CompletionSink for Inbox {
     fn completed(&self, report: RunReport) {
         let was_empty = {
-            let mut reports = self.lock();
+            let mut reports = lock(&self.reports);
             reports.push(report);
             reports.len() == 1
         };
@@ -93,4 +118,16 @@ impl CompletionSink for Inbox {
             self.ring();
         }
     }
+
+    fn left_behind(&self, report: RunReport) {
+        self.note_left(|left| left.reports.push(report));
+    }
+
+    fn work_ended(&self, run: RunId) {
+        self.note_left(|left| left.ended.push(run));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -99,6 +99,22 @@ pub enum SchedulerError {
         /// The job.
         id: JobId,
     },
+    /// A job was changed by others each time that a change of it was tried.
+    #[error(
+        "job {id:?} was changed by others while it was to be changed, each of {tries} times; try again later"
+    )]
+    Contended {
+        /// The job.
+        id: JobId,
+        /// How often the change was tried.
+        tries: u32,
+    },
+    /// The call would wait for its own end.
+    #[error(
+        "this call would wait for itself: it was made by a job of this scheduler, or on a thread that its runs depend \
+         on; make it on another thread"
+    )]
+    WaitsForItself,
     /// The scheduler has been shut down.
     #[error("the scheduler has been shut down; start a new one")]
     ShutDown,

@@ -1,7 +1,7 @@
 //! What a scheduler tells those who listen.
 
 use chrono::{DateTime, Utc};
-use matins_core::{ExecutorName, JobId, Run, SetAside, StoreName};
+use matins_core::{ExecutorName, JobId, Run, RunId, SetAside, StoreName};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,6 +91,23 @@ pub enum Event {
         run: Run,
         /// When it is started again.
         until: DateTime<Utc>,
+    },
+    /// A run did not respond when its time limit had passed, and its executor cannot end its work. It ends as timed out, and its
+    /// work counts for the overlap policy of its job until [`WorkEnded`](Self::WorkEnded).
+    RunLeftBehind {
+        /// The store.
+        store: StoreName,
+        /// The run, without an outcome yet.
+        run: Run,
+    },
+    /// The work of a run that was [left behind](Self::RunLeftBehind) has ended.
+    WorkEnded {
+        /// The store.
+        store: StoreName,
+        /// The job.
+        job: JobId,
+        /// The run.
+        run: RunId,
     },
     /// A run ended.
     RunFinished {

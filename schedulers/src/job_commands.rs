@@ -15,8 +15,8 @@ use crate::lane::OpenLane;
 use crate::new_job::{NewJob, Work, seeded};
 use crate::{Event, SchedulerError};
 
-/// How often a change is tried while others change the job.
-const MOST_CHANGES: u32 = 5;
+/// How often a change is tried at most, of a job that others change meanwhile.
+const MOST_TRIES: u32 = 100;
 
 /// What [`Handle::add`](crate::Handle::add) did with a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,33 +91,30 @@ impl Engine {
         count
     }
 
-    /// Has `change` change the job, and puts it back if it is still right. Where somebody else has changed it meanwhile, `change`
-    /// is asked once more: it is called without a lock, since it may take its time, or use a handle.
+    /// Has `change` change the job, and puts it back if it is still right. It is called under no lock: if the job is changed
+    /// by others meanwhile, it is called again with the job as it is then.
     pub(crate) fn modify(&self, id: &JobId, mut change: impl FnMut(&mut Job)) -> Result<Job, SchedulerError> {
-        let mut read = self.with_job(id, |_, job| Ok(job))?;
-        for _ in 0..MOST_CHANGES {
-            let mut changed = read.clone();
+        for _ in 0..MOST_TRIES {
+            let before = self.with_job(id, |_, job| Ok(job))?;
+            let mut changed = before.clone();
             change(&mut changed);
-            let outcome = self.change_job(id, |lane, found| {
-                if found.revision != read.revision || found.created != read.created {
-                    return Ok(Err(found));
+            let modified = self.change_job(id, |lane, now| {
+                // A fire in between is no change by others, unless the next fire time is what was changed.
+                let is_same = now.revision == before.revision && now.created == before.created;
+                let sets_next_fire = changed.next_fire != before.next_fire;
+                if !is_same || (sets_next_fire && now.next_fire != before.next_fire) {
+                    return Ok(None);
                 }
-                if changed.next_fire == read.next_fire {
-                    // It may have fired since.
-                    changed.next_fire = found.next_fire;
+                if !sets_next_fire {
+                    changed.next_fire = now.next_fire;
                 }
-                lane.put_modified(&found, changed).map(Ok)
+                lane.put_modified(&now, changed).map(Some)
             })?;
-            match outcome {
-                Ok(job) => return Ok(job),
-                Err(found) => read = found,
+            if let Some(job) = modified {
+                return Ok(job);
             }
         }
-        Err(SchedulerError::Store(StoreError::Revised {
-            id: id.clone(),
-            expected: read.revision,
-            found: read.revision + 1,
-        }))
+        Err(SchedulerError::Contended { id: id.clone(), tries: MOST_TRIES })
     }
 
     pub(crate) fn pause_job(&self, id: &JobId) -> Result<(), SchedulerError> {

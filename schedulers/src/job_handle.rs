@@ -92,7 +92,7 @@ impl JobHandle {
         self.handle.resume(self)
     }
 
-    /// Has `change` change the job.
+    /// Applies `change` to the job and returns the updated job.
     ///
     /// # Errors
     /// As [`Handle::modify`].

@@ -5,6 +5,8 @@
 //! | `run started` | DEBUG | `store`, `job`, `run`, `attempt`, `scheduled` |
 //! | `run finished` | INFO, or WARN where it did not succeed | those, and `outcome`, `late_ms`, `took_ms`, `reason` |
 //! | `fires missed` | WARN | `store`, `job`, `run`, `first`, `last`, `count`, `outcome` |
+//! | `run left behind` | WARN | `store`, `job`, `run`, `attempt`, `scheduled` |
+//! | `work of a run that was left behind ended` | INFO | `store`, `job`, `run` |
 //! | `store failed`, `store recovered` | ERROR, INFO | `store`, `error` |
 //! | `job set aside` | ERROR | `store`, `job`, `place`, `error` |
 //! | all others | DEBUG | `event` |
@@ -75,6 +77,13 @@ pub(crate) fn trace(event: &Event) {
         Event::RunPostponed { store, run, until } => {
             let (job, scheduled, reason) = (&run.job, run.scheduled(), run.message.as_deref());
             warn!(target: "matins", %store, %job, run = run.id.0, %scheduled, %until, reason, "run postponed");
+        }
+        Event::RunLeftBehind { store, run } => {
+            let (job, scheduled) = (&run.job, run.scheduled());
+            warn!(target: "matins", %store, %job, run = run.id.0, attempt = run.attempt, %scheduled, "run left behind");
+        }
+        Event::WorkEnded { store, job, run } => {
+            info!(target: "matins", %store, %job, run = run.0, "work of a run that was left behind ended");
         }
         Event::RunFinished { store, run } => {
             let (job, scheduled, number, attempt) = (&run.job, run.scheduled(), run.id.0, run.attempt);

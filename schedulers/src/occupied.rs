@@ -4,11 +4,12 @@ use std::fmt;
 
 use ahash::AHashMap as HashMap;
 use chrono::{DateTime, Utc};
-use matins_core::JobId;
+use matins_core::{JobId, Run, RunId};
 
-use crate::SchedulerError;
 use crate::engine::Engine;
 use crate::handle::Handle;
+use crate::lane::Lane;
+use crate::{Event, SchedulerError};
 
 /// Work of a job that is in progress outside of the scheduler, such as a command that a killed process has left running. Until this
 /// is dropped it counts as a running run of the job, for the job's overlap policy: see [`Handle::occupy`].
@@ -49,7 +50,7 @@ impl Handle {
     /// When there is no such job, and after shutdown.
     pub fn occupy(&self, id: impl AsRef<str>, why: impl Into<String>) -> Result<Occupied, SchedulerError> {
         let job = JobId::new(id)?;
-        let (store, number) = self.shared.engine.occupy(&job, why.into())?;
+        let (store, number) = self.engine().occupy(&job, why.into())?;
         Ok(Occupied { handle: self.clone(), store, job, number })
     }
 }
@@ -73,6 +74,8 @@ pub(crate) struct Occupations {
     /// Each with its number, and why.
     of_jobs: HashMap<JobId, Vec<(u64, String)>>,
     next: u64,
+    /// Those of runs that were left behind: the job and the number of each.
+    left: HashMap<RunId, (JobId, u64)>,
     /// Jobs whose last occupation has ended since the last tick: what waits for them may start.
     pub(crate) ended: Vec<JobId>,
 }
@@ -108,6 +111,9 @@ impl Occupations {
 /// When an attempt begins that waits for the end of an occupation.
 pub(crate) const WHEN_IT_ENDS: DateTime<Utc> = DateTime::<Utc>::MAX_UTC;
 
+/// Why a job is occupied by a run that was left behind.
+const LEFT_BEHIND: &str = "an earlier run did not stop at its time limit, and its work is still in progress";
+
 impl Engine {
     fn occupy(&self, job: &JobId, why: String) -> Result<(usize, u64), SchedulerError> {
         self.with_job(job, |lane, _| Ok((lane.lane.number, lane.work.local.occupations.add(job, why))))
@@ -119,5 +125,33 @@ impl Engine {
             work.local.occupations.vacate(job, number);
         }
         lane.inbox.ring();
+    }
+
+    /// Counts the work of runs that were left behind for the overlap policy of their jobs, until it ends. A driver calls this
+    /// before each turn of a lane, so that the lane hears of such a run's end only when its work is counted.
+    pub(crate) fn count_left_behind(&self, lane: &Lane) {
+        let Some(left) = lane.inbox.take_left() else { return };
+        if let Some(work) = &mut *lane.lock() {
+            let occupations = &mut work.local.occupations;
+            let runs: Vec<Run> = {
+                let in_flight = lane.in_flight.lock();
+                left.reports
+                    .iter()
+                    .filter_map(|report| Some(in_flight.get(&report.run)?.run.clone()))
+                    .collect()
+            };
+            for run in runs {
+                let number = occupations.add(&run.job, LEFT_BEHIND.to_owned());
+                occupations.left.insert(run.id, (run.job.clone(), number));
+                self.hub().listeners.tell(|| Event::RunLeftBehind { store: lane.name.clone(), run });
+            }
+            for run in left.ended {
+                if let Some((job, number)) = occupations.left.remove(&run) {
+                    occupations.vacate(&job, number);
+                    self.hub().listeners.tell(|| Event::WorkEnded { store: lane.name.clone(), job, run });
+                }
+            }
+        }
+        lane.inbox.put(left.reports);
     }
 }

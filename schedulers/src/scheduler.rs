@@ -182,7 +182,8 @@ impl fmt::Debug for SchedulerBuilder {
 
 /// A scheduler that runs on the thread that calls [`run`](Self::run).
 ///
-/// Everything a [`Handle`] can do, it can do too, before it runs.
+/// Everything a [`Handle`] can do, it can do too, before it runs. Dropping one that has not run shuts it down: whoever waits for a
+/// run of it is told so.
 #[derive(Debug)]
 pub struct BlockingScheduler {
     handle: Handle,
@@ -201,6 +202,13 @@ impl BlockingScheduler {
     }
 }
 
+impl Drop for BlockingScheduler {
+    fn drop(&mut self) {
+        // After a run it is over already.
+        self.handle.request_shutdown(Shutdown::Now);
+    }
+}
+
 impl Deref for BlockingScheduler {
     type Target = Handle;
 
@@ -212,7 +220,9 @@ impl Deref for BlockingScheduler {
 /// A scheduler that runs on a thread of its own.
 ///
 /// Everything a [`Handle`] can do, it can do too, before it is started and after. Dropping it shuts it down and waits
-/// for its running jobs; [`shutdown_and_wait`](Self::shutdown_and_wait) lets one choose how long.
+/// for its running jobs; [`shutdown_and_wait`](Self::shutdown_and_wait) lets one choose how long. Where
+/// [`Handle::shutdown`] does not wait (in one of its own jobs, for instance), dropping it does not either: it ends by itself
+/// when its runs have ended.
 #[derive(Debug)]
 pub struct BackgroundScheduler {
     handle: Handle,
@@ -239,14 +249,15 @@ impl BackgroundScheduler {
         Ok(())
     }
 
-    /// Shuts it down, and waits until that is done: its stores closed, its executors ended.
+    /// Shuts it down, and waits until that is done, as [`Handle::shutdown`] does: its stores closed, its executors ended.
     pub fn shutdown_and_wait(mut self, how: Shutdown) {
         self.end(how);
     }
 
     fn end(&mut self, how: Shutdown) {
-        self.handle.shutdown(how);
-        if let Some(thread) = self.thread.take() {
+        self.handle.request_shutdown(how);
+        let has_stopped = self.handle.shared.wait_until_stopped();
+        if let Some(thread) = self.thread.take().filter(|_| has_stopped) {
             // A panic there was reported by the thread itself; there is nothing left to do about it here.
             let _ = thread.join();
         }

@@ -1,23 +1,48 @@
 //! What drivers and handles share: the engine, the executors under their lock, and the threads that drive lanes.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use matins_core::{Clock, Executor, ExecutorName, Outcome, Refusal, RunReport, Shutdown, Wake};
+use matins_core::{
+    CancelToken, Clock, Executor, ExecutorName, Outcome, Refusal, RunReport, Shutdown, StoreName, WaitMode,
+    Wake,
+};
 
 use crate::engine::{EXECUTOR_FULL, Engine, Next, Submission};
 use crate::lane::{Driver, Lane};
 
+/// How long a thread waits before it looks whether it may still wait: the first time, and at most.
+const LOOK_FIRST: Duration = Duration::from_millis(10);
+const LOOK_LATEST: Duration = Duration::from_secs(1);
+
 pub(crate) struct Shared {
     pub(crate) engine: Arc<Engine>,
-    /// Apart from the engine, so that a task that runs on the submitting thread may use a handle.
-    executors: Mutex<HashMap<ExecutorName, Box<dyn Executor>>>,
+    executors: Mutex<HashMap<ExecutorName, SharedExecutor>>,
     pub(crate) clock: Arc<dyn Clock>,
-    has_stopped: Mutex<bool>,
-    stopped: Condvar,
+    end: Mutex<End>,
+    end_changed: Condvar,
     /// Wakes the drivers when the clock is moved, as long as this is here.
     _wake: Arc<Wake>,
+}
+
+/// Each has a lock of its own: a task that an executor runs on the submitting thread may use a handle.
+type SharedExecutor = Arc<Mutex<Box<dyn Executor>>>;
+
+/// How far the scheduler's end has come.
+#[derive(Default)]
+struct End {
+    is_requested: bool,
+    has_come: bool,
+    awaited: Vec<oneshot::Sender<()>>,
+}
+
+thread_local! {
+    /// The schedulers that this thread drives, each by the address of what its handles share: more than one where a task that
+    /// runs on a driver's thread drives another scheduler.
+    static DRIVEN: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Shared {
@@ -31,26 +56,33 @@ impl Shared {
         });
         let clock = engine.clock.clone();
         clock.wake_on_change(&wake);
+        let executors = executors.into_iter().map(|(name, executor)| (name, Arc::new(Mutex::new(executor))));
         Arc::new(Self {
             _wake: wake,
             engine,
-            executors: Mutex::new(executors),
+            executors: Mutex::new(executors.collect()),
             clock,
-            has_stopped: Mutex::new(false),
-            stopped: Condvar::new(),
+            end: Mutex::default(),
+            end_changed: Condvar::new(),
         })
     }
 
     /// Drives the engine until it has stopped. Stores that do I/O are driven by a thread each, so that one that is slow holds up
     /// its own jobs alone.
     pub(crate) fn drive(self: &Arc<Self>) {
+        let _end = EndOfDriver { shared: self, _driving: Driving::begin(self) };
         self.engine.start();
         let mut threads = Vec::new();
         loop {
-            let lanes = self.engine.lanes().into_iter();
-            let needs_thread = |lane: &Arc<Lane>| lane.is_persistent && lane.driver() == Driver::Scheduler;
-            threads.extend(lanes.filter(needs_thread).filter_map(|lane| self.drive_apart(lane)));
+            let lanes = self.engine.lanes();
+            let needs_thread = |lane: &&Arc<Lane>| lane.is_persistent && lane.driver() == Driver::Scheduler;
+            threads
+                .extend(lanes.iter().filter(needs_thread).filter_map(|lane| self.drive_apart(lane.clone())));
+            for lane in lanes.iter().filter(|lane| lane.driver() == Driver::Scheduler) {
+                self.engine.count_left_behind(lane);
+            }
             let (submissions, next) = self.engine.turn();
+            self.engine.deliver_events();
             self.submit(submissions);
             match next {
                 Next::Again => {}
@@ -63,10 +95,9 @@ impl Shared {
             let _ = thread.join();
         }
         let executors = std::mem::take(&mut *self.executors());
-        for mut executor in executors.into_values() {
-            executor.shutdown(Shutdown::Now);
+        for executor in executors.into_values() {
+            lock(&executor).shutdown(Shutdown::Now);
         }
-        self.announce_stop();
     }
 
     /// Drives a lane on a thread of its own; where the system starts none, it stays with the scheduler's driver.
@@ -75,8 +106,11 @@ impl Shared {
         lane.set_driver(Driver::Thread);
         let drive = move || {
             let guard = EndOfThread { shared, lane: driven };
+            let _driving = Driving::begin(&guard.shared);
             loop {
+                guard.shared.engine.count_left_behind(&guard.lane);
                 let (submissions, next) = guard.shared.engine.turn_of(&guard.lane);
+                guard.shared.engine.deliver_events();
                 guard.shared.submit(submissions);
                 match next {
                     Next::Again => {}
@@ -92,35 +126,51 @@ impl Shared {
         thread.ok()
     }
 
-    fn executors(&self) -> MutexGuard<'_, HashMap<ExecutorName, Box<dyn Executor>>> {
-        self.executors.lock().unwrap_or_else(PoisonError::into_inner)
+    fn executors(&self) -> MutexGuard<'_, HashMap<ExecutorName, SharedExecutor>> {
+        lock(&self.executors)
     }
 
-    pub(crate) fn put_executor(
-        &self,
-        name: ExecutorName,
-        executor: Box<dyn Executor>,
-    ) -> Option<Box<dyn Executor>> {
-        self.executors().insert(name, executor)
+    /// Puts in an executor. One that had its name before is ended as `how` says.
+    pub(crate) fn put_executor(&self, name: ExecutorName, executor: Box<dyn Executor>, how: Shutdown) {
+        let before = self.executors().insert(name, Arc::new(Mutex::new(executor)));
+        self.end_executor(before, how);
     }
 
-    pub(crate) fn take_executor(&self, name: &ExecutorName) -> Option<Box<dyn Executor>> {
-        self.executors().remove(name)
+    /// Takes an executor away, and ends it as `how` says.
+    pub(crate) fn take_executor(&self, name: &ExecutorName, how: Shutdown) {
+        let executor = self.executors().remove(name);
+        self.end_executor(executor, how);
+    }
+
+    /// Ends an executor; on a thread of its own if this thread must not wait for its runs.
+    fn end_executor(&self, executor: Option<SharedExecutor>, how: Shutdown) {
+        let Some(executor) = executor else { return };
+        let mode = if self.is_needed_here() { WaitMode::Never } else { lock(&executor).wait_mode() };
+        let mut end = move || drop(lock(&executor).shutdown(how));
+        match mode {
+            WaitMode::Never => {
+                // Where the system starts no thread, the executor is dropped, which cancels its runs.
+                let _ = thread::Builder::new().name("matins-executor".to_owned()).spawn(end);
+            }
+            WaitMode::BlockWithin(within) => within(&mut end),
+            _ => end(),
+        }
     }
 
     fn submit(&self, submissions: Vec<Submission>) {
         if submissions.is_empty() {
             return;
         }
-        let mut executors = self.executors();
         for Submission { executor: name, request, done } in submissions {
             let run = request.run;
-            let Some(executor) = executors.get_mut(&name) else {
+            let executor = self.executors().get(&name).cloned();
+            let Some(executor) = executor else {
                 let message = format!("there is no executor {name:?}; give the scheduler one of that name");
                 done.finish(self.engine.not_taken(run, Outcome::Failed, message));
                 continue;
             };
-            if let Err(refused) = executor.submit(request, done) {
+            let submitted = lock(&executor).submit(request, done);
+            if let Err(refused) = submitted {
                 let not_started = refused.reason == Refusal::OutOfResources;
                 let (outcome, message) = match refused.reason {
                     Refusal::Full => (EXECUTOR_FULL, format!("executor {name:?} had no room for it")),
@@ -139,23 +189,146 @@ impl Shared {
     }
 
     /// Begins to shut down; where nobody drives the scheduler, it is over at once.
-    pub(crate) fn shutdown(&self, how: Shutdown) {
-        if self.engine.shutdown(how) {
-            self.announce_stop();
+    pub(crate) fn request_shutdown(&self, how: Shutdown) {
+        let is_over = self.engine.shutdown(how);
+        self.engine.deliver_events();
+        if is_over {
+            return self.announce_end();
+        }
+        lock(&self.end).is_requested = true;
+        self.end_changed.notify_all();
+    }
+
+    fn announce_end(&self) {
+        let awaited = {
+            let mut end = lock(&self.end);
+            end.has_come = true;
+            std::mem::take(&mut end.awaited)
+        };
+        self.end_changed.notify_all();
+        for waiter in awaited {
+            // One that gave up is none.
+            let _ = waiter.send(());
         }
     }
 
-    fn announce_stop(&self) {
-        *self.has_stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.stopped.notify_all();
+    /// Waits until the scheduler has stopped. Returns `false` if it has not, and this thread must not wait for it.
+    pub(crate) fn wait_until_stopped(&self) -> bool {
+        self.wait_for(self.is_needed_here(), |patience| {
+            let mut end = lock(&self.end);
+            // Until somebody asks for the end, there is none to wait for in vain.
+            while !end.has_come && !end.is_requested && !patience.is_zero() {
+                end = self.end_changed.wait(end).unwrap_or_else(PoisonError::into_inner);
+            }
+            let waited = self.end_changed.wait_timeout_while(end, patience, |end| !end.has_come);
+            waited.unwrap_or_else(PoisonError::into_inner).0.has_come
+        })
     }
 
-    /// Waits until the engine has stopped.
-    pub(crate) fn wait_until_stopped(&self) {
-        let mut has_stopped = self.has_stopped.lock().unwrap_or_else(PoisonError::into_inner);
-        while !*has_stopped {
-            has_stopped = self.stopped.wait(has_stopped).unwrap_or_else(PoisonError::into_inner);
+    /// Returns what is sent, or dropped, when the scheduler has stopped.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn end(&self) -> oneshot::Receiver<()> {
+        let (sender, receiver) = oneshot::channel();
+        let mut end = lock(&self.end);
+        end.awaited.retain(|waiter| !waiter.is_closed());
+        if !end.has_come {
+            end.awaited.push(sender);
         }
+        receiver
+    }
+
+    /// Waits until `is_done` returns `true`; each call of it waits at most that long. Returns `false` if it is not, and this
+    /// thread must not wait for it: it `is_needed` for that, or for runs of an executor.
+    pub(crate) fn wait_for(&self, is_needed: bool, mut is_done: impl FnMut(Duration) -> bool) -> bool {
+        if is_needed {
+            return is_done(Duration::ZERO);
+        }
+        let mut patience = LOOK_FIRST;
+        loop {
+            match self.wait_mode() {
+                WaitMode::Never => return is_done(Duration::ZERO),
+                WaitMode::BlockWithin(within) => {
+                    within(&mut || while !is_done(LOOK_LATEST) {});
+                    return true;
+                }
+                _ if is_done(patience) => return true,
+                _ => patience = (patience * 2).min(LOOK_LATEST),
+            }
+        }
+    }
+
+    /// Whether this thread may wait for the runs of a store's jobs.
+    pub(crate) fn may_wait_for_store(&self, store: &StoreName) -> bool {
+        !self.is_needed_for(|lane| lane.name == *store) && !matches!(self.wait_mode(), WaitMode::Never)
+    }
+
+    /// Whether runs, or the drivers, depend on this thread: it drives the scheduler, or works on one of its runs.
+    pub(crate) fn is_needed_here(&self) -> bool {
+        self.is_needed_for(|_| true)
+    }
+
+    /// Whether this thread drives the scheduler, or works on a run of such a lane's job.
+    pub(crate) fn is_needed_for(&self, of: impl Fn(&Lane) -> bool) -> bool {
+        let address = std::ptr::from_ref(self).addr();
+        let drives = DRIVEN.try_with(|driven| driven.borrow().contains(&address)).unwrap_or(false);
+        let works_for =
+            |lane: &Arc<Lane>| of(lane) && lane.in_flight.tokens().iter().any(CancelToken::is_of_this_thread);
+        drives || self.engine.lanes().iter().any(works_for)
+    }
+
+    /// How this thread may wait for the runs of all executors.
+    fn wait_mode(&self) -> WaitMode {
+        let executors: Vec<SharedExecutor> = self.executors().values().cloned().collect();
+        let mut all = WaitMode::Block;
+        for executor in executors {
+            // One that is taking a run on another thread is asked the next time.
+            let Ok(executor) = executor.try_lock() else { continue };
+            match executor.wait_mode() {
+                WaitMode::Never => return WaitMode::Never,
+                WaitMode::BlockWithin(within) => all = WaitMode::BlockWithin(within),
+                _ => {}
+            }
+        }
+        all
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// While this exists, its thread is known to drive a scheduler.
+struct Driving;
+
+impl Driving {
+    fn begin(shared: &Arc<Shared>) -> Self {
+        let address = Arc::as_ptr(shared).addr();
+        // A thread that ends has no such list any more, and drives nothing.
+        let _ = DRIVEN.try_with(|driven| driven.borrow_mut().push(address));
+        Self
+    }
+}
+
+impl Drop for Driving {
+    fn drop(&mut self) {
+        let _ = DRIVEN.try_with(|driven| driven.borrow_mut().pop());
+    }
+}
+
+/// Announces that the scheduler has stopped, however its driver has ended.
+struct EndOfDriver<'a> {
+    shared: &'a Shared,
+    _driving: Driving,
+}
+
+impl Drop for EndOfDriver<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            // Nobody drives it any more: whoever waits is told so.
+            self.shared.engine.stop();
+            self.shared.engine.deliver_events();
+        }
+        self.shared.announce_end();
     }
 }
 

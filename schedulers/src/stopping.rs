@@ -7,7 +7,6 @@ use matins_core::{CancelToken, Shutdown};
 
 use crate::Event;
 use crate::engine::{Engine, State, cancel};
-use crate::outcomes::Waiters;
 
 /// How long cancelled runs have to end at shutdown, before they are left behind.
 pub(crate) const CANCEL_GRACE: TimeDelta = TimeDelta::seconds(6);
@@ -18,6 +17,11 @@ pub(crate) fn after(now: DateTime<Utc>, time: Duration) -> Option<DateTime<Utc>>
 }
 
 impl Engine {
+    /// Whether a driver has begun to drive the engine, and has not stopped.
+    pub(crate) fn is_driven(&self) -> bool {
+        !matches!(self.state(), State::Waiting { .. } | State::Stopped)
+    }
+
     /// Begins to shut down. Where nobody drives the engine yet, it is over at once: whether it is.
     pub(crate) fn shutdown(&self, how: Shutdown) -> bool {
         let now = self.clock.now();
@@ -59,9 +63,10 @@ impl Engine {
             }
         }
         // Not under a lock: what a token calls may use a handle.
-        let tokens: Vec<CancelToken> = self.lanes().iter().flat_map(|lane| lane.in_flight.tokens()).collect();
+        let lanes = self.lanes();
+        let tokens: Vec<CancelToken> = lanes.iter().flat_map(|lane| lane.in_flight.tokens()).collect();
         cancel(&tokens);
-        for lane in self.lanes() {
+        for lane in lanes {
             lane.inbox.ring();
         }
     }
@@ -81,9 +86,13 @@ impl Engine {
             }
             self.remove_lane(lane.number);
         }
-        let mut hub = self.hub();
-        hub.waiters = Waiters::default();
-        hub.listeners.tell(|| Event::SchedulerShutDown);
-        hub.listeners.close();
+        let waiters = {
+            let mut hub = self.hub();
+            hub.listeners.tell(|| Event::SchedulerShutDown);
+            hub.listeners.close();
+            std::mem::take(&mut hub.waiters)
+        };
+        // Not under a lock: this wakes those who wait.
+        drop(waiters);
     }
 }

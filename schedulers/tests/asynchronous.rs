@@ -1,11 +1,14 @@
 //! The async driver: on one thread of a runtime, which it never keeps.
 
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use matins_conformance::wrapped::{WrappedStore, Wrapper};
-use matins_core::{JobQuery, JobStore, Outcome, RunQuery, Shutdown, StoreError};
+use matins_core::{
+    JobQuery, JobStore, Outcome, RunQuery, Shutdown, StoreError, StoreName, TaskContext, Value,
+};
 use matins_executor_tokio::TokioExecutor;
 use matins_scheduler::Event;
 use matins_scheduler::{
@@ -13,6 +16,7 @@ use matins_scheduler::{
 };
 use matins_store_memory::MemoryStore;
 use matins_triggers::{TimeUnits, every};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
 /// Longer than anything here takes on a machine that is busy with other things.
@@ -145,4 +149,130 @@ async fn a_store_that_waits_for_its_disk_keeps_no_worker_of_the_runtime() {
     );
     handle.shutdown(Shutdown::Wait).await;
     timeout(GENEROUS, running).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_scheduler_that_is_dropped_before_it_runs_tells_those_who_wait() {
+    for drops_future in [false, true] {
+        let clock = VirtualClock::new(start());
+        let scheduler = scheduler(MemoryStore::new(), &clock);
+        let handle = scheduler.handle();
+        let job = handle.add(every(10.seconds()).run(async || ()).id("tick")).await.unwrap();
+        let (outcome, next) = (job.run_now().await.unwrap(), job.next_outcome().await.unwrap());
+        let mut events = handle.subscribe().await;
+        if drops_future {
+            drop(scheduler.run());
+        } else {
+            drop(scheduler);
+        }
+        for outcome in [outcome, next] {
+            let end = timeout(GENEROUS, outcome.into_future()).await.expect("it is told that there is none");
+            assert!(matches!(end, Err(SchedulerError::ShutDown)));
+        }
+        timeout(GENEROUS, handle.wait_until_shut_down()).await.unwrap();
+        assert_eq!(timeout(GENEROUS, events.next()).await.unwrap(), Some(Event::SchedulerShutDown));
+        assert_eq!(timeout(GENEROUS, events.next()).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn shutting_down_waits_until_runs_have_ended_and_a_request_does_not() {
+    let clock = VirtualClock::new(start());
+    let scheduler = scheduler(MemoryStore::new(), &clock);
+    let handle = scheduler.handle();
+    let running = tokio::spawn(scheduler.run());
+    let (go, ended, begun) = (Arc::new(Notify::new()), Arc::new(AtomicU32::new(0)), Arc::new(Notify::new()));
+    let (let_go, counted, begins) = (go.clone(), ended.clone(), begun.clone());
+    let slow = move || {
+        let (go, ended, begun) = (let_go.clone(), counted.clone(), begins.clone());
+        async move {
+            begun.notify_one();
+            go.notified().await;
+            ended.fetch_add(1, Ordering::SeqCst);
+        }
+    };
+    let _run = handle.add(every(10.seconds()).run(slow)).await.unwrap().run_now().await.unwrap();
+    timeout(GENEROUS, begun.notified()).await.unwrap();
+    timeout(GENEROUS, handle.request_shutdown(Shutdown::Wait)).await.unwrap();
+    assert_eq!((handle.state().await, ended.load(Ordering::SeqCst)), (SchedulerState::ShuttingDown, 0));
+    let waiting = tokio::spawn({
+        let handle = handle.clone();
+        async move { handle.shutdown(Shutdown::Wait).await }
+    });
+    // Another call comes after it, and is answered.
+    handle.stats().await;
+    assert!(!waiting.is_finished());
+    go.notify_one();
+    timeout(GENEROUS, waiting).await.unwrap().unwrap();
+    assert_eq!((handle.state().await, ended.load(Ordering::SeqCst)), (SchedulerState::ShutDown, 1));
+    timeout(GENEROUS, running).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn an_async_job_that_shuts_its_scheduler_down_does_not_wait_for_itself() {
+    let clock = VirtualClock::new(start());
+    let scheduler = scheduler(MemoryStore::new(), &clock);
+    let handle = scheduler.handle();
+    let running = tokio::spawn(scheduler.run());
+    let (asked, asks) = oneshot::channel();
+    let (asked, asking) = (Arc::new(Mutex::new(Some(asked))), handle.clone());
+    let work = move || {
+        let (handle, asked) = (asking.clone(), asked.clone());
+        async move {
+            let removed = handle.remove_store("default", Shutdown::Wait).await.map(drop);
+            handle.shutdown(Shutdown::Wait).await;
+            handle.wait_until_shut_down().await;
+            let asked = asked.lock().unwrap().take().unwrap();
+            let _ = asked.send(matches!(removed, Err(SchedulerError::WaitsForItself)));
+        }
+    };
+    let _run = handle.add(every(10.seconds()).run(work)).await.unwrap().run_now().await.unwrap();
+    assert!(timeout(GENEROUS, asks).await.unwrap().unwrap());
+    timeout(GENEROUS, running).await.unwrap().unwrap().unwrap();
+}
+
+/// Of a pool of 512 threads by default, which jobs can take as a whole.
+#[test]
+fn blocking_jobs_that_take_the_whole_blocking_pool_can_be_ended() {
+    const THREADS: usize = 3;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(THREADS)
+        .enable_all()
+        .build()
+        .unwrap();
+    let (begun, begins) = mpsc::channel();
+    let begun = Mutex::new(begun);
+    let until_cancelled = move |_: Value, context: &TaskContext| {
+        let (stop, stopped) = mpsc::channel();
+        context.cancel.on_cancel(move || {
+            let _ = stop.send(());
+        });
+        begun.lock().unwrap().send(()).unwrap();
+        let _ = stopped.recv_timeout(GENEROUS);
+    };
+    runtime.block_on(async {
+        let clock = VirtualClock::new(start());
+        let scheduler = scheduler(MemoryStore::new(), &clock);
+        let handle = scheduler.handle();
+        let running = tokio::spawn(scheduler.run());
+        handle.register("wait", until_cancelled).await.unwrap();
+        for number in 0..=THREADS {
+            let job = every(1.hours()).task("wait").id(format!("job-{number}"));
+            let _run = handle.add(job).await.unwrap().run_now().await.unwrap();
+        }
+        for _ in 0..THREADS {
+            while begins.try_recv().is_err() {
+                tokio::time::timeout(GENEROUS, tokio::task::yield_now()).await.unwrap();
+            }
+        }
+        assert_eq!(
+            timeout(GENEROUS, handle.count(&JobQuery::default())).await.unwrap().unwrap(),
+            THREADS + 1
+        );
+        let runs = handle.runs_in(&StoreName::default(), &RunQuery::default()).await.unwrap();
+        assert!(timeout(GENEROUS, handle.cancel(&StoreName::default(), runs[0].id)).await.unwrap().unwrap());
+        timeout(GENEROUS, handle.shutdown(Shutdown::Now)).await.expect("it ends");
+        timeout(GENEROUS, running).await.unwrap().unwrap().unwrap();
+    });
 }

@@ -217,6 +217,7 @@ impl Operator {
         let mut fault = None;
         let job = self.handle.modify(id, |job| {
             let before = job.clone();
+            fault = None;
             if let Err(error) = edit::edit(job, keys, self.zone, now) {
                 *job = before;
                 fault = Some(error);
@@ -311,7 +312,7 @@ impl Operator {
             return Err(self.no_daemon());
         }
         service::stopping();
-        self.handle.shutdown(match how {
+        self.handle.request_shutdown(match how {
             How::Wait => Shutdown::Wait,
             How::Now => Shutdown::Now,
         });

@@ -184,7 +184,7 @@ impl Executor for WorldExecutor {
                 done.finish(report(&run, now, now, Outcome::Cancelled));
             }
             if let Some(handle) = world.handle.get() {
-                handle.shutdown(Shutdown::Now);
+                handle.request_shutdown(Shutdown::Now);
             }
             return Ok(());
         }

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use matins_core::{
     CancelCallbacks, CancelReason, CancelToken, Completion, Refusal, RunId, RunReport, RunRequest, Shutdown,
+    drop_caught,
 };
 use slab::Slab;
 
 use crate::limits::TimeLimits;
-use crate::panics::drop_caught;
 use crate::sync::{Arc, AtomicBool, AtomicUsize, Condvar, Mutex, MutexGuard, Ordering};
 
 /// So many parts, so that threads seldom meet at one of them.
@@ -98,6 +98,8 @@ impl InFlight {
         done: Completion,
         left: impl FnOnce() -> bool + Send + 'static,
     ) -> bool {
+        // Until its report is made, a scheduler that is dropped here, with the task, must not wait for it.
+        let _scope = run.enter();
         let ended = catch_unwind(AssertUnwindSafe(|| {
             if run.time_limit.is_none() {
                 let report = run.execute();

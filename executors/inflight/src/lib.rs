@@ -56,7 +56,6 @@
 
 mod in_flight;
 mod limits;
-mod panics;
 mod sync;
 
 pub use in_flight::{InFlight, Ticket};

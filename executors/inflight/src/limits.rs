@@ -7,9 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use matins_core::{CancelReason, Completion, LeftBehind, Outcome, RunReport, RunRequest};
-
-use crate::panics::drop_caught;
+use matins_core::{CancelReason, Completion, LeftBehind, Outcome, RunReport, RunRequest, drop_caught};
 
 /// How long the watching thread stays when there is nothing to watch.
 const LINGER: Duration = Duration::from_secs(5);

@@ -228,14 +228,14 @@ impl Executor for ProcessExecutor {
         self.threads.submit(RunRequest { task: Arc::new(task), time_limit: None, ..run }, done)
     }
 
-    fn wait_mode(&self) -> WaitMode {
-        self.threads.wait_mode()
-    }
-
     fn shutdown(&mut self, how: Shutdown) -> Vec<RunId> {
         let left = self.threads.shutdown(how);
         self.workers.idle().clear();
         left
+    }
+
+    fn wait_mode(&self) -> WaitMode {
+        self.threads.wait_mode()
     }
 }
 

@@ -27,20 +27,20 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::thread;
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use matins_core::{
     CancelReason, Completion, Executor, Refused, RunId, RunReport, RunRequest, Shutdown, TaskFuture,
-    TaskResult,
+    TaskResult, WaitMode, drop_caught,
 };
 use matins_executor_inflight::{InFlight, Ticket};
 use thiserror::Error;
-use tokio::runtime::Handle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Semaphore, oneshot};
 
 /// Runs tasks on a tokio runtime. See the [crate's page](crate).
@@ -101,6 +101,8 @@ struct Arrivals(Mutex<Arrived>);
 #[derive(Default)]
 struct Arrived {
     runs: Vec<Taken>,
+    /// The thread of the runtime that has handed out runs last.
+    thread: Option<ThreadId>,
     /// There is a task that hands them out.
     is_handed_out: bool,
 }
@@ -122,6 +124,7 @@ impl Arrivals {
     /// All that have arrived; the task that hands them out ends where there are none.
     fn take(&self) -> Vec<Taken> {
         let mut arrived = self.lock();
+        arrived.thread = Some(thread::current().id());
         arrived.is_handed_out = !arrived.runs.is_empty();
         std::mem::take(&mut arrived.runs)
     }
@@ -167,7 +170,11 @@ async fn execute(held: Held, places: Arc<Semaphore>, run: RunRequest, done: Comp
     }
     let started = run.clock.now();
     let context = run.context(started);
-    match catch_unwind(AssertUnwindSafe(|| run.task.future(&run.arguments, &context))) {
+    let future = catch_unwind(AssertUnwindSafe(|| {
+        let _scope = run.enter();
+        run.task.future(&run.arguments, &context)
+    }));
+    match future {
         Ok(Some(work)) => {
             let ended = to_its_end(&run, work).await;
             let report = ended.map_or_else(|| run.stopped(started), |result| run.report(started, result));
@@ -213,7 +220,10 @@ impl Drop for Held {
 /// Drives the work until it returns or panics; `None` when it was told to stop before.
 async fn to_its_end(run: &RunRequest, mut work: TaskFuture) -> Option<thread::Result<TaskResult>> {
     // Most of what is short is done at once, and needs nobody to stop it.
-    if let Poll::Ready(result) = poll_fn(|context| Poll::Ready(poll_caught(work.as_mut(), context))).await {
+    if let Poll::Ready(result) =
+        poll_fn(|context| Poll::Ready(poll_caught(run, work.as_mut(), context))).await
+    {
+        let_go(run, work);
         return Some(result);
     }
     let (stop, mut stopped) = oneshot::channel();
@@ -222,25 +232,36 @@ async fn to_its_end(run: &RunRequest, mut work: TaskFuture) -> Option<thread::Re
         let _ = stop.send(());
     });
     let mut limit = pin!(run.time_limit.map(tokio::time::sleep));
-    poll_fn(|context| {
-        if let Poll::Ready(result) = poll_caught(work.as_mut(), context) {
+    let ended = poll_fn(|context| {
+        if let Poll::Ready(result) = poll_caught(run, work.as_mut(), context) {
             return Poll::Ready(Some(result));
         }
         if let (Some(limit), Some(allowed)) = (limit.as_mut().as_pin_mut(), run.time_limit)
             && limit.poll(context).is_ready()
         {
-            run.cancel.cancel_because(CancelReason::TimeLimit(allowed));
+            // What the task has registered may take its time, or wait for other runs.
+            run.cancel.set(CancelReason::TimeLimit(allowed)).call_in_background();
             return Poll::Ready(None);
         }
         Pin::new(&mut stopped).poll(context).map(|_| None)
     })
-    .await
+    .await;
+    let_go(run, work);
+    ended
+}
+
+/// Drops what the future of a run holds; a scheduler among it must not wait for this run.
+fn let_go(run: &RunRequest, work: TaskFuture) {
+    let _scope = run.enter();
+    drop_caught(work);
 }
 
 fn poll_caught(
+    run: &RunRequest,
     work: Pin<&mut (dyn Future<Output = TaskResult> + Send)>,
     context: &mut Context<'_>,
 ) -> Poll<thread::Result<TaskResult>> {
+    let _scope = run.enter();
     match catch_unwind(AssertUnwindSafe(|| work.poll(context))) {
         Ok(poll) => poll.map(Ok),
         Err(panic) => Poll::Ready(Err(panic)),
@@ -282,6 +303,41 @@ impl Executor for TokioExecutor {
     /// Waits on the calling thread, which must not be one of the runtime's workers.
     fn shutdown(&mut self, how: Shutdown) -> Vec<RunId> {
         self.runs.shut_down(how)
+    }
+
+    /// The thread that drives a current-thread runtime must not wait for the runs of that runtime, and a worker of a
+    /// multi-thread runtime waits in [`block_in_place`](tokio::task::block_in_place).
+    fn wait_mode(&self) -> WaitMode {
+        match self.runtime.runtime_flavor() {
+            RuntimeFlavor::CurrentThread if self.runs.count() > 0 => match self.arrivals.lock().thread {
+                // Another thread drives it: this one may be of its blocking pool.
+                Some(driver) if driver != thread::current().id() => WaitMode::Block,
+                _ => WaitMode::Never,
+            },
+            RuntimeFlavor::MultiThread
+                if Handle::try_current().is_ok_and(|current| current.id() == self.runtime.id()) =>
+            {
+                WaitMode::BlockWithin(wait_in_place)
+            }
+            _ => WaitMode::Block,
+        }
+    }
+}
+
+/// Has another worker do meanwhile what this one would have done.
+fn wait_in_place(wait: &mut dyn FnMut()) {
+    let mut waits = false;
+    let waited = catch_unwind(AssertUnwindSafe(|| {
+        tokio::task::block_in_place(|| {
+            waits = true;
+            wait();
+        });
+    }));
+    match waited {
+        Ok(()) => {}
+        Err(panic) if waits => resume_unwind(panic),
+        // A thread with tasks of its own (`LocalSet`) cannot give them to another; the runs are not among them.
+        Err(_) => wait(),
     }
 }
 

@@ -141,3 +141,125 @@ fn runs_that_a_runtime_never_came_to_are_reported_when_it_ends() {
         assert_eq!(next_finished(&events).outcome, Some(Outcome::Failed));
     }
 }
+
+/// Does `work` on a thread of its own, and panics if it does not end.
+#[track_caller]
+fn ends<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || done.send(work()));
+    ended.recv_timeout(GENEROUS).expect("it ends")
+}
+
+/// A scheduler with a run in progress that ends when it is notified.
+fn with_a_run_in_progress(runtime: &Runtime) -> (BackgroundScheduler, Arc<Notify>, Arc<Notify>, Events) {
+    let (scheduler, clock, _) = scheduler(runtime);
+    let ends =
+        scheduler.subscribe_to(|event| matches!(event, Event::RunFinished { .. } | Event::SchedulerShutDown));
+    let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (begins, goes) = (begun.clone(), go.clone());
+    let task = move || {
+        let (begun, go) = (begins.clone(), goes.clone());
+        async move {
+            begun.notify_one();
+            go.notified().await;
+        }
+    };
+    scheduler.add(at("2026-01-01T00:01:00Z").run(task)).unwrap();
+    clock.set("2026-01-01T00:01:00Z".parse().unwrap());
+    (scheduler, begun, go, ends)
+}
+
+#[test]
+fn a_scheduler_that_is_dropped_on_the_thread_that_its_runs_need_ends_when_they_have() {
+    for is_explicit in [false, true] {
+        ends(move || {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let (scheduler, begun, go, events) = with_a_run_in_progress(&runtime);
+                begun.notified().await;
+                if is_explicit {
+                    scheduler.shutdown_and_wait(Shutdown::Wait);
+                } else {
+                    drop(scheduler);
+                }
+                go.notify_one();
+                let mut outcomes = Vec::new();
+                while !matches!(outcomes.last(), Some(Event::SchedulerShutDown)) {
+                    tokio::task::yield_now().await;
+                    outcomes.extend(events.try_next());
+                }
+                let Event::RunFinished { run, .. } = &outcomes[0] else { panic!("{outcomes:?}") };
+                assert_eq!(run.outcome, Some(Outcome::Succeeded));
+            });
+        });
+    }
+}
+
+#[test]
+fn a_scheduler_that_is_dropped_where_nobody_drives_its_runtime_does_not_wait() {
+    ends(|| {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let (scheduler, begun, ..) = with_a_run_in_progress(&runtime);
+        runtime.block_on(begun.notified());
+        drop(scheduler);
+    });
+}
+
+/// Its blocking pool is there for that.
+#[test]
+fn a_thread_of_the_blocking_pool_waits_for_runs_on_a_current_thread_runtime() {
+    ends(|| {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (scheduler, begun, go, events) = with_a_run_in_progress(&runtime);
+            begun.notified().await;
+            let handle = scheduler.handle();
+            let waiting = tokio::task::spawn_blocking(move || scheduler.shutdown_and_wait(Shutdown::Wait));
+            while handle.state() == matins_scheduler::SchedulerState::Running {
+                tokio::task::yield_now().await;
+            }
+            assert!(!waiting.is_finished());
+            go.notify_one();
+            waiting.await.unwrap();
+            assert_eq!(events.count(), 2);
+        });
+    });
+}
+
+/// What it has notified last would wait for this very worker.
+#[test]
+fn a_scheduler_that_is_dropped_on_the_only_worker_waits_for_its_runs() {
+    ends(|| {
+        let runtime = Arc::new(Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap());
+        let own = runtime.clone();
+        let dropped = runtime.spawn(async move {
+            let (scheduler, begun, go, events) = with_a_run_in_progress(&own);
+            begun.notified().await;
+            go.notify_one();
+            drop(scheduler);
+            events.try_next()
+        });
+        let first = runtime.block_on(dropped).unwrap();
+        assert!(
+            matches!(first, Some(Event::RunFinished { run, .. }) if run.outcome == Some(Outcome::Succeeded))
+        );
+    });
+}
+
+#[test]
+fn a_scheduler_that_is_dropped_in_its_own_async_job_ends() {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (scheduler, clock, events) = scheduler(&runtime);
+    let owned = Arc::new(std::sync::Mutex::new(None::<BackgroundScheduler>));
+    let own = owned.clone();
+    let task = move || {
+        let own = own.clone();
+        async move { drop(own.lock().unwrap().take()) }
+    };
+    scheduler.add(at("2026-01-01T00:01:00Z").run(task)).unwrap();
+    *owned.lock().unwrap() = Some(scheduler);
+    clock.set("2026-01-01T00:01:00Z".parse().unwrap());
+    let run = next_finished(&events);
+    assert_eq!(run.outcome, Some(Outcome::Succeeded));
+    ends(move || events.count());
+}

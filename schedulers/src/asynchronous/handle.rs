@@ -1,7 +1,6 @@
 //! The way to a scheduler from async code.
 
 use std::collections::BTreeMap;
-use std::panic::resume_unwind;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
@@ -9,9 +8,8 @@ use matins_core::{
     RunQuery, SetAside, Shutdown, StoreName,
 };
 use matins_task_function::{IntoTask, TaskRegistry};
-use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
 
+use super::calls::unblocked;
 use super::{AsyncEvents, AsyncJobHandle};
 use crate::handle::{Handle, SchedulerState};
 use crate::job_commands::AddOutcome;
@@ -20,8 +18,8 @@ use crate::outcomes::PendingOutcome;
 use crate::stats::Stats;
 use crate::{Event, SchedulerError};
 
-/// The way to a scheduler from async code: the methods of [`Handle`], which wait without keeping a worker of the runtime.
-/// They are to be called on a tokio runtime.
+/// The way to a scheduler from async code: the methods of [`Handle`], which wait without keeping a worker of the runtime, or a
+/// thread of its blocking pool.
 ///
 /// Clones are the same scheduler.
 #[derive(Debug, Clone)]
@@ -32,18 +30,6 @@ pub struct AsyncHandle {
 impl From<Handle> for AsyncHandle {
     fn from(handle: Handle) -> Self {
         Self { handle }
-    }
-}
-
-/// Does `work` where blocking is allowed.
-async fn unblocked<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    match spawn_blocking(work).await {
-        Ok(value) => Some(value),
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => resume_unwind(panic),
-            // The runtime ends.
-            Err(_) => None,
-        },
     }
 }
 
@@ -132,7 +118,6 @@ forwarded! {
     run_now(id: id) -> PendingOutcome;
     next_outcome(id: id) -> PendingOutcome;
     cancel(store: store, run: run) -> bool;
-    remove_store(name: name, how: how) -> Box<dyn JobStore>;
     remove_executor(name: name, how: how) -> ();
     pause(id: id) -> ();
     resume(id: id) -> ();
@@ -151,7 +136,7 @@ impl AsyncHandle {
         work: impl FnOnce(&Handle) -> Result<T, SchedulerError> + Send + 'static,
     ) -> Result<T, SchedulerError> {
         let handle = self.handle.clone();
-        unblocked(move || work(&handle)).await.unwrap_or(Err(SchedulerError::ShutDown))
+        unblocked(move || work(&handle)).await
     }
 
     /// See [`Handle::register`].
@@ -169,7 +154,7 @@ impl AsyncHandle {
     /// See [`Handle::tasks`].
     pub async fn tasks(&self) -> TaskRegistry {
         let handle = self.handle.clone();
-        unblocked(move || handle.tasks()).await.unwrap_or_default()
+        unblocked(move || handle.tasks()).await
     }
 
     /// See [`Handle::add`].
@@ -222,7 +207,7 @@ impl AsyncHandle {
     /// See [`Handle::stats`].
     pub async fn stats(&self) -> Stats {
         let handle = self.handle.clone();
-        unblocked(move || handle.stats()).await.unwrap_or_default()
+        unblocked(move || handle.stats()).await
     }
 
     /// See [`Handle::add_store`].
@@ -268,7 +253,7 @@ impl AsyncHandle {
     /// See [`Handle::state`].
     pub async fn state(&self) -> SchedulerState {
         let handle = self.handle.clone();
-        unblocked(move || handle.state()).await.unwrap_or(SchedulerState::ShutDown)
+        unblocked(move || handle.state()).await
     }
 
     /// See [`Handle::wakeup`]. It does not wait.
@@ -279,8 +264,8 @@ impl AsyncHandle {
     /// Those of the scheduler's events from now on that `wants` wants; see [`Handle::subscribe_to`].
     pub async fn subscribe_to(&self, wants: impl Fn(&Event) -> bool + Send + 'static) -> AsyncEvents {
         let handle = self.handle.clone();
-        let receiver = unblocked(move || handle.shared.engine.hub().listeners.subscribe_async(wants)).await;
-        AsyncEvents { receiver: receiver.unwrap_or_else(|| mpsc::channel(1).1) }
+        let receiver = unblocked(move || handle.engine().hub().listeners.subscribe_async(wants)).await;
+        AsyncEvents { receiver }
     }
 
     /// The scheduler's events from now on.
@@ -300,16 +285,57 @@ impl AsyncHandle {
         self.call(move |handle| handle.on_event(wants, listener)).await
     }
 
-    /// Begins to shut down, and returns at once; see [`Handle::shutdown`].
-    pub async fn shutdown(&self, how: Shutdown) {
-        let handle = self.handle.clone();
-        unblocked(move || handle.shutdown(how)).await;
+    /// See [`Handle::remove_store`].
+    ///
+    /// # Errors
+    /// As [`Handle::remove_store`]; [`SchedulerError::WaitsForItself`] if a job of that store awaits this.
+    pub async fn remove_store(
+        &self,
+        name: impl AsRef<str>,
+        how: Shutdown,
+    ) -> Result<Box<dyn JobStore>, SchedulerError> {
+        let name = StoreName::new(name)?;
+        if self.handle.shared.engine.is_driven() && self.handle.shared.is_needed_for(|lane| lane.name == name)
+        {
+            return Err(SchedulerError::WaitsForItself);
+        }
+        self.call(move |handle| handle.remove_store(name, how)).await
     }
 
-    /// Waits until the scheduler has shut down; see [`Handle::wait_until_shut_down`].
-    pub async fn wait_until_shut_down(&self) {
+    /// Shuts the scheduler down, and waits until that is done; see [`Handle::shutdown`]. In a job of this scheduler it does not
+    /// wait: that would never end.
+    ///
+    /// ```
+    /// # use matins_core::Shutdown;
+    /// # use matins_scheduler::{SchedulerBuilder, SchedulerState};
+    /// # use matins_store_memory::MemoryStore;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).asynchronous().unwrap();
+    /// let handle = scheduler.handle();
+    /// let running = tokio::spawn(scheduler.run());
+    /// handle.shutdown(Shutdown::Wait).await;
+    /// assert_eq!(handle.state().await, SchedulerState::ShutDown);
+    /// # running.await.unwrap().unwrap();
+    /// # }
+    /// ```
+    pub async fn shutdown(&self, how: Shutdown) {
+        self.request_shutdown(how).await;
+        self.wait_until_shut_down().await;
+    }
+
+    /// Asks the scheduler to shut down, and does not wait for that; see [`Handle::request_shutdown`].
+    pub async fn request_shutdown(&self, how: Shutdown) {
         let handle = self.handle.clone();
-        unblocked(move || handle.wait_until_shut_down()).await;
+        unblocked(move || handle.request_shutdown(how)).await;
+    }
+
+    /// Waits until the scheduler has shut down. In a job of this scheduler it does not wait.
+    pub async fn wait_until_shut_down(&self) {
+        if !self.handle.shared.is_needed_here() {
+            // It is dropped, where there is nothing more to wait for.
+            let _ = self.handle.shared.end().await;
+        }
     }
 }
 

@@ -70,7 +70,7 @@ impl AsyncJobHandle {
         self.handle.resume(self).await
     }
 
-    /// Has `change` change the job.
+    /// Applies `change` to the job and returns the updated job.
     ///
     /// # Errors
     /// As [`AsyncHandle::modify`].

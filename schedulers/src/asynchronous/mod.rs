@@ -1,5 +1,6 @@
 //! The driver for async programs: a future that ends when the scheduler has shut down, and handles whose methods are async.
 
+mod calls;
 mod handle;
 mod job_handle;
 
@@ -18,7 +19,8 @@ pub use job_handle::AsyncJobHandle;
 /// A scheduler for a program on a tokio runtime: [`run`](Self::run) is a future to await or to spawn.
 ///
 /// The engine and its stores work on a thread of their own, so that a commit, which waits for a disk, never keeps a worker
-/// of the runtime. Give it a tokio executor for tasks that are async.
+/// of the runtime. Give it a tokio executor for tasks that are async. Dropping one that has not run shuts it down: whoever waits for
+/// a run of it is told so.
 ///
 /// ```
 /// use matins_executor_tokio::TokioExecutor;
@@ -49,6 +51,13 @@ pub struct AsyncScheduler {
     handle: Handle,
 }
 
+impl Drop for AsyncScheduler {
+    fn drop(&mut self) {
+        // After a run it is over already; it shuts down as well when the future of a run is dropped.
+        self.handle.request_shutdown(Shutdown::Now);
+    }
+}
+
 impl AsyncScheduler {
     pub(crate) fn new(handle: Handle) -> Self {
         Self { handle }
@@ -75,38 +84,13 @@ impl AsyncScheduler {
         let thread = thread::Builder::new().name("matins-scheduler".to_owned());
         let thread = thread.spawn(drive).map_err(SchedulerError::Thread)?;
         self.handle.shared.engine.start();
-        let stop = StopOnDrop { handle: self.handle, is_over: false };
-        let is_over = ended.await;
-        stop.disarm();
-        if is_over.is_err()
+        self.handle.shared.engine.deliver_events();
+        if ended.await.is_err()
             && let Err(panic) = thread.join()
         {
             resume_unwind(panic);
         }
         Ok(())
-    }
-}
-
-struct StopOnDrop {
-    handle: Handle,
-    is_over: bool,
-}
-
-impl StopOnDrop {
-    fn disarm(mut self) {
-        self.is_over = true;
-    }
-}
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        if !self.is_over {
-            // On a thread of its own: the engine may be at a commit.
-            let handle = self.handle.clone();
-            let stop = thread::Builder::new().name("matins-shutdown".to_owned());
-            // Without a thread it is left running, as it would be without this guard.
-            let _ = stop.spawn(move || handle.shutdown(Shutdown::Now));
-        }
     }
 }
 

@@ -39,7 +39,7 @@ impl Handle {
     /// When a setting is wrong, the trigger cannot be made or has no fire time to come, the task is not registered or
     /// refuses the arguments, the id is taken, or the store fails. Nothing has changed then.
     pub fn add(&self, job: NewJob) -> Result<JobHandle, SchedulerError> {
-        let Added { id, outcome } = self.shared.engine.add(job)?;
+        let Added { id, outcome } = self.engine().add(job)?;
         Ok(JobHandle::new(self.clone(), id, outcome))
     }
 
@@ -76,7 +76,7 @@ impl Handle {
             if some.is_empty() {
                 return Ok(all);
             }
-            let added = self.shared.engine.add_many(some)?;
+            let added = self.engine().add_many(some)?;
             all.extend(added.into_iter().map(|Added { id, outcome }| (id, outcome)));
         }
     }
@@ -87,7 +87,7 @@ impl Handle {
     /// When a store fails.
     pub fn get(&self, id: impl AsRef<str>) -> Result<Option<Job>, SchedulerError> {
         let id = JobId::new(id)?;
-        self.shared.engine.get(&id)
+        self.engine().get(&id)
     }
 
     /// Returns the jobs that `query` asks for, store by store.
@@ -99,7 +99,7 @@ impl Handle {
     /// # Errors
     /// When a store fails.
     pub fn list(&self, query: &JobQuery) -> Result<Vec<(StoreName, Job)>, SchedulerError> {
-        self.shared.engine.list(query)
+        self.engine().list(query)
     }
 
     /// Returns how many jobs of all stores meet the conditions of `query`. This is much faster than to list them, in
@@ -123,7 +123,7 @@ impl Handle {
     /// # Errors
     /// If a store fails.
     pub fn count(&self, query: &JobQuery) -> Result<usize, SchedulerError> {
-        self.shared.engine.count(query)
+        self.engine().count(query)
     }
 
     /// Removes a job, and gives it back. A run of it that goes on goes on; one that waits, be it for an earlier run or
@@ -133,7 +133,7 @@ impl Handle {
     /// When there is no such job, or its store fails.
     pub fn remove(&self, id: impl AsRef<str>) -> Result<Job, SchedulerError> {
         let id = JobId::new(id)?;
-        self.shared.engine.remove(&id)
+        self.engine().remove(&id)
     }
 
     /// Removes all jobs of a store; how many there were.
@@ -141,10 +141,13 @@ impl Handle {
     /// # Errors
     /// When there is no such store, or it fails: then some may be left.
     pub fn remove_all(&self, store: &StoreName) -> Result<usize, SchedulerError> {
-        self.shared.engine.remove_all(store)
+        self.engine().remove_all(store)
     }
 
-    /// Has `change` change a job; the job as it is then.
+    /// Applies `change` to a job and returns the updated job.
+    ///
+    /// No lock is held while `change` is called: it may use this handle. If the job is changed by others meanwhile, `change` is
+    /// called again with the job as it is then, so that no change is lost.
     ///
     /// All of its fields may be changed but its id, the instant of its adding and whether it is paused. With another
     /// trigger, and unless its next fire time was changed too, it fires next at that trigger's first instant after now; so too
@@ -166,10 +169,10 @@ impl Handle {
     ///
     /// # Errors
     /// When there is no such job, when its task, arguments, executor or trigger would not be accepted for a new job, and
-    /// when its store fails. Nothing has changed then.
+    /// when its store fails. [`SchedulerError::Contended`] if others change the job again and again. Nothing has changed then.
     pub fn modify(&self, id: impl AsRef<str>, change: impl FnMut(&mut Job)) -> Result<Job, SchedulerError> {
         let id = JobId::new(id)?;
-        self.shared.engine.modify(&id, change)
+        self.engine().modify(&id, change)
     }
 
     /// Gives a job another trigger; the job as it is then. An interval without a start counts from now.
@@ -179,7 +182,7 @@ impl Handle {
     pub fn reschedule(&self, id: impl AsRef<str>, trigger: impl IntoTrigger) -> Result<Job, SchedulerError> {
         let id = JobId::new(id)?;
         let trigger = trigger.into_trigger(self.shared.clock.now()).map_err(SchedulerError::Trigger)?;
-        self.shared.engine.modify(&id, |job| job.trigger = trigger.clone())
+        self.engine().modify(&id, |job| job.trigger = trigger.clone())
     }
 
     /// Moves a job to another store, with its next fire time. Its rows of the ledger stay where they are.
@@ -189,7 +192,7 @@ impl Handle {
     /// of them fails: then both may have the job.
     pub fn move_to(&self, id: impl AsRef<str>, store: &StoreName) -> Result<(), SchedulerError> {
         let id = JobId::new(id)?;
-        self.shared.engine.move_job(&id, store)
+        self.engine().move_job(&id, store)
     }
 
     /// Starts a run of a job now, beside its schedule: even if other runs of the job are in progress, and even if it is paused. The ledger
@@ -199,7 +202,7 @@ impl Handle {
     /// When there is no such job, its store fails, or the scheduler shuts down.
     pub fn run_now(&self, id: impl AsRef<str>) -> Result<PendingOutcome, SchedulerError> {
         let id = JobId::new(id)?;
-        self.shared.engine.run_now(&id)
+        self.engine().run_now(&id)
     }
 
     /// Returns the outcome of the next run of the job that ends or is missed.
@@ -208,7 +211,7 @@ impl Handle {
     /// When there is no such job, or its store fails.
     pub fn next_outcome(&self, id: impl AsRef<str>) -> Result<PendingOutcome, SchedulerError> {
         let id = JobId::new(id)?;
-        self.shared.engine.next_outcome(&id)
+        self.engine().next_outcome(&id)
     }
 
     /// Pauses a job: it has no next fire time until it is resumed. Runs that go on go on.
@@ -217,7 +220,7 @@ impl Handle {
     /// When there is no such job, or its store fails.
     pub fn pause(&self, id: impl AsRef<str>) -> Result<(), SchedulerError> {
         let id = JobId::new(id)?;
-        self.shared.engine.pause_job(&id)
+        self.engine().pause_job(&id)
     }
 
     /// Resumes a paused job: its next fire time is the first one after now. Where the trigger has no more, the job
@@ -227,6 +230,6 @@ impl Handle {
     /// When there is no such job, or its store fails.
     pub fn resume(&self, id: impl AsRef<str>) -> Result<(), SchedulerError> {
         let id = JobId::new(id)?;
-        self.shared.engine.resume_job(&id)
+        self.engine().resume_job(&id)
     }
 }

@@ -4,6 +4,7 @@ mod jobs;
 mod parts;
 
 use std::fmt;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -11,7 +12,7 @@ use std::thread;
 use matins_core::{NameError, Shutdown};
 use matins_task_function::{IntoTask, TaskRegistry};
 
-use crate::engine::State;
+use crate::engine::{Engine, State};
 use crate::events::Events;
 use crate::shared::Shared;
 use crate::stats::Stats;
@@ -79,12 +80,12 @@ impl Handle {
 
     /// What the scheduler has done since it was made, and what goes on.
     pub fn stats(&self) -> Stats {
-        self.shared.engine.stats()
+        self.engine().stats()
     }
 
     /// Has the scheduler look at its stores now, rather than when it meant to.
     pub fn wakeup(&self) {
-        self.shared.engine.ring_all();
+        self.engine().ring_all();
     }
 
     /// Pauses the whole scheduler: no job fires. What comes due meanwhile is late when it is resumed. One that was not started
@@ -93,7 +94,7 @@ impl Handle {
     /// # Errors
     /// When it has been shut down.
     pub fn pause_all(&self) -> Result<(), SchedulerError> {
-        self.shared.engine.pause()
+        self.engine().pause()
     }
 
     /// Resumes the whole scheduler.
@@ -101,7 +102,7 @@ impl Handle {
     /// # Errors
     /// When it has been shut down.
     pub fn resume_all(&self) -> Result<(), SchedulerError> {
-        self.shared.engine.resume()
+        self.engine().resume()
     }
 
     /// The scheduler's events from now on.
@@ -109,10 +110,12 @@ impl Handle {
         self.subscribe_to(|_| true)
     }
 
-    /// Those of the scheduler's events from now on that `wants` wants. It is called while the scheduler works, so it should
-    /// be quick; if it panics, there are no more events.
+    /// Returns those of the scheduler's events from now on that `wants` wants.
+    ///
+    /// `wants` is called on a thread of the scheduler, or on one that uses a handle, and under no lock: it may use this handle. It
+    /// should be quick, because what it delays is the scheduler. If it panics, there are no more events.
     pub fn subscribe_to(&self, wants: impl Fn(&Event) -> bool + Send + 'static) -> Events {
-        self.shared.engine.hub().listeners.subscribe(wants)
+        self.engine().hub().listeners.subscribe(wants)
     }
 
     /// Calls `listener` with each event that `wants` wants, on a thread of its own, until the scheduler is gone. One that is
@@ -137,18 +140,83 @@ impl Handle {
         thread.map(drop).map_err(SchedulerError::Thread)
     }
 
-    /// Begins to shut down: nothing fires any more, and what runs is ended as `how` says. Returns at once, so that a
-    /// job may call it too. Called again with less patience, it hurries what was begun.
+    /// Shuts the scheduler down, and waits until that is done: nothing fires any more, runs are ended as `how` says, stores are
+    /// closed and executors ended. Called again with less patience, it hurries what was begun.
     ///
     /// Fires that wait for an earlier run of their job stay in the ledger of a persistent store, and run at the next
     /// start.
+    ///
+    /// It does not wait where that would never end: in a job of this scheduler, in a filter of
+    /// [`subscribe_to`](Self::subscribe_to), and on the thread that drives a current-thread runtime while runs are in progress
+    /// on that runtime. There it does what [`request_shutdown`](Self::request_shutdown) does.
+    ///
+    /// ```
+    /// # use matins_core::Shutdown;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{SchedulerBuilder, SchedulerState};
+    /// # use matins_store_memory::MemoryStore;
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()
+    /// #     .unwrap();
+    /// # scheduler.start().unwrap();
+    /// let handle = scheduler.handle();
+    /// handle.shutdown(Shutdown::Wait);
+    /// assert_eq!(handle.state(), SchedulerState::ShutDown);
+    /// ```
     pub fn shutdown(&self, how: Shutdown) {
-        self.shared.shutdown(how);
+        self.request_shutdown(how);
+        self.wait_until_shut_down();
     }
 
-    /// Waits until the scheduler has shut down. Not to be called from a job, which it would wait for.
+    /// Asks the scheduler to shut down, and returns at once; the rest is as for [`shutdown`](Self::shutdown). A job that ends its
+    /// scheduler calls this.
+    ///
+    /// ```
+    /// # use matins_core::Shutdown;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{every, TimeUnits};
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .blocking()
+    /// #     .unwrap();
+    /// let handle = scheduler.handle();
+    /// scheduler.add(every(10.milliseconds()).run(move || handle.request_shutdown(Shutdown::Wait))).unwrap();
+    /// scheduler.run();
+    /// ```
+    pub fn request_shutdown(&self, how: Shutdown) {
+        self.shared.request_shutdown(how);
+    }
+
+    /// Waits until the scheduler has shut down. It does not wait where [`shutdown`](Self::shutdown) does not.
     pub fn wait_until_shut_down(&self) {
         self.shared.wait_until_stopped();
+    }
+
+    /// The engine, for one call. What the call has caused is told to listeners afterwards, when no lock is held.
+    pub(crate) fn engine(&self) -> Call<'_> {
+        Call(&self.shared.engine)
+    }
+}
+
+/// A call of the engine.
+pub(crate) struct Call<'a>(&'a Engine);
+
+impl Deref for Call<'_> {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        self.0
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.0.deliver_events();
     }
 }
 

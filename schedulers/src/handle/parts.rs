@@ -16,7 +16,7 @@ impl Handle {
     /// # Errors
     /// After shutdown.
     pub fn set_aside(&self) -> Result<Vec<(StoreName, SetAside)>, SchedulerError> {
-        self.shared.engine.set_aside()
+        self.engine().set_aside()
     }
 
     /// Returns how many runs in the ledger of the store `default` meet the conditions of `query`.
@@ -24,7 +24,7 @@ impl Handle {
     /// # Errors
     /// If the store fails.
     pub fn count_runs(&self, query: &RunQuery) -> Result<usize, SchedulerError> {
-        self.shared.engine.count_runs(&StoreName::default(), query)
+        self.engine().count_runs(&StoreName::default(), query)
     }
 
     /// The ledger of the store `default`.
@@ -40,7 +40,7 @@ impl Handle {
     /// # Errors
     /// When there is no such store, or it fails.
     pub fn runs_in(&self, store: &StoreName, query: &RunQuery) -> Result<Vec<Run>, SchedulerError> {
-        self.shared.engine.runs(store, query)
+        self.engine().runs(store, query)
     }
 
     /// How far a run of a store's job has come, where it goes on and its task has said so.
@@ -48,7 +48,7 @@ impl Handle {
     /// # Errors
     /// When there is no such store.
     pub fn progress(&self, store: &StoreName, run: RunId) -> Result<Option<Progress>, SchedulerError> {
-        self.shared.engine.progress(store, run)
+        self.engine().progress(store, run)
     }
 
     /// Returns the runs of a store's jobs that executors have taken, each with the time at which its work began, or `None` for
@@ -74,7 +74,7 @@ impl Handle {
         &self,
         store: &StoreName,
     ) -> Result<BTreeMap<RunId, Option<DateTime<Utc>>>, SchedulerError> {
-        self.shared.engine.in_flight(store)
+        self.engine().in_flight(store)
     }
 
     /// Tells a run of a store's job to stop; whether it went on at all. How soon it stops depends on its executor.
@@ -82,8 +82,8 @@ impl Handle {
     /// # Errors
     /// When there is no such store.
     pub fn cancel(&self, store: &StoreName, run: RunId) -> Result<bool, SchedulerError> {
-        let token = self.shared.engine.cancel(store, run)?;
-        // Not under the engine's lock: what the token calls may use a handle.
+        let token = self.engine().cancel(store, run)?;
+        // Not under a lock: what the token calls may use a handle.
         Ok(token.map(|token| token.cancel()).is_some())
     }
 
@@ -97,24 +97,38 @@ impl Handle {
         store: impl JobStore + 'static,
     ) -> Result<(), SchedulerError> {
         let (name, store) = (StoreName::new(name)?, Box::new(store));
-        self.shared.engine.add_store(name, store)
+        self.engine().add_store(name, store)
     }
 
     /// Takes a store away, and gives it back. Its jobs fire no more from now on; runs that go on are ended as `how` says, and
-    /// waited for, on the calling thread: not to be called from a job of that store. Runs that wait stay in it, for the
+    /// waited for, on the calling thread. Runs that wait stay in it, for the
     /// next scheduler that it is given to. A store that fails is given back once its runs would have been left behind; with
     /// [`Shutdown::Wait`], when it works again and has taken in what became of them.
     ///
     /// # Errors
-    /// When there is no such store, and when the scheduler shuts down meanwhile.
+    /// When there is no such store, and when the scheduler shuts down meanwhile. [`SchedulerError::WaitsForItself`] in a job of
+    /// that store, and wherever else [`shutdown`](Self::shutdown) does not wait.
     pub fn remove_store(
         &self,
         name: impl AsRef<str>,
         how: Shutdown,
     ) -> Result<Box<dyn JobStore>, SchedulerError> {
         let name = StoreName::new(name)?;
-        let store = self.shared.engine.remove_store(&name, how)?;
-        store.recv().map_err(|_| SchedulerError::ShutDown)
+        if self.shared.engine.is_driven() && !self.shared.may_wait_for_store(&name) {
+            return Err(SchedulerError::WaitsForItself);
+        }
+        let receiver = self.engine().remove_store(&name, how)?;
+        let mut store = None;
+        let is_given = self.shared.wait_for(false, |patience| match receiver.recv_timeout(patience) {
+            Ok(given) => {
+                store = Some(given);
+                true
+            }
+            Err(oneshot::RecvTimeoutError::Timeout) => false,
+            Err(oneshot::RecvTimeoutError::Disconnected) => true,
+        });
+        let error = if is_given { SchedulerError::ShutDown } else { SchedulerError::WaitsForItself };
+        store.ok_or(error)
     }
 
     /// Has `work` work on a store itself: to export it, or to import into it, by whatever means work on stores. Nothing fires
@@ -132,10 +146,11 @@ impl Handle {
         work: impl FnOnce(&mut dyn JobStore) -> T,
     ) -> Result<T, SchedulerError> {
         let name = StoreName::new(name)?;
-        self.shared.engine.with_store(&name, work)
+        self.engine().with_store(&name, work)
     }
 
-    /// With another executor from now on; one of that name before it is ended as `how` says, by the calling thread.
+    /// With another executor from now on; one of that name before it is ended as `how` says, by the calling thread. Where
+    /// [`shutdown`](Self::shutdown) does not wait, another thread ends it.
     ///
     /// # Errors
     /// If the name is not valid, and after shutdown.
@@ -146,24 +161,20 @@ impl Handle {
         how: Shutdown,
     ) -> Result<(), SchedulerError> {
         let name = ExecutorName::new(name)?;
-        self.shared.engine.add_executor(name.clone())?;
-        if let Some(mut before) = self.shared.put_executor(name, Box::new(executor)) {
-            before.shutdown(how);
-        }
+        self.engine().add_executor(name.clone())?;
+        self.shared.put_executor(name, Box::new(executor), how);
         Ok(())
     }
 
-    /// Takes an executor away, and ends it as `how` says, on the calling thread. Jobs that name it fail until there is
-    /// another of its name.
+    /// Takes an executor away, and ends it as `how` says, on the calling thread. Where [`shutdown`](Self::shutdown) does not
+    /// wait, another thread ends it. Jobs that name it fail until there is another of its name.
     ///
     /// # Errors
     /// When there is no such executor, and after shutdown.
     pub fn remove_executor(&self, name: impl AsRef<str>, how: Shutdown) -> Result<(), SchedulerError> {
         let name = ExecutorName::new(name)?;
-        self.shared.engine.remove_executor(&name)?;
-        if let Some(mut executor) = self.shared.take_executor(&name) {
-            executor.shutdown(how);
-        }
+        self.engine().remove_executor(&name)?;
+        self.shared.take_executor(&name, how);
         Ok(())
     }
 }

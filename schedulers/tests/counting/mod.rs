@@ -24,7 +24,7 @@ pub(crate) fn scheduler() -> BlockingScheduler {
         if *count < 3 {
             return Ok(());
         }
-        handle.shutdown(Shutdown::Wait);
+        handle.request_shutdown(Shutdown::Wait);
         Err("no luck")
     };
     scheduler.add(every(10.seconds()).run(work).id("count")).unwrap();

@@ -50,7 +50,7 @@ fn the_next_outcome_of_a_job_can_be_waited_for() {
     rig.finish(&["finished 10 succeeded"]);
     assert_eq!(seconds(next.wait_within(GENEROUS).unwrap().unwrap().scheduled()), 10);
     let after_shutdown = rig.scheduler.next_outcome("tick").unwrap();
-    rig.scheduler.handle().shutdown(Shutdown::Now);
+    rig.scheduler.handle().request_shutdown(Shutdown::Now);
     rig.held.close();
     assert!(matches!(after_shutdown.wait(), Err(SchedulerError::ShutDown)));
 }

@@ -15,7 +15,7 @@ fn shutting_down_waits_for_what_runs() {
     let rig = Rig::new();
     rig.add(ticking());
     rig.at(10, &["started 10 running"]);
-    rig.scheduler.handle().shutdown(Shutdown::Wait);
+    rig.scheduler.handle().request_shutdown(Shutdown::Wait);
     rig.clock.set(second(100));
     rig.finish(&["finished 10 succeeded", "scheduler shut down"]);
     assert!(rig.scheduler.add(ticking().id("late")).unwrap_err().to_string().contains("shut down"));
@@ -26,7 +26,7 @@ fn at_the_deadline_what_runs_is_cancelled_and_then_left() {
     let rig = Rig::new();
     rig.add(ticking());
     rig.at(10, &["started 10 running"]);
-    rig.scheduler.handle().shutdown(Shutdown::Deadline(Duration::from_secs(5)));
+    rig.scheduler.handle().request_shutdown(Shutdown::Deadline(Duration::from_secs(5)));
     rig.clock.set(second(14));
     assert!(!rig.held.first_is_cancelled());
     rig.clock.set(second(15));
@@ -58,7 +58,7 @@ fn a_fire_that_waits_at_shutdown_is_left_waiting() {
     while rig.ledger().len() < 2 {
         std::thread::yield_now();
     }
-    rig.scheduler.handle().shutdown(Shutdown::Wait);
+    rig.scheduler.handle().request_shutdown(Shutdown::Wait);
     rig.finish(&["finished 10 succeeded", "scheduler shut down"]);
 }
 
@@ -80,7 +80,7 @@ fn start_and_shut_down(turn: usize) {
     for _ in 0..turn % 2_000 {
         spin_loop();
     }
-    handle.shutdown(Shutdown::Wait);
+    handle.request_shutdown(Shutdown::Wait);
     let until = Instant::now() + GENEROUS;
     while !driver.is_finished() {
         assert!(Instant::now() < until, "the driver was not told that it is over");

@@ -169,7 +169,7 @@ impl Rig {
 
 impl Drop for Rig {
     fn drop(&mut self) {
-        self.scheduler.handle().shutdown(Shutdown::Wait);
+        self.scheduler.handle().request_shutdown(Shutdown::Wait);
         self.held.close();
     }
 }

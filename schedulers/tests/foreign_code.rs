@@ -1,0 +1,404 @@
+//! Nothing that others have written runs under a lock of the scheduler, or on a thread that it depends on. Each of these tests
+//! would hang, and fails instead after a generous time.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use matins_conformance::inline::InlineExecutor;
+use matins_core::{JobQuery, OnConflict, Outcome, RunQuery, Shutdown, StoreName, TaskContext, Value};
+use matins_executor_thread::ThreadExecutor;
+use matins_scheduler::{
+    BackgroundScheduler, Event, Handle, Schedule, SchedulerBuilder, SchedulerError, SchedulerState,
+    VirtualClock,
+};
+use matins_store_memory::MemoryStore;
+use matins_triggers::{TimeUnits, every};
+
+/// Longer than anything here takes on a machine that is busy with other things.
+const GENEROUS: Duration = Duration::from_secs(60);
+
+fn builder() -> SchedulerBuilder {
+    SchedulerBuilder::new()
+        .store("default", MemoryStore::new())
+        .executor("default", ThreadExecutor::builder().cancel_grace(Duration::from_millis(50)).build())
+}
+
+fn started() -> BackgroundScheduler {
+    let mut scheduler = builder().background().unwrap();
+    scheduler.start().unwrap();
+    scheduler
+}
+
+/// Does `work` on a thread of its own, and panics if it does not end.
+#[track_caller]
+fn ends<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, ended) = mpsc::channel();
+    thread::spawn(move || {
+        let _ = done.send(work());
+    });
+    ended.recv_timeout(GENEROUS).expect("it ends")
+}
+
+/// A task that runs until it is cancelled, and then calls `stop`, on whatever thread that is.
+fn until_cancelled(
+    begun: mpsc::Sender<()>,
+    stop: impl Fn() + Clone + Send + Sync + 'static,
+) -> impl Fn(Value, &TaskContext) + Send + Sync + 'static {
+    let begun = Mutex::new(begun);
+    move |_: Value, context: &TaskContext| {
+        let (sender, receiver) = mpsc::channel();
+        let stop = stop.clone();
+        context.cancel.on_cancel(move || {
+            let _ = sender.send(());
+            stop();
+        });
+        let _ = begun.lock().unwrap().send(());
+        let _ = receiver.recv_timeout(GENEROUS);
+    }
+}
+
+#[test]
+fn what_a_task_has_registered_may_use_a_handle_while_the_scheduler_shuts_down() {
+    for how in [Shutdown::Now, Shutdown::Deadline(Duration::from_millis(10))] {
+        let scheduler = started();
+        let (begun, begins) = mpsc::channel();
+        let (called, calls) = mpsc::channel();
+        let handle = scheduler.handle();
+        let stop = move || {
+            // Each of these would wait for the thread that cancels, if that were a driver.
+            let _ = handle.list(&JobQuery::default());
+            let _ = handle.remove_store("default", Shutdown::Wait);
+            handle.shutdown(Shutdown::Now);
+            called.send(handle.state()).unwrap();
+        };
+        let job = scheduler.add(every(1.hours()).run(until_cancelled(begun, stop))).unwrap();
+        let _run = job.run_now().unwrap();
+        begins.recv_timeout(GENEROUS).unwrap();
+        ends(move || scheduler.shutdown_and_wait(how));
+        assert_eq!(calls.recv_timeout(GENEROUS), Ok(SchedulerState::ShutDown));
+    }
+}
+
+#[test]
+fn what_a_task_has_registered_may_use_a_handle_while_its_store_is_removed() {
+    let mut scheduler = builder().store("other", MemoryStore::new()).background().unwrap();
+    scheduler.start().unwrap();
+    let (begun, begins) = mpsc::channel();
+    let (called, calls) = mpsc::channel();
+    let handle = scheduler.handle();
+    let stop = move || {
+        let removed = handle.remove_store("other", Shutdown::Wait).map(drop);
+        let jobs = handle.count(&JobQuery::default());
+        called.send((removed.is_ok(), jobs.unwrap())).unwrap();
+    };
+    let job = scheduler.add(every(1.hours()).run(until_cancelled(begun, stop))).unwrap();
+    let _run = job.run_now().unwrap();
+    begins.recv_timeout(GENEROUS).unwrap();
+    let handle = scheduler.handle();
+    ends(move || handle.remove_store("default", Shutdown::Now).map(drop)).unwrap();
+    assert_eq!(calls.recv_timeout(GENEROUS).map(|(is_removed, _)| is_removed), Ok(true));
+}
+
+#[test]
+fn what_a_task_has_registered_may_use_a_handle_when_its_time_limit_has_passed() {
+    let scheduler = started();
+    let (begun, _begins) = mpsc::channel();
+    let (called, calls) = mpsc::channel();
+    let handle = scheduler.handle();
+    let stop = move || {
+        handle.shutdown(Shutdown::Wait);
+        called.send(handle.state()).unwrap();
+    };
+    let limited = every(1.hours()).run(until_cancelled(begun, stop)).time_limit(Duration::from_millis(10));
+    let outcome = scheduler.add(limited).unwrap().run_now().unwrap();
+    assert_eq!(outcome.wait_within(GENEROUS).unwrap().unwrap().outcome, Some(Outcome::TimedOut));
+    assert_eq!(calls.recv_timeout(GENEROUS), Ok(SchedulerState::ShutDown));
+}
+
+/// A panic in such a filter is another matter: there are no more events for it.
+#[test]
+fn a_filter_of_events_may_use_a_handle() {
+    let scheduler = started();
+    let (seen, sees) = mpsc::channel();
+    let handle = scheduler.handle();
+    let events = scheduler.subscribe_to(move |event| {
+        let jobs = handle.count(&JobQuery::default()).unwrap_or_default();
+        let (stats, state) = (handle.stats(), handle.state());
+        let _ = handle.get("job");
+        if matches!(event, Event::RunFinished { .. }) {
+            // It happens on a driver: what would wait for that is refused, or does not wait.
+            let refused = handle.remove_store("default", Shutdown::Wait).map(drop);
+            handle.shutdown(Shutdown::Wait);
+            let _ = seen.send((
+                jobs,
+                stats.started,
+                state,
+                matches!(refused, Err(SchedulerError::WaitsForItself)),
+            ));
+        }
+        true
+    });
+    let job = scheduler.add(every(1.hours()).run(|| ()).id("job")).unwrap();
+    let _run = job.run_now().unwrap();
+    assert_eq!(sees.recv_timeout(GENEROUS), Ok((1, 1, SchedulerState::Running, true)));
+    let all = ends(move || events.collect::<Vec<_>>());
+    assert!(
+        matches!(
+            all[..],
+            [
+                Event::JobAdded { .. },
+                Event::RunStarted { .. },
+                Event::RunFinished { .. },
+                Event::SchedulerShutDown
+            ]
+        ),
+        "{all:?}"
+    );
+}
+
+/// It is told of what it causes, and everybody is told of all in order.
+#[test]
+fn a_filter_of_events_may_cause_events() {
+    let scheduler = started();
+    let handle = scheduler.handle();
+    let events = scheduler.subscribe_to(move |event| {
+        if matches!(event, Event::JobAdded { .. }) {
+            handle.pause_all().unwrap();
+        }
+        true
+    });
+    let others = scheduler.subscribe();
+    let adding = scheduler.handle();
+    ends(move || adding.add(every(1.hours()).run(|| ())).map(drop)).unwrap();
+    for events in [events, others] {
+        assert!(matches!(events.next_within(GENEROUS), Some(Event::JobAdded { .. })));
+        assert_eq!(events.next_within(GENEROUS), Some(Event::SchedulerPaused));
+    }
+}
+
+#[test]
+fn a_change_of_a_job_may_use_a_handle() {
+    let scheduler = started();
+    let job = scheduler.add(every(1.hours()).run(|| ()).id("job")).unwrap();
+    scheduler.add(every(1.hours()).run(|| ()).id("other")).unwrap();
+    let handle = scheduler.handle();
+    let modified = ends(move || {
+        handle.modify("job", |job| {
+            handle.modify("other", |other| other.tags = ["changed".to_owned()].into()).unwrap();
+            handle.add(every(2.hours()).run(|| ()).id("third").on_conflict(OnConflict::Keep)).unwrap();
+            job.tags = ["changed".to_owned()].into();
+        })
+    });
+    assert_eq!(modified.unwrap().tags, ["changed".to_owned()].into());
+    assert_eq!(job.get().unwrap().unwrap().tags, ["changed".to_owned()].into());
+    assert_eq!(scheduler.count(&JobQuery::default()).unwrap(), 3);
+}
+
+#[test]
+fn a_change_is_made_again_with_what_others_have_made_of_the_job_meanwhile() {
+    let scheduler = builder().blocking().unwrap();
+    scheduler.add(every(1.hours()).run(|| ()).id("job")).unwrap();
+    let (mut calls, inner) = (0, scheduler.handle());
+    scheduler
+        .modify("job", |job| {
+            calls += 1;
+            if calls == 1 {
+                inner.modify("job", |job| job.tags.extend(["inner".to_owned()])).unwrap();
+                inner.pause("job").unwrap();
+            }
+            job.tags.insert("outer".to_owned());
+        })
+        .unwrap();
+    assert_eq!(calls, 2);
+    let job = scheduler.get("job").unwrap().unwrap();
+    assert_eq!(
+        (job.tags.into_iter().collect::<Vec<_>>().join(" "), job.next_fire),
+        ("inner outer".to_owned(), None)
+    );
+    // One that never finds the job as it was gives up.
+    let mut calls = 0;
+    let contended = scheduler.modify("job", |job| {
+        calls += 1;
+        inner.modify("job", |job| job.tags = [calls.to_string()].into()).unwrap();
+        job.tags = ["never".to_owned()].into();
+    });
+    assert!(matches!(contended, Err(SchedulerError::Contended { tries: 100, .. })), "{contended:?}");
+    assert_eq!(scheduler.get("job").unwrap().unwrap().tags, ["100".to_owned()].into());
+}
+
+/// A fire is no change by others, and keeps the next fire time that it has left.
+#[test]
+fn a_job_that_fires_while_it_is_changed_keeps_its_next_fire_time() {
+    let clock = VirtualClock::new("2026-01-01T00:00:00Z".parse().unwrap());
+    let mut scheduler = SchedulerBuilder::new()
+        .store("default", MemoryStore::new())
+        .executor("default", InlineExecutor)
+        .clock(clock.clone())
+        .background()
+        .unwrap();
+    scheduler.start().unwrap();
+    scheduler.add(every(10.seconds()).run(|| ()).id("job")).unwrap();
+    let mut calls = 0;
+    let modified = scheduler.modify("job", |job| {
+        calls += 1;
+        let next = scheduler.next_outcome("job").unwrap();
+        clock.advance(TimeDelta::seconds(10));
+        next.wait_within(GENEROUS).unwrap().unwrap();
+        job.tags = ["changed".to_owned()].into();
+    });
+    let next_fire = modified.unwrap().next_fire.unwrap();
+    assert_eq!((calls, next_fire.to_rfc3339()), (1, "2026-01-01T00:00:20+00:00".to_owned()));
+}
+
+#[test]
+fn a_scheduler_that_is_dropped_in_its_own_job_ends() {
+    for shuts_down_first in [false, true] {
+        let scheduler = started();
+        let handle = scheduler.handle();
+        let owned = Arc::new(Mutex::new(None::<BackgroundScheduler>));
+        let (dropped, drops) = mpsc::channel();
+        let (own, own_handle) = (owned.clone(), scheduler.handle());
+        let work = move || {
+            if shuts_down_first {
+                own_handle.shutdown(Shutdown::Wait);
+            }
+            drop(own.lock().unwrap().take());
+            dropped.send(own_handle.state()).unwrap();
+        };
+        let job = scheduler.add(every(1.hours()).run(work)).unwrap();
+        let outcome = job.run_now();
+        *owned.lock().unwrap() = Some(scheduler);
+        // Where it was taken before it was put there, the next run takes it.
+        let _outcomes = [outcome, job.run_now()];
+        let state = drops.recv_timeout(GENEROUS).unwrap();
+        assert!(matches!(state, SchedulerState::ShuttingDown | SchedulerState::Running), "{state:?}");
+        ends(move || {
+            handle.shutdown(Shutdown::Now);
+            handle.state()
+        });
+    }
+}
+
+#[test]
+fn a_job_that_shuts_its_scheduler_down_does_not_wait_for_itself() {
+    let scheduler = started();
+    let handle = scheduler.handle();
+    let (asked, asks) = mpsc::channel();
+    let work = move || {
+        let removed = handle.remove_store("default", Shutdown::Wait).map(drop);
+        handle.remove_executor("default", Shutdown::Wait).unwrap();
+        handle.shutdown(Shutdown::Wait);
+        handle.wait_until_shut_down();
+        asked.send((matches!(removed, Err(SchedulerError::WaitsForItself)), handle.state())).unwrap();
+    };
+    let outcome = scheduler.add(every(1.hours()).run(work)).unwrap().run_now().unwrap();
+    assert_eq!(asks.recv_timeout(GENEROUS), Ok((true, SchedulerState::ShuttingDown)));
+    let end = outcome.wait_within(GENEROUS);
+    assert!(matches!(end, Ok(Some(run)) if run.outcome == Some(Outcome::Succeeded)));
+    ends(move || scheduler.wait_until_shut_down());
+}
+
+#[test]
+fn a_job_may_remove_the_store_of_other_jobs() {
+    let mut scheduler = builder().store("other", MemoryStore::new()).background().unwrap();
+    scheduler.start().unwrap();
+    let handle = scheduler.handle();
+    let (asked, asks) = mpsc::channel();
+    let work = move || {
+        let removed = ["other", "default"].map(|store| handle.remove_store(store, Shutdown::Wait).map(drop));
+        asked.send(removed.map(|removed| removed.is_ok())).unwrap();
+    };
+    let _run = scheduler.add(every(1.hours()).run(work)).unwrap().run_now().unwrap();
+    assert_eq!(asks.recv_timeout(GENEROUS), Ok([true, false]));
+}
+
+/// Not another scheduler's jobs: these are waited for.
+#[test]
+fn a_job_may_wait_for_another_scheduler() {
+    let (outer, inner) = (started(), started());
+    let (go, let_go) = mpsc::channel::<()>();
+    let let_go = Mutex::new(let_go);
+    let slow = move || {
+        let _ = let_go.lock().unwrap().recv_timeout(GENEROUS);
+    };
+    let _run = inner.add(every(1.hours()).run(slow)).unwrap().run_now().unwrap();
+    let handle = inner.handle();
+    let (waited, waits) = mpsc::channel();
+    let work = move || {
+        go.send(()).unwrap();
+        handle.shutdown(Shutdown::Wait);
+        waited.send(handle.state()).unwrap();
+    };
+    let _run = outer.add(every(1.hours()).run(work)).unwrap().run_now().unwrap();
+    assert_eq!(waits.recv_timeout(GENEROUS), Ok(SchedulerState::ShutDown));
+    drop(inner);
+}
+
+#[test]
+fn a_task_on_the_drivers_thread_may_change_executors() {
+    let mut scheduler = SchedulerBuilder::new()
+        .store("default", MemoryStore::new())
+        .executor("default", InlineExecutor)
+        .background()
+        .unwrap();
+    scheduler.start().unwrap();
+    let handle = scheduler.handle();
+    let changes = Arc::new(AtomicU32::new(0));
+    let counted = changes.clone();
+    let work = move || {
+        handle.add_executor("other", InlineExecutor, Shutdown::Wait).unwrap();
+        handle.remove_executor("other", Shutdown::Wait).unwrap();
+        // Its own as well.
+        handle.add_executor("default", InlineExecutor, Shutdown::Wait).unwrap();
+        counted.fetch_add(1, Ordering::SeqCst);
+    };
+    let job = scheduler.add(every(1.hours()).run(work)).unwrap();
+    for count in 1..=2 {
+        job.run_now().unwrap().wait_within(GENEROUS).unwrap().expect("it ends");
+        assert_eq!(changes.load(Ordering::SeqCst), count);
+    }
+}
+
+#[test]
+fn shutting_down_waits_and_a_request_does_not() {
+    let scheduler = started();
+    let (go, let_go) = mpsc::channel::<()>();
+    let (let_go, has_ended) = (Mutex::new(let_go), Arc::new(AtomicU32::new(0)));
+    let ended = has_ended.clone();
+    let (begun, begins) = mpsc::channel();
+    let slow = move || {
+        begun.send(()).unwrap();
+        let _ = let_go.lock().unwrap().recv_timeout(GENEROUS);
+        ended.fetch_add(1, Ordering::SeqCst);
+    };
+    let _run = scheduler.add(every(1.hours()).run(slow)).unwrap().run_now().unwrap();
+    begins.recv_timeout(GENEROUS).unwrap();
+    let handle: Handle = scheduler.handle();
+    handle.request_shutdown(Shutdown::Wait);
+    assert_eq!((handle.state(), has_ended.load(Ordering::SeqCst)), (SchedulerState::ShuttingDown, 0));
+    let waits = handle.clone();
+    let waiting = thread::spawn(move || waits.shutdown(Shutdown::Wait));
+    assert!(!waiting.is_finished());
+    go.send(()).unwrap();
+    ends(move || waiting.join().unwrap());
+    assert_eq!((handle.state(), has_ended.load(Ordering::SeqCst)), (SchedulerState::ShutDown, 1));
+}
+
+#[test]
+fn a_blocking_scheduler_that_is_dropped_before_it_runs_tells_those_who_wait() {
+    let scheduler = builder().blocking().unwrap();
+    let job = scheduler.add(every(1.hours()).run(|| ()).id("job")).unwrap();
+    let (outcome, handle) = (job.run_now().unwrap(), scheduler.handle());
+    let events = scheduler.subscribe();
+    drop(scheduler);
+    assert!(matches!(outcome.wait_within(GENEROUS), Err(SchedulerError::ShutDown)));
+    assert!(matches!(
+        handle.runs_in(&StoreName::default(), &RunQuery::default()),
+        Err(SchedulerError::ShutDown)
+    ));
+    ends(move || handle.wait_until_shut_down());
+    assert_eq!(ends(move || events.collect::<Vec<_>>()), [Event::SchedulerShutDown]);
+}
