@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | a trigger | the functions of [`laws`], and [`literal`] for one that can be said as local fields |
 //! | a job store | `store_suite!` |
+//! | a store that several schedulers share | `shared_store_suite!`; [`shared`] has a model of such a store |
 //! | what stands on job stores | [`wrapped`]: stores that fail, and stores that measure |
 //! | an executor | `executor_suite!`, and [`chaos`] |
 //! | what stands on executors | [`inline`]: one that does each run where it is handed over |
@@ -26,6 +27,7 @@ pub mod inline;
 pub mod laws;
 pub mod literal;
 pub mod proof;
+pub mod shared;
 pub mod store_suite;
 pub mod strategies;
 pub mod vectors;

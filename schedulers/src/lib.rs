@@ -70,6 +70,8 @@ mod outcomes;
 mod retention;
 mod running;
 mod scheduler;
+#[cfg(test)]
+mod several;
 mod shared;
 #[cfg(test)]
 mod simulation;

@@ -141,12 +141,12 @@ impl OpenLane<'_> {
         if let Some(leaving) = &work.leaving {
             earlier(leaving.next());
         }
-        if let Some(membership) = &work.membership {
-            earlier(Some(membership.next(now)));
-        }
         if let Some(failing) = &work.failing {
             earlier(Some(failing.retry_at));
             return wake_at;
+        }
+        if let Some(membership) = &work.membership {
+            earlier(Some(membership.next(now)));
         }
         if !work.ended.is_empty() {
             earlier(Some(now));

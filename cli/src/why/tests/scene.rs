@@ -18,6 +18,8 @@ pub(super) struct Scene {
     pub(super) operator: Operator,
     pub(super) clock: VirtualClock,
     runs: u64,
+    /// Never run: once it is dropped, its handles are refused.
+    _scheduler: matins::BlockingScheduler,
 }
 
 pub(super) fn instant(text: &str) -> DateTime<Utc> {
@@ -64,7 +66,7 @@ impl Scene {
             orphans: Orphans::default(),
             reload: Some(Box::new(|_| Err("there are no files".to_owned()))),
         };
-        let scene = Self { operator, clock, runs: 0 };
+        let scene = Self { operator, clock, runs: 0, _scheduler: scheduler };
         scene.note(added, Happening::Started, "root (uid 0)");
         scene.note(added, Happening::Added { job: "backup".into() }, "ada (uid 1000)");
         scene

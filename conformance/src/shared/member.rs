@@ -1,0 +1,243 @@
+//! One scheduler's way to the model of a shared store.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use matins_core::{
+    Capabilities, Claim, ClaimStore, Claimed, Heartbeat, Job, JobId, JobQuery, JobRuns, JobStore, Joined,
+    Node, OnConflict, Run, RunOrder, RunQuery, SetAside, Settled, Settlement, StoreError, Wake, WakeUp, Want,
+};
+
+use super::SharedModel;
+use super::model::{Lease, Truth};
+
+/// One scheduler's way to a [`SharedModel`].
+#[derive(Debug)]
+pub struct Member {
+    store: SharedModel,
+    number: u64,
+}
+
+impl Member {
+    pub(super) fn new(store: SharedModel) -> Self {
+        Self { store, number: 0 }
+    }
+
+    /// Does something to what the store holds, if this is a member still.
+    fn with<T>(&self, work: impl FnOnce(&mut Truth) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut truth = self.store.truth();
+        if truth.is_member(self.number) { work(&mut truth) } else { Err(StoreError::Fenced) }
+    }
+
+    /// Tells the others of a change; called without the store's lock.
+    fn wake_others(&self) {
+        let wakes: Vec<Weak<Wake>> = self
+            .store
+            .truth()
+            .wakes
+            .iter()
+            .filter(|(member, _)| *member != self.number)
+            .map(|(_, wake)| wake.clone())
+            .collect();
+        wakes.iter().filter_map(Weak::upgrade).for_each(|wake| wake());
+    }
+}
+
+fn claim_one(truth: &mut Truth, member: u64, id: &JobId, claim: &mut Claim) -> bool {
+    let is_free = truth.claims.get(id).is_none_or(|owner| *owner == member);
+    if is_free && !claim.jobs.iter().any(|job| job.id == *id) {
+        truth.claims.insert(id.clone(), member);
+        let (runs, abandoned) = truth.runs_of(id);
+        let job = truth.jobs.get(id).cloned().map(Arc::new);
+        claim.jobs.push(Claimed { id: id.clone(), job, runs, abandoned });
+    }
+    is_free
+}
+
+/// So many numbers are kept for the runs of one claim.
+const NUMBERS: u64 = 10_000;
+
+impl ClaimStore for Member {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::SHARED
+    }
+
+    fn join(&mut self, node: &Node) -> Result<Joined, StoreError> {
+        let now = self.store.now();
+        let length = TimeDelta::from_std(node.lease).unwrap_or(TimeDelta::MAX);
+        let mut truth = self.store.truth();
+        self.number = truth.next_member();
+        truth.members.insert(self.number, Lease { until: now + length, length, is_over: false });
+        Ok(Joined::new(self.number))
+    }
+
+    fn heartbeat(&mut self) -> Result<Heartbeat, StoreError> {
+        let now = self.store.now();
+        self.with(|truth| {
+            if let Some(lease) = truth.members.get_mut(&self.number) {
+                lease.until = now + lease.length;
+            }
+            let asked = truth.held_by(self.number).into_iter().map(|run| run.id);
+            Ok(Heartbeat::cancelling(asked.filter(|run| truth.to_cancel.contains(run)).collect()))
+        })
+    }
+
+    fn claim(&mut self, want: &Want<'_>) -> Result<Claim, StoreError> {
+        let (now, member) = (self.store.now(), self.number);
+        self.with(|truth| {
+            if want.takes_over {
+                truth.take_over(now);
+            }
+            let mut claim = Claim { now, jobs: Vec::new(), due: 0, first_run: truth.next_run() };
+            let mut due: Vec<(DateTime<Utc>, JobId)> = truth
+                .jobs
+                .values()
+                .filter_map(|job| Some((job.next_fire.filter(|fire| *fire <= now)?, job.id.clone())))
+                .collect();
+            due.sort_unstable();
+            for (_, id) in due {
+                if claim.jobs.len() < want.limit {
+                    claim_one(truth, member, &id, &mut claim);
+                }
+            }
+            claim.due = claim.jobs.len();
+            for id in want.jobs {
+                if !claim_one(truth, member, id, &mut claim) {
+                    truth.claims.retain(|_, owner| *owner != member);
+                    let doing = format!("claiming job {id:?}: another scheduler is about to change it");
+                    return Err(StoreError::Backend { doing, source: "try again".into() });
+                }
+            }
+            for id in want.ended {
+                if !claim_one(truth, member, id, &mut claim) {
+                    // Its runs can be ended without the job. What waits for them starts once it can be claimed.
+                    let (all, _) = truth.runs_of(id);
+                    let runs = JobRuns { running: all.running, ends: Some(false), ..JobRuns::default() };
+                    claim.jobs.push(Claimed { id: id.clone(), job: None, runs, abandoned: Vec::new() });
+                }
+            }
+            for id in truth.jobs_with_work(now, want.starts, want.takes_over) {
+                claim_one(truth, member, &id, &mut claim);
+            }
+            if !claim.jobs.is_empty() {
+                truth.reserve_runs(NUMBERS);
+            }
+            Ok(claim)
+        })
+    }
+
+    fn settle(&mut self, settlement: Settlement) -> Result<Settled, StoreError> {
+        let member = self.number;
+        let settled = self.with(|truth| {
+            let (mut changed, mut lost) = (truth.clone(), Vec::new());
+            let applied = settlement.batch.iter().try_for_each(|step| {
+                lost.extend(changed.apply(step, member)?);
+                Ok(())
+            });
+            if applied.is_ok() {
+                *truth = changed;
+            }
+            truth.claims.retain(|_, owner| *owner != member);
+            applied.map(|()| {
+                let mut settled = Settled::waiting(0);
+                settled.lost = lost;
+                settled
+            })
+        })?;
+        self.wake_others();
+        Ok(settled)
+    }
+
+    fn release(&mut self) {
+        self.store.truth().claims.retain(|_, owner| *owner != self.number);
+    }
+
+    fn held(&mut self) -> Result<Vec<Run>, StoreError> {
+        self.with(|truth| Ok(truth.held_by(self.number)))
+    }
+
+    fn next(&mut self, fires: bool) -> Result<Option<DateTime<Utc>>, StoreError> {
+        self.with(|truth| {
+            let fire = truth.jobs.values().filter_map(|job| job.next_fire).filter(|_| fires);
+            let turns = truth.rows.values().filter(|run| run.outcome.is_none() && run.started.is_none());
+            Ok(fire.chain(turns.filter_map(|run| run.turn)).min())
+        })
+    }
+
+    fn on_change(&mut self, wake: &Arc<Wake>) -> WakeUp {
+        self.store.truth().wakes.push((self.number, Arc::downgrade(wake)));
+        WakeUp::Poll(Duration::from_secs(5))
+    }
+
+    fn import(&mut self, jobs: Vec<Job>, on_conflict: OnConflict) -> Result<(), StoreError> {
+        self.with(|truth| {
+            if let Some(job) = jobs.iter().find(|job| truth.jobs.contains_key(&job.id))
+                && !matches!(on_conflict, OnConflict::Replace | OnConflict::Keep)
+            {
+                return Err(StoreError::Conflict { id: job.id.clone() });
+            }
+            for job in jobs {
+                if on_conflict != OnConflict::Keep || !truth.jobs.contains_key(&job.id) {
+                    truth.jobs.insert(job.id.clone(), job);
+                }
+            }
+            Ok(())
+        })?;
+        self.wake_others();
+        Ok(())
+    }
+
+    fn get(&mut self, id: &JobId) -> Result<Option<Job>, StoreError> {
+        Ok(self.store.truth().jobs.get(id).cloned())
+    }
+
+    fn list(&mut self, query: &JobQuery) -> Result<Vec<Job>, StoreError> {
+        Ok(query.select(self.store.jobs()))
+    }
+
+    fn count(&mut self, query: &JobQuery) -> Result<usize, StoreError> {
+        Ok(self.store.jobs().iter().filter(|job| query.matches(job)).count())
+    }
+
+    fn runs(&mut self, query: &RunQuery) -> Result<Vec<Run>, StoreError> {
+        let mut rows: Vec<Run> = self.store.rows().into_iter().filter(|run| query.matches(run)).collect();
+        if query.order == RunOrder::NewestFirst {
+            rows.reverse();
+        }
+        rows.truncate(query.limit.unwrap_or(usize::MAX));
+        Ok(rows)
+    }
+
+    fn count_runs(&mut self, query: &RunQuery) -> Result<usize, StoreError> {
+        Ok(self.store.rows().iter().filter(|run| query.matches(run)).count())
+    }
+
+    fn set_aside(&self) -> &[SetAside] {
+        &[]
+    }
+
+    fn as_job_store(&mut self) -> Option<&mut dyn JobStore> {
+        None
+    }
+
+    fn into_job_store(self: Box<Self>) -> Option<Box<dyn JobStore>> {
+        None
+    }
+
+    fn leave(&mut self) -> Result<(), StoreError> {
+        let mut truth = self.store.truth();
+        if let Some(lease) = truth.members.get_mut(&self.number) {
+            lease.is_over = true;
+        }
+        truth.claims.retain(|_, owner| *owner != self.number);
+        Ok(())
+    }
+}
+
+impl Drop for Member {
+    /// What a process that dies has claimed is free; its runs are its own until the lease ends.
+    fn drop(&mut self) {
+        self.release();
+    }
+}

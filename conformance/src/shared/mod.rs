@@ -1,0 +1,12 @@
+//! Stores that several schedulers share: a [model](SharedModel) of one, and the laws of two owners, which each of them keeps.
+//!
+//! A store's own tests need one line, `matins_conformance::shared_store_suite!(MyFactory::default());`, and a
+//! [`SharedStoreFactory`].
+
+mod member;
+mod model;
+mod suite;
+
+pub use member::Member;
+pub use model::SharedModel;
+pub use suite::*;
