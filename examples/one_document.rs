@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
+use matins::core::json;
 use matins::prelude::*;
 use matins::{Job, JobId, JobStore, Run, RunId, StoreError, Transition};
 use matins_store_owner::Owner;
@@ -50,7 +51,7 @@ impl OneDocument {
             Err(error) => return Err(failed("reading", &path, error)),
         };
         let mut memory = MemoryStore::new();
-        memory.import(document.jobs, document.runs, OnConflict::Refuse)?;
+        memory.load(document.jobs, document.runs, OnConflict::Refuse)?;
         memory.reserve_run_numbers(document.last_run.unwrap_or(RunId(0)));
         Ok(Self { path, memory, _owner: owner })
     }
@@ -93,10 +94,13 @@ impl JobStore for OneDocument {
     }
 
     fn import(&mut self, jobs: Vec<Job>, runs: Vec<Run>, on_conflict: OnConflict) -> Result<(), StoreError> {
+        // What could not be read back is refused; the memory store does the same with runs.
+        jobs.iter().try_for_each(json::check_job)?;
         self.change(|memory| memory.import(jobs, runs, on_conflict))
     }
 
     fn update(&mut self, job: Job) -> Result<(), StoreError> {
+        json::check_job(&job)?;
         self.change(|memory| memory.update(job))
     }
 
