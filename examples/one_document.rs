@@ -87,12 +87,7 @@ fn failed(doing: &str, path: &Path, error: io::Error) -> StoreError {
 impl Document {
     /// What a JSON reader would not take is refused: it could not be read back.
     fn check(&self) -> Result<(), StoreError> {
-        for job in self.jobs.values() {
-            let what = || format!("job {:?}", job.id);
-            let text = serde_json::to_vec(job)
-                .map_err(|error| StoreError::Backend { doing: what(), source: error.into() })?;
-            json::check_text(what, &text)?;
-        }
+        self.jobs.values().try_for_each(json::check_job)?;
         Ok(self.runs.values().try_for_each(json::check_run)?)
     }
 

@@ -156,3 +156,46 @@ fn a_job_edited_into_nonsense_is_announced_and_all_others_keep_firing() {
     assert_eq!(scheduler.list(&JobQuery::default()).unwrap().len(), 2);
     scheduler.shutdown_and_wait(Shutdown::Wait);
 }
+
+/// Reported: one unfinished row that could not be read stopped its whole store.
+#[test]
+fn a_row_left_by_an_earlier_process_that_cannot_be_read_does_not_stop_its_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("jobs.db");
+    let start = "2026-01-01T00:00:00Z".parse().unwrap();
+    let run = |number, name: &str| {
+        let id = matins::JobId::new(name).unwrap();
+        matins::Run::started(matins::RunId(number), id, start, start)
+    };
+    let mut store = SqliteStore::open(&path).unwrap();
+    store.import(Vec::new(), vec![run(1, "spoilt"), run(2, "sound")], OnConflict::Refuse).unwrap();
+    drop(store);
+    let person = rusqlite::Connection::open(&path).unwrap();
+    person.execute("UPDATE runs SET fires = -1 WHERE id = 1", []).unwrap();
+
+    let clock = VirtualClock::new(start);
+    let builder = SchedulerBuilder::new().store("default", SqliteStore::open(&path).unwrap());
+    let builder = builder.executor("default", ThreadExecutor::new()).clock(clock.clone());
+    let mut scheduler = builder.background().unwrap();
+    scheduler.register("nothing", || ()).unwrap();
+    for id in ["spoilt", "sound"] {
+        scheduler.add(every(10.seconds()).task("nothing").id(id)).unwrap();
+    }
+    let events = scheduler.subscribe();
+    scheduler.start().unwrap();
+    clock.advance(chrono::TimeDelta::seconds(10));
+    let (mut aside, mut ended) = (Vec::new(), Vec::new());
+    while aside.is_empty() || ended.len() < 3 {
+        match events.next_within(std::time::Duration::from_secs(60)).expect("an event") {
+            Event::JobSetAside { job, .. } => aside.push(job.to_string()),
+            Event::RunFinished { run, .. } => ended.push(format!("{} {}", run.job, run.outcome.unwrap())),
+            Event::StoreFailed { error, .. } => panic!("{error}"),
+            _ => {}
+        }
+    }
+    ended.sort();
+    assert_eq!(ended, ["sound interrupted", "sound succeeded", "spoilt succeeded"]);
+    assert!(aside.len() == 1 && aside[0].starts_with("run 1 is set aside: "), "{aside:?}");
+    assert_eq!(scheduler.runs(&RunQuery::default()).unwrap().len(), 3);
+    scheduler.shutdown_and_wait(Shutdown::Wait);
+}

@@ -1,8 +1,11 @@
 //! JSON text that a store has to read back: how deep it nests, and what readers do not take.
 //!
 //! serde's JSON reader refuses text that nests more than 127 levels deep, while its writer takes any depth. A store that
-//! writes such a value cannot be opened again. These functions are for those who write a store: [`check_text`],
-//! [`check_run`] and [`check_batch`] before anything is written, and [`shallow`] for what was written without that check.
+//! writes such a value cannot be opened again. These functions are for those who write a store: [`check_job`] or
+//! [`check_text`], [`check_run`] and [`check_batch`] before anything is written, and [`shallow`] for what was written without that check.
+
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -12,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::ser::Formatter;
 
-use crate::{Limits, Run, Transition, ValueError};
+use crate::{Job, Limits, Run, Transition, ValueError};
 
 /// How deep the text of a job, or a run's result, may nest in a store. It leaves room for what a store writes around it.
 pub const STORED_DEPTH: usize = 120;
@@ -74,6 +77,16 @@ pub fn check_text(what: impl FnOnce() -> String, text: &[u8]) -> Result<(), Valu
     Ok(())
 }
 
+/// Checks that a job can be read back: see [`check_text`]. A store that has the text of the job checks that instead.
+///
+/// # Errors
+/// As [`check_text`], and if the job cannot be written as JSON.
+pub fn check_job(job: &Job) -> Result<(), ValueError> {
+    let what = || format!("job {:?}", job.id);
+    let text = serde_json::to_vec(job).map_err(|error| not_json(&what(), &error))?;
+    check_text(what, &text)
+}
+
 /// Checks that a row of the ledger can be read back by every store: its result, and its numbers.
 ///
 /// # Errors
@@ -99,13 +112,14 @@ pub fn check_run(run: &Run) -> Result<(), ValueError> {
     }
 }
 
-/// Checks that the rows of a batch can be read back: see [`check_run`].
+/// Checks that the rows of a batch, and the jobs that it updates, can be read back: see [`check_run`] and [`check_job`].
 ///
 /// # Errors
 /// As [`check_run`].
 pub fn check_batch(batch: &[Transition]) -> Result<(), ValueError> {
     batch.iter().try_for_each(|transition| match transition {
         Transition::Record(run) | Transition::Finish(run) => check_run(run),
+        Transition::Update(job) => check_job(job),
         _ => Ok(()),
     })
 }
@@ -352,88 +366,5 @@ impl<'a> Scan<'a> {
                 Some(Token::Close)
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn nested(levels: usize) -> Value {
-        (0..levels).fold(Value::Null, |value, level| {
-            if level % 2 == 0 {
-                Value::Array(vec![value])
-            } else {
-                Value::Object([("in".to_owned(), value)].into_iter().collect())
-            }
-        })
-    }
-
-    #[test]
-    fn a_value_as_deep_as_its_limit_is_taken_and_a_deeper_one_is_refused() {
-        for levels in [0, 1, 2, 99, 100, 101, 300] {
-            let value = nested(levels);
-            let is_taken = levels <= 100;
-            assert_eq!(check_value(String::new, &value, 100).is_ok(), is_taken, "{levels}");
-            assert_eq!(measure("it", &value, 100).is_ok(), is_taken, "{levels}");
-            assert_eq!(depth(value.to_string().as_bytes()), levels);
-        }
-        assert_eq!(measure("it", &nested(100), 100).unwrap(), nested(100).to_string().len());
-    }
-
-    /// The limit of what is stored leaves room for what is written around it.
-    #[test]
-    fn what_a_store_takes_is_read_back_also_some_levels_deeper() {
-        let value = nested(STORED_DEPTH);
-        let text = format!("[[[[{value}]]]]");
-        assert!(serde_json::from_str::<Value>(&text).is_ok());
-    }
-
-    #[test]
-    fn shallow_text_is_read_by_any_reader_and_has_all_that_was_there() {
-        let value = nested(300);
-        let text = format!("[{value}, \"[[\\\"\\\\\", {value}, 1.5]");
-        assert!(serde_json::from_str::<Value>(&text).is_err());
-        let shallow = shallow(&text, 100);
-        let read: Value = serde_json::from_str(&shallow).unwrap();
-        assert_eq!((&read[1], &read[3]), (&"[[\"\\".into(), &1.5.into()));
-        let mut inner = &read[2];
-        while let Some(value) = inner.get(0).or_else(|| inner.get("in")) {
-            inner = value;
-        }
-        let deeper = inner.as_str().unwrap();
-        assert!(value.to_string().contains(deeper));
-        assert_eq!(depth(deeper.as_bytes()), 201);
-    }
-
-    #[test]
-    fn text_that_is_not_json_is_no_fault() {
-        for text in ["", "]]]", "[[[", "{\"a", "\"\\", "\"\\\"", "[\"\\u12", "nul"] {
-            let text_of_two = text.repeat(2);
-            for text in [text, &text_of_two] {
-                let _ = (
-                    depth(text.as_bytes()),
-                    check_text(String::new, text.as_bytes()),
-                    shallow(text, 0),
-                    shallow(text, 1),
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_reserved_key_is_refused_and_the_same_text_elsewhere_is_not() {
-        let key = "$serde_json::private::RawValue";
-        let reserved = serde_json::json!({"a": [{key: "[1]"}]});
-        assert!(check_text(String::new, reserved.to_string().as_bytes()).is_err());
-        assert!(check_value(String::new, &reserved, 100).is_err());
-        let harmless = serde_json::json!({"a": [key, {"b": key}, format!("\"{key}\":")]});
-        assert!(check_text(String::new, harmless.to_string().as_bytes()).is_ok());
-        assert!(check_value(String::new, &harmless, 100).is_ok());
-    }
-
-    #[test]
-    fn a_very_deep_value_is_dropped_without_exhausting_the_stack() {
-        dismantle(nested(1_000_000));
     }
 }

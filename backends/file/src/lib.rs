@@ -287,16 +287,6 @@ impl JobStore for FileStore {
             return Ok(());
         }
         json::check_batch(batch)?;
-        for transition in batch {
-            if let Transition::Update(job) = transition {
-                let doing = |source| StoreError::Backend {
-                    doing: format!("saving job {:?} as JSON", job.id),
-                    source: Box::new(source),
-                };
-                let text = serde_json::to_vec(job).map_err(doing)?;
-                json::check_text(|| format!("job {:?}", job.id), &text)?;
-            }
-        }
         self.state.memory.check(batch)?;
         self.write("committing a tick", &Change::Commit(batch))?;
         self.state.memory.apply(batch);

@@ -89,9 +89,10 @@ fn a_line_of_which_some_sectors_were_not_written_is_cut() {
 #[test]
 fn a_changed_bit_in_the_last_line_is_an_error_and_behind_it_does_no_harm() {
     let left = Left::new();
-    let behind = (left.line.end + 1..left.log.len()).step_by(37);
+    let behind = (left.line.end + 3..left.log.len()).step_by(37);
+    let within = (left.line.start + 80..left.line.end - 20).step_by(17);
     let places = (left.line.start..left.line.start + 80).chain(left.line.end - 20..left.line.end + 3);
-    let places = places.chain(behind);
+    let places = places.chain(within).chain(behind);
     for byte in places {
         for bit in 0..8 {
             let mut log = left.log.clone();
