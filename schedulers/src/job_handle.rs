@@ -5,8 +5,8 @@ use std::fmt;
 use matins_core::{IntoTrigger, Job, JobId};
 
 use crate::SchedulerError;
+use crate::add_commands::AddOutcome;
 use crate::handle::Handle;
-use crate::job_commands::AddOutcome;
 use crate::outcomes::PendingOutcome;
 
 /// The way to one job of a scheduler: what [`Handle::add`] answers with. It goes wherever a job's id does.

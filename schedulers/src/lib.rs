@@ -44,6 +44,7 @@
 //! [`Policy`]: matins_core::Policy
 //! [`Clock`]: matins_core::Clock
 
+mod add_commands;
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod bell;
@@ -79,6 +80,7 @@ mod stats;
 mod stopping;
 mod wakes;
 
+pub use add_commands::AddOutcome;
 #[cfg(feature = "tokio")]
 pub use asynchronous::{AsyncEvents, AsyncHandle, AsyncJobHandle, AsyncScheduler};
 pub use clock::{SystemClock, VirtualClock};
@@ -87,7 +89,6 @@ pub use event::Event;
 pub use events::Events;
 pub use exclusive::Exclusive;
 pub use handle::{Handle, SchedulerState};
-pub use job_commands::AddOutcome;
 pub use job_handle::JobHandle;
 pub use new_job::{NewJob, Schedule};
 pub use occupied::Occupied;

@@ -19,10 +19,10 @@ use matins_triggers::{CronTrigger, IntervalTrigger};
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 
+use crate::add_commands::AddOutcome;
 use crate::clock::VirtualClock;
 use crate::engine::{Engine, Next, Parts, Submission};
 use crate::exclusive::Exclusive;
-use crate::job_commands::AddOutcome;
 use crate::new_job::Schedule;
 use crate::retention::Retention;
 

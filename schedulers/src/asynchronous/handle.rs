@@ -11,8 +11,8 @@ use matins_task_function::{IntoTask, TaskRegistry};
 
 use super::calls::unblocked;
 use super::{AsyncEvents, AsyncJobHandle};
+use crate::add_commands::AddOutcome;
 use crate::handle::{Handle, SchedulerState};
-use crate::job_commands::AddOutcome;
 use crate::new_job::NewJob;
 use crate::outcomes::PendingOutcome;
 use crate::stats::Stats;

@@ -6,7 +6,7 @@ use matins_core::{IntoTrigger, Job, JobId};
 
 use super::AsyncHandle;
 use crate::SchedulerError;
-use crate::job_commands::AddOutcome;
+use crate::add_commands::AddOutcome;
 use crate::outcomes::PendingOutcome;
 
 /// The way to one job from async code: what [`AsyncHandle::add`] answers with. It goes wherever a job's id does.

@@ -4,7 +4,7 @@ use matins_core::{IntoTrigger, Job, JobId, JobQuery, StoreName};
 
 use super::Handle;
 use crate::SchedulerError;
-use crate::job_commands::{AddOutcome, Added};
+use crate::add_commands::{AddOutcome, Added};
 use crate::job_handle::JobHandle;
 use crate::new_job::NewJob;
 use crate::outcomes::PendingOutcome;

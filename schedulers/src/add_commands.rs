@@ -1,0 +1,286 @@
+//! Commands that add jobs, or take a definition over into the job that has its id.
+
+use std::sync::Arc;
+
+use ahash::AHashSet as HashSet;
+use chrono::{DateTime, Utc};
+use matins_core::{Job, JobId, JobState, Limits, MissedReason, OnConflict, StoreError, Task, TaskName};
+
+use crate::decide::plan::next_after;
+use crate::engine::Engine;
+use crate::lane::OpenLane;
+use crate::new_job::{NewJob, Work, seeded};
+use crate::{Event, SchedulerError};
+
+/// What [`Handle::add`](crate::Handle::add) did with a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AddOutcome {
+    /// No job had its id: it was added.
+    Added,
+    /// A job had its id, and was replaced: [`OnConflict::Replace`].
+    Replaced,
+    /// A job had its id, and stays as it is: [`OnConflict::Keep`].
+    Kept,
+    /// A job had its id, and took over what differed: [`OnConflict::Update`].
+    Updated,
+    /// A job had its id, and nothing differed: [`OnConflict::Update`].
+    Unchanged,
+}
+
+/// The answer of [`Engine::add`].
+pub(crate) struct Added {
+    pub(crate) id: JobId,
+    pub(crate) outcome: AddOutcome,
+}
+
+impl Engine {
+    /// Adds a job, and wakes the driver of its lane where it is due before all that the driver waits for.
+    pub(crate) fn add(&self, new: NewJob) -> Result<Added, SchedulerError> {
+        self.check_not_stopped()?;
+        if let Some(fault) = new.fault {
+            return Err(fault);
+        }
+        Limits::DEFAULT.check_parts(new.id.as_ref(), &new.arguments, &new.metadata, &new.tags)?;
+        let lane = self.lane(&new.store)?;
+        self.open(&lane, |lane| {
+            let prepared = lane.prepare(new)?;
+            lane.put_in(prepared)
+        })
+    }
+
+    /// Adds jobs one after the other. New ones of a store that follow each other are put into it together.
+    pub(crate) fn add_many(&self, jobs: Vec<NewJob>) -> Result<Vec<Added>, SchedulerError> {
+        let mut added = Vec::with_capacity(jobs.len());
+        let mut jobs = jobs.into_iter().peekable();
+        while let Some(first) = jobs.next() {
+            let mut of_store = vec![first];
+            while let Some(next) = jobs.next_if(|job| job.store == of_store[0].store) {
+                of_store.push(next);
+            }
+            if let Some(fault) = of_store[0].fault.take() {
+                return Err(fault);
+            }
+            let lane = self.lane(&of_store[0].store)?;
+            let outcome = self.open(&lane, |lane| lane.add_many(of_store, &mut added));
+            // Also after an error: those before it were added.
+            lane.inbox.ring();
+            outcome?;
+        }
+        Ok(added)
+    }
+}
+
+/// A job that can be put into its store.
+struct Prepared {
+    job: Job,
+    /// The job that has its id.
+    old: Option<Job>,
+    on_conflict: OnConflict,
+    closure: Option<Arc<dyn Task>>,
+}
+
+impl Prepared {
+    /// What the store does with a job of its id that was not found there, or was not looked for.
+    fn conflict_in_store(&self) -> OnConflict {
+        match self.on_conflict {
+            OnConflict::Update | OnConflict::Replace => OnConflict::Replace,
+            _ => OnConflict::Refuse,
+        }
+    }
+}
+
+impl OpenLane<'_> {
+    fn add_many(&mut self, jobs: Vec<NewJob>, added: &mut Vec<Added>) -> Result<(), SchedulerError> {
+        let mut together: Vec<Prepared> = Vec::new();
+        let mut ids: HashSet<JobId> = HashSet::new();
+        for new in jobs {
+            // One that finds its id, or the job that has it, in the store has to find those before it there too.
+            if new.id.as_ref().is_none_or(|id| ids.contains(id)) {
+                self.put_in_together(&mut together, added)?;
+                ids.clear();
+            }
+            let prepared = match self.prepare(new) {
+                Ok(prepared) => prepared,
+                Err(error) => {
+                    self.put_in_together(&mut together, added)?;
+                    return Err(error);
+                }
+            };
+            let is_alike = together
+                .first()
+                .is_none_or(|first| first.conflict_in_store() == prepared.conflict_in_store());
+            if prepared.old.is_none() && prepared.closure.is_none() && is_alike {
+                ids.insert(prepared.job.id.clone());
+                together.push(prepared);
+                continue;
+            }
+            self.put_in_together(&mut together, added)?;
+            ids.clear();
+            added.push(self.put_in(prepared)?);
+        }
+        self.put_in_together(&mut together, added)
+    }
+
+    /// Puts in jobs of which the store has none, all of them or none.
+    fn put_in_together(
+        &mut self,
+        together: &mut Vec<Prepared>,
+        added: &mut Vec<Added>,
+    ) -> Result<(), SchedulerError> {
+        let Some(first) = together.first() else { return Ok(()) };
+        let on_conflict = first.conflict_in_store();
+        let placed: Vec<(JobId, Option<DateTime<Utc>>)> =
+            together.iter().map(|prepared| (prepared.job.id.clone(), prepared.job.next_fire)).collect();
+        let jobs = together.drain(..).map(|prepared| prepared.job).collect();
+        self.work.store.import(jobs, on_conflict)?;
+        for (id, fire) in placed {
+            added.push(self.announce(id, fire, AddOutcome::Added, None)?);
+        }
+        Ok(())
+    }
+
+    /// Makes a job of a new one, or refuses it.
+    fn prepare(&mut self, new: NewJob) -> Result<Prepared, SchedulerError> {
+        if let Some(fault) = new.fault {
+            return Err(fault);
+        }
+        self.engine.check_executor(&new.executor)?;
+        let now = self.now();
+        let old = match &new.id {
+            Some(id) if new.on_conflict != OnConflict::Refuse => match self.work.store.get(id) {
+                // Nothing of a damaged job can be kept: the new one takes its place.
+                Err(StoreError::Damaged { .. }) if new.on_conflict != OnConflict::Keep => None,
+                found => found?,
+            },
+            _ => None,
+        };
+        let updated = old.as_ref().filter(|_| new.on_conflict == OnConflict::Update);
+        // An interval without a start counts from when its job was added, so that the same definition makes the same trigger.
+        let anchor = updated.map_or(now, |old| old.created);
+        let id = match (new.id, &new.work) {
+            (Some(id), _) => id,
+            (None, Work::Named(Ok(name))) => self.free_id(name.as_str())?,
+            (None, _) => self.free_id("job")?,
+        };
+        let trigger = seeded((new.trigger)(anchor).map_err(SchedulerError::Trigger)?, &id);
+        let keeps_trigger = updated.is_some_and(|old| *old.trigger == *trigger);
+        let next_fire = match updated.filter(|_| keeps_trigger) {
+            Some(old) => old.next_fire,
+            None => new
+                .first_fire
+                .map(matins_core::round_up_to_microsecond)
+                .or_else(|| next_after(&*trigger, now)),
+        };
+        if next_fire.is_none() && !keeps_trigger && new.state == JobState::Active {
+            return Err(SchedulerError::NeverFires { trigger: trigger.describe(), now });
+        }
+        let (task, closure) = match new.work {
+            Work::Named(name) => (name?, None),
+            Work::Closure(_) if self.lane.is_persistent => {
+                return Err(SchedulerError::ClosureInPersistentStore { store: new.store });
+            }
+            Work::Closure(task) => {
+                let mut hub = self.engine.hub();
+                hub.closures += 1;
+                (TaskName::new(format!("closure {}", hub.closures))?, Some(task))
+            }
+        };
+        let work = match &closure {
+            Some(task) => task.clone(),
+            None => self.engine.task(&task)?,
+        };
+        work.check(&new.arguments).map_err(|what| SchedulerError::Arguments { task: task.clone(), what })?;
+        self.count_job();
+        // A job that was paused by hand stays so, whatever its definition says besides.
+        let state = updated.map_or(new.state, |old| {
+            if old.state == JobState::Paused { JobState::Paused } else { new.state }
+        });
+        let job = Job {
+            id: id.clone(),
+            task: task.clone(),
+            arguments: new.arguments,
+            trigger,
+            next_fire: next_fire.filter(|_| state == JobState::Active),
+            state,
+            executor: new.executor,
+            policy: new.policy.over(&self.engine.job_defaults),
+            tags: new.tags,
+            metadata: new.metadata,
+            created: anchor,
+            revision: old.as_ref().map_or(0, |old| old.revision),
+        };
+        Ok(Prepared { job, old, on_conflict: new.on_conflict, closure })
+    }
+
+    fn put_in(&mut self, prepared: Prepared) -> Result<Added, SchedulerError> {
+        let Prepared { job, old, on_conflict, closure } = prepared;
+        let (id, task, fire) = (job.id.clone(), job.task.clone(), job.next_fire);
+        let outcome = self.place(job, old, on_conflict)?;
+        self.announce(id, fire, outcome, closure.map(|closure| (task, closure)))
+    }
+
+    /// Brings all beside the store in line with a job that was put in, and tells of it.
+    fn announce(
+        &mut self,
+        id: JobId,
+        fire: Option<DateTime<Utc>>,
+        outcome: AddOutcome,
+        closure: Option<(TaskName, Arc<dyn Task>)>,
+    ) -> Result<Added, SchedulerError> {
+        if matches!(outcome, AddOutcome::Kept | AddOutcome::Unchanged) {
+            return Ok(Added { id, outcome });
+        }
+        self.forget_closure(&id);
+        if let Some((task, closure)) = closure {
+            self.engine.tasks.register(task.as_str(), closure)?;
+            self.work.closures.insert(id.clone(), task);
+        }
+        let (store, job) = (self.lane.name.clone(), id.clone());
+        self.engine.hub().listeners.tell(|| match outcome {
+            AddOutcome::Updated => Event::JobModified { store, job },
+            _ => Event::JobAdded { store, job },
+        });
+        let is_next = fire.is_some_and(|fire| self.work.waits_until.is_none_or(|until| fire < until));
+        // The due fires of a job that is updated may have been started.
+        if is_next || outcome == AddOutcome::Updated {
+            self.lane.inbox.ring();
+        }
+        Ok(Added { id, outcome })
+    }
+
+    /// Puts a job into its store, where `old` may have its id.
+    fn place(
+        &mut self,
+        job: Job,
+        old: Option<Job>,
+        on_conflict: OnConflict,
+    ) -> Result<AddOutcome, SchedulerError> {
+        let Some(old) = old else {
+            let takes_place = matches!(on_conflict, OnConflict::Update | OnConflict::Replace);
+            let on_conflict = if takes_place { OnConflict::Replace } else { OnConflict::Refuse };
+            self.work.store.import(vec![job], on_conflict)?;
+            return Ok(AddOutcome::Added);
+        };
+        match on_conflict {
+            OnConflict::Keep => Ok(AddOutcome::Kept),
+            OnConflict::Update if job == old => Ok(AddOutcome::Unchanged),
+            OnConflict::Update => {
+                if *job.trigger != *old.trigger {
+                    self.decide_due(&old, &job)?;
+                }
+                let is_paused = old.state == JobState::Active && job.state == JobState::Paused;
+                self.put_in_place(&old, job, is_paused.then_some(MissedReason::JobPaused))?;
+                Ok(AddOutcome::Updated)
+            }
+            OnConflict::Replace => {
+                self.put_in_place(&old, job, Some(MissedReason::JobRemoved))?;
+                Ok(AddOutcome::Replaced)
+            }
+            _ => {
+                self.work.store.import(vec![job], OnConflict::Refuse)?;
+                Ok(AddOutcome::Added)
+            }
+        }
+    }
+}
