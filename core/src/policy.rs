@@ -10,7 +10,8 @@ use crate::Retry;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Policy {
-    /// How late a fire may start; one that is later is recorded as missed. `None`, the default: however late.
+    /// How late the work of a fire may begin; one that is later is recorded as missed, also where it has waited for another run or for
+    /// its executor. `None`, the default: however late.
     pub misfire_grace: Option<Duration>,
     /// Which of several fires that are due together runs.
     pub coalesce: Coalesce,
@@ -77,7 +78,8 @@ pub enum OnInterrupt {
     /// It is left at that.
     #[default]
     Leave,
-    /// It runs again when the scheduler next starts, as the next attempt at the same fire time.
+    /// It runs again when the scheduler next starts, as the next attempt at the same fire time; three times at most, so that a run
+    /// that kills its process does not do so for ever.
     RunAgain,
 }
 

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::panics::{drop_caught, text_of_panic};
 use crate::{
-    CancelReason, CancelToken, Clock, JobId, Outcome, RunId, RunLog, Task, TaskContext, TaskError, TaskName,
-    TaskOutput, TaskResult,
+    CancelReason, CancelToken, Clock, JobId, MissedReason, Outcome, RunId, RunLog, Task, TaskContext,
+    TaskError, TaskName, TaskOutput, TaskResult,
 };
 
 /// A run as an executor gets it.
@@ -31,6 +31,8 @@ pub struct RunRequest {
     pub scheduled: DateTime<Utc>,
     /// 1 for the first attempt at this fire time.
     pub attempt: u32,
+    /// When it has to have begun: one that has waited longer for its place is missed. `None` where that does not matter.
+    pub begin_by: Option<DateTime<Utc>>,
     /// How long it may run, from when it begins; `None` is as long as it takes.
     pub time_limit: Option<Duration>,
     /// Set when the run should stop.
@@ -58,6 +60,7 @@ impl RunRequest {
             arguments: Value::Null,
             scheduled: clock.now(),
             attempt: 1,
+            begin_by: None,
             time_limit: None,
             cancel: CancelToken::new(),
             log: RunLog::default(),
@@ -69,8 +72,8 @@ impl RunRequest {
     /// it began does not begin. Nobody watches the time limit here: that is the executor's.
     pub fn execute(&self) -> RunReport {
         let started = self.clock.now();
-        if self.cancel.is_cancelled() {
-            return self.not_begun();
+        if let Some(report) = self.not_to_begin(started) {
+            return report;
         }
         let context = self.context(started);
         let _scope = self.enter();
@@ -136,6 +139,19 @@ impl RunRequest {
             }
             _ => self.ended(Some(started), Outcome::Cancelled, Some("cancelled".to_owned())),
         }
+    }
+
+    /// Returns the report of a run that is not to begin at `now`: it was cancelled before, or is later than it may
+    /// [begin](Self::begin_by). An executor that does not use [`execute`](Self::execute) asks this first.
+    pub fn not_to_begin(&self, now: DateTime<Utc>) -> Option<RunReport> {
+        if self.cancel.is_cancelled() {
+            return Some(self.not_begun());
+        }
+        self.begin_by.filter(|begin_by| now > *begin_by).map(|_| {
+            let message = "it waited for its executor longer than its misfire grace".to_owned();
+            let outcome = Outcome::Missed(MissedReason::TooLate);
+            RunReport { output: None, ..self.ended(None, outcome, Some(message)) }
+        })
     }
 
     /// The report of a run that was cancelled before it began.

@@ -100,7 +100,7 @@ impl Exclusive {
             } else if row.turn.is_some() || row.attempt > 1 || row.message.is_some() {
                 // Versions that kept no turn had it in memory only: it is taken to have come. So is that of a run which waited for
                 // something that ended with its owner.
-                let turn = row.turn.filter(|turn| *turn < WHEN_IT_ENDS || !is_first);
+                let turn = row.turn.filter(|turn| *turn != WHEN_IT_ENDS || !is_first);
                 let turn = Some(turn.unwrap_or(DateTime::UNIX_EPOCH));
                 runs.ready.push(Run { turn, ..row });
             } else {

@@ -108,8 +108,12 @@ impl Occupations {
     }
 }
 
-/// When an attempt begins that waits for the end of an occupation.
-pub(crate) const WHEN_IT_ENDS: DateTime<Utc> = DateTime::<Utc>::MAX_UTC;
+/// When a run begins that waits for the end of an occupation, or for its job to be resumed: the end of the year 9999, which every
+/// store can keep.
+pub(crate) const WHEN_IT_ENDS: DateTime<Utc> = match DateTime::from_timestamp(253_402_300_799, 0) {
+    Some(instant) => instant,
+    None => DateTime::<Utc>::MAX_UTC,
+};
 
 /// Why a job is occupied by a run that was left behind.
 const LEFT_BEHIND: &str = "an earlier run did not stop at its time limit, and its work is still in progress";

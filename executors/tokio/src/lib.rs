@@ -165,10 +165,10 @@ impl Drop for HandOut {
 /// What the runtime does with a run.
 async fn execute(held: Held, places: Arc<Semaphore>, run: RunRequest, done: Completion) {
     let Ok(_place) = places.acquire().await else { return };
-    if run.cancel.is_cancelled() {
-        return held.finish(run.not_begun(), done);
-    }
     let started = run.clock.now();
+    if let Some(report) = run.not_to_begin(started) {
+        return held.finish(report, done);
+    }
     let context = run.context(started);
     let future = catch_unwind(AssertUnwindSafe(|| {
         let _scope = run.enter();

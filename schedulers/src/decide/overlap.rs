@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-use matins_core::{Coalesce, Job, MissedReason, Overlap, Run, Stretch, Transition};
+use chrono::{DateTime, TimeDelta, Utc};
+use matins_core::{Coalesce, Job, JobState, MissedReason, Outcome, Overlap, Run, Stretch, Transition};
 
 use super::plan::Fires;
 use super::tick::Tick;
@@ -80,11 +80,18 @@ impl Tick<'_> {
     pub(crate) fn start_waiting(&mut self, at: usize) {
         let claimed = &mut self.jobs[at];
         let is_in_the_way = claimed.runs.occupied() > 0 || self.local.occupations.count(&claimed.id) > 0;
-        if claimed.runs.waiting.is_none() || is_in_the_way {
+        let is_paused = claimed.job.as_ref().is_some_and(|job| job.state == JobState::Paused);
+        if claimed.runs.waiting.is_none() || is_in_the_way || is_paused {
             return;
         }
         let Some(waiting) = claimed.runs.waiting.take() else { return };
         match claimed.job.clone() {
+            Some(job) if is_too_late(&job, &waiting, self.now) => {
+                let outcome = Some(Outcome::Missed(MissedReason::TooLate));
+                let run = Run { finished: Some(self.now), outcome, ..*waiting };
+                self.batch.push(Transition::Finish(run.clone()));
+                self.missed.push(run);
+            }
             Some(job) => {
                 claimed.runs.running.push(waiting.id);
                 let run = Run { started: Some(self.now), ..*waiting };
@@ -102,6 +109,12 @@ impl Tick<'_> {
         let outside = self.local.occupations.count(&job.id);
         outside > 0 && self.jobs[at].runs.occupied() + more + outside > job.policy.overlap.limit()
     }
+}
+
+/// Whether a run has waited for longer than the misfire grace of its job.
+fn is_too_late(job: &Job, run: &Run, now: DateTime<Utc>) -> bool {
+    let grace = job.policy.misfire_grace.and_then(|grace| TimeDelta::from_std(grace).ok());
+    grace.and_then(|grace| run.scheduled().checked_add_signed(grace)).is_some_and(|until| now > until)
 }
 
 #[cfg(test)]

@@ -6,6 +6,9 @@ use super::retry;
 use super::tick::Tick;
 use crate::occupied::WHEN_IT_ENDS;
 
+/// So often a run is run again since it was interrupted.
+const MOST_RUN_AGAIN: u32 = 3;
+
 impl Tick<'_> {
     /// Ends the runs of the claimed jobs whose owner is gone, and these, which nobody has, and does what the jobs say about that.
     pub(crate) fn recover(&mut self, lost: Vec<Run>) {
@@ -38,7 +41,9 @@ impl Tick<'_> {
         };
         self.batch.push(Transition::Finish(interrupted.clone()));
         if let Some(job) = self.jobs[at].job.clone() {
-            let runs_again = job.policy.on_interrupt == OnInterrupt::RunAgain;
+            // A run that kills its process would otherwise kill each that comes after.
+            let runs_again =
+                job.policy.on_interrupt == OnInterrupt::RunAgain && interrupted.attempt <= MOST_RUN_AGAIN;
             if runs_again && self.is_kept_waiting(at, &job, 1) {
                 self.try_again_at(at, &interrupted, WHEN_IT_ENDS);
             } else if runs_again {

@@ -4,7 +4,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{Backoff, JobId, Outcome, Retry, Run, RunId, Transition, round_up_to_microsecond};
+use matins_core::{
+    Backoff, JobId, JobState, Outcome, Retry, Run, RunId, Transition, round_up_to_microsecond,
+};
 
 use super::tick::Tick;
 use crate::occupied::WHEN_IT_ENDS;
@@ -71,7 +73,9 @@ impl Tick<'_> {
         for id in ready {
             match self.jobs[at].job.clone() {
                 // It has its place among those that run already.
-                Some(job) if self.is_kept_waiting(at, &job, 0) => self.keep_waiting(at, id),
+                Some(job) if job.state == JobState::Paused || self.is_kept_waiting(at, &job, 0) => {
+                    self.keep_waiting(at, id);
+                }
                 Some(job) => {
                     let Some(run) = self.take_ready(at, id) else { continue };
                     self.jobs[at].runs.running.push(id);
@@ -86,7 +90,7 @@ impl Tick<'_> {
         }
     }
 
-    /// A run waits until work outside of the scheduler has ended.
+    /// A run waits until work outside of the scheduler has ended, or its job is resumed.
     fn keep_waiting(&mut self, at: usize, id: RunId) {
         let Some(run) = self.jobs[at].runs.ready.iter_mut().find(|run| run.id == id) else { return };
         if run.turn != Some(WHEN_IT_ENDS) {

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use matins_core::{Coalesce, CountBudget, Job, MissedReason, Policy, Run, Transition};
+use matins_core::{Coalesce, CountBudget, Job, JobState, MissedReason, Policy, Run, Transition};
 
 use super::plan::{Fires, beginning, next_after, plan};
 use super::tick::{Tick, ends_with_its_last_run};
+use crate::occupied::WHEN_IT_ENDS;
 
 impl Tick<'_> {
     /// The fires of a job that are due are missed for this reason.
@@ -59,8 +60,31 @@ impl Tick<'_> {
         let claimed = &mut self.jobs[at];
         claimed.runs.missed = None;
         claimed.runs.ends = Some(ends_with_its_last_run(&job));
+        let is_resumed = job.state == JobState::Active
+            && claimed.job.as_ref().is_some_and(|before| before.state == JobState::Paused);
         claimed.job = Some(Arc::new(job.clone()));
         self.batch.push(Transition::Update(Box::new(job)));
+        if is_resumed {
+            self.have_their_turn(at);
+        }
+    }
+
+    /// The runs of a job that have waited for it to be resumed begin with the next tick.
+    fn have_their_turn(&mut self, at: usize) {
+        let (now, runs) = (self.now, &mut self.jobs[at].runs);
+        let mut changed = Vec::new();
+        for run in runs.ready.iter_mut().filter(|run| run.turn == Some(WHEN_IT_ENDS)) {
+            run.turn = Some(now);
+            changed.push(run.clone());
+        }
+        if runs.running.is_empty()
+            && let Some(waiting) = runs.waiting.take()
+        {
+            let run = Run { turn: Some(now), ..*waiting };
+            runs.ready.push(run.clone());
+            changed.push(run);
+        }
+        self.batch.extend(changed.into_iter().map(Transition::Finish));
     }
 
     /// A claimed job goes, and with it its runs that have not begun. Returns whether others are in progress.

@@ -214,7 +214,8 @@ impl Handle {
         self.engine().next_outcome(&id)
     }
 
-    /// Pauses a job: it has no next fire time until it is resumed. Runs that go on go on.
+    /// Pauses a job: it has no next fire time until it is resumed. Runs in progress continue; retries and runs that wait start once it
+    /// is resumed.
     ///
     /// # Errors
     /// When there is no such job, or its store fails.

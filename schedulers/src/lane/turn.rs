@@ -326,6 +326,7 @@ impl OpenLane<'_> {
             done.finish(not_run(run, clock.now(), Outcome::Failed, message));
             return None;
         };
+        let begin_by = self.begin_by(&job, run);
         let job = Arc::unwrap_or_clone(job);
         let request = RunRequest {
             run: run.id,
@@ -335,12 +336,20 @@ impl OpenLane<'_> {
             arguments: job.arguments,
             scheduled: run.fires.first,
             attempt: run.attempt,
+            begin_by,
             time_limit: job.policy.time_limit,
             cancel: cancel.clone(),
             log: log.clone(),
             clock,
         };
         Some(Submission { executor: job.executor, request, done })
+    }
+
+    /// The misfire grace of a first attempt counts until its work begins, by the scheduler's clock.
+    fn begin_by(&self, job: &Job, run: &Run) -> Option<DateTime<Utc>> {
+        let grace = job.policy.misfire_grace.filter(|_| run.attempt == 1 && !run.by_hand)?;
+        let until = run.scheduled().checked_add_signed(TimeDelta::from_std(grace).ok()?)?;
+        until.checked_sub_signed(self.work.ahead)
     }
 
     /// The store has done what it was asked for.

@@ -6,6 +6,7 @@ mod definitions;
 mod ends;
 mod fires;
 mod jitter;
+mod late;
 mod outside;
 mod pains;
 mod parts;
