@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use matins_core::{JobStore, OnInterrupt, Overlap, Run, RunId, Transition};
+use matins_core::{JobQuery, JobStore, OnInterrupt, Overlap, Run, RunId, Transition};
 use matins_scheduler::{Retention, Schedule};
 use matins_store_memory::MemoryStore;
-use matins_triggers::{TimeUnits, every};
+use matins_triggers::{TimeUnits, at, every};
 
 use crate::rig::{Rig, second, ticking};
 
@@ -81,5 +81,24 @@ fn a_run_that_was_interrupted_again_and_again_is_left() {
         rig.expect(&[&format!("finished 10 interrupted (attempt {attempt})")]);
         let expected = if again { 2 } else { 1 };
         assert_eq!(rig.ledger().len(), expected, "attempt {attempt}: {:?}", rig.ledger());
+    }
+}
+
+#[test]
+fn a_job_that_is_changed_or_looked_at_during_its_last_run_goes_with_it() {
+    for looks_at_the_store in [false, true] {
+        let rig = Rig::new();
+        rig.add(at("2026-01-01T00:00:10Z").run(|| ()).id("once"));
+        rig.at(10, &["started 10 running"]);
+        if looks_at_the_store {
+            let count =
+                rig.scheduler.with_store("default", |store| store.list(&JobQuery::default()).unwrap().len());
+            assert_eq!(count.unwrap(), 1);
+        } else {
+            rig.scheduler.modify("once", |job| drop(job.tags.insert("seen".to_owned()))).unwrap();
+            rig.expect(&["job modified"]);
+        }
+        rig.finish(&["finished 10 succeeded", "job removed"]);
+        assert!(rig.scheduler.get("once").unwrap().is_none());
     }
 }
