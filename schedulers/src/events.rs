@@ -197,15 +197,19 @@ struct Round {
 impl Round {
     /// Tells all who listen. What they have given is called here, and what observes events.
     fn deliver(&mut self) {
-        for (place, event) in self.events.drain(..).enumerate() {
+        for (place, event) in self.events.iter().enumerate() {
             #[cfg(feature = "tracing")]
-            caught(|| crate::observe::trace(&event));
+            caught(|| crate::observe::trace(event));
             #[cfg(feature = "metrics")]
-            caught(|| self.meters.measure(&event));
+            caught(|| self.meters.measure(event));
+            if self.listeners.is_empty() {
+                continue;
+            }
             let gone =
-                self.listeners.extract_if(.., |listener| place >= listener.skips && !listener.tell(&event));
+                self.listeners.extract_if(.., |listener| place >= listener.skips && !listener.tell(event));
             self.gone.extend(gone);
         }
+        self.events.clear();
         for listener in &mut self.listeners {
             listener.skips = 0;
             listener.lost += self.overflow;

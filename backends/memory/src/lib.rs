@@ -228,9 +228,10 @@ impl MemoryStore {
     /// # Errors
     /// What [`commit`](JobStore::commit) would answer.
     pub fn check(&self, batch: &[Transition]) -> Result<(), StoreError> {
-        let mut moved: HashMap<&JobId, Option<DateTime<Utc>>> = HashMap::new();
-        let mut recorded = HashSet::new();
-        for transition in batch {
+        let mut moved: HashMap<&JobId, Option<DateTime<Utc>>> = HashMap::with_capacity(batch.len() / 2);
+        // Numbers mostly rise above all that there were; only others are looked for.
+        let mut highest = self.last_run;
+        for (place, transition) in batch.iter().enumerate() {
             match transition {
                 Transition::Advance { job: id, from, to } => {
                     let job = self.jobs.get(id).ok_or_else(|| StoreError::NotFound { id: id.clone() })?;
@@ -239,8 +240,15 @@ impl MemoryStore {
                         return Err(StoreError::Stale { id: id.clone(), expected: *from, found });
                     }
                 }
-                Transition::Record(run) if self.runs.contains_key(&run.id) || !recorded.insert(run.id) => {
-                    return Err(StoreError::RunExists { run: run.id });
+                Transition::Record(run) if run.id.0 > highest => {
+                    highest = run.id.0;
+                }
+                Transition::Record(run) => {
+                    let records_it =
+                        |step: &Transition| matches!(step, Transition::Record(other) if other.id == run.id);
+                    if self.runs.contains_key(&run.id) || batch[..place].iter().any(records_it) {
+                        return Err(StoreError::RunExists { run: run.id });
+                    }
                 }
                 _ => {}
             }

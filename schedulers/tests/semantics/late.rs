@@ -95,7 +95,10 @@ fn a_job_that_is_changed_or_looked_at_during_its_last_run_goes_with_it() {
                 rig.scheduler.with_store("default", |store| store.list(&JobQuery::default()).unwrap().len());
             assert_eq!(count.unwrap(), 1);
         } else {
-            rig.scheduler.modify("once", |job| drop(job.tags.insert("seen".to_owned()))).unwrap();
+            let tag = |job: &mut matins_core::Job| {
+                job.tags.insert("seen".to_owned());
+            };
+            rig.scheduler.modify("once", tag).unwrap();
             rig.expect(&["job modified"]);
         }
         rig.finish(&["finished 10 succeeded", "job removed"]);
