@@ -38,10 +38,15 @@ pub trait ClaimStore: Send {
     /// [`StoreError::Fenced`] where this scheduler is no member any more, and when the store cannot be written.
     fn heartbeat(&mut self) -> Result<Heartbeat, StoreError>;
 
-    /// Claims what is due, what waits for its turn, and the jobs that are named. Only one claim is open at a time.
+    /// Claims what is due, what waits for its turn, and the jobs that are named. Only one claim is open at a time: a second one ends
+    /// the first.
+    ///
+    /// Of the jobs whose runs have [ended](Want::ended), those that another scheduler has claimed are shown with their running runs
+    /// alone: these can be ended without the job, and what waits for them is started by whoever claims it next.
     ///
     /// # Errors
-    /// When the store cannot be read. Nothing is claimed then.
+    /// When the store cannot be read, when another scheduler has claimed one of the [jobs](Want::jobs) that are to be changed, and
+    /// [`StoreError::Fenced`] where this scheduler is no member any more. Nothing is claimed then.
     fn claim(&mut self, want: &Want<'_>) -> Result<Claim, StoreError>;
 
     /// Applies a batch to what was claimed, and ends the claim, whatever comes of it.
@@ -58,7 +63,7 @@ pub trait ClaimStore: Send {
     /// whether it was made.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// When the store cannot be read, and [`StoreError::Fenced`] where this scheduler is no member any more.
     fn held(&mut self) -> Result<Vec<Run>, StoreError>;
 
     /// Returns when there is something to claim next, as far as is known: a fire (only if `fires`), or an attempt whose turn comes.

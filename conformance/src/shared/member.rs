@@ -1,5 +1,6 @@
 //! One scheduler's way to the model of a shared store.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -44,19 +45,22 @@ impl Member {
     }
 }
 
+/// Claims a job with its runs, if it was not claimed yet; whether it is ours.
 fn claim_one(truth: &mut Truth, member: u64, id: &JobId, claim: &mut Claim) -> bool {
-    let is_free = truth.claims.get(id).is_none_or(|owner| *owner == member);
-    if is_free && !claim.jobs.iter().any(|job| job.id == *id) {
-        truth.claims.insert(id.clone(), member);
-        let (runs, abandoned) = truth.runs_of(id);
-        let job = truth.jobs.get(id).cloned().map(Arc::new);
-        claim.jobs.push(Claimed { id: id.clone(), job, runs, abandoned });
+    if claim.jobs.iter().any(|job| job.id == *id) {
+        return true;
     }
-    is_free
+    if !truth.claim(id, member) {
+        return false;
+    }
+    let (runs, abandoned) = truth.runs_of(id);
+    let job = truth.jobs.get(id).cloned().map(Arc::new);
+    claim.jobs.push(Claimed { id: id.clone(), job, runs, abandoned });
+    true
 }
 
 /// So many numbers are kept for the runs of one claim.
-const NUMBERS: u64 = 10_000;
+const NUMBERS: u64 = 1_000_000;
 
 impl ClaimStore for Member {
     fn capabilities(&self) -> Capabilities {
@@ -67,6 +71,7 @@ impl ClaimStore for Member {
         let now = self.store.now();
         let length = TimeDelta::from_std(node.lease).unwrap_or(TimeDelta::MAX);
         let mut truth = self.store.truth();
+        truth.release(self.number);
         self.number = truth.next_member();
         truth.members.insert(self.number, Lease { until: now + length, length, is_over: false });
         Ok(Joined::new(self.number))
@@ -86,8 +91,14 @@ impl ClaimStore for Member {
     fn claim(&mut self, want: &Want<'_>) -> Result<Claim, StoreError> {
         let (now, member) = (self.store.now(), self.number);
         self.with(|truth| {
+            // One claim at a time.
+            truth.release(member);
             if want.takes_over {
                 truth.take_over(now);
+            }
+            // That may have been its own end.
+            if !truth.is_member(member) {
+                return Err(StoreError::Fenced);
             }
             let mut claim = Claim { now, jobs: Vec::new(), due: 0, first_run: truth.next_run() };
             let mut due: Vec<(DateTime<Utc>, JobId)> = truth
@@ -104,7 +115,7 @@ impl ClaimStore for Member {
             claim.due = claim.jobs.len();
             for id in want.jobs {
                 if !claim_one(truth, member, id, &mut claim) {
-                    truth.claims.retain(|_, owner| *owner != member);
+                    truth.release(member);
                     let doing = format!("claiming job {id:?}: another scheduler is about to change it");
                     return Err(StoreError::Backend { doing, source: "try again".into() });
                 }
@@ -138,9 +149,9 @@ impl ClaimStore for Member {
             if applied.is_ok() {
                 *truth = changed;
             }
-            truth.claims.retain(|_, owner| *owner != member);
+            truth.release(member);
             applied.map(|()| {
-                let mut settled = Settled::waiting(0);
+                let mut settled = Settled::waiting(truth.waiting());
                 settled.lost = lost;
                 settled
             })
@@ -150,7 +161,7 @@ impl ClaimStore for Member {
     }
 
     fn release(&mut self) {
-        self.store.truth().claims.retain(|_, owner| *owner != self.number);
+        self.store.truth().release(self.number);
     }
 
     fn held(&mut self) -> Result<Vec<Run>, StoreError> {
@@ -172,8 +183,10 @@ impl ClaimStore for Member {
 
     fn import(&mut self, jobs: Vec<Job>, on_conflict: OnConflict) -> Result<(), StoreError> {
         self.with(|truth| {
-            if let Some(job) = jobs.iter().find(|job| truth.jobs.contains_key(&job.id))
-                && !matches!(on_conflict, OnConflict::Replace | OnConflict::Keep)
+            let mut ids = BTreeSet::new();
+            let is_taken = |job: &&Job| truth.jobs.contains_key(&job.id) || !ids.insert(job.id.clone());
+            if !matches!(on_conflict, OnConflict::Replace | OnConflict::Keep)
+                && let Some(job) = jobs.iter().find(is_taken)
             {
                 return Err(StoreError::Conflict { id: job.id.clone() });
             }
@@ -230,7 +243,7 @@ impl ClaimStore for Member {
         if let Some(lease) = truth.members.get_mut(&self.number) {
             lease.is_over = true;
         }
-        truth.claims.retain(|_, owner| *owner != self.number);
+        truth.release(self.number);
         Ok(())
     }
 }

@@ -39,7 +39,9 @@ pub(super) struct Truth {
     /// Who has begun the runs that have begun and not ended.
     owners: BTreeMap<RunId, u64>,
     /// Who has claimed a job.
-    pub(super) claims: BTreeMap<JobId, u64>,
+    claims: BTreeMap<JobId, u64>,
+    /// To whom the runs of dead owners were given, as long as the claim is open.
+    given: BTreeMap<RunId, u64>,
     pub(super) members: BTreeMap<u64, Lease>,
     last_member: u64,
     last_run: u64,
@@ -123,8 +125,31 @@ impl Truth {
             if !lease.is_over && lease.until < now {
                 lease.is_over = true;
                 self.claims.retain(|_, owner| owner != member);
+                self.given.retain(|_, owner| owner != member);
             }
         }
+    }
+
+    /// Claims a job; whether that was possible.
+    pub(super) fn claim(&mut self, job: &JobId, member: u64) -> bool {
+        if self.claims.get(job).is_some_and(|owner| *owner != member) {
+            return false;
+        }
+        self.claims.insert(job.clone(), member);
+        let (_, abandoned) = self.runs_of(job);
+        self.given.extend(abandoned.into_iter().map(|run| (run.id, member)));
+        true
+    }
+
+    /// Ends the claim of a member.
+    pub(super) fn release(&mut self, member: u64) {
+        self.claims.retain(|_, owner| *owner != member);
+        self.given.retain(|_, owner| *owner != member);
+    }
+
+    /// How many runs were recorded and have not begun.
+    pub(super) fn waiting(&self) -> usize {
+        self.rows.values().filter(|run| run.outcome.is_none() && run.started.is_none()).count()
     }
 
     fn is_abandoned(&self, run: &Run) -> bool {
@@ -221,7 +246,7 @@ impl Truth {
 
     fn finish(&mut self, ended: &Run, member: u64) -> Option<RunId> {
         let run = self.rows.get(&ended.id)?;
-        let is_taken_over = self.is_abandoned(run) && self.claims.get(&run.job) == Some(&member);
+        let is_taken_over = self.is_abandoned(run) && self.given.get(&run.id) == Some(&member);
         let is_ours = self.owners.get(&run.id) == Some(&member) || run.started.is_none();
         if run.outcome.is_some() || !(is_ours || is_taken_over) {
             return Some(ended.id);

@@ -36,6 +36,8 @@ macro_rules! shared_store_suite {
             nothing_is_recorded_without_a_settlement,
             each_abandoned_run_is_taken_over_once_and_only_after_the_lease,
             a_member_whose_lease_has_ended_changes_nothing,
+            a_member_may_find_its_own_end_and_keeps_nothing_claimed,
+            a_claim_ends_no_run_that_it_was_not_given,
             a_late_renewal_before_anybody_took_over_is_in_time,
             a_late_finish_is_named_and_changes_nothing,
             a_claim_shows_the_runs_of_all_owners,
@@ -186,6 +188,35 @@ pub fn a_member_whose_lease_has_ended_changes_nothing(factory: &mut dyn SharedSt
     let again =
         one.store.join(&Node::new("owner", Duration::from_secs(3600))).expect("a member again").member;
     assert_ne!(again, one.member, "under another number");
+}
+
+/// Whoever takes over may be the one whose lease has ended.
+pub fn a_member_may_find_its_own_end_and_keeps_nothing_claimed(factory: &mut dyn SharedStoreFactory) {
+    let (mut one, mut other, job) = two(factory);
+    let now = factory.now();
+    factory.expire(one.member);
+    let want = Want { at: now, limit: 100, takes_over: true, ..Want::default() };
+    if let Ok(claim) = one.store.claim(&want) {
+        let advances =
+            claim.jobs.iter().filter_map(|claimed| claimed.job.as_deref()).map(|job| advance(job, now));
+        one.settle(advances.collect()).expect("who was given a claim may settle it");
+        return;
+    }
+    assert_eq!(other.claim(now).jobs[0].id, job.id, "nobody has it");
+}
+
+/// Only what was given to a claim as abandoned can be ended by it, whoever dies meanwhile.
+pub fn a_claim_ends_no_run_that_it_was_not_given(factory: &mut dyn SharedStoreFactory) {
+    let (mut one, mut other, job) = two(factory);
+    let (now, mut third) = (factory.now(), owner(factory));
+    let run = one.fire(now);
+    let claim = other.claim_job(&job.id, now).expect("a claim");
+    assert!(claim.jobs[0].abandoned.is_empty());
+    factory.expire(one.member);
+    third.claim(now);
+    third.store.release();
+    assert_eq!(other.settle(vec![ended(&run, Outcome::Interrupted, now)]).expect("settled"), [run.id]);
+    assert_eq!(third.rows()[0].outcome, None, "it waits for its heir");
 }
 
 /// Time alone makes nobody a stranger: somebody has to take over.
