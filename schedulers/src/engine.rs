@@ -181,6 +181,8 @@ impl Engine {
             State::Cancelling { leave_at } => Some(leave_at),
             _ => None,
         };
+        // Before the lanes look at the clock: it is over only when they have left behind what they had to.
+        let now = self.clock.now();
         let (mut are_idle, mut has_threads) = (true, false);
         for lane in self.lanes() {
             match lane.driver() {
@@ -195,7 +197,6 @@ impl Engine {
                 Driver::Nobody => {}
             }
         }
-        let now = self.clock.now();
         let is_over = match state {
             State::Stopping { .. } => are_idle,
             // Where even the last commit failed, the store has these runs as started, and the next start finds them.
@@ -220,9 +221,10 @@ impl Engine {
         if state == State::Stopped {
             return (Vec::new(), Next::Stop);
         }
+        // Before the lane looks at the clock, as in `turn`.
+        let now = self.clock.now();
         let Turned { submissions, cancels, wake_at, is_idle, is_gone } = lane.turn(self, state);
         cancel(&cancels);
-        let now = self.clock.now();
         let is_over = match state {
             State::Stopping { .. } => is_idle,
             State::Cancelling { leave_at } => is_idle || leave_at <= now,
