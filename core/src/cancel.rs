@@ -143,7 +143,7 @@ impl fmt::Debug for CancelToken {
 pub struct CancelCallbacks(Vec<Callback>);
 
 impl CancelCallbacks {
-    /// Whether there are none.
+    /// Returns whether nothing is left to call.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -221,7 +221,7 @@ mod tests {
         let sender = called.clone();
         token.on_cancel(move || sender.send("before").unwrap());
         token.cancel();
-        // One that comes too late is called by whoever registers it, who goes on as well.
+        // One that is registered later is called by its own thread, which its panic does not end either.
         token.on_cancel(|| panic!("too late to stop"));
         token.on_cancel(move || called.send("after").unwrap());
         assert_eq!(calls.iter().collect::<Vec<_>>(), ["before", "after"]);

@@ -115,7 +115,7 @@ pub trait ClaimStore: Send {
     /// Returns the jobs that the store has met and cannot read: see [`JobStore::set_aside`](crate::JobStore::set_aside).
     fn set_aside(&self) -> &[SetAside];
 
-    /// Returns the store itself where this scheduler is its only owner. Whatever is done to it, the next claim looks at it anew.
+    /// Returns the store itself where this scheduler is its only owner. Whatever is done to it, the next claim reads it again.
     fn as_job_store(&mut self) -> Option<&mut dyn JobStore>;
 
     /// Gives the store itself back, where this scheduler is its only owner.

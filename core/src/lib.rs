@@ -73,7 +73,7 @@ pub use executor::{Completion, CompletionSink, Executor, LeftBehind, Refusal, Re
 pub use job::{Job, JobState};
 pub use limits::{Limits, ValueError};
 pub use name::{ExecutorName, JobId, NameError, StoreName, TaskName};
-pub use panics::drop_caught;
+pub use panics::{drop_caught, text_of_panic};
 pub use policy::{Coalesce, OnConflict, OnExhausted, OnInterrupt, Overlap, Policy};
 pub use query::{JobOrder, JobPosition, JobQuery, RunOrder, RunQuery};
 pub use request::{RunReport, RunRequest};

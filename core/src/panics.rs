@@ -10,8 +10,13 @@ pub(crate) fn caught(work: impl FnOnce()) {
     }
 }
 
-/// Returns what a panic says, if it is text.
-pub(crate) fn text_of_panic(panic: Box<dyn Any + Send>) -> String {
+/// Returns what a panic that was caught says, if it is text, and drops its value, which is not ours either and may panic in turn.
+///
+/// ```
+/// let panic = std::panic::catch_unwind(|| panic!("out of luck")).unwrap_err();
+/// assert_eq!(matins_core::text_of_panic(panic), "out of luck");
+/// ```
+pub fn text_of_panic(panic: Box<dyn Any + Send>) -> String {
     let text = panic
         .downcast_ref::<&str>()
         .copied()

@@ -72,7 +72,7 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// These were written anew, and can be read.
+    /// These were written again, and can be read.
     pub(crate) fn take_back(&mut self, ids: &[JobId]) -> Result<(), StoreError> {
         let is_one = |aside: &SetAside| {
             aside.kind == SetAsideKind::Job && ids.iter().any(|id| *id == aside.id.as_str())

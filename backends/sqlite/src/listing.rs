@@ -194,7 +194,7 @@ impl SqliteStore {
             i64::try_from(after).unwrap_or(i64::MAX)
         });
         let limit = query.limit.unwrap_or(usize::MAX);
-        let (mut runs, mut unreadable, mut mended) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut runs, mut unreadable, mut repaired) = (Vec::new(), Vec::new(), Vec::new());
         {
             let mut statement = self.connection.prepare_cached(&sql).map_err(&failed)?;
             let mut rows =
@@ -206,7 +206,7 @@ impl SqliteStore {
                     Ok(run) => {
                         let number = run.id.0 as i64;
                         if self.unreadable_runs.contains(&number) {
-                            mended.push(number);
+                            repaired.push(number);
                         }
                         if query.matches(&run) {
                             runs.push(run);
@@ -217,8 +217,8 @@ impl SqliteStore {
             }
         }
         self.put_runs_aside(unreadable);
-        if !mended.is_empty() {
-            self.retain_runs_aside(|number| !mended.contains(&number));
+        if !repaired.is_empty() {
+            self.retain_runs_aside(|number| !repaired.contains(&number));
         }
         Ok(runs)
     }

@@ -308,7 +308,7 @@ fn a_row_of_the_ledger_edited_into_nonsense_is_set_aside() {
         store.commit(&[Transition::Record(rows[2].clone())]).unwrap();
         assert_eq!(store.runs(&RunQuery::default()).unwrap(), rows);
     }
-    // One that somebody mends is a row as any other.
+    // A row that somebody repairs is read like any other.
     person.execute("UPDATE runs SET fires = -1 WHERE id = 3", []).unwrap();
     assert_eq!(store.runs(&unfinished).unwrap(), rows[3..]);
     person.execute("UPDATE runs SET fires = 1 WHERE id = 3", []).unwrap();

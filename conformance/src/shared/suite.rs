@@ -153,7 +153,7 @@ pub fn nothing_is_recorded_without_a_settlement(factory: &mut dyn SharedStoreFac
     assert_eq!(other.store.get(&job.id).expect("read"), Some(job));
 }
 
-/// A run of an owner that has died has one heir; before the lease has ended it has none.
+/// A run of an owner that has died is taken over by one scheduler, and by none before the lease has ended.
 pub fn each_abandoned_run_is_taken_over_once_and_only_after_the_lease(factory: &mut dyn SharedStoreFactory) {
     let (mut one, mut other, _) = two(factory);
     let now = factory.now();
@@ -165,7 +165,7 @@ pub fn each_abandoned_run_is_taken_over_once_and_only_after_the_lease(factory: &
     factory.expire(member);
     let claim = other.claim(now);
     assert_eq!(claim.jobs.iter().flat_map(|job| &job.abandoned).collect::<Vec<_>>(), [&run]);
-    assert!(third.claim(now).jobs.is_empty(), "it has an heir");
+    assert!(third.claim(now).jobs.is_empty(), "somebody has taken it over");
     assert!(other.settle(vec![ended(&run, Outcome::Interrupted, now)]).expect("settled").is_empty());
     assert!(third.claim(now).jobs.is_empty(), "it is over");
     assert_eq!(third.rows()[0].outcome, Some(Outcome::Interrupted));
@@ -178,7 +178,7 @@ pub fn a_member_whose_lease_has_ended_changes_nothing(factory: &mut dyn SharedSt
     let claim = one.claim(now);
     let run = Run::started(claim.first_run, job.id.clone(), now, now);
     factory.expire(one.member);
-    assert_eq!(other.claim(now).due, 1, "the claim of the dead is void");
+    assert_eq!(other.claim(now).due, 1, "the claim of the member whose lease has ended is void");
     let batch = vec![advance(&job, now), Transition::Record(run)];
     assert!(is_fenced(&one.settle(batch)));
     assert!(is_fenced(&one.store.heartbeat()));
@@ -216,10 +216,10 @@ pub fn a_claim_ends_no_run_that_it_was_not_given(factory: &mut dyn SharedStoreFa
     third.claim(now);
     third.store.release();
     assert_eq!(other.settle(vec![ended(&run, Outcome::Interrupted, now)]).expect("settled"), [run.id]);
-    assert_eq!(third.rows()[0].outcome, None, "it waits for its heir");
+    assert_eq!(third.rows()[0].outcome, None, "it has not ended");
 }
 
-/// Time alone makes nobody a stranger: somebody has to take over.
+/// The end of a lease alone ends no membership: somebody has to take over.
 pub fn a_late_renewal_before_anybody_took_over_is_in_time(factory: &mut dyn SharedStoreFactory) {
     let (mut one, mut other, _) = two(factory);
     let now = factory.now();

@@ -1,7 +1,6 @@
 //! One tick of one store: from what was claimed, and reports of runs, to a batch of transitions. Nothing is touched by it: a batch that
 //! cannot be committed leaves all as it was.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use ahash::AHashMap as HashMap;
 use chrono::{DateTime, Utc};
 use matins_core::{
     Claim, Claimed, CountBudget, Job, JobId, JobRuns, JobState, MissedReason, OnExhausted, Run, RunId,
-    RunReport, Settlement, Stretch, Transition,
+    RunReport, Settlement, Stretch, Transition, text_of_panic,
 };
 
 use super::plan::plan;
@@ -177,7 +176,7 @@ impl<'a> Tick<'a> {
             Ok(Ok(plan)) => plan,
             Ok(Err(error)) => return self.pause_broken(at, job, due, error.to_string()),
             Err(panic) => {
-                let why = format!("its trigger panicked: {}", panic_message(&*panic));
+                let why = format!("its trigger panicked: {}", text_of_panic(panic));
                 return self.pause_broken(at, job, due, why);
             }
         };
@@ -268,15 +267,6 @@ impl<'a> Tick<'a> {
         self.next_run = number.next();
         number
     }
-}
-
-/// What a panic said.
-pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("(a value that is not text)")
 }
 
 /// Whether the trigger of a job has no more fire times, and the job goes with its last run.

@@ -8,12 +8,12 @@ use ahash::AHashSet as HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
     CancelToken, Completion, Job, JobId, Outcome, Run, RunId, RunQuery, RunReport, RunRequest, SetAside,
-    StoreError, Transition, Want,
+    StoreError, Transition, Want, text_of_panic,
 };
 
 use super::{Failing, Lane, OpenLane, Work};
 use crate::Event;
-use crate::decide::tick::{Effects, MayStart, Tick, panic_message};
+use crate::decide::tick::{Effects, MayStart, Tick};
 use crate::engine::{Engine, State, Submission, not_run};
 use crate::observe::{queues, timed};
 use crate::running::Running;
@@ -72,7 +72,7 @@ impl Lane {
             let ticked = kept.and_then(|()| {
                 // The store is foreign code: one that panics has failed.
                 catch_unwind(AssertUnwindSafe(|| lane.tick(now, state, &mut submissions)))
-                    .unwrap_or_else(|panic| Err(panicked(&*panic)))
+                    .unwrap_or_else(|panic| Err(panicked(panic)))
             });
             match ticked.and_then(|()| lane.may_hand_over(&mut submissions, &mut cancels)) {
                 Ok(()) => lane.works(),
@@ -383,7 +383,7 @@ impl OpenLane<'_> {
     }
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> StoreError {
-    let doing = format!("the store panicked: {}", panic_message(panic));
+fn panicked(panic: Box<dyn Any + Send>) -> StoreError {
+    let doing = format!("the store panicked: {}", text_of_panic(panic));
     StoreError::Backend { doing, source: "this is a fault of the store".into() }
 }

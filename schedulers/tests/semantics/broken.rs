@@ -15,6 +15,7 @@ use crate::rig::{Rig, second, start};
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 enum Broken {
     Panics,
+    PanicsTwice,
     GoesBack,
     StandsStill,
 }
@@ -27,9 +28,19 @@ impl Trigger for Broken {
         }
         match self {
             Self::Panics => panic!("out of luck"),
+            Self::PanicsTwice => std::panic::panic_any(Bomb),
             Self::GoesBack => Some(after - TimeDelta::days(1)),
             Self::StandsStill => Some(after),
         }
+    }
+}
+
+/// A value that panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("dropped");
     }
 }
 
@@ -65,6 +76,7 @@ fn paused_with_a_reason(broken: Broken) {
 #[test]
 fn a_trigger_that_panics_pauses_its_job() {
     paused_with_a_reason(Broken::Panics);
+    paused_with_a_reason(Broken::PanicsTwice);
 }
 
 #[test]
