@@ -20,6 +20,7 @@ pub struct Job {
     #[serde(default)]
     pub arguments: Value,
     /// When it fires.
+    #[serde(serialize_with = "crate::json::trigger")]
     pub trigger: Arc<dyn Trigger>,
     /// The next fire time, to the microsecond; `None` while it is paused, and when the trigger has no more.
     pub next_fire: Option<DateTime<Utc>>,

@@ -2,7 +2,8 @@
 //!
 //! serde's JSON reader refuses text that nests more than 127 levels deep, while its writer takes any depth. A store that
 //! writes such a value cannot be opened again. These functions are for those who write a store: [`check_job`] or
-//! [`check_text`], [`check_run`] and [`check_batch`] before anything is written, and [`shallow`] for what was written without that check.
+//! [`write_job`], [`check_run`] and [`check_batch`] before anything is written, and [`shallow`] for what was written without that
+//! check.
 
 #[cfg(test)]
 mod tests;
@@ -10,15 +11,21 @@ mod tests;
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::io;
+use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::ser::Formatter;
 
-use crate::{Job, Limits, Run, Transition, ValueError};
+use crate::{Job, JobId, Limits, Run, Transition, Trigger, ValueError};
 
 /// How deep the text of a job, or a run's result, may nest in a store. It leaves room for what a store writes around it.
 pub const STORED_DEPTH: usize = 120;
+
+/// How deep a trigger may nest as JSON: a trigger within a trigger takes two levels. serde needs more of the stack for each
+/// level of a trigger than for one of a value.
+pub const TRIGGER_DEPTH: usize = 64;
 
 /// How deep a value may nest that is turned into a [`Value`]: far more than any store takes, and little for a stack.
 const CONVERTED_DEPTH: usize = 500;
@@ -77,14 +84,51 @@ pub fn check_text(what: impl FnOnce() -> String, text: &[u8]) -> Result<(), Valu
     Ok(())
 }
 
-/// Checks that a job can be read back: see [`check_text`]. A store that has the text of the job checks that instead.
+/// Checks that a job can be read back: see [`check_text`]. A store that writes the job as JSON calls [`write_job`] instead.
 ///
 /// # Errors
 /// As [`check_text`], and if the job cannot be written as JSON.
 pub fn check_job(job: &Job) -> Result<(), ValueError> {
-    let what = || format!("job {:?}", job.id);
-    let text = serde_json::to_vec(job).map_err(|error| not_json(&what(), &error))?;
-    check_text(what, &text)
+    write_job(&job.id, job, &mut Vec::new())
+}
+
+/// Appends a job, or what a store keeps of it, as JSON that can be read back: see [`check_text`]. After an error, what was
+/// appended is no whole JSON text.
+///
+/// # Errors
+/// As [`check_job`].
+///
+/// ```
+/// use matins_core::json::write_job;
+///
+/// let mut text = Vec::new();
+/// write_job(&"a".parse()?, &("say hello", [1, 2]), &mut text)?;
+/// assert_eq!(text, br#"["say hello",[1,2]]"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn write_job<T: Serialize + ?Sized>(id: &JobId, job: &T, into: &mut Vec<u8>) -> Result<(), ValueError> {
+    let what = || format!("job {id:?}");
+    let before = into.len();
+    serde_json::to_writer(&mut *into, job).map_err(|error| not_json(&what(), &error))?;
+    check_text(what, &into[before..])
+}
+
+/// Checks that a trigger nests at most [`TRIGGER_DEPTH`] levels deep as JSON. `what` names it in the error.
+///
+/// # Errors
+/// If it nests deeper, or cannot be written as JSON.
+pub fn check_trigger(what: &str, trigger: &dyn Trigger) -> Result<(), ValueError> {
+    measure(what, trigger, TRIGGER_DEPTH).map(drop)
+}
+
+/// Writes the trigger of a job, unless it nests more than [`TRIGGER_DEPTH`] levels deep: for
+/// `#[serde(serialize_with = "matins_core::json::trigger")]`.
+///
+/// # Errors
+/// If the trigger nests deeper, or cannot be written.
+pub fn trigger<S: Serializer>(trigger: &Arc<dyn Trigger>, to: S) -> Result<S::Ok, S::Error> {
+    check_trigger("the trigger", &**trigger).map_err(S::Error::custom)?;
+    trigger.serialize(to)
 }
 
 /// Checks that a row of the ledger can be read back by every store: its result, and its numbers.

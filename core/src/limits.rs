@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::json::{check_value, dismantle, measure};
+use crate::json::{check_trigger, check_value, dismantle, measure};
 use crate::{Job, JobId, Outcome, RunReport};
 
 /// The limits of what jobs and runs hold.
@@ -46,15 +46,16 @@ impl Limits {
         depth: 100,
     };
 
-    /// Checks the arguments, the metadata and the tags of a job.
+    /// Checks the trigger, the arguments, the metadata and the tags of a job.
     ///
     /// # Errors
     /// If one of them is too long, nests too deep, or has a key that is reserved.
     pub fn check_job(&self, job: &Job) -> Result<(), ValueError> {
+        check_trigger(&format!("the trigger of job {:?}", job.id), &*job.trigger)?;
         self.check_parts(Some(&job.id), &job.arguments, &job.metadata, &job.tags)
     }
 
-    /// Checks the parts of a job that may not have an id yet.
+    /// Checks the arguments, the metadata and the tags of a job that may not have an id yet.
     ///
     /// # Errors
     /// As [`check_job`](Self::check_job).

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{CountBudget, CountProgress};
+use crate::{CountBudget, CountProgress, json};
 
 /// A set of instants, asked through its successor function.
 ///
@@ -153,13 +153,15 @@ pub trait Trigger: Any + Debug + Send + Sync {
     }
 }
 
-/// Two triggers are equal when they are saved alike.
+/// Two triggers are equal when they are saved alike. One that cannot be saved, and one that nests deeper than
+/// [`TRIGGER_DEPTH`](json::TRIGGER_DEPTH), equals no other.
 impl PartialEq for dyn Trigger {
     fn eq(&self, other: &Self) -> bool {
-        match (serde_json::to_value(self), serde_json::to_value(other)) {
-            (Ok(one), Ok(two)) => one == two,
-            _ => false,
-        }
+        let saved = |trigger: &dyn Trigger| {
+            json::check_trigger("a trigger", trigger).ok()?;
+            serde_json::to_value(trigger).ok()
+        };
+        saved(self).is_some_and(|one| saved(other).is_some_and(|two| one == two))
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ahash::AHashSet as HashSet;
 use chrono::{DateTime, Utc};
-use matins_core::{Job, JobId, JobState, Limits, MissedReason, OnConflict, StoreError, Task, TaskName};
+use matins_core::{Job, JobId, JobState, Limits, MissedReason, OnConflict, StoreError, Task, TaskName, json};
 
 use crate::decide::plan::next_after;
 use crate::engine::Engine;
@@ -41,7 +41,6 @@ impl Engine {
         if let Some(fault) = new.fault {
             return Err(fault);
         }
-        Limits::DEFAULT.check_parts(new.id.as_ref(), &new.arguments, &new.metadata, &new.tags)?;
         let lane = self.lane(&new.store)?;
         self.open(&lane, |lane| {
             let prepared = lane.prepare(new)?;
@@ -145,6 +144,7 @@ impl OpenLane<'_> {
         if let Some(fault) = new.fault {
             return Err(fault);
         }
+        Limits::DEFAULT.check_parts(new.id.as_ref(), &new.arguments, &new.metadata, &new.tags)?;
         self.engine.check_executor(&new.executor)?;
         let now = self.now();
         let old = match &new.id {
@@ -163,7 +163,9 @@ impl OpenLane<'_> {
             (None, Work::Named(Ok(name))) => self.free_id(name.as_str())?,
             (None, _) => self.free_id("job")?,
         };
-        let trigger = seeded((new.trigger)(anchor).map_err(SchedulerError::Trigger)?, &id);
+        let trigger = (new.trigger)(anchor).map_err(SchedulerError::Trigger)?;
+        json::check_trigger(&format!("the trigger of job {id:?}"), &*trigger)?;
+        let trigger = seeded(trigger, &id);
         let keeps_trigger = updated.is_some_and(|old| *old.trigger == *trigger);
         let next_fire = match updated.filter(|_| keeps_trigger) {
             Some(old) => old.next_fire,

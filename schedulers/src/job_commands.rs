@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use matins_core::{Job, JobId, JobQuery, JobState, Limits, MissedReason, OnExhausted, StoreName};
+use matins_core::{Job, JobId, JobQuery, JobState, Limits, MissedReason, OnExhausted, StoreName, json};
 
 use crate::decide::plan::next_after;
 use crate::engine::Engine;
@@ -150,6 +150,7 @@ impl OpenLane<'_> {
         // What it is known by, when it came, and whether it is paused are not for changing here.
         (job.id, job.created, job.state) = (before.id.clone(), before.created, before.state);
         if !Arc::ptr_eq(&job.trigger, &before.trigger) {
+            json::check_trigger(&format!("the trigger of job {:?}", job.id), &*job.trigger)?;
             job.trigger = seeded(job.trigger, &job.id);
         }
         self.engine.check_executor(&job.executor)?;

@@ -132,8 +132,7 @@ fn write_each(jobs: &[Job], into: &mut Vec<u8>) -> Result<(), WriteError> {
             into.push(b',');
         }
         let before = into.len();
-        serde_json::to_writer(&mut *into, job)?;
-        json::check_text(|| format!("job {:?}", job.id), &into[before..])?;
+        json::write_job(&job.id, job, into)?;
         if number == 0 {
             // Room for all, if they are alike.
             into.reserve((into.len() - before + 1) * (jobs.len() - 1));

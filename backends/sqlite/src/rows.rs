@@ -28,6 +28,7 @@ fn beyond(micros: i64) -> String {
 struct Body<'a> {
     task: &'a TaskName,
     arguments: &'a Value,
+    #[serde(serialize_with = "json::trigger")]
     trigger: &'a Arc<dyn Trigger>,
     state: JobState,
     executor: &'a ExecutorName,
@@ -79,12 +80,12 @@ pub(crate) fn body(job: &Job) -> Result<String, StoreError> {
     } = job;
     let (state, created, revision) = (*state, *created, *revision);
     let body = Body { task, arguments, trigger, state, executor, policy, tags, metadata, created, revision };
-    let body = serde_json::to_string(&body).map_err(|source| StoreError::Backend {
+    let mut text = Vec::new();
+    json::write_job(id, &body, &mut text)?;
+    String::from_utf8(text).map_err(|source| StoreError::Backend {
         doing: format!("saving job {id:?} as JSON"),
         source: source.into(),
-    })?;
-    json::check_text(|| format!("job {id:?}"), body.as_bytes())?;
-    Ok(body)
+    })
 }
 
 /// From `JOB_COLUMNS`.

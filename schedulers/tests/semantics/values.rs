@@ -1,12 +1,13 @@
 //! Values that are too deep or too long: refused when a job is added or changed, and made to fit when a run reports.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use matins_core::{JobQuery, JobStore, Limits, Outcome, RunQuery, Shutdown, Value};
+use matins_core::{JobQuery, JobStore, Limits, Outcome, RunQuery, Shutdown, Trigger, Value};
 use matins_executor_thread::ThreadExecutor;
 use matins_scheduler::{NewJob, Schedule, SchedulerBuilder, SchedulerError};
 use matins_store_file::FileStore;
-use matins_triggers::{TimeUnits, every};
+use matins_triggers::{AnyTrigger, CronTrigger, TimeUnits, every};
 
 use crate::rig::Rig;
 
@@ -16,6 +17,13 @@ fn nested(levels: usize) -> Value {
 
 fn long(bytes: usize) -> Value {
     "x".repeat(bytes).into()
+}
+
+/// Triggers in a trigger.
+fn within(levels: usize) -> AnyTrigger {
+    let cron = CronTrigger::parse("0 9 * * *", "UTC").unwrap();
+    let first = AnyTrigger::new([Arc::new(cron) as Arc<dyn Trigger>]).unwrap();
+    (1..levels).fold(first, |inner, _| AnyTrigger::new([Arc::new(inner) as Arc<dyn Trigger>]).unwrap())
 }
 
 /// It takes any arguments.
@@ -32,6 +40,8 @@ fn over() -> Vec<(&'static str, NewJob)> {
         ("1048578 bytes as JSON, and the limit is 1048576", ticking().arguments(long(1 << 20))),
         ("bytes as JSON, and the limit is 1048576", ticking().metadata("key", long(1 << 20))),
         ("bytes as JSON, and the limit is 1048576", ticking().tag("x".repeat(1 << 20))),
+        ("nested more than 64 levels deep", within(40).run(|_: Value| ())),
+        ("nested more than 64 levels deep", within(1_000).run(|_: Value| ()).id("tick")),
         (
             "is reserved by serde_json",
             ticking().arguments(
@@ -51,7 +61,16 @@ fn a_job_that_is_over_a_limit_is_refused_and_one_that_is_not_is_added() {
         assert!(matches!(error, SchedulerError::Value(_)), "{error}");
         assert!(error.to_string().contains(what), "{error}");
     }
-    assert_eq!(rig.scheduler.count(&JobQuery::default()).unwrap(), 0);
+    // Also where many are added together: those before it are there.
+    let mut before = 0;
+    for (what, job) in over() {
+        let first = every(1.hours()).run(|_: Value| ());
+        let error = rig.scheduler.add_many([first, job]).unwrap_err();
+        assert!(error.to_string().contains(what), "{error}");
+        before += 1;
+        assert_eq!(rig.scheduler.count(&JobQuery::default()).unwrap(), before);
+    }
+    rig.scheduler.add(within(30).run(|| ())).unwrap();
     let full = Limits::DEFAULT;
     let job = ticking().arguments(nested(full.depth)).metadata("key", nested(full.depth));
     rig.scheduler.add(job.metadata("more", long(full.metadata - 1_000))).unwrap();
@@ -63,6 +82,8 @@ fn a_change_over_a_limit_is_refused_and_what_was_there_before_may_stay() {
     rig.add(ticking());
     let error = rig.scheduler.modify("tick", |job| job.arguments = nested(101)).unwrap_err();
     assert!(matches!(error, SchedulerError::Value(_)), "{error}");
+    let error = rig.scheduler.modify("tick", |job| job.trigger = Arc::new(within(40))).unwrap_err();
+    assert!(error.to_string().contains("the trigger of job \"tick\": nested"), "{error}");
     // A version without limits has added this one.
     let mut old = rig.scheduler.get("tick").unwrap().unwrap();
     old.arguments = long(2 << 20);
