@@ -102,7 +102,7 @@ pub fn check_job(job: &Job) -> Result<(), ValueError> {
 /// use matins_core::json::write_job;
 ///
 /// let mut text = Vec::new();
-/// write_job(&"a".parse()?, &("say hello", [1, 2]), &mut text)?;
+/// write_job(&matins_core::JobId::new("a")?, &("say hello", [1, 2]), &mut text)?;
 /// assert_eq!(text, br#"["say hello",[1,2]]"#);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
