@@ -102,7 +102,7 @@ impl OpenLane<'_> {
     }
 
     fn remove_all(&mut self) -> Result<usize, SchedulerError> {
-        let query = JobQuery { limit: Some(1_000), ..JobQuery::default() };
+        let query = JobQuery::default().limit(1_000);
         let mut count = 0;
         loop {
             let page = self.work.store.list(&query)?;

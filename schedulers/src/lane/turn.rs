@@ -245,7 +245,7 @@ impl OpenLane<'_> {
         }
         if prunes {
             *prune_by_age_at = now + PRUNE_BY_AGE_EVERY;
-            let one = RunQuery { limit: Some(1), ..RunQuery::default() };
+            let one = RunQuery::default().limit(1);
             *has_rows = !store.runs(&one).is_ok_and(|rows| rows.is_empty());
         }
         if may_start == MayStart::Yes {
