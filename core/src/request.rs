@@ -16,6 +16,7 @@ use crate::{
 };
 
 /// A run as an executor gets it.
+#[non_exhaustive]
 pub struct RunRequest {
     /// The run's number in the ledger.
     pub run: RunId,
@@ -86,13 +87,11 @@ impl RunRequest {
     pub fn context(&self, started: DateTime<Utc>) -> TaskContext {
         self.log.begin(started);
         TaskContext {
-            job: self.job.clone(),
-            run: self.run,
-            scheduled: self.scheduled,
             started,
             attempt: self.attempt,
             cancel: self.cancel.clone(),
             log: self.log.clone(),
+            ..TaskContext::new(self.job.clone(), self.run, self.scheduled)
         }
     }
 
@@ -168,14 +167,10 @@ impl RunRequest {
         message: Option<String>,
     ) -> RunReport {
         RunReport {
-            run: self.run,
             started,
-            finished: self.clock.now(),
-            outcome,
             message,
             output: self.log.text_before(None),
-            result: None,
-            not_started: false,
+            ..RunReport::new(self.run, self.clock.now(), outcome)
         }
     }
 }
@@ -193,6 +188,7 @@ impl fmt::Debug for RunRequest {
 
 /// What came of a run.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct RunReport {
     /// The run.
     pub run: RunId,
@@ -211,4 +207,20 @@ pub struct RunReport {
     /// The work has not begun, because the system had nothing left for it: see [`TaskError::not_started`]. The scheduler tries
     /// the run again instead of ending it with [`outcome`](Self::outcome).
     pub not_started: bool,
+}
+
+impl RunReport {
+    /// Reports that a run ended at `finished`, without a beginning, a message, output or a result.
+    pub fn new(run: RunId, finished: DateTime<Utc>, outcome: Outcome) -> Self {
+        Self {
+            run,
+            started: None,
+            finished,
+            outcome,
+            message: None,
+            output: None,
+            result: None,
+            not_started: false,
+        }
+    }
 }

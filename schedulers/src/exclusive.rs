@@ -27,7 +27,7 @@ use crate::occupied::WHEN_IT_ENDS;
 ///
 /// let mut store = Exclusive::new(Box::new(MemoryStore::new()));
 /// store.join(&Node::new("here", Duration::from_secs(15))).unwrap();
-/// let claim = store.claim(&Want { limit: 100, ..Want::default() }).unwrap();
+/// let claim = store.claim(&Want::default().limit(100)).unwrap();
 /// assert!(claim.jobs.is_empty());
 /// store.release();
 /// ```
