@@ -1,6 +1,8 @@
 //! The suite of executors: what each of them owes, as functions, and [`executor_suite!`](crate::executor_suite!) which
 //! makes a test of each.
 
+mod layers;
+
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -10,12 +12,17 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    CancelToken, Clock, Completion, CompletionSink, Executor, JobId, NameError, Outcome, Refusal, RunId,
-    RunReport, RunRequest, Shutdown, TaskContext, TaskError, TaskName, TaskOutput, TaskResult,
+    CancelToken, Clock, Completion, CompletionSink, Executor, JobId, Layers, NameError, Outcome, Refusal,
+    RunId, RunReport, RunRequest, Shutdown, TaskContext, TaskError, TaskName, TaskOutput, TaskResult,
 };
 use matins_task_function::{IntoTaskResult, TaskRegistry};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+pub use layers::{
+    a_layer_may_end_a_run_before_its_task_begins, a_panic_of_a_layer_fails_that_run_alone,
+    layers_are_around_every_run,
+};
 
 /// Longer than anything here may take on a machine that is busy with other things.
 pub(crate) const GENEROUS: Duration = Duration::from_secs(60);
@@ -47,7 +54,10 @@ macro_rules! executor_suite {
             a_panic_of_what_a_task_has_registered_stops_no_time_limit,
             what_a_task_has_registered_may_wait_for_the_executor,
             what_a_run_logs_is_in_its_report,
-            an_async_task_runs
+            an_async_task_runs,
+            layers_are_around_every_run,
+            a_panic_of_a_layer_fails_that_run_alone,
+            a_layer_may_end_a_run_before_its_task_begins
         );
     };
     (@tests $make:expr, $($name:ident),*) => {
@@ -212,13 +222,23 @@ pub(crate) struct Bench {
     pub(crate) tokens: Vec<CancelToken>,
     /// Of the runs that are submitted next.
     pub(crate) time_limit: Option<Duration>,
+    /// Of the runs that are submitted next.
+    layers: Layers,
 }
 
 impl Bench {
     pub(crate) fn new(executor: Box<dyn Executor>) -> Self {
         let tasks = TaskRegistry::default();
         register(&tasks).expect("names");
-        Self { executor, tasks, reports: Arc::default(), submitted: 0, tokens: Vec::new(), time_limit: None }
+        Self {
+            executor,
+            tasks,
+            reports: Arc::default(),
+            submitted: 0,
+            tokens: Vec::new(),
+            time_limit: None,
+            layers: Layers::new(),
+        }
     }
 
     pub(crate) fn submit(&mut self, task: &str, arguments: Value) -> Result<u64, Refusal> {
@@ -229,7 +249,7 @@ impl Bench {
         let request = RunRequest {
             arguments,
             time_limit: self.time_limit,
-            ..RunRequest::new(run, job, name, task, clock.clone())
+            ..RunRequest::new(run, job, name, task, clock.clone()).with_layers(self.layers.clone())
         };
         let cancel = request.cancel.clone();
         let done = Completion::new(run, clock, self.reports.clone());

@@ -225,7 +225,7 @@ impl Executor for ProcessExecutor {
         // The limit is kept here, by killing; the thread that waits has none.
         let task =
             Remote { workers: self.workers.clone(), name: run.task_name.clone(), time_limit: run.time_limit };
-        self.threads.submit(RunRequest { task: Arc::new(task), time_limit: None, ..run }, done)
+        self.threads.submit(RunRequest { time_limit: None, ..run.with_task(Arc::new(task)) }, done)
     }
 
     fn shutdown(&mut self, how: Shutdown) -> Vec<RunId> {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use ahash::AHashSet as HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    CancelToken, Completion, Job, JobId, Outcome, Run, RunId, RunQuery, RunReport, RunRequest, SetAside,
-    StoreError, Transition, Want, text_of_panic,
+    CancelToken, Completion, Job, JobId, Layers, Outcome, Run, RunId, RunQuery, RunReport, RunRequest,
+    SetAside, StoreError, Transition, Want, text_of_panic,
 };
 
 use super::{Failing, Lane, OpenLane, Work};
@@ -308,7 +308,7 @@ impl OpenLane<'_> {
         in_flight.reserve(starts.len());
         for (job, run) in starts {
             let running = Running::new(run.clone(), &job);
-            let request = self.request(job, &running);
+            let request = self.request(job, &running, &hub.layers);
             in_flight.insert(run.id, Box::new(running));
             hub.stats.started += 1;
             hub.listeners.tell(|| Event::RunStarted { store: store.clone(), run });
@@ -317,7 +317,12 @@ impl OpenLane<'_> {
     }
 
     /// A run whose task is not registered has failed; any other is for its executor.
-    fn request(&self, job: Arc<Job>, Running { run, cancel, log, .. }: &Running) -> Option<Submission> {
+    fn request(
+        &self,
+        job: Arc<Job>,
+        Running { run, cancel, log, .. }: &Running,
+        layers: &Layers,
+    ) -> Option<Submission> {
         let clock = self.engine.clock.clone();
         let done = Completion::new(run.id, clock.clone(), self.lane.inbox.clone());
         let Some(task) = self.engine.tasks.get(job.task.as_str()) else {
@@ -332,7 +337,8 @@ impl OpenLane<'_> {
             run: run.id,
             job: job.id,
             task_name: job.task,
-            task,
+            task: layers.around(task),
+            layers: layers.clone(),
             arguments: job.arguments,
             scheduled: run.fires.first,
             attempt: run.attempt,
