@@ -98,7 +98,7 @@ fn jobs_are_removed_by_a_query() {
     for store in ["default", "other"] {
         let job = |n: u32| {
             let job = every(1.hours()).task("task").id(format!("job-{store}-{n}")).store(store);
-            if n % 2 == 0 { job.tag("even") } else { job }
+            if n.is_multiple_of(2) { job.tag("even") } else { job }
         };
         scheduler.add_many((0..2_400).map(job)).unwrap();
     }
