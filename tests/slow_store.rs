@@ -94,8 +94,7 @@ fn a_store_that_keeps_the_scheduler_waiting_holds_up_neither_other_stores_nor_th
     scheduler.pause_all().unwrap();
     scheduler.resume_all().unwrap();
     expect_runs(&runs, 10);
-    let missed =
-        RunQuery { outcome: Some(Outcome::Missed(matins::MissedReason::TooLate)), ..RunQuery::default() };
+    let missed = RunQuery::default().outcome(Outcome::Missed(matins::MissedReason::TooLate));
     assert_eq!(scheduler.runs(&missed).unwrap(), []);
 
     gate.set(false);

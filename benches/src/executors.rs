@@ -64,8 +64,8 @@ impl Ours {
         let task = self.tasks.get(task).expect("a task");
         let run = |number| {
             let (run, clock) = (RunId(number), self.clock.clone());
-            let request = RunRequest::new(run, job.clone(), name.clone(), task.clone(), clock.clone());
-            let request = RunRequest { arguments: arguments.clone(), ..request };
+            let mut request = RunRequest::new(run, job.clone(), name.clone(), task.clone(), clock.clone());
+            request.arguments = arguments.clone();
             (request, Completion::new(run, clock, self.sink.clone()))
         };
         (1..=count as u64).map(run).collect()

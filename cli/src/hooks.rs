@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use matins::core::{CancelReason, CancelToken, RunLog, Task};
+use matins::core::{CancelReason, Task};
 use matins::prelude::*;
 use matins::{Clock, Run, SystemClock};
 use serde_json::json;
@@ -65,17 +65,9 @@ fn call(hook: &Hook, run: &Run, task: &CommandTask) -> Result<(), String> {
         .environment("MATINS_FIRES", run.fires.count.to_string())
         .environment("MATINS_MESSAGE", tail(run.message.as_deref()))
         .environment("MATINS_OUTPUT", tail(run.output.as_deref()));
-    let now = SystemClock.now();
-    let cancel = CancelToken::new();
-    let context = TaskContext {
-        job: run.job.clone(),
-        run: run.id,
-        scheduled: run.scheduled(),
-        started: now,
-        attempt: 1,
-        cancel: cancel.clone(),
-        log: RunLog::default(),
-    };
+    let mut context = TaskContext::new(run.job.clone(), run.id, run.scheduled());
+    context.started = SystemClock.now();
+    let cancel = context.cancel.clone();
     // Whoever waits for the end of the command tells its guard to go.
     let (ended, waits) = std::sync::mpsc::channel::<()>();
     let limit = hook.time_limit;

@@ -296,7 +296,7 @@ impl Started<'_> {
 
     fn first_screen(&self, scheduler: &Handle, now: DateTime<Utc>) -> Result<Text, String> {
         let count = scheduler.count(&JobQuery::default()).map_err(|error| error.to_string())?;
-        let query = JobQuery { order: JobOrder::NextFire, limit: Some(FIRST_JOBS), ..JobQuery::default() };
+        let query = JobQuery::default().order(JobOrder::NextFire).limit(FIRST_JOBS);
         let listed = scheduler.list(&query).map_err(|error| error.to_string())?;
         let bold = anstyle::Style::new().bold();
         let title = Text::new().styled(bold, format_args!("matins {}", env!("CARGO_PKG_VERSION")));

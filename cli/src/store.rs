@@ -282,7 +282,7 @@ fn check_alone(store: &StoreUrl) -> Result<(), String> {
 
 /// Reads each job. Returns how many can be read; the others are set aside.
 fn read_each(store: &mut SqliteStore) -> Result<usize, StoreError> {
-    let mut query = JobQuery { limit: Some(1_000), ..JobQuery::default() };
+    let mut query = JobQuery::default().limit(1_000);
     let mut count = 0;
     loop {
         let page = store.list(&query)?;
@@ -294,7 +294,7 @@ fn read_each(store: &mut SqliteStore) -> Result<usize, StoreError> {
 
 fn read_each_run(store: &mut SqliteStore) -> Result<usize, StoreError> {
     const PAGE: usize = 1_000;
-    let mut query = RunQuery { limit: Some(PAGE), ..RunQuery::default() };
+    let mut query = RunQuery::default().limit(PAGE);
     let mut count = 0;
     loop {
         let page = store.runs(&query)?;

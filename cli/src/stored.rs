@@ -70,11 +70,7 @@ impl Stored {
             return Ok(stored);
         }
         let mut which: HashMap<String, (Option<usize>, std::sync::Arc<str>)> = HashMap::new();
-        let mut query = JobQuery {
-            metadata_key: Some(source_file::SOURCE.to_owned()),
-            limit: Some(PAGE),
-            ..JobQuery::default()
-        };
+        let mut query = JobQuery::default().metadata_key(source_file::SOURCE).limit(PAGE);
         loop {
             let page = scheduler.list(&query)?;
             let Some((_, last)) = page.last() else { return Ok(stored) };

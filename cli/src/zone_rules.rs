@@ -155,7 +155,7 @@ impl Rest {
         most: usize,
         now: DateTime<Utc>,
     ) -> Result<(), String> {
-        let mut query = JobQuery { order: JobOrder::NextFire, limit: Some(PAGE), ..JobQuery::default() };
+        let mut query = JobQuery::default().order(JobOrder::NextFire).limit(PAGE);
         let mut count = 0;
         while count < most && !self.is_done {
             query.after = self.after.take();
@@ -207,7 +207,7 @@ fn each_job(
     query: JobQuery,
     mut look: impl FnMut(&Job) -> Result<(), String>,
 ) -> Result<(), String> {
-    let mut query = JobQuery { limit: Some(PAGE), ..query };
+    let mut query = query.limit(PAGE);
     loop {
         let page = scheduler.list(&query).map_err(|error| error.to_string())?;
         let Some((_, last)) = page.last() else { return Ok(()) };

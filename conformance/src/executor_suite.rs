@@ -246,11 +246,9 @@ impl Bench {
         let clock: Arc<dyn Clock> = Arc::new(Stopped);
         let (job, name) = (JobId::new("job").expect("a job id"), TaskName::new(task).expect("a task name"));
         let task = self.tasks.get(task).expect("a task of the suite");
-        let request = RunRequest {
-            arguments,
-            time_limit: self.time_limit,
-            ..RunRequest::new(run, job, name, task, clock.clone()).with_layers(self.layers.clone())
-        };
+        let request = RunRequest::new(run, job, name, task, clock.clone());
+        let mut request = request.with_layers(self.layers.clone());
+        (request.arguments, request.time_limit) = (arguments, self.time_limit);
         let cancel = request.cancel.clone();
         let done = Completion::new(run, clock, self.reports.clone());
         match self.executor.submit(request, done) {
@@ -288,14 +286,14 @@ const TWICE: &str = "twice";
 fn behave(arguments: &Value, context: &TaskContext) -> Behaved {
     match arguments["do"].as_str() {
         Some("fail") => {
-            return Behaved(Err(TaskError { output: Some("tail".into()), ..TaskError::new("no luck") }));
+            return Behaved(Err(TaskError::new("no luck").with_output("tail")));
         }
         Some("panic") => panic!("out of luck"),
         Some("log") => {
             context.log("first");
             context.log("second");
             context.progress(3, 10);
-            return Behaved(Ok(TaskOutput { result: None, output: Some("printed".into()) }));
+            return Behaved(Ok(TaskOutput::default().with_output("printed")));
         }
         Some("until cancelled") => {
             let (stop, stopped) = mpsc::channel();
@@ -325,7 +323,7 @@ fn behave(arguments: &Value, context: &TaskContext) -> Behaved {
         Some("pass") => pass(arguments["gate"].as_str().unwrap_or_default()),
         _ => {}
     }
-    Behaved(Ok(TaskOutput { result: Some(arguments.clone()), output: None }))
+    Behaved(Ok(TaskOutput::default().with_result(arguments.clone())))
 }
 
 /// Waits until a gate is opened.

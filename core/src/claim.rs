@@ -208,6 +208,7 @@ pub enum WakeUp {
 
 /// What a scheduler wants to claim.
 #[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
 pub struct Want<'a> {
     /// The time, by the scheduler's clock. A store with a clock of its own goes by that.
     pub at: DateTime<Utc>,
@@ -221,6 +222,43 @@ pub struct Want<'a> {
     pub ended: &'a [JobId],
     /// Jobs that are to be changed: claimed with all that is known of them.
     pub jobs: &'a [JobId],
+}
+
+impl<'a> Want<'a> {
+    /// Wants nothing yet, at this time by the scheduler's clock.
+    pub fn at(now: DateTime<Utc>) -> Self {
+        Self { at: now, ..Self::default() }
+    }
+
+    /// Wants at most so many due jobs.
+    #[must_use]
+    pub fn limit(self, limit: usize) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// Wants runs that may [start](#structfield.starts).
+    #[must_use]
+    pub fn starts(self) -> Self {
+        Self { starts: true, ..self }
+    }
+
+    /// Wants the runs whose owner is gone.
+    #[must_use]
+    pub fn takes_over(self) -> Self {
+        Self { takes_over: true, ..self }
+    }
+
+    /// Wants the jobs of runs that have ended.
+    #[must_use]
+    pub fn ended(self, ended: &'a [JobId]) -> Self {
+        Self { ended, ..self }
+    }
+
+    /// Wants these jobs, to change them.
+    #[must_use]
+    pub fn jobs(self, jobs: &'a [JobId]) -> Self {
+        Self { jobs, ..self }
+    }
 }
 
 /// What was claimed.

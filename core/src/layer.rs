@@ -59,6 +59,7 @@ pub trait Layer: Send + Sync {
     fn future(&self, arguments: &Value, context: &TaskContext, next: TaskFuture) -> TaskFuture;
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl<L: Layer + ?Sized> Layer for Arc<L> {
     fn run(&self, arguments: &Value, context: &TaskContext, next: Next<'_>) -> TaskResult {
         (**self).run(arguments, context, next)
@@ -170,6 +171,7 @@ struct Layered {
     task: Arc<dyn Task>,
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl Task for Layered {
     fn run(&self, arguments: &Value, context: &TaskContext) -> TaskResult {
         Next { layers: &self.layers, task: &*self.task, arguments, context }.run()

@@ -7,7 +7,15 @@ use chrono::{DateTime, Utc};
 use crate::{Job, JobId, JobState, Outcome, Run, RunId, TaskName};
 
 /// Which jobs to list. The default is all of them, by id.
+///
+/// ```
+/// use matins_core::{JobOrder, JobQuery};
+///
+/// let soon = JobQuery::default().id_prefix("backup").order(JobOrder::NextFire).limit(10);
+/// assert_eq!(soon.limit, Some(10));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
 pub struct JobQuery {
     /// Only those whose id begins so.
     pub id_prefix: Option<String>,
@@ -50,7 +58,7 @@ pub enum JobOrder {
 ///
 /// /// Calls `take` with each job of a store, a hundred of which are in memory at a time.
 /// fn each(store: &mut dyn JobStore, mut take: impl FnMut(matins_core::Job)) -> Result<(), StoreError> {
-///     let mut query = JobQuery { limit: Some(100), ..JobQuery::default() };
+///     let mut query = JobQuery::default().limit(100);
 ///     loop {
 ///         let page = store.list(&query)?;
 ///         let Some(last) = page.last() else { return Ok(()) };
@@ -89,6 +97,60 @@ impl JobOrder {
 }
 
 impl JobQuery {
+    /// Asks only for those whose id begins so.
+    #[must_use]
+    pub fn id_prefix(self, id_prefix: impl Into<String>) -> Self {
+        Self { id_prefix: Some(id_prefix.into()), ..self }
+    }
+
+    /// Asks only for those of this task.
+    #[must_use]
+    pub fn task(self, task: impl Into<Option<TaskName>>) -> Self {
+        Self { task: task.into(), ..self }
+    }
+
+    /// Asks only for those with this tag.
+    #[must_use]
+    pub fn tag(self, tag: impl Into<String>) -> Self {
+        Self { tag: Some(tag.into()), ..self }
+    }
+
+    /// Asks only for those with something under this key of their metadata.
+    #[must_use]
+    pub fn metadata_key(self, metadata_key: impl Into<String>) -> Self {
+        Self { metadata_key: Some(metadata_key.into()), ..self }
+    }
+
+    /// Asks only for those in this state.
+    #[must_use]
+    pub fn state(self, state: impl Into<Option<JobState>>) -> Self {
+        Self { state: state.into(), ..self }
+    }
+
+    /// Asks only for those whose next fire time is before this.
+    #[must_use]
+    pub fn due_before(self, due_before: impl Into<Option<DateTime<Utc>>>) -> Self {
+        Self { due_before: due_before.into(), ..self }
+    }
+
+    /// Asks for this order.
+    #[must_use]
+    pub fn order(self, order: JobOrder) -> Self {
+        Self { order, ..self }
+    }
+
+    /// Asks only for those that come [after](#structfield.after) this place in the order.
+    #[must_use]
+    pub fn after(self, after: impl Into<Option<JobPosition>>) -> Self {
+        Self { after: after.into(), ..self }
+    }
+
+    /// Asks for at most this many; `None` for all.
+    #[must_use]
+    pub fn limit(self, limit: impl Into<Option<usize>>) -> Self {
+        Self { limit: limit.into(), ..self }
+    }
+
     /// Whether every job is asked for: no condition is given. Order, `after` and limit do not count.
     pub fn is_all(&self) -> bool {
         let Self { id_prefix, task, tag, metadata_key, state, due_before, order: _, after: _, limit: _ } =
@@ -125,7 +187,15 @@ impl JobQuery {
 }
 
 /// Which runs to list. The default is all of them, the oldest first.
+///
+/// ```
+/// use matins_core::{Outcome, RunQuery};
+///
+/// let failed = RunQuery::default().outcome(Outcome::Failed);
+/// assert_eq!(failed.outcome, Some(Outcome::Failed));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
 pub struct RunQuery {
     /// Only those of this job.
     pub job: Option<JobId>,
@@ -159,7 +229,55 @@ pub enum RunOrder {
 impl RunQuery {
     /// All runs of one job.
     pub fn of_job(job: &JobId) -> Self {
-        Self { job: Some(job.clone()), ..Self::default() }
+        Self::default().job(job.clone())
+    }
+
+    /// Asks only for those of this job.
+    #[must_use]
+    pub fn job(self, job: impl Into<Option<JobId>>) -> Self {
+        Self { job: job.into(), ..self }
+    }
+
+    /// Asks only for those with this outcome.
+    #[must_use]
+    pub fn outcome(self, outcome: impl Into<Option<Outcome>>) -> Self {
+        Self { outcome: outcome.into(), ..self }
+    }
+
+    /// Asks only for those that wait or run.
+    #[must_use]
+    pub fn unfinished(self) -> Self {
+        Self { unfinished: true, ..self }
+    }
+
+    /// Asks only for those whose first fire time is at or after this.
+    #[must_use]
+    pub fn since(self, since: impl Into<Option<DateTime<Utc>>>) -> Self {
+        Self { since: since.into(), ..self }
+    }
+
+    /// Asks only for those whose first fire time is before this.
+    #[must_use]
+    pub fn until(self, until: impl Into<Option<DateTime<Utc>>>) -> Self {
+        Self { until: until.into(), ..self }
+    }
+
+    /// Asks for this order.
+    #[must_use]
+    pub fn order(self, order: RunOrder) -> Self {
+        Self { order, ..self }
+    }
+
+    /// Asks only for those that come after this run in the order.
+    #[must_use]
+    pub fn after(self, after: impl Into<Option<RunId>>) -> Self {
+        Self { after: after.into(), ..self }
+    }
+
+    /// Asks for at most this many; `None` for all.
+    #[must_use]
+    pub fn limit(self, limit: impl Into<Option<usize>>) -> Self {
+        Self { limit: limit.into(), ..self }
     }
 
     /// Whether the query's conditions hold for `run`, `after` included; order and limit aside.

@@ -16,6 +16,7 @@ use crate::{
 };
 
 /// A run as an executor gets it.
+#[non_exhaustive]
 pub struct RunRequest {
     /// The run's number in the ledger.
     pub run: RunId,
@@ -23,11 +24,11 @@ pub struct RunRequest {
     pub job: JobId,
     /// The name of the task.
     pub task_name: TaskName,
-    /// The task, with its [`layers`](Self::layers) around it.
+    /// The task, with its layers around it. An executor that has something else do the work keeps them by
+    /// [`with_task`](Self::with_task).
     pub task: Arc<dyn Task>,
-    /// The layers of the scheduler, which are around [`task`](Self::task) already. An executor that has something else do the work
-    /// keeps them by [`with_task`](Self::with_task).
-    pub layers: Layers,
+    /// Those that are around the task.
+    layers: Layers,
     /// Its arguments.
     pub arguments: Value,
     /// The fire time that the run is for.
@@ -126,13 +127,11 @@ impl RunRequest {
     pub fn context(&self, started: DateTime<Utc>) -> TaskContext {
         self.log.begin(started);
         TaskContext {
-            job: self.job.clone(),
-            run: self.run,
-            scheduled: self.scheduled,
             started,
             attempt: self.attempt,
             cancel: self.cancel.clone(),
             log: self.log.clone(),
+            ..TaskContext::new(self.job.clone(), self.run, self.scheduled)
         }
     }
 
@@ -208,14 +207,10 @@ impl RunRequest {
         message: Option<String>,
     ) -> RunReport {
         RunReport {
-            run: self.run,
             started,
-            finished: self.clock.now(),
-            outcome,
             message,
             output: self.log.text_before(None),
-            result: None,
-            not_started: false,
+            ..RunReport::new(self.run, self.clock.now(), outcome)
         }
     }
 }
@@ -233,6 +228,7 @@ impl fmt::Debug for RunRequest {
 
 /// What came of a run.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct RunReport {
     /// The run.
     pub run: RunId,
@@ -251,4 +247,20 @@ pub struct RunReport {
     /// The work has not begun, because the system had nothing left for it: see [`TaskError::not_started`]. The scheduler tries
     /// the run again instead of ending it with [`outcome`](Self::outcome).
     pub not_started: bool,
+}
+
+impl RunReport {
+    /// Reports that a run ended at `finished`, without a beginning, a message, output or a result.
+    pub fn new(run: RunId, finished: DateTime<Utc>, outcome: Outcome) -> Self {
+        Self {
+            run,
+            started: None,
+            finished,
+            outcome,
+            message: None,
+            output: None,
+            result: None,
+            not_started: false,
+        }
+    }
 }

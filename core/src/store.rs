@@ -79,7 +79,7 @@ pub trait JobStore: Send {
     /// # Errors
     /// When the store cannot be read.
     fn count(&mut self, query: &JobQuery) -> Result<usize, StoreError> {
-        Ok(self.list(&JobQuery { after: None, limit: None, ..query.clone() })?.len())
+        Ok(self.list(&query.clone().after(None).limit(None))?.len())
     }
 
     /// The earliest next fire time of all jobs.
@@ -114,7 +114,7 @@ pub trait JobStore: Send {
     /// When the store cannot be read.
     fn count_runs(&mut self, query: &RunQuery) -> Result<usize, StoreError> {
         const PAGE: usize = 5_000;
-        let mut query = RunQuery { after: None, limit: Some(PAGE), ..query.clone() };
+        let mut query = query.clone().after(None).limit(PAGE);
         let mut count = 0;
         loop {
             let page = self.runs(&query)?;

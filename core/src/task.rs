@@ -37,6 +37,7 @@ pub trait Task: Send + Sync {
 
 /// What a run is told about itself.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct TaskContext {
     /// The job.
     pub job: JobId,
@@ -55,6 +56,21 @@ pub struct TaskContext {
 }
 
 impl TaskContext {
+    /// Returns what the first attempt of a run is told that begins at its fire time: for tests of tasks.
+    ///
+    /// ```
+    /// use chrono::DateTime;
+    /// use matins_core::{JobId, RunId, TaskContext};
+    ///
+    /// let context = TaskContext::new(JobId::new("backup")?, RunId::FIRST, DateTime::UNIX_EPOCH);
+    /// assert_eq!((context.attempt, context.is_cancelled()), (1, false));
+    /// # Ok::<(), matins_core::NameError>(())
+    /// ```
+    pub fn new(job: JobId, run: RunId, scheduled: DateTime<Utc>) -> Self {
+        let (cancel, log) = (CancelToken::new(), RunLog::default());
+        Self { job, run, scheduled, started: scheduled, attempt: 1, cancel, log }
+    }
+
     /// Says a line that ends in the ledger, as the run's output. The last 8 KiB are kept.
     pub fn log(&self, line: impl fmt::Display) {
         self.log.line(line);
@@ -78,7 +94,15 @@ pub type TaskFuture = Pin<Box<dyn Future<Output = TaskResult> + Send>>;
 pub type TaskResult = Result<TaskOutput, TaskError>;
 
 /// What a task that went well gives to the ledger.
+///
+/// ```
+/// use matins_core::TaskOutput;
+///
+/// let output = TaskOutput::default().with_result(3).with_output("three files");
+/// assert_eq!(output.result, Some(3.into()));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
 pub struct TaskOutput {
     /// What it returned.
     pub result: Option<Value>,
@@ -86,8 +110,23 @@ pub struct TaskOutput {
     pub output: Option<String>,
 }
 
+impl TaskOutput {
+    /// Adds what the task returned.
+    #[must_use]
+    pub fn with_result(self, result: impl Into<Value>) -> Self {
+        Self { result: Some(result.into()), ..self }
+    }
+
+    /// Adds the tail of what the task printed.
+    #[must_use]
+    pub fn with_output(self, output: impl Into<String>) -> Self {
+        Self { output: Some(output.into()), ..self }
+    }
+}
+
 /// What a task that failed gives to the ledger.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct TaskError {
     /// What went wrong.
     pub message: String,
@@ -120,6 +159,12 @@ impl TaskError {
     /// ```
     pub fn not_started(message: impl Into<String>) -> Self {
         Self { not_started: true, ..Self::new(message) }
+    }
+
+    /// Adds the tail of what the task printed.
+    #[must_use]
+    pub fn with_output(self, output: impl Into<String>) -> Self {
+        Self { output: Some(output.into()), ..self }
     }
 }
 

@@ -262,17 +262,9 @@ impl Engine {
 
     /// The report of a run that no executor took.
     pub(crate) fn not_taken(&self, run: RunId, outcome: Outcome, message: String) -> RunReport {
-        let finished = self.clock.now();
-        RunReport {
-            run,
-            started: None,
-            finished,
-            outcome,
-            message: Some(message),
-            output: None,
-            result: None,
-            not_started: false,
-        }
+        let mut report = RunReport::new(run, self.clock.now(), outcome);
+        report.message = Some(message);
+        report
     }
 }
 
@@ -284,17 +276,10 @@ pub(crate) fn cancel(tokens: &[CancelToken]) {
 
 /// The report of a run that never ran, or was left behind.
 pub(crate) fn not_run(run: &Run, now: DateTime<Utc>, outcome: Outcome, message: String) -> RunReport {
-    let started = if outcome == Outcome::Interrupted { run.started } else { None };
-    RunReport {
-        run: run.id,
-        started,
-        finished: now,
-        outcome,
-        message: Some(message),
-        output: None,
-        result: None,
-        not_started: false,
-    }
+    let mut report = RunReport::new(run.id, now, outcome);
+    report.started = run.started.filter(|_| outcome == Outcome::Interrupted);
+    report.message = Some(message);
+    report
 }
 
 /// Why a run was missed whose executor had no room.

@@ -27,7 +27,7 @@ use crate::occupied::WHEN_IT_ENDS;
 ///
 /// let mut store = Exclusive::new(Box::new(MemoryStore::new()));
 /// store.join(&Node::new("here", Duration::from_secs(15))).unwrap();
-/// let claim = store.claim(&Want { limit: 100, ..Want::default() }).unwrap();
+/// let claim = store.claim(&Want::default().limit(100)).unwrap();
 /// assert!(claim.jobs.is_empty());
 /// store.release();
 /// ```
@@ -80,7 +80,7 @@ impl Exclusive {
         if self.is_known {
             return Ok(());
         }
-        let rows = self.store.runs(&RunQuery { unfinished: true, ..RunQuery::default() })?;
+        let rows = self.store.runs(&RunQuery::default().unfinished())?;
         self.next_run = self.next_run.max(self.store.next_run_id()?);
         self.runs.clear();
         self.turns.clear();
@@ -278,7 +278,7 @@ impl ClaimStore for Exclusive {
     fn held(&mut self) -> Result<Vec<Run>, StoreError> {
         self.is_known = false;
         self.look()?;
-        let rows = self.store.runs(&RunQuery { unfinished: true, ..RunQuery::default() })?;
+        let rows = self.store.runs(&RunQuery::default().unfinished())?;
         let is_ours = |row: &Run| {
             row.started.is_some()
                 && self.runs.get(&row.job).is_some_and(|known| known.runs.running.contains(&row.id))

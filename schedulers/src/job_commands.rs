@@ -82,8 +82,8 @@ impl Engine {
         self.check_not_stopped()?;
         let mut count = 0;
         for lane in self.lanes().iter().filter(|lane| !lane.is_leaving()) {
-            let mut query =
-                JobQuery { order: JobOrder::Id, after: None, limit: Some(REMOVED_AT_ONCE), ..query.clone() };
+            let mut query = query.clone().limit(REMOVED_AT_ONCE);
+            (query.order, query.after) = (JobOrder::Id, None);
             loop {
                 let page = self.open(lane, |lane| {
                     let page = lane.work.store.list(&query)?;
@@ -173,7 +173,7 @@ impl OpenLane<'_> {
     }
 
     fn remove_all(&mut self) -> Result<usize, SchedulerError> {
-        let query = JobQuery { limit: Some(REMOVED_AT_ONCE), ..JobQuery::default() };
+        let query = JobQuery::default().limit(REMOVED_AT_ONCE);
         let mut count = 0;
         loop {
             let page = self.work.store.list(&query)?;

@@ -7,8 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use matins_core::{
-    CancelToken, Clock, Executor, ExecutorName, Outcome, Refusal, RunReport, Shutdown, StoreName, WaitMode,
-    Wake,
+    CancelToken, Clock, Executor, ExecutorName, Outcome, Refusal, Shutdown, StoreName, WaitMode, Wake,
 };
 
 use crate::engine::{EXECUTOR_FULL, Engine, Next, Submission};
@@ -182,8 +181,9 @@ impl Shared {
                     ),
                     _ => (Outcome::Failed, format!("executor {name:?} is shut down")),
                 };
-                let report = self.engine.not_taken(run, outcome, message);
-                refused.done.finish(RunReport { not_started, ..report });
+                let mut report = self.engine.not_taken(run, outcome, message);
+                report.not_started = not_started;
+                refused.done.finish(report);
             }
         }
     }

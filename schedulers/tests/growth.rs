@@ -103,7 +103,7 @@ fn jobs_are_removed_by_a_query() {
         scheduler.add_many((0..2_400).map(job)).unwrap();
     }
     let before = calls(&meter, "commit");
-    let even = JobQuery { tag: Some("even".to_owned()), limit: Some(1), ..JobQuery::default() };
+    let even = JobQuery::default().tag("even").limit(1);
     assert_eq!(scheduler.remove_matching(&even).unwrap(), 2 * 1_200);
     assert_eq!(calls(&meter, "commit") - before, 2, "a thousand in a commit");
     assert_eq!(scheduler.count(&even).unwrap(), 0);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use matins_conformance::inline::InlineExecutor;
-use matins_core::{CancelToken, JobId, RunId, RunLog, Shutdown, TaskContext, layer_fn};
+use matins_core::{JobId, RunId, Shutdown, TaskContext, layer_fn};
 use matins_scheduler::{Schedule, SchedulerBuilder, TraceLayer, VirtualClock};
 use matins_store_memory::MemoryStore;
 use matins_task_function::IntoTask;
@@ -98,15 +98,8 @@ fn the_log_lines_of_a_task_name_its_run() {
 #[test]
 fn the_span_of_an_async_run_is_entered_when_it_is_polled() {
     let lines = Lines::default();
-    let context = TaskContext {
-        job: JobId::new("job").unwrap(),
-        run: RunId(7),
-        scheduled: chrono::DateTime::UNIX_EPOCH,
-        started: chrono::DateTime::UNIX_EPOCH,
-        attempt: 2,
-        cancel: CancelToken::new(),
-        log: RunLog::default(),
-    };
+    let mut context = TaskContext::new(JobId::new("job").unwrap(), RunId(7), chrono::DateTime::UNIX_EPOCH);
+    context.attempt = 2;
     let task = async || {
         tracing::info!("first");
         yield_once().await;

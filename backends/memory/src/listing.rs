@@ -60,8 +60,8 @@ impl MemoryStore {
     }
 
     pub(crate) fn counted_runs(&self, query: &RunQuery) -> usize {
-        let query = RunQuery { after: None, limit: None, ..query.clone() };
-        if query == (RunQuery { order: query.order, ..RunQuery::default() }) {
+        let query = query.clone().after(None).limit(None);
+        if query == (RunQuery::default().order(query.order)) {
             return self.runs.len();
         }
         self.matching_runs(&query).count()

@@ -160,7 +160,7 @@ impl SqliteStore {
         let JobQuery { id_prefix, task, tag, metadata_key, state, due_before, .. } = query;
         let is_told_by_columns = id_prefix.is_none() && tag.is_none() && metadata_key.is_none();
         if !is_told_by_columns {
-            let all = JobQuery { after: None, limit: None, ..query.clone() };
+            let all = query.clone().after(None).limit(None);
             return Ok(self.listed(&all)?.len());
         }
         let sql = format!(

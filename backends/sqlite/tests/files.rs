@@ -276,7 +276,7 @@ fn a_row_of_the_ledger_edited_into_nonsense_is_set_aside() {
     let mut store = SqliteStore::open(&path).unwrap();
     let rows = sample_runs();
     store.import(vec![job("plain", Some(1))], rows.clone(), OnConflict::Refuse).unwrap();
-    let unfinished = RunQuery { unfinished: true, ..RunQuery::default() };
+    let unfinished = RunQuery::default().unfinished();
     assert_eq!(store.runs(&unfinished).unwrap(), rows[2..]);
     let person = Connection::open(&path).unwrap();
     let edits = [

@@ -101,7 +101,7 @@ pub fn export(store: &mut dyn JobStore, out: &mut impl Write) -> Result<Carried,
     let mut carried = Carried::default();
     let mut put = |line: String| writeln!(out, "{line}");
     put(as_json(&Head { matins: "export".to_owned(), format: FORMAT })?)?;
-    let mut query = JobQuery { limit: Some(JOBS), ..JobQuery::default() };
+    let mut query = JobQuery::default().limit(JOBS);
     loop {
         let page = store.list(&query)?;
         let Some(last) = page.last() else { break };
@@ -220,7 +220,7 @@ fn without_known(store: &mut dyn JobStore, mut runs: Vec<Run>) -> Result<Vec<Run
     // Only where they could be: a ledger may be far longer than what is imported.
     let Some((first, last)) = times().min().zip(times().max()) else { return Ok(runs) };
     let until = last.checked_add_signed(TimeDelta::microseconds(1));
-    let query = RunQuery { since: Some(first), until, ..RunQuery::default() };
+    let query = RunQuery::default().since(first).until(until);
     let mut is_known = vec![false; runs.len()];
     each_run(store, query, |known| {
         for &index in of_fire.get(&(known.job.clone(), known.scheduled())).into_iter().flatten() {

@@ -22,17 +22,15 @@ const RUNS_IN_STATUS: usize = 1_000;
 impl Operator {
     pub(super) fn jobs(&self, request: &JobsRequest, items: &mut dyn Items) -> Result<Value, Problem> {
         let state = request.paused.map(|paused| if paused { JobState::Paused } else { JobState::Active });
-        let conditions = JobQuery { tag: request.tag.clone(), state, ..JobQuery::default() };
-        let mut query = JobQuery {
-            id_prefix: request.prefix.clone(),
-            order: match request.order {
-                JobsOrder::Id => JobOrder::Id,
-                JobsOrder::NextFire => JobOrder::NextFire,
-            },
-            after: request.after.clone().map(JobPosition::try_from).transpose()?,
-            limit: Some(PAGE),
-            ..JobQuery::default()
+        let mut conditions = JobQuery::default().state(state);
+        conditions.tag.clone_from(&request.tag);
+        let order = match request.order {
+            JobsOrder::Id => JobOrder::Id,
+            JobsOrder::NextFire => JobOrder::NextFire,
         };
+        let after = request.after.clone().map(JobPosition::try_from).transpose()?;
+        let mut query = JobQuery::default().order(order).after(after).limit(PAGE);
+        query.id_prefix.clone_from(&request.prefix);
         let most = request.page.unwrap_or(usize::MAX).max(1);
         let mut count = 0;
         loop {
@@ -65,15 +63,10 @@ impl Operator {
             })?),
         };
         let job = request.job.as_deref().map(matins::JobId::new).transpose();
-        let mut query = RunQuery {
-            job: job.map_err(|error| Problem::bad(error.to_string()))?,
-            after: request.after.map(RunId),
-            order: RunOrder::NewestFirst,
-            limit: Some(PAGE),
-            ..RunQuery::default()
-        };
-        let conditions =
-            RunQuery { outcome, since: request.since, until: request.until, ..RunQuery::default() };
+        let job = job.map_err(|error| Problem::bad(error.to_string()))?;
+        let after = request.after.map(RunId);
+        let mut query = RunQuery::default().job(job).after(after).order(RunOrder::NewestFirst).limit(PAGE);
+        let conditions = RunQuery::default().outcome(outcome).since(request.since).until(request.until);
         let is_wanted = |run: &Run| {
             conditions.matches(run) && (!any_miss || matches!(run.outcome, Some(Outcome::Missed(_))))
         };
@@ -104,7 +97,7 @@ impl Operator {
 
     /// The runs that are in progress or wait, the oldest first; as many as a status may name, and how many there are.
     pub(super) fn unfinished(&self) -> Result<(Vec<RunView>, usize), Problem> {
-        let unfinished = RunQuery { unfinished: true, limit: Some(RUNS_IN_STATUS), ..RunQuery::default() };
+        let unfinished = RunQuery::default().unfinished().limit(RUNS_IN_STATUS);
         let in_flight = self.in_flight()?;
         let runs = self.handle.runs(&unfinished)?;
         let count =

@@ -133,7 +133,7 @@ impl Operator {
             return Err(self.no_daemon());
         }
         let jobs = self.handle.count(&JobQuery::default())?;
-        let first = JobQuery { order: JobOrder::NextFire, limit: Some(1), ..JobQuery::default() };
+        let first = JobQuery::default().order(JobOrder::NextFire).limit(1);
         let next = self.handle.list(&first)?;
         let stats = self.handle.stats();
         let tz_database = tzdb::version();
@@ -178,7 +178,7 @@ impl Operator {
 
     fn run(&self, run: u64) -> Done {
         // The first row whose number is not below it.
-        let query = RunQuery { after: run.checked_sub(1).map(RunId), limit: Some(1), ..RunQuery::default() };
+        let query = RunQuery::default().after(run.checked_sub(1).map(RunId)).limit(1);
         let found = self.handle.runs(&query)?.into_iter().find(|found| found.id == RunId(run));
         let found = found.ok_or_else(|| {
             Problem::new(
@@ -293,8 +293,8 @@ impl Operator {
     }
 
     fn info(&self) -> Done {
-        let paused = JobQuery { state: Some(JobState::Paused), ..JobQuery::default() };
-        let first = RunQuery { limit: Some(1), ..RunQuery::default() };
+        let paused = JobQuery::default().state(JobState::Paused);
+        let first = RunQuery::default().limit(1);
         let info = StoreInfo {
             store: self.store.to_string(),
             jobs: self.handle.count(&JobQuery::default())?,
@@ -352,7 +352,7 @@ fn sign_of_life(items: &mut dyn Items) -> bool {
 
 fn ids(store: &mut dyn JobStore) -> Result<BTreeSet<JobId>, StoreError> {
     let mut ids = BTreeSet::new();
-    let mut query = JobQuery { limit: Some(1_000), ..JobQuery::default() };
+    let mut query = JobQuery::default().limit(1_000);
     loop {
         let page = store.list(&query)?;
         let Some(last) = page.last() else { return Ok(ids) };

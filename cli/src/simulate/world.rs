@@ -124,16 +124,9 @@ impl World {
 }
 
 fn report(run: &RunRequest, started: DateTime<Utc>, finished: DateTime<Utc>, outcome: Outcome) -> RunReport {
-    RunReport {
-        run: run.run,
-        started: Some(started),
-        finished,
-        outcome,
-        message: None,
-        output: None,
-        result: None,
-        not_started: false,
-    }
+    let mut report = RunReport::new(run.run, finished, outcome);
+    report.started = Some(started);
+    report
 }
 
 /// The clock of a world.

@@ -23,7 +23,7 @@ use super::Member;
 /// let (mut one, mut other) = (store.member(), store.member());
 /// one.join(&Node::new("one", Duration::from_secs(15))).unwrap();
 /// other.join(&Node::new("other", Duration::from_secs(15))).unwrap();
-/// assert!(one.claim(&Want { limit: 10, ..Want::default() }).unwrap().jobs.is_empty());
+/// assert!(one.claim(&Want::default().limit(10)).unwrap().jobs.is_empty());
 /// ```
 #[derive(Clone)]
 pub struct SharedModel {

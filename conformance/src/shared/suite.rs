@@ -82,12 +82,12 @@ fn two(factory: &mut dyn SharedStoreFactory) -> (Owner, Owner, Job) {
 
 impl Owner {
     fn claim(&mut self, now: DateTime<Utc>) -> Claim {
-        let want = Want { at: now, limit: 100, starts: true, takes_over: true, ..Want::default() };
+        let want = Want::at(now).limit(100).starts().takes_over();
         self.store.claim(&want).expect("a claim")
     }
 
     fn claim_job(&mut self, id: &JobId, now: DateTime<Utc>) -> Result<Claim, StoreError> {
-        self.store.claim(&Want { at: now, jobs: std::slice::from_ref(id), ..Want::default() })
+        self.store.claim(&Want::at(now).jobs(std::slice::from_ref(id)))
     }
 
     fn settle(&mut self, batch: Vec<Transition>) -> Result<Vec<RunId>, StoreError> {
@@ -195,7 +195,7 @@ pub fn a_member_may_find_its_own_end_and_keeps_nothing_claimed(factory: &mut dyn
     let (mut one, mut other, job) = two(factory);
     let now = factory.now();
     factory.expire(one.member);
-    let want = Want { at: now, limit: 100, takes_over: true, ..Want::default() };
+    let want = Want::at(now).limit(100).takes_over();
     if let Ok(claim) = one.store.claim(&want) {
         let advances =
             claim.jobs.iter().filter_map(|claimed| claimed.job.as_deref()).map(|job| advance(job, now));
@@ -266,7 +266,7 @@ pub fn what_waits_is_started_by_whoever_claims_next(factory: &mut dyn SharedStor
     let run = one.fire(now);
     let claim = other.claim_job(&job.id, now).expect("a claim");
     let waiting = Run::waiting(claim.first_run, job.id.clone(), now);
-    let want = Want { at: now, starts: true, ended: std::slice::from_ref(&job.id), ..Want::default() };
+    let want = Want::at(now).starts().ended(std::slice::from_ref(&job.id));
     one.store.claim(&want).expect("a claim");
     one.settle(vec![ended(&run, Outcome::Succeeded, now)]).expect("ended beside the claim");
     other.settle(vec![Transition::Record(waiting.clone())]).expect("settled");

@@ -124,48 +124,44 @@ pub fn jobs_are_listed_as_asked(factory: &mut dyn StoreFactory) {
     };
     let default = JobQuery::default;
     assert_eq!(list(default()), ["a1", "a2", "a3", "b1"]);
-    assert_eq!(list(JobQuery { order: JobOrder::NextFire, ..default() }), ["a3", "b1", "a1", "a2"]);
-    assert_eq!(list(JobQuery { id_prefix: Some("a".into()), ..default() }), ["a1", "a2", "a3"]);
-    assert_eq!(list(JobQuery { tag: Some("nightly".into()), ..default() }), ["a1", "a2", "a3"]);
-    assert_eq!(list(JobQuery { metadata_key: Some("owner".into()), ..default() }), ["a1", "a2", "a3"]);
-    assert_eq!(list(JobQuery { metadata_key: Some("source file".into()), ..default() }), ["b1"]);
-    assert_eq!(list(JobQuery { metadata_key: Some("source".into()), ..default() }), [""; 0]);
-    assert_eq!(list(JobQuery { task: TaskName::new("other").ok(), ..default() }), ["b1"]);
-    assert_eq!(list(JobQuery { state: Some(JobState::Paused), ..default() }), ["a2"]);
-    assert_eq!(list(JobQuery { due_before: Some(second(3)), ..default() }), ["a3", "b1"]);
+    assert_eq!(list(default().order(JobOrder::NextFire)), ["a3", "b1", "a1", "a2"]);
+    assert_eq!(list(default().id_prefix("a")), ["a1", "a2", "a3"]);
+    assert_eq!(list(default().tag("nightly")), ["a1", "a2", "a3"]);
+    assert_eq!(list(default().metadata_key("owner")), ["a1", "a2", "a3"]);
+    assert_eq!(list(default().metadata_key("source file")), ["b1"]);
+    assert_eq!(list(default().metadata_key("source")), [""; 0]);
+    assert_eq!(list(default().task(TaskName::new("other").ok())), ["b1"]);
+    assert_eq!(list(default().state(JobState::Paused)), ["a2"]);
+    assert_eq!(list(default().due_before(second(3))), ["a3", "b1"]);
     let after =
         |name: &str, fire: Option<i64>| Some(JobPosition { id: id(name), next_fire: fire.map(second) });
-    assert_eq!(list(JobQuery { after: after("a1", Some(3)), limit: Some(2), ..default() }), ["a2", "a3"]);
-    assert_eq!(
-        list(JobQuery { after: after("a20", None), ..default() }),
-        ["a3", "b1"],
-        "there is no such job"
-    );
-    let by_fire = || JobQuery { order: JobOrder::NextFire, ..default() };
-    assert_eq!(list(JobQuery { after: after("b0", Some(2)), ..by_fire() }), ["b1", "a1", "a2"]);
-    assert_eq!(list(JobQuery { after: after("a1", Some(3)), ..by_fire() }), ["a2"]);
-    assert_eq!(list(JobQuery { after: after("a1", None), ..by_fire() }), ["a2"]);
-    assert_eq!(list(JobQuery { limit: Some(0), ..by_fire() }), [""; 0]);
-    let of_a = || JobQuery { id_prefix: Some("a".into()), limit: Some(1), ..default() };
-    assert_eq!(list(JobQuery { after: after("a2", None), ..of_a() }), ["a3"]);
-    assert_eq!(list(JobQuery { after: after("A", None), ..of_a() }), ["a1"]);
-    assert_eq!(list(JobQuery { after: after("b", None), ..of_a() }), [""; 0]);
+    assert_eq!(list(default().after(after("a1", Some(3))).limit(2)), ["a2", "a3"]);
+    assert_eq!(list(default().after(after("a20", None))), ["a3", "b1"], "there is no such job");
+    let by_fire = || default().order(JobOrder::NextFire);
+    assert_eq!(list(by_fire().after(after("b0", Some(2)))), ["b1", "a1", "a2"]);
+    assert_eq!(list(by_fire().after(after("a1", Some(3)))), ["a2"]);
+    assert_eq!(list(by_fire().after(after("a1", None))), ["a2"]);
+    assert_eq!(list(by_fire().limit(0)), [""; 0]);
+    let of_a = || default().id_prefix("a").limit(1);
+    assert_eq!(list(of_a().after(after("a2", None))), ["a3"]);
+    assert_eq!(list(of_a().after(after("A", None))), ["a1"]);
+    assert_eq!(list(of_a().after(after("b", None))), [""; 0]);
 }
 
 /// Counts are those of the lists, whatever happened before.
 pub fn jobs_and_runs_are_counted_as_they_are_listed(factory: &mut dyn StoreFactory) {
     let mut store = factory.create();
     let compare = |store: &mut dyn JobStore| {
-        let paused = JobQuery { state: Some(JobState::Paused), ..JobQuery::default() };
-        let of_a = JobQuery { id_prefix: Some("a".into()), limit: Some(1), ..JobQuery::default() };
+        let paused = JobQuery::default().state(JobState::Paused);
+        let of_a = JobQuery::default().id_prefix("a").limit(1);
         for query in [JobQuery::default(), paused, of_a] {
-            let listed = store.list(&JobQuery { limit: None, ..query.clone() }).expect("list").len();
+            let listed = store.list(&query.clone().limit(None)).expect("list").len();
             assert_eq!(store.count(&query).expect("count"), listed, "{query:?}");
         }
-        let unfinished = RunQuery { unfinished: true, ..RunQuery::default() };
-        let of_b = RunQuery { limit: Some(1), ..RunQuery::of_job(&id("b")) };
+        let unfinished = RunQuery::default().unfinished();
+        let of_b = RunQuery::of_job(&id("b")).limit(1);
         for query in [RunQuery::default(), unfinished, of_b] {
-            let listed = store.runs(&RunQuery { limit: None, ..query.clone() }).expect("runs").len();
+            let listed = store.runs(&query.clone().limit(None)).expect("runs").len();
             assert_eq!(store.count_runs(&query).expect("count runs"), listed, "{query:?}");
         }
     };
@@ -211,7 +207,7 @@ pub fn pages_have_each_job_that_does_not_change_exactly_once(factory: &mut dyn S
                 unchanged.insert(job.id.clone(), job);
             }
             let order = if by_fire { JobOrder::NextFire } else { JobOrder::Id };
-            let mut query = JobQuery { order, limit: Some(limit), ..JobQuery::default() };
+            let mut query = JobQuery::default().order(order).limit(limit);
             let (mut model, mut operations) = (Model::default(), operations.into_iter());
             let mut found: Vec<Job> = Vec::new();
             loop {

@@ -73,7 +73,7 @@ pub fn a_commit_applies_every_step(factory: &mut dyn StoreFactory) {
         .expect("commit");
     assert_eq!(all_runs(&mut *store), [run.clone(), waiting.clone(), missed.clone()]);
     assert_eq!(store.next_due().expect("next due"), Some(second(10)));
-    let unfinished = RunQuery { unfinished: true, ..RunQuery::default() };
+    let unfinished = RunQuery::default().unfinished();
     assert_eq!(numbers(&store.runs(&unfinished).expect("runs")), [1, 2]);
 
     // A run that could not begin waits, with the reason, and is started once more.
@@ -181,13 +181,13 @@ pub fn runs_are_listed_as_asked(factory: &mut dyn StoreFactory) {
     let mut list = |query: RunQuery| numbers(&store.runs(&query).expect("runs"));
     let default = RunQuery::default;
     assert_eq!(list(RunQuery::of_job(&id("a"))), [1, 3, 4]);
-    assert_eq!(list(RunQuery { outcome: Some(Outcome::Failed), ..default() }), [2]);
-    assert_eq!(list(RunQuery { outcome: Some(Outcome::Missed(MissedReason::Overlap)), ..default() }), [4]);
-    assert_eq!(list(RunQuery { unfinished: true, ..default() }), [3]);
-    assert_eq!(list(RunQuery { since: Some(second(2)), until: Some(second(4)), ..default() }), [2, 3]);
-    assert_eq!(list(RunQuery { order: RunOrder::NewestFirst, limit: Some(2), ..default() }), [4, 3]);
-    assert_eq!(list(RunQuery { after: Some(RunId(2)), ..default() }), [3, 4]);
-    assert_eq!(list(RunQuery { after: Some(RunId(3)), order: RunOrder::NewestFirst, ..default() }), [2, 1]);
+    assert_eq!(list(default().outcome(Outcome::Failed)), [2]);
+    assert_eq!(list(default().outcome(Outcome::Missed(MissedReason::Overlap))), [4]);
+    assert_eq!(list(default().unfinished()), [3]);
+    assert_eq!(list(default().since(second(2)).until(second(4))), [2, 3]);
+    assert_eq!(list(default().order(RunOrder::NewestFirst).limit(2)), [4, 3]);
+    assert_eq!(list(default().after(RunId(2))), [3, 4]);
+    assert_eq!(list(default().after(RunId(3)).order(RunOrder::NewestFirst)), [2, 1]);
 }
 
 /// By number and by age.

@@ -35,8 +35,8 @@ fn be_master(socket: String) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let name = "hang with a grandchild";
     let (job, task) = (JobId::new(name).expect("an id"), TaskName::new(name).expect("a name"));
-    let request = RunRequest::new(RunId(1), job, task, (|| ()).into_task(), clock.clone());
-    let request = RunRequest { arguments: socket.into(), ..request };
+    let mut request = RunRequest::new(RunId(1), job, task, (|| ()).into_task(), clock.clone());
+    request.arguments = socket.into();
     executor.submit(request, Completion::new(RunId(1), clock, Arc::new(Nowhere))).expect("room");
     loop {
         thread::park();

@@ -250,7 +250,9 @@ impl Worker {
     fn lost(&mut self, what: &str, mut output: Tail) -> Exchange {
         self.end();
         self.take_printed(&mut output);
-        Exchange::Lost(TaskError { output: output.to_text(), ..TaskError::new(what) })
+        let mut error = TaskError::new(what);
+        error.output = output.to_text();
+        Exchange::Lost(error)
     }
 
     /// Ends it with all that its tasks have started; how it ended, in words.
@@ -287,8 +289,12 @@ fn result(done: Done, printed: &mut Tail) -> TaskResult {
     let Done { outcome, message, output, result, not_started } = done;
     let parts: Vec<String> = output.into_iter().chain(printed.to_text()).collect();
     let output = (!parts.is_empty()).then(|| parts.join("\n"));
-    match outcome {
-        Outcome::Succeeded => Ok(TaskOutput { result, output }),
-        _ => Err(TaskError { message: message.unwrap_or_default(), output, not_started }),
+    if outcome == Outcome::Succeeded {
+        let mut succeeded = TaskOutput::default();
+        (succeeded.result, succeeded.output) = (result, output);
+        return Ok(succeeded);
     }
+    let mut error = TaskError::new(message.unwrap_or_default());
+    (error.output, error.not_started) = (output, not_started);
+    Err(error)
 }

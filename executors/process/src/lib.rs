@@ -225,7 +225,9 @@ impl Executor for ProcessExecutor {
         // The limit is kept here, by killing; the thread that waits has none.
         let task =
             Remote { workers: self.workers.clone(), name: run.task_name.clone(), time_limit: run.time_limit };
-        self.threads.submit(RunRequest { time_limit: None, ..run.with_task(Arc::new(task)) }, done)
+        let mut run = run.with_task(Arc::new(task));
+        run.time_limit = None;
+        self.threads.submit(run, done)
     }
 
     fn shutdown(&mut self, how: Shutdown) -> Vec<RunId> {

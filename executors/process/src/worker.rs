@@ -129,8 +129,9 @@ fn execute(request: RunFrame, tasks: &TaskRegistry, cancel: CancelToken, replies
         // The end of the run meets the same fault, and reports it.
         let _ = replies.send(&FromWorker::Note(note));
     });
-    let new = RunRequest::new(run, job, task_name, task, Arc::new(Began(started)));
-    let request = RunRequest { arguments, scheduled, attempt, cancel, log, ..new };
+    let mut request = RunRequest::new(run, job, task_name, task, Arc::new(Began(started)));
+    (request.arguments, request.scheduled, request.attempt) = (arguments, scheduled, attempt);
+    (request.cancel, request.log) = (cancel, log);
     let mut report = request.execute();
     // Before it is written: the parent could not read what nests too deep.
     Limits::DEFAULT.fit(&mut report);

@@ -49,8 +49,8 @@ impl Rig {
         let (job, task_name) = name(task).unwrap();
         // The worker has a task of that name; this one is only here to be known.
         let task = matins_task_function::IntoTask::into_task(|| ());
-        let request =
-            RunRequest { arguments, time_limit, ..RunRequest::new(run, job, task_name, task, clock.clone()) };
+        let mut request = RunRequest::new(run, job, task_name, task, clock.clone());
+        (request.arguments, request.time_limit) = (arguments, time_limit);
         let cancel = request.cancel.clone();
         let done = Completion::new(run, clock, self.sink.clone());
         self.executor.submit(request, done).unwrap();

@@ -77,9 +77,10 @@ impl Bench {
     ) -> Result<(), Refusal> {
         self.runs += 1;
         let (job, name) = (JobId::new("job").unwrap(), TaskName::new("task").unwrap());
-        let request = RunRequest::new(RunId(self.runs), job, name, work.into_task(), Arc::new(Stopped));
+        let mut request = RunRequest::new(RunId(self.runs), job, name, work.into_task(), Arc::new(Stopped));
         let done = Completion::new(request.run, Arc::new(Stopped), self.sink.clone());
-        self.executor.submit(RunRequest { time_limit: limit, ..request }, done).map_err(|refused| {
+        request.time_limit = limit;
+        self.executor.submit(request, done).map_err(|refused| {
             refused.done.forget();
             refused.reason
         })

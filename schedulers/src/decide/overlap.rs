@@ -181,16 +181,8 @@ mod tests {
                 let claim = claim(now, &job, runs, true, next_run);
                 let mut tick = Tick::new(claim, &local, &retention, &mut unpruned);
                 for ended in in_flight.drain(..ends.min(in_flight.len())) {
-                    let report = RunReport {
-                        run: ended.run.id,
-                        started: Some(now),
-                        finished: now,
-                        outcome: Outcome::Succeeded,
-                        message: None,
-                        output: None,
-                        result: None,
-                        not_started: false,
-                    };
+                    let mut report = RunReport::new(ended.run.id, now, Outcome::Succeeded);
+                    report.started = Some(now);
                     tick.report(&ended, &report, MayStart::Yes);
                     model.finish();
                 }

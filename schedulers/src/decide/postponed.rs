@@ -105,18 +105,9 @@ mod tests {
     }
 
     fn report(second: i64) -> RunReport {
-        let (outcome, finished) = (Outcome::Failed, at(second));
-        let run = RunId(1);
-        RunReport {
-            run,
-            started: None,
-            finished,
-            outcome,
-            message: None,
-            output: None,
-            result: None,
-            not_started: true,
-        }
+        let mut report = RunReport::new(RunId(1), at(second), Outcome::Failed);
+        report.not_started = true;
+        report
     }
 
     fn run() -> Run {
@@ -127,7 +118,8 @@ mod tests {
     fn tried(run: &Run, grace: Option<Duration>, first: i64) -> (Vec<DateTime<Utc>>, Outcome) {
         let (mut turns, mut now, mut before) = (Vec::new(), at(first), None);
         loop {
-            let report = RunReport { finished: now, ..report(0) };
+            let mut report = report(0);
+            report.finished = now;
             match decide(before, run, grace, &report) {
                 Decision::Again(turn, postponed) => {
                     assert!(turn > now);

@@ -191,8 +191,7 @@ impl Handle {
     /// #     .background()
     /// #     .unwrap();
     /// scheduler.add(every(10.minutes()).run(|| ()).tag("poll")).unwrap();
-    /// let of_tag = JobQuery { tag: Some("poll".to_owned()), ..JobQuery::default() };
-    /// assert_eq!(scheduler.remove_matching(&of_tag).unwrap(), 1);
+    /// assert_eq!(scheduler.remove_matching(&JobQuery::default().tag("poll")).unwrap(), 1);
     /// ```
     ///
     /// # Errors

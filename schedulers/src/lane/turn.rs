@@ -107,10 +107,11 @@ impl OpenLane<'_> {
         let ahead = self.work.ahead;
         let by_the_store = |instant: DateTime<Utc>| instant.checked_add_signed(ahead).unwrap_or(instant);
         let mut in_flight = self.lane.in_flight.lock();
-        let ended = reports.into_iter().filter_map(|report| {
+        let ended = reports.into_iter().filter_map(|mut report| {
             let running = in_flight.remove(&report.run)?;
-            let (started, finished) = (report.started.map(by_the_store), by_the_store(report.finished));
-            Some((running, RunReport { started, finished, ..report }))
+            report.started = report.started.map(by_the_store);
+            report.finished = by_the_store(report.finished);
+            Some((running, report))
         });
         self.work.ended.extend(ended);
     }
@@ -192,14 +193,9 @@ impl OpenLane<'_> {
         named.extend(lost.iter().map(|run| run.job.clone()));
         named.sort_unstable();
         named.dedup();
-        let want = Want {
-            at: now,
-            limit: if fires { JOBS_PER_TICK } else { 0 },
-            starts: may_start == MayStart::Yes,
-            takes_over: true,
-            ended: &reported,
-            jobs: &named,
-        };
+        let mut want = Want::at(now).takes_over().ended(&reported).jobs(&named);
+        want.limit = if fires { JOBS_PER_TICK } else { 0 };
+        want.starts = may_start == MayStart::Yes;
         let claim = timed(name, "claim", || store.claim(&want))?;
         let due = claim.due;
         *ahead = claim.now - now;
@@ -245,7 +241,7 @@ impl OpenLane<'_> {
         }
         if prunes {
             *prune_by_age_at = now + PRUNE_BY_AGE_EVERY;
-            let one = RunQuery { limit: Some(1), ..RunQuery::default() };
+            let one = RunQuery::default().limit(1);
             *has_rows = !store.runs(&one).is_ok_and(|rows| rows.is_empty());
         }
         if may_start == MayStart::Yes {
@@ -333,21 +329,15 @@ impl OpenLane<'_> {
         };
         let begin_by = self.begin_by(&job, run);
         let job = Arc::unwrap_or_clone(job);
-        let request = RunRequest {
-            run: run.id,
-            job: job.id,
-            task_name: job.task,
-            task: layers.around(task),
-            layers: layers.clone(),
-            arguments: job.arguments,
-            scheduled: run.fires.first,
-            attempt: run.attempt,
-            begin_by,
-            time_limit: job.policy.time_limit,
-            cancel: cancel.clone(),
-            log: log.clone(),
-            clock,
-        };
+        let request = RunRequest::new(run.id, job.id, job.task, task, clock);
+        let mut request = request.with_layers(layers.clone());
+        request.arguments = job.arguments;
+        request.scheduled = run.fires.first;
+        request.attempt = run.attempt;
+        request.begin_by = begin_by;
+        request.time_limit = job.policy.time_limit;
+        request.cancel = cancel.clone();
+        request.log = log.clone();
         Some(Submission { executor: job.executor, request, done })
     }
 

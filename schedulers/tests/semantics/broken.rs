@@ -67,7 +67,7 @@ fn paused_with_a_reason(broken: Broken) {
     assert_eq!(rig.scheduler.state(), SchedulerState::Running);
     let job = rig.scheduler.get("broken").unwrap().expect("it is kept");
     assert_eq!((job.state, job.next_fire), (JobState::Paused, None));
-    let query = RunQuery { job: Some(job.id), ..RunQuery::default() };
+    let query = RunQuery::default().job(job.id);
     let rows = rig.scheduler.runs(&query).unwrap();
     assert_eq!(rows.len(), 1, "its due fire has a row: {rows:?}");
     assert_eq!(rows[0].message, error);

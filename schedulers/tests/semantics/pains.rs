@@ -85,7 +85,7 @@ fn ten_thousand_fires_at_one_instant_are_all_accounted_for() {
         done.finish(run.execute());
         ended += 1;
     }
-    let unfinished = RunQuery { unfinished: true, ..RunQuery::default() };
+    let unfinished = RunQuery::default().unfinished();
     while !rig.scheduler.runs(&unfinished).unwrap().is_empty() {
         std::thread::yield_now();
     }

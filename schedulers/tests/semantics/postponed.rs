@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use matins_core::{
     Clock, Completion, Executor, JobId, JobQuery, JobStore, OnConflict, Outcome, Overlap, Refusal, Refused,
-    Retry, Run, RunId, RunQuery, RunReport, RunRequest, Shutdown, StoreName, TaskError, is_out_of_resources,
+    Retry, Run, RunId, RunQuery, RunRequest, Shutdown, StoreName, TaskError, is_out_of_resources,
 };
 use matins_scheduler::{NewJob, Schedule, SchedulerBuilder, VirtualClock};
 use matins_store_memory::MemoryStore;
@@ -175,7 +175,9 @@ fn a_run_whose_executor_can_start_no_thread_is_tried_again() {
     clock.set(second(14));
     expect(&["started 10 running"]);
     let (run, done) = held.take_first();
-    done.finish(RunReport { outcome: Outcome::Succeeded, ..run.execute() });
+    let mut report = run.execute();
+    report.outcome = Outcome::Succeeded;
+    done.finish(report);
     expect(&["finished 10 succeeded", "job removed"]);
     held.close();
 }

@@ -32,8 +32,9 @@ pub(crate) fn run(command: &Command, context: &TaskContext, task: &CommandTask) 
     };
     let record = |output: &PipeReader| Record::of_intent(task.records.as_deref()?, context, output);
     let not_started = |why: CannotStart| {
-        let not_started = why.is_out_of_resources;
-        TaskError { not_started, ..failed("cannot start", &why.message) }
+        let mut error = failed("cannot start", &why.message);
+        error.not_started = why.is_out_of_resources;
+        error
     };
     // What is needed to watch it is there before it is: nothing that began is lost for want of a descriptor.
     let pipe = io::pipe().map_err(|error| not_started(CannotStart::new(&error, error.to_string())))?;
@@ -62,9 +63,13 @@ pub(crate) fn run(command: &Command, context: &TaskContext, task: &CommandTask) 
     drop((awaited, record));
     let output = watch.rest_of_output();
     if status.success() {
-        Ok(TaskOutput { result: None, output })
+        let mut printed = TaskOutput::default();
+        printed.output = output;
+        Ok(printed)
     } else {
-        Err(TaskError { output, ..TaskError::new(describe(status)) })
+        let mut error = TaskError::new(describe(status));
+        error.output = output;
+        Err(error)
     }
 }
 

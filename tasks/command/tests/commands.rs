@@ -5,16 +5,9 @@ use matins_task_command::{Command, CommandTask};
 
 fn context(cancel: CancelToken) -> TaskContext {
     let job = JobId::new("job").unwrap();
-    let epoch = chrono::DateTime::UNIX_EPOCH;
-    TaskContext {
-        job,
-        run: RunId(1),
-        scheduled: epoch,
-        started: epoch,
-        attempt: 1,
-        cancel,
-        log: matins_core::RunLog::default(),
-    }
+    let mut context = TaskContext::new(job, RunId(1), chrono::DateTime::UNIX_EPOCH);
+    context.cancel = cancel;
+    context
 }
 
 fn run(command: &Command) -> TaskResult {

@@ -34,7 +34,7 @@ impl<T: Serialize, E: fmt::Display> IntoTaskResult for Result<T, E> {
         let value = self.map_err(|error| TaskError::new(error.to_string()))?;
         match json::to_value("the task's result", &value) {
             Ok(Value::Null) => Ok(TaskOutput::default()),
-            Ok(value) => Ok(TaskOutput { result: Some(value), output: None }),
+            Ok(value) => Ok(TaskOutput::default().with_result(value)),
             Err(error) => Err(TaskError::new(error.to_string())),
         }
     }
@@ -294,14 +294,11 @@ fn block_on<F: Future>(future: F) -> F::Output {
 mod tests {
     use super::*;
     use chrono::DateTime;
-    use matins_core::{CancelToken, JobId, RunId, RunLog};
+    use matins_core::{JobId, RunId};
     use serde_json::json;
 
     fn context() -> TaskContext {
-        let epoch = DateTime::UNIX_EPOCH;
-        let job = JobId::new("job").unwrap();
-        let (cancel, log) = (CancelToken::new(), RunLog::default());
-        TaskContext { job, run: RunId(1), scheduled: epoch, started: epoch, attempt: 1, cancel, log }
+        TaskContext::new(JobId::new("job").unwrap(), RunId(1), DateTime::UNIX_EPOCH)
     }
 
     #[test]

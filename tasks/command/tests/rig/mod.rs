@@ -3,20 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use matins_core::{CancelToken, JobId, RunId, RunLog, Task, TaskContext, TaskResult};
+use matins_core::{CancelToken, JobId, RunId, Task, TaskContext, TaskResult};
 use matins_task_command::{Command, CommandTask};
 
 pub(crate) fn context(cancel: CancelToken) -> TaskContext {
-    let epoch = chrono::DateTime::UNIX_EPOCH;
-    TaskContext {
-        job: JobId::new("job").unwrap(),
-        run: RunId(1),
-        scheduled: epoch,
-        started: epoch,
-        attempt: 1,
-        cancel,
-        log: RunLog::default(),
-    }
+    let job = JobId::new("job").unwrap();
+    let mut context = TaskContext::new(job, RunId(1), chrono::DateTime::UNIX_EPOCH);
+    context.cancel = cancel;
+    context
 }
 
 pub(crate) fn run(command: &Command) -> TaskResult {
