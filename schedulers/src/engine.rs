@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    CancelCallbacks, CancelReason, CancelToken, ClaimStore, Clock, Completion, ExecutorName, MissedReason,
-    Outcome, Policy, Run, RunId, RunReport, RunRequest, StoreError, StoreName,
+    CancelCallbacks, CancelReason, CancelToken, ClaimStore, Clock, Completion, ExecutorName, Layers,
+    MissedReason, Outcome, Policy, Run, RunId, RunReport, RunRequest, StoreError, StoreName,
 };
 use matins_task_function::TaskRegistry;
 
@@ -38,6 +38,8 @@ pub(crate) struct Hub {
     pub(crate) executors: BTreeSet<ExecutorName>,
     pub(crate) waiters: Waiters,
     pub(crate) stats: Stats,
+    /// Around every run.
+    pub(crate) layers: Layers,
     /// How many closures have been added: their names are numbered, over all stores.
     pub(crate) closures: u64,
     /// How many stores there have been: their numbers are not used again.
@@ -100,6 +102,7 @@ impl Engine {
             executors: parts.executors,
             waiters: Waiters::default(),
             stats: Stats::default(),
+            layers: Layers::new(),
             closures: 0,
             lanes_so_far: lanes.len(),
         };
@@ -112,6 +115,13 @@ impl Engine {
             lanes: RwLock::new(lanes),
             hub: Mutex::new(hub),
         })
+    }
+
+    /// Has these layers around every run.
+    #[must_use]
+    pub(crate) fn with_layers(self, layers: Layers) -> Self {
+        self.hub().layers = layers;
+        self
     }
 
     pub(crate) fn hub(&self) -> MutexGuard<'_, Hub> {

@@ -1,17 +1,24 @@
 //! Commands that change and remove jobs. Each accounts for the fires that are due before it takes effect.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use matins_core::{Job, JobId, JobQuery, JobState, Limits, MissedReason, OnExhausted, StoreName, json};
+use ahash::AHashMap as HashMap;
+use matins_core::{
+    Job, JobId, JobOrder, JobPosition, JobQuery, JobState, Limits, MissedReason, OnExhausted, StoreName, json,
+};
 
 use crate::decide::plan::next_after;
-use crate::engine::Engine;
+use crate::engine::{Engine, State};
 use crate::lane::OpenLane;
 use crate::new_job::seeded;
 use crate::{Event, SchedulerError};
 
 /// How often a change is tried at most, of a job that others change meanwhile.
 const MOST_TRIES: u32 = 100;
+
+/// How many jobs are removed in one commit, so that other work on the store waits for a moment only.
+pub(crate) const REMOVED_AT_ONCE: usize = 1_000;
 
 #[expect(
     clippy::redundant_closure_for_method_calls,
@@ -27,6 +34,70 @@ impl Engine {
         let count = self.open(&lane, |lane| lane.remove_all());
         lane.inbox.ring();
         count
+    }
+
+    /// Removes those of `ids` that a store has, in one commit for each store, and returns the jobs in the order of `ids`.
+    ///
+    /// A store that fails to be read is an error only where others do not have all jobs.
+    pub(crate) fn remove_many(&self, ids: &[JobId]) -> Result<Vec<Job>, SchedulerError> {
+        self.check_not_stopped()?;
+        let mut places: HashMap<&JobId, usize> = HashMap::with_capacity(ids.len());
+        for (place, id) in ids.iter().enumerate() {
+            places.entry(id).or_insert(place);
+        }
+        let (mut removed, mut fault) = (BTreeMap::new(), None);
+        for lane in self.lanes().iter().filter(|lane| !lane.is_leaving()) {
+            if places.is_empty() {
+                break;
+            }
+            let of_store = self.open(lane, |lane| match lane.find(places.keys().copied()) {
+                Ok(jobs) => {
+                    lane.remove_together(&jobs)?;
+                    Ok(jobs)
+                }
+                Err(error) => {
+                    fault = fault.take().or(Some(error));
+                    Ok(Vec::new())
+                }
+            });
+            lane.inbox.ring();
+            match of_store {
+                Ok(jobs) => {
+                    let placed = |job: Job| Some((places.remove(&job.id)?, job));
+                    removed.extend(jobs.into_iter().filter_map(placed));
+                }
+                // The store was given back meanwhile.
+                Err(SchedulerError::ShutDown) if self.state() != State::Stopped => {}
+                Err(error) => return Err(error),
+            }
+        }
+        match fault {
+            Some(fault) if !places.is_empty() => Err(fault),
+            _ => Ok(removed.into_values().collect()),
+        }
+    }
+
+    /// Removes the jobs that meet the conditions of `query`, in a commit for each page of them, and returns how many.
+    pub(crate) fn remove_matching(&self, query: &JobQuery) -> Result<usize, SchedulerError> {
+        self.check_not_stopped()?;
+        let mut count = 0;
+        for lane in self.lanes().iter().filter(|lane| !lane.is_leaving()) {
+            let mut query = query.clone().limit(REMOVED_AT_ONCE);
+            (query.order, query.after) = (JobOrder::Id, None);
+            loop {
+                let page = self.open(lane, |lane| {
+                    let page = lane.work.store.list(&query)?;
+                    lane.remove_together(&page)?;
+                    Ok(page)
+                });
+                lane.inbox.ring();
+                let page = page?;
+                count += page.len();
+                let Some(last) = page.last() else { break };
+                query.after = Some(JobPosition::of(last));
+            }
+        }
+        Ok(count)
     }
 
     /// Has `change` change the job, and puts it back if it is still right. It is called under no lock: if the job is changed
@@ -102,7 +173,7 @@ impl OpenLane<'_> {
     }
 
     fn remove_all(&mut self) -> Result<usize, SchedulerError> {
-        let query = JobQuery::default().limit(1_000);
+        let query = JobQuery::default().limit(REMOVED_AT_ONCE);
         let mut count = 0;
         loop {
             let page = self.work.store.list(&query)?;
@@ -117,8 +188,16 @@ impl OpenLane<'_> {
         Ok(count)
     }
 
+    /// Returns those of these jobs that the store has.
+    fn find<'a>(&mut self, ids: impl Iterator<Item = &'a JobId>) -> Result<Vec<Job>, SchedulerError> {
+        ids.filter_map(|id| self.work.store.get(id).transpose()).map(|found| Ok(found?)).collect()
+    }
+
     /// Removes jobs in one commit.
     fn remove_together(&mut self, jobs: &[Job]) -> Result<(), SchedulerError> {
+        if jobs.is_empty() {
+            return Ok(());
+        }
         let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
         let are_busy: Vec<bool> = self.decide_about(&ids, |tick| {
             let remove = |job: &Job| {

@@ -78,6 +78,8 @@ mod shared;
 mod simulation;
 mod stats;
 mod stopping;
+#[cfg(feature = "tracing")]
+mod trace_layer;
 mod wakes;
 
 pub use add_commands::AddOutcome;
@@ -96,3 +98,5 @@ pub use outcomes::PendingOutcome;
 pub use retention::Retention;
 pub use scheduler::{BackgroundScheduler, BlockingScheduler, SchedulerBuilder};
 pub use stats::Stats;
+#[cfg(feature = "tracing")]
+pub use trace_layer::TraceLayer;

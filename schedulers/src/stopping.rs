@@ -86,13 +86,13 @@ impl Engine {
             }
             self.remove_lane(lane.number);
         }
-        let waiters = {
+        let leftovers = {
             let mut hub = self.hub();
             hub.listeners.tell(|| Event::SchedulerShutDown);
             hub.listeners.close();
-            std::mem::take(&mut hub.waiters)
+            (std::mem::take(&mut hub.waiters), std::mem::take(&mut hub.layers))
         };
-        // Not under a lock: this wakes those who wait.
-        drop(waiters);
+        // Not under a lock: this wakes those who wait, and drops what layers hold.
+        drop(leftovers);
     }
 }

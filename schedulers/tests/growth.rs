@@ -5,7 +5,8 @@ use std::sync::Arc;
 use matins_conformance::inline::InlineExecutor;
 use matins_conformance::wrapped::{Meter, WrappedStore};
 use matins_core::{JobId, JobQuery, MissedReason, Outcome, RunQuery, StoreName};
-use matins_scheduler::{BlockingScheduler, Schedule, SchedulerBuilder, SystemClock, VirtualClock};
+use matins_executor_thread::ThreadExecutor;
+use matins_scheduler::{BlockingScheduler, Event, Schedule, SchedulerBuilder, SystemClock, VirtualClock};
 use matins_store_memory::MemoryStore;
 use matins_triggers::{TimeUnits, every};
 
@@ -51,4 +52,81 @@ fn all_jobs_are_removed_in_a_commit_a_thousand_and_what_was_due_is_in_the_ledger
     assert_eq!(runs.len(), 2_500);
     let removed = Some(Outcome::Missed(MissedReason::JobRemoved));
     assert!(runs.iter().all(|run| run.outcome == removed && run.fires.count == 2));
+}
+
+/// db-scheduler#595: many jobs in one transaction.
+#[test]
+fn many_jobs_are_removed_in_one_commit_for_each_store() {
+    let clock = VirtualClock::new("2026-01-01T00:00:00Z".parse().unwrap());
+    let (scheduler, meter) = scheduler(&clock);
+    scheduler.add_store("other", MemoryStore::new()).unwrap();
+    for store in ["default", "other"] {
+        let job = |n| every(1.hours()).task("task").id(format!("{store}-{n}")).store(store);
+        scheduler.add_many((0..300).map(job)).unwrap();
+    }
+    clock.advance(chrono::TimeDelta::minutes(150));
+    let events = scheduler.subscribe_to(|event| matches!(event, Event::JobRemoved { .. }));
+    let before = (calls(&meter, "commit"), calls(&meter, "remove"));
+    let ids: Vec<String> =
+        (100..=300).map(|n| format!("default-{n}")).chain(["other-7".to_owned()]).collect();
+    // Some are named twice, and `default-300` is no job.
+    let removed = scheduler.remove_many(ids.iter().rev().chain(&ids)).unwrap();
+    assert_eq!((calls(&meter, "commit") - before.0, calls(&meter, "remove") - before.1), (1, 0));
+    let found: Vec<&str> = removed.iter().map(|job| job.id.as_str()).collect();
+    let expected: Vec<&str> =
+        ids.iter().rev().map(String::as_str).filter(|id| *id != "default-300").collect();
+    assert_eq!(found, expected);
+    assert_eq!(scheduler.count(&JobQuery::default()).unwrap(), 600 - 201);
+    // Each fire that was due has a row, and each job an event.
+    let gone = Some(Outcome::Missed(MissedReason::JobRemoved));
+    for (store, count) in [("default", 200), ("other", 1)] {
+        let runs = scheduler.runs_in(&StoreName::new(store).unwrap(), &RunQuery::default()).unwrap();
+        assert_eq!(runs.len(), count);
+        assert!(runs.iter().all(|run| run.outcome == gone && run.fires.count == 2));
+    }
+    assert_eq!(std::iter::from_fn(|| events.try_next()).count(), 201);
+    assert!(scheduler.remove_many(["default-1", "\n"]).is_err());
+    assert!(scheduler.get("default-1").unwrap().is_some(), "one that is refused removes nothing");
+    assert!(scheduler.remove_many(["nobody"]).unwrap().is_empty());
+}
+
+#[test]
+fn jobs_are_removed_by_a_query() {
+    let clock = VirtualClock::new("2026-01-01T00:00:00Z".parse().unwrap());
+    let (scheduler, meter) = scheduler(&clock);
+    scheduler.add_store("other", MemoryStore::new()).unwrap();
+    for store in ["default", "other"] {
+        let job = |n: u32| {
+            let job = every(1.hours()).task("task").id(format!("job-{store}-{n}")).store(store);
+            if n.is_multiple_of(2) { job.tag("even") } else { job }
+        };
+        scheduler.add_many((0..2_400).map(job)).unwrap();
+    }
+    let before = calls(&meter, "commit");
+    let even = JobQuery::default().tag("even").limit(1);
+    assert_eq!(scheduler.remove_matching(&even).unwrap(), 2 * 1_200);
+    assert_eq!(calls(&meter, "commit") - before, 2, "a thousand in a commit");
+    assert_eq!(scheduler.count(&even).unwrap(), 0);
+    assert_eq!(scheduler.count(&JobQuery::default()).unwrap(), 2 * 1_200);
+    assert_eq!(scheduler.remove_matching(&JobQuery::default()).unwrap(), 2 * 1_200);
+}
+
+/// As with one: runs in progress continue, and their rows are finished.
+#[test]
+fn runs_of_removed_jobs_continue() {
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let mut scheduler = SchedulerBuilder::new()
+        .store("default", MemoryStore::new())
+        .executor("default", ThreadExecutor::new())
+        .background()
+        .unwrap();
+    let work = move || wait.lock().unwrap().recv().map_err(|error| error.to_string());
+    scheduler.add(every(1.hours()).run(work).id("busy")).unwrap();
+    scheduler.add(every(1.hours()).run(|| ()).id("idle")).unwrap();
+    scheduler.start().unwrap();
+    let outcome = scheduler.run_now("busy").unwrap();
+    assert_eq!(scheduler.remove_many(["idle", "busy"]).unwrap().len(), 2);
+    go.send(()).unwrap();
+    assert_eq!(outcome.wait().unwrap().outcome, Some(Outcome::Succeeded));
 }

@@ -1,6 +1,7 @@
 //! The suite of executors: what each of them owes, as functions, and [`executor_suite!`](crate::executor_suite!) which
 //! makes a test of each.
 
+mod layers;
 mod rig;
 mod tasks;
 
@@ -9,6 +10,10 @@ use std::time::Duration;
 use matins_core::{Executor, Outcome, Refusal, RunId, Shutdown};
 use serde_json::json;
 
+pub use self::layers::{
+    a_layer_may_end_a_run_before_its_task_begins, a_panic_of_a_layer_fails_that_run_alone,
+    layers_are_around_every_run,
+};
 use self::rig::Gate;
 pub(crate) use self::rig::{Bench, GENEROUS};
 pub(crate) use self::tasks::BEHAVE;
@@ -43,7 +48,10 @@ macro_rules! executor_suite {
             a_panic_of_what_a_task_has_registered_stops_no_time_limit,
             what_a_task_has_registered_may_wait_for_the_executor,
             what_a_run_logs_is_in_its_report,
-            an_async_task_runs
+            an_async_task_runs,
+            layers_are_around_every_run,
+            a_panic_of_a_layer_fails_that_run_alone,
+            a_layer_may_end_a_run_before_its_task_begins
         );
     };
     (@tests $make:expr, $($name:ident),*) => {

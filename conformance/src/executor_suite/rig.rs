@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    CancelToken, Clock, Completion, CompletionSink, Executor, JobId, Refusal, RunId, RunReport, RunRequest,
-    TaskName,
+    CancelToken, Clock, Completion, CompletionSink, Executor, JobId, Layers, Refusal, RunId, RunReport,
+    RunRequest, TaskName,
 };
 use matins_task_function::TaskRegistry;
 use serde_json::{Value, json};
@@ -178,6 +178,8 @@ pub(crate) struct Bench {
     pub(crate) time_limit: Option<Duration>,
     /// Of the runs that are submitted next.
     pub(super) priority: i32,
+    /// Of the runs that are submitted next.
+    pub(super) layers: Layers,
 }
 
 impl Bench {
@@ -192,6 +194,7 @@ impl Bench {
             tokens: Vec::new(),
             time_limit: None,
             priority: 0,
+            layers: Layers::new(),
         }
     }
 
@@ -200,7 +203,8 @@ impl Bench {
         let clock: Arc<dyn Clock> = Arc::new(Stopped);
         let (job, name) = (JobId::new("job").expect("a job id"), TaskName::new(task).expect("a task name"));
         let task = self.tasks.get(task).expect("a task of the suite");
-        let mut request = RunRequest::new(run, job, name, task, clock.clone());
+        let request = RunRequest::new(run, job, name, task, clock.clone());
+        let mut request = request.with_layers(self.layers.clone());
         (request.arguments, request.time_limit) = (arguments, self.time_limit);
         request.priority = self.priority;
         let cancel = request.cancel.clone();

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use ahash::AHashSet as HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    CancelToken, Completion, Job, JobId, Outcome, Run, RunId, RunQuery, RunReport, RunRequest, SetAside,
-    StoreError, Transition, Want, text_of_panic,
+    CancelToken, Completion, Job, JobId, Layers, Outcome, Run, RunId, RunQuery, RunReport, RunRequest,
+    SetAside, StoreError, Transition, Want, text_of_panic,
 };
 
 use super::{Failing, Lane, OpenLane, Work};
@@ -306,7 +306,7 @@ impl OpenLane<'_> {
         in_flight.reserve(starts.len());
         for (job, run) in starts {
             let running = Running::new(run.clone(), &job);
-            let request = self.request(job, &running);
+            let request = self.request(job, &running, &hub.layers);
             in_flight.insert(run.id, Box::new(running));
             hub.stats.started += 1;
             hub.listeners.tell(|| Event::RunStarted { store: store.clone(), run });
@@ -315,7 +315,12 @@ impl OpenLane<'_> {
     }
 
     /// A run whose task is not registered has failed; any other is for its executor.
-    fn request(&self, job: Arc<Job>, Running { run, cancel, log, .. }: &Running) -> Option<Submission> {
+    fn request(
+        &self,
+        job: Arc<Job>,
+        Running { run, cancel, log, .. }: &Running,
+        layers: &Layers,
+    ) -> Option<Submission> {
         let clock = self.engine.clock.clone();
         let done = Completion::new(run.id, clock.clone(), self.lane.inbox.clone());
         let Some(task) = self.engine.tasks.get(job.task.as_str()) else {
@@ -326,7 +331,8 @@ impl OpenLane<'_> {
         };
         let begin_by = self.begin_by(&job, run);
         let job = Arc::unwrap_or_clone(job);
-        let mut request = RunRequest::new(run.id, job.id, job.task, task, clock);
+        let request = RunRequest::new(run.id, job.id, job.task, task, clock);
+        let mut request = request.with_layers(layers.clone());
         request.arguments = job.arguments;
         request.scheduled = run.fires.first;
         request.attempt = run.attempt;
