@@ -55,7 +55,7 @@ fn toml_and_json_say_the_same() {
     assert_eq!(policy.on_interrupt, OnInterrupt::RunAgain);
     assert_eq!(policy.time_limit, Some(Duration::from_secs(3600)));
     assert_eq!(policy.retry, Retry::times(3).backoff(Backoff::Fixed(Duration::from_secs(30))));
-    assert_eq!(config.ledger.retention(), Retention { runs_per_job: Some(1000), age: None });
+    assert_eq!(config.ledger.retention(), Retention { runs_per_job: Some(1000), ..Retention::EVERYTHING });
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn rows_that_grow_too_old_go_though_no_job_is_due_and_then_nobody_wakes_up() {
         tasks: TaskRegistry::default(),
         stores: vec![(StoreName::default(), Box::new(Exclusive::new(Box::new(MemoryStore::new()))))],
         executors: [ExecutorName::default()].into(),
-        retention: Retention { runs_per_job: None, age: Some(Duration::from_secs(3 * 3600)) },
+        retention: Retention { age: Some(Duration::from_secs(3 * 3600)), ..Retention::EVERYTHING },
         job_defaults: Policy::default(),
     })
     .unwrap();

@@ -177,9 +177,16 @@ impl OpenLane<'_> {
         let retention = &self.engine.retention;
         let lost = if self.work.is_known { Vec::new() } else { self.lost_runs()? };
         let Work {
-            store, local, ended, unpruned, leaving, was_full, ahead, prune_by_age_at, has_rows, ..
+            store, local, ended, pruning, leaving, was_full, ahead, prune_by_age_at, has_rows, ..
         } = &mut *self.work;
         let (store, name) = (&mut **store, &self.lane.name);
+        let surplus = pruning.surplus(self.lane.most_ended_jobs(retention));
+        let mut come_again = Vec::new();
+        for job in &surplus {
+            if store.get(job)?.is_some() {
+                come_again.push(job.clone());
+            }
+        }
         let fires = state == State::Running && leaving.is_none();
         let may_start = match state {
             State::Running | State::Paused if leaving.is_none() => MayStart::Yes,
@@ -207,7 +214,7 @@ impl OpenLane<'_> {
         // Where none is needed, they are not even looked at: they may be many.
         let puts_all_off = needed.as_ref().is_some_and(|needed| needed.is_empty());
 
-        let mut tick = Tick::new(claim, local, retention, unpruned);
+        let mut tick = Tick::new(claim, local, retention, pruning);
         tick.expect(due, if puts_all_off { 0 } else { ended.len() });
         tick.recover(lost);
         for (running, report) in ended.iter().filter(|report| !puts_all_off && !is_put_off(report)) {
@@ -228,6 +235,7 @@ impl OpenLane<'_> {
         if prunes && let Some(before) = age.and_then(|age| now.checked_sub_signed(age)) {
             tick.batch.push(Transition::PruneBefore { before });
         }
+        tick.drop_rows_of(surplus.iter().filter(|job| !come_again.contains(job)));
         let (settlement, mut effects) = tick.into_parts();
         *has_rows |= !settlement.batch.is_empty();
         let settled = timed(name, "settle", || store.settle(settlement))?;
@@ -235,6 +243,7 @@ impl OpenLane<'_> {
             effects.finished.retain(|run| !settled.lost.contains(&run.id));
         }
 
+        pruning.forget(&surplus, |job| come_again.contains(job));
         *was_full = due == JOBS_PER_TICK;
         if !puts_all_off {
             ended.retain(is_put_off);
@@ -274,7 +283,7 @@ impl OpenLane<'_> {
             local.postponed.insert(run.id, *postponed);
         }
         for job in &ended {
-            self.forget_closure(job);
+            self.forget_job(job);
         }
         let (store, number) = (&self.lane.name, self.lane.number);
         let mut hub = self.engine.hub();
