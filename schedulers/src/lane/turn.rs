@@ -16,6 +16,7 @@ use crate::Event;
 use crate::decide::tick::{Effects, MayStart, Tick};
 use crate::engine::{Engine, State, Submission, not_run};
 use crate::observe::{queues, timed};
+use crate::pruning::shrink;
 use crate::running::Running;
 
 /// At most so many jobs in one tick, so that neither memory nor delay grows with a backlog.
@@ -114,6 +115,7 @@ impl OpenLane<'_> {
             Some((running, report))
         });
         self.work.ended.extend(ended);
+        shrink(&mut in_flight);
     }
 
     /// All runs that are still in flight count as interrupted.
