@@ -35,6 +35,8 @@ pub struct RunRequest {
     pub scheduled: DateTime<Utc>,
     /// 1 for the first attempt at this fire time.
     pub attempt: u32,
+    /// Among the runs that wait for the executor, those with a higher one begin first. 0 is the default.
+    pub priority: i32,
     /// When it has to have begun: one that has waited longer for its place is missed. `None` where that does not matter.
     pub begin_by: Option<DateTime<Utc>>,
     /// How long it may run, from when it begins; `None` is as long as it takes.
@@ -65,6 +67,7 @@ impl RunRequest {
             arguments: Value::Null,
             scheduled: clock.now(),
             attempt: 1,
+            priority: 0,
             begin_by: None,
             time_limit: None,
             cancel: CancelToken::new(),

@@ -87,6 +87,7 @@ pub(super) const JOB: &[Key] = &[
     key("retry", Form::Table, "retry = { times = 3, wait = \"30s\" }"),
     key("coalesce", Form::Word(&["latest", "earliest", "all"]), "coalesce = \"latest\""),
     key("overlap", Form::Overlap, "overlap = \"queue_one\", or overlap = { allow = 2 }"),
+    key("priority", Form::Number, "priority = 10"),
     key("on_interrupt", Form::Word(&["leave", "run_again"]), "on_interrupt = \"leave\""),
     key("on_orphan", Form::Word(&["wait", "kill", "ignore"]), "on_orphan = \"wait\""),
     key("expected_duration", Form::Text, "expected_duration = \"5m\""),

@@ -1,6 +1,7 @@
 //! A turn of a lane: all that is due of its jobs now, in one commit; and when to turn it again.
 
 use std::any::Any;
+use std::cmp::Reverse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -278,7 +279,7 @@ impl OpenLane<'_> {
 
     /// Brings what is in flight, and whoever waits or listens, in line with a batch that was committed.
     pub(crate) fn apply(&mut self, effects: Effects, submissions: &mut Vec<Submission>) {
-        let Effects { postponed, starts, finished, missed, ended, broken } = effects;
+        let Effects { postponed, mut starts, finished, missed, ended, broken } = effects;
         let local = &mut self.work.local;
         finished.iter().chain(&missed).for_each(|run| local.ended(run.id));
         for (run, _, postponed) in &postponed {
@@ -310,6 +311,7 @@ impl OpenLane<'_> {
             hub.waiters.job_is_gone(number, &job);
             hub.listeners.tell(|| Event::JobRemoved { store: store.clone(), job });
         }
+        starts.sort_by_key(|(job, _)| Reverse(job.policy.priority));
         submissions.reserve(starts.len());
         let mut in_flight = self.lane.in_flight.lock();
         in_flight.reserve(starts.len());
@@ -345,6 +347,7 @@ impl OpenLane<'_> {
         request.arguments = job.arguments;
         request.scheduled = run.fires.first;
         request.attempt = run.attempt;
+        request.priority = job.policy.priority;
         request.begin_by = begin_by;
         request.time_limit = job.policy.time_limit;
         request.cancel = cancel.clone();

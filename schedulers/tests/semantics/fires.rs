@@ -367,3 +367,16 @@ fn a_report_is_stamped_by_the_clock() {
     assert_eq!((run.started.map(seconds), run.finished.map(seconds)), (Some(15), Some(15)));
     assert_eq!(rig.clock.now(), second(15));
 }
+
+#[test]
+fn where_the_executor_has_no_room_for_all_the_most_urgent_run() {
+    let rig = Rig::with(MemoryStore::new(), 2, Retention::default());
+    for (id, priority) in [("usual", 0), ("later", -1), ("at once", i32::MAX), ("soon", 5)] {
+        rig.add(every(10.seconds()).run(|| ()).id(id).priority(priority));
+    }
+    let full = "finished 10 missed: executor full";
+    let started = "started 10 running";
+    rig.at(10, &[started, started, started, started, full, full]);
+    let taken: Vec<String> = rig.held.runs().iter().map(|(run, _)| run.job.to_string()).collect();
+    assert_eq!(taken, ["at once", "soon"]);
+}
