@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use ahash::AHashMap as HashMap;
+use ahash::{AHashMap as HashMap, AHashSet as HashSet};
 use matins_core::JobId;
 
 use crate::retention::Retention;
@@ -13,6 +13,8 @@ pub(crate) struct Pruning {
     /// How many rows each job got since its old ones were dropped, of jobs that are not gone.
     unpruned: HashMap<JobId, u32>,
     gone: Gone,
+    /// Jobs that were removed while a run was in progress: they are gone when it ends, with its row.
+    removed_busy: HashSet<JobId>,
     /// Whether a job that is in neither table has no rows.
     knows_all: bool,
 }
@@ -36,7 +38,8 @@ impl Pruning {
     /// An earlier process may have left rows of a job, and nobody has counted them. So they are dropped with the first row.
     pub(crate) fn recorded(&mut self, job: &JobId, retention: &Retention) -> Option<u32> {
         let (keep, batch) = retention.batch()?;
-        let may_have_rows = !self.knows_all || self.gone.numbers.contains_key(job);
+        let may_have_rows =
+            !self.knows_all || self.gone.numbers.contains_key(job) || self.removed_busy.contains(job);
         let Some(count) = self.unpruned.get_mut(job) else {
             self.unpruned.insert(job.clone(), u32::from(!may_have_rows));
             return may_have_rows.then_some(keep);
@@ -50,14 +53,21 @@ impl Pruning {
     }
 
     /// A job is gone, by its end or because it was removed. With `keeps_count`, it is among those whose rows are dropped when too
-    /// many others are gone.
-    pub(crate) fn is_gone(&mut self, job: &JobId, keeps_count: bool) {
+    /// many others are gone; where it `is_busy`, from the end of a run on.
+    pub(crate) fn is_gone(&mut self, job: &JobId, keeps_count: bool, is_busy: bool) {
         self.unpruned.remove(job);
         shrink(&mut self.unpruned);
-        if keeps_count {
+        match (keeps_count, is_busy) {
+            (true, false) => self.gone.push(job),
+            (true, true) => drop(self.removed_busy.insert(job.clone())),
+            (false, _) => self.knows_all = false,
+        }
+    }
+
+    /// A run of a job has ended.
+    pub(crate) fn run_has_ended(&mut self, job: &JobId) {
+        if !self.removed_busy.is_empty() && self.removed_busy.remove(job) {
             self.gone.push(job);
-        } else {
-            self.knows_all = false;
         }
     }
 
@@ -82,7 +92,7 @@ impl Pruning {
     /// How many entries its tables have.
     #[cfg(test)]
     pub(crate) fn entries(&self) -> [usize; 2] {
-        [self.unpruned.len(), self.gone.in_order.len()]
+        [self.unpruned.len() + self.removed_busy.len(), self.gone.in_order.len()]
     }
 }
 
@@ -147,7 +157,7 @@ mod tests {
         let mut pruning = Pruning::new(true);
         let (first, second) = (id("first"), id("second"));
         for job in [&first, &second, &first] {
-            pruning.is_gone(job, true);
+            pruning.is_gone(job, true, false);
         }
         assert_eq!(pruning.entries(), [0, 2]);
         // It went again after the other.
@@ -158,9 +168,21 @@ mod tests {
         assert_eq!(pruning.entries(), [1, 0]);
         assert!(pruned(&mut pruning, &second, 1).is_empty());
         // One that has come again and has no row yet.
-        pruning.is_gone(&second, true);
+        pruning.is_gone(&second, true, false);
         pruning.forget(std::slice::from_ref(&second), |_| true);
         assert_eq!(pruned(&mut pruning, &second, 1), [1]);
+    }
+
+    #[test]
+    fn a_job_that_was_removed_during_a_run_is_gone_when_the_run_ends() {
+        let mut pruning = Pruning::new(true);
+        let job = id("job");
+        pruning.recorded(&job, &RETENTION);
+        pruning.is_gone(&job, true, true);
+        assert!(pruning.surplus(Some(0)).is_empty());
+        pruning.run_has_ended(&job);
+        assert_eq!(pruning.surplus(Some(0)), std::slice::from_ref(&job));
+        assert_eq!(pruning.entries(), [0, 1]);
     }
 
     #[test]
@@ -171,7 +193,7 @@ mod tests {
             pruning.recorded(job, &RETENTION);
         }
         for job in &jobs {
-            pruning.is_gone(job, true);
+            pruning.is_gone(job, true, false);
         }
         pruning.forget(&jobs, |_| false);
         assert!(pruning.unpruned.capacity() < 4_096, "{}", pruning.unpruned.capacity());

@@ -247,10 +247,10 @@ impl OpenLane<'_> {
     }
 
     /// A job is gone: what was kept for it alone is dropped.
-    pub(crate) fn forget_job(&mut self, id: &JobId) {
+    pub(crate) fn forget_job(&mut self, id: &JobId, is_busy: bool) {
         self.forget_closure(id);
         let keeps_count = self.lane.most_ended_jobs(&self.engine.retention).is_some();
-        self.work.pruning.is_gone(id, keeps_count);
+        self.work.pruning.is_gone(id, keeps_count, is_busy);
     }
 
     /// Unregisters the task of a job that was added as a closure.
