@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use chrono::{DateTime, Utc};
 use matins_core::{
     CancelCallbacks, CancelReason, CancelToken, ClaimStore, Clock, Completion, ExecutorName, Layers,
-    MissedReason, Outcome, Policy, Run, RunId, RunReport, RunRequest, StoreError, StoreName,
+    MissedReason, Outcome, Policy, Run, RunId, RunReport, RunRequest, StoreError, StoreName, Task,
 };
 use matins_task_function::TaskRegistry;
 
@@ -40,6 +40,8 @@ pub(crate) struct Hub {
     pub(crate) stats: Stats,
     /// Around every run.
     pub(crate) layers: Layers,
+    /// Closures of jobs that are gone. What they hold is foreign code too: it is dropped when no lock is held.
+    pub(crate) discarded: Vec<Arc<dyn Task>>,
     /// How many closures have been added: their names are numbered, over all stores.
     pub(crate) closures: u64,
     /// How many stores there have been: their numbers are not used again.
@@ -103,6 +105,7 @@ impl Engine {
             waiters: Waiters::default(),
             stats: Stats::default(),
             layers: Layers::new(),
+            discarded: Vec::new(),
             closures: 0,
             lanes_so_far: lanes.len(),
         };

@@ -14,6 +14,7 @@ use matins_core::{
 
 use crate::followers::Followers;
 use crate::occupied::WHEN_IT_ENDS;
+use crate::pruning::shrink;
 
 /// A [`JobStore`], which has one owner, as a [`ClaimStore`]. It remembers the runs of each job that have not ended, so that nothing
 /// is locked and nothing is read twice.
@@ -134,6 +135,7 @@ impl Exclusive {
             self.runs.insert(id, Known { runs, claimed: self.number })
         };
         let Some(Known { runs: before, .. }) = before else { return };
+        shrink(&mut self.runs);
         self.waiting -= usize::from(before.waiting.is_some());
     }
 

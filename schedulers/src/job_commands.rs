@@ -216,7 +216,7 @@ impl OpenLane<'_> {
 
     /// Brings all beside the store in line with a job that was taken out, and tells of it. Its runs may be in progress still.
     fn has_gone(&mut self, id: &JobId, is_busy: bool) {
-        self.forget_closure(id);
+        self.forget_job(id, is_busy);
         let mut hub = self.engine.hub();
         if !is_busy {
             hub.waiters.job_is_gone(self.lane.number, id);

@@ -69,6 +69,7 @@ mod new_job;
 mod observe;
 mod occupied;
 mod outcomes;
+mod pruning;
 mod retention;
 mod running;
 mod scheduler;

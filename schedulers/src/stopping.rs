@@ -83,6 +83,9 @@ impl Engine {
             if let Some(mut work) = work {
                 // Where it cannot be told, the lease ends by itself.
                 let _ = work.store.leave();
+                for task in work.closures.values() {
+                    self.tasks.unregister(task.as_str());
+                }
             }
             self.remove_lane(lane.number);
         }

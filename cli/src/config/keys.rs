@@ -47,8 +47,11 @@ const FILE: &[Key] = &[
     key("hook", Form::Tables, "[[hook]]"),
     key("jobs", Form::Table, "[jobs.NAME] for each"),
 ];
-pub(super) const LEDGER: &[Key] =
-    &[key("runs_per_job", Form::Limit, "runs_per_job = 100"), key("days", Form::Limit, "days = 30")];
+pub(super) const LEDGER: &[Key] = &[
+    key("runs_per_job", Form::Limit, "runs_per_job = 100"),
+    key("days", Form::Limit, "days = 30"),
+    key("ended_jobs", Form::Limit, "ended_jobs = 1000"),
+];
 pub(super) const HOOK: &[Key] = &[
     key("on", Form::Texts, "on = [\"failed\", \"timed out\"]"),
     key("jobs", Form::Texts, "jobs = [\"backup\"]"),

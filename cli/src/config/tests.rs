@@ -36,7 +36,7 @@ fn a_whole_configuration_is_understood() {
     assert_eq!(config.store, Some(matins::config::StoreUrl::Sqlite("jobs.db".into())));
     assert_eq!(
         config.retention,
-        Retention { runs_per_job: None, age: Some(Duration::from_secs(7 * 86_400)) }
+        Retention { runs_per_job: None, age: Some(Duration::from_secs(7 * 86_400)), ..Retention::default() }
     );
     let [backup, hello] = &config.jobs[..] else { panic!("two jobs") };
     assert_eq!(backup.policy.overlap, Overlap::Allow(2));

@@ -119,7 +119,6 @@ pub(super) fn is_too_late(job: &Job, run: &Run, now: DateTime<Utc>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use ahash::AHashMap as HashMap;
     use chrono::TimeDelta;
     use matins_core::{JobRuns, Outcome, Policy, RunId, RunReport};
     use proptest::prelude::*;
@@ -128,6 +127,7 @@ mod tests {
     use crate::decide::rig::{claim, job, second};
     use crate::decide::tick::MayStart;
     use crate::local::Local;
+    use crate::pruning::Pruning;
     use crate::retention::Retention;
     use crate::running::Running;
 
@@ -170,7 +170,7 @@ mod tests {
             overlap in prop_oneof![Just(Overlap::Skip), Just(Overlap::QueueOne), (1..4_u32).prop_map(Overlap::Allow)],
             ends in prop::collection::vec(0_usize..3, 1..40),
         ) {
-            let (local, mut unpruned, mut next_run) = (Local::default(), HashMap::new(), RunId(1));
+            let (local, mut pruning, mut next_run) = (Local::default(), Pruning::default(), RunId(1));
             let mut runs = JobRuns::default();
             let retention = Retention::EVERYTHING;
             let (mut model, mut in_flight) = (Model::default(), Vec::<Running>::new());
@@ -179,7 +179,7 @@ mod tests {
             for (turn, ends) in ends.into_iter().enumerate() {
                 let now = second(turn as i64);
                 let claim = claim(now, &job, runs, true, next_run);
-                let mut tick = Tick::new(claim, &local, &retention, &mut unpruned);
+                let mut tick = Tick::new(claim, &local, &retention, &mut pruning);
                 for ended in in_flight.drain(..ends.min(in_flight.len())) {
                     let mut report = RunReport::new(ended.run.id, now, Outcome::Succeeded);
                     report.started = Some(now);

@@ -66,7 +66,6 @@ impl Tick<'_> {
 
 #[cfg(test)]
 mod tests {
-    use ahash::AHashMap as HashMap;
     use matins_core::{Backoff, JobRuns, Policy, Retry, RunId};
     use proptest::prelude::*;
     use std::time::Duration;
@@ -74,6 +73,7 @@ mod tests {
     use super::*;
     use crate::decide::rig::{claim, job, second};
     use crate::local::Local;
+    use crate::pruning::Pruning;
     use crate::retention::Retention;
 
     proptest! {
@@ -94,13 +94,13 @@ mod tests {
                 Run { attempt: *attempt, ..run }
             };
             let runs: Vec<Run> = (1_i64..).zip(&attempts).map(run).collect();
-            let (local, retention, mut unpruned) = (Local::default(), Retention::EVERYTHING, HashMap::new());
+            let (local, retention, mut pruning) = (Local::default(), Retention::EVERYTHING, Pruning::default());
             let mut claim = claim(second(100), &job, JobRuns::default(), false, RunId(1_000));
             claim.jobs[0].abandoned.clone_from(&runs);
             if is_gone {
                 claim.jobs[0].job = None;
             }
-            let mut tick = Tick::new(claim, &local, &retention, &mut unpruned);
+            let mut tick = Tick::new(claim, &local, &retention, &mut pruning);
             tick.recover(Vec::new());
             for run in &runs {
                 let ends = |row: &&Transition| matches!(row, Transition::Finish(ended) if ended.id == run.id);

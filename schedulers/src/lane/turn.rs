@@ -17,6 +17,7 @@ use crate::Event;
 use crate::decide::tick::{Effects, MayStart, Tick};
 use crate::engine::{Engine, State, Submission, not_run};
 use crate::observe::{queues, timed};
+use crate::pruning::shrink;
 use crate::running::Running;
 
 /// At most so many jobs in one tick, so that neither memory nor delay grows with a backlog.
@@ -115,6 +116,7 @@ impl OpenLane<'_> {
             Some((running, report))
         });
         self.work.ended.extend(ended);
+        shrink(&mut in_flight);
     }
 
     /// All runs that are still in flight count as interrupted.
@@ -178,9 +180,16 @@ impl OpenLane<'_> {
         let retention = &self.engine.retention;
         let lost = if self.work.is_known { Vec::new() } else { self.lost_runs()? };
         let Work {
-            store, local, ended, unpruned, leaving, was_full, ahead, prune_by_age_at, has_rows, ..
+            store, local, ended, pruning, leaving, was_full, ahead, prune_by_age_at, has_rows, ..
         } = &mut *self.work;
         let (store, name) = (&mut **store, &self.lane.name);
+        let surplus = pruning.surplus(self.lane.most_ended_jobs(retention));
+        let mut come_again = Vec::new();
+        for job in &surplus {
+            if store.get(job)?.is_some() {
+                come_again.push(job.clone());
+            }
+        }
         let fires = state == State::Running && leaving.is_none();
         let may_start = match state {
             State::Running | State::Paused if leaving.is_none() => MayStart::Yes,
@@ -208,7 +217,7 @@ impl OpenLane<'_> {
         // Where none is needed, they are not even looked at: they may be many.
         let puts_all_off = needed.as_ref().is_some_and(|needed| needed.is_empty());
 
-        let mut tick = Tick::new(claim, local, retention, unpruned);
+        let mut tick = Tick::new(claim, local, retention, pruning);
         tick.expect(due, if puts_all_off { 0 } else { ended.len() });
         tick.recover(lost);
         for (running, report) in ended.iter().filter(|report| !puts_all_off && !is_put_off(report)) {
@@ -229,6 +238,7 @@ impl OpenLane<'_> {
         if prunes && let Some(before) = age.and_then(|age| now.checked_sub_signed(age)) {
             tick.batch.push(Transition::PruneBefore { before });
         }
+        tick.drop_rows_of(surplus.iter().filter(|job| !come_again.contains(job)));
         let (settlement, mut effects) = tick.into_parts();
         *has_rows |= !settlement.batch.is_empty();
         let settled = timed(name, "settle", || store.settle(settlement))?;
@@ -236,6 +246,7 @@ impl OpenLane<'_> {
             effects.finished.retain(|run| !settled.lost.contains(&run.id));
         }
 
+        pruning.forget(&surplus, |job| come_again.contains(job));
         *was_full = due == JOBS_PER_TICK;
         if !puts_all_off {
             ended.retain(is_put_off);
@@ -271,11 +282,12 @@ impl OpenLane<'_> {
         let Effects { postponed, mut starts, finished, missed, ended, broken } = effects;
         let local = &mut self.work.local;
         finished.iter().chain(&missed).for_each(|run| local.ended(run.id));
+        finished.iter().for_each(|run| self.work.pruning.run_has_ended(&run.job));
         for (run, _, postponed) in &postponed {
             local.postponed.insert(run.id, *postponed);
         }
         for job in &ended {
-            self.forget_closure(job);
+            self.forget_job(job, false);
         }
         let (store, number) = (&self.lane.name, self.lane.number);
         let mut hub = self.engine.hub();

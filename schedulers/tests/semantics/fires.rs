@@ -220,7 +220,8 @@ fn a_task_that_is_not_registered_any_more_has_failed() {
 
 #[test]
 fn the_ledger_keeps_the_newest_runs() {
-    let rig = Rig::with(MemoryStore::new(), 100, Retention { runs_per_job: Some(4), age: None });
+    let rig =
+        Rig::with(MemoryStore::new(), 100, Retention { runs_per_job: Some(4), ..Retention::EVERYTHING });
     rig.add(ticking());
     for fire in 1..=20 {
         rig.at(fire * 10, &[&format!("started {} running", fire * 10)]);

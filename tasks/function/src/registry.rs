@@ -45,7 +45,15 @@ impl TaskRegistry {
 
     /// Takes a task out.
     pub fn unregister(&self, name: &str) -> Option<Arc<dyn Task>> {
-        self.write().tasks.remove(name)
+        const ROOMY: usize = 2_048;
+        let tasks = &mut self.write().tasks;
+        let task = tasks.remove(name);
+        // Closures of jobs may have been many.
+        if tasks.capacity() > ROOMY && tasks.len() < tasks.capacity() / 8 {
+            let room = 2 * tasks.len();
+            tasks.shrink_to(room);
+        }
+        task
     }
 
     /// Adds a layer around all tasks of this registry, whenever they are registered. The first one that was added is the
