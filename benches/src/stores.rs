@@ -1,6 +1,6 @@
 //! Stores, and the raw means that each stands on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::io::Write;
@@ -10,8 +10,8 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins::triggers::IntervalTrigger;
 use matins::{
-    FileStore, Job, JobId, JobStore, MemoryStore, OnConflict, Outcome, Policy, Run, RunId, SqliteStore,
-    TaskName, Transition, Trigger,
+    FileStore, Job, JobId, JobStore, MemoryStore, OnConflict, Outcome, Run, RunId, SqliteStore, TaskName,
+    Transition,
 };
 use rusqlite::{Connection, params};
 use serde::Deserialize;
@@ -32,20 +32,11 @@ pub fn second(second: i64) -> DateTime<Utc> {
 /// Never: its parts are right.
 pub fn job(number: usize, next_fire: i64) -> Job {
     let trigger = IntervalTrigger::new(second(0), TimeDelta::seconds(60)).expect("an interval");
-    Job {
-        id: JobId::new(format!("job-{number:07}")).expect("an id"),
-        task: TaskName::new("send-report").expect("a name"),
-        arguments: serde_json::json!({"to": "ada@example.org", "lines": 100}),
-        trigger: Arc::new(trigger) as Arc<dyn Trigger>,
-        next_fire: Some(second(next_fire)),
-        state: matins::JobState::Active,
-        executor: matins::ExecutorName::default(),
-        policy: Policy::default(),
-        tags: BTreeSet::new(),
-        metadata: BTreeMap::new(),
-        created: second(0),
-        revision: 0,
-    }
+    let id = JobId::new(format!("job-{number:07}")).expect("an id");
+    let task = TaskName::new("send-report").expect("a name");
+    let mut job = Job::new(id, task, Arc::new(trigger), Some(second(next_fire)), second(0));
+    job.arguments = serde_json::json!({"to": "ada@example.org", "lines": 100});
+    job
 }
 
 /// Jobs that are due one after the other, and jobs that are not.

@@ -81,6 +81,15 @@ pub(crate) struct What {
     /// Which come first where runs wait for a place: those with a higher one; 0 unless it is given
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     priority: Option<i32>,
+    /// How long after the end of a run the next one begins: 30s; or `none`
+    #[arg(long, value_name = "SPAN")]
+    delay: Option<String>,
+    /// How often it runs at most
+    #[arg(long, value_name = "NUMBER")]
+    max_runs: Option<u64>,
+    /// After how many failures in a row it is paused
+    #[arg(long, value_name = "NUMBER")]
+    max_failures: Option<u32>,
     /// What happens to a run that was going when the machine stopped.
     #[arg(long, value_name = "WHAT")]
     on_interrupt: Option<OnInterruptWord>,
@@ -225,7 +234,12 @@ impl What {
         put(keys, "umask", self.umask.as_ref());
         put(keys, "nice", self.nice);
         put(keys, "user", self.user.as_ref());
-        for (key, span) in [("misfire_grace", &self.misfire_grace), ("time_limit", &self.time_limit)] {
+        let spans = [
+            ("misfire_grace", &self.misfire_grace),
+            ("time_limit", &self.time_limit),
+            ("delay", &self.delay),
+        ];
+        for (key, span) in spans {
             match span.as_deref() {
                 Some("none") => keys.insert(key.to_owned(), Value::Null),
                 span => put(keys, key, span),
@@ -233,6 +247,8 @@ impl What {
         }
         put(keys, "coalesce", self.coalesce);
         put(keys, "priority", self.priority);
+        put(keys, "max_runs", self.max_runs);
+        put(keys, "max_failures", self.max_failures);
         put(keys, "on_interrupt", self.on_interrupt);
         put(keys, "on_orphan", self.on_orphan);
         if let Some(overlap) = &self.overlap {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use ahash::AHashSet as HashSet;
 use chrono::{DateTime, Utc};
-use matins_core::{Job, JobId, JobState, Limits, MissedReason, OnConflict, StoreError, Task, TaskName, json};
+use matins_core::{
+    Job, JobCounts, JobId, JobState, Limits, MissedReason, OnConflict, StoreError, Task, TaskName, json,
+};
 
 use crate::decide::plan::next_after;
 use crate::engine::Engine;
@@ -169,7 +171,8 @@ impl OpenLane<'_> {
         json::check_trigger(&format!("the trigger of job {id:?}"), &*trigger)?;
         let trigger = seeded(trigger, &id);
         let keeps_trigger = updated.is_some_and(|old| *old.trigger == *trigger);
-        let next_fire = match updated.filter(|_| keeps_trigger) {
+        // One that had all its runs may get more.
+        let next_fire = match updated.filter(|old| keeps_trigger && !old.has_had_all_runs()) {
             Some(old) => old.next_fire,
             None => new
                 .first_fire
@@ -202,20 +205,15 @@ impl OpenLane<'_> {
         let state = updated.map_or(new.state, |old| {
             if old.state == JobState::Paused { JobState::Paused } else { new.state }
         });
-        let job = Job {
-            id: id.clone(),
-            task: task.clone(),
-            arguments: new.arguments,
-            trigger,
-            next_fire: next_fire.filter(|_| state == JobState::Active),
-            state,
-            executor: new.executor,
-            policy: new.policy.over(&self.engine.job_defaults),
-            tags: new.tags,
-            metadata: new.metadata,
-            created: anchor,
-            revision: old.as_ref().map_or(0, |old| old.revision),
-        };
+        let next_fire = next_fire.filter(|_| state == JobState::Active);
+        let mut job = Job::new(id, task, trigger, next_fire, anchor);
+        job.arguments = new.arguments;
+        job.state = state;
+        job.executor = new.executor;
+        job.policy = new.policy.over(&self.engine.job_defaults);
+        (job.tags, job.metadata) = (new.tags, new.metadata);
+        job.revision = old.as_ref().map_or(0, |old| old.revision);
+        job.counts = updated.map_or_else(JobCounts::default, |old| old.counts);
         Ok(Prepared { job, old, on_conflict: new.on_conflict, closure })
     }
 

@@ -61,6 +61,16 @@ pub enum Event {
         /// The job.
         job: JobId,
     },
+    /// A job was paused by the scheduler, since its runs have failed so often in a row: see
+    /// [`Policy::max_failures`](matins_core::Policy::max_failures).
+    JobDisabled {
+        /// The store.
+        store: StoreName,
+        /// The job.
+        job: JobId,
+        /// How many runs have failed in a row.
+        failures: u32,
+    },
     /// A job was resumed.
     JobResumed {
         /// The store.

@@ -144,8 +144,14 @@ impl OpenLane<'_> {
         job: Job,
         misses: Option<MissedReason>,
     ) -> Result<(), SchedulerError> {
-        let job = Job { revision: old.revision + 1, ..job };
         self.decide(&old.id, |tick, at| {
+            let mut job = job;
+            // Due fires that were decided may have changed what it counts.
+            let now = tick.jobs[at].job.as_deref().unwrap_or(old);
+            job.revision = now.revision + 1;
+            if job.counts == old.counts {
+                job.counts = now.counts;
+            }
             if let Some(reason) = misses {
                 tick.miss_due(at, old, reason);
             }
@@ -229,6 +235,7 @@ impl OpenLane<'_> {
     fn put_modified(&mut self, before: &Job, mut job: Job) -> Result<Job, SchedulerError> {
         // What it is known by, when it came, and whether it is paused are not for changing here.
         (job.id, job.created, job.state) = (before.id.clone(), before.created, before.state);
+        job.counts = before.counts;
         if !Arc::ptr_eq(&job.trigger, &before.trigger) {
             json::check_trigger(&format!("the trigger of job {:?}", job.id), &*job.trigger)?;
             job.trigger = seeded(job.trigger, &job.id);
@@ -308,8 +315,11 @@ impl OpenLane<'_> {
         if before.state == JobState::Active {
             return Ok(());
         }
-        let next_fire = next_after(&*before.trigger, self.now());
-        let job = Job { state: JobState::Active, next_fire, ..before.clone() };
+        let mut job = Job { state: JobState::Active, ..before.clone() };
+        job.counts.failures_in_a_row = 0;
+        if !job.has_had_all_runs() {
+            job.next_fire = next_after(&*job.trigger, self.now());
+        }
         if job.is_exhausted() && job.policy.on_exhausted == OnExhausted::Remove {
             return self.remove(before);
         }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use matins_core::json::STORED_DEPTH;
 use matins_core::{
-    ExecutorName, Job, JobId, JobState, Outcome, Policy, Run, RunId, SetAside, SetAsideKind, StoreError,
-    Stretch, TaskName, Trigger, json,
+    ExecutorName, Job, JobCounts, JobId, JobState, Outcome, Policy, Run, RunId, SetAside, SetAsideKind,
+    StoreError, Stretch, TaskName, Trigger, json,
 };
 use rusqlite::Row;
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,7 @@ struct Body<'a> {
     metadata: &'a BTreeMap<String, Value>,
     created: DateTime<Utc>,
     revision: u64,
+    counts: JobCounts,
 }
 
 /// What [`Body`] is read as.
@@ -61,6 +62,8 @@ struct ReadBody {
     created: DateTime<Utc>,
     #[serde(default)]
     revision: u64,
+    #[serde(default)]
+    counts: JobCounts,
 }
 
 pub(crate) fn body(job: &Job) -> Result<String, StoreError> {
@@ -77,9 +80,11 @@ pub(crate) fn body(job: &Job) -> Result<String, StoreError> {
         metadata,
         created,
         revision,
+        counts,
     } = job;
-    let (state, created, revision) = (*state, *created, *revision);
-    let body = Body { task, arguments, trigger, state, executor, policy, tags, metadata, created, revision };
+    let (state, created, revision, counts) = (*state, *created, *revision, *counts);
+    let body =
+        Body { task, arguments, trigger, state, executor, policy, tags, metadata, created, revision, counts };
     let mut text = Vec::new();
     json::write_job(id, &body, &mut text)?;
     String::from_utf8(text).map_err(|source| StoreError::Backend {
@@ -104,15 +109,10 @@ pub(crate) fn job_from_row(row: &Row<'_>, path: &Path) -> Result<Job, SetAside> 
         let next_fire: Option<i64> = row.get(1).map_err(text)?;
         let next_fire =
             next_fire.map(|micros| DateTime::from_timestamp_micros(micros).ok_or_else(|| beyond(micros)));
-        let ReadBody { task, arguments, trigger, state, executor, policy, tags, metadata, created, revision } =
-            body;
-        let (id, next_fire) = (JobId::new(&id).map_err(|error| error.to_string())?, next_fire.transpose()?);
-        Ok(Job {
-            id,
+        let ReadBody {
             task,
             arguments,
             trigger,
-            next_fire,
             state,
             executor,
             policy,
@@ -120,7 +120,14 @@ pub(crate) fn job_from_row(row: &Row<'_>, path: &Path) -> Result<Job, SetAside> 
             metadata,
             created,
             revision,
-        })
+            counts,
+        } = body;
+        let (id, next_fire) = (JobId::new(&id).map_err(|error| error.to_string())?, next_fire.transpose()?);
+        let mut job = Job::new(id, task, trigger, next_fire, created);
+        (job.arguments, job.state, job.executor, job.policy) = (arguments, state, executor, policy);
+        (job.tags, job.metadata) = (tags, metadata);
+        (job.revision, job.counts) = (revision, counts);
+        Ok(job)
     };
     let place = || format!("{}, table jobs, id {id:?}", path.display());
     read().map_err(|what| SetAside { kind: SetAsideKind::Job, place: place(), id: id.clone(), what })

@@ -57,7 +57,7 @@ impl Tick<'_> {
             {
                 self.try_again(at, &interrupted, self.now, delay);
             } else {
-                self.follow(at, &interrupted);
+                self.has_ended(at, &interrupted);
             }
         }
         self.finished.push(interrupted);

@@ -279,10 +279,12 @@ impl OpenLane<'_> {
 
     /// Brings what is in flight, and whoever waits or listens, in line with a batch that was committed.
     pub(crate) fn apply(&mut self, effects: Effects, submissions: &mut Vec<Submission>) {
-        let Effects { postponed, mut starts, finished, missed, ended, broken } = effects;
+        let Effects { postponed, mut starts, finished, missed, ended, broken, disabled } = effects;
         let local = &mut self.work.local;
         finished.iter().chain(&missed).for_each(|run| local.ended(run.id));
-        finished.iter().for_each(|run| self.work.pruning.run_has_ended(&run.job));
+        for run in &finished {
+            self.work.pruning.run_has_ended(&run.job);
+        }
         for (run, _, postponed) in &postponed {
             local.postponed.insert(run.id, *postponed);
         }
@@ -307,6 +309,9 @@ impl OpenLane<'_> {
         }
         for (job, error) in broken {
             hub.listeners.tell(|| Event::TriggerFailed { store: store.clone(), job, error });
+        }
+        for (job, failures) in disabled {
+            hub.listeners.tell(|| Event::JobDisabled { store: store.clone(), job, failures });
         }
         for job in ended {
             hub.waiters.job_is_gone(number, &job);

@@ -3,6 +3,7 @@
 mod broken;
 mod by_hand;
 mod chains;
+mod counts;
 mod definitions;
 mod ends;
 mod fires;
