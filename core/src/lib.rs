@@ -37,6 +37,7 @@
 //! assert_eq!(next - ten_past, TimeDelta::minutes(50));
 //! ```
 
+mod after;
 mod cancel;
 mod claim;
 mod clock;
@@ -62,6 +63,7 @@ mod task;
 mod transition;
 mod trigger;
 
+pub use after::{After, AfterOutcome};
 pub use cancel::{CancelCallbacks, CancelReason, CancelToken};
 pub use claim::{
     Capabilities, Claim, ClaimStore, Claimed, Heartbeat, JobRuns, Joined, Node, Settled, Settlement, WakeUp,

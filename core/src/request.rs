@@ -35,6 +35,8 @@ pub struct RunRequest {
     pub scheduled: DateTime<Utc>,
     /// 1 for the first attempt at this fire time.
     pub attempt: u32,
+    /// The run of another job that it follows.
+    pub cause: Option<RunId>,
     /// Among the runs that wait for the executor, those with a higher one begin first. 0 is the default.
     pub priority: i32,
     /// When it has to have begun: one that has waited longer for its place is missed. `None` where that does not matter.
@@ -67,6 +69,7 @@ impl RunRequest {
             arguments: Value::Null,
             scheduled: clock.now(),
             attempt: 1,
+            cause: None,
             priority: 0,
             begin_by: None,
             time_limit: None,
@@ -132,6 +135,7 @@ impl RunRequest {
         TaskContext {
             started,
             attempt: self.attempt,
+            cause: self.cause,
             cancel: self.cancel.clone(),
             log: self.log.clone(),
             ..TaskContext::new(self.job.clone(), self.run, self.scheduled)

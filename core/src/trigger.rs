@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{CountBudget, CountProgress, json};
+use crate::{After, CountBudget, CountProgress, json};
 
 /// A set of instants, asked through its successor function.
 ///
@@ -144,6 +144,13 @@ pub trait Trigger: Any + Debug + Send + Sync {
     /// assert!(of_the_job.with_seed(7).is_none(), "a seed that was given stays");
     /// ```
     fn with_seed(&self, _seed: u64) -> Option<Arc<dyn Trigger>> {
+        None
+    }
+
+    /// Returns the job whose runs are followed by runs of this trigger's job, beside those at its instants. The default is none.
+    ///
+    /// `matins-triggers` has a trigger that has no instants, and follows a job.
+    fn after(&self) -> Option<&After> {
         None
     }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use ahash::AHashMap as HashMap;
 use matins_core::{
-    Job, JobId, JobOrder, JobPosition, JobQuery, JobState, Limits, MissedReason, OnExhausted, StoreName, json,
+    After, Job, JobId, JobOrder, JobPosition, JobQuery, JobState, Limits, MissedReason, OnExhausted,
+    StoreName, json,
 };
 
 use crate::decide::plan::next_after;
@@ -232,6 +233,9 @@ impl OpenLane<'_> {
             json::check_trigger(&format!("the trigger of job {:?}", job.id), &*job.trigger)?;
             job.trigger = seeded(job.trigger, &job.id);
         }
+        if let Some(after) = job.trigger.after() {
+            self.check_cycle(&job.id, after)?;
+        }
         self.engine.check_executor(&job.executor)?;
         Limits::DEFAULT.check_change(before, &job)?;
         let work = self.engine.task(&job.task)?;
@@ -244,7 +248,8 @@ impl OpenLane<'_> {
         {
             let now = self.now();
             job.next_fire = next_after(&*job.trigger, now);
-            if job.next_fire.is_none() && (before.next_fire.is_some() || *job.trigger != *before.trigger) {
+            let fires = job.next_fire.is_some() || job.trigger.after().is_some();
+            if !fires && (before.next_fire.is_some() || *job.trigger != *before.trigger) {
                 return Err(SchedulerError::NeverFires { trigger: job.trigger.describe(), now });
             }
         }
@@ -255,6 +260,27 @@ impl OpenLane<'_> {
         }
         self.put_back(before, job.clone(), None, |store, job| Event::JobModified { store, job })?;
         Ok(job)
+    }
+
+    /// Refuses a job that would run after itself. Of jobs that are not there yet, nothing is known.
+    pub(crate) fn check_cycle(&mut self, id: &JobId, after: &After) -> Result<(), SchedulerError> {
+        let mut chain = vec![id.clone()];
+        let mut next = Some(after.job.clone());
+        while let Some(job) = next {
+            if job == *id {
+                chain.push(job);
+                let chain: Vec<String> = chain.iter().rev().map(|job| format!("{job:?}")).collect();
+                return Err(SchedulerError::Cycle { chain: chain.join(", then ") });
+            }
+            // A cycle of others, which was made beside the scheduler.
+            if chain.contains(&job) {
+                break;
+            }
+            let found = self.work.store.get(&job)?;
+            next = found.and_then(|job| job.trigger.after().map(|after| after.job.clone()));
+            chain.push(job);
+        }
+        Ok(())
     }
 
     /// Puts a changed job back, and tells of it. The due fires of the one before are missed if a reason is given.

@@ -58,6 +58,7 @@ mod error;
 mod event;
 mod events;
 mod exclusive;
+mod followers;
 mod handle;
 mod job_commands;
 mod job_handle;

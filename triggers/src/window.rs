@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{CountBudget, CountProgress, Stretch, Trigger};
+use matins_core::{After, CountBudget, CountProgress, Stretch, Trigger};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -157,6 +157,11 @@ impl Trigger for WindowTrigger {
     fn with_seed(&self, seed: u64) -> Option<Arc<dyn Trigger>> {
         let of = self.of.with_seed(seed)?;
         Some(Arc::new(Self { of, limits: self.limits }))
+    }
+
+    /// None: a run that follows another comes when that has ended, and cannot be kept within a window.
+    fn after(&self) -> Option<&After> {
+        None
     }
 
     fn describe(&self) -> String {

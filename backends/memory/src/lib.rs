@@ -296,13 +296,7 @@ impl MemoryStore {
             }
             Transition::Finish(finished) => {
                 if let Some(run) = self.runs.get_mut(&finished.id) {
-                    run.turn = finished.turn;
-                    run.started = finished.started;
-                    run.finished = finished.finished;
-                    run.outcome = finished.outcome;
-                    run.message.clone_from(&finished.message);
-                    run.output.clone_from(&finished.output);
-                    run.result.clone_from(&finished.result);
+                    run.finish(finished);
                     if finished.outcome.is_some() {
                         self.unfinished.remove(&finished.id);
                     }

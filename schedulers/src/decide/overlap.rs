@@ -112,7 +112,7 @@ impl Tick<'_> {
 }
 
 /// Whether a run has waited for longer than the misfire grace of its job.
-fn is_too_late(job: &Job, run: &Run, now: DateTime<Utc>) -> bool {
+pub(super) fn is_too_late(job: &Job, run: &Run, now: DateTime<Utc>) -> bool {
     let grace = job.policy.misfire_grace.and_then(|grace| TimeDelta::from_std(grace).ok());
     grace.and_then(|grace| run.scheduled().checked_add_signed(grace)).is_some_and(|until| now > until)
 }

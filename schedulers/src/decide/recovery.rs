@@ -50,11 +50,14 @@ impl Tick<'_> {
                 let attempt = interrupted.attempt.saturating_add(1);
                 let number = self.take_number();
                 let run = Run::started(number, job.id.clone(), interrupted.scheduled(), self.now);
-                self.start_run(at, &job, Run { attempt, by_hand: interrupted.by_hand, ..run });
+                let (by_hand, cause) = (interrupted.by_hand, interrupted.cause);
+                self.start_run(at, &job, Run { attempt, by_hand, cause, ..run });
             } else if let Some(delay) =
                 retry::delay_after(&job.policy.retry, Outcome::Interrupted, interrupted.attempt, &job.id)
             {
                 self.try_again(at, &interrupted, self.now, delay);
+            } else {
+                self.follow(at, &interrupted);
             }
         }
         self.finished.push(interrupted);

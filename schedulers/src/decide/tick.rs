@@ -103,8 +103,8 @@ impl<'a> Tick<'a> {
         if let Some(at) = self.places.get(id) {
             return *at;
         }
-        let claimed = Claimed { id: id.clone(), job: None, runs: JobRuns::default(), abandoned: Vec::new() };
-        self.jobs.push(claimed);
+        let (runs, abandoned, followers) = (JobRuns::default(), Vec::new(), Vec::new());
+        self.jobs.push(Claimed { id: id.clone(), job: None, runs, abandoned, followers });
         self.places.insert(id.clone(), self.jobs.len() - 1);
         self.jobs.len() - 1
     }
@@ -151,6 +151,8 @@ impl<'a> Tick<'a> {
             running.retry.as_ref().and_then(|retry| retry::delay_after(retry, outcome, run.attempt, &run.job))
         {
             self.try_again(at, &run, report.finished, delay);
+        } else {
+            self.follow(at, &run);
         }
         self.finished.push(run);
         if may_start == MayStart::Yes {

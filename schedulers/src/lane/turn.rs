@@ -350,6 +350,7 @@ impl OpenLane<'_> {
         request.arguments = job.arguments;
         request.scheduled = run.fires.first;
         request.attempt = run.attempt;
+        request.cause = run.cause;
         request.priority = job.policy.priority;
         request.begin_by = begin_by;
         request.time_limit = job.policy.time_limit;

@@ -2,6 +2,7 @@
 
 mod broken;
 mod by_hand;
+mod chains;
 mod definitions;
 mod ends;
 mod fires;

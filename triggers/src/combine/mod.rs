@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use matins_core::{CountBudget, CountProgress, Stretch, Trigger};
+use matins_core::{After, CountBudget, CountProgress, Stretch, Trigger};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -132,6 +132,11 @@ impl Trigger for AnyTrigger {
 
     fn with_seed(&self, seed: u64) -> Option<Arc<dyn Trigger>> {
         Some(Arc::new(Self { of: seeded(&self.of, seed)? }))
+    }
+
+    /// That of the first member that has one.
+    fn after(&self) -> Option<&After> {
+        self.of.iter().find_map(|member| member.after())
     }
 
     fn describe(&self) -> String {
