@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use matins::prelude::*;
 use matins::triggers::Zone;
@@ -11,7 +12,7 @@ use serde_json::{Map, json};
 
 use crate::control::JobView;
 use crate::control::client::Target;
-use crate::control::protocol::Request;
+use crate::control::protocol::{RemoveManyRequest, Request};
 use crate::failure::Failure;
 use crate::shown::{self, AskArguments};
 use crate::{jobs, runs};
@@ -190,6 +191,21 @@ pub(crate) struct OneJobArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct RemoveArguments {
+    /// The jobs' ids.
+    #[arg(required_unless_present_any = ["prefix", "tag"], conflicts_with_all = ["prefix", "tag"], value_name = "JOB")]
+    jobs: Vec<String>,
+    /// All jobs whose id begins so.
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    prefix: Option<String>,
+    /// All jobs with this tag.
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    tag: Option<String>,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct NowArguments {
     /// The job's id.
     job: String,
@@ -325,8 +341,19 @@ fn show_job(value: Value, ask: &AskArguments, zone: Zone) -> Result<(), Failure>
     Ok(())
 }
 
-pub(crate) fn remove(arguments: OneJobArguments) -> Result<(), Failure> {
-    each(arguments, "removed", |job| Request::Remove { job })
+/// Removes jobs together: a store that flushes a disk for each change is much faster so.
+pub(crate) fn remove(arguments: RemoveArguments) -> Result<(), Failure> {
+    let RemoveArguments { jobs, prefix, tag, target } = arguments;
+    let request = RemoveManyRequest { jobs: jobs.clone(), prefix, tag };
+    let done = target.client()?.ask(Request::RemoveMany(request))?;
+    for job in &jobs {
+        shown::line(format_args!("removed {job}"));
+    }
+    if jobs.is_empty() {
+        let count = done.get("jobs").and_then(Value::as_u64).unwrap_or(0);
+        shown::line(format_args!("removed {count} {}", if count == 1 { "job" } else { "jobs" }));
+    }
+    Ok(())
 }
 
 pub(crate) fn pause(arguments: OneJobArguments) -> Result<(), Failure> {

@@ -44,6 +44,8 @@ impl Engine {
             return Err(fault);
         }
         let lane = self.lane(&new.store)?;
+        // Of a job that is refused, it is dropped when no lock is held.
+        let _closure = new.closure();
         self.open(&lane, |lane| {
             let prepared = lane.prepare(new)?;
             lane.put_in(prepared)
@@ -63,6 +65,7 @@ impl Engine {
                 return Err(fault);
             }
             let lane = self.lane(&of_store[0].store)?;
+            let _closures: Vec<Arc<dyn Task>> = of_store.iter().filter_map(NewJob::closure).collect();
             let outcome = self.open(&lane, |lane| lane.add_many(of_store, &mut added));
             // Also after an error: those before it were added.
             lane.inbox.ring();

@@ -135,6 +135,14 @@ fn keep<T, E: Into<SchedulerError>>(fault: &mut Option<SchedulerError>, value: R
 }
 
 impl NewJob {
+    /// The task, if it has no name of its own.
+    pub(crate) fn closure(&self) -> Option<Arc<dyn Task>> {
+        match &self.work {
+            Work::Closure(task) => Some(task.clone()),
+            Work::Named(_) => None,
+        }
+    }
+
     fn new(trigger: impl IntoTrigger + Send + 'static, work: Work) -> Self {
         Self {
             trigger: Box::new(move |now| trigger.into_trigger(now)),
