@@ -78,7 +78,7 @@ pub fn tick(due: &[Job], turn: i64, mut run: RunId) -> Vec<Transition> {
 pub fn ours(store: &mut dyn JobStore, turn: i64) {
     let due = store.due(second(FAR - 1), DUE).expect("due");
     let run = store.next_run_id().expect("a number");
-    store.commit(&tick(&due, turn, run)).expect("a commit");
+    store.commit(tick(&due, turn, run)).expect("a commit");
 }
 
 /// What a person would write for the same with rusqlite, with the same tables and indexes. Rows are moved by their key; bodies
@@ -231,7 +231,7 @@ pub fn move_on(store: &mut dyn JobStore, by: TimeDelta) -> Vec<Job> {
         from: job.next_fire,
         to: job.next_fire.map(|fire| fire + by),
     };
-    store.commit(&due.iter().map(advance).collect::<Vec<_>>()).expect("a commit");
+    store.commit(due.iter().map(advance).collect()).expect("a commit");
     due
 }
 

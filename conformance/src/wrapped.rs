@@ -15,7 +15,7 @@
 //! let full = |method| if method == "commit" { Fault::Refused } else { Fault::None };
 //! let mut store = WrappedStore::faulty(MemoryStore::new(), full);
 //! assert!(store.list(&JobQuery::default()).is_ok());
-//! assert!(store.commit(&[]).is_err());
+//! assert!(store.commit(vec![]).is_err());
 //! ```
 
 use std::collections::BTreeMap;
@@ -188,7 +188,7 @@ impl<S: JobStore, W: Wrapper> JobStore for WrappedStore<S, W> {
         self.wrapper.call("due", || self.store.due(now, limit))
     }
 
-    fn commit(&mut self, batch: &[Transition]) -> Result<(), StoreError> {
+    fn commit(&mut self, batch: Vec<Transition>) -> Result<(), StoreError> {
         self.wrapper.call("commit", || self.store.commit(batch))
     }
 

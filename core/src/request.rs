@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::panics::{drop_caught, text_of_panic};
 use crate::{
-    CancelReason, CancelToken, Clock, JobId, Layers, MissedReason, Outcome, RunId, RunLog, Task, TaskContext,
-    TaskError, TaskName, TaskOutput, TaskResult,
+    CancelReason, CancelToken, Clock, Job, JobId, Layers, MissedReason, Outcome, Run, RunId, RunLog, Task,
+    TaskContext, TaskError, TaskName, TaskOutput, TaskResult,
 };
 
 /// A run as an executor gets it.
@@ -75,6 +75,68 @@ impl RunRequest {
             time_limit: None,
             cancel: CancelToken::new(),
             log: RunLog::default(),
+            clock,
+        }
+    }
+
+    /// Makes the request for a run that starts now, from its row of the ledger and its job.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use matins_core::{CancelToken, Job, JobId, Run, RunId, RunLog, RunRequest, TaskName};
+    /// # use chrono::{DateTime, Utc};
+    /// # use matins_core::{Clock, Task, TaskContext, TaskOutput, TaskResult, Value};
+    /// # #[derive(Debug)]
+    /// # struct Stopped;
+    /// # impl Clock for Stopped {
+    /// #     fn now(&self) -> DateTime<Utc> { DateTime::UNIX_EPOCH }
+    /// #     fn sleep_until(&self, _: DateTime<Utc>) -> Option<std::time::Duration> { None }
+    /// # }
+    /// # #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+    /// # struct Never;
+    /// # #[typetag::serde]
+    /// # impl matins_core::Trigger for Never {
+    /// #     fn next_after(&self, _: DateTime<Utc>) -> Option<DateTime<Utc>> { None }
+    /// # }
+    /// # struct Nothing;
+    /// # impl Task for Nothing {
+    /// #     fn run(&self, _: &Value, _: &TaskContext) -> TaskResult { Ok(TaskOutput::default()) }
+    /// # }
+    /// # let (task, trigger, clock) = (Arc::new(Nothing), Arc::new(Never), Arc::new(Stopped));
+    ///
+    /// let now = DateTime::UNIX_EPOCH;
+    /// let mut job = Job::new(JobId::new("a")?, TaskName::new("nothing")?, trigger, now);
+    /// job.policy.priority = 3;
+    /// let run = Run::started(RunId::FIRST, job.id.clone(), now, now);
+    /// let (cancel, log) = (CancelToken::new(), RunLog::default());
+    /// let request = RunRequest::for_run(&run, job, task, cancel, log, clock);
+    /// assert_eq!((request.run, request.priority), (RunId::FIRST, 3));
+    /// # Ok::<(), matins_core::NameError>(())
+    /// ```
+    pub fn for_run(
+        run: &Run,
+        job: Job,
+        task: Arc<dyn Task>,
+        cancel: CancelToken,
+        log: RunLog,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            run: run.id,
+            job: job.id,
+            task_name: job.task,
+            task,
+            layers: Layers::new(),
+            arguments: job.arguments,
+            scheduled: run.scheduled(),
+            attempt: run.attempt,
+            cause: run.cause,
+            priority: job.policy.priority,
+            begin_by: None,
+            time_limit: job.policy.time_limit,
+            cancel,
+            log,
             clock,
         }
     }

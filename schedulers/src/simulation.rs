@@ -57,7 +57,7 @@ impl JobStore for Disk {
     fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Job>, StoreError> {
         self.0.lock().unwrap().due(now, limit)
     }
-    fn commit(&mut self, batch: &[Transition]) -> Result<(), StoreError> {
+    fn commit(&mut self, batch: Vec<Transition>) -> Result<(), StoreError> {
         self.0.lock().unwrap().commit(batch)
     }
     fn runs(&mut self, query: &RunQuery) -> Result<Vec<Run>, StoreError> {

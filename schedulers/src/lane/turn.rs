@@ -347,19 +347,12 @@ impl OpenLane<'_> {
             return None;
         };
         let begin_by = self.begin_by(&job, run);
+        let executor = job.executor.clone();
         let job = Arc::unwrap_or_clone(job);
-        let request = RunRequest::new(run.id, job.id, job.task, task, clock);
+        let request = RunRequest::for_run(run, job, task, cancel.clone(), log.clone(), clock);
         let mut request = request.with_layers(layers.clone());
-        request.arguments = job.arguments;
-        request.scheduled = run.fires.first;
-        request.attempt = run.attempt;
-        request.cause = run.cause;
-        request.priority = job.policy.priority;
         request.begin_by = begin_by;
-        request.time_limit = job.policy.time_limit;
-        request.cancel = cancel.clone();
-        request.log = log.clone();
-        Some(Submission { executor: job.executor, request, done })
+        Some(Submission { executor, request, done })
     }
 
     /// The misfire grace of a first attempt counts until its work begins, by the scheduler's clock.

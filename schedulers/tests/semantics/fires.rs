@@ -268,7 +268,7 @@ fn what_an_earlier_process_left_is_taken_up() {
     let advance =
         |name: &str| Transition::Advance { job: id(name), from: Some(second(10)), to: Some(second(30)) };
     store
-        .commit(&[
+        .commit(vec![
             advance("left"),
             advance("again"),
             Transition::Record(Run::started(RunId(1), id("left"), second(10), second(10))),
