@@ -1,12 +1,9 @@
 //! A million jobs in the store take no more than twice the memory of the jobs themselves.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{
-    ExecutorName, Job, JobId, JobState, JobStore, OnConflict, Policy, TaskName, Trigger, Value,
-};
+use matins_core::{Job, JobId, JobStore, OnConflict, TaskName};
 use matins_store_memory::MemoryStore;
 use matins_triggers::IntervalTrigger;
 
