@@ -38,6 +38,7 @@ pub fn job(number: usize, next_fire: i64) -> Job {
         arguments: serde_json::json!({"to": "ada@example.org", "lines": 100}),
         trigger: Arc::new(trigger) as Arc<dyn Trigger>,
         next_fire: Some(second(next_fire)),
+        first_fire: None,
         state: matins::JobState::Active,
         executor: matins::ExecutorName::default(),
         policy: Policy::default(),

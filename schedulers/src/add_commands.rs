@@ -167,12 +167,10 @@ impl OpenLane<'_> {
         json::check_trigger(&format!("the trigger of job {id:?}"), &*trigger)?;
         let trigger = seeded(trigger, &id);
         let keeps_trigger = updated.is_some_and(|old| *old.trigger == *trigger);
-        let next_fire = match updated.filter(|_| keeps_trigger) {
-            Some(old) => old.next_fire,
-            None => new
-                .first_fire
-                .map(matins_core::round_up_to_microsecond)
-                .or_else(|| next_after(&*trigger, now)),
+        let given = new.first_fire.map(matins_core::round_up_to_microsecond);
+        let (next_fire, first_fire) = match updated.filter(|_| keeps_trigger) {
+            Some(old) => (old.next_fire, old.first_fire),
+            None => (given.or_else(|| next_after(&*trigger, now)), given),
         };
         if next_fire.is_none() && !keeps_trigger && new.state == JobState::Active {
             return Err(SchedulerError::NeverFires { trigger: trigger.describe(), now });
@@ -204,6 +202,7 @@ impl OpenLane<'_> {
             arguments: new.arguments,
             trigger,
             next_fire: next_fire.filter(|_| state == JobState::Active),
+            first_fire,
             state,
             executor: new.executor,
             policy: new.policy.over(&self.engine.job_defaults),

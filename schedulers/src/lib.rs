@@ -68,6 +68,7 @@ mod new_job;
 mod observe;
 mod occupied;
 mod outcomes;
+mod reading;
 mod retention;
 mod running;
 mod scheduler;

@@ -21,6 +21,7 @@ fn jobs(spread: i64) -> Vec<Job> {
         arguments: Value::Null,
         trigger: Arc::new(IntervalTrigger::new(start, TimeDelta::seconds(60)).unwrap()) as Arc<dyn Trigger>,
         next_fire: Some(start + TimeDelta::seconds(number % spread)),
+        first_fire: None,
         state: JobState::Active,
         executor: executor.clone(),
         policy: Policy::default(),

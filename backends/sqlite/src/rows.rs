@@ -30,6 +30,8 @@ struct Body<'a> {
     arguments: &'a Value,
     #[serde(serialize_with = "json::trigger")]
     trigger: &'a Arc<dyn Trigger>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_fire: Option<DateTime<Utc>>,
     state: JobState,
     executor: &'a ExecutorName,
     policy: &'a Policy,
@@ -48,6 +50,8 @@ struct ReadBody {
     #[serde(default)]
     arguments: Value,
     trigger: Arc<dyn Trigger>,
+    #[serde(default)]
+    first_fire: Option<DateTime<Utc>>,
     #[serde(default)]
     state: JobState,
     #[serde(default)]
@@ -70,6 +74,7 @@ pub(crate) fn body(job: &Job) -> Result<String, StoreError> {
         arguments,
         trigger,
         next_fire: _,
+        first_fire,
         state,
         executor,
         policy,
@@ -78,8 +83,20 @@ pub(crate) fn body(job: &Job) -> Result<String, StoreError> {
         created,
         revision,
     } = job;
-    let (state, created, revision) = (*state, *created, *revision);
-    let body = Body { task, arguments, trigger, state, executor, policy, tags, metadata, created, revision };
+    let (first_fire, state, created, revision) = (*first_fire, *state, *created, *revision);
+    let body = Body {
+        task,
+        arguments,
+        trigger,
+        first_fire,
+        state,
+        executor,
+        policy,
+        tags,
+        metadata,
+        created,
+        revision,
+    };
     let mut text = Vec::new();
     json::write_job(id, &body, &mut text)?;
     String::from_utf8(text).map_err(|source| StoreError::Backend {
@@ -104,8 +121,19 @@ pub(crate) fn job_from_row(row: &Row<'_>, path: &Path) -> Result<Job, SetAside> 
         let next_fire: Option<i64> = row.get(1).map_err(text)?;
         let next_fire =
             next_fire.map(|micros| DateTime::from_timestamp_micros(micros).ok_or_else(|| beyond(micros)));
-        let ReadBody { task, arguments, trigger, state, executor, policy, tags, metadata, created, revision } =
-            body;
+        let ReadBody {
+            task,
+            arguments,
+            trigger,
+            first_fire,
+            state,
+            executor,
+            policy,
+            tags,
+            metadata,
+            created,
+            revision,
+        } = body;
         let (id, next_fire) = (JobId::new(&id).map_err(|error| error.to_string())?, next_fire.transpose()?);
         Ok(Job {
             id,
@@ -113,6 +141,7 @@ pub(crate) fn job_from_row(row: &Row<'_>, path: &Path) -> Result<Job, SetAside> 
             arguments,
             trigger,
             next_fire,
+            first_fire,
             state,
             executor,
             policy,

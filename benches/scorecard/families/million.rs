@@ -125,6 +125,7 @@ fn fill(store: &str, path: &Path, jobs: usize) -> Result<(), Box<dyn Error>> {
             arguments: serde_json::json!({"program": "true"}),
             trigger: std::sync::Arc::new(IntervalTrigger::new(start, TimeDelta::days(1))?),
             next_fire: Some(start),
+            first_fire: None,
             state: JobState::Active,
             executor: matins::ExecutorName::default(),
             policy: Policy::default(),

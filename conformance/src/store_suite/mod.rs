@@ -108,6 +108,7 @@ pub fn job(name: &str, next_fire: Option<i64>) -> Job {
         arguments: json!({"to": "Ada", "n": [1, 2.5, null]}),
         trigger: Arc::new(trigger) as Arc<dyn Trigger>,
         next_fire: next_fire.map(second),
+        first_fire: None,
         state: if next_fire.is_some() { JobState::Active } else { JobState::Paused },
         executor: matins_core::ExecutorName::default(),
         policy: Policy::default(),

@@ -18,6 +18,7 @@ pub(crate) fn job(policy: Policy) -> Job {
         arguments: matins_core::Value::Null,
         trigger: Arc::new(IntervalTrigger::new(second(0), TimeDelta::seconds(1)).unwrap()),
         next_fire: Some(second(0)),
+        first_fire: None,
         state: JobState::Active,
         executor: ExecutorName::default(),
         policy,
