@@ -129,8 +129,7 @@ impl Document {
             }
             Transition::Finish(ended) => {
                 if let Some(run) = self.runs.get_mut(&ended.id) {
-                    let (fires, attempt, by_hand) = (run.fires, run.attempt, run.by_hand);
-                    *run = Run { fires, attempt, by_hand, job: run.job.clone(), ..ended.clone() };
+                    run.finish(ended);
                 }
             }
             Transition::PruneJob { job, keep } => {

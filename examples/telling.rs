@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use matins::prelude::*;
 use matins::{Completion, Executor, Refused, RunId, RunRequest};
-use matins_executor_inflight::InFlight;
+use matins_executor_inflight::{InFlight, PriorityQueue, Ticket};
 
 // ANCHOR: type
 /// A thread for each run.
@@ -18,6 +18,8 @@ use matins_executor_inflight::InFlight;
 pub struct Telling {
     /// Counts runs in and out, keeps their time limits, and cancels them.
     runs: Arc<InFlight>,
+    /// Those that wait, the most urgent first.
+    waiting: Arc<PriorityQueue<(Ticket, RunRequest, Completion)>>,
     /// How many more may run at once, and the bell for those that wait.
     places: Arc<(Mutex<usize>, Condvar)>,
 }
@@ -26,7 +28,7 @@ impl Telling {
     /// Room for so many runs at once, and for so many that wait.
     pub fn new(at_once: usize, waiting: usize, cancel_grace: Duration) -> Self {
         let runs = InFlight::new(at_once + waiting, cancel_grace);
-        Self { runs, places: Arc::new((Mutex::new(at_once), Condvar::new())) }
+        Self { runs, waiting: Arc::default(), places: Arc::new((Mutex::new(at_once), Condvar::new())) }
     }
 }
 // ANCHOR_END: type
@@ -38,20 +40,26 @@ impl Executor for Telling {
             Ok(ticket) => ticket,
             Err(reason) => return Err(Refused { reason, done }),
         };
-        let (runs, places) = (self.runs.clone(), self.places.clone());
-        let name = format!("run {} of {}", run.run, run.job);
+        self.waiting.push(run.priority, (ticket, run, done));
+        let (runs, waiting, places) = (self.runs.clone(), self.waiting.clone(), self.places.clone());
         let work = move || {
             let (free, freed) = &*places;
             let free_now = free.lock().unwrap_or_else(PoisonError::into_inner);
             *freed.wait_while(free_now, |free| *free == 0).unwrap_or_else(PoisonError::into_inner) -= 1;
-            println!("{name} begins");
-            runs.execute(ticket, run, done);
-            println!("{name} has ended");
+            // For the most urgent of those that wait, whichever run this thread was started for.
+            if let Some((ticket, run, done)) = waiting.pop() {
+                let name = format!("run {} of {}", run.run, run.job);
+                println!("{name} begins");
+                runs.execute(ticket, run, done);
+                println!("{name} has ended");
+            }
             *free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
             freed.notify_one();
         };
-        // Where no thread can be started, the run is dropped with the closure, and its promise says so.
-        drop(thread::Builder::new().spawn(work));
+        if thread::Builder::new().spawn(work).is_err() {
+            // A run that no thread is there for is dropped, and its promise says so.
+            drop(self.waiting.pop());
+        }
         Ok(())
     }
 

@@ -27,7 +27,7 @@
 //! | `process` | `ProcessExecutor`: worker processes, for tasks that crash, leak or hang | |
 //! | `command` | `CommandTask`: tasks that run a program | |
 //! | `config` | `config::SchedulerConfig`: stores, executors and defaults from TOML or JSON | |
-//! | `tracing` | what happens, as events of the crate `tracing` | |
+//! | `tracing` | what happens, as events of the crate `tracing`, and a span around each run | |
 //! | `metrics` | counters and histograms through the facade `metrics` | |
 //! | `cron` | `triggers::ScheduleTrigger`: schedules of the crate `cron` | |
 //! | `full` | all of them | |
@@ -45,6 +45,8 @@ pub use matins_scheduler::{
 pub use matins_task_function::{IntoTask, IntoTaskResult, TaskRegistry};
 pub use matins_triggers as triggers;
 
+#[cfg(feature = "tracing")]
+pub use matins_scheduler::TraceLayer;
 #[cfg(feature = "tokio")]
 pub use matins_scheduler::{AsyncEvents, AsyncHandle, AsyncJobHandle, AsyncScheduler};
 

@@ -102,3 +102,8 @@ fn a_crash_in_a_worker_costs_its_own_run() {
     let crashed = "crash: the worker ended before the run did: it was killed by signal 6";
     assert!(lines.iter().any(|line| line == crashed), "{lines:?}");
 }
+
+#[test]
+fn layers_are_around_the_work() {
+    assert_eq!(Example::start("layers", &[]).all(), ["dear Ada", "letter ended in time"]);
+}

@@ -48,7 +48,7 @@ fn the_scheduler_agrees_with_a_literal_reading() {
         .store("default", MemoryStore::new())
         .executor("default", InlineExecutor)
         .clock(VirtualClock::leaping(begin))
-        .retention(Retention { runs_per_job: Some(10), age: None })
+        .retention(Retention { runs_per_job: Some(10), ..Retention::EVERYTHING })
         .blocking()
         .unwrap();
 

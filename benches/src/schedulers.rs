@@ -394,7 +394,7 @@ pub fn sustained(store: Box<dyn JobStore>, executor: Box<dyn Executor>, fires: u
         .boxed_store("default", store)
         .boxed_executor("default", executor)
         .clock(clock)
-        .retention(Retention { runs_per_job: Some(10), age: None })
+        .retention(Retention { runs_per_job: Some(10), ..Retention::EVERYTHING })
         .blocking()
         .expect("a scheduler");
     let (handle, count) = (scheduler.handle(), AtomicU32::new(0));

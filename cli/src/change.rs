@@ -78,6 +78,9 @@ pub(crate) struct What {
     /// What happens to a fire that finds a run still going: `skip`, `queue_one`, or how many may go on at once
     #[arg(long, value_name = "HOW")]
     overlap: Option<String>,
+    /// Which come first where runs wait for a place: those with a higher one; 0 unless it is given
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    priority: Option<i32>,
     /// What happens to a run that was going when the machine stopped.
     #[arg(long, value_name = "WHAT")]
     on_interrupt: Option<OnInterruptWord>,
@@ -229,6 +232,7 @@ impl What {
             };
         }
         put(keys, "coalesce", self.coalesce);
+        put(keys, "priority", self.priority);
         put(keys, "on_interrupt", self.on_interrupt);
         put(keys, "on_orphan", self.on_orphan);
         if let Some(overlap) = &self.overlap {

@@ -75,14 +75,23 @@ pub(crate) fn edit(
         set(&mut command.on_orphan, new.command.on_orphan, has("on_orphan"));
         job.arguments = json!(command);
     }
-    let Policy { misfire_grace, coalesce, overlap, on_interrupt, on_exhausted: _, time_limit, retry } =
-        new.policy;
+    let Policy {
+        misfire_grace,
+        coalesce,
+        overlap,
+        on_interrupt,
+        on_exhausted: _,
+        time_limit,
+        retry,
+        priority,
+    } = new.policy;
     set(&mut job.policy.misfire_grace, misfire_grace, has("misfire_grace"));
     set(&mut job.policy.coalesce, coalesce, has("coalesce"));
     set(&mut job.policy.overlap, overlap, has("overlap"));
     set(&mut job.policy.on_interrupt, on_interrupt, has("on_interrupt"));
     set(&mut job.policy.time_limit, time_limit, has("time_limit"));
     set(&mut job.policy.retry, retry, has("retry"));
+    set(&mut job.policy.priority, priority, has("priority"));
     set(&mut job.tags, new.tags, has("tags"));
     Ok(())
 }

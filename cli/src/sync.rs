@@ -228,9 +228,8 @@ pub(crate) fn apply(history: &History, plan: Plan, situation: &Situation<'_>) ->
             }
         }
     }
-    for id in &changes.removed {
-        scheduler.remove(id).map_err(|error| error.to_string())?;
-        note(Happening::Removed { job: id.clone() });
+    for job in scheduler.remove_many(&changes.removed).map_err(|error| error.to_string())? {
+        note(Happening::Removed { job: job.id.to_string() });
     }
     Ok(changes)
 }

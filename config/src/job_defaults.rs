@@ -24,6 +24,8 @@ pub struct JobDefaults {
     pub time_limit: Option<HumanDuration>,
     /// `{ times = 3, wait = "30s" }`, or `{ times = 3, first = "1s", longest = "1h" }`.
     pub retry: Option<RetryConfig>,
+    /// Runs with a higher one begin first where they wait for their executor.
+    pub priority: i32,
 }
 
 /// Whether, and when, a run that ended badly is tried again.
@@ -75,6 +77,7 @@ impl JobDefaults {
             retry: self
                 .retry
                 .map_or_else(Retry::default, |retry| Retry::times(retry.times).backoff(retry.backoff)),
+            priority: self.priority,
         }
     }
 }

@@ -14,6 +14,8 @@ pub struct LedgerConfig {
     pub runs_per_job: Option<Keep>,
     /// Rows go when they have been finished for so many days. Default: 30.
     pub days: Option<Keep>,
+    /// Of how many jobs that are gone a store in memory keeps the rows. Default: 1,000.
+    pub ended_jobs: Option<Keep>,
 }
 
 /// A number, or `"all"`.
@@ -38,17 +40,19 @@ impl LedgerConfig {
     /// As a scheduler takes it.
     pub fn retention(&self) -> Retention {
         let default = Retention::default();
+        let days = |days: u32| Duration::from_secs(u64::from(days) * 86_400);
         Retention {
-            runs_per_job: match self.runs_per_job {
-                None => default.runs_per_job,
-                Some(Keep::Number(number)) => Some(number),
-                Some(Keep::Everything(All::All)) => None,
-            },
-            age: match self.days {
-                None => default.age,
-                Some(Keep::Number(days)) => Some(Duration::from_secs(u64::from(days) * 86_400)),
-                Some(Keep::Everything(All::All)) => None,
-            },
+            runs_per_job: limit(self.runs_per_job, default.runs_per_job, |number| number),
+            age: limit(self.days, default.age, days),
+            ended_jobs: limit(self.ended_jobs, default.ended_jobs, |number| number),
         }
+    }
+}
+
+fn limit<T>(keep: Option<Keep>, default: Option<T>, of: impl FnOnce(u32) -> T) -> Option<T> {
+    match keep {
+        None => default,
+        Some(Keep::Number(number)) => Some(of(number)),
+        Some(Keep::Everything(All::All)) => None,
     }
 }

@@ -42,7 +42,7 @@
 //! | `stores.NAME` | `memory:`, `sqlite:PATH` or `file:DIRECTORY`, paths from the working directory | `default = "memory:"` |
 //! | `executors.NAME` | `kind`: `thread`, `rayon`, `tokio` or `process`, and the settings of [that kind](ExecutorConfig) | `default = { kind = "thread" }` |
 //! | `job_defaults` | what jobs get that say nothing else: see [`JobDefaults`] | |
-//! | `ledger` | how much of it is kept: see [`LedgerConfig`] | 100 runs of each job, 30 days |
+//! | `ledger` | how much of it is kept: see [`LedgerConfig`] | 100 runs of each job, 30 days; in memory those of 1,000 jobs that are gone |
 //!
 //! Times are written as people write them: `30s`, `5m`, `1h 30m`, `250ms`, `2days`. JSON has the same keys
 //! ([`from_json`](SchedulerConfig::from_json)), and so has whatever else serde reads. A key that is not known is refused.

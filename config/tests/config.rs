@@ -27,6 +27,7 @@ retry = { times = 3, wait = "30s" }
 [ledger]
 runs_per_job = 1000
 days = "all"
+ended_jobs = 50
 "#;
 
 #[test]
@@ -42,7 +43,7 @@ fn toml_and_json_say_the_same() {
             "misfire_grace": "10m", "coalesce": "all", "overlap": {"allow": 2}, "on_interrupt": "run_again",
             "time_limit": "1h", "retry": {"times": 3, "wait": "30s"}
         },
-        "ledger": {"runs_per_job": 1000, "days": "all"}
+        "ledger": {"runs_per_job": 1000, "days": "all", "ended_jobs": 50}
     }"#;
     assert_eq!(SchedulerConfig::from_json(json).unwrap(), config);
     assert_eq!(
@@ -55,7 +56,8 @@ fn toml_and_json_say_the_same() {
     assert_eq!(policy.on_interrupt, OnInterrupt::RunAgain);
     assert_eq!(policy.time_limit, Some(Duration::from_secs(3600)));
     assert_eq!(policy.retry, Retry::times(3).backoff(Backoff::Fixed(Duration::from_secs(30))));
-    assert_eq!(config.ledger.retention(), Retention { runs_per_job: Some(1000), age: None });
+    let kept = Retention { runs_per_job: Some(1000), age: None, ended_jobs: Some(50) };
+    assert_eq!(config.ledger.retention(), kept);
 }
 
 #[test]

@@ -7,7 +7,8 @@ use chrono::{DateTime, Utc};
 use smallvec::SmallVec;
 
 use crate::{
-    Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, SetAside, StoreError, Transition, Wake,
+    AfterOutcome, Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, SetAside, StoreError,
+    Transition, Wake,
 };
 
 /// A store as a scheduler drives it: jobs and runs are claimed, decided about, and settled.
@@ -285,6 +286,9 @@ pub struct Claimed {
     pub runs: JobRuns,
     /// Runs whose owner is gone. They are not among `runs`.
     pub abandoned: Vec<Run>,
+    /// The active jobs that run [after](crate::Trigger::after) it, and after which outcome. Only where a run of it may end now. A store
+    /// that remembers the runs of each job from what is [settled](Settlement::runs) claims them too.
+    pub followers: Vec<(JobId, AfterOutcome)>,
 }
 
 /// The runs of one job that have not ended.

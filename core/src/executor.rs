@@ -39,7 +39,8 @@ use crate::{Clock, Limits, Outcome, RunId, RunReport, RunRequest};
 /// }
 /// ```
 pub trait Executor: Send {
-    /// Takes a run, or gives it back with the reason.
+    /// Takes a run, or gives it back with the reason. Of the runs that wait for a place, the one with the highest
+    /// [priority](RunRequest::priority) begins first, and of those with the same priority the one that came first.
     ///
     /// # Errors
     /// [`Refusal::Full`] when there is no room, [`Refusal::OutOfResources`] when the system lets it start nothing, and

@@ -143,8 +143,8 @@ impl Job {
         }
     }
 
-    /// Whether it is active and has no fire time left.
+    /// Whether it is active and runs no more: it has no fire time left, and follows no other job.
     pub fn is_exhausted(&self) -> bool {
-        self.next_fire.is_none() && self.state == JobState::Active
+        self.next_fire.is_none() && self.state == JobState::Active && self.trigger.after().is_none()
     }
 }

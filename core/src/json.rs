@@ -145,6 +145,9 @@ pub fn check_run(run: &Run) -> Result<(), ValueError> {
     if run.id.0 >= i64::MAX as u64 {
         return too_large("the number", run.id.0);
     }
+    if let Some(cause) = run.cause.filter(|cause| cause.0 > i64::MAX as u64) {
+        return too_large("the number of its cause", cause.0);
+    }
     if run.fires.count > i64::MAX as u64 {
         return too_large("the count of fire times", run.fires.count);
     }

@@ -37,6 +37,7 @@
 //! assert_eq!(next - ten_past, TimeDelta::minutes(50));
 //! ```
 
+mod after;
 mod cancel;
 mod claim;
 mod clock;
@@ -45,6 +46,7 @@ mod current_run;
 mod executor;
 mod job;
 pub mod json;
+mod layer;
 mod limits;
 mod name;
 mod panics;
@@ -61,6 +63,7 @@ mod task;
 mod transition;
 mod trigger;
 
+pub use after::{After, AfterOutcome};
 pub use cancel::{CancelCallbacks, CancelReason, CancelToken};
 pub use claim::{
     Capabilities, Claim, ClaimStore, Claimed, Heartbeat, JobRuns, Joined, Node, Settled, Settlement, WakeUp,
@@ -71,6 +74,7 @@ pub use count::{CountBudget, CountProgress};
 pub use current_run::RunScope;
 pub use executor::{Completion, CompletionSink, Executor, LeftBehind, Refusal, Refused, Shutdown, WaitMode};
 pub use job::{Job, JobState};
+pub use layer::{Layer, LayerFn, Layers, Next, layer_fn};
 pub use limits::{Limits, ValueError};
 pub use name::{ExecutorName, JobId, NameError, StoreName, TaskName};
 pub use panics::{drop_caught, text_of_panic};

@@ -28,6 +28,15 @@ pub struct Policy {
     /// Whether a run that ended badly is tried again.
     #[serde(skip_serializing_if = "Retry::is_never")]
     pub retry: Retry,
+    /// Among the runs that wait for their executor, and the fires that are due together, those with a higher one come first. 0 is
+    /// the default; it may be negative.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub priority: i32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_usual(priority: &i32) -> bool {
+    *priority == 0
 }
 
 /// Which of several fires of one job that are due together runs. The others are recorded as missed.

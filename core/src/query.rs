@@ -29,6 +29,8 @@ pub struct JobQuery {
     pub state: Option<JobState>,
     /// Only those whose next fire time is before this.
     pub due_before: Option<DateTime<Utc>>,
+    /// Only those that run [after](crate::Trigger::after) another job.
+    pub follows: bool,
     /// In which order.
     pub order: JobOrder,
     /// Only those that come after this place in that order, so that a long list can be read in pages: the place of the
@@ -133,6 +135,12 @@ impl JobQuery {
         Self { due_before: due_before.into(), ..self }
     }
 
+    /// Asks only for those that run [after](crate::Trigger::after) another job.
+    #[must_use]
+    pub fn follows(self) -> Self {
+        Self { follows: true, ..self }
+    }
+
     /// Asks for this order.
     #[must_use]
     pub fn order(self, order: JobOrder) -> Self {
@@ -153,10 +161,7 @@ impl JobQuery {
 
     /// Whether every job is asked for: no condition is given. Order, `after` and limit do not count.
     pub fn is_all(&self) -> bool {
-        let Self { id_prefix, task, tag, metadata_key, state, due_before, order: _, after: _, limit: _ } =
-            self;
-        let names = [id_prefix, tag, metadata_key];
-        names.iter().all(|name| name.is_none()) && task.is_none() && state.is_none() && due_before.is_none()
+        *self == Self { order: self.order, after: self.after.clone(), limit: self.limit, ..Self::default() }
     }
 
     /// Whether a job comes after the place that the query begins behind.
@@ -173,6 +178,7 @@ impl JobQuery {
             && self.tag.as_ref().is_none_or(|tag| job.tags.contains(tag))
             && self.metadata_key.as_ref().is_none_or(|key| job.metadata.contains_key(key))
             && self.state.is_none_or(|state| job.state == state)
+            && (!self.follows || job.trigger.after().is_some())
             && self.due_before.is_none_or(|before| job.next_fire.is_some_and(|fire| fire < before))
     }
 

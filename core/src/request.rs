@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::panics::{drop_caught, text_of_panic};
 use crate::{
-    CancelReason, CancelToken, Clock, JobId, MissedReason, Outcome, RunId, RunLog, Task, TaskContext,
+    CancelReason, CancelToken, Clock, JobId, Layers, MissedReason, Outcome, RunId, RunLog, Task, TaskContext,
     TaskError, TaskName, TaskOutput, TaskResult,
 };
 
@@ -24,14 +24,21 @@ pub struct RunRequest {
     pub job: JobId,
     /// The name of the task.
     pub task_name: TaskName,
-    /// The task.
+    /// The task, with its layers around it. An executor that has something else do the work keeps them by
+    /// [`with_task`](Self::with_task).
     pub task: Arc<dyn Task>,
+    /// Those that are around the task.
+    layers: Layers,
     /// Its arguments.
     pub arguments: Value,
     /// The fire time that the run is for.
     pub scheduled: DateTime<Utc>,
     /// 1 for the first attempt at this fire time.
     pub attempt: u32,
+    /// The run of another job that it follows.
+    pub cause: Option<RunId>,
+    /// Among the runs that wait for the executor, those with a higher one begin first. 0 is the default.
+    pub priority: i32,
     /// When it has to have begun: one that has waited longer for its place is missed. `None` where that does not matter.
     pub begin_by: Option<DateTime<Utc>>,
     /// How long it may run, from when it begins; `None` is as long as it takes.
@@ -58,15 +65,54 @@ impl RunRequest {
             job,
             task_name,
             task,
+            layers: Layers::new(),
             arguments: Value::Null,
             scheduled: clock.now(),
             attempt: 1,
+            cause: None,
+            priority: 0,
             begin_by: None,
             time_limit: None,
             cancel: CancelToken::new(),
             log: RunLog::default(),
             clock,
         }
+    }
+
+    /// Returns this run with `layers` around its task, outside of the layers that it has already.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use matins_core::{JobId, Layers, RunId, RunRequest, TaskError, TaskName, layer_fn};
+    /// # use matins_core::{Clock, Outcome, Task, TaskContext, TaskOutput, TaskResult, Value};
+    /// # #[derive(Debug)]
+    /// # struct Stopped;
+    /// # impl Clock for Stopped {
+    /// #     fn now(&self) -> chrono::DateTime<chrono::Utc> { chrono::DateTime::UNIX_EPOCH }
+    /// #     fn sleep_until(&self, _: chrono::DateTime<chrono::Utc>) -> Option<std::time::Duration> { None }
+    /// # }
+    /// # struct Nothing;
+    /// # impl Task for Nothing {
+    /// #     fn run(&self, _: &Value, _: &TaskContext) -> TaskResult { Ok(TaskOutput::default()) }
+    /// # }
+    /// # let (task, clock) = (Arc::new(Nothing), Arc::new(Stopped));
+    ///
+    /// let (job, name) = (JobId::new("job").unwrap(), TaskName::new("task").unwrap());
+    /// let refuse = layer_fn(|_| |_| Err(TaskError::new("not today")));
+    /// let run = RunRequest::new(RunId(1), job, name, task, clock).with_layers(Layers::new().with(refuse));
+    /// assert_eq!(run.execute().message.as_deref(), Some("not today"));
+    /// ```
+    #[must_use]
+    pub fn with_layers(self, layers: Layers) -> Self {
+        Self { task: layers.around(self.task), layers: layers.outside(&self.layers), ..self }
+    }
+
+    /// Returns this run with `task` doing its work, and the same layers around it: for an executor which has the work done
+    /// elsewhere, such as in another process.
+    #[must_use]
+    pub fn with_task(self, task: Arc<dyn Task>) -> Self {
+        Self { task: self.layers.around(task), ..self }
     }
 
     /// Does the work on this thread, a panic caught, and reports what came of it. A run that was cancelled before
@@ -89,6 +135,7 @@ impl RunRequest {
         TaskContext {
             started,
             attempt: self.attempt,
+            cause: self.cause,
             cancel: self.cancel.clone(),
             log: self.log.clone(),
             ..TaskContext::new(self.job.clone(), self.run, self.scheduled)

@@ -46,6 +46,9 @@ pub struct Run {
     /// Somebody asked for it, beside the job's schedule; the fire time is when.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub by_hand: bool,
+    /// The run of another job that it follows; the fire time is when that ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<RunId>,
     /// When its turn comes: that of a further attempt, and of a run that could not begin and is tried again. It stays when the run
     /// has begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,6 +79,7 @@ impl Run {
             fires: Stretch::single(scheduled),
             attempt: 1,
             by_hand: false,
+            cause: None,
             turn: None,
             started: None,
             finished: None,
@@ -99,6 +103,31 @@ impl Run {
             outcome: Some(Outcome::Missed(reason)),
             ..Self::waiting(id, job, fires.first)
         }
+    }
+
+    /// Does what [`Transition::Finish`](crate::Transition::Finish) says: the row takes the outcome, the times, the turn and the words
+    /// of `finish`, and keeps the rest.
+    ///
+    /// ```
+    /// use chrono::DateTime;
+    /// use matins_core::{JobId, Outcome, Run, RunId};
+    ///
+    /// let epoch = DateTime::UNIX_EPOCH;
+    /// let mut row = Run::started(RunId::FIRST, JobId::new("a")?, epoch, epoch);
+    /// let mut finish = row.clone();
+    /// (finish.outcome, finish.finished, finish.attempt) = (Some(Outcome::Failed), Some(epoch), 7);
+    /// row.finish(&finish);
+    /// assert_eq!((row.outcome, row.attempt), (Some(Outcome::Failed), 1));
+    /// # Ok::<(), matins_core::NameError>(())
+    /// ```
+    pub fn finish(&mut self, finish: &Self) {
+        self.turn = finish.turn;
+        self.started = finish.started;
+        self.finished = finish.finished;
+        self.outcome = finish.outcome;
+        self.message.clone_from(&finish.message);
+        self.output.clone_from(&finish.output);
+        self.result.clone_from(&finish.result);
     }
 
     /// The fire time that it is for: the first one, where it stands for several.

@@ -49,6 +49,8 @@ pub struct TaskContext {
     pub started: DateTime<Utc>,
     /// 1 for the first attempt at this fire time.
     pub attempt: u32,
+    /// The run of another job that it follows: see [`After`](crate::After).
+    pub cause: Option<RunId>,
     /// Set when the run should stop: look at it from time to time in long work.
     pub cancel: CancelToken,
     /// Where it can say what it is doing.
@@ -68,7 +70,7 @@ impl TaskContext {
     /// ```
     pub fn new(job: JobId, run: RunId, scheduled: DateTime<Utc>) -> Self {
         let (cancel, log) = (CancelToken::new(), RunLog::default());
-        Self { job, run, scheduled, started: scheduled, attempt: 1, cancel, log }
+        Self { job, run, scheduled, started: scheduled, attempt: 1, cause: None, cancel, log }
     }
 
     /// Says a line that ends in the ledger, as the run's output. The last 8 KiB are kept.

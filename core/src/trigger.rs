@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{CountBudget, CountProgress, json};
+use crate::{After, CountBudget, CountProgress, json};
 
 /// A set of instants, asked through its successor function.
 ///
@@ -165,6 +165,13 @@ pub trait Trigger: Any + Debug + Send + Sync {
     /// `None`.
     fn added_at(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<Arc<dyn Trigger>> {
         let _ = (from, to);
+        None
+    }
+
+    /// Returns the job whose runs are followed by runs of this trigger's job, beside those at its instants. The default is none.
+    ///
+    /// `matins-triggers` has a trigger that has no instants, and follows a job.
+    fn after(&self) -> Option<&After> {
         None
     }
 

@@ -109,7 +109,9 @@ impl OpenLane<'_> {
             let is_alike = together
                 .first()
                 .is_none_or(|first| first.conflict_in_store() == prepared.conflict_in_store());
-            if prepared.old.is_none() && prepared.closure.is_none() && is_alike {
+            // One that runs after others is looked for in the store by those after it.
+            let is_alone = prepared.closure.is_some() || prepared.job.trigger.after().is_some();
+            if prepared.old.is_none() && !is_alone && is_alike {
                 ids.insert(prepared.job.id.clone());
                 together.push(prepared);
                 continue;
@@ -172,7 +174,9 @@ impl OpenLane<'_> {
             Some(old) => (old.next_fire, old.first_fire),
             None => (given.or_else(|| next_after(&*trigger, now)), given),
         };
-        if next_fire.is_none() && !keeps_trigger && new.state == JobState::Active {
+        if let Some(after) = trigger.after() {
+            self.check_cycle(&id, after)?;
+        } else if next_fire.is_none() && !keeps_trigger && new.state == JobState::Active {
             return Err(SchedulerError::NeverFires { trigger: trigger.describe(), now });
         }
         let (task, closure) = match new.work {

@@ -71,7 +71,7 @@ impl OpenLane<'_> {
         let (work, engine) = (&mut *self.work, self.engine);
         let now = engine.clock.now();
         let claim = work.store.claim(&Want::at(now).jobs(jobs))?;
-        let mut tick = Tick::new(claim, &work.local, &engine.retention, &mut work.unpruned);
+        let mut tick = Tick::new(claim, &work.local, &engine.retention, &mut work.pruning);
         let decided = decide(&mut tick);
         if tick.batch.is_empty() {
             work.store.release();

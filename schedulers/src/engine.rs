@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    CancelCallbacks, CancelReason, CancelToken, ClaimStore, Clock, Completion, ExecutorName, MissedReason,
-    Outcome, Policy, Run, RunId, RunReport, RunRequest, StoreError, StoreName,
+    CancelCallbacks, CancelReason, CancelToken, ClaimStore, Clock, Completion, ExecutorName, Layers,
+    MissedReason, Outcome, Policy, Run, RunId, RunReport, RunRequest, StoreError, StoreName, Task,
 };
 use matins_task_function::TaskRegistry;
 
@@ -40,6 +40,10 @@ pub(crate) struct Hub {
     pub(crate) executors: BTreeSet<ExecutorName>,
     pub(crate) waiters: Waiters,
     pub(crate) stats: Stats,
+    /// Around every run.
+    pub(crate) layers: Layers,
+    /// Closures of jobs that are gone. What they hold is foreign code too: it is dropped when no lock is held.
+    pub(crate) discarded: Vec<Arc<dyn Task>>,
     /// How many closures have been added: their names are numbered, over all stores.
     pub(crate) closures: u64,
     /// How many stores there have been: their numbers are not used again.
@@ -103,6 +107,8 @@ impl Engine {
             executors: parts.executors,
             waiters: Waiters::default(),
             stats: Stats::default(),
+            layers: Layers::new(),
+            discarded: Vec::new(),
             closures: 0,
             lanes_so_far: lanes.len(),
         };
@@ -115,6 +121,13 @@ impl Engine {
             lanes: RwLock::new(lanes),
             hub: Mutex::new(hub),
         })
+    }
+
+    /// Has these layers around every run.
+    #[must_use]
+    pub(crate) fn with_layers(self, layers: Layers) -> Self {
+        self.hub().layers = layers;
+        self
     }
 
     pub(crate) fn hub(&self) -> MutexGuard<'_, Hub> {

@@ -87,6 +87,12 @@ pub enum SchedulerError {
         /// The instant of adding.
         now: chrono::DateTime<chrono::Utc>,
     },
+    /// A job would run after itself, by way of others.
+    #[error("{chain}: the job would run after itself; have one of them run at times of its own")]
+    Cycle {
+        /// The jobs in the order in which they would run: `a, then b, then a`.
+        chain: String,
+    },
     /// No store has a job with this id.
     #[error("there is no job {id:?} in any store; list the jobs to see which there are")]
     NoJob {

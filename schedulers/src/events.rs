@@ -230,7 +230,12 @@ impl Engine {
     /// may use a handle. If another thread is delivering already, it delivers this too.
     pub(crate) fn deliver_events(&self) {
         for _ in 0..MOST_ROUNDS {
-            let Some(mut round) = self.hub().listeners.begin_round() else { return };
+            let (discarded, round) = {
+                let mut hub = self.hub();
+                (std::mem::take(&mut hub.discarded), hub.listeners.begin_round())
+            };
+            discarded.into_iter().for_each(drop_caught);
+            let Some(mut round) = round else { return };
             round.deliver();
             let rest = self.hub().listeners.end_round(round);
             for listener in rest.gone.into_iter().chain(rest.listeners) {

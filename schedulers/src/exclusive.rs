@@ -12,7 +12,9 @@ use matins_core::{
     WakeUp, Want,
 };
 
+use crate::followers::Followers;
 use crate::occupied::WHEN_IT_ENDS;
+use crate::pruning::shrink;
 
 /// A [`JobStore`], which has one owner, as a [`ClaimStore`]. It remembers the runs of each job that have not ended, so that nothing
 /// is locked and nothing is read twice.
@@ -49,6 +51,7 @@ pub struct Exclusive {
     abandoned: BTreeMap<JobId, Vec<Run>>,
     /// Jobs with a run that waits for others, of which there are none: it may start.
     vacant: Vec<JobId>,
+    followers: Followers,
 }
 
 #[derive(Default)]
@@ -72,6 +75,7 @@ impl Exclusive {
             has_joined: false,
             abandoned: BTreeMap::new(),
             vacant: Vec::new(),
+            followers: Followers::default(),
         }
     }
 
@@ -81,6 +85,7 @@ impl Exclusive {
             return Ok(());
         }
         let rows = self.store.runs(&RunQuery::default().unfinished())?;
+        self.followers = Followers::of(self.store.list(&JobQuery::default().follows())?);
         self.next_run = self.next_run.max(self.store.next_run_id()?);
         self.runs.clear();
         self.turns.clear();
@@ -130,6 +135,7 @@ impl Exclusive {
             self.runs.insert(id, Known { runs, claimed: self.number })
         };
         let Some(Known { runs: before, .. }) = before else { return };
+        shrink(&mut self.runs);
         self.waiting -= usize::from(before.waiting.is_some());
     }
 
@@ -174,7 +180,8 @@ impl Exclusive {
             || !runs.ready.is_empty()
             || runs.ends.is_none();
         let job = if is_needed { self.store.get(id)?.map(Arc::new) } else { None };
-        claim.jobs.push(Claimed { id: id.clone(), job, runs, abandoned });
+        let followers = self.followers.of_job(id);
+        claim.jobs.push(Claimed { id: id.clone(), job, runs, abandoned, followers });
         Ok(())
     }
 
@@ -197,7 +204,14 @@ impl Exclusive {
                 None => JobRuns::default(),
             };
             let abandoned = self.abandoned.get(&job.id).cloned().unwrap_or_default();
-            claim.jobs.push(Claimed { id: job.id.clone(), job: Some(Arc::new(job)), runs, abandoned });
+            let followers = self.followers.of_job(&job.id);
+            claim.jobs.push(Claimed {
+                id: job.id.clone(),
+                job: Some(Arc::new(job)),
+                runs,
+                abandoned,
+                followers,
+            });
         }
         for id in want.jobs {
             self.claim_one(id, true, &mut claim)?;
@@ -221,6 +235,11 @@ impl Exclusive {
             for id in come {
                 self.claim_one(&id, true, &mut claim)?;
             }
+        }
+        let follow: Vec<JobId> =
+            claim.jobs.iter().flat_map(|claimed| &claimed.followers).map(|(job, _)| job.clone()).collect();
+        for id in follow {
+            self.claim_one(&id, true, &mut claim)?;
         }
         Ok(claim)
     }
@@ -260,6 +279,8 @@ impl ClaimStore for Exclusive {
             match transition {
                 Transition::Record(run) => self.next_run = self.next_run.max(run.id.next()),
                 Transition::Finish(run) if !self.abandoned.is_empty() => self.has_ended(run),
+                Transition::Update(job) => self.followers.put(job),
+                Transition::End { job } => self.followers.remove(job),
                 _ => {}
             }
         }
@@ -298,6 +319,7 @@ impl ClaimStore for Exclusive {
 
     fn import(&mut self, jobs: Vec<Job>, on_conflict: OnConflict) -> Result<(), StoreError> {
         for job in &jobs {
+            self.followers.put(job);
             // One that takes the place of another, whose last run may be in progress.
             if let Some(known) = self.runs.get_mut(&job.id) {
                 (known.runs.missed, known.runs.ends) = (None, None);

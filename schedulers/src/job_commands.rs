@@ -1,17 +1,25 @@
 //! Commands that change and remove jobs. Each accounts for the fires that are due before it takes effect.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use matins_core::{Job, JobId, JobQuery, JobState, Limits, MissedReason, OnExhausted, StoreName, json};
+use ahash::AHashMap as HashMap;
+use matins_core::{
+    After, Job, JobId, JobOrder, JobPosition, JobQuery, JobState, Limits, MissedReason, OnExhausted,
+    StoreName, json,
+};
 
 use crate::decide::plan::next_after;
-use crate::engine::Engine;
+use crate::engine::{Engine, State};
 use crate::lane::OpenLane;
 use crate::new_job::seeded;
 use crate::{Event, SchedulerError};
 
 /// How often a change is tried at most, of a job that others change meanwhile.
 const MOST_TRIES: u32 = 100;
+
+/// How many jobs are removed in one commit, so that other work on the store waits for a moment only.
+pub(crate) const REMOVED_AT_ONCE: usize = 1_000;
 
 #[expect(
     clippy::redundant_closure_for_method_calls,
@@ -27,6 +35,70 @@ impl Engine {
         let count = self.open(&lane, |lane| lane.remove_all());
         lane.inbox.ring();
         count
+    }
+
+    /// Removes those of `ids` that a store has, in one commit for each store, and returns the jobs in the order of `ids`.
+    ///
+    /// A store that fails to be read is an error only where others do not have all jobs.
+    pub(crate) fn remove_many(&self, ids: &[JobId]) -> Result<Vec<Job>, SchedulerError> {
+        self.check_not_stopped()?;
+        let mut places: HashMap<&JobId, usize> = HashMap::with_capacity(ids.len());
+        for (place, id) in ids.iter().enumerate() {
+            places.entry(id).or_insert(place);
+        }
+        let (mut removed, mut fault) = (BTreeMap::new(), None);
+        for lane in self.lanes().iter().filter(|lane| !lane.is_leaving()) {
+            if places.is_empty() {
+                break;
+            }
+            let of_store = self.open(lane, |lane| match lane.find(places.keys().copied()) {
+                Ok(jobs) => {
+                    lane.remove_together(&jobs)?;
+                    Ok(jobs)
+                }
+                Err(error) => {
+                    fault = fault.take().or(Some(error));
+                    Ok(Vec::new())
+                }
+            });
+            lane.inbox.ring();
+            match of_store {
+                Ok(jobs) => {
+                    let placed = |job: Job| Some((places.remove(&job.id)?, job));
+                    removed.extend(jobs.into_iter().filter_map(placed));
+                }
+                // The store was given back meanwhile.
+                Err(SchedulerError::ShutDown) if self.state() != State::Stopped => {}
+                Err(error) => return Err(error),
+            }
+        }
+        match fault {
+            Some(fault) if !places.is_empty() => Err(fault),
+            _ => Ok(removed.into_values().collect()),
+        }
+    }
+
+    /// Removes the jobs that meet the conditions of `query`, in a commit for each page of them, and returns how many.
+    pub(crate) fn remove_matching(&self, query: &JobQuery) -> Result<usize, SchedulerError> {
+        self.check_not_stopped()?;
+        let mut count = 0;
+        for lane in self.lanes().iter().filter(|lane| !lane.is_leaving()) {
+            let mut query = query.clone().limit(REMOVED_AT_ONCE);
+            (query.order, query.after) = (JobOrder::Id, None);
+            loop {
+                let page = self.open(lane, |lane| {
+                    let page = lane.work.store.list(&query)?;
+                    lane.remove_together(&page)?;
+                    Ok(page)
+                });
+                lane.inbox.ring();
+                let page = page?;
+                count += page.len();
+                let Some(last) = page.last() else { break };
+                query.after = Some(JobPosition::of(last));
+            }
+        }
+        Ok(count)
     }
 
     /// Has `change` change the job, and puts it back if it is still right. It is called under no lock: if the job is changed
@@ -102,7 +174,7 @@ impl OpenLane<'_> {
     }
 
     fn remove_all(&mut self) -> Result<usize, SchedulerError> {
-        let query = JobQuery::default().limit(1_000);
+        let query = JobQuery::default().limit(REMOVED_AT_ONCE);
         let mut count = 0;
         loop {
             let page = self.work.store.list(&query)?;
@@ -117,8 +189,16 @@ impl OpenLane<'_> {
         Ok(count)
     }
 
+    /// Returns those of these jobs that the store has.
+    fn find<'a>(&mut self, ids: impl Iterator<Item = &'a JobId>) -> Result<Vec<Job>, SchedulerError> {
+        ids.filter_map(|id| self.work.store.get(id).transpose()).map(|found| Ok(found?)).collect()
+    }
+
     /// Removes jobs in one commit.
     fn remove_together(&mut self, jobs: &[Job]) -> Result<(), SchedulerError> {
+        if jobs.is_empty() {
+            return Ok(());
+        }
         let ids: Vec<JobId> = jobs.iter().map(|job| job.id.clone()).collect();
         let are_busy: Vec<bool> = self.decide_about(&ids, |tick| {
             let remove = |job: &Job| {
@@ -136,7 +216,7 @@ impl OpenLane<'_> {
 
     /// Brings all beside the store in line with a job that was taken out, and tells of it. Its runs may be in progress still.
     fn has_gone(&mut self, id: &JobId, is_busy: bool) {
-        self.forget_closure(id);
+        self.forget_job(id, is_busy);
         let mut hub = self.engine.hub();
         if !is_busy {
             hub.waiters.job_is_gone(self.lane.number, id);
@@ -153,6 +233,9 @@ impl OpenLane<'_> {
             json::check_trigger(&format!("the trigger of job {:?}", job.id), &*job.trigger)?;
             job.trigger = seeded(job.trigger, &job.id);
         }
+        if let Some(after) = job.trigger.after() {
+            self.check_cycle(&job.id, after)?;
+        }
         self.engine.check_executor(&job.executor)?;
         Limits::DEFAULT.check_change(before, &job)?;
         let work = self.engine.task(&job.task)?;
@@ -165,7 +248,8 @@ impl OpenLane<'_> {
         {
             let now = self.now();
             job.next_fire = next_after(&*job.trigger, now);
-            if job.next_fire.is_none() && (before.next_fire.is_some() || *job.trigger != *before.trigger) {
+            let fires = job.next_fire.is_some() || job.trigger.after().is_some();
+            if !fires && (before.next_fire.is_some() || *job.trigger != *before.trigger) {
                 return Err(SchedulerError::NeverFires { trigger: job.trigger.describe(), now });
             }
         }
@@ -181,6 +265,27 @@ impl OpenLane<'_> {
         }
         self.put_back(before, job.clone(), None, |store, job| Event::JobModified { store, job })?;
         Ok(job)
+    }
+
+    /// Refuses a job that would run after itself. Of jobs that are not there yet, nothing is known.
+    pub(crate) fn check_cycle(&mut self, id: &JobId, after: &After) -> Result<(), SchedulerError> {
+        let mut chain = vec![id.clone()];
+        let mut next = Some(after.job.clone());
+        while let Some(job) = next {
+            if job == *id {
+                chain.push(job);
+                let chain: Vec<String> = chain.iter().rev().map(|job| format!("{job:?}")).collect();
+                return Err(SchedulerError::Cycle { chain: chain.join(", then ") });
+            }
+            // A cycle of others, which was made beside the scheduler.
+            if chain.contains(&job) {
+                break;
+            }
+            let found = self.work.store.get(&job)?;
+            next = found.and_then(|job| job.trigger.after().map(|after| after.job.clone()));
+            chain.push(job);
+        }
+        Ok(())
     }
 
     /// Puts a changed job back, and tells of it. The due fires of the one before are missed if a reason is given.

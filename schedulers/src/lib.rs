@@ -58,6 +58,7 @@ mod error;
 mod event;
 mod events;
 mod exclusive;
+mod followers;
 mod handle;
 mod job_commands;
 mod job_handle;
@@ -68,6 +69,7 @@ mod new_job;
 mod observe;
 mod occupied;
 mod outcomes;
+mod pruning;
 mod reading;
 mod retention;
 mod running;
@@ -79,6 +81,8 @@ mod shared;
 mod simulation;
 mod stats;
 mod stopping;
+#[cfg(feature = "tracing")]
+mod trace_layer;
 mod wakes;
 
 pub use add_commands::AddOutcome;
@@ -97,3 +101,5 @@ pub use outcomes::PendingOutcome;
 pub use retention::Retention;
 pub use scheduler::{BackgroundScheduler, BlockingScheduler, SchedulerBuilder};
 pub use stats::Stats;
+#[cfg(feature = "tracing")]
+pub use trace_layer::TraceLayer;

@@ -76,12 +76,21 @@ pub(crate) struct Choices {
     on_exhausted: Option<OnExhausted>,
     time_limit: Option<Option<Duration>>,
     retry: Option<Retry>,
+    priority: Option<i32>,
 }
 
 impl Choices {
     fn all(policy: Policy) -> Self {
-        let Policy { misfire_grace, coalesce, overlap, on_interrupt, on_exhausted, time_limit, retry } =
-            policy;
+        let Policy {
+            misfire_grace,
+            coalesce,
+            overlap,
+            on_interrupt,
+            on_exhausted,
+            time_limit,
+            retry,
+            priority,
+        } = policy;
         Self {
             misfire_grace: Some(misfire_grace),
             coalesce: Some(coalesce),
@@ -90,6 +99,7 @@ impl Choices {
             on_exhausted: Some(on_exhausted),
             time_limit: Some(time_limit),
             retry: Some(retry),
+            priority: Some(priority),
         }
     }
 
@@ -102,6 +112,7 @@ impl Choices {
             on_exhausted: self.on_exhausted.unwrap_or(defaults.on_exhausted),
             time_limit: self.time_limit.unwrap_or(defaults.time_limit),
             retry: self.retry.unwrap_or_else(|| defaults.retry.clone()),
+            priority: self.priority.unwrap_or(defaults.priority),
         }
     }
 }
@@ -198,6 +209,21 @@ impl NewJob {
     /// How long a run may take, from when it begins. `None`: as long as it takes.
     pub fn time_limit(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.policy.time_limit = Some(limit.into());
+        self
+    }
+
+    /// With this priority: among the runs that wait for their executor, and the fires that are due together, those with a higher
+    /// one come first. Default: 0.
+    ///
+    /// ```
+    /// use matins_scheduler::Schedule;
+    /// use matins_triggers::{TimeUnits, every};
+    ///
+    /// let alarm = every(1.minutes()).run(|| println!("all is well")).priority(10);
+    /// # drop(alarm);
+    /// ```
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.policy.priority = Some(priority);
         self
     }
 

@@ -11,6 +11,8 @@
 //! | `job set aside` | ERROR | `store`, `job`, `place`, `error` |
 //! | all others | DEBUG | `event` |
 //!
+//! The work of each run is done in a span `run`, level INFO, with `job`, `run` and `attempt`: `TraceLayer`.
+//!
 //! | metric | kind | labels |
 //! | --- | --- | --- |
 //! | `matins_runs_started_total` | counter | `store` |

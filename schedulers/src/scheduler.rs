@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use matins_core::{
-    ClaimStore, Clock, Executor, ExecutorName, JobStore, NameError, Policy, Shutdown, StoreName,
+    ClaimStore, Clock, Executor, ExecutorName, JobStore, Layer, Layers, NameError, Policy, Shutdown,
+    StoreName,
 };
 use matins_task_function::TaskRegistry;
 
@@ -41,6 +42,7 @@ pub struct SchedulerBuilder {
     clock: Arc<dyn Clock>,
     retention: Retention,
     job_defaults: Policy,
+    layers: Layers,
     fault: Option<NameError>,
 }
 
@@ -54,6 +56,10 @@ impl SchedulerBuilder {
             clock: Arc::new(SystemClock),
             retention: Retention::default(),
             job_defaults: Policy::default(),
+            #[cfg(not(feature = "tracing"))]
+            layers: Layers::new(),
+            #[cfg(feature = "tracing")]
+            layers: Layers::new().with(crate::TraceLayer),
             fault: None,
         }
     }
@@ -113,6 +119,45 @@ impl SchedulerBuilder {
         self
     }
 
+    /// Adds a layer around every run: it measures time, opens a span, takes a lock, or sets up a context. The first one that was
+    /// added is the outermost.
+    ///
+    /// It is around the runs of all jobs, blocking and async ones, on all executors, and is called where the work is done. Around
+    /// a run that a worker process does, it is called in this process, on the thread that waits for the worker; layers in the
+    /// worker are those of its own [`TaskRegistry`]. Its panic fails the run. A single task is given a layer by
+    /// [`IntoTask::layer`](matins_task_function::IntoTask::layer), inside of these.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    ///
+    /// use matins_core::layer_fn;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{every, TimeUnits};
+    ///
+    /// let timing = layer_fn(|context| {
+    ///     let (job, begun) = (context.job.clone(), Instant::now());
+    ///     move |result| {
+    ///         println!("{job} took {:?}", begun.elapsed());
+    ///         result
+    ///     }
+    /// });
+    /// let mut scheduler = SchedulerBuilder::new()
+    ///     .store("default", MemoryStore::new())
+    ///     .executor("default", ThreadExecutor::new())
+    ///     .layer(timing)
+    ///     .background()
+    ///     .unwrap();
+    /// scheduler.start().unwrap();
+    /// let job = scheduler.add(every(1.hours()).run(|| println!("work"))).unwrap();
+    /// job.run_now().unwrap().wait().unwrap();
+    /// ```
+    pub fn layer(mut self, layer: impl Layer + 'static) -> Self {
+        self.layers = self.layers.with(layer);
+        self
+    }
+
     /// A scheduler that runs on the thread that calls [`BlockingScheduler::run`].
     ///
     /// # Errors
@@ -150,7 +195,7 @@ impl SchedulerBuilder {
             retention: self.retention,
             job_defaults: self.job_defaults,
         };
-        let engine = Engine::new(parts)?;
+        let engine = Engine::new(parts)?.with_layers(self.layers);
         Ok(Handle { shared: Shared::new(engine, self.executors) })
     }
 }
@@ -176,6 +221,7 @@ impl fmt::Debug for SchedulerBuilder {
             .field("clock", &self.clock)
             .field("retention", &self.retention)
             .field("job_defaults", &self.job_defaults)
+            .field("layers", &self.layers)
             .finish_non_exhaustive()
     }
 }

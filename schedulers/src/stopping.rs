@@ -77,16 +77,19 @@ impl Engine {
             if let Some(mut work) = work {
                 // Where it cannot be told, the lease ends by itself.
                 let _ = work.store.leave();
+                for task in work.closures.values() {
+                    self.tasks.unregister(task.as_str());
+                }
             }
             self.remove_lane(lane.number);
         }
-        let waiters = {
+        let leftovers = {
             let mut hub = self.hub();
             hub.listeners.tell(|| Event::SchedulerShutDown);
             hub.listeners.close();
-            std::mem::take(&mut hub.waiters)
+            (std::mem::take(&mut hub.waiters), std::mem::take(&mut hub.layers))
         };
-        // Not under a lock: this wakes those who wait.
-        drop(waiters);
+        // Not under a lock: this wakes those who wait, and drops what layers hold.
+        drop(leftovers);
     }
 }

@@ -402,3 +402,36 @@ fn a_blocking_scheduler_that_is_dropped_before_it_runs_tells_those_who_wait() {
     ends(move || handle.wait_until_shut_down());
     assert_eq!(ends(move || events.collect::<Vec<_>>()), [Event::SchedulerShutDown]);
 }
+
+/// What the closure of a job holds; dropping it asks the scheduler something.
+struct AsksWhenDropped(Handle, mpsc::Sender<usize>);
+
+impl Drop for AsksWhenDropped {
+    fn drop(&mut self) {
+        let count = self.0.count(&JobQuery::default()).unwrap_or(usize::MAX);
+        let _ = self.1.send(count);
+    }
+}
+
+#[test]
+fn what_a_closure_holds_may_use_a_handle_when_it_is_dropped() {
+    let scheduler = started();
+    let (sender, answers) = mpsc::channel();
+    let job = |id: &str| {
+        let held = AsksWhenDropped(scheduler.handle(), sender.clone());
+        every(1.hours()).run(move || drop(held.0.count(&JobQuery::default()))).id(id)
+    };
+    for id in ["removed", "together", "replaced", "last"] {
+        scheduler.add(job(id)).unwrap();
+    }
+    let handle = scheduler.handle();
+    let replacement = every(2.hours()).run(|| ()).id("replaced").on_conflict(OnConflict::Replace);
+    ends(move || {
+        handle.remove("removed").unwrap();
+        handle.remove_many(["together"]).unwrap();
+        handle.add(replacement).unwrap();
+    });
+    ends(move || scheduler.shutdown_and_wait(Shutdown::Wait));
+    let counts: Vec<usize> = answers.try_iter().collect();
+    assert_eq!(counts, [3, 2, 2, usize::MAX]);
+}

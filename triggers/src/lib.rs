@@ -43,6 +43,7 @@
 //! assert_eq!(nightly.next_after(evening).unwrap().to_rfc3339(), "2026-03-29T01:00:00+00:00");
 //! ```
 
+mod after;
 mod calendar;
 mod calendar_count;
 mod combine;
@@ -62,6 +63,7 @@ mod zone;
 pub use crate::cron::{
     CronError, CronExpression, CronFields, CronTrigger, CronTriggerError, ExcludedBy, Fires,
 };
+pub use after::{AfterJob, AfterTrigger, after};
 pub use calendar::{CalendarBuilder, CalendarError, CalendarTrigger};
 pub use combine::{
     AllTrigger, AnyTrigger, CombineError, ExceptDatesTrigger, ExceptTrigger, LEAP_LIMIT, SHARED_LIMIT,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{CountBudget, CountProgress, Stretch, Trigger};
+use matins_core::{After, CountBudget, CountProgress, Stretch, Trigger};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -165,6 +165,11 @@ impl Trigger for WindowTrigger {
 
     fn added_at(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<Arc<dyn Trigger>> {
         Some(Arc::new(Self { of: self.of.added_at(from, to)?, limits: self.limits }))
+    }
+
+    /// None: a run that follows another comes when that has ended, and cannot be kept within a window.
+    fn after(&self) -> Option<&After> {
+        None
     }
 
     fn describe(&self) -> String {

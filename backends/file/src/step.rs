@@ -25,6 +25,8 @@ pub(crate) struct Row {
     attempt: Option<u32>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     by_hand: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cause: Option<RunId>,
     #[serde(flatten)]
     course: Course,
 }
@@ -75,6 +77,7 @@ impl From<&Run> for Row {
             count: (count != 1).then_some(count),
             attempt: (run.attempt != 1).then_some(run.attempt),
             by_hand: run.by_hand,
+            cause: run.cause,
             course: Course::from(run),
         }
     }
@@ -82,11 +85,14 @@ impl From<&Run> for Row {
 
 impl From<Row> for Run {
     fn from(row: Row) -> Self {
-        let Row { id, job, fire, last, count, attempt, by_hand, course } = row;
+        let Row { id, job, fire, last, count, attempt, by_hand, cause, course } = row;
         let Course { turn, started, finished, outcome, message, output, result } = course;
         let fires = Stretch { first: fire, last: last.unwrap_or(fire), count: count.unwrap_or(1) };
-        let attempt = attempt.unwrap_or(1);
-        Self { id, job, fires, attempt, by_hand, turn, started, finished, outcome, message, output, result }
+        let mut run = Self::waiting(id, job, fire);
+        (run.fires, run.attempt, run.by_hand, run.cause) = (fires, attempt.unwrap_or(1), by_hand, cause);
+        (run.turn, run.started, run.finished, run.outcome) = (turn, started, finished, outcome);
+        (run.message, run.output, run.result) = (message, output, result);
+        run
     }
 }
 

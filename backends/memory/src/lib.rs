@@ -23,6 +23,7 @@ mod due;
 mod listing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::Hash;
 
 use ahash::{AHashMap as HashMap, AHashSet as HashSet};
 use chrono::{DateTime, Utc};
@@ -101,6 +102,7 @@ impl MemoryStore {
 
     fn take(&mut self, id: &JobId) -> Option<Job> {
         let job = self.jobs.remove(id)?;
+        shrink(&mut self.jobs);
         match job.next_fire {
             Some(fire) => drop(self.due.remove(fire, id)),
             None => drop(self.idle.remove(id)),
@@ -294,13 +296,7 @@ impl MemoryStore {
             }
             Transition::Finish(finished) => {
                 if let Some(run) = self.runs.get_mut(&finished.id) {
-                    run.turn = finished.turn;
-                    run.started = finished.started;
-                    run.finished = finished.finished;
-                    run.outcome = finished.outcome;
-                    run.message.clone_from(&finished.message);
-                    run.output.clone_from(&finished.output);
-                    run.result.clone_from(&finished.result);
+                    run.finish(finished);
                     if finished.outcome.is_some() {
                         self.unfinished.remove(&finished.id);
                     }
@@ -344,9 +340,19 @@ impl MemoryStore {
             }
             if runs.is_empty() {
                 self.runs_of_job.remove(&run.job);
+                shrink(&mut self.runs_of_job);
             }
         }
         Some(run)
+    }
+}
+
+/// Gives room back that a table has needed for many more entries than it has.
+fn shrink<K: Hash + Eq, V>(table: &mut HashMap<K, V>) {
+    const ROOMY: usize = 2_048;
+    if table.capacity() > ROOMY && table.len() < table.capacity() / 8 {
+        let room = 2 * table.len();
+        table.shrink_to(room);
     }
 }
 

@@ -178,7 +178,7 @@ fn failed_at(path: &Path, doing: &str) -> impl Fn(rusqlite::Error) -> StoreError
 }
 
 const JOB_COLUMNS: &str = "id, next_fire, body";
-const RUN_COLUMNS: &str = "id, job, first_fire, last_fire, fires, attempt, started, finished, outcome, message, output, result, by_hand, turn";
+const RUN_COLUMNS: &str = "id, job, first_fire, last_fire, fires, attempt, started, finished, outcome, message, output, result, by_hand, turn, cause";
 
 impl JobStore for SqliteStore {
     fn is_persistent(&self) -> bool {

@@ -27,6 +27,9 @@ impl Part {
         if let Some(task) = &query.task {
             part.holds("task = ?", task.as_str().to_owned());
         }
+        if query.follows {
+            part.conditions.push("follows IS NOT NULL");
+        }
         if let Some(before) = query.due_before {
             part.holds("next_fire < ?", micros(before));
         }
@@ -157,8 +160,8 @@ impl SqliteStore {
             self.counted = Some((version, count));
             return Ok(count.saturating_sub(self.unreadable.len()));
         }
-        let JobQuery { id_prefix, task, tag, metadata_key, state, due_before, .. } = query;
-        let is_told_by_columns = id_prefix.is_none() && tag.is_none() && metadata_key.is_none();
+        let JobQuery { id_prefix, task, tag, metadata_key, state, due_before, follows, .. } = query;
+        let is_told_by_columns = id_prefix.is_none() && tag.is_none() && metadata_key.is_none() && !follows;
         if !is_told_by_columns {
             let all = query.clone().after(None).limit(None);
             return Ok(self.listed(&all)?.len());

@@ -189,22 +189,19 @@ fn read_run(row: &Row<'_>, id: i64) -> Result<Run, String> {
     let job: String = row.get(1).map_err(sqlite)?;
     let outcome: Option<String> = row.get(8).map_err(sqlite)?;
     let result: Option<String> = row.get(11).map_err(sqlite)?;
-    Ok(Run {
-        id: RunId(number(id, "its number")?),
-        job: JobId::new(job).map_err(|error| error.to_string())?,
-        fires: Stretch {
-            first: fire(2)?,
-            last: fire(3)?,
-            count: number(row.get(4).map_err(sqlite)?, "its count of fire times")?,
-        },
-        attempt: row.get(5).map_err(sqlite)?,
-        started: time(6)?,
-        finished: time(7)?,
-        outcome: outcome.map(|text| text.parse::<Outcome>()).transpose()?,
-        message: row.get(9).map_err(sqlite)?,
-        output: row.get(10).map_err(sqlite)?,
-        result: result.map(|text| json::read_result(&text)),
-        by_hand: row.get(12).map_err(sqlite)?,
-        turn: time(13)?,
-    })
+    let (number_of_run, first) = (RunId(number(id, "its number")?), fire(2)?);
+    let mut run = Run::waiting(number_of_run, JobId::new(job).map_err(|error| error.to_string())?, first);
+    let count = number(row.get(4).map_err(sqlite)?, "its count of fire times")?;
+    run.fires = Stretch { first, last: fire(3)?, count };
+    run.attempt = row.get(5).map_err(sqlite)?;
+    (run.started, run.finished) = (time(6)?, time(7)?);
+    run.outcome = outcome.map(|text| text.parse::<Outcome>()).transpose()?;
+    run.message = row.get(9).map_err(sqlite)?;
+    run.output = row.get(10).map_err(sqlite)?;
+    run.result = result.map(|text| json::read_result(&text));
+    run.by_hand = row.get(12).map_err(sqlite)?;
+    run.turn = time(13)?;
+    let cause: Option<i64> = row.get(14).map_err(sqlite)?;
+    run.cause = cause.map(|cause| number(cause, "the number of its cause").map(RunId)).transpose()?;
+    Ok(run)
 }

@@ -16,7 +16,7 @@ const APPLICATION_ID: i64 = 0x4d54_4e53;
 pub(crate) const FORMAT: i64 = MIGRATIONS.len() as i64;
 
 /// What leads from each format to the next; the first one makes the tables. None is ever changed once it was published.
-const MIGRATIONS: [&str; 4] = [TABLES, RUNS_BY_HAND, IDLE_JOBS, RUN_TURNS];
+const MIGRATIONS: [&str; 5] = [TABLES, RUNS_BY_HAND, IDLE_JOBS, RUN_TURNS, FOLLOWING];
 
 /// What every SQLite file begins with, <https://sqlite.org/fileformat.html>.
 const MAGIC: &[u8] = b"SQLite format 3\0";
@@ -95,6 +95,14 @@ CREATE INDEX jobs_idle ON jobs (id) WHERE next_fire IS NULL;
 const RUN_TURNS: &str = "
 -- When a further attempt, or a run that could not begin, is to begin.
 ALTER TABLE runs ADD COLUMN turn INTEGER;
+";
+
+const FOLLOWING: &str = "
+-- The job whose runs it follows. Those that follow any are found without reading the others.
+ALTER TABLE jobs ADD COLUMN follows TEXT;
+CREATE INDEX jobs_following ON jobs (id) WHERE follows IS NOT NULL;
+-- The run that it follows.
+ALTER TABLE runs ADD COLUMN cause INTEGER;
 ";
 
 /// Refuses a file that is no SQLite database before anything is made beside it.

@@ -33,11 +33,23 @@ pub(crate) fn put_job(transaction: &Transaction<'_>, job: &Job) -> Result<(), Wr
     let body = rows::body(job)?;
     transaction
         .prepare_cached(
-            "INSERT INTO jobs (id, task, next_fire, body) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (id) DO UPDATE SET task = excluded.task, next_fire = excluded.next_fire, body = excluded.body",
+            "INSERT INTO jobs (id, task, next_fire, body, follows) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (id) DO UPDATE SET task = excluded.task, next_fire = excluded.next_fire, \
+             body = excluded.body, follows = excluded.follows",
         )?
-        .execute(params![job.id.as_str(), job.task.as_str(), job.next_fire.map(micros), body])?;
+        .execute(params![
+            job.id.as_str(),
+            job.task.as_str(),
+            job.next_fire.map(micros),
+            body,
+            followed(job)
+        ])?;
     Ok(())
+}
+
+/// The job that it runs after.
+fn followed(job: &Job) -> Option<&str> {
+    job.trigger.after().map(|after| after.job.as_str())
 }
 
 pub(crate) fn record(transaction: &Transaction<'_>, run: &Run) -> Result<(), WriteError> {
@@ -45,8 +57,8 @@ pub(crate) fn record(transaction: &Transaction<'_>, run: &Run) -> Result<(), Wri
     let recorded = transaction
         .prepare_cached(
             "INSERT INTO runs (id, job, first_fire, last_fire, fires, attempt, started, finished, outcome, \
-             message, output, result, by_hand, turn) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
+             message, output, result, by_hand, turn, cause) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
              ON CONFLICT (id) DO NOTHING",
         )?
         .execute(params![
@@ -64,6 +76,7 @@ pub(crate) fn record(transaction: &Transaction<'_>, run: &Run) -> Result<(), Wri
             rows::result_text(run),
             run.by_hand,
             run.turn.map(micros),
+            run.cause.map(|cause| cause.0 as i64),
         ])?;
     if recorded == 0 { Err(StoreError::RunExists { run: run.id }.into()) } else { Ok(()) }
 }
@@ -127,12 +140,15 @@ pub(crate) fn apply(
         }
         Transition::Update(job) => {
             transaction
-                .prepare_cached("UPDATE jobs SET task = ?2, next_fire = ?3, body = ?4 WHERE id = ?1")?
+                .prepare_cached(
+                    "UPDATE jobs SET task = ?2, next_fire = ?3, body = ?4, follows = ?5 WHERE id = ?1",
+                )?
                 .execute(params![
                     job.id.as_str(),
                     job.task.as_str(),
                     job.next_fire.map(micros),
-                    rows::body(job)?
+                    rows::body(job)?,
+                    followed(job),
                 ])?;
         }
         Transition::End { job } => {

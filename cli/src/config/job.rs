@@ -38,6 +38,7 @@ pub(super) struct Job {
     misfire_grace: Option<Spanned<String>>,
     time_limit: Option<Spanned<String>>,
     retry: Option<RetryKeys>,
+    priority: Option<Spanned<i64>>,
     expected_duration: Option<Spanned<String>>,
     #[serde(default)]
     coalesce: Coalesce,
@@ -90,6 +91,19 @@ impl Reader<'_> {
         }
     }
 
+    fn priority(&mut self, job: &Job) -> Option<i32> {
+        let Some(priority) = &job.priority else { return Some(0) };
+        i32::try_from(*priority.get_ref()).ok().or_else(|| {
+            let message = format!(
+                "{} is no priority; write a number from {} to {}",
+                priority.get_ref(),
+                i32::MIN,
+                i32::MAX
+            );
+            self.fault(priority.span().start, message)
+        })
+    }
+
     pub(super) fn job(&mut self, id: &Spanned<String>, job: &Spanned<Job>, zone: Zone) -> Option<Definition> {
         let place = id.span().start;
         let job = job.get_ref();
@@ -105,6 +119,7 @@ impl Reader<'_> {
         let time_limit = self.optional_duration(job.time_limit.as_ref());
         let retry =
             job.retry.as_ref().map_or(Some(Retry::default()), |keys| self.retry(place, keys, incomplete));
+        let priority = self.priority(job);
         let jitter = self.jitter(job);
         let expected = self.optional_duration(job.expected_duration.as_ref());
         valid_id?;
@@ -117,6 +132,7 @@ impl Reader<'_> {
                 misfire_grace: misfire_grace.ok()?,
                 time_limit: time_limit.ok()?,
                 retry: retry?,
+                priority: priority?,
                 coalesce: job.coalesce,
                 overlap: job.overlap,
                 on_interrupt: job.on_interrupt,

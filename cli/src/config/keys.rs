@@ -47,8 +47,11 @@ const FILE: &[Key] = &[
     key("hook", Form::Tables, "[[hook]]"),
     key("jobs", Form::Table, "[jobs.NAME] for each"),
 ];
-pub(super) const LEDGER: &[Key] =
-    &[key("runs_per_job", Form::Limit, "runs_per_job = 100"), key("days", Form::Limit, "days = 30")];
+pub(super) const LEDGER: &[Key] = &[
+    key("runs_per_job", Form::Limit, "runs_per_job = 100"),
+    key("days", Form::Limit, "days = 30"),
+    key("ended_jobs", Form::Limit, "ended_jobs = 1000"),
+];
 pub(super) const HOOK: &[Key] = &[
     key("on", Form::Texts, "on = [\"failed\", \"timed out\"]"),
     key("jobs", Form::Texts, "jobs = [\"backup\"]"),
@@ -84,6 +87,7 @@ pub(super) const JOB: &[Key] = &[
     key("retry", Form::Table, "retry = { times = 3, wait = \"30s\" }"),
     key("coalesce", Form::Word(&["latest", "earliest", "all"]), "coalesce = \"latest\""),
     key("overlap", Form::Overlap, "overlap = \"queue_one\", or overlap = { allow = 2 }"),
+    key("priority", Form::Number, "priority = 10"),
     key("on_interrupt", Form::Word(&["leave", "run_again"]), "on_interrupt = \"leave\""),
     key("on_orphan", Form::Word(&["wait", "kill", "ignore"]), "on_orphan = \"wait\""),
     key("expected_duration", Form::Text, "expected_duration = \"5m\""),

@@ -36,7 +36,7 @@ fn a_whole_configuration_is_understood() {
     assert_eq!(config.store, Some(matins::config::StoreUrl::Sqlite("jobs.db".into())));
     assert_eq!(
         config.retention,
-        Retention { runs_per_job: None, age: Some(Duration::from_secs(7 * 86_400)) }
+        Retention { runs_per_job: None, age: Some(Duration::from_secs(7 * 86_400)), ..Retention::default() }
     );
     let [backup, hello] = &config.jobs[..] else { panic!("two jobs") };
     assert_eq!(backup.policy.overlap, Overlap::Allow(2));
@@ -211,7 +211,7 @@ fn durations_beyond_all_calendars_are_refused() {
 #[test]
 fn what_a_job_is_run_with_is_read() {
     let text = "[jobs.a]\nevery = \"1h\"\nshell = \"x\"\numask = \"027\"\nnice = 10\nuser = \"nobody\"\n\
-                clear_environment = true\nexpected_duration = \"3s\"\n";
+                clear_environment = true\nexpected_duration = \"3s\"\npriority = -5\n";
     let config = parse(text, Zone::utc()).unwrap();
     let command = &config.jobs[0].command;
     assert_eq!(
@@ -220,6 +220,8 @@ fn what_a_job_is_run_with_is_read() {
     );
     assert_eq!(command.inherit, matins::Inherit::Nothing);
     assert_eq!(config.jobs[0].expected_duration, Some(Duration::from_secs(3)));
+    assert_eq!(config.jobs[0].policy.priority, -5);
+    assert!(faults(&text.replace("-5", "3000000000"))[0].starts_with("9:12: 3000000000 is no priority"));
     assert!(faults(&text.replace("027", "8"))[0].starts_with("4:9: "));
     assert!(faults(&text.replace("10", "20"))[0].starts_with("5:8: "));
 }

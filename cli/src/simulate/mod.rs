@@ -188,7 +188,7 @@ impl Plan<'_> {
             .executor("default", WorldExecutor(world.clone()))
             .clock(WorldClock(world.clone()))
             // What came of a run is counted when it is told.
-            .retention(Retention { runs_per_job: Some(4), age: None })
+            .retention(Retention { runs_per_job: Some(4), ..Retention::EVERYTHING })
             .blocking()
             .map_err(failed)?;
         world.is_of(scheduler.handle());

@@ -55,7 +55,8 @@ fn claim_one(truth: &mut Truth, member: u64, id: &JobId, claim: &mut Claim) -> b
     }
     let (runs, abandoned) = truth.runs_of(id);
     let job = truth.jobs.get(id).cloned().map(Arc::new);
-    claim.jobs.push(Claimed { id: id.clone(), job, runs, abandoned });
+    let followers = truth.followers_of(id);
+    claim.jobs.push(Claimed { id: id.clone(), job, runs, abandoned, followers });
     true
 }
 
@@ -125,7 +126,8 @@ impl ClaimStore for Member {
                     // Its runs can be ended without the job. What waits for them starts once it can be claimed.
                     let (all, _) = truth.runs_of(id);
                     let runs = JobRuns { running: all.running, ends: Some(false), ..JobRuns::default() };
-                    claim.jobs.push(Claimed { id: id.clone(), job: None, runs, abandoned: Vec::new() });
+                    let (job, abandoned, followers) = (None, Vec::new(), truth.followers_of(id));
+                    claim.jobs.push(Claimed { id: id.clone(), job, runs, abandoned, followers });
                 }
             }
             for id in truth.jobs_with_work(now, want.starts, want.takes_over) {

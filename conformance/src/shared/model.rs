@@ -5,7 +5,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{Clock, Job, JobId, JobRuns, Run, RunId, StoreError, Stretch, Transition, Wake};
+use matins_core::{
+    AfterOutcome, Clock, Job, JobId, JobRuns, JobState, Run, RunId, StoreError, Stretch, Transition, Wake,
+};
 
 use super::Member;
 
@@ -177,6 +179,17 @@ impl Truth {
         (runs, abandoned)
     }
 
+    /// The active jobs that run after this one.
+    pub(super) fn followers_of(&self, id: &JobId) -> Vec<(JobId, AfterOutcome)> {
+        let active = self.jobs.values().filter(|job| job.state == JobState::Active);
+        active
+            .filter_map(|job| {
+                let after = job.trigger.after().filter(|after| after.job == *id)?;
+                Some((job.id.clone(), after.outcome))
+            })
+            .collect()
+    }
+
     /// The jobs that have something to do beside their fires: runs to take over, runs that may start, or an end.
     pub(super) fn jobs_with_work(&self, now: DateTime<Utc>, starts: bool, takes_over: bool) -> Vec<JobId> {
         let busy: BTreeSet<&JobId> =
@@ -251,8 +264,9 @@ impl Truth {
         if run.outcome.is_some() || !(is_ours || is_taken_over) {
             return Some(ended.id);
         }
-        let (fires, attempt, by_hand, job) = (run.fires, run.attempt, run.by_hand, run.job.clone());
-        self.rows.insert(ended.id, Run { fires, attempt, by_hand, job, ..ended.clone() });
+        let mut row = run.clone();
+        row.finish(ended);
+        self.rows.insert(ended.id, row);
         self.owners.remove(&ended.id);
         if ended.outcome.is_none() && ended.started.is_some() {
             self.owners.insert(ended.id, member);

@@ -1,10 +1,13 @@
 //! Jobs: added, found, listed, counted.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    Job, JobOrder, JobPosition, JobQuery, JobState, JobStore, OnConflict, Outcome, RunId, RunQuery,
-    StoreError, TaskName, Transition,
+    AfterOutcome, Job, JobOrder, JobPosition, JobQuery, JobState, JobStore, OnConflict, Outcome, RunId,
+    RunQuery, StoreError, TaskName, Transition,
 };
+use matins_triggers::AfterTrigger;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -117,6 +120,9 @@ pub fn jobs_are_listed_as_asked(factory: &mut dyn StoreFactory) {
             job.metadata = [("source file".to_owned(), json!(null))].into();
             job.task = TaskName::new("other").expect("a task name");
         }
+        if name == "a2" {
+            job.trigger = Arc::new(AfterTrigger::new(id("never there"), AfterOutcome::Any));
+        }
         store.add(job, OnConflict::Refuse).expect("add");
     }
     let mut list = |query: JobQuery| -> Vec<String> {
@@ -133,6 +139,7 @@ pub fn jobs_are_listed_as_asked(factory: &mut dyn StoreFactory) {
     assert_eq!(list(default().task(TaskName::new("other").ok())), ["b1"]);
     assert_eq!(list(default().state(JobState::Paused)), ["a2"]);
     assert_eq!(list(default().due_before(second(3))), ["a3", "b1"]);
+    assert_eq!(list(default().follows()), ["a2"]);
     let after =
         |name: &str, fire: Option<i64>| Some(JobPosition { id: id(name), next_fire: fire.map(second) });
     assert_eq!(list(default().after(after("a1", Some(3))).limit(2)), ["a2", "a3"]);

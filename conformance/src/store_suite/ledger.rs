@@ -1,8 +1,12 @@
 //! Commits, and the rows of the ledger.
 
+use std::sync::Arc;
+
 use matins_core::{
-    MissedReason, OnConflict, Outcome, Run, RunId, RunOrder, RunQuery, StoreError, Stretch, Transition,
+    AfterOutcome, JobQuery, MissedReason, OnConflict, Outcome, Run, RunId, RunOrder, RunQuery, StoreError,
+    Stretch, Transition,
 };
+use matins_triggers::AfterTrigger;
 use serde_json::json;
 
 use super::{StoreFactory, all_jobs, all_runs, id, ids, job, numbers, reopened, second};
@@ -27,6 +31,8 @@ pub fn a_commit_updates_a_job(factory: &mut dyn StoreFactory) {
     let mut changed = job("a", Some(7));
     (changed.arguments, changed.revision) = (json!("other"), 1);
     changed.tags.clear();
+    let interval = changed.trigger.clone();
+    changed.trigger = Arc::new(AfterTrigger::new(id("b"), AfterOutcome::Failed));
     let run = started(1, "a", 1);
     let update = |job: &matins_core::Job| Transition::Update(Box::new(job.clone()));
     let batch = [
@@ -40,8 +46,11 @@ pub fn a_commit_updates_a_job(factory: &mut dyn StoreFactory) {
     assert_eq!(store.due(second(6), 10).expect("due"), [], "the old due time is gone");
     assert_eq!(store.due(second(7), 10).expect("due"), std::slice::from_ref(&changed));
     assert_eq!(all_runs(&mut *store), [run]);
-    changed.next_fire = None;
+    let follow = JobQuery::default().follows();
+    assert_eq!(store.list(&follow).expect("list").len(), 1);
+    (changed.next_fire, changed.trigger) = (None, interval);
     store.commit(&[update(&changed)]).expect("commit");
+    assert_eq!(store.count(&follow).expect("count"), 0);
     assert_eq!(store.next_due().expect("next due"), None);
     if let Some(mut store) = reopened(factory, store) {
         assert_eq!(all_jobs(&mut *store), [changed]);
@@ -57,6 +66,7 @@ pub fn a_commit_applies_every_step(factory: &mut dyn StoreFactory) {
     let waiting = Run {
         attempt: 2,
         by_hand: true,
+        cause: Some(RunId(1)),
         turn: Some(second(40)),
         ..Run::waiting(RunId(2), id("b"), second(1))
     };

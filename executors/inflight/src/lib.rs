@@ -57,5 +57,7 @@
 mod in_flight;
 mod limits;
 mod sync;
+mod waiting;
 
 pub use in_flight::{InFlight, Ticket};
+pub use waiting::PriorityQueue;

@@ -9,6 +9,7 @@ use std::thread;
 
 use matins_core::{
     Clock, Completion, CompletionSink, Executor, JobId, NameError, RunId, RunReport, RunRequest, TaskName,
+    layer_fn,
 };
 use matins_executor_process::{ProcessExecutor, serve_if_worker};
 use matins_scheduler::SystemClock;
@@ -50,6 +51,21 @@ impl CompletionSink for Nowhere {
 
 fn register(tasks: &TaskRegistry) -> Result<(), NameError> {
     matins_conformance::executor_suite::register(tasks)?;
+    // Around the runs of one job only, so that others are as they are in other executors.
+    tasks.layer(layer_fn(|context| {
+        let log = (context.job.as_str() == "layered").then(|| context.log.clone());
+        let say = move |what| {
+            if let Some(log) = &log {
+                log.line(format_args!("the layer of worker {} {what}", process::id()));
+            }
+        };
+        say("begins");
+        move |result| {
+            say("ends");
+            result
+        }
+    }));
+    tasks.register("layered", || Ok::<_, String>(process::id()))?;
     tasks.register("pid", || Ok::<_, String>(process::id()))?;
     tasks.register("exit", exit)?;
     tasks.register("abort", abort)?;

@@ -221,11 +221,12 @@ impl ProcessExecutor {
 
 #[deny(clippy::missing_trait_methods)]
 impl Executor for ProcessExecutor {
-    fn submit(&mut self, mut run: RunRequest, done: Completion) -> Result<(), Refused> {
+    fn submit(&mut self, run: RunRequest, done: Completion) -> Result<(), Refused> {
         // The limit is kept here, by killing; the thread that waits has none.
         let task =
             Remote { workers: self.workers.clone(), name: run.task_name.clone(), time_limit: run.time_limit };
-        (run.task, run.time_limit) = (Arc::new(task), None);
+        let mut run = run.with_task(Arc::new(task));
+        run.time_limit = None;
         self.threads.submit(run, done)
     }
 

@@ -203,6 +203,16 @@ fn a_result_that_is_over_a_limit_fails_its_run_and_not_the_worker() {
 }
 
 #[test]
+fn the_layers_of_a_worker_are_around_the_work_there() {
+    let mut rig = Rig::new(program::builder());
+    let pid = rig.pid();
+    let report = rig.run("layered", Value::Null);
+    assert_eq!(report.result, Some(json!(pid)));
+    let expected = format!("the layer of worker {pid} begins\nthe layer of worker {pid} ends");
+    assert_eq!(report.output, Some(expected));
+}
+
+#[test]
 fn a_task_that_the_worker_does_not_know_has_failed() {
     let mut rig = Rig::new(program::builder());
     let message = rig.run("closure 1", Value::Null).message.unwrap();

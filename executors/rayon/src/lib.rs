@@ -31,7 +31,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use matins_core::{Completion, Executor, Refused, RunId, RunRequest, Shutdown};
-use matins_executor_inflight::InFlight;
+use matins_executor_inflight::{InFlight, PriorityQueue, Ticket};
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 /// Runs that wait for a thread, where nobody says otherwise.
@@ -44,6 +44,7 @@ const CANCEL_GRACE: Duration = Duration::from_secs(5);
 pub struct RayonExecutor {
     pool: Pool,
     runs: Arc<InFlight>,
+    waiting: Arc<PriorityQueue<(Ticket, RunRequest, Completion)>>,
 }
 
 enum Pool {
@@ -108,7 +109,8 @@ impl RayonExecutorBuilder {
         *threads.count.lock().unwrap_or_else(PoisonError::into_inner) = pool.current_num_threads();
         let room = pool.current_num_threads().saturating_add(self.queue);
         let runs = InFlight::new(room, self.cancel_grace);
-        Ok(RayonExecutor { pool: Pool::Own { pool, threads, grace: self.cancel_grace }, runs })
+        let pool = Pool::Own { pool, threads, grace: self.cancel_grace };
+        Ok(RayonExecutor { pool, runs, waiting: Arc::default() })
     }
 }
 
@@ -128,7 +130,7 @@ impl RayonExecutor {
     /// An executor on rayon's global pool, with room for 100,000 runs that wait. Dropping it leaves the pool alone.
     pub fn global() -> Self {
         let room = rayon::current_num_threads() + DEFAULT_QUEUE;
-        Self { pool: Pool::Global, runs: InFlight::new(room, CANCEL_GRACE) }
+        Self { pool: Pool::Global, runs: InFlight::new(room, CANCEL_GRACE), waiting: Arc::default() }
     }
 
     /// An executor with a pool of its own.
@@ -143,8 +145,13 @@ impl Executor for RayonExecutor {
             Ok(ticket) => ticket,
             Err(reason) => return Err(Refused { reason, done }),
         };
-        let runs = self.runs.clone();
-        let work = move || runs.execute(ticket, run, done);
+        self.waiting.push(run.priority, (ticket, run, done));
+        let (runs, waiting) = (self.runs.clone(), self.waiting.clone());
+        let work = move || {
+            if let Some((ticket, run, done)) = waiting.pop() {
+                runs.execute(ticket, run, done);
+            }
+        };
         match &self.pool {
             Pool::Own { pool, .. } => pool.spawn_fifo(work),
             _ => rayon::spawn_fifo(work),

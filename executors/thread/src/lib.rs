@@ -35,7 +35,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use matins_core::{Completion, Executor, Refusal, Refused, RunId, RunRequest, Shutdown};
-use matins_executor_inflight::{InFlight, Ticket};
+use matins_executor_inflight::{InFlight, PriorityQueue, Ticket};
 
 use sync::{
     Arc, AtomicUsize, Builder, JoinHandle, Mutex, MutexGuard, Ordering, Receiver, RecvTimeoutError, Sender,
@@ -46,10 +46,13 @@ use sync::{
 pub struct ThreadExecutor {
     pool: Arc<Pool>,
     /// `None` once it is shut down.
-    queue: Option<Sender<Taken>>,
+    queue: Option<Sender<OneWaits>>,
 }
 
 type Taken = (Ticket, RunRequest, Completion);
+
+/// Has a thread take what is most urgent of what waits.
+struct OneWaits;
 
 /// How large a [`ThreadExecutor`] may get.
 #[derive(Debug, Clone)]
@@ -128,6 +131,7 @@ impl ThreadExecutorBuilder {
         let (sender, receiver) = unbounded();
         let pool = Pool {
             runs: InFlight::new(workers.saturating_add(queue), cancel_grace),
+            waiting: PriorityQueue::default(),
             queue: receiver,
             idle: AtomicUsize::new(0),
             threads: Mutex::default(),
@@ -139,7 +143,9 @@ impl ThreadExecutorBuilder {
 
 struct Pool {
     runs: std::sync::Arc<InFlight>,
-    queue: Receiver<Taken>,
+    waiting: PriorityQueue<Taken>,
+    /// For each run that waits.
+    queue: Receiver<OneWaits>,
     /// Threads that wait for a run.
     idle: AtomicUsize,
     /// Held while a run is queued, and while a thread decides to end: no run is left without a thread.
@@ -190,8 +196,8 @@ impl Pool {
     /// What each thread does.
     fn work(self: Arc<Self>, number: usize, idle_timeout: Duration) {
         loop {
-            while let Ok(taken) = self.queue.try_recv() {
-                if self.execute(taken) == After::End {
+            while let Ok(OneWaits) = self.queue.try_recv() {
+                if self.execute_next() == After::End {
                     return self.threads().ended.push(number);
                 }
             }
@@ -199,8 +205,8 @@ impl Pool {
             let next = self.queue.recv_timeout(idle_timeout);
             self.idle.fetch_sub(1, Ordering::SeqCst);
             match next {
-                Ok(taken) => {
-                    if self.execute(taken) == After::End {
+                Ok(OneWaits) => {
+                    if self.execute_next() == After::End {
                         return self.threads().ended.push(number);
                     }
                 }
@@ -216,7 +222,8 @@ impl Pool {
         }
     }
 
-    fn execute(self: &Arc<Self>, (ticket, run, done): Taken) -> After {
+    fn execute_next(self: &Arc<Self>) -> After {
+        let Some((ticket, run, done)) = self.waiting.pop() else { return After::TheNext };
         let pool = Arc::downgrade(self);
         let replace = move || pool.upgrade().is_some_and(|pool| pool.replace());
         if !self.runs.execute_or_leave(ticket, run, done, replace) {
@@ -280,8 +287,9 @@ impl Executor for ThreadExecutor {
         }
         match &self.queue {
             Some(queue) if threads.count > 0 => {
+                pool.waiting.push(run.priority, (ticket, run, done));
                 // The receiver is the pool's, which is here.
-                let _ = queue.send((ticket, run, done));
+                let _ = queue.send(OneWaits);
                 Ok(())
             }
             // No thread is there, and none can be started.

@@ -38,16 +38,18 @@ use matins_core::{
     CancelReason, Completion, Executor, Refused, RunId, RunReport, RunRequest, Shutdown, TaskFuture,
     TaskResult, WaitMode, drop_caught,
 };
-use matins_executor_inflight::{InFlight, Ticket};
+use matins_executor_inflight::{InFlight, PriorityQueue, Ticket};
 use thiserror::Error;
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// Runs tasks on a tokio runtime. See the [crate's page](crate).
 pub struct TokioExecutor {
     runtime: Handle,
     runs: Arc<InFlight>,
     arrivals: Arc<Arrivals>,
+    /// Those that found no place.
+    waiting: Arc<PriorityQueue<Taken>>,
     /// Taken by runs that go on.
     places: Arc<Semaphore>,
 }
@@ -89,7 +91,8 @@ impl TokioExecutorBuilder {
         let Self { runtime, at_once, queue, cancel_grace } = self;
         let runs = InFlight::new(at_once.saturating_add(queue), cancel_grace);
         let places = Arc::new(Semaphore::new(at_once));
-        TokioExecutor { runtime, runs, arrivals: Arc::default(), places }
+        let waiting = Arc::default();
+        TokioExecutor { runtime, runs, arrivals: Arc::default(), waiting, places }
     }
 }
 
@@ -133,6 +136,7 @@ impl Arrivals {
 /// Hands out what arrives. Where the runtime drops it before it is done, what has arrived is lost, and says so.
 struct HandOut {
     arrivals: Arc<Arrivals>,
+    waiting: Arc<PriorityQueue<Taken>>,
     places: Arc<Semaphore>,
     is_done: bool,
 }
@@ -147,7 +151,13 @@ impl HandOut {
                 return;
             }
             for (held, run, done) in runs {
-                tokio::spawn(execute(held, self.places.clone(), run, done));
+                if let Ok(place) = self.places.clone().try_acquire_owned() {
+                    tokio::spawn(execute(place, held, run, done));
+                    continue;
+                }
+                self.waiting.push(run.priority, (held, run, done));
+                let next = Next { waiting: self.waiting.clone(), is_taken: false };
+                tokio::spawn(next.execute(self.places.clone()));
             }
             tokio::task::yield_now().await;
         }
@@ -162,9 +172,32 @@ impl Drop for HandOut {
     }
 }
 
+/// A place for whatever is most urgent when it is free. Where the runtime drops it before, one run is lost, and says so.
+struct Next {
+    waiting: Arc<PriorityQueue<Taken>>,
+    is_taken: bool,
+}
+
+impl Next {
+    async fn execute(mut self, places: Arc<Semaphore>) {
+        let Ok(place) = places.acquire_owned().await else { return };
+        self.is_taken = true;
+        if let Some((held, run, done)) = self.waiting.pop() {
+            execute(place, held, run, done).await;
+        }
+    }
+}
+
+impl Drop for Next {
+    fn drop(&mut self) {
+        if !self.is_taken {
+            drop(self.waiting.pop());
+        }
+    }
+}
+
 /// What the runtime does with a run.
-async fn execute(held: Held, places: Arc<Semaphore>, run: RunRequest, done: Completion) {
-    let Ok(_place) = places.acquire().await else { return };
+async fn execute(_place: OwnedSemaphorePermit, held: Held, run: RunRequest, done: Completion) {
     let started = run.clock.now();
     if let Some(report) = run.not_to_begin(started) {
         return held.finish(report, done);
@@ -293,8 +326,12 @@ impl Executor for TokioExecutor {
         };
         let held = Held { runs: self.runs.clone(), ticket: Some(ticket) };
         if self.arrivals.push((held, run, done)) {
-            let hand_out =
-                HandOut { arrivals: self.arrivals.clone(), places: self.places.clone(), is_done: false };
+            let hand_out = HandOut {
+                arrivals: self.arrivals.clone(),
+                waiting: self.waiting.clone(),
+                places: self.places.clone(),
+                is_done: false,
+            };
             self.runtime.spawn(hand_out.until_none_are_left());
         }
         Ok(())

@@ -59,6 +59,7 @@ macro_rules! forwarded {
 /// The type of an argument.
 macro_rules! argument {
     (id) => { impl AsRef<str> };
+    (ids) => { impl IntoIterator<Item = impl AsRef<str>> };
     (name) => { impl AsRef<str> };
     (store) => { &StoreName };
     (jobs) => { &JobQuery };
@@ -71,6 +72,9 @@ macro_rules! argument {
 macro_rules! owned {
     (id, $argument:ident) => {
         JobId::new($argument)?
+    };
+    (ids, $argument:ident) => {
+        $argument.into_iter().map(JobId::new).collect::<Result<Vec<JobId>, NameError>>()?
     };
     (name, $argument:ident) => {
         $argument.as_ref().to_owned()
@@ -113,6 +117,8 @@ forwarded! {
     progress(store: store, run: run) -> Option<Progress>;
     in_flight(store: store) -> BTreeMap<RunId, Option<DateTime<Utc>>>;
     remove(id: id) -> Job;
+    remove_many(ids: ids) -> Vec<Job>;
+    remove_matching(query: jobs) -> usize;
     remove_all(store: store) -> usize;
     move_to(id: id, store: store) -> ();
     run_now(id: id) -> PendingOutcome;

@@ -117,14 +117,13 @@ impl Tick<'_> {
 }
 
 /// Whether a run has waited for longer than the misfire grace of its job.
-fn is_too_late(job: &Job, run: &Run, now: DateTime<Utc>) -> bool {
+pub(super) fn is_too_late(job: &Job, run: &Run, now: DateTime<Utc>) -> bool {
     let grace = job.policy.misfire_grace.and_then(|grace| TimeDelta::from_std(grace).ok());
     grace.and_then(|grace| run.scheduled().checked_add_signed(grace)).is_some_and(|until| now > until)
 }
 
 #[cfg(test)]
 mod tests {
-    use ahash::AHashMap as HashMap;
     use chrono::TimeDelta;
     use matins_core::{JobRuns, Outcome, Policy, RunId, RunReport};
     use proptest::prelude::*;
@@ -133,6 +132,7 @@ mod tests {
     use crate::decide::rig::{claim, job, second};
     use crate::decide::tick::MayStart;
     use crate::local::Local;
+    use crate::pruning::Pruning;
     use crate::retention::Retention;
     use crate::running::Running;
 
@@ -175,7 +175,7 @@ mod tests {
             overlap in prop_oneof![Just(Overlap::Skip), Just(Overlap::QueueOne), (1..4_u32).prop_map(Overlap::Allow)],
             ends in prop::collection::vec(0_usize..3, 1..40),
         ) {
-            let (local, mut unpruned, mut next_run) = (Local::default(), HashMap::new(), RunId(1));
+            let (local, mut pruning, mut next_run) = (Local::default(), Pruning::default(), RunId(1));
             let mut runs = JobRuns::default();
             let retention = Retention::EVERYTHING;
             let (mut model, mut in_flight) = (Model::default(), Vec::<Running>::new());
@@ -184,7 +184,7 @@ mod tests {
             for (turn, ends) in ends.into_iter().enumerate() {
                 let now = second(turn as i64);
                 let claim = claim(now, &job, runs, true, next_run);
-                let mut tick = Tick::new(claim, &local, &retention, &mut unpruned);
+                let mut tick = Tick::new(claim, &local, &retention, &mut pruning);
                 for ended in in_flight.drain(..ends.min(in_flight.len())) {
                     let mut report = RunReport::new(ended.run.id, now, Outcome::Succeeded);
                     report.started = Some(now);

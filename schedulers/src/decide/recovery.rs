@@ -52,11 +52,14 @@ impl Tick<'_> {
                 let attempt = interrupted.attempt.saturating_add(1);
                 let number = self.take_number();
                 let run = Run::started(number, job.id.clone(), interrupted.scheduled(), self.now);
-                self.start_run(at, &job, Run { attempt, by_hand: interrupted.by_hand, ..run });
+                let (by_hand, cause) = (interrupted.by_hand, interrupted.cause);
+                self.start_run(at, &job, Run { attempt, by_hand, cause, ..run });
             } else if let Some(delay) =
                 retry::delay_after(&job.policy.retry, Outcome::Interrupted, interrupted.attempt, &job.id)
             {
                 self.try_again(at, &interrupted, self.now, delay);
+            } else {
+                self.follow(at, &interrupted);
             }
         }
         self.finished.push(interrupted);
@@ -65,7 +68,6 @@ impl Tick<'_> {
 
 #[cfg(test)]
 mod tests {
-    use ahash::AHashMap as HashMap;
     use matins_core::{Backoff, JobRuns, Policy, Retry, RunId};
     use proptest::prelude::*;
     use std::time::Duration;
@@ -73,6 +75,7 @@ mod tests {
     use super::*;
     use crate::decide::rig::{claim, job, second};
     use crate::local::Local;
+    use crate::pruning::Pruning;
     use crate::retention::Retention;
 
     proptest! {
@@ -93,13 +96,13 @@ mod tests {
                 Run { attempt: *attempt, ..run }
             };
             let runs: Vec<Run> = (1_i64..).zip(&attempts).map(run).collect();
-            let (local, retention, mut unpruned) = (Local::default(), Retention::EVERYTHING, HashMap::new());
+            let (local, retention, mut pruning) = (Local::default(), Retention::EVERYTHING, Pruning::default());
             let mut claim = claim(second(100), &job, JobRuns::default(), false, RunId(1_000));
             claim.jobs[0].abandoned.clone_from(&runs);
             if is_gone {
                 claim.jobs[0].job = None;
             }
-            let mut tick = Tick::new(claim, &local, &retention, &mut unpruned);
+            let mut tick = Tick::new(claim, &local, &retention, &mut pruning);
             tick.recover(Vec::new());
             for run in &runs {
                 let ends = |row: &&Transition| matches!(row, Transition::Finish(ended) if ended.id == run.id);

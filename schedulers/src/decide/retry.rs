@@ -8,6 +8,7 @@ use matins_core::{
     Backoff, JobId, JobState, Outcome, Retry, Run, RunId, Transition, round_up_to_microsecond,
 };
 
+use super::follow::is_first_turn;
 use super::tick::Tick;
 use crate::occupied::WHEN_IT_ENDS;
 
@@ -49,7 +50,7 @@ impl Tick<'_> {
     pub(super) fn try_again_at(&mut self, at: usize, ended: &Run, turn: DateTime<Utc>) {
         let run = Run::waiting(self.take_number(), ended.job.clone(), ended.scheduled());
         let attempt = ended.attempt.saturating_add(1);
-        let run = Run { attempt, by_hand: ended.by_hand, turn: Some(turn), ..run };
+        let run = Run { attempt, by_hand: ended.by_hand, cause: ended.cause, turn: Some(turn), ..run };
         self.jobs[at].runs.ready.push(run.clone());
         self.record(run);
     }
@@ -73,9 +74,9 @@ impl Tick<'_> {
         for id in ready {
             match self.jobs[at].job.clone() {
                 // It has its place among those that run already.
-                Some(job) if job.state == JobState::Paused || self.is_kept_waiting(at, &job, 0) => {
-                    self.keep_waiting(at, id);
-                }
+                Some(job) if job.state == JobState::Paused => self.keep_waiting(at, id),
+                Some(job) if self.is_following(at, id) => self.begin_following(at, &job, id),
+                Some(job) if self.is_kept_waiting(at, &job, 0) => self.keep_waiting(at, id),
                 Some(job) => {
                     let Some(run) = self.take_ready(at, id) else { continue };
                     self.jobs[at].runs.running.push(id);
@@ -88,6 +89,10 @@ impl Tick<'_> {
                 }
             }
         }
+    }
+
+    fn is_following(&self, at: usize, id: RunId) -> bool {
+        self.jobs[at].runs.ready.iter().any(|run| run.id == id && is_first_turn(run))
     }
 
     /// A run waits until work outside of the scheduler has ended, or its job is resumed.

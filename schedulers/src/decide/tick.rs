@@ -15,6 +15,7 @@ use super::plan::plan;
 use super::postponed::{self, Decision, Postponed};
 use super::retry;
 use crate::local::Local;
+use crate::pruning::Pruning;
 use crate::retention::Retention;
 use crate::running::Running;
 
@@ -25,8 +26,7 @@ pub(crate) struct Tick<'a> {
     pub(super) now: DateTime<Utc>,
     pub(super) local: &'a Local,
     retention: &'a Retention,
-    /// Rows that each job has got since its old ones were last dropped.
-    unpruned: &'a mut HashMap<JobId, u32>,
+    pruning: &'a mut Pruning,
     next_run: RunId,
     /// For counting what was missed for long.
     budget: CountBudget,
@@ -61,13 +61,13 @@ impl<'a> Tick<'a> {
         claim: Claim,
         local: &'a Local,
         retention: &'a Retention,
-        unpruned: &'a mut HashMap<JobId, u32>,
+        pruning: &'a mut Pruning,
     ) -> Self {
         Self {
             now: claim.now,
             local,
             retention,
-            unpruned,
+            pruning,
             next_run: claim.first_run,
             budget: CountBudget::new(STEPS_PER_TICK),
             batch: Vec::new(),
@@ -103,8 +103,8 @@ impl<'a> Tick<'a> {
         if let Some(at) = self.places.get(id) {
             return *at;
         }
-        let claimed = Claimed { id: id.clone(), job: None, runs: JobRuns::default(), abandoned: Vec::new() };
-        self.jobs.push(claimed);
+        let (runs, abandoned, followers) = (JobRuns::default(), Vec::new(), Vec::new());
+        self.jobs.push(Claimed { id: id.clone(), job: None, runs, abandoned, followers });
         self.places.insert(id.clone(), self.jobs.len() - 1);
         self.jobs.len() - 1
     }
@@ -151,6 +151,8 @@ impl<'a> Tick<'a> {
             running.retry.as_ref().and_then(|retry| retry::delay_after(retry, outcome, run.attempt, &run.job))
         {
             self.try_again(at, &run, report.finished, delay);
+        } else {
+            self.follow(at, &run);
         }
         self.finished.push(run);
         if may_start == MayStart::Yes {
@@ -250,16 +252,15 @@ impl<'a> Tick<'a> {
     }
 
     pub(super) fn record(&mut self, run: Run) {
-        let batch = self.retention.batch().map(|(keep, batch)| (run.job.clone(), keep, batch));
+        let keep = self.pruning.recorded(&run.job, self.retention);
+        let prune = keep.map(|keep| Transition::PruneJob { job: run.job.clone(), keep });
         self.batch.push(Transition::Record(run));
-        if let Some((job, keep, batch)) = batch {
-            let count = self.unpruned.entry(job.clone()).or_default();
-            *count += 1;
-            if *count >= batch {
-                *count = 0;
-                self.batch.push(Transition::PruneJob { job, keep });
-            }
-        }
+        self.batch.extend(prune);
+    }
+
+    /// No rows are kept of these jobs, which are gone.
+    pub(crate) fn drop_rows_of<'j>(&mut self, jobs: impl Iterator<Item = &'j JobId>) {
+        self.batch.extend(jobs.map(|job| Transition::PruneJob { job: job.clone(), keep: 0 }));
     }
 
     pub(super) fn take_number(&mut self) -> RunId {

@@ -102,13 +102,13 @@ impl Tick<'_> {
 mod tests {
     use std::time::Duration;
 
-    use ahash::AHashMap as HashMap;
     use matins_core::{JobRuns, RunId};
     use proptest::prelude::*;
 
     use super::*;
     use crate::decide::rig::{claim, job, second};
     use crate::local::Local;
+    use crate::pruning::Pruning;
     use crate::retention::Retention;
 
     fn policy() -> impl Strategy<Value = Policy> {
@@ -139,11 +139,11 @@ mod tests {
         fn every_fire_that_is_due_has_a_row_and_no_other(
             policy in policy(), now in -5_i64..90, decides in any::<bool>(), has_waiting in any::<bool>(),
         ) {
-            let (local, retention, mut unpruned) = (Local::default(), Retention::EVERYTHING, HashMap::new());
+            let (local, retention, mut pruning) = (Local::default(), Retention::EVERYTHING, Pruning::default());
             let job = job(policy);
             let waiting = has_waiting.then(|| Box::new(Run::waiting(RunId(1), job.id.clone(), second(-1))));
             let claim = claim(second(now), &job, JobRuns { waiting, ..JobRuns::default() }, false, RunId(2));
-            let mut tick = Tick::new(claim, &local, &retention, &mut unpruned);
+            let mut tick = Tick::new(claim, &local, &retention, &mut pruning);
             if decides {
                 tick.due_at_next_start(0, &job);
             } else {

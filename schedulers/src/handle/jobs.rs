@@ -5,6 +5,7 @@ use matins_core::{IntoTrigger, Job, JobId, JobQuery, StoreName};
 use super::Handle;
 use crate::SchedulerError;
 use crate::add_commands::{AddOutcome, Added};
+use crate::job_commands::REMOVED_AT_ONCE;
 use crate::job_handle::JobHandle;
 use crate::new_job::NewJob;
 use crate::outcomes::PendingOutcome;
@@ -134,6 +135,69 @@ impl Handle {
     pub fn remove(&self, id: impl AsRef<str>) -> Result<Job, SchedulerError> {
         let id = JobId::new(id)?;
         self.engine().remove(&id)
+    }
+
+    /// Removes many jobs and returns those that were removed, in the order of `ids`. Ids that no job has are passed over.
+    ///
+    /// The jobs of one store are removed in one commit, up to a thousand at a time. This is much faster than to remove them one
+    /// by one where a store flushes a disk for each change. All else is as for [`remove`](Self::remove): runs in progress
+    /// continue, and a fire that is due is recorded as missed.
+    ///
+    /// ```
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{every, TimeUnits};
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()
+    /// #     .unwrap();
+    /// scheduler.add(every(10.minutes()).run(|| ()).id("host-1")).unwrap();
+    /// scheduler.add(every(10.minutes()).run(|| ()).id("host-2")).unwrap();
+    /// let removed = scheduler.remove_many(["host-1", "host-2", "host-3"]).unwrap();
+    /// assert_eq!(removed.len(), 2);
+    /// ```
+    ///
+    /// # Errors
+    /// If an id is invalid: then nothing has changed. If a store fails: then some jobs may have been removed, and each of them
+    /// has an event.
+    pub fn remove_many(
+        &self,
+        ids: impl IntoIterator<Item = impl AsRef<str>>,
+    ) -> Result<Vec<Job>, SchedulerError> {
+        let ids: Vec<JobId> = ids.into_iter().map(JobId::new).collect::<Result<_, _>>()?;
+        let mut removed = Vec::new();
+        for ids in ids.chunks(REMOVED_AT_ONCE) {
+            removed.extend(self.engine().remove_many(ids)?);
+        }
+        Ok(removed)
+    }
+
+    /// Removes the jobs of all stores that meet the conditions of `query`, and returns how many they were. The order of `query`,
+    /// its [`after`](JobQuery::after) and its [`limit`](JobQuery::limit) do not count.
+    ///
+    /// They are removed as by [`remove_many`](Self::remove_many).
+    ///
+    /// ```
+    /// # use matins_core::JobQuery;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{every, TimeUnits};
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()
+    /// #     .unwrap();
+    /// scheduler.add(every(10.minutes()).run(|| ()).tag("poll")).unwrap();
+    /// assert_eq!(scheduler.remove_matching(&JobQuery::default().tag("poll")).unwrap(), 1);
+    /// ```
+    ///
+    /// # Errors
+    /// If a store fails: then some jobs may have been removed, and each of them has an event.
+    pub fn remove_matching(&self, query: &JobQuery) -> Result<usize, SchedulerError> {
+        self.engine().remove_matching(query)
     }
 
     /// Removes all jobs of a store; how many there were.

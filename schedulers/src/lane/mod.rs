@@ -16,14 +16,18 @@ use std::time::Duration;
 
 use ahash::AHashMap as HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{Capabilities, ClaimStore, JobId, RunReport, SetAside, StoreError, StoreName, TaskName};
+use matins_core::{
+    Capabilities, ClaimStore, JobId, RunQuery, RunReport, SetAside, StoreError, StoreName, TaskName,
+};
 
 use crate::SchedulerError;
 use crate::bell::{Bell, Inbox};
 use crate::engine::{Engine, Submission};
 use crate::leaving::Leaving;
 use crate::local::Local;
+use crate::pruning::{Pruning, shrink};
 use crate::reading::Reading;
+use crate::retention::Retention;
 use crate::running::Running;
 
 use clock_set::ClockSet;
@@ -71,7 +75,7 @@ pub(crate) struct Work {
     ahead: TimeDelta,
     /// Runs that have ended, and whose outcome is not committed yet.
     pub(crate) ended: Vec<(Box<Running>, RunReport)>,
-    pub(crate) unpruned: HashMap<JobId, u32>,
+    pub(crate) pruning: Pruning,
     /// By the time that has passed.
     prune_by_age_at: Duration,
     clock_set: ClockSet,
@@ -122,13 +126,15 @@ impl Lane {
         let inbox = Arc::new(Inbox::new(driver));
         let membership = Membership::join(&mut *store, &name, &inbox, reading.monotonic)?;
         let Capabilities { durable: is_persistent, shared: is_shared, .. } = store.capabilities();
+        let one = RunQuery::default().limit(1);
+        let is_empty = !is_persistent && store.runs(&one)?.is_empty();
         let work = Work {
             store,
             local: Local::default(),
             membership,
             ahead: TimeDelta::zero(),
             ended: Vec::new(),
-            unpruned: HashMap::new(),
+            pruning: Pruning::new(is_empty),
             prune_by_age_at: reading.monotonic,
             clock_set: ClockSet::new(reading, is_persistent),
             has_rows: true,
@@ -180,6 +186,11 @@ impl Lane {
     pub(crate) fn set_driver(&self, driver: Driver) {
         self.driver.store(driver as u8, Ordering::Release);
         self.inbox.has_own_thread(driver == Driver::Thread);
+    }
+
+    /// Of how many jobs that are gone the rows are kept.
+    pub(crate) fn most_ended_jobs(&self, retention: &Retention) -> Option<u32> {
+        retention.ended_jobs.filter(|_| !self.is_persistent)
     }
 
     /// Runs that were recorded and have not begun.
@@ -243,10 +254,18 @@ impl OpenLane<'_> {
         self.work.next_job_number += 1;
     }
 
+    /// A job is gone: what was kept for it alone is dropped.
+    pub(crate) fn forget_job(&mut self, id: &JobId, is_busy: bool) {
+        self.forget_closure(id);
+        let keeps_count = self.lane.most_ended_jobs(&self.engine.retention).is_some();
+        self.work.pruning.is_gone(id, keeps_count, is_busy);
+    }
+
     /// Unregisters the task of a job that was added as a closure.
     pub(crate) fn forget_closure(&mut self, id: &JobId) {
-        if let Some(task) = self.work.closures.remove(id) {
-            self.engine.tasks.unregister(task.as_str());
-        }
+        let Some(task) = self.work.closures.remove(id) else { return };
+        shrink(&mut self.work.closures);
+        let task = self.engine.tasks.unregister(task.as_str());
+        self.engine.hub().discarded.extend(task);
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use matins_core::{Clock, ExecutorName, Policy, RunQuery};
 use matins_store_memory::MemoryStore;
 use matins_task_function::TaskRegistry;
-use matins_triggers::at;
+use matins_triggers::{DateTrigger, at};
 
 use crate::engine::{Engine, Next, Parts};
 use crate::exclusive::Exclusive;
@@ -18,6 +18,7 @@ use crate::{Retention, Schedule, VirtualClock};
 fn waits_until(engine: &Engine) -> Option<DateTime<Utc>> {
     loop {
         let (submissions, next) = engine.turn();
+        engine.deliver_events();
         let is_idle = submissions.is_empty();
         for run in submissions {
             run.done.finish(run.request.execute());
@@ -38,7 +39,7 @@ fn rows_that_grow_too_old_go_though_no_job_is_due_and_then_nobody_wakes_up() {
         tasks: TaskRegistry::default(),
         stores: vec![(StoreName::default(), Box::new(Exclusive::new(Box::new(MemoryStore::new()))))],
         executors: [ExecutorName::default()].into(),
-        retention: Retention { runs_per_job: None, age: Some(Duration::from_secs(3 * 3600)) },
+        retention: Retention { age: Some(Duration::from_secs(3 * 3600)), ..Retention::EVERYTHING },
         job_defaults: Policy::default(),
     })
     .unwrap();
@@ -53,4 +54,49 @@ fn rows_that_grow_too_old_go_though_no_job_is_due_and_then_nobody_wakes_up() {
     assert!(clock.now() > start + TimeDelta::hours(3), "{}", clock.now());
     assert!(looks <= 6, "{looks} looks: once an hour, and once for the job");
     assert!(engine.runs(&StoreName::default(), &RunQuery::default()).unwrap().is_empty());
+}
+
+/// A burst of one-off jobs, closures, all due at one instant.
+fn burst(engine: &Engine, clock: &VirtualClock, jobs: u64) {
+    let soon = clock.now() + TimeDelta::seconds(1);
+    for number in 0..jobs {
+        let held = "held ".repeat(20);
+        let job = DateTrigger::new(soon).run(move || assert_eq!(held.len(), 100));
+        engine.add(job.id(format!("job {number}"))).unwrap();
+        engine.deliver_events();
+    }
+    clock.set(soon);
+    while let Some(until) = waits_until(engine).filter(|until| *until <= clock.now()) {
+        clock.set(until);
+    }
+}
+
+#[test]
+fn after_a_burst_an_idle_scheduler_holds_nothing() {
+    const JOBS: u64 = 20_000;
+    let clock = VirtualClock::new("2026-01-01T00:00:00Z".parse().unwrap());
+    let engine = Engine::new(Parts {
+        clock: Arc::new(clock.clone()),
+        tasks: TaskRegistry::default(),
+        stores: vec![(StoreName::default(), Box::new(Exclusive::new(Box::new(MemoryStore::new()))))],
+        executors: [ExecutorName::default()].into(),
+        retention: Retention { ended_jobs: Some(10), ..Retention::default() },
+        job_defaults: Policy::default(),
+    })
+    .unwrap();
+    engine.start();
+    burst(&engine, &clock, 100);
+    let used = allocation_counter::measure(|| burst(&engine, &clock, JOBS));
+    assert!(used.bytes_max > 500 * JOBS, "{used:?}");
+    assert!(used.bytes_current < 600_000, "{used:?}");
+
+    let lanes = engine.lanes();
+    let guard = lanes[0].lock();
+    let work = guard.as_ref().unwrap();
+    let [unpruned, gone] = work.pruning.entries();
+    assert_eq!((unpruned, work.closures.len(), lanes[0].in_flight.counts()), (0, 0, (0, 0)));
+    // The rows of those that ended with the last tick are dropped with the next one.
+    assert!(gone <= 10 + 3, "{gone}");
+    assert!(work.local.postponed.is_empty() && work.ended.is_empty() && work.pending.is_empty());
+    assert_eq!((engine.tasks.names().len(), engine.hub().discarded.len()), (0, 0));
 }

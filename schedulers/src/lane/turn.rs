@@ -1,6 +1,7 @@
 //! A turn of a lane: all that is due of its jobs now, in one commit; and when to turn it again.
 
 use std::any::Any;
+use std::cmp::Reverse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +9,8 @@ use std::time::Duration;
 use ahash::AHashSet as HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    CancelToken, Completion, Job, JobId, Outcome, Run, RunId, RunQuery, RunReport, RunRequest, SetAside,
-    StoreError, Transition, Want, text_of_panic,
+    CancelToken, Completion, Job, JobId, Layers, Outcome, Run, RunId, RunQuery, RunReport, RunRequest,
+    SetAside, StoreError, Transition, Want, text_of_panic,
 };
 
 use super::{Failing, Lane, OpenLane, Work};
@@ -17,6 +18,7 @@ use crate::Event;
 use crate::decide::tick::{Effects, MayStart, Tick};
 use crate::engine::{Engine, State, Submission, not_run};
 use crate::observe::{queues, timed};
+use crate::pruning::shrink;
 use crate::reading::Reading;
 use crate::running::Running;
 
@@ -127,6 +129,7 @@ impl OpenLane<'_> {
             Some((running, report))
         });
         self.work.ended.extend(ended);
+        shrink(&mut in_flight);
     }
 
     /// All runs that are still in flight count as interrupted.
@@ -195,9 +198,16 @@ impl OpenLane<'_> {
         let (retention, now) = (&self.engine.retention, reading.now);
         let lost = if self.work.is_known { Vec::new() } else { self.lost_runs()? };
         let Work {
-            store, local, ended, unpruned, leaving, was_full, ahead, prune_by_age_at, has_rows, ..
+            store, local, ended, pruning, leaving, was_full, ahead, prune_by_age_at, has_rows, ..
         } = &mut *self.work;
         let (store, name) = (&mut **store, &self.lane.name);
+        let surplus = pruning.surplus(self.lane.most_ended_jobs(retention));
+        let mut come_again = Vec::new();
+        for job in &surplus {
+            if store.get(job)?.is_some() {
+                come_again.push(job.clone());
+            }
+        }
         let fires = state == State::Running && leaving.is_none();
         let may_start = match state {
             State::Running | State::Paused if leaving.is_none() => MayStart::Yes,
@@ -225,7 +235,7 @@ impl OpenLane<'_> {
         // Where none is needed, they are not even looked at: they may be many.
         let puts_all_off = needed.as_ref().is_some_and(|needed| needed.is_empty());
 
-        let mut tick = Tick::new(claim, local, retention, unpruned);
+        let mut tick = Tick::new(claim, local, retention, pruning);
         tick.expect(due, if puts_all_off { 0 } else { ended.len() });
         tick.recover(lost);
         for (running, report) in ended.iter().filter(|report| !puts_all_off && !is_put_off(report)) {
@@ -246,6 +256,7 @@ impl OpenLane<'_> {
         if prunes && let Some(before) = age.and_then(|age| now.checked_sub_signed(age)) {
             tick.batch.push(Transition::PruneBefore { before });
         }
+        tick.drop_rows_of(surplus.iter().filter(|job| !come_again.contains(job)));
         let (settlement, mut effects) = tick.into_parts();
         *has_rows |= !settlement.batch.is_empty();
         let settled = timed(name, "settle", || store.settle(settlement))?;
@@ -253,6 +264,7 @@ impl OpenLane<'_> {
             effects.finished.retain(|run| !settled.lost.contains(&run.id));
         }
 
+        pruning.forget(&surplus, |job| come_again.contains(job));
         *was_full = due == JOBS_PER_TICK;
         if !puts_all_off {
             ended.retain(is_put_off);
@@ -285,14 +297,15 @@ impl OpenLane<'_> {
 
     /// Brings what is in flight, and whoever waits or listens, in line with a batch that was committed.
     pub(crate) fn apply(&mut self, effects: Effects, submissions: &mut Vec<Submission>) {
-        let Effects { postponed, starts, finished, missed, ended, broken } = effects;
+        let Effects { postponed, mut starts, finished, missed, ended, broken } = effects;
         let local = &mut self.work.local;
         finished.iter().chain(&missed).for_each(|run| local.ended(run.id));
+        finished.iter().for_each(|run| self.work.pruning.run_has_ended(&run.job));
         for (run, _, postponed) in &postponed {
             local.postponed.insert(run.id, *postponed);
         }
         for job in &ended {
-            self.forget_closure(job);
+            self.forget_job(job, false);
         }
         let (store, number) = (&self.lane.name, self.lane.number);
         let mut hub = self.engine.hub();
@@ -317,12 +330,13 @@ impl OpenLane<'_> {
             hub.waiters.job_is_gone(number, &job);
             hub.listeners.tell(|| Event::JobRemoved { store: store.clone(), job });
         }
+        starts.sort_by_key(|(job, _)| Reverse(job.policy.priority));
         submissions.reserve(starts.len());
         let mut in_flight = self.lane.in_flight.lock();
         in_flight.reserve(starts.len());
         for (job, run) in starts {
             let running = Running::new(run.clone(), &job);
-            let request = self.request(job, &running);
+            let request = self.request(job, &running, &hub.layers);
             in_flight.insert(run.id, Box::new(running));
             hub.stats.started += 1;
             hub.listeners.tell(|| Event::RunStarted { store: store.clone(), run });
@@ -331,7 +345,12 @@ impl OpenLane<'_> {
     }
 
     /// A run whose task is not registered has failed; any other is for its executor.
-    fn request(&self, job: Arc<Job>, Running { run, cancel, log, .. }: &Running) -> Option<Submission> {
+    fn request(
+        &self,
+        job: Arc<Job>,
+        Running { run, cancel, log, .. }: &Running,
+        layers: &Layers,
+    ) -> Option<Submission> {
         let clock = self.engine.clock.clone();
         let done = Completion::new(run.id, clock.clone(), self.lane.inbox.clone());
         let Some(task) = self.engine.tasks.get(job.task.as_str()) else {
@@ -342,10 +361,13 @@ impl OpenLane<'_> {
         };
         let begin_by = self.begin_by(&job, run);
         let job = Arc::unwrap_or_clone(job);
-        let mut request = RunRequest::new(run.id, job.id, job.task, task, clock);
+        let request = RunRequest::new(run.id, job.id, job.task, task, clock);
+        let mut request = request.with_layers(layers.clone());
         request.arguments = job.arguments;
         request.scheduled = run.fires.first;
         request.attempt = run.attempt;
+        request.cause = run.cause;
+        request.priority = job.policy.priority;
         request.begin_by = begin_by;
         request.time_limit = job.policy.time_limit;
         request.cancel = cancel.clone();

@@ -93,7 +93,7 @@ fn engine(disk: &Disk, faults: &Arc<Mutex<Faults>>, clock: &VirtualClock) -> Eng
         tasks,
         stores: vec![(StoreName::default(), Box::new(Exclusive::new(Box::new(store))))],
         executors: [ExecutorName::default()].into(),
-        retention: Retention { runs_per_job: None, age: None },
+        retention: Retention::EVERYTHING,
         job_defaults: matins_core::Policy::default(),
     })
     .expect("no fault yet")

@@ -66,7 +66,7 @@ impl Rig {
 /// robfig/cron#480, systemd#6036, dbader/schedule#323: after a step back by an hour nothing ran for that hour.
 #[test]
 fn jobs_at_elapsed_times_continue_when_the_clock_is_set_back_by_an_hour() {
-    let rig = Rig::with(MemoryStore::new(), 10_000, Retention { runs_per_job: None, age: None });
+    let rig = Rig::with(MemoryStore::new(), 10_000, Retention::EVERYTHING);
     rig.add(ticking());
     rig.add(cron("* * * * *").run(|| ()).id("minutely"));
     rig.add(every(10.seconds()).jitter(3.seconds()).run(|| ()).id("jittered"));

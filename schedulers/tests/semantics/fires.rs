@@ -220,7 +220,8 @@ fn a_task_that_is_not_registered_any_more_has_failed() {
 
 #[test]
 fn the_ledger_keeps_the_newest_runs() {
-    let rig = Rig::with(MemoryStore::new(), 100, Retention { runs_per_job: Some(4), age: None });
+    let rig =
+        Rig::with(MemoryStore::new(), 100, Retention { runs_per_job: Some(4), ..Retention::EVERYTHING });
     rig.add(ticking());
     for fire in 1..=20 {
         rig.at(fire * 10, &[&format!("started {} running", fire * 10)]);
@@ -365,4 +366,17 @@ fn a_report_is_stamped_by_the_clock() {
     let run = &rig.scheduler.runs(&RunQuery::default()).unwrap()[0];
     assert_eq!((run.started.map(seconds), run.finished.map(seconds)), (Some(15), Some(15)));
     assert_eq!(rig.clock.now(), second(15));
+}
+
+#[test]
+fn where_the_executor_has_no_room_for_all_the_most_urgent_run() {
+    let rig = Rig::with(MemoryStore::new(), 2, Retention::default());
+    for (id, priority) in [("usual", 0), ("later", -1), ("at once", i32::MAX), ("soon", 5)] {
+        rig.add(every(10.seconds()).run(|| ()).id(id).priority(priority));
+    }
+    let full = "finished 10 missed: executor full";
+    let started = "started 10 running";
+    rig.at(10, &[started, started, started, started, full, full]);
+    let taken: Vec<String> = rig.held.runs().iter().map(|(run, _)| run.job.to_string()).collect();
+    assert_eq!(taken, ["at once", "soon"]);
 }

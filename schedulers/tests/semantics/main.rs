@@ -2,6 +2,7 @@
 
 mod broken;
 mod by_hand;
+mod chains;
 mod clock_set;
 mod definitions;
 mod ends;

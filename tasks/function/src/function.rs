@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use matins_core::{Task, TaskContext, TaskError, TaskFuture, TaskOutput, TaskResult, json};
+use matins_core::{Layer, Layers, Task, TaskContext, TaskError, TaskFuture, TaskOutput, TaskResult, json};
 
 /// What a function that serves as a task may return: nothing, or a `Result` whose value serde can save and whose error
 /// can be shown. The value goes into the ledger as the run's result, the error as its message.
@@ -70,6 +70,26 @@ impl<T: Serialize, E: fmt::Display> IntoTaskResult for Result<T, E> {
 pub trait IntoTask<Form> {
     /// The task.
     fn into_task(self) -> Arc<dyn Task>;
+
+    /// Returns the task with a layer around it. The layer that is added last is the outermost.
+    ///
+    /// ```
+    /// use matins_core::layer_fn;
+    /// use matins_task_function::{IntoTask, TaskRegistry};
+    ///
+    /// let announce = layer_fn(|context| {
+    ///     println!("attempt {}", context.attempt);
+    ///     |result| result
+    /// });
+    /// let tasks = TaskRegistry::default();
+    /// tasks.register("tick", (|| println!("tick")).layer(announce)).unwrap();
+    /// ```
+    fn layer(self, layer: impl Layer + 'static) -> Arc<dyn Task>
+    where
+        Self: Sized,
+    {
+        Layers::new().with(layer).around(self.into_task())
+    }
 }
 
 /// The forms of functions that [`IntoTask`] takes.

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use matins_core::{NameError, Task, TaskName};
+use matins_core::{Layer, Layers, NameError, Task, TaskName};
 
 use crate::IntoTask;
 
@@ -20,7 +20,13 @@ use crate::IntoTask;
 /// ```
 #[derive(Clone, Default)]
 pub struct TaskRegistry {
-    tasks: Arc<RwLock<HashMap<TaskName, Arc<dyn Task>>>>,
+    inner: Arc<RwLock<Inner>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    tasks: HashMap<TaskName, Arc<dyn Task>>,
+    layers: Layers,
 }
 
 impl TaskRegistry {
@@ -30,26 +36,67 @@ impl TaskRegistry {
     /// If the name is not valid (see [`TaskName`]).
     pub fn register<Form>(&self, name: impl AsRef<str>, task: impl IntoTask<Form>) -> Result<(), NameError> {
         let name = TaskName::new(name)?;
-        self.tasks.write().unwrap_or_else(PoisonError::into_inner).insert(name, task.into_task());
+        let task = task.into_task();
+        let before = self.write().tasks.insert(name, task);
+        // What it holds is dropped when no lock is held.
+        drop(before);
         Ok(())
     }
 
     /// Takes a task out.
     pub fn unregister(&self, name: &str) -> Option<Arc<dyn Task>> {
-        self.tasks.write().unwrap_or_else(PoisonError::into_inner).remove(name)
+        const ROOMY: usize = 2_048;
+        let tasks = &mut self.write().tasks;
+        let task = tasks.remove(name);
+        // Closures of jobs may have been many.
+        if tasks.capacity() > ROOMY && tasks.len() < tasks.capacity() / 8 {
+            let room = 2 * tasks.len();
+            tasks.shrink_to(room);
+        }
+        task
     }
 
-    /// The task of this name.
+    /// Adds a layer around all tasks of this registry, whenever they are registered. The first one that was added is the
+    /// outermost.
+    ///
+    /// These layers go with the tasks to where the work is done: a worker process has those of the registry that it was given. A
+    /// layer around every run of a scheduler, in the process of the scheduler, is `SchedulerBuilder::layer`.
+    ///
+    /// ```
+    /// use matins_core::layer_fn;
+    /// use matins_task_function::TaskRegistry;
+    ///
+    /// let tasks = TaskRegistry::default();
+    /// tasks.register("greet", |name: String| println!("good morning, {name}")).unwrap();
+    /// tasks.layer(layer_fn(|context| {
+    ///     println!("run {} begins", context.run);
+    ///     |result| result
+    /// }));
+    /// ```
+    pub fn layer(&self, layer: impl Layer + 'static) {
+        let mut inner = self.write();
+        inner.layers = std::mem::take(&mut inner.layers).with(layer);
+    }
+
+    /// Returns the task of this name, with the layers of the registry around it.
     pub fn get(&self, name: &str) -> Option<Arc<dyn Task>> {
-        self.tasks.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        let inner = self.read();
+        inner.tasks.get(name).map(|task| inner.layers.around(task.clone()))
     }
 
     /// The names registered, in order.
     pub fn names(&self) -> Vec<TaskName> {
-        let mut names: Vec<TaskName> =
-            self.tasks.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect();
+        let mut names: Vec<TaskName> = self.read().tasks.keys().cloned().collect();
         names.sort();
         names
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Inner> {
+        self.inner.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Inner> {
+        self.inner.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

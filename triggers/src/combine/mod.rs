@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use matins_core::{CountBudget, CountProgress, Stretch, Trigger};
+use matins_core::{After, CountBudget, CountProgress, Stretch, Trigger};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -140,6 +140,11 @@ impl Trigger for AnyTrigger {
 
     fn added_at(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<Arc<dyn Trigger>> {
         Some(Arc::new(Self { of: changed(&self.of, |of| of.added_at(from, to))? }))
+    }
+
+    /// That of the first member that has one.
+    fn after(&self) -> Option<&After> {
+        self.of.iter().find_map(|member| member.after())
     }
 
     fn describe(&self) -> String {

@@ -194,20 +194,10 @@ fn steps_on_a_row_that_is_set_aside_are_applied_and_it_is_taken_back_when_it_can
         assert_eq!(aside(store), []);
         let runs = store.runs(&RunQuery::default()).unwrap();
         let at = |second| job("a", Some(second)).next_fire.unwrap();
-        let expected = Run {
-            id: RunId(1),
-            job: JobId::new("a").unwrap(),
-            fires: Stretch { first: at(0), last: at(50), count: 10 },
-            attempt: 1,
-            by_hand: false,
-            turn: None,
-            started: Some(at(0)),
-            finished: Some(at(1)),
-            outcome: Some(Outcome::Failed),
-            message: Some("no".to_owned()),
-            output: None,
-            result: None,
-        };
+        let mut expected = Run::started(RunId(1), JobId::new("a").unwrap(), at(0), at(0));
+        expected.fires = Stretch { first: at(0), last: at(50), count: 10 };
+        (expected.finished, expected.outcome) = (Some(at(1)), Some(Outcome::Failed));
+        expected.message = Some("no".to_owned());
         assert_eq!(runs, [expected]);
     });
 }

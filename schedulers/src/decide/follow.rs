@@ -1,0 +1,58 @@
+//! Runs that follow the runs of other jobs.
+
+use std::sync::Arc;
+
+use matins_core::{Job, MissedReason, Outcome, Overlap, Run, RunId, Transition, round_up_to_microsecond};
+
+use super::overlap::is_too_late;
+use super::tick::Tick;
+
+impl Tick<'_> {
+    /// A run has ended for good: each job that runs after it gets a run, whose turn is the next tick's. So it is there also if
+    /// the process dies now, or the scheduler shuts down.
+    pub(super) fn follow(&mut self, at: usize, ended: &Run) {
+        let Some(outcome) = ended.outcome else { return };
+        let followers = self.jobs[at].followers.iter().filter(|(_, after)| after.includes(outcome));
+        let followers: Vec<_> = followers.map(|(job, _)| job.clone()).collect();
+        for job in followers {
+            let fire = ended.finished.map_or(self.now, round_up_to_microsecond);
+            let mut run = Run::waiting(self.take_number(), job.clone(), fire);
+            (run.cause, run.turn) = (Some(ended.id), Some(self.now));
+            let at = self.place_of(&job);
+            self.jobs[at].runs.ready.push(run.clone());
+            self.record(run);
+        }
+    }
+
+    /// A run that follows another has its turn: it starts, waits or is missed, as the grace and the overlap rule of its job say.
+    pub(super) fn begin_following(&mut self, at: usize, job: &Arc<Job>, id: RunId) {
+        let Some(run) = self.take_ready(at, id) else { return };
+        let runs = &self.jobs[at].runs;
+        // Those that have not had their turn take no place yet.
+        let further_attempts = runs.ready.iter().filter(|run| !is_first_turn(run)).count();
+        let occupied = runs.running.len() + further_attempts + self.local.occupations.count(&job.id);
+        let missed = if is_too_late(job, &run, self.now) {
+            MissedReason::TooLate
+        } else if occupied < job.policy.overlap.limit() && runs.waiting.is_none() {
+            self.jobs[at].runs.running.push(id);
+            let run = self.start_waited(run);
+            self.starts.push((job.clone(), run));
+            return;
+        } else if job.policy.overlap == Overlap::QueueOne && runs.waiting.is_none() {
+            let run = Run { turn: None, ..run };
+            self.jobs[at].runs.waiting = Some(Box::new(run.clone()));
+            self.batch.push(Transition::Finish(run));
+            return;
+        } else {
+            MissedReason::Overlap
+        };
+        let run = Run { finished: Some(self.now), outcome: Some(Outcome::Missed(missed)), ..run };
+        self.batch.push(Transition::Finish(run.clone()));
+        self.missed.push(run);
+    }
+}
+
+/// Whether a run follows another, and has not begun or waited for anything else yet.
+pub(super) fn is_first_turn(run: &Run) -> bool {
+    run.cause.is_some() && run.attempt == 1 && run.message.is_none()
+}
