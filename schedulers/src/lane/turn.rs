@@ -300,7 +300,9 @@ impl OpenLane<'_> {
         let Effects { postponed, mut starts, finished, missed, ended, broken } = effects;
         let local = &mut self.work.local;
         finished.iter().chain(&missed).for_each(|run| local.ended(run.id));
-        finished.iter().for_each(|run| self.work.pruning.run_has_ended(&run.job));
+        for run in &finished {
+            self.work.pruning.run_has_ended(&run.job);
+        }
         for (run, _, postponed) in &postponed {
             local.postponed.insert(run.id, *postponed);
         }
