@@ -469,7 +469,7 @@ fn a_clock_that_was_wrong() {
     scene.now("2026-02-10T00:00:00Z");
     let what = Happening::ClockCorrected { by_seconds: 360_000_000, jobs: 3 };
     scene.note("2026-02-05T12:00:00Z", what, "matins");
-    let words = ["the system's clock was ahead by 4166 d 16 h or more", "found at 13:00 on 5 February 2026"];
+    let words = ["The system's clock was ahead by 4166 d 16 h or more", "found at 13:00 on 5 February 2026"];
     scene.asked("2026-02-04T02:30", Kind::NotRecorded, &words);
     let after = why(&scene.operator, "backup", "2026-02-06T02:30").unwrap();
     assert!(!after.answer.contains("clock was ahead"), "{}", after.answer);
