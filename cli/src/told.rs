@@ -30,6 +30,7 @@ pub(crate) enum Told {
     StoreRecovered { store: String },
     JobSetAside { store: String, what: String },
     TriggerFailed { job: String, error: String },
+    ClockCorrected { store: String, by_seconds: i64, jobs: u64 },
     Lost { count: u64 },
 }
 
@@ -69,6 +70,9 @@ impl Told {
                 Self::JobSetAside { store: store.to_string(), what: job.to_string() }
             }
             Event::TriggerFailed { job, error, .. } => Self::TriggerFailed { job: name(job), error },
+            Event::ClockCorrected { store, by, jobs } => {
+                Self::ClockCorrected { store: store.to_string(), by_seconds: by.num_seconds(), jobs }
+            }
             Event::Lost { count } => Self::Lost { count },
             _ => return None,
         })

@@ -86,9 +86,10 @@ impl Wrapper for Meter {
         method: &'static str,
         work: impl FnOnce() -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let begun = self.clock.now();
+        let begun = self.clock.monotonic();
         let result = work();
-        let time = self.clock.now() - begun;
+        let time = self.clock.monotonic().saturating_sub(begun);
+        let time = TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX);
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         let calls = calls.entry(method).or_default();
         calls.count += 1;

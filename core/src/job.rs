@@ -24,6 +24,10 @@ pub struct Job {
     pub trigger: Arc<dyn Trigger>,
     /// The next fire time, to the microsecond; `None` while it is paused, and when the trigger has no more.
     pub next_fire: Option<DateTime<Utc>>,
+    /// The last next fire time that somebody gave the job, instead of leaving it to the trigger. As long as it is the
+    /// [next fire time](Self::next_fire), no correction of the system's clock changes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_fire: Option<DateTime<Utc>>,
     /// Whether it is paused.
     #[serde(default)]
     pub state: JobState,
@@ -102,6 +106,7 @@ impl PartialEq for Job {
             arguments,
             trigger,
             next_fire,
+            first_fire,
             state,
             executor,
             policy,
@@ -116,6 +121,7 @@ impl PartialEq for Job {
             && *arguments == other.arguments
             && **trigger == *other.trigger
             && *next_fire == other.next_fire
+            && *first_fire == other.first_fire
             && *state == other.state
             && *executor == other.executor
             && *policy == other.policy
@@ -163,6 +169,7 @@ impl Job {
             arguments: Value::Null,
             trigger,
             next_fire,
+            first_fire: None,
             state: JobState::Active,
             executor: ExecutorName::default(),
             policy: Policy::default(),

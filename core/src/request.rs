@@ -193,7 +193,7 @@ impl RunRequest {
     /// Returns what the task is told about its run, and notes in the run's [`log`](Self::log) that the work began at `started`:
     /// until then a scheduler shows the run as queued.
     pub fn context(&self, started: DateTime<Utc>) -> TaskContext {
-        self.log.begin(started);
+        self.log.begin_with(started, Some(self.clock.monotonic()));
         TaskContext {
             started,
             attempt: self.attempt,
@@ -269,17 +269,22 @@ impl RunRequest {
     }
 
     /// The report of a run that ends now, with what it has said so far.
+    ///
+    /// If the clock was set while the run was in progress, the report has the beginning by the new time, so that the time from
+    /// the beginning to the end is the time that has really passed.
     pub fn ended(
         &self,
         started: Option<DateTime<Utc>>,
         outcome: Outcome,
         message: Option<String>,
     ) -> RunReport {
+        let started = started.map(|started| self.log.began_by(&*self.clock).unwrap_or(started));
+        let finished = self.clock.now();
         RunReport {
-            started,
+            started: started.map(|started| started.min(finished)),
             message,
             output: self.log.text_before(None),
-            ..RunReport::new(self.run, self.clock.now(), outcome)
+            ..RunReport::new(self.run, finished, outcome)
         }
     }
 }

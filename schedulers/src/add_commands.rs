@@ -174,13 +174,11 @@ impl OpenLane<'_> {
         json::check_trigger(&format!("the trigger of job {id:?}"), &*trigger)?;
         let trigger = seeded(trigger, &id);
         let keeps_trigger = updated.is_some_and(|old| *old.trigger == *trigger);
+        let given = new.first_fire.map(matins_core::round_up_to_microsecond);
         // One that had all its runs may get more.
-        let next_fire = match updated.filter(|old| keeps_trigger && !old.has_had_all_runs()) {
-            Some(old) => old.next_fire,
-            None => new
-                .first_fire
-                .map(matins_core::round_up_to_microsecond)
-                .or_else(|| next_after(&*trigger, now)),
+        let (next_fire, first_fire) = match updated.filter(|old| keeps_trigger && !old.has_had_all_runs()) {
+            Some(old) => (old.next_fire, old.first_fire),
+            None => (given.or_else(|| next_after(&*trigger, now)), given),
         };
         if let Some(after) = trigger.after() {
             self.check_cycle(&id, after)?;
@@ -212,6 +210,7 @@ impl OpenLane<'_> {
         let mut job = Job::new(id, task, trigger, next_fire, anchor);
         job.arguments = new.arguments;
         job.state = state;
+        job.first_fire = first_fire;
         job.executor = new.executor;
         job.policy = new.policy.over(&self.engine.job_defaults);
         (job.tags, job.metadata) = (new.tags, new.metadata);

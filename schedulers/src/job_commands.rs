@@ -261,6 +261,11 @@ impl OpenLane<'_> {
             }
         }
         job.next_fire = job.next_fire.map(matins_core::round_up_to_microsecond);
+        // One that the trigger has too is left to it.
+        let is_given = job.next_fire != before.next_fire
+            && job.next_fire.is_some()
+            && job.next_fire != next_after(&*job.trigger, self.now());
+        job.first_fire = if is_given { job.next_fire } else { before.first_fire };
         job.revision = before.revision + 1;
         if *job.trigger != *before.trigger || job.next_fire != before.next_fire {
             self.decide_due(before, &job)?;
@@ -315,10 +320,17 @@ impl OpenLane<'_> {
         if before.state == JobState::Active {
             return Ok(());
         }
-        let mut job = Job { state: JobState::Active, ..before.clone() };
+        let (now, mut job) = (self.now(), before.clone());
+        // It was added, or paused, by a clock that was ahead and has been set back meanwhile.
+        if job.created > now
+            && let Some(trigger) = job.trigger.added_at(job.created, now)
+        {
+            (job.trigger, job.created) = (trigger, now);
+        }
+        job.state = JobState::Active;
         job.counts.failures_in_a_row = 0;
         if !job.has_had_all_runs() {
-            job.next_fire = next_after(&*job.trigger, self.now());
+            job.next_fire = next_after(&*job.trigger, now);
         }
         if job.is_exhausted() && job.policy.on_exhausted == OnExhausted::Remove {
             return self.remove(before);

@@ -30,6 +30,8 @@ struct Body<'a> {
     arguments: &'a Value,
     #[serde(serialize_with = "json::trigger")]
     trigger: &'a Arc<dyn Trigger>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_fire: Option<DateTime<Utc>>,
     state: JobState,
     executor: &'a ExecutorName,
     policy: &'a Policy,
@@ -49,6 +51,8 @@ struct ReadBody {
     #[serde(default)]
     arguments: Value,
     trigger: Arc<dyn Trigger>,
+    #[serde(default)]
+    first_fire: Option<DateTime<Utc>>,
     #[serde(default)]
     state: JobState,
     #[serde(default)]
@@ -73,6 +77,7 @@ pub(crate) fn body(job: &Job) -> Result<String, StoreError> {
         arguments,
         trigger,
         next_fire: _,
+        first_fire,
         state,
         executor,
         policy,
@@ -82,9 +87,22 @@ pub(crate) fn body(job: &Job) -> Result<String, StoreError> {
         revision,
         counts,
     } = job;
-    let (state, created, revision, counts) = (*state, *created, *revision, *counts);
-    let body =
-        Body { task, arguments, trigger, state, executor, policy, tags, metadata, created, revision, counts };
+    let (first_fire, state, created) = (*first_fire, *state, *created);
+    let (revision, counts) = (*revision, *counts);
+    let body = Body {
+        task,
+        arguments,
+        trigger,
+        first_fire,
+        state,
+        executor,
+        policy,
+        tags,
+        metadata,
+        created,
+        revision,
+        counts,
+    };
     let mut text = Vec::new();
     json::write_job(id, &body, &mut text)?;
     String::from_utf8(text).map_err(|source| StoreError::Backend {
@@ -113,6 +131,7 @@ pub(crate) fn job_from_row(row: &Row<'_>, path: &Path) -> Result<Job, SetAside> 
             task,
             arguments,
             trigger,
+            first_fire,
             state,
             executor,
             policy,
@@ -124,6 +143,7 @@ pub(crate) fn job_from_row(row: &Row<'_>, path: &Path) -> Result<Job, SetAside> 
         } = body;
         let (id, next_fire) = (JobId::new(&id).map_err(|error| error.to_string())?, next_fire.transpose()?);
         let mut job = Job::new(id, task, trigger, next_fire, created);
+        job.first_fire = first_fire;
         (job.arguments, job.state, job.executor, job.policy) = (arguments, state, executor, policy);
         (job.tags, job.metadata) = (tags, metadata);
         (job.revision, job.counts) = (revision, counts);

@@ -70,6 +70,11 @@ impl Tick<'_> {
             return;
         };
         let join = |one: Stretch, two: Option<Stretch>| two.map_or(one, |two| one.joined(two));
+        if let Some(first) = before.filter(|before| before.first <= waiting.fires.last) {
+            // The clock was set back since it began to wait.
+            self.miss(at, first, MissedReason::Coalesced);
+            *before = None;
+        }
         let folded = if job.policy.coalesce == Coalesce::Earliest {
             join(Stretch::single(fire), before.take())
         } else {

@@ -155,7 +155,7 @@ impl<'a> Tick<'a> {
             }
         }
         let run = Run {
-            started,
+            started: started.map(|started| started.min(report.finished)),
             finished: Some(report.finished),
             outcome: Some(outcome),
             message: report.message.clone(),
