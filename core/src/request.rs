@@ -106,7 +106,7 @@ impl RunRequest {
     /// # let (task, trigger, clock) = (Arc::new(Nothing), Arc::new(Never), Arc::new(Stopped));
     ///
     /// let now = DateTime::UNIX_EPOCH;
-    /// let mut job = Job::new(JobId::new("a")?, TaskName::new("nothing")?, trigger, now);
+    /// let mut job = Job::new(JobId::new("a")?, TaskName::new("nothing")?, trigger, Some(now), now);
     /// job.policy.priority = 3;
     /// let run = Run::started(RunId::FIRST, job.id.clone(), now, now);
     /// let (cancel, log) = (CancelToken::new(), RunLog::default());
