@@ -211,7 +211,8 @@ fn durations_beyond_all_calendars_are_refused() {
 #[test]
 fn what_a_job_is_run_with_is_read() {
     let text = "[jobs.a]\nevery = \"1h\"\nshell = \"x\"\numask = \"027\"\nnice = 10\nuser = \"nobody\"\n\
-                clear_environment = true\nexpected_duration = \"3s\"\npriority = -5\n";
+                clear_environment = true\nexpected_duration = \"3s\"\npriority = -5\ndelay = \"30s\"\n\
+                max_runs = 3\nmax_failures = 5\n";
     let config = parse(text, Zone::utc()).unwrap();
     let command = &config.jobs[0].command;
     assert_eq!(
@@ -221,6 +222,12 @@ fn what_a_job_is_run_with_is_read() {
     assert_eq!(command.inherit, matins::Inherit::Nothing);
     assert_eq!(config.jobs[0].expected_duration, Some(Duration::from_secs(3)));
     assert_eq!(config.jobs[0].policy.priority, -5);
+    let policy = &config.jobs[0].policy;
+    assert_eq!(policy.delay, Some(Duration::from_secs(30)));
+    assert_eq!((policy.max_runs.unwrap().get(), policy.max_failures.unwrap().get()), (3, 5));
+    assert!(
+        faults(&text.replace("max_runs = 3", "max_runs = 0"))[0].starts_with("11:12: 0 is no number of runs")
+    );
     assert!(faults(&text.replace("-5", "3000000000"))[0].starts_with("9:12: 3000000000 is no priority"));
     assert!(faults(&text.replace("027", "8"))[0].starts_with("4:9: "));
     assert!(faults(&text.replace("10", "20"))[0].starts_with("5:8: "));

@@ -25,7 +25,9 @@ pub(crate) struct JobView {
 impl JobView {
     pub(crate) fn of(job: Job) -> Self {
         let upcoming = std::iter::successors(job.next_fire, |last| job.trigger.next_after(*last));
-        Self { description: job.trigger.describe(), upcoming: upcoming.take(UPCOMING).collect(), job }
+        // With a delay, those after the next depend on when the run ends.
+        let known = if job.policy.delay.is_some() { 1 } else { UPCOMING };
+        Self { description: job.trigger.describe(), upcoming: upcoming.take(known).collect(), job }
     }
 }
 
