@@ -2,6 +2,7 @@
 //! need to know of a job is claimed before, and what they decide is a batch of transitions ([`tick::Tick`]).
 
 mod follow;
+mod group;
 mod missed;
 mod overlap;
 pub(crate) mod plan;
