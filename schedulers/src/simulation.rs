@@ -10,8 +10,9 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_conformance::wrapped::{Fault, WrappedStore};
 use matins_core::{
-    Backoff, Clock, Coalesce, ExecutorName, Job, JobId, JobQuery, JobStore, OnConflict, OnExhausted,
-    OnInterrupt, Outcome, Overlap, Retry, Run, RunId, RunQuery, StoreError, StoreName, Transition, Trigger,
+    Backoff, Clock, Coalesce, ExecutorName, Group, GroupName, Job, JobId, JobQuery, JobState, JobStore,
+    OnConflict, OnExhausted, OnInterrupt, Outcome, Overlap, Retry, Run, RunId, RunQuery, StoreError,
+    StoreName, Transition, Trigger,
 };
 use matins_store_memory::MemoryStore;
 use matins_task_function::TaskRegistry;
@@ -24,9 +25,17 @@ use crate::clock::VirtualClock;
 use crate::engine::{Engine, Next, Parts, Submission};
 use crate::exclusive::Exclusive;
 use crate::new_job::Schedule;
+use crate::occupied::WHEN_IT_ENDS;
 use crate::retention::Retention;
 
 const STEPS: usize = 150;
+
+/// The limits of the groups.
+const GROUPS: [u32; 2] = [1, 2];
+
+fn group(limit: u32) -> Group {
+    Group::new(format!("group of {limit}"), limit).unwrap()
+}
 
 /// The store as a disk has it: it outlives the engines that crash.
 #[derive(Clone, Default)]
@@ -97,6 +106,8 @@ struct Simulation {
     /// Handed over, and not ended.
     held: Vec<Submission>,
     handed_over: BTreeSet<RunId>,
+    /// The groups of those that began in one.
+    groups: BTreeMap<RunId, GroupName>,
     known: BTreeMap<JobId, Known>,
     latest: DateTime<Utc>,
     jobs: usize,
@@ -144,6 +155,7 @@ impl Simulation {
             faults,
             held: Vec::new(),
             handed_over: BTreeSet::new(),
+            groups: BTreeMap::new(),
             known: BTreeMap::new(),
             latest: second(0),
             jobs: 0,
@@ -166,13 +178,16 @@ impl Simulation {
             let (submissions, next) = self.engine.turn();
             for submission in submissions {
                 assert!(self.handed_over.insert(submission.request.run), "no run is handed over twice");
+                self.note_group(&submission);
                 self.held.push(submission);
             }
+            self.check_limits();
             match next {
                 Next::Again => {}
                 Next::WaitUntil(until) => {
                     assert!(until.is_none_or(|until| until > self.now()), "it does not wait for the past");
                     if !self.engine.has_reports() {
+                        self.check_waiting();
                         return;
                     }
                 }
@@ -180,6 +195,46 @@ impl Simulation {
             }
         }
         panic!("it never rests");
+    }
+
+    fn note_group(&mut self, submission: &Submission) {
+        let run = submission.request.run;
+        let group =
+            self.engine.lanes()[0].in_flight.lock().get(&run).and_then(|running| running.group.clone());
+        if let Some(group) = group {
+            self.groups.insert(run, group);
+        }
+    }
+
+    fn held_of(&self, group: &GroupName) -> usize {
+        self.held.iter().filter(|held| self.groups.get(&held.request.run) == Some(group)).count()
+    }
+
+    /// No more of a group is in progress than its limit.
+    fn check_limits(&self) {
+        for limit in GROUPS {
+            let held = self.held_of(&group(limit).name);
+            assert!(held <= limit as usize, "{held} of the group of {limit} are in progress");
+        }
+    }
+
+    /// What waits for its group alone waits only while that is full.
+    fn check_waiting(&mut self) {
+        // What an earlier process left has its turn at the epoch.
+        if self.faults.lock().unwrap().0 > 0 || self.engine.is_failing() || self.now() < second(0) {
+            return;
+        }
+        let rows = self.disk.runs(&RunQuery::default().unfinished()).unwrap();
+        for run in &rows {
+            let job = self.disk.0.lock().unwrap().get(&run.job).unwrap();
+            let Some(job) = job.filter(|job| job.state == JobState::Active) else { continue };
+            let Some(group) = &job.policy.group else { continue };
+            let is_alone = rows.iter().filter(|row| row.job == run.job).count() == 1;
+            let waits =
+                run.started.is_none() && (run.turn == Some(WHEN_IT_ENDS) || (run.turn.is_none() && is_alone));
+            let is_full = self.held_of(&group.name) >= group.limit();
+            assert!(!waits || is_full, "{run:?} waits for {group}, which has room");
+        }
     }
 
     /// Whether commands can be answered: the model knows nothing of those that fail. Fires may be due meanwhile, and the
@@ -232,6 +287,9 @@ impl Simulation {
             .on_interrupt(on_interrupt)
             .on_exhausted(OnExhausted::Keep)
             .retry(Retry::times(times).backoff(backoff));
+        if let limit @ 1..=2 = self.below(4) {
+            new = new.group(group(limit as u32).name, limit as u32);
+        }
         if self.below(2) == 0 {
             new = new.misfire_grace(Duration::from_secs(self.below(60)));
         }
