@@ -129,3 +129,125 @@ impl Tick<'_> {
         self.jobs[*at].runs.ready.push(run);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use matins_core::{Claim, Claimed, Group, GroupName, JobId, JobRuns, Policy, RunReport};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::decide::rig::{job, second};
+    use crate::decide::tick::MayStart;
+    use crate::local::Local;
+    use crate::pruning::Pruning;
+    use crate::retention::Retention;
+    use crate::running::Running;
+
+    /// A job of the model: its limit, its priority, and the fire that waits or runs.
+    #[derive(Debug, Clone, Copy)]
+    struct Member {
+        limit: usize,
+        priority: i32,
+        waits: Option<i64>,
+        runs: bool,
+    }
+
+    /// What the rule comes to for jobs that skip, told without rows: which of them begin, with the fires that they begin for.
+    fn begin(members: &mut [Member], fires: &[bool], now: i64) -> Vec<(usize, i64)> {
+        for (member, _) in members.iter_mut().zip(fires).filter(|(_, fires)| **fires) {
+            if !member.runs && member.waits.is_none() {
+                member.waits = Some(now);
+            }
+        }
+        let mut begun = Vec::new();
+        loop {
+            let running = members.iter().filter(|member| member.runs).count();
+            let waiting =
+                members.iter().enumerate().filter_map(|(at, member)| Some((at, member, member.waits?)));
+            let next = waiting
+                .filter(|(_, member, _)| running < member.limit)
+                .min_by_key(|(at, member, fire)| (Reverse(member.priority), *fire, *at));
+            let Some((at, _, fire)) = next else { return begun };
+            (members[at].waits, members[at].runs) = (None, true);
+            begun.push((at, fire));
+        }
+    }
+
+    fn members() -> impl Strategy<Value = Vec<Member>> {
+        let member = (1_usize..4, -1_i32..2);
+        let member =
+            member.prop_map(|(limit, priority)| Member { limit, priority, waits: None, runs: false });
+        prop::collection::vec(member, 1..6)
+    }
+
+    proptest! {
+        /// Each second some jobs of the group fire, and before that some of the runs in progress end.
+        #[test]
+        fn runs_of_a_group_begin_as_the_model_says(
+            mut members in members(),
+            turns in prop::collection::vec((prop::collection::vec(any::<bool>(), 6), 0_usize..3), 1..40),
+        ) {
+            let (local, retention, mut pruning) = (Local::default(), Retention::EVERYTHING, Pruning::default());
+            let name = GroupName::new("group").unwrap();
+            let jobs: Vec<Job> = members.iter().enumerate().map(|(at, member)| {
+                let group = Some(Group::new(&name, member.limit as u32).unwrap());
+                let policy = Policy { group, priority: member.priority, ..Policy::default() };
+                Job { id: JobId::new(format!("job {at}")).unwrap(), ..job(policy) }
+            }).collect();
+            let place = |id: &JobId| jobs.iter().position(|job| job.id == *id).unwrap();
+            let mut runs: Vec<JobRuns> = vec![JobRuns::default(); jobs.len()];
+            let (mut in_flight, mut next_run) = (Vec::<Running>::new(), RunId(1));
+            for (now, (fires, ends)) in (0_i64..).zip(turns) {
+                // Those that are due come first.
+                let mut order: Vec<usize> = (0..jobs.len()).collect();
+                order.sort_by_key(|at| !fires[*at]);
+                let claimed = |at: &usize| Claimed {
+                    id: jobs[*at].id.clone(),
+                    job: Some(Arc::new(Job { next_fire: Some(second(now)), ..jobs[*at].clone() })),
+                    runs: runs[*at].clone(),
+                    abandoned: Vec::new(),
+                    followers: Vec::new(),
+                };
+                let claim = Claim {
+                    now: second(now),
+                    jobs: order.iter().map(claimed).collect(),
+                    due: fires[..jobs.len()].iter().filter(|fires| **fires).count(),
+                    first_run: next_run,
+                    groups: BTreeMap::from([(name.clone(), in_flight.len())]),
+                };
+                let due = claim.due;
+                let mut tick = Tick::new(claim, &local, &retention, &mut pruning);
+                for ended in in_flight.drain(..ends.min(in_flight.len())) {
+                    members[place(&ended.run.job)].runs = false;
+                    let report = RunReport::new(ended.run.id, second(now), Outcome::Succeeded);
+                    tick.report(&ended, &report, MayStart::Yes);
+                }
+                tick.start_what_waits();
+                (0..due).for_each(|at| tick.due(at));
+                let (settlement, effects) = tick.into_parts();
+                next_run = settlement.batch.iter().filter_map(|row| match row {
+                    Transition::Record(run) => Some(run.id.next()),
+                    _ => None,
+                }).max().map_or(next_run, |next| next.max(next_run));
+                prop_assert_eq!(settlement.groups.len(), effects.starts.len());
+                let begun: Vec<(usize, i64)> = effects.starts.iter().map(|(_, run)| {
+                    (place(&run.job), run.scheduled().timestamp())
+                }).collect();
+                let mut expected = begin(&mut members, &fires, now);
+                let mut found = begun.clone();
+                expected.sort_unstable();
+                found.sort_unstable();
+                prop_assert_eq!(found, expected, "second {}", now);
+                in_flight.extend(effects.starts.into_iter().map(|(job, run)| Running::new(run, &job)));
+                for (id, left) in settlement.runs {
+                    let member = &members[place(&id)];
+                    prop_assert_eq!(left.group.as_ref().map(|turn| turn.fire), member.waits.map(second));
+                    prop_assert_eq!(left.occupied(), usize::from(member.runs || member.waits.is_some()));
+                    runs[place(&id)] = left;
+                }
+            }
+        }
+    }
+}

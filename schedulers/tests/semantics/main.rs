@@ -6,6 +6,7 @@ mod chains;
 mod definitions;
 mod ends;
 mod fires;
+mod groups;
 mod jitter;
 mod late;
 mod outside;
