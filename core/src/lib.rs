@@ -75,7 +75,7 @@ pub use count::{CountBudget, CountProgress};
 pub use current_run::RunScope;
 pub use executor::{Completion, CompletionSink, Executor, LeftBehind, Refusal, Refused, Shutdown, WaitMode};
 pub use group::{Group, GroupError};
-pub use job::{Job, JobState};
+pub use job::{Job, JobCounts, JobState};
 pub use layer::{Layer, LayerFn, Layers, Next, layer_fn};
 pub use limits::{Limits, ValueError};
 pub use name::{ExecutorName, GroupName, JobId, NameError, StoreName, TaskName};

@@ -339,27 +339,43 @@ impl ClaimStore for Exclusive {
 
     fn settle(&mut self, settlement: Settlement) -> Result<Settled, StoreError> {
         let Settlement { batch, runs, groups } = settlement;
+        let mut next_run = self.next_run;
+        // The store takes the batch. A copy of the few steps that matter here as well is applied once they are committed.
+        let (mut noted, mut over) = (Vec::new(), Vec::new());
+        for transition in &batch {
+            match transition {
+                Transition::Record(run) => next_run = next_run.max(run.id.next()),
+                Transition::Finish(run) => {
+                    if self.groups.of_run(run.id).is_some()
+                        && (run.outcome.is_some() || run.started.is_none())
+                    {
+                        over.push(run.id);
+                    }
+                    if !self.abandoned.is_empty() {
+                        noted.push(transition.clone());
+                    }
+                }
+                Transition::Update(_) | Transition::End { .. } => noted.push(transition.clone()),
+                _ => {}
+            }
+        }
         if !batch.is_empty()
-            && let Err(error) = self.store.commit(&batch)
+            && let Err(error) = self.store.commit(batch)
         {
             self.is_known = false;
             return Err(error);
         }
-        for transition in &batch {
+        self.next_run = next_run;
+        for transition in &noted {
             match transition {
-                Transition::Record(run) => self.next_run = self.next_run.max(run.id.next()),
-                Transition::Finish(run) => {
-                    if !self.abandoned.is_empty() {
-                        self.has_ended(run);
-                    }
-                    if run.outcome.is_some() || run.started.is_none() {
-                        self.groups.end(run.id);
-                    }
-                }
+                Transition::Finish(run) => self.has_ended(run),
                 Transition::Update(job) => self.followers.put(job),
                 Transition::End { job } => self.followers.remove(job),
                 _ => {}
             }
+        }
+        for run in over {
+            self.groups.end(run);
         }
         for (run, group) in groups {
             self.groups.begin(run, group);

@@ -71,6 +71,7 @@ mod observe;
 mod occupied;
 mod outcomes;
 mod pruning;
+mod reading;
 mod retention;
 mod running;
 mod scheduler;

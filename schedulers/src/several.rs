@@ -1,4 +1,4 @@
-//! Several schedulers on one store, from a seed: some stop for longer than their lease, some die, their clocks are wrong by up to an hour.
+//! Several schedulers on one store, from a seed: some stop for longer than their lease, some die, their clocks are wrong and are set.
 //! Whatever happens, each fire is decided once, and no job runs beside its overlap limit.
 
 use std::collections::BTreeMap;
@@ -149,7 +149,7 @@ impl Cluster {
 
     fn step(&mut self) {
         let number = self.below(NODES as u64) as usize;
-        match self.below(12) {
+        match self.below(13) {
             0..=5 => self.turn(number),
             6..=7 => self.finish_one(number),
             8..=9 => {
@@ -160,6 +160,11 @@ impl Cluster {
                 // Longer than a lease, in which some are turned and some are not.
                 let seconds = 10 + self.below(20);
                 self.pass(seconds);
+            }
+            11 => {
+                // Somebody sets the clock of a machine, by up to a day. What decides is the store's.
+                let by = TimeDelta::seconds(self.below(172_800) as i64 - 86_400);
+                self.nodes[number].clock.step(by);
             }
             _ => self.nodes[number] = self.node(),
         }
@@ -211,7 +216,7 @@ impl Cluster {
             let waits = |run: &Run| run.outcome.is_none() && run.started.is_none();
             let in_progress = in_group.iter().filter(|run| run.started.is_some() && run.outcome.is_none());
             let is_full = in_progress.count() >= group.limit();
-            let waiting = of_job.iter().filter(|run| waits(run) && run.turn == Some(WHEN_IT_ENDS)).next();
+            let waiting = of_job.iter().find(|run| waits(run) && run.turn == Some(WHEN_IT_ENDS));
             assert!(waiting.is_none() || is_full, "{waiting:?} waits for a group that has room");
         }
     }

@@ -125,10 +125,11 @@ pub(crate) fn why(operator: &Operator, id: &str, at: &str) -> Result<Why, Proble
     // Who names no second means any of the minute: an interval fires at whatever second it was added.
     let within = if typed.names_second { TimeDelta::seconds(1) } else { TimeDelta::minutes(1) };
     let question = Question { job, past, zone, now, id: id.to_owned(), within };
-    Ok(match typed.local {
+    let why = match typed.local {
         Some(local) => question.about_local(local, typed.instant),
         None => question.about_instant(typed.instant),
-    })
+    };
+    Ok(question.with_clock_correction(why))
 }
 
 #[cfg(test)]

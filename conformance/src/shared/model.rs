@@ -294,7 +294,7 @@ impl Truth {
             return Some(ended.id);
         }
         let mut row = run.clone();
-        row.finish(ended);
+        row.finish(ended.clone());
         self.groups.changed(&row);
         self.rows.insert(ended.id, row);
         self.owners.remove(&ended.id);

@@ -42,6 +42,7 @@ impl Tick<'_> {
             }
             self.jobs[at].runs.running.push(id);
             let run = self.start_waited(run);
+            self.count_run(at, &run);
             self.starts.push((job.clone(), run));
             return;
         } else if job.policy.overlap == Overlap::QueueOne && runs.waiting.is_none() {

@@ -94,10 +94,17 @@ impl Tick<'_> {
             self.end_if_over(*at);
             return;
         }
-        let is_paused = job.state == JobState::Paused && !run.by_hand;
+        let is_paused = |job: &Job| job.state == JobState::Paused && !run.by_hand;
+        let is_paused = is_paused(job) || self.jobs[*at].job.as_deref().is_some_and(is_paused);
         // A group that the claim does not tell of is counted by the next one.
         let has_room = self.groups.get(&group.name).is_some_and(|running| *running < group.limit());
         if has_room && !is_paused {
+            // One that could not begin, and is tried again, was counted before.
+            let is_counted = run.attempt > 1 || run.by_hand || run.message.is_some();
+            if !is_counted && self.has_had_all_runs(*at) {
+                self.give_up_waiting(run);
+                return self.end_if_over(*at);
+            }
             *self.groups.entry(group.name.clone()).or_default() += 1;
             self.began.push((*id, group.name.clone()));
             self.jobs[*at].runs.running.push(*id);
@@ -109,6 +116,9 @@ impl Tick<'_> {
                 }
                 _ => self.start_waited(run),
             };
+            if !is_counted {
+                self.count_run(*at, &run);
+            }
             self.starts.push((job.clone(), run));
             return;
         }
