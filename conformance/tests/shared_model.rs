@@ -69,6 +69,35 @@ impl SharedStoreFactory for Broken {
     }
 }
 
+/// Lets several owners decide about jobs of one group at once.
+#[derive(Default)]
+struct WithoutGroups(Models);
+
+impl SharedStoreFactory for WithoutGroups {
+    fn create(&mut self) {
+        self.0.create();
+        self.0.1 = self.0.1.clone().without_claims_of_groups();
+    }
+
+    fn open(&mut self) -> Box<dyn ClaimStore> {
+        self.0.open()
+    }
+
+    fn expire(&mut self, member: u64) {
+        self.0.expire(member);
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.0.now()
+    }
+}
+
+#[test]
+fn a_store_whose_claims_do_not_claim_the_group_is_found_out() {
+    let law = || shared::two_owners_never_begin_more_of_a_group_than_its_limit(&mut WithoutGroups::default());
+    assert!(catch_unwind(AssertUnwindSafe(law)).is_err());
+}
+
 #[test]
 fn a_store_that_breaks_a_rule_is_found_out() {
     let fails = |law: fn(&mut dyn SharedStoreFactory), shares, ends_leases| {

@@ -1,5 +1,6 @@
 //! What a scheduler drives: a store from which it claims what is due, decides, and settles.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,8 +8,8 @@ use chrono::{DateTime, Utc};
 use smallvec::SmallVec;
 
 use crate::{
-    AfterOutcome, Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, SetAside, StoreError,
-    Transition, Wake,
+    AfterOutcome, GroupName, Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, SetAside,
+    StoreError, Transition, Wake,
 };
 
 /// A store as a scheduler drives it: jobs and runs are claimed, decided about, and settled.
@@ -21,6 +22,9 @@ use crate::{
 ///   the first one has lost its membership. A claim does not wait for another: it skips what others have.
 /// * [`settle`](Self::settle) applies the whole batch or nothing, and nothing at all for a scheduler that is no member any more
 ///   ([`StoreError::Fenced`]).
+/// * Who claims a job claims its [group](crate::Policy::group) with it: no other scheduler is given a job of that group meanwhile. So two
+///   schedulers never begin more runs of a group than its limit.
+/// * A run that has begun in a group counts for that group until it has ended, also where its job is changed or removed meanwhile.
 /// * Each run has one owner. Only the owner ends it, or whoever takes over from an owner whose lease has ended.
 /// * Numbers of runs are unique, rise with time for each job, and are never used again. They may have gaps.
 pub trait ClaimStore: Send {
@@ -223,6 +227,8 @@ pub struct Want<'a> {
     pub ended: &'a [JobId],
     /// Jobs that are to be changed: claimed with all that is known of them.
     pub jobs: &'a [JobId],
+    /// Work in progress that no row tells of, and that counts for these groups.
+    pub outside: &'a [(GroupName, usize)],
 }
 
 impl<'a> Want<'a> {
@@ -255,6 +261,12 @@ impl<'a> Want<'a> {
         Self { ended, ..self }
     }
 
+    /// Counts this work, which no row tells of, for the groups.
+    #[must_use]
+    pub fn outside(self, outside: &'a [(GroupName, usize)]) -> Self {
+        Self { outside, ..self }
+    }
+
     /// Wants these jobs, to change them.
     #[must_use]
     pub fn jobs(self, jobs: &'a [JobId]) -> Self {
@@ -273,6 +285,9 @@ pub struct Claim {
     pub due: usize,
     /// This number and those above it are for the runs that the settlement records.
     pub first_run: RunId,
+    /// For the [groups](crate::Policy::group) of the claimed jobs that were read: how many runs are in progress, of all their jobs and owners,
+    /// with what is [outside](Want::outside) and without those that are [abandoned](Claimed::abandoned) here.
+    pub groups: BTreeMap<GroupName, usize>,
 }
 
 /// A claimed job.
@@ -304,6 +319,31 @@ pub struct JobRuns {
     pub missed: Option<Box<Run>>,
     /// Whether the job ends with its last run: its trigger has no more fire times. `None` where that has to be told from the job.
     pub ends: Option<bool>,
+    /// That only its group keeps a run of the job waiting: a run in `waiting`, or those in `ready` whose turn does not come by itself. A
+    /// store returns the job with a claim that [starts](Want::starts) runs as soon as the group has room for it.
+    pub group: Option<Box<GroupTurn>>,
+}
+
+/// Where a job is among those whose runs wait for their group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GroupTurn {
+    /// The group.
+    pub name: GroupName,
+    /// The job's limit: its run may begin while fewer runs of the group are in progress.
+    pub limit: usize,
+    /// The job's priority: those with a higher one begin first.
+    pub priority: i32,
+    /// The fire time of the first of its runs that wait: of jobs with the same priority, the one with the earlier fire time begins first.
+    pub fire: DateTime<Utc>,
+}
+
+impl GroupTurn {
+    /// Returns the turn of a job whose first waiting run has this fire time. `None` where the job is in no group.
+    pub fn of(job: &Job, fire: DateTime<Utc>) -> Option<Self> {
+        let group = job.policy.group.as_ref()?;
+        Some(Self { name: group.name.clone(), limit: group.limit(), priority: job.policy.priority, fire })
+    }
 }
 
 impl JobRuns {
@@ -330,6 +370,8 @@ pub struct Settlement {
     pub batch: Vec<Transition>,
     /// The runs of the claimed jobs that have not ended, as the batch leaves them. A store can tell them from the batch too.
     pub runs: Vec<(JobId, JobRuns)>,
+    /// The groups of the runs that the batch begins.
+    pub groups: Vec<(RunId, GroupName)>,
 }
 
 /// The answer of [`ClaimStore::settle`].

@@ -44,6 +44,7 @@ mod clock;
 mod count;
 mod current_run;
 mod executor;
+mod group;
 mod job;
 pub mod json;
 mod layer;
@@ -66,17 +67,18 @@ mod trigger;
 pub use after::{After, AfterOutcome};
 pub use cancel::{CancelCallbacks, CancelReason, CancelToken};
 pub use claim::{
-    Capabilities, Claim, ClaimStore, Claimed, Heartbeat, JobRuns, Joined, Node, Settled, Settlement, WakeUp,
-    Want,
+    Capabilities, Claim, ClaimStore, Claimed, GroupTurn, Heartbeat, JobRuns, Joined, Node, Settled,
+    Settlement, WakeUp, Want,
 };
 pub use clock::{Clock, Wake};
 pub use count::{CountBudget, CountProgress};
 pub use current_run::RunScope;
 pub use executor::{Completion, CompletionSink, Executor, LeftBehind, Refusal, Refused, Shutdown, WaitMode};
+pub use group::{Group, GroupError};
 pub use job::{Job, JobCounts, JobState};
 pub use layer::{Layer, LayerFn, Layers, Next, layer_fn};
 pub use limits::{Limits, ValueError};
-pub use name::{ExecutorName, JobId, NameError, StoreName, TaskName};
+pub use name::{ExecutorName, GroupName, JobId, NameError, StoreName, TaskName};
 pub use panics::{drop_caught, text_of_panic};
 pub use policy::{Coalesce, OnConflict, OnExhausted, OnInterrupt, Overlap, Policy};
 pub use query::{JobOrder, JobPosition, JobQuery, RunOrder, RunQuery};

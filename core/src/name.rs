@@ -181,6 +181,11 @@ name_type!(
     ExecutorName,
     "executor name"
 );
+name_type!(
+    /// The name that the jobs of a concurrency [group](crate::Group) share.
+    GroupName,
+    "group name"
+);
 
 impl JobId {
     /// Returns a number made from the text: what random choices of the job's trigger, such as a jitter, depend on.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Retry;
+use crate::{Group, Retry};
 
 /// What a job wants done when it is late, overlaps itself, is interrupted or has no more fire times.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -33,6 +33,10 @@ pub struct Policy {
     /// the default; it may be negative.
     #[serde(skip_serializing_if = "is_usual")]
     pub priority: i32,
+    /// The concurrency group of the job: a limit of runs in progress that it shares with other jobs of its store. `None`, the default:
+    /// only its own [overlap](Self::overlap) policy limits it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<Group>,
     /// The fixed delay: how long after the end of a run the job fires next, in place of the next instant of its trigger. The trigger says
     /// when it fires first, and it ends when the trigger does. `None`, the default: it fires at the trigger's instants.
     #[serde(skip_serializing_if = "Option::is_none")]

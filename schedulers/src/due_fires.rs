@@ -70,7 +70,7 @@ impl OpenLane<'_> {
     ) -> Result<T, StoreError> {
         let (work, engine) = (&mut *self.work, self.engine);
         let now = engine.clock.now();
-        let claim = work.store.claim(&Want::at(now).jobs(jobs))?;
+        let claim = work.store.claim(&Want::at(now).jobs(jobs).outside(work.local.occupations.groups()))?;
         let mut tick = Tick::new(claim, &work.local, &engine.retention, &mut work.pruning);
         let decided = decide(&mut tick);
         if tick.batch.is_empty() {

@@ -1,7 +1,7 @@
 //! What a scheduler refuses, and why.
 
 use matins_core::{
-    ExecutorName, JobId, NameError, StoreError, StoreName, TaskName, TriggerError, ValueError,
+    ExecutorName, GroupError, JobId, NameError, StoreError, StoreName, TaskName, TriggerError, ValueError,
 };
 use thiserror::Error;
 
@@ -15,6 +15,9 @@ pub enum SchedulerError {
     /// A name is none.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// A concurrency group is invalid.
+    #[error(transparent)]
+    Group(#[from] GroupError),
     /// The store refused or failed.
     #[error(transparent)]
     Store(#[from] StoreError),

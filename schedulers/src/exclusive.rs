@@ -7,12 +7,13 @@ use std::sync::Arc;
 use ahash::AHashMap as HashMap;
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Capabilities, Claim, ClaimStore, Claimed, Heartbeat, Job, JobId, JobQuery, JobRuns, JobStore, Joined,
-    Node, OnConflict, Run, RunId, RunQuery, SetAside, Settled, Settlement, StoreError, Transition, Wake,
-    WakeUp, Want,
+    Capabilities, Claim, ClaimStore, Claimed, GroupName, GroupTurn, Heartbeat, Job, JobId, JobQuery, JobRuns,
+    JobState, JobStore, Joined, Node, OnConflict, Run, RunId, RunQuery, SetAside, Settled, Settlement,
+    StoreError, Transition, Wake, WakeUp, Want,
 };
 
 use crate::followers::Followers;
+use crate::group_queues::GroupQueues;
 use crate::occupied::WHEN_IT_ENDS;
 use crate::pruning::shrink;
 
@@ -52,6 +53,9 @@ pub struct Exclusive {
     /// Jobs with a run that waits for others, of which there are none: it may start.
     vacant: Vec<JobId>,
     followers: Followers,
+    groups: GroupQueues,
+    /// The time of the last claim.
+    at: DateTime<Utc>,
 }
 
 #[derive(Default)]
@@ -76,6 +80,8 @@ impl Exclusive {
             abandoned: BTreeMap::new(),
             vacant: Vec::new(),
             followers: Followers::default(),
+            groups: GroupQueues::default(),
+            at: DateTime::UNIX_EPOCH,
         }
     }
 
@@ -94,6 +100,8 @@ impl Exclusive {
         let is_first = !self.has_joined;
         let mut jobs: BTreeMap<JobId, JobRuns> = BTreeMap::new();
         self.abandoned.clear();
+        let in_groups = self.in_groups(&rows)?;
+        self.groups.restart(in_groups);
         for row in rows {
             if row.started.is_some() && (is_first || left.contains(&row.id)) {
                 self.abandoned.entry(row.job.clone()).or_default().push(row);
@@ -114,12 +122,33 @@ impl Exclusive {
         }
         let is_vacant = |(_, runs): &(&JobId, &JobRuns)| runs.waiting.is_some() && runs.occupied() == 0;
         self.vacant = jobs.iter().filter(is_vacant).map(|(id, _)| id.clone()).collect();
-        for (id, runs) in jobs {
+        for (id, mut runs) in jobs {
+            // What of these waits for something else is told from those that wait for their group when they are claimed.
+            if let Some(run) = runs.ready.iter().find(|run| run.turn == Some(WHEN_IT_ENDS))
+                && let Some(job) = self.store.get(&id)?.filter(|job| job.state == JobState::Active)
+            {
+                runs.group = GroupTurn::of(&job, run.scheduled()).map(Box::new);
+            }
             self.remember(id, runs);
         }
         self.is_known = true;
         self.has_joined = true;
         Ok(())
+    }
+
+    /// The groups of these runs, as far as they are in progress: as was told when they began, or else as their jobs are in now.
+    fn in_groups(&mut self, rows: &[Run]) -> Result<Vec<(RunId, GroupName)>, StoreError> {
+        let mut of_jobs: HashMap<&JobId, Option<GroupName>> = HashMap::new();
+        let mut in_groups = Vec::new();
+        for row in rows.iter().filter(|row| row.started.is_some()) {
+            if !of_jobs.contains_key(&row.job) {
+                let group = self.store.get(&row.job)?.and_then(|job| job.policy.group);
+                of_jobs.insert(&row.job, group.map(|group| group.name));
+            }
+            let known = self.groups.of_run(row.id).or_else(|| of_jobs.get(&row.job)?.as_ref());
+            in_groups.extend(known.map(|group| (row.id, group.clone())));
+        }
+        Ok(in_groups)
     }
 
     /// From now on these are the runs of a job.
@@ -128,6 +157,7 @@ impl Exclusive {
             self.turns.insert(turn_of(run), id.clone());
         }
         self.waiting += usize::from(runs.waiting.is_some());
+        self.groups.wait(&id, &runs);
         let is_empty = runs.is_empty();
         let before = if is_empty {
             self.runs.remove(&id)
@@ -141,10 +171,11 @@ impl Exclusive {
 
     /// The turns of a job's runs are not known any more.
     fn forget_turns(&mut self, id: &JobId) {
-        if self.turns.is_empty() {
+        if self.turns.is_empty() && !self.groups.has_waiting() {
             return;
         }
         let Some(known) = self.runs.get(id) else { return };
+        self.groups.wait_no_more(id, &known.runs);
         for run in &known.runs.ready {
             self.turns.remove(&turn_of(run));
         }
@@ -188,12 +219,15 @@ impl Exclusive {
     fn claimed(&mut self, want: &Want<'_>) -> Result<Claim, StoreError> {
         self.look()?;
         self.number += 1;
+        self.at = want.at;
+        self.groups.count_outside(want.outside);
         let due = if want.limit == 0 { Vec::new() } else { self.store.due(want.at, want.limit)? };
         let mut claim = Claim {
             now: want.at,
             jobs: Vec::with_capacity(due.len() + want.ended.len()),
             due: due.len(),
             first_run: self.next_run,
+            groups: BTreeMap::new(),
         };
         for job in due {
             let runs = match self.runs.get_mut(&job.id) {
@@ -236,12 +270,48 @@ impl Exclusive {
                 self.claim_one(&id, true, &mut claim)?;
             }
         }
+        if want.starts && self.groups.has_waiting() {
+            for id in self.groups.next(&self.ending(want, &claim)) {
+                self.claim_one(&id, true, &mut claim)?;
+            }
+        }
         let follow: Vec<JobId> =
             claim.jobs.iter().flat_map(|claimed| &claimed.followers).map(|(job, _)| job.clone()).collect();
         for id in follow {
             self.claim_one(&id, true, &mut claim)?;
         }
+        self.tell_groups(&mut claim);
         Ok(claim)
+    }
+
+    /// How many runs of each group may end by this claim.
+    fn ending(&self, want: &Want<'_>, claim: &Claim) -> HashMap<GroupName, usize> {
+        let named = want.ended.iter().chain(want.jobs).filter_map(|id| self.runs.get(id));
+        let running = named.flat_map(|known| known.runs.running.iter().copied());
+        let abandoned = claim.jobs.iter().flat_map(|claimed| claimed.abandoned.iter().map(|run| run.id));
+        let mut ending = HashMap::new();
+        for group in running.chain(abandoned).filter_map(|run| self.groups.of_run(run)) {
+            *ending.entry(group.clone()).or_default() += 1;
+        }
+        ending
+    }
+
+    /// Says how much of the groups of the claimed jobs is in progress.
+    fn tell_groups(&self, claim: &mut Claim) {
+        let Claim { jobs, groups, .. } = claim;
+        for group in jobs.iter().filter_map(|claimed| claimed.job.as_ref()?.policy.group.as_ref()) {
+            if !groups.contains_key(&group.name) {
+                groups.insert(group.name.clone(), self.groups.in_progress(&group.name));
+            }
+        }
+        if groups.is_empty() {
+            return;
+        }
+        for run in jobs.iter().flat_map(|claimed| &claimed.abandoned) {
+            if let Some(running) = self.groups.of_run(run.id).and_then(|group| groups.get_mut(group)) {
+                *running = running.saturating_sub(1);
+            }
+        }
     }
 }
 
@@ -268,17 +338,24 @@ impl ClaimStore for Exclusive {
     }
 
     fn settle(&mut self, settlement: Settlement) -> Result<Settled, StoreError> {
-        let Settlement { batch, runs } = settlement;
+        let Settlement { batch, runs, groups } = settlement;
         let mut next_run = self.next_run;
         // The store takes the batch. A copy of the few steps that matter here as well is applied once they are committed.
-        let mut noted = Vec::new();
+        let (mut noted, mut over) = (Vec::new(), Vec::new());
         for transition in &batch {
             match transition {
                 Transition::Record(run) => next_run = next_run.max(run.id.next()),
-                Transition::Finish(_) if self.abandoned.is_empty() => {}
-                Transition::Finish(_) | Transition::Update(_) | Transition::End { .. } => {
-                    noted.push(transition.clone());
+                Transition::Finish(run) => {
+                    if self.groups.of_run(run.id).is_some()
+                        && (run.outcome.is_some() || run.started.is_none())
+                    {
+                        over.push(run.id);
+                    }
+                    if !self.abandoned.is_empty() {
+                        noted.push(transition.clone());
+                    }
                 }
+                Transition::Update(_) | Transition::End { .. } => noted.push(transition.clone()),
                 _ => {}
             }
         }
@@ -297,10 +374,16 @@ impl ClaimStore for Exclusive {
                 _ => {}
             }
         }
+        for run in over {
+            self.groups.end(run);
+        }
+        for (run, group) in groups {
+            self.groups.begin(run, group);
+        }
         for (id, runs) in runs {
             self.forget_turns(&id);
             if !self.vacant.is_empty() {
-                self.vacant.retain(|job| *job != id || runs.waiting.is_some());
+                self.vacant.retain(|job| *job != id || (runs.waiting.is_some() && runs.group.is_none()));
             }
             self.remember(id, runs);
         }
@@ -323,7 +406,8 @@ impl ClaimStore for Exclusive {
     fn next(&mut self, fires: bool) -> Result<Option<DateTime<Utc>>, StoreError> {
         let turn = self.turns.keys().next().map(|(turn, _)| *turn).filter(|turn| *turn < WHEN_IT_ENDS);
         let due = if fires { self.store.next_due()? } else { None };
-        Ok(turn.into_iter().chain(due).min())
+        let vacant = Some(self.at).filter(|_| self.groups.is_vacant());
+        Ok(turn.into_iter().chain(due).chain(vacant).min())
     }
 
     fn on_change(&mut self, _wake: &Arc<Wake>) -> WakeUp {

@@ -59,6 +59,7 @@ mod event;
 mod events;
 mod exclusive;
 mod followers;
+mod group_queues;
 mod handle;
 mod job_commands;
 mod job_handle;

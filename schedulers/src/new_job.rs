@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Coalesce, ExecutorName, IntoTrigger, JobId, JobState, NameError, OnConflict, OnExhausted, OnInterrupt,
-    Overlap, Policy, Retry, StoreName, Task, TaskName, Trigger, TriggerError, Value, json,
+    Coalesce, ExecutorName, Group, IntoTrigger, JobId, JobState, NameError, OnConflict, OnExhausted,
+    OnInterrupt, Overlap, Policy, Retry, StoreName, Task, TaskName, Trigger, TriggerError, Value, json,
 };
 use matins_task_function::IntoTask;
 use serde::Serialize;
@@ -78,6 +78,7 @@ pub(crate) struct Choices {
     time_limit: Option<Option<Duration>>,
     retry: Option<Retry>,
     priority: Option<i32>,
+    group: Option<Option<Group>>,
     delay: Option<Option<Duration>>,
     max_runs: Option<Option<NonZeroU64>>,
     max_failures: Option<Option<NonZeroU32>>,
@@ -94,6 +95,7 @@ impl Choices {
             time_limit,
             retry,
             priority,
+            group,
             delay,
             max_runs,
             max_failures,
@@ -107,6 +109,7 @@ impl Choices {
             time_limit: Some(time_limit),
             retry: Some(retry),
             priority: Some(priority),
+            group: Some(group),
             delay: Some(delay),
             max_runs: Some(max_runs),
             max_failures: Some(max_failures),
@@ -123,6 +126,7 @@ impl Choices {
             time_limit: self.time_limit.unwrap_or(defaults.time_limit),
             retry: self.retry.unwrap_or_else(|| defaults.retry.clone()),
             priority: self.priority.unwrap_or(defaults.priority),
+            group: self.group.unwrap_or_else(|| defaults.group.clone()),
             delay: self.delay.unwrap_or(defaults.delay),
             max_runs: self.max_runs.unwrap_or(defaults.max_runs),
             max_failures: self.max_failures.unwrap_or(defaults.max_failures),
@@ -276,6 +280,31 @@ impl NewJob {
     /// ```
     pub fn priority(mut self, priority: i32) -> Self {
         self.policy.priority = Some(priority);
+        self
+    }
+
+    /// In this concurrency group: a run waits while `limit` runs of jobs in the same group of the same store are in progress. With a limit
+    /// of 1 the group is a mutex. See [`Group`].
+    ///
+    /// ```
+    /// use matins_scheduler::Schedule;
+    /// use matins_triggers::{TimeUnits, every};
+    ///
+    /// // Never at the same time.
+    /// let backup = every(1.hours()).run(|| println!("backup")).group("database", 1);
+    /// let vacuum = every(1.days()).run(|| println!("vacuum")).group("database", 1);
+    /// # drop((backup, vacuum));
+    /// ```
+    pub fn group(mut self, name: impl AsRef<str>, limit: u32) -> Self {
+        if let Some(group) = keep(&mut self.fault, Group::new(name, limit)) {
+            self.policy.group = Some(Some(group));
+        }
+        self
+    }
+
+    /// In no concurrency group, whatever the scheduler's [defaults](crate::SchedulerBuilder::job_defaults).
+    pub fn no_group(mut self) -> Self {
+        self.policy.group = Some(None);
         self
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use ahash::AHashMap as HashMap;
 use chrono::{DateTime, Utc};
-use matins_core::{JobId, Run, RunId};
+use matins_core::{GroupName, JobId, Run, RunId};
 
 use crate::engine::Engine;
 use crate::handle::Handle;
@@ -68,11 +68,20 @@ impl fmt::Debug for Occupied {
     }
 }
 
+#[derive(Debug)]
+struct Occupation {
+    number: u64,
+    why: String,
+    /// The group that it counts for.
+    group: Option<GroupName>,
+}
+
 /// The occupations of a store's jobs.
 #[derive(Debug, Default)]
 pub(crate) struct Occupations {
-    /// Each with its number, and why.
-    of_jobs: HashMap<JobId, Vec<(u64, String)>>,
+    of_jobs: HashMap<JobId, Vec<Occupation>>,
+    /// How many there are of jobs in each group.
+    of_groups: Vec<(GroupName, usize)>,
     next: u64,
     /// Those of runs that were left behind: the job and the number of each.
     left: HashMap<RunId, (JobId, u64)>,
@@ -88,19 +97,37 @@ impl Occupations {
 
     /// Why a job is occupied.
     pub(crate) fn why(&self, job: &JobId) -> Option<&str> {
-        self.of_jobs.get(job)?.first().map(|(_, why)| why.as_str())
+        self.of_jobs.get(job)?.first().map(|occupation| occupation.why.as_str())
     }
 
-    fn add(&mut self, job: &JobId, why: String) -> u64 {
+    /// How many there are of jobs in each group.
+    pub(crate) fn groups(&self) -> &[(GroupName, usize)] {
+        &self.of_groups
+    }
+
+    fn add(&mut self, job: &JobId, why: String, group: Option<GroupName>) -> u64 {
         self.next += 1;
-        self.of_jobs.entry(job.clone()).or_default().push((self.next, why));
+        if let Some(group) = &group {
+            match self.of_groups.iter_mut().find(|(name, _)| name == group) {
+                Some((_, count)) => *count += 1,
+                None => self.of_groups.push((group.clone(), 1)),
+            }
+        }
+        let occupation = Occupation { number: self.next, why, group };
+        self.of_jobs.entry(job.clone()).or_default().push(occupation);
         self.next
     }
 
     /// Takes one away. Where it was the last one of its job, what waits for it may start.
     fn vacate(&mut self, job: &JobId, number: u64) {
         let Some(those) = self.of_jobs.get_mut(job) else { return };
-        those.retain(|(other, _)| *other != number);
+        let Some(place) = those.iter().position(|occupation| occupation.number == number) else { return };
+        if let Some(group) = those.remove(place).group
+            && let Some((_, count)) = self.of_groups.iter_mut().find(|(name, _)| *name == group)
+        {
+            *count -= 1;
+            self.of_groups.retain(|(_, count)| *count > 0);
+        }
         if those.is_empty() {
             self.of_jobs.remove(job);
             self.ended.push(job.clone());
@@ -120,7 +147,10 @@ const LEFT_BEHIND: &str = "an earlier run did not stop at its time limit, and it
 
 impl Engine {
     fn occupy(&self, job: &JobId, why: String) -> Result<(usize, u64), SchedulerError> {
-        self.with_job(job, |lane, _| Ok((lane.lane.number, lane.work.local.occupations.add(job, why))))
+        self.with_job(job, |lane, found| {
+            let group = found.policy.group.as_ref().map(|group| group.name.clone());
+            Ok((lane.lane.number, lane.work.local.occupations.add(job, why, group)))
+        })
     }
 
     fn vacate(&self, store: usize, job: &JobId, number: u64) {
@@ -137,15 +167,16 @@ impl Engine {
         let Some(left) = lane.inbox.take_left() else { return };
         if let Some(work) = &mut *lane.lock() {
             let occupations = &mut work.local.occupations;
-            let runs: Vec<Run> = {
+            let runs: Vec<(Run, Option<GroupName>)> = {
                 let in_flight = lane.in_flight.lock();
                 left.reports
                     .iter()
-                    .filter_map(|report| Some(in_flight.get(&report.run)?.run.clone()))
+                    .filter_map(|report| in_flight.get(&report.run))
+                    .map(|running| (running.run.clone(), running.group.clone()))
                     .collect()
             };
-            for run in runs {
-                let number = occupations.add(&run.job, LEFT_BEHIND.to_owned());
+            for (run, group) in runs {
+                let number = occupations.add(&run.job, LEFT_BEHIND.to_owned(), group);
                 occupations.left.insert(run.id, (run.job.clone(), number));
                 self.hub().listeners.tell(|| Event::RunLeftBehind { store: lane.name.clone(), run });
             }

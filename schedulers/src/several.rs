@@ -7,8 +7,8 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_conformance::shared::SharedModel;
 use matins_core::{
-    Clock, Coalesce, ExecutorName, JobId, OnExhausted, OnInterrupt, Outcome, Overlap, Policy, Retry, Run,
-    RunId, StoreName, Trigger,
+    Clock, Coalesce, ExecutorName, Group, JobId, OnExhausted, OnInterrupt, Outcome, Overlap, Policy, Retry,
+    Run, RunId, StoreName, Trigger,
 };
 use matins_task_function::TaskRegistry;
 use matins_triggers::IntervalTrigger;
@@ -16,6 +16,7 @@ use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 
 use crate::engine::{Engine, Next, Parts, Submission};
+use crate::occupied::WHEN_IT_ENDS;
 use crate::{Retention, Schedule, VirtualClock};
 
 const NODES: usize = 3;
@@ -34,6 +35,8 @@ struct Cluster {
     nodes: Vec<Node>,
     handed_over: BTreeMap<RunId, usize>,
     jobs: BTreeMap<JobId, (IntervalTrigger, Overlap)>,
+    /// The groups of the jobs that are in one.
+    groups: BTreeMap<JobId, Group>,
 }
 
 fn second(second: i64) -> DateTime<Utc> {
@@ -48,7 +51,8 @@ impl Cluster {
         let store = SharedModel::new(Arc::new(clock.clone()));
         let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
         let (handed_over, jobs) = (BTreeMap::new(), BTreeMap::new());
-        let mut cluster = Self { random, clock, store, nodes: Vec::new(), handed_over, jobs };
+        let groups = BTreeMap::new();
+        let mut cluster = Self { random, clock, store, nodes: Vec::new(), handed_over, jobs, groups };
         for _ in 0..NODES {
             let node = cluster.node();
             cluster.nodes.push(node);
@@ -91,6 +95,16 @@ impl Cluster {
             let new = (Arc::new(trigger.clone()) as Arc<dyn Trigger>).task("task").id(&id);
             let new = new.overlap(overlap).coalesce(coalesce).on_interrupt(on_interrupt);
             let new = new.on_exhausted(OnExhausted::Keep).retry(Retry::times(self.below(2) as u32));
+            let group = [None, Some(1), Some(2)][self.below(3) as usize];
+            let new = match group.map(|limit| Group::new(format!("group of {limit}"), limit).unwrap()) {
+                None => new,
+                Some(group) => {
+                    let new = new.group(&group.name, group.limit() as u32);
+                    self.groups.insert(id.clone(), group);
+                    new
+                }
+            };
+            let new = new.priority(self.below(3) as i32);
             // Its first fire by the store's clock, whatever the node's says.
             self.nodes[0].engine.add(new.first_fire(trigger.next_after(self.clock.now()).unwrap())).unwrap();
             self.jobs.insert(id, (trigger, overlap));
@@ -192,13 +206,24 @@ impl Cluster {
             }
             let told: u64 = of_job.iter().filter(|run| run.attempt == 1).map(|run| run.fires.count).sum();
             assert_eq!(told, expected, "{}: each fire has one row", job.id);
-            check_overlap(&of_job, *overlap);
+            check_limit(&of_job, &of_job, overlap.limit());
+        }
+        for (job, group) in &self.groups {
+            let is_of_group = |run: &&Run| self.groups.get(&run.job) == Some(group);
+            let in_group: Vec<&Run> = rows.iter().filter(is_of_group).collect();
+            let of_job: Vec<&Run> = in_group.iter().copied().filter(|run| run.job == *job).collect();
+            check_limit(&of_job, &in_group, group.limit());
+            let waits = |run: &Run| run.outcome.is_none() && run.started.is_none();
+            let in_progress = in_group.iter().filter(|run| run.started.is_some() && run.outcome.is_none());
+            let is_full = in_progress.count() >= group.limit();
+            let waiting = of_job.iter().find(|run| waits(run) && run.turn == Some(WHEN_IT_ENDS));
+            assert!(waiting.is_none() || is_full, "{waiting:?} waits for a group that has room");
         }
     }
 }
 
-/// At no time were more runs of a job in progress, as the ledger has it, than its overlap limit allows.
-fn check_overlap(rows: &[&Run], overlap: Overlap) {
+/// When one of these runs began, fewer than the limit of all those that count were in progress, as the ledger has it.
+fn check_limit(rows: &[&Run], all: &[&Run], limit: usize) {
     let span = |run: &Run| Some((run.started?, run.finished.unwrap_or(DateTime::<Utc>::MAX_UTC)));
     for run in rows {
         let Some((started, _)) = span(run).filter(|(started, end)| started < end) else { continue };
@@ -206,8 +231,8 @@ fn check_overlap(rows: &[&Run], overlap: Overlap) {
         let is_beside = |other: &&&Run| {
             span(other).is_some_and(|(begun, over)| (begun, other.id) < (started, run.id) && started < over)
         };
-        let beside = rows.iter().filter(is_beside).count();
-        assert!(beside < overlap.limit(), "run {} began beside {beside} others ({overlap:?})", run.id);
+        let beside = all.iter().filter(is_beside).count();
+        assert!(beside < limit, "run {} began beside {beside} others, of at most {limit}", run.id);
     }
 }
 

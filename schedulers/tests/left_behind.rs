@@ -171,6 +171,25 @@ fn allowed_overlaps_count_what_was_left_behind() {
     assert_eq!(rig.finished().outcome, Some(Outcome::Succeeded));
 }
 
+#[test]
+fn a_run_that_was_left_behind_counts_for_its_group_until_its_work_ends() {
+    let rig = Rig::new(3);
+    rig.scheduler.add(rig.hangs().group("database", 1)).unwrap();
+    rig.clock.advance(TimeDelta::seconds(10));
+    rig.is_left_behind();
+    rig.scheduler.pause("hangs").unwrap();
+    let other = rig.scheduler.add(every(1.hours()).run(|| ()).id("other").group("database", 1)).unwrap();
+    let run = other.run_now().unwrap();
+    // Of the driver's turn that would have begun it, nothing else is to be seen.
+    let free = rig.scheduler.add(every(1.hours()).run(|| ()).id("free")).unwrap();
+    let _run = free.run_now().unwrap();
+    assert_eq!(rig.finished().job.as_str(), "free");
+    assert_eq!(run.wait_within(Duration::ZERO).unwrap(), None);
+    rig.gate.open();
+    assert!(matches!(rig.next(), Event::WorkEnded { .. }));
+    assert_eq!(rig.finished().job.as_str(), "other");
+}
+
 /// It is not waited for, as it is not by the executor.
 #[test]
 fn a_scheduler_ends_while_work_that_was_left_behind_goes_on() {

@@ -1,13 +1,14 @@
 //! One scheduler's way to the model of a shared store.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    Capabilities, Claim, ClaimStore, Claimed, Heartbeat, Job, JobId, JobQuery, JobRuns, JobStore, Joined,
-    Node, OnConflict, Run, RunOrder, RunQuery, SetAside, Settled, Settlement, StoreError, Wake, WakeUp, Want,
+    Capabilities, Claim, ClaimStore, Claimed, GroupName, Heartbeat, Job, JobId, JobQuery, JobRuns, JobStore,
+    Joined, Node, OnConflict, Run, RunOrder, RunQuery, SetAside, Settled, Settlement, StoreError, Wake,
+    WakeUp, Want,
 };
 
 use super::SharedModel;
@@ -18,11 +19,13 @@ use super::model::{Lease, Truth};
 pub struct Member {
     store: SharedModel,
     number: u64,
+    /// Work that no row tells of, as it was at the last claim.
+    outside: Vec<(GroupName, usize)>,
 }
 
 impl Member {
     pub(super) fn new(store: SharedModel) -> Self {
-        Self { store, number: 0 }
+        Self { store, number: 0, outside: Vec::new() }
     }
 
     /// Does something to what the store holds, if this is a member still.
@@ -91,6 +94,7 @@ impl ClaimStore for Member {
 
     fn claim(&mut self, want: &Want<'_>) -> Result<Claim, StoreError> {
         let (now, member) = (self.store.now(), self.number);
+        self.outside = want.outside.to_vec();
         self.with(|truth| {
             // One claim at a time.
             truth.release(member);
@@ -101,7 +105,8 @@ impl ClaimStore for Member {
             if !truth.is_member(member) {
                 return Err(StoreError::Fenced);
             }
-            let mut claim = Claim { now, jobs: Vec::new(), due: 0, first_run: truth.next_run() };
+            let mut claim =
+                Claim { now, jobs: Vec::new(), due: 0, first_run: truth.next_run(), groups: BTreeMap::new() };
             let mut due: Vec<(DateTime<Utc>, JobId)> = truth
                 .jobs
                 .values()
@@ -130,9 +135,10 @@ impl ClaimStore for Member {
                     claim.jobs.push(Claimed { id: id.clone(), job, runs, abandoned, followers });
                 }
             }
-            for id in truth.jobs_with_work(now, want.starts, want.takes_over) {
+            for id in truth.jobs_with_work(want, now) {
                 claim_one(truth, member, &id, &mut claim);
             }
+            truth.tell_groups(&mut claim, want.outside);
             if !claim.jobs.is_empty() {
                 truth.reserve_runs(NUMBERS);
             }
@@ -149,6 +155,7 @@ impl ClaimStore for Member {
                 Ok(())
             });
             if applied.is_ok() {
+                changed.groups.settle(&settlement, |job| truth.is_claimed_by(job, member));
                 *truth = changed;
             }
             truth.release(member);
@@ -174,7 +181,8 @@ impl ClaimStore for Member {
         self.with(|truth| {
             let fire = truth.jobs.values().filter_map(|job| job.next_fire).filter(|_| fires);
             let turns = truth.rows.values().filter(|run| run.outcome.is_none() && run.started.is_none());
-            Ok(fire.chain(turns.filter_map(|run| run.turn)).min())
+            let vacant = Some(self.store.now()).filter(|_| truth.has_room_for_any(&self.outside));
+            Ok(fire.chain(turns.filter_map(|run| run.turn)).chain(vacant).min())
         })
     }
 

@@ -3,10 +3,13 @@
 //! A store's own tests need one line, `matins_conformance::shared_store_suite!(MyFactory::default());`, and a
 //! [`SharedStoreFactory`].
 
+mod group_laws;
+mod groups;
 mod member;
 mod model;
 mod suite;
 
+pub use group_laws::*;
 pub use member::Member;
 pub use model::SharedModel;
 pub use suite::*;

@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
     AfterOutcome, Clock, Job, JobId, JobRuns, JobState, Run, RunId, StoreError, Stretch, Transition, Wake,
+    Want,
 };
 
 use super::Member;
+use super::groups::Groups;
 
 /// A store in memory that several schedulers share, as a model of those in databases: the same claims, leases and refusals, without
 /// their speed. Clones are one store.
@@ -42,6 +44,7 @@ pub(super) struct Truth {
     owners: BTreeMap<RunId, u64>,
     /// Who has claimed a job.
     claims: BTreeMap<JobId, u64>,
+    pub(super) groups: Groups,
     /// To whom the runs of dead owners were given, as long as the claim is open.
     given: BTreeMap<RunId, u64>,
     pub(super) members: BTreeMap<u64, Lease>,
@@ -63,6 +66,13 @@ impl SharedModel {
     /// An empty store with a clock of its own.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { truth: Arc::default(), clock }
+    }
+
+    /// A model with a fault, for tests of the laws: it lets several schedulers decide about jobs of one group at once.
+    #[must_use]
+    pub fn without_claims_of_groups(self) -> Self {
+        self.truth().groups.ignores_claims = true;
+        self
     }
 
     /// A way to it for one more scheduler, which joins by [`join`](matins_core::ClaimStore::join).
@@ -128,6 +138,7 @@ impl Truth {
                 lease.is_over = true;
                 self.claims.retain(|_, owner| owner != member);
                 self.given.retain(|_, owner| owner != member);
+                self.groups.release(*member);
             }
         }
     }
@@ -135,6 +146,10 @@ impl Truth {
     /// Claims a job; whether that was possible.
     pub(super) fn claim(&mut self, job: &JobId, member: u64) -> bool {
         if self.claims.get(job).is_some_and(|owner| *owner != member) {
+            return false;
+        }
+        let group = self.jobs.get(job).and_then(|job| job.policy.group.as_ref());
+        if !self.groups.claim(group.map(|group| &group.name), member) {
             return false;
         }
         self.claims.insert(job.clone(), member);
@@ -147,6 +162,12 @@ impl Truth {
     pub(super) fn release(&mut self, member: u64) {
         self.claims.retain(|_, owner| *owner != member);
         self.given.retain(|_, owner| *owner != member);
+        self.groups.release(member);
+    }
+
+    /// Whether a member has claimed a job.
+    pub(super) fn is_claimed_by(&self, job: &JobId, member: u64) -> bool {
+        self.claims.get(job) == Some(&member)
     }
 
     /// How many runs were recorded and have not begun.
@@ -176,6 +197,7 @@ impl Truth {
                 runs.waiting = Some(Box::new(run.clone()));
             }
         }
+        runs.group = self.groups.turn_of(job).cloned().map(Box::new);
         (runs, abandoned)
     }
 
@@ -191,7 +213,11 @@ impl Truth {
     }
 
     /// The jobs that have something to do beside their fires: runs to take over, runs that may start, or an end.
-    pub(super) fn jobs_with_work(&self, now: DateTime<Utc>, starts: bool, takes_over: bool) -> Vec<JobId> {
+    pub(super) fn jobs_with_work(&self, want: &Want<'_>, now: DateTime<Utc>) -> Vec<JobId> {
+        let Want { starts, takes_over, .. } = *want;
+        // They may end now.
+        let ending: Vec<RunId> =
+            want.ended.iter().flat_map(|job| self.runs_of(job).0.running.into_iter()).collect();
         let busy: BTreeSet<&JobId> =
             self.rows.values().filter(|run| run.outcome.is_none()).map(|run| &run.job).collect();
         let over = self.jobs.values().filter(|job| job.is_exhausted()).map(|job| &job.id);
@@ -199,7 +225,10 @@ impl Truth {
         let has_work = |id: &&&JobId| {
             let (runs, abandoned) = self.runs_of(id);
             let is_ready = runs.ready.iter().any(|run| run.turn.is_some_and(|turn| turn <= now));
-            let is_vacant = runs.occupied() == 0;
+            let is_vacant = match &runs.group {
+                Some(turn) => self.has_room(turn, want.outside, &ending),
+                None => runs.occupied() == 0,
+            };
             (takes_over && !abandoned.is_empty())
                 || (starts && abandoned.is_empty() && (is_ready || is_vacant))
         };
@@ -266,6 +295,7 @@ impl Truth {
         }
         let mut row = run.clone();
         row.finish(ended.clone());
+        self.groups.changed(&row);
         self.rows.insert(ended.id, row);
         self.owners.remove(&ended.id);
         if ended.outcome.is_none() && ended.started.is_some() {

@@ -45,7 +45,10 @@ macro_rules! shared_store_suite {
             of_two_updates_at_one_revision_one_wins,
             a_lost_answer_is_told_from_the_runs_that_are_held,
             numbers_of_runs_rise_and_are_never_used_twice,
-            what_one_owner_adds_changes_and_removes_the_others_see
+            what_one_owner_adds_changes_and_removes_the_others_see,
+            two_owners_never_begin_more_of_a_group_than_its_limit,
+            a_run_that_waits_for_its_group_begins_after_a_run_of_it,
+            a_run_counts_for_its_group_until_it_has_ended
         );
     };
     (@tests $factory:expr, $($name:ident),*) => {
@@ -59,12 +62,12 @@ macro_rules! shared_store_suite {
 }
 
 /// A scheduler, as far as the laws need one.
-struct Owner {
-    store: Box<dyn ClaimStore>,
-    member: u64,
+pub(super) struct Owner {
+    pub(super) store: Box<dyn ClaimStore>,
+    pub(super) member: u64,
 }
 
-fn owner(factory: &mut dyn SharedStoreFactory) -> Owner {
+pub(super) fn owner(factory: &mut dyn SharedStoreFactory) -> Owner {
     let mut store = factory.open();
     let member = store.join(&Node::new("owner", Duration::from_secs(3600))).expect("a member").member;
     Owner { store, member }
@@ -81,17 +84,17 @@ fn two(factory: &mut dyn SharedStoreFactory) -> (Owner, Owner, Job) {
 }
 
 impl Owner {
-    fn claim(&mut self, now: DateTime<Utc>) -> Claim {
+    pub(super) fn claim(&mut self, now: DateTime<Utc>) -> Claim {
         let want = Want::at(now).limit(100).starts().takes_over();
         self.store.claim(&want).expect("a claim")
     }
 
-    fn claim_job(&mut self, id: &JobId, now: DateTime<Utc>) -> Result<Claim, StoreError> {
+    pub(super) fn claim_job(&mut self, id: &JobId, now: DateTime<Utc>) -> Result<Claim, StoreError> {
         self.store.claim(&Want::at(now).jobs(std::slice::from_ref(id)))
     }
 
-    fn settle(&mut self, batch: Vec<Transition>) -> Result<Vec<RunId>, StoreError> {
-        Ok(self.store.settle(Settlement { batch, runs: Vec::new() })?.lost)
+    pub(super) fn settle(&mut self, batch: Vec<Transition>) -> Result<Vec<RunId>, StoreError> {
+        Ok(self.store.settle(Settlement { batch, ..Settlement::default() })?.lost)
     }
 
     /// Starts the fire of the one job that is due, and moves it on by an hour.
@@ -109,11 +112,11 @@ impl Owner {
     }
 }
 
-fn advance(job: &Job, now: DateTime<Utc>) -> Transition {
+pub(super) fn advance(job: &Job, now: DateTime<Utc>) -> Transition {
     Transition::Advance { job: job.id.clone(), from: job.next_fire, to: Some(now + TimeDelta::hours(1)) }
 }
 
-fn ended(run: &Run, outcome: Outcome, now: DateTime<Utc>) -> Transition {
+pub(super) fn ended(run: &Run, outcome: Outcome, now: DateTime<Utc>) -> Transition {
     Transition::Finish(Run { outcome: Some(outcome), finished: Some(now), ..run.clone() })
 }
 

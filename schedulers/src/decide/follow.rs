@@ -6,6 +6,7 @@ use matins_core::{Job, MissedReason, Outcome, Overlap, Run, RunId, Transition, r
 
 use super::overlap::is_too_late;
 use super::tick::Tick;
+use crate::occupied::WHEN_IT_ENDS;
 
 impl Tick<'_> {
     /// A run has ended for good: each job that runs after it gets a run, whose turn is the next tick's. So it is there also if
@@ -34,6 +35,11 @@ impl Tick<'_> {
         let missed = if is_too_late(job, &run, self.now) {
             MissedReason::TooLate
         } else if occupied < job.policy.overlap.limit() && runs.waiting.is_none() {
+            if job.policy.group.is_some() {
+                self.jobs[at].runs.ready.push(run);
+                self.apply_ready(at, job, id);
+                return;
+            }
             self.jobs[at].runs.running.push(id);
             let run = self.start_waited(run);
             self.count_run(at, &run);
@@ -55,5 +61,5 @@ impl Tick<'_> {
 
 /// Whether a run follows another, and has not begun or waited for anything else yet.
 pub(super) fn is_first_turn(run: &Run) -> bool {
-    run.cause.is_some() && run.attempt == 1 && run.message.is_none()
+    run.cause.is_some() && run.attempt == 1 && run.message.is_none() && run.turn != Some(WHEN_IT_ENDS)
 }

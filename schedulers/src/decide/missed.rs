@@ -47,6 +47,7 @@ impl Tick<'_> {
     /// A job goes: its runs that have not begun are missed.
     pub(super) fn give_up_all_waiting(&mut self, at: usize) {
         let runs = &mut self.jobs[at].runs;
+        runs.group = None;
         let waiting: Vec<Run> =
             runs.waiting.take().map(|run| *run).into_iter().chain(std::mem::take(&mut runs.ready)).collect();
         for run in waiting {

@@ -4,6 +4,7 @@
 pub(crate) mod clock_set;
 mod counts;
 mod follow;
+mod group;
 mod missed;
 mod overlap;
 pub(crate) mod plan;

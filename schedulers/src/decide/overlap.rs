@@ -95,6 +95,11 @@ impl Tick<'_> {
         if claimed.runs.waiting.is_none() || is_in_the_way || is_paused {
             return;
         }
+        if let Some(job) = claimed.job.clone().filter(|job| job.policy.group.is_some())
+            && let Some(id) = claimed.runs.waiting.as_ref().map(|run| run.id)
+        {
+            return self.apply_waiting(at, &job, id);
+        }
         let Some(waiting) = claimed.runs.waiting.take() else { return };
         match claimed.job.clone() {
             Some(job) if is_too_late(&job, &waiting, self.now) => {

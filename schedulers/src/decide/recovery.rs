@@ -14,6 +14,8 @@ impl Tick<'_> {
     pub(crate) fn recover(&mut self, lost: Vec<Run>) {
         for run in lost {
             let at = self.place_of(&run.job);
+            let group = self.jobs[at].job.as_ref().and_then(|job| job.policy.group.clone());
+            self.leave_group(group.map(|group| group.name).as_ref());
             self.jobs[at].runs.running.retain(|running| *running != run.id);
             self.jobs[at].abandoned.push(run);
         }

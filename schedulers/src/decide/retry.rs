@@ -58,6 +58,8 @@ impl Tick<'_> {
     /// Starts what waits of the claimed jobs and may begin.
     pub(crate) fn start_what_waits(&mut self) {
         for at in 0..self.jobs.len() {
+            // Whether its group keeps it waiting is found again.
+            self.jobs[at].runs.group = None;
             if !self.jobs[at].runs.ready.is_empty() {
                 self.start_ready(at);
             }
@@ -77,6 +79,7 @@ impl Tick<'_> {
                 Some(job) if job.state == JobState::Paused => self.keep_waiting(at, id),
                 Some(job) if self.is_following(at, id) => self.begin_following(at, &job, id),
                 Some(job) if self.is_kept_waiting(at, &job, 0) => self.keep_waiting(at, id),
+                Some(job) if job.policy.group.is_some() => self.apply_ready(at, &job, id),
                 Some(job) => {
                     let Some(run) = self.take_ready(at, id) else { continue };
                     self.jobs[at].runs.running.push(id);

@@ -21,8 +21,10 @@ pub(crate) fn job(policy: Policy) -> Job {
 
 /// A claim of one job, which is due if `due` says so.
 pub(crate) fn claim(now: DateTime<Utc>, job: &Job, runs: JobRuns, due: bool, first_run: RunId) -> Claim {
+    let job_group = job.policy.group.clone();
     let job = Some(Arc::new(job.clone()));
     let (abandoned, followers) = (Vec::new(), Vec::new());
     let claimed = Claimed { id: JobId::new("job").unwrap(), job, runs, abandoned, followers };
-    Claim { now, jobs: vec![claimed], due: usize::from(due), first_run }
+    let groups = job_group.map(|group| (group.name, 0)).into_iter().collect();
+    Claim { now, jobs: vec![claimed], due: usize::from(due), first_run, groups }
 }

@@ -1,18 +1,19 @@
 //! One tick of one store: from what was claimed, and reports of runs, to a batch of transitions. Nothing is touched by it: a batch that
 //! cannot be committed leaves all as it was.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ahash::AHashMap as HashMap;
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Claim, Claimed, CountBudget, Job, JobId, JobRuns, JobState, MissedReason, OnExhausted, Run, RunId,
-    RunReport, Settlement, Stretch, Transition, text_of_panic,
+    Claim, Claimed, CountBudget, GroupName, Job, JobId, JobRuns, JobState, MissedReason, OnExhausted, Run,
+    RunId, RunReport, Settlement, Stretch, Transition, text_of_panic,
 };
 
 use super::counts::plan_of;
+use super::group::Applicant;
 use super::postponed::{self, Decision, Postponed};
 use super::retry::{self, later};
 use crate::local::Local;
@@ -34,7 +35,12 @@ pub(crate) struct Tick<'a> {
     pub(crate) batch: Vec<Transition>,
     /// The claimed jobs, with their runs as they will be.
     pub(crate) jobs: Vec<Claimed>,
-    /// Where each of them is, once one was looked for.
+    /// How many runs of each group are in progress, as it will be.
+    pub(super) groups: BTreeMap<GroupName, usize>,
+    pub(super) applicants: Vec<Applicant>,
+    /// The runs that begin in a group.
+    pub(super) began: Vec<(RunId, GroupName)>,
+    /// Where each of the jobs is, once one was looked for.
     places: HashMap<JobId, usize>,
     /// Runs that could not begin, and when each is started again.
     pub(crate) postponed: Vec<(Run, DateTime<Utc>, Postponed)>,
@@ -78,6 +84,9 @@ impl<'a> Tick<'a> {
             budget: CountBudget::new(STEPS_PER_TICK),
             batch: Vec::new(),
             jobs: claim.jobs,
+            groups: claim.groups,
+            applicants: Vec::new(),
+            began: Vec::new(),
             places: HashMap::new(),
             postponed: Vec::new(),
             starts: Vec::new(),
@@ -91,6 +100,10 @@ impl<'a> Tick<'a> {
     }
 
     pub(crate) fn into_parts(self) -> (Settlement, Effects) {
+        let mut tick = self;
+        if !tick.applicants.is_empty() {
+            tick.begin_in_groups();
+        }
         let Self {
             mut batch,
             jobs,
@@ -101,16 +114,18 @@ impl<'a> Tick<'a> {
             ended,
             broken,
             disabled,
+            began,
             counted,
             ..
-        } = self;
+        } = tick;
         let changed = counted.into_iter().filter_map(|at| jobs[at].job.as_ref());
         batch.extend(changed.map(|job| {
             let revision = job.revision + 1;
             Transition::Update(Box::new(Job { revision, ..(**job).clone() }))
         }));
         let runs = jobs.into_iter().map(|claimed| (claimed.id, claimed.runs)).collect();
-        (Settlement { batch, runs }, Effects { postponed, starts, finished, missed, ended, broken, disabled })
+        let effects = Effects { postponed, starts, finished, missed, ended, broken, disabled };
+        (Settlement { batch, runs, groups: began }, effects)
     }
 
     /// Makes room for what so many due jobs and reports come to, for the most part.
@@ -143,6 +158,9 @@ impl<'a> Tick<'a> {
     pub(crate) fn report(&mut self, running: &Running, report: &RunReport, may_start: MayStart) {
         let at = self.place_of(&running.run.job);
         let is_known = self.jobs[at].runs.running.contains(&report.run);
+        if is_known {
+            self.leave_group(running.group.as_ref());
+        }
         let (mut started, mut outcome) = (report.started.or(running.run.started), report.outcome);
         if report.not_started && is_known {
             let before = self.local.postponed.get(&report.run).copied();
@@ -266,11 +284,16 @@ impl<'a> Tick<'a> {
         self.start_run(at, job, run);
     }
 
+    /// Starts a run, unless it has to wait for its group.
     pub(super) fn start_run(&mut self, at: usize, job: &Arc<Job>, run: Run) -> RunId {
         let runs = &mut self.jobs[at].runs;
-        runs.running.push(run.id);
         runs.missed = None;
         let id = run.id;
+        if job.policy.group.is_some() {
+            self.apply_new(at, job, run);
+            return id;
+        }
+        runs.running.push(id);
         self.record(run.clone());
         self.count_run(at, &run);
         self.starts.push((job.clone(), run));

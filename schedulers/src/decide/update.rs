@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use matins_core::{Coalesce, CountBudget, Job, JobState, MissedReason, Policy, Run, Transition};
+use matins_core::{Coalesce, CountBudget, GroupTurn, Job, JobState, MissedReason, Policy, Run, Transition};
 
 use super::counts::{due_of, plan_of};
 use super::plan::Fires;
@@ -62,15 +62,21 @@ impl Tick<'_> {
         claimed.runs.ends = (!job.policy.counts_runs()).then(|| ends_with_its_last_run(&job));
         let is_resumed = job.state == JobState::Active
             && claimed.job.as_ref().is_some_and(|before| before.state == JobState::Paused);
+        let has_new_turn = claimed.runs.group.as_ref().is_some_and(|turn| {
+            GroupTurn::of(&job, turn.fire).as_ref() != Some(&**turn) && job.state == JobState::Active
+        });
+        if has_new_turn || job.state == JobState::Paused {
+            claimed.runs.group = None;
+        }
         claimed.job = Some(Arc::new(job.clone()));
         self.counted.remove(&at);
         self.batch.push(Transition::Update(Box::new(job)));
-        if is_resumed {
+        if is_resumed || has_new_turn {
             self.have_their_turn(at);
         }
     }
 
-    /// The runs of a job that have waited for it to be resumed begin with the next tick.
+    /// The runs of a job that have waited for it to be resumed, or for a group that it has left, begin with the next tick.
     fn have_their_turn(&mut self, at: usize) {
         let (now, runs) = (self.now, &mut self.jobs[at].runs);
         let mut changed = Vec::new();

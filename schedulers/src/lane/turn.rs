@@ -215,13 +215,19 @@ impl OpenLane<'_> {
         };
         // Where more jobs are due than a tick takes, they come first: of the reports, only those that they depend on.
         let due_first = *was_full && fires && ended.len() <= MOST_PUT_OFF;
-        let reported = ended.iter().filter(|_| !due_first).map(|(running, _)| running.run.job.clone());
+        // Nor are those put off that other jobs wait for.
+        let comes_now = |running: &Running| !due_first || running.group.is_some();
+        let reported = ended
+            .iter()
+            .filter(|(running, _)| comes_now(running))
+            .map(|(running, _)| running.run.job.clone());
         let reported: Vec<JobId> = reported.collect();
         let mut named: Vec<JobId> = local.occupations.ended.clone();
         named.extend(lost.iter().map(|run| run.job.clone()));
         named.sort_unstable();
         named.dedup();
-        let mut want = Want::at(now).takes_over().ended(&reported).jobs(&named);
+        let mut want =
+            Want::at(now).takes_over().ended(&reported).jobs(&named).outside(local.occupations.groups());
         want.limit = if fires { JOBS_PER_TICK } else { 0 };
         want.starts = may_start == MayStart::Yes;
         let claim = timed(name, "claim", || store.claim(&want))?;
@@ -229,11 +235,11 @@ impl OpenLane<'_> {
         *ahead = claim.now - now;
         let needed: Option<HashSet<RunId>> =
             due_first.then(|| claim.jobs.iter().flat_map(|job| job.runs.running.iter().copied()).collect());
-        let is_put_off = |(_, report): &(Box<Running>, RunReport)| {
-            needed.as_ref().is_some_and(|needed| !needed.contains(&report.run))
+        let is_put_off = |(running, report): &(Box<Running>, RunReport)| {
+            running.group.is_none() && needed.as_ref().is_some_and(|needed| !needed.contains(&report.run))
         };
         // Where none is needed, they are not even looked at: they may be many.
-        let puts_all_off = needed.as_ref().is_some_and(|needed| needed.is_empty());
+        let puts_all_off = reported.is_empty() && needed.as_ref().is_some_and(|needed| needed.is_empty());
 
         let mut tick = Tick::new(claim, local, retention, pruning);
         tick.expect(due, if puts_all_off { 0 } else { ended.len() });

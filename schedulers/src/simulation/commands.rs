@@ -12,6 +12,7 @@ use matins_triggers::{CronTrigger, IntervalTrigger, JitterTrigger};
 
 use super::Simulation;
 use super::fragile::Fragile;
+use super::groups::group;
 use super::model::Known;
 use crate::add_commands::AddOutcome;
 use crate::new_job::Schedule;
@@ -69,6 +70,9 @@ impl Simulation {
             .on_interrupt(on_interrupt)
             .on_exhausted(OnExhausted::Keep)
             .retry(Retry::times(times).backoff(backoff));
+        if let limit @ 1..=2 = self.below(4) {
+            new = new.group(group(limit as u32).name, limit as u32);
+        }
         // Each one of the fires of years would run otherwise.
         if coalesce == Coalesce::All || self.below(2) == 0 {
             let grace = self.seconds(60).to_std().unwrap();

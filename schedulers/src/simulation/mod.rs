@@ -6,6 +6,7 @@
 mod commands;
 mod disk;
 mod fragile;
+mod groups;
 mod model;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,9 @@ use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_conformance::wrapped::{Fault, WrappedStore};
-use matins_core::{Clock, ExecutorName, JobId, JobState, JobStore, Outcome, Run, RunId, RunQuery, StoreName};
+use matins_core::{
+    Clock, ExecutorName, GroupName, JobId, JobState, JobStore, Outcome, Run, RunId, RunQuery, StoreName,
+};
 use matins_task_function::TaskRegistry;
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
@@ -47,6 +50,8 @@ struct Simulation {
     /// Handed over, and not ended.
     held: Vec<Submission>,
     handed_over: BTreeSet<RunId>,
+    /// The groups of those that began in one.
+    groups: BTreeMap<RunId, GroupName>,
     known: BTreeMap<JobId, Known>,
     /// The latest time that the engine may have seen.
     latest: DateTime<Utc>,
@@ -109,6 +114,7 @@ impl Simulation {
             faults,
             held: Vec::new(),
             handed_over: BTreeSet::new(),
+            groups: BTreeMap::new(),
             known: BTreeMap::new(),
             latest: start(),
             steps: 0,
@@ -143,8 +149,10 @@ impl Simulation {
             self.absorb();
             for submission in submissions {
                 assert!(self.handed_over.insert(submission.request.run), "no run is handed over twice");
+                self.note_group(&submission);
                 self.held.push(submission);
             }
+            self.check_limits();
             match next {
                 Next::Again => {}
                 Next::WaitUntil(until) => {
@@ -200,6 +208,7 @@ impl Simulation {
             return;
         }
         self.steps = 0;
+        self.check_waiting();
         if self.is_paused {
             return;
         }

@@ -8,6 +8,7 @@ mod counts;
 mod definitions;
 mod ends;
 mod fires;
+mod groups;
 mod jitter;
 mod late;
 mod outside;
