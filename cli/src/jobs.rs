@@ -68,7 +68,10 @@ fn next(job: &Job, zone: Zone, now: DateTime<Utc>) -> (String, String) {
         Some(next) => (show::local(next, zone), show::relative(next, now)),
         None if never_fires(job) => ("never".to_owned(), String::new()),
         None if job.state == JobState::Paused => ("paused".to_owned(), String::new()),
-        None => ("done".to_owned(), String::new()),
+        None => match job.trigger.after() {
+            Some(after) => (after.to_string(), String::new()),
+            None => ("done".to_owned(), String::new()),
+        },
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct RunFrame {
     #[serde(with = "ts_microseconds")]
     pub(crate) started: DateTime<Utc>,
     pub(crate) attempt: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cause: Option<RunId>,
 }
 
 /// What a worker says.
