@@ -50,7 +50,7 @@ pub(crate) struct Done {
     pub(crate) message: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) output: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "matins_core::json::some")]
     pub(crate) result: Option<Value>,
     /// The task has not begun its work: it is to be tried again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
