@@ -101,30 +101,29 @@ impl Document {
     }
 
     /// Makes one step of a batch. A step on a job or a run that is not there does nothing, unless the job was to move on.
-    fn apply(&mut self, step: &Transition) -> Result<(), StoreError> {
+    fn apply(&mut self, step: Transition) -> Result<(), StoreError> {
         match step {
             Transition::Advance { job: id, from, to } => {
-                let job = self.jobs.get_mut(id).ok_or_else(|| StoreError::NotFound { id: id.clone() })?;
-                if job.next_fire != *from {
-                    let (id, expected, found) = (id.clone(), *from, job.next_fire);
-                    return Err(StoreError::Stale { id, expected, found });
+                let job = self.jobs.get_mut(&id).ok_or_else(|| StoreError::NotFound { id: id.clone() })?;
+                if job.next_fire != from {
+                    return Err(StoreError::Stale { id, expected: from, found: job.next_fire });
                 }
-                job.next_fire = *to;
+                job.next_fire = to;
             }
             Transition::Update(job) if self.jobs.contains_key(&job.id) => {
-                self.jobs.insert(job.id.clone(), (**job).clone());
+                self.jobs.insert(job.id.clone(), *job);
             }
             Transition::Update(_) => {}
-            Transition::End { job } => drop(self.jobs.remove(job)),
-            Transition::Record(run) => self.record(run.clone())?,
+            Transition::End { job } => drop(self.jobs.remove(&job)),
+            Transition::Record(run) => self.record(run)?,
             Transition::Start { run, started, scheduled } => {
-                if let Some(run) = self.runs.get_mut(run) {
-                    (run.started, run.fires) = (*started, Stretch::single(*scheduled));
+                if let Some(run) = self.runs.get_mut(&run) {
+                    (run.started, run.fires) = (started, Stretch::single(scheduled));
                 }
             }
             Transition::Extend { run, fires } => {
-                if let Some(run) = self.runs.get_mut(run) {
-                    run.fires = *fires;
+                if let Some(run) = self.runs.get_mut(&run) {
+                    run.fires = fires;
                 }
             }
             Transition::Finish(ended) => {
@@ -133,13 +132,13 @@ impl Document {
                 }
             }
             Transition::PruneJob { job, keep } => {
-                let rows = self.runs.values().rev().filter(|run| run.job == *job).skip(*keep as usize);
+                let rows = self.runs.values().rev().filter(|run| run.job == job).skip(keep as usize);
                 let old: Vec<RunId> = rows.filter(|run| run.outcome.is_some()).map(|run| run.id).collect();
                 self.runs.retain(|id, _| !old.contains(id));
             }
             Transition::PruneBefore { before } => self
                 .runs
-                .retain(|_, run| run.outcome.is_none() || run.finished.is_none_or(|end| end >= *before)),
+                .retain(|_, run| run.outcome.is_none() || run.finished.is_none_or(|end| end >= before)),
         }
         Ok(())
     }
@@ -183,8 +182,8 @@ impl JobStore for OneDocument {
         })
     }
 
-    fn commit(&mut self, batch: &[Transition]) -> Result<(), StoreError> {
-        self.change(|document| batch.iter().try_for_each(|step| document.apply(step)))
+    fn commit(&mut self, batch: Vec<Transition>) -> Result<(), StoreError> {
+        self.change(|document| batch.into_iter().try_for_each(|step| document.apply(step)))
     }
 
     fn get(&mut self, id: &JobId) -> Result<Option<Job>, StoreError> {

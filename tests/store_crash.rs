@@ -56,7 +56,7 @@ fn commit_until_killed(kind: &str, path: &Path) {
     let mut out = std::io::stdout().lock();
     for number in committed(&mut *store).. {
         let batch = batch(&mut *store, number);
-        store.commit(&batch).expect("a commit");
+        store.commit(batch).expect("a commit");
         writeln!(out, "acknowledged {number}").and_then(|()| out.flush()).expect("the parent listens");
     }
 }

@@ -1,6 +1,6 @@
 //! Stores, and the raw means that each stands on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::io::Write;
@@ -10,8 +10,8 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins::triggers::IntervalTrigger;
 use matins::{
-    FileStore, Job, JobId, JobStore, MemoryStore, OnConflict, Outcome, Policy, Run, RunId, SqliteStore,
-    TaskName, Transition, Trigger,
+    FileStore, Job, JobId, JobStore, MemoryStore, OnConflict, Outcome, Run, RunId, SqliteStore, TaskName,
+    Transition,
 };
 use rusqlite::{Connection, params};
 use serde::Deserialize;
@@ -32,20 +32,11 @@ pub fn second(second: i64) -> DateTime<Utc> {
 /// Never: its parts are right.
 pub fn job(number: usize, next_fire: i64) -> Job {
     let trigger = IntervalTrigger::new(second(0), TimeDelta::seconds(60)).expect("an interval");
-    Job {
-        id: JobId::new(format!("job-{number:07}")).expect("an id"),
-        task: TaskName::new("send-report").expect("a name"),
-        arguments: serde_json::json!({"to": "ada@example.org", "lines": 100}),
-        trigger: Arc::new(trigger) as Arc<dyn Trigger>,
-        next_fire: Some(second(next_fire)),
-        state: matins::JobState::Active,
-        executor: matins::ExecutorName::default(),
-        policy: Policy::default(),
-        tags: BTreeSet::new(),
-        metadata: BTreeMap::new(),
-        created: second(0),
-        revision: 0,
-    }
+    let id = JobId::new(format!("job-{number:07}")).expect("an id");
+    let task = TaskName::new("send-report").expect("a name");
+    let mut job = Job::new(id, task, Arc::new(trigger), Some(second(next_fire)), second(0));
+    job.arguments = serde_json::json!({"to": "ada@example.org", "lines": 100});
+    job
 }
 
 /// Jobs that are due one after the other, and jobs that are not.
@@ -87,7 +78,7 @@ pub fn tick(due: &[Job], turn: i64, mut run: RunId) -> Vec<Transition> {
 pub fn ours(store: &mut dyn JobStore, turn: i64) {
     let due = store.due(second(FAR - 1), DUE).expect("due");
     let run = store.next_run_id().expect("a number");
-    store.commit(&tick(&due, turn, run)).expect("a commit");
+    store.commit(tick(&due, turn, run)).expect("a commit");
 }
 
 /// What a person would write for the same with rusqlite, with the same tables and indexes. Rows are moved by their key; bodies
@@ -240,7 +231,7 @@ pub fn move_on(store: &mut dyn JobStore, by: TimeDelta) -> Vec<Job> {
         from: job.next_fire,
         to: job.next_fire.map(|fire| fire + by),
     };
-    store.commit(&due.iter().map(advance).collect::<Vec<_>>()).expect("a commit");
+    store.commit(due.iter().map(advance).collect()).expect("a commit");
     due
 }
 

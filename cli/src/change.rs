@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use matins::prelude::*;
 use matins::triggers::Zone;
@@ -11,7 +12,7 @@ use serde_json::{Map, json};
 
 use crate::control::JobView;
 use crate::control::client::Target;
-use crate::control::protocol::Request;
+use crate::control::protocol::{RemoveManyRequest, Request};
 use crate::failure::Failure;
 use crate::shown::{self, AskArguments};
 use crate::{jobs, runs};
@@ -30,7 +31,7 @@ pub(crate) struct When {
     at: Option<String>,
     /// Once, so long from now: 10m
     #[arg(long = "in", value_name = "SPAN", group = "when")]
-    delay: Option<String>,
+    once_in: Option<String>,
     /// After each run of another job: its id
     #[arg(long, value_name = "JOB", group = "when")]
     after: Option<String>,
@@ -87,6 +88,15 @@ pub(crate) struct What {
     /// Which come first where runs wait for a place: those with a higher one; 0 unless it is given
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     priority: Option<i32>,
+    /// How long after the end of a run the next one begins: 30s; or `none`
+    #[arg(long, value_name = "SPAN")]
+    delay: Option<String>,
+    /// How often it runs at most
+    #[arg(long, value_name = "NUMBER")]
+    max_runs: Option<u64>,
+    /// After how many failures in a row it is paused
+    #[arg(long, value_name = "NUMBER")]
+    max_failures: Option<u32>,
     /// What happens to a run that was going when the machine stopped.
     #[arg(long, value_name = "WHAT")]
     on_interrupt: Option<OnInterruptWord>,
@@ -197,6 +207,21 @@ pub(crate) struct OneJobArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct RemoveArguments {
+    /// The jobs' ids.
+    #[arg(required_unless_present_any = ["prefix", "tag"], conflicts_with_all = ["prefix", "tag"], value_name = "JOB")]
+    jobs: Vec<String>,
+    /// All jobs whose id begins so.
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    prefix: Option<String>,
+    /// All jobs with this tag.
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    tag: Option<String>,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct NowArguments {
     /// The job's id.
     job: String,
@@ -212,7 +237,7 @@ impl When {
         put(keys, "every", self.every.as_ref());
         put(keys, "cron", self.cron.as_ref());
         put(keys, "at", self.at.as_ref());
-        put(keys, "in", self.delay.as_ref());
+        put(keys, "in", self.once_in.as_ref());
         put(keys, "after", self.after.as_ref());
         put(keys, "on", self.on);
         put(keys, "jitter", self.jitter.as_ref());
@@ -243,7 +268,12 @@ impl What {
         put(keys, "umask", self.umask.as_ref());
         put(keys, "nice", self.nice);
         put(keys, "user", self.user.as_ref());
-        for (key, span) in [("misfire_grace", &self.misfire_grace), ("time_limit", &self.time_limit)] {
+        let spans = [
+            ("misfire_grace", &self.misfire_grace),
+            ("time_limit", &self.time_limit),
+            ("delay", &self.delay),
+        ];
+        for (key, span) in spans {
             match span.as_deref() {
                 Some("none") => keys.insert(key.to_owned(), Value::Null),
                 span => put(keys, key, span),
@@ -251,6 +281,8 @@ impl What {
         }
         put(keys, "coalesce", self.coalesce);
         put(keys, "priority", self.priority);
+        put(keys, "max_runs", self.max_runs);
+        put(keys, "max_failures", self.max_failures);
         put(keys, "on_interrupt", self.on_interrupt);
         put(keys, "on_orphan", self.on_orphan);
         if let Some(overlap) = &self.overlap {
@@ -327,8 +359,19 @@ fn show_job(value: Value, ask: &AskArguments, zone: Zone) -> Result<(), Failure>
     Ok(())
 }
 
-pub(crate) fn remove(arguments: OneJobArguments) -> Result<(), Failure> {
-    each(arguments, "removed", |job| Request::Remove { job })
+/// Removes jobs together: a store that flushes a disk for each change is much faster so.
+pub(crate) fn remove(arguments: RemoveArguments) -> Result<(), Failure> {
+    let RemoveArguments { jobs, prefix, tag, target } = arguments;
+    let request = RemoveManyRequest { jobs: jobs.clone(), prefix, tag };
+    let done = target.client()?.ask(Request::RemoveMany(request))?;
+    for job in &jobs {
+        shown::line(format_args!("removed {job}"));
+    }
+    if jobs.is_empty() {
+        let count = done.get("jobs").and_then(Value::as_u64).unwrap_or(0);
+        shown::line(format_args!("removed {count} {}", if count == 1 { "job" } else { "jobs" }));
+    }
+    Ok(())
 }
 
 pub(crate) fn pause(arguments: OneJobArguments) -> Result<(), Failure> {

@@ -87,6 +87,9 @@ pub(crate) fn edit(
         time_limit,
         retry,
         priority,
+        delay,
+        max_runs,
+        max_failures,
     } = new.policy;
     set(&mut job.policy.misfire_grace, misfire_grace, has("misfire_grace"));
     set(&mut job.policy.coalesce, coalesce, has("coalesce"));
@@ -95,6 +98,9 @@ pub(crate) fn edit(
     set(&mut job.policy.time_limit, time_limit, has("time_limit"));
     set(&mut job.policy.retry, retry, has("retry"));
     set(&mut job.policy.priority, priority, has("priority"));
+    set(&mut job.policy.delay, delay, has("delay"));
+    set(&mut job.policy.max_runs, max_runs, has("max_runs"));
+    set(&mut job.policy.max_failures, max_failures, has("max_failures"));
     set(&mut job.tags, new.tags, has("tags"));
     Ok(())
 }

@@ -8,9 +8,11 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
+use matins::prelude::*;
+use matins::{Clock, SystemClock};
 use matins_files::OpenOptions;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +46,11 @@ pub(crate) enum Happening {
     ZoneRules {
         version: String,
     },
+    /// The system's clock was ahead by this or more, and was set back: so many jobs have another next fire time.
+    ClockCorrected {
+        by_seconds: i64,
+        jobs: u64,
+    },
     Added {
         job: String,
     },
@@ -65,7 +72,7 @@ impl Happening {
     /// The job that it happened to.
     pub(crate) fn job(&self) -> Option<&str> {
         match self {
-            Self::Started | Self::Stopped | Self::ZoneRules { .. } => None,
+            Self::Started | Self::Stopped | Self::ZoneRules { .. } | Self::ClockCorrected { .. } => None,
             Self::Added { job }
             | Self::Edited { job }
             | Self::Paused { job }
@@ -138,6 +145,21 @@ impl History {
             }
         }
     }
+}
+
+/// Notes in the history that the system's clock was wrong, each time that the scheduler finds that.
+pub(crate) fn note_clock_corrections(
+    scheduler: &Handle,
+    history: &Arc<History>,
+) -> Result<(), SchedulerError> {
+    let history = history.clone();
+    let wants = |event: &Event| matches!(event, Event::ClockCorrected { .. });
+    scheduler.on_event(wants, move |event| {
+        if let Event::ClockCorrected { by, jobs, .. } = event {
+            let what = Happening::ClockCorrected { by_seconds: by.num_seconds(), jobs };
+            history.note(SystemClock.now(), what, "matins");
+        }
+    })
 }
 
 fn read(text: &str) -> Vec<Entry> {

@@ -56,10 +56,21 @@ pub(crate) fn describe(told: &Told, zone: Zone) -> Option<Text> {
         Told::TriggerFailed { job, error } => {
             Some(format!("{job} is paused: {error}; reschedule it, then resume it").into())
         }
+        Told::ClockCorrected { by_seconds, jobs, .. } => Some(clock_corrected(*by_seconds, *jobs).into()),
         Told::StoreRecovered { store } => Some(format!("store {store} works again").into()),
         Told::Lost { count } => Some(format!("({count} lines left out: too many at once)").into()),
         _ => None,
     }
+}
+
+fn clock_corrected(by_seconds: i64, jobs: u64) -> String {
+    let by = show::span(TimeDelta::try_seconds(by_seconds).unwrap_or(TimeDelta::MAX));
+    let jobs = match jobs {
+        0 => "no job has another next fire time".to_owned(),
+        1 => "the next fire time of 1 job was computed again".to_owned(),
+        jobs => format!("the next fire times of {jobs} jobs were computed again"),
+    };
+    format!("warning: the system's clock was ahead by {by} or more, and was set back; {jobs}")
 }
 
 /// How an outcome looks.

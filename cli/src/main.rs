@@ -99,7 +99,7 @@ enum Subcommands {
     /// Gives a job another time.
     Reschedule(change::RescheduleArguments),
     /// Removes jobs; their runs stay in the ledger.
-    Remove(change::OneJobArguments),
+    Remove(change::RemoveArguments),
     /// Pauses jobs: they do not fire until they are resumed.
     Pause(change::OneJobArguments),
     /// Resumes paused jobs.

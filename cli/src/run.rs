@@ -25,7 +25,7 @@ use crate::control::server::Server;
 
 use crate::definition::COMMAND;
 use crate::failure::Failure;
-use crate::history::{Happening, History};
+use crate::history::{self, Happening, History};
 use crate::hooks::{self, Hooks};
 use crate::reload::{Refused, Reloader, Step, bring_in_line};
 use crate::sources::Sources;
@@ -127,6 +127,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
         notice::tell(moved.describe());
     }
     hooks::listen(&scheduler, &hooks, for_hooks).map_err(|error| error.to_string())?;
+    history::note_clock_corrections(&scheduler, &history).map_err(|error| error.to_string())?;
     mail::listen(&scheduler).map_err(|error| error.to_string())?;
     let orphans = orphans::watch(found, &scheduler);
     let reload = Reloader {

@@ -16,6 +16,7 @@ pub(crate) enum Told {
     JobAdded { job: String },
     JobModified { job: String },
     JobPaused { job: String },
+    JobDisabled { job: String, failures: u32 },
     JobResumed { job: String },
     JobRemoved { job: String },
     AllJobsRemoved,
@@ -29,6 +30,7 @@ pub(crate) enum Told {
     StoreRecovered { store: String },
     JobSetAside { store: String, what: String },
     TriggerFailed { job: String, error: String },
+    ClockCorrected { store: String, by_seconds: i64, jobs: u64 },
     Lost { count: u64 },
 }
 
@@ -52,6 +54,7 @@ impl Told {
             Event::JobAdded { job, .. } => Self::JobAdded { job: name(job) },
             Event::JobModified { job, .. } => Self::JobModified { job: name(job) },
             Event::JobPaused { job, .. } => Self::JobPaused { job: name(job) },
+            Event::JobDisabled { job, failures, .. } => Self::JobDisabled { job: name(job), failures },
             Event::JobResumed { job, .. } => Self::JobResumed { job: name(job) },
             Event::JobRemoved { job, .. } => Self::JobRemoved { job: name(job) },
             Event::AllJobsRemoved { .. } => Self::AllJobsRemoved,
@@ -67,6 +70,9 @@ impl Told {
                 Self::JobSetAside { store: store.to_string(), what: job.to_string() }
             }
             Event::TriggerFailed { job, error, .. } => Self::TriggerFailed { job: name(job), error },
+            Event::ClockCorrected { store, by, jobs } => {
+                Self::ClockCorrected { store: store.to_string(), by_seconds: by.num_seconds(), jobs }
+            }
             Event::Lost { count } => Self::Lost { count },
             _ => return None,
         })

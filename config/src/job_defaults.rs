@@ -1,5 +1,7 @@
 //! What jobs get that say nothing else.
 
+use std::num::{NonZeroU32, NonZeroU64};
+
 use matins_core::{Backoff, Coalesce, OnExhausted, OnInterrupt, Overlap, Policy, Retry};
 use serde::Deserialize;
 
@@ -26,6 +28,12 @@ pub struct JobDefaults {
     pub retry: Option<RetryConfig>,
     /// Runs with a higher one begin first where they wait for their executor.
     pub priority: i32,
+    /// How long after the end of a run the next one begins, in place of the trigger's next fire time.
+    pub delay: Option<HumanDuration>,
+    /// How often a job runs at most.
+    pub max_runs: Option<NonZeroU64>,
+    /// After how many failures in a row it is paused.
+    pub max_failures: Option<NonZeroU32>,
 }
 
 /// Whether, and when, a run that ended badly is tried again.
@@ -78,6 +86,9 @@ impl JobDefaults {
                 .retry
                 .map_or_else(Retry::default, |retry| Retry::times(retry.times).backoff(retry.backoff)),
             priority: self.priority,
+            delay: self.delay.map(HumanDuration::into),
+            max_runs: self.max_runs,
+            max_failures: self.max_failures,
         }
     }
 }

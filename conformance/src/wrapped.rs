@@ -15,7 +15,7 @@
 //! let full = |method| if method == "commit" { Fault::Refused } else { Fault::None };
 //! let mut store = WrappedStore::faulty(MemoryStore::new(), full);
 //! assert!(store.list(&JobQuery::default()).is_ok());
-//! assert!(store.commit(&[]).is_err());
+//! assert!(store.commit(vec![]).is_err());
 //! ```
 
 use std::collections::BTreeMap;
@@ -86,9 +86,10 @@ impl Wrapper for Meter {
         method: &'static str,
         work: impl FnOnce() -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let begun = self.clock.now();
+        let begun = self.clock.monotonic();
         let result = work();
-        let time = self.clock.now() - begun;
+        let time = self.clock.monotonic().saturating_sub(begun);
+        let time = TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX);
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         let calls = calls.entry(method).or_default();
         calls.count += 1;
@@ -188,7 +189,7 @@ impl<S: JobStore, W: Wrapper> JobStore for WrappedStore<S, W> {
         self.wrapper.call("due", || self.store.due(now, limit))
     }
 
-    fn commit(&mut self, batch: &[Transition]) -> Result<(), StoreError> {
+    fn commit(&mut self, batch: Vec<Transition>) -> Result<(), StoreError> {
         self.wrapper.call("commit", || self.store.commit(batch))
     }
 

@@ -14,6 +14,41 @@ pub trait Clock: Debug + Send + Sync {
     /// The current instant.
     fn now(&self) -> DateTime<Utc>;
 
+    /// Returns the time that has passed since some fixed instant. It never goes back, and is not changed when the clock is set.
+    ///
+    /// Fire times are compared with [`now`](Self::now). All relative waits (backoff, deadlines, leases) and the durations of runs
+    /// are measured with this method. If both disagree about the time that has passed, the clock was set, and the scheduler
+    /// acts on that.
+    ///
+    /// The default is derived from `now`, so that the clock counts as one that is never set. A clock that can be set should
+    /// implement this method.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use chrono::{DateTime, Utc};
+    /// use matins_core::Clock;
+    ///
+    /// /// A clock that is never set.
+    /// #[derive(Debug)]
+    /// struct Fixed(DateTime<Utc>);
+    ///
+    /// impl Clock for Fixed {
+    ///     fn now(&self) -> DateTime<Utc> {
+    ///         self.0
+    ///     }
+    ///
+    ///     fn sleep_until(&self, _until: DateTime<Utc>) -> Option<Duration> {
+    ///         None
+    ///     }
+    /// }
+    ///
+    /// let clock = Fixed("1970-01-02T00:00:00Z".parse().unwrap());
+    /// assert_eq!(clock.monotonic(), Duration::from_secs(86_400));
+    /// ```
+    fn monotonic(&self) -> Duration {
+        (self.now() - DateTime::UNIX_EPOCH).to_std().unwrap_or_default()
+    }
+
     /// How long a thread should sleep, in real time, before it looks at this clock again while it waits for `until`;
     /// `None` when no sleep helps, because the clock moves only by hand and then calls what was given to
     /// [`wake_on_change`](Self::wake_on_change).

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{ExecutorName, JobId, Policy, TaskName, Trigger, round_up_to_microsecond};
+use crate::{ExecutorName, JobId, Policy, TaskName, Trigger};
 
 /// What a store keeps for each job.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -24,6 +24,10 @@ pub struct Job {
     pub trigger: Arc<dyn Trigger>,
     /// The next fire time, to the microsecond; `None` while it is paused, and when the trigger has no more.
     pub next_fire: Option<DateTime<Utc>>,
+    /// The last next fire time that somebody gave the job, instead of leaving it to the trigger. As long as it is the
+    /// [next fire time](Self::next_fire), no correction of the system's clock changes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_fire: Option<DateTime<Utc>>,
     /// Whether it is paused.
     #[serde(default)]
     pub state: JobState,
@@ -43,8 +47,37 @@ pub struct Job {
     pub created: DateTime<Utc>,
     /// How often it has been changed: 0 as it is added, and one more with each [update](crate::Transition::Update). Moving on to the
     /// next fire time is no change.
+    ///
+    /// A job whose policy [counts its runs](Policy::counts_runs) is changed by each of them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub revision: u64,
+    /// What is remembered of its runs.
+    #[serde(default, skip_serializing_if = "JobCounts::is_empty")]
+    pub counts: JobCounts,
+}
+
+/// What a job remembers of its runs, if its policy has a use for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct JobCounts {
+    /// How many have begun; counted while the policy has [`max_runs`](Policy::max_runs).
+    #[serde(skip_serializing_if = "is_zero")]
+    pub runs: u64,
+    /// How many have failed since the last one that succeeded; counted while the policy has [`max_failures`](Policy::max_failures).
+    #[serde(skip_serializing_if = "is_none_yet")]
+    pub failures_in_a_row: u32,
+}
+
+impl JobCounts {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_none_yet(number: &u32) -> bool {
+    *number == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -73,6 +106,7 @@ impl PartialEq for Job {
             arguments,
             trigger,
             next_fire,
+            first_fire,
             state,
             executor,
             policy,
@@ -80,12 +114,14 @@ impl PartialEq for Job {
             metadata,
             created,
             revision,
+            counts,
         } = self;
         *id == other.id
             && *task == other.task
             && *arguments == other.arguments
             && **trigger == *other.trigger
             && *next_fire == other.next_fire
+            && *first_fire == other.first_fire
             && *state == other.state
             && *executor == other.executor
             && *policy == other.policy
@@ -93,16 +129,17 @@ impl PartialEq for Job {
             && *metadata == other.metadata
             && *created == other.created
             && *revision == other.revision
+            && *counts == other.counts
     }
 }
 
 impl Job {
-    /// Makes an active job without arguments, on the default executor and with the default policy, that first fires when its trigger
-    /// next does after `created`.
+    /// Makes an active job without arguments, on the default executor and with the default policy, that was added at `created` and first
+    /// fires at `next_fire`: as a rule, when its trigger next does after `created`, to the microsecond.
     ///
     /// ```
     /// use std::sync::Arc;
-    /// use matins_core::{Job, JobId, TaskName};
+    /// use matins_core::{Job, JobId, TaskName, Trigger, round_up_to_microsecond};
     /// # use chrono::{DateTime, TimeDelta, Utc};
     /// # #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
     /// # struct Hourly;
@@ -115,17 +152,24 @@ impl Job {
     ///
     /// let created: DateTime<Utc> = "2026-01-01T08:30:00Z".parse().unwrap();
     /// let (id, task) = (JobId::new("report").unwrap(), TaskName::new("report").unwrap());
-    /// let job = Job::new(id, task, Arc::new(Hourly), created);
+    /// let next_fire = Hourly.next_after(created).map(round_up_to_microsecond);
+    /// let job = Job::new(id, task, Arc::new(Hourly), next_fire, created);
     /// assert_eq!(job.next_fire, Some(created + TimeDelta::minutes(30)));
     /// ```
-    pub fn new(id: JobId, task: TaskName, trigger: Arc<dyn Trigger>, created: DateTime<Utc>) -> Self {
-        let next_fire = trigger.next_after(created).map(round_up_to_microsecond);
+    pub fn new(
+        id: JobId,
+        task: TaskName,
+        trigger: Arc<dyn Trigger>,
+        next_fire: Option<DateTime<Utc>>,
+        created: DateTime<Utc>,
+    ) -> Self {
         Self {
             id,
             task,
             arguments: Value::Null,
             trigger,
             next_fire,
+            first_fire: None,
             state: JobState::Active,
             executor: ExecutorName::default(),
             policy: Policy::default(),
@@ -133,11 +177,24 @@ impl Job {
             metadata: BTreeMap::new(),
             created,
             revision: 0,
+            counts: JobCounts::default(),
         }
     }
 
-    /// Whether it is active and runs no more: it has no fire time left, and follows no other job.
+    /// Whether it is active and runs no more: it has no fire time left and follows no other job, or has had all its runs.
     pub fn is_exhausted(&self) -> bool {
-        self.next_fire.is_none() && self.state == JobState::Active && self.trigger.after().is_none()
+        let has_no_more = self.next_fire.is_none() && self.trigger.after().is_none();
+        self.state == JobState::Active && (has_no_more || self.has_had_all_runs())
+    }
+
+    /// Returns whether it has run as often as its policy [allows](Policy::max_runs).
+    pub fn has_had_all_runs(&self) -> bool {
+        self.policy.max_runs.is_some_and(|most| self.counts.runs >= most.get())
+    }
+
+    /// Returns whether it is paused since it has [failed too often](Policy::max_failures) in a row.
+    pub fn is_disabled(&self) -> bool {
+        let most = self.policy.max_failures;
+        self.state == JobState::Paused && most.is_some_and(|most| self.counts.failures_in_a_row >= most.get())
     }
 }

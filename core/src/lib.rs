@@ -73,7 +73,7 @@ pub use clock::{Clock, Wake};
 pub use count::{CountBudget, CountProgress};
 pub use current_run::RunScope;
 pub use executor::{Completion, CompletionSink, Executor, LeftBehind, Refusal, Refused, Shutdown, WaitMode};
-pub use job::{Job, JobState};
+pub use job::{Job, JobCounts, JobState};
 pub use layer::{Layer, LayerFn, Layers, Next, layer_fn};
 pub use limits::{Limits, ValueError};
 pub use name::{ExecutorName, JobId, NameError, StoreName, TaskName};

@@ -1,5 +1,6 @@
 //! What to do when life is not on time: the choices that a job makes.
 
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,25 @@ pub struct Policy {
     /// the default; it may be negative.
     #[serde(skip_serializing_if = "is_usual")]
     pub priority: i32,
+    /// The fixed delay: how long after the end of a run the job fires next, in place of the next instant of its trigger. The trigger says
+    /// when it fires first, and it ends when the trigger does. `None`, the default: it fires at the trigger's instants.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay: Option<Duration>,
+    /// How often it runs at most: further attempts, runs by hand and fires that were missed do not count. Then it is over, as when its
+    /// trigger ends. `None`, the default: without end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_runs: Option<NonZeroU64>,
+    /// After how many failures in a row it is paused: runs that failed, timed out or were interrupted, the last of their attempts. Another
+    /// run that succeeds begins the count again, and so does resuming the job. `None`, the default: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_failures: Option<NonZeroU32>,
+}
+
+impl Policy {
+    /// Returns whether something of each run is to be remembered with its job: see [`JobCounts`](crate::JobCounts).
+    pub const fn counts_runs(&self) -> bool {
+        self.delay.is_some() || self.max_runs.is_some() || self.max_failures.is_some()
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]

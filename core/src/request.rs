@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::panics::{drop_caught, text_of_panic};
 use crate::{
-    CancelReason, CancelToken, Clock, JobId, Layers, MissedReason, Outcome, RunId, RunLog, Task, TaskContext,
-    TaskError, TaskName, TaskOutput, TaskResult,
+    CancelReason, CancelToken, Clock, Job, JobId, Layers, MissedReason, Outcome, Run, RunId, RunLog, Task,
+    TaskContext, TaskError, TaskName, TaskOutput, TaskResult,
 };
 
 /// A run as an executor gets it.
@@ -79,6 +79,68 @@ impl RunRequest {
         }
     }
 
+    /// Makes the request for a run that starts now, from its row of the ledger and its job.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use matins_core::{CancelToken, Job, JobId, Run, RunId, RunLog, RunRequest, TaskName};
+    /// # use chrono::{DateTime, Utc};
+    /// # use matins_core::{Clock, Task, TaskContext, TaskOutput, TaskResult, Value};
+    /// # #[derive(Debug)]
+    /// # struct Stopped;
+    /// # impl Clock for Stopped {
+    /// #     fn now(&self) -> DateTime<Utc> { DateTime::UNIX_EPOCH }
+    /// #     fn sleep_until(&self, _: DateTime<Utc>) -> Option<std::time::Duration> { None }
+    /// # }
+    /// # #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+    /// # struct Never;
+    /// # #[typetag::serde]
+    /// # impl matins_core::Trigger for Never {
+    /// #     fn next_after(&self, _: DateTime<Utc>) -> Option<DateTime<Utc>> { None }
+    /// # }
+    /// # struct Nothing;
+    /// # impl Task for Nothing {
+    /// #     fn run(&self, _: &Value, _: &TaskContext) -> TaskResult { Ok(TaskOutput::default()) }
+    /// # }
+    /// # let (task, trigger, clock) = (Arc::new(Nothing), Arc::new(Never), Arc::new(Stopped));
+    ///
+    /// let now = DateTime::UNIX_EPOCH;
+    /// let mut job = Job::new(JobId::new("a")?, TaskName::new("nothing")?, trigger, Some(now), now);
+    /// job.policy.priority = 3;
+    /// let run = Run::started(RunId::FIRST, job.id.clone(), now, now);
+    /// let (cancel, log) = (CancelToken::new(), RunLog::default());
+    /// let request = RunRequest::for_run(&run, job, task, cancel, log, clock);
+    /// assert_eq!((request.run, request.priority), (RunId::FIRST, 3));
+    /// # Ok::<(), matins_core::NameError>(())
+    /// ```
+    pub fn for_run(
+        run: &Run,
+        job: Job,
+        task: Arc<dyn Task>,
+        cancel: CancelToken,
+        log: RunLog,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            run: run.id,
+            job: job.id,
+            task_name: job.task,
+            task,
+            layers: Layers::new(),
+            arguments: job.arguments,
+            scheduled: run.scheduled(),
+            attempt: run.attempt,
+            cause: run.cause,
+            priority: job.policy.priority,
+            begin_by: None,
+            time_limit: job.policy.time_limit,
+            cancel,
+            log,
+            clock,
+        }
+    }
+
     /// Returns this run with `layers` around its task, outside of the layers that it has already.
     ///
     /// ```
@@ -131,7 +193,7 @@ impl RunRequest {
     /// Returns what the task is told about its run, and notes in the run's [`log`](Self::log) that the work began at `started`:
     /// until then a scheduler shows the run as queued.
     pub fn context(&self, started: DateTime<Utc>) -> TaskContext {
-        self.log.begin(started);
+        self.log.begin_with(started, Some(self.clock.monotonic()));
         TaskContext {
             started,
             attempt: self.attempt,
@@ -207,17 +269,22 @@ impl RunRequest {
     }
 
     /// The report of a run that ends now, with what it has said so far.
+    ///
+    /// If the clock was set while the run was in progress, the report has the beginning by the new time, so that the time from
+    /// the beginning to the end is the time that has really passed.
     pub fn ended(
         &self,
         started: Option<DateTime<Utc>>,
         outcome: Outcome,
         message: Option<String>,
     ) -> RunReport {
+        let started = started.map(|started| self.log.began_by(&*self.clock).unwrap_or(started));
+        let finished = self.clock.now();
         RunReport {
-            started,
+            started: started.map(|started| started.min(finished)),
             message,
             output: self.log.text_before(None),
-            ..RunReport::new(self.run, self.clock.now(), outcome)
+            ..RunReport::new(self.run, finished, outcome)
         }
     }
 }

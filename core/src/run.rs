@@ -116,18 +116,18 @@ impl Run {
     /// let mut row = Run::started(RunId::FIRST, JobId::new("a")?, epoch, epoch);
     /// let mut finish = row.clone();
     /// (finish.outcome, finish.finished, finish.attempt) = (Some(Outcome::Failed), Some(epoch), 7);
-    /// row.finish(&finish);
+    /// row.finish(finish);
     /// assert_eq!((row.outcome, row.attempt), (Some(Outcome::Failed), 1));
     /// # Ok::<(), matins_core::NameError>(())
     /// ```
-    pub fn finish(&mut self, finish: &Self) {
+    pub fn finish(&mut self, finish: Self) {
         self.turn = finish.turn;
         self.started = finish.started;
         self.finished = finish.finished;
         self.outcome = finish.outcome;
-        self.message.clone_from(&finish.message);
-        self.output.clone_from(&finish.output);
-        self.result.clone_from(&finish.result);
+        self.message = finish.message;
+        self.output = finish.output;
+        self.result = finish.result;
     }
 
     /// The fire time that it is for: the first one, where it stands for several.

@@ -2,11 +2,15 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::Tail;
+use crate::{Clock, Tail};
+
+/// A clock that differs from the elapsed time by less than this was not set.
+const NOT_SET: TimeDelta = TimeDelta::milliseconds(100);
 
 /// How much of what a run logs is kept, in bytes.
 const KEPT: usize = 8 * 1024;
@@ -31,7 +35,7 @@ pub struct RunLog(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    began: OnceLock<DateTime<Utc>>,
+    began: OnceLock<Began>,
     forward: Option<Box<dyn Fn(RunNote) + Send + Sync>>,
 }
 
@@ -39,6 +43,13 @@ struct Shared {
 struct State {
     lines: Option<Tail>,
     progress: Option<Progress>,
+}
+
+/// When the work of a run began.
+struct Began {
+    at: DateTime<Utc>,
+    /// By [`Clock::monotonic`], if that is known.
+    monotonic: Option<Duration>,
 }
 
 /// One thing that a run says.
@@ -84,13 +95,29 @@ impl RunLog {
     /// assert_eq!(log.began(), Some(chrono::DateTime::UNIX_EPOCH));
     /// ```
     pub fn begin(&self, at: DateTime<Utc>) {
+        self.begin_with(at, None);
+    }
+
+    pub(crate) fn begin_with(&self, at: DateTime<Utc>, monotonic: Option<Duration>) {
         // Begun twice is begun.
-        let _ = self.0.began.set(at);
+        let _ = self.0.began.set(Began { at, monotonic });
     }
 
     /// Returns when the work began, or `None` if it has not: the run is queued.
     pub fn began(&self) -> Option<DateTime<Utc>> {
-        self.0.began.get().copied()
+        self.0.began.get().map(|began| began.at)
+    }
+
+    /// Returns when the work began by the clock as it is set now, or `None` if it has not begun.
+    ///
+    /// If the clock was set meanwhile, this differs from [`began`](Self::began), so that the time from here to the clock's `now` is
+    /// the time that has really passed.
+    pub fn began_by(&self, clock: &dyn Clock) -> Option<DateTime<Utc>> {
+        let Began { at, monotonic } = self.0.began.get()?;
+        let Some(monotonic) = monotonic else { return Some(*at) };
+        let (passed, now) = (clock.monotonic().saturating_sub(*monotonic), clock.now());
+        let by_passed = TimeDelta::from_std(passed).ok().and_then(|passed| now.checked_sub_signed(passed));
+        by_passed.map(|began| if (began - *at).abs() < NOT_SET { *at } else { began }).or(Some(*at))
     }
 
     /// Takes a note of either kind.

@@ -95,11 +95,12 @@ pub trait JobStore: Send {
     fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Job>, StoreError>;
 
     /// Applies `batch` in order, all of it or nothing, and durably where the store is persistent. A step on a job or
-    /// run that is not there (any more) does nothing, [`Transition::Advance`] excepted.
+    /// run that is not there (any more) does nothing, [`Transition::Advance`] excepted. A store that keeps rows in memory
+    /// moves them out of the batch.
     ///
     /// # Errors
     /// [`StoreError::Stale`] where a job's next fire time is not the one that an [`Transition::Advance`] leaves.
-    fn commit(&mut self, batch: &[Transition]) -> Result<(), StoreError>;
+    fn commit(&mut self, batch: Vec<Transition>) -> Result<(), StoreError>;
 
     /// The runs that `query` asks for.
     ///

@@ -147,6 +147,27 @@ pub trait Trigger: Any + Debug + Send + Sync {
         None
     }
 
+    /// Returns whether this trigger fires at fixed local times (a date, a time of day) instead of following elapsed time (each
+    /// ten seconds, each minute).
+    ///
+    /// It matters if the system's clock is set back by up to three hours. Then the clock shows some times again. A trigger
+    /// that follows elapsed time continues from the new time. One at fixed local times does not fire again at times at which it
+    /// has fired: it waits. A trigger that is made of others asks them. The default returns `false`.
+    fn has_fixed_times(&self) -> bool {
+        false
+    }
+
+    /// Returns this trigger as if its job had been added at `to` instead of `from`, or `None` if that makes no difference.
+    ///
+    /// An interval that was given no start counts from the instant at which its job is added. If the system's clock was ahead
+    /// then, that instant may be far in the future by the right clock. The scheduler calls this when the clock is set back. A
+    /// trigger with a start that somebody has chosen returns `None`. One that is made of others asks them. The default returns
+    /// `None`.
+    fn added_at(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<Arc<dyn Trigger>> {
+        let _ = (from, to);
+        None
+    }
+
     /// Returns the job whose runs are followed by runs of this trigger's job, beside those at its instants. The default is none.
     ///
     /// `matins-triggers` has a trigger that has no instants, and follows a job.

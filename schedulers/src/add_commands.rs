@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use ahash::AHashSet as HashSet;
 use chrono::{DateTime, Utc};
-use matins_core::{Job, JobId, JobState, Limits, MissedReason, OnConflict, StoreError, Task, TaskName, json};
+use matins_core::{
+    Job, JobCounts, JobId, JobState, Limits, MissedReason, OnConflict, StoreError, Task, TaskName, json,
+};
 
 use crate::decide::plan::next_after;
 use crate::engine::Engine;
@@ -42,6 +44,8 @@ impl Engine {
             return Err(fault);
         }
         let lane = self.lane(&new.store)?;
+        // Of a job that is refused, it is dropped when no lock is held.
+        let _closure = new.closure();
         self.open(&lane, |lane| {
             let prepared = lane.prepare(new)?;
             lane.put_in(prepared)
@@ -61,6 +65,7 @@ impl Engine {
                 return Err(fault);
             }
             let lane = self.lane(&of_store[0].store)?;
+            let _closures: Vec<Arc<dyn Task>> = of_store.iter().filter_map(NewJob::closure).collect();
             let outcome = self.open(&lane, |lane| lane.add_many(of_store, &mut added));
             // Also after an error: those before it were added.
             lane.inbox.ring();
@@ -169,12 +174,11 @@ impl OpenLane<'_> {
         json::check_trigger(&format!("the trigger of job {id:?}"), &*trigger)?;
         let trigger = seeded(trigger, &id);
         let keeps_trigger = updated.is_some_and(|old| *old.trigger == *trigger);
-        let next_fire = match updated.filter(|_| keeps_trigger) {
-            Some(old) => old.next_fire,
-            None => new
-                .first_fire
-                .map(matins_core::round_up_to_microsecond)
-                .or_else(|| next_after(&*trigger, now)),
+        let given = new.first_fire.map(matins_core::round_up_to_microsecond);
+        // One that had all its runs may get more.
+        let (next_fire, first_fire) = match updated.filter(|old| keeps_trigger && !old.has_had_all_runs()) {
+            Some(old) => (old.next_fire, old.first_fire),
+            None => (given.or_else(|| next_after(&*trigger, now)), given),
         };
         if let Some(after) = trigger.after() {
             self.check_cycle(&id, after)?;
@@ -202,20 +206,16 @@ impl OpenLane<'_> {
         let state = updated.map_or(new.state, |old| {
             if old.state == JobState::Paused { JobState::Paused } else { new.state }
         });
-        let job = Job {
-            id: id.clone(),
-            task: task.clone(),
-            arguments: new.arguments,
-            trigger,
-            next_fire: next_fire.filter(|_| state == JobState::Active),
-            state,
-            executor: new.executor,
-            policy: new.policy.over(&self.engine.job_defaults),
-            tags: new.tags,
-            metadata: new.metadata,
-            created: anchor,
-            revision: old.as_ref().map_or(0, |old| old.revision),
-        };
+        let next_fire = next_fire.filter(|_| state == JobState::Active);
+        let mut job = Job::new(id, task, trigger, next_fire, anchor);
+        job.arguments = new.arguments;
+        job.state = state;
+        job.first_fire = first_fire;
+        job.executor = new.executor;
+        job.policy = new.policy.over(&self.engine.job_defaults);
+        (job.tags, job.metadata) = (new.tags, new.metadata);
+        job.revision = old.as_ref().map_or(0, |old| old.revision);
+        job.counts = updated.map_or_else(JobCounts::default, |old| old.counts);
         Ok(Prepared { job, old, on_conflict: new.on_conflict, closure })
     }
 

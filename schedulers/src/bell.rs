@@ -6,6 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, Utc};
 use matins_core::{Clock, CompletionSink, RunId, RunReport};
 
+use crate::reading::Reading;
+
 /// Wakes the thread that waits at it. Rung while nobody waits, it lets the next one through at once.
 #[derive(Default)]
 pub(crate) struct Bell {
@@ -19,12 +21,15 @@ impl Bell {
         self.rung.notify_one();
     }
 
-    /// Waits until it is rung or (as `clock` has it) `until` is past. A look at the clock that finds nothing to do costs no turn.
+    /// Waits until it is rung, `until` is past (as `clock` has it), or the clock was set. A look at the clock that finds nothing to do
+    /// costs no turn.
     pub(crate) fn wait(&self, until: Option<DateTime<Utc>>, clock: &dyn Clock) {
+        let mut before = None;
         let mut is_rung = self.lock();
         while !*is_rung {
             is_rung = match until.and_then(|until| clock.sleep_until(until)) {
                 Some(time) if time.is_zero() => break,
+                Some(_) if was_set(clock, &mut before) => break,
                 Some(time) => self.rung.wait_timeout(is_rung, time).unwrap_or_else(PoisonError::into_inner).0,
                 None => self.rung.wait(is_rung).unwrap_or_else(PoisonError::into_inner),
             };
@@ -35,6 +40,12 @@ impl Bell {
     fn lock(&self) -> MutexGuard<'_, bool> {
         lock(&self.is_rung)
     }
+}
+
+/// Whether a clock was set since the reading before, whose place this one takes.
+fn was_set(clock: &dyn Clock, before: &mut Option<Reading>) -> bool {
+    let reading = Reading::of(clock);
+    before.replace(reading).is_some_and(|before| reading.step_since(&before).is_some())
 }
 
 /// Where the runs of one store report to, and what wakes whoever drives that store.

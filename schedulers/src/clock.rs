@@ -1,13 +1,14 @@
 //! The system's clock, and one that is moved by hand or by leaps.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use matins_core::{Clock, Wake};
 
 use crate::clock_steps;
+use crate::reading::Reading;
 use crate::wakes::Wakes;
 
 /// The system's clock.
@@ -28,6 +29,11 @@ impl Clock for SystemClock {
         Utc::now().trunc_subsecs(6)
     }
 
+    /// On Linux this includes the time in which the machine was suspended.
+    fn monotonic(&self) -> Duration {
+        clock_steps::monotonic()
+    }
+
     fn sleep_until(&self, until: DateTime<Utc>) -> Option<Duration> {
         let rest = (until - Utc::now()).to_std().unwrap_or_default();
         Some(rest.min(if clock_steps::are_told() { SELDOM_LOOK } else { LOOK }))
@@ -39,11 +45,14 @@ impl Clock for SystemClock {
 }
 
 /// A clock for tests and simulations. Clones are one clock.
+///
+/// It has a [time that passes](Clock::monotonic) too. [`advance`](Self::advance) lets time pass, [`step`](Self::step) sets the
+/// clock while no time passes, as a correction of a system's clock does.
 #[derive(Clone)]
 pub struct VirtualClock(Arc<State>);
 
 struct State {
-    now: Mutex<DateTime<Utc>>,
+    reading: Mutex<Reading>,
     leaps: bool,
     wakes: Wakes,
 }
@@ -61,33 +70,66 @@ impl VirtualClock {
     }
 
     fn with(start: DateTime<Utc>, leaps: bool) -> Self {
-        let now = Mutex::new(start.trunc_subsecs(6));
-        Self(Arc::new(State { now, leaps, wakes: Wakes::new() }))
+        let reading = Mutex::new(Reading { now: start.trunc_subsecs(6), monotonic: Duration::ZERO });
+        Self(Arc::new(State { reading, leaps, wakes: Wakes::new() }))
     }
 
-    /// Moves the clock on.
+    /// Lets time pass. With a negative time, the clock is [set back](Self::step).
     pub fn advance(&self, by: TimeDelta) {
         self.set(self.now() + by);
     }
 
-    /// Sets the clock, forward or back.
+    /// Lets time pass until `now`. If that is in the past, the clock is [set back](Self::step).
     pub fn set(&self, now: DateTime<Utc>) {
-        *self.0.now.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        self.lock().pass_until(now);
         self.0.wakes.call();
+    }
+
+    /// Sets the clock forward or back (negative) while no time passes.
+    ///
+    /// ```
+    /// use chrono::TimeDelta;
+    /// use matins_core::Clock;
+    /// use matins_scheduler::VirtualClock;
+    ///
+    /// let clock = VirtualClock::new("2037-01-01T00:00:00Z".parse().unwrap());
+    /// clock.step(TimeDelta::days(-3_650));
+    /// assert_eq!(clock.now().to_rfc3339(), "2027-01-04T00:00:00+00:00");
+    /// assert!(clock.monotonic().is_zero());
+    /// ```
+    pub fn step(&self, by: TimeDelta) {
+        self.lock().now += by;
+        self.0.wakes.call();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Reading> {
+        self.0.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Reading {
+    fn pass_until(&mut self, now: DateTime<Utc>) {
+        self.monotonic = self.monotonic.saturating_add((now - self.now).to_std().unwrap_or_default());
+        self.now = now;
     }
 }
 
 impl Clock for VirtualClock {
     fn now(&self) -> DateTime<Utc> {
-        *self.0.now.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lock().now
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.lock().monotonic
     }
 
     fn sleep_until(&self, until: DateTime<Utc>) -> Option<Duration> {
         if !self.0.leaps {
             return None;
         }
-        let mut now = self.0.now.lock().unwrap_or_else(PoisonError::into_inner);
-        *now = until.max(*now);
+        let mut reading = self.lock();
+        let until = until.max(reading.now);
+        reading.pass_until(until);
         Some(Duration::ZERO)
     }
 

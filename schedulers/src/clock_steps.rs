@@ -4,9 +4,9 @@
 //! (`timerfd_create(2)`). It is started by the first who wants to hear of steps.
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{are_told, tell};
+pub(crate) use linux::{are_told, monotonic, tell};
 #[cfg(not(target_os = "linux"))]
-pub(crate) use nowhere::{are_told, tell};
+pub(crate) use nowhere::{are_told, monotonic, tell};
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -14,12 +14,13 @@ mod linux {
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::{Arc, Once};
     use std::thread;
+    use std::time::Duration;
 
     use matins_core::Wake;
     use rustix::io::{Errno, read};
     use rustix::time::{
-        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
-        timerfd_settime,
+        ClockId, Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, clock_gettime,
+        timerfd_create, timerfd_settime,
     };
 
     use crate::wakes::Wakes;
@@ -32,6 +33,12 @@ mod linux {
     pub(crate) fn tell(wake: &Arc<Wake>) {
         WAKES.add(wake);
         START.call_once(|| ARE_TOLD.store(start().is_ok(), Ordering::Relaxed));
+    }
+
+    /// Returns the time since the system was started, with the time in which it was suspended.
+    pub(crate) fn monotonic() -> Duration {
+        let Timespec { tv_sec, tv_nsec } = clock_gettime(ClockId::Boottime);
+        Duration::new(tv_sec.try_into().unwrap_or(0), tv_nsec.try_into().unwrap_or(0))
     }
 
     /// Whether somebody listens to the kernel.
@@ -70,7 +77,8 @@ mod linux {
 
 #[cfg(not(target_os = "linux"))]
 mod nowhere {
-    use std::sync::Arc;
+    use std::sync::{Arc, OnceLock};
+    use std::time::{Duration, Instant};
 
     use matins_core::Wake;
 
@@ -78,6 +86,12 @@ mod nowhere {
 
     pub(crate) fn are_told() -> bool {
         false
+    }
+
+    /// Returns the time since the first call.
+    pub(crate) fn monotonic() -> Duration {
+        static FIRST: OnceLock<Instant> = OnceLock::new();
+        FIRST.get_or_init(Instant::now).elapsed()
     }
 }
 

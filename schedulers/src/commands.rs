@@ -80,7 +80,9 @@ impl Engine {
     ) -> Result<T, SchedulerError> {
         // A store that was given back while this waited for it.
         let open = guard.as_mut().ok_or(SchedulerError::ShutDown)?;
-        work(&mut OpenLane { engine: self, lane, work: open })
+        let mut open = OpenLane { engine: self, lane, work: open };
+        open.follow_clock();
+        work(&mut open)
     }
 
     /// Does `work` on the lane that has a job: the first one, of those whose store is not busy if possible.
@@ -220,7 +222,7 @@ impl Engine {
         &self,
         store: &StoreName,
     ) -> Result<BTreeMap<RunId, Option<DateTime<Utc>>>, SchedulerError> {
-        Ok(self.lane(store)?.in_flight.begun())
+        Ok(self.lane(store)?.in_flight.begun(&*self.clock))
     }
 
     pub(crate) fn add_executor(&self, name: ExecutorName) -> Result<(), SchedulerError> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use matins_core::{Job, JobId, MissedReason, OnExhausted, Policy, Want};
+use matins_core::{Job, JobId, MissedReason, OnExhausted, Policy, StoreError, Want};
 
 use crate::SchedulerError;
 use crate::decide::tick::Tick;
@@ -59,6 +59,15 @@ impl OpenLane<'_> {
         jobs: &[JobId],
         decide: impl FnOnce(&mut Tick<'_>) -> T,
     ) -> Result<T, SchedulerError> {
+        Ok(self.settle_about(jobs, decide)?)
+    }
+
+    /// As [`decide_about`](Self::decide_about), for callers that can only meet errors of the store.
+    pub(crate) fn settle_about<T>(
+        &mut self,
+        jobs: &[JobId],
+        decide: impl FnOnce(&mut Tick<'_>) -> T,
+    ) -> Result<T, StoreError> {
         let (work, engine) = (&mut *self.work, self.engine);
         let now = engine.clock.now();
         let claim = work.store.claim(&Want::at(now).jobs(jobs))?;
@@ -74,7 +83,7 @@ impl OpenLane<'_> {
             Err(error) => {
                 // It may have been made: the next tick looks.
                 work.is_known = false;
-                return Err(error.into());
+                return Err(error);
             }
         };
         work.has_rows = true;

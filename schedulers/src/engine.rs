@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
@@ -17,6 +18,7 @@ use crate::events::Listeners;
 use crate::lane::Work;
 use crate::lane::{Driver, Lane, Turned};
 use crate::outcomes::Waiters;
+use crate::reading::Reading;
 use crate::retention::Retention;
 use crate::stats::Stats;
 
@@ -56,11 +58,12 @@ pub(crate) enum State {
     },
     Running,
     Paused,
+    /// Deadlines are by the time that has passed: [`Clock::monotonic`].
     Stopping {
-        cancel_at: Option<DateTime<Utc>>,
+        cancel_at: Option<Duration>,
     },
     Cancelling {
-        leave_at: DateTime<Utc>,
+        leave_at: Duration,
     },
     Stopped,
 }
@@ -92,9 +95,9 @@ pub(crate) struct Parts {
 
 impl Engine {
     pub(crate) fn new(parts: Parts) -> Result<Self, StoreError> {
-        let (bell, now) = (Arc::<Bell>::default(), parts.clock.now());
+        let (bell, reading) = (Arc::<Bell>::default(), Reading::of(&*parts.clock));
         let lane = |(number, (name, store)): (usize, (StoreName, Box<dyn ClaimStore>))| {
-            Lane::new(number, name, store, bell.clone(), now).map(Arc::new)
+            Lane::new(number, name, store, bell.clone(), reading).map(Arc::new)
         };
         let lanes: Vec<Arc<Lane>> =
             parts.stores.into_iter().enumerate().map(lane).collect::<Result<_, StoreError>>()?;
@@ -147,7 +150,7 @@ impl Engine {
             hub.lanes_so_far += 1;
             hub.lanes_so_far - 1
         };
-        let lane = Lane::new(number, name.clone(), store, self.bell.clone(), self.clock.now())?;
+        let lane = Lane::new(number, name.clone(), store, self.bell.clone(), Reading::of(&*self.clock))?;
         let mut lanes = self.lanes.write().unwrap_or_else(PoisonError::into_inner);
         let is_free = lanes.iter().all(|lane| lane.name != *name);
         if is_free {
@@ -189,13 +192,13 @@ impl Engine {
         }
         self.advance_shutdown();
         let state = self.state();
+        // Before the lanes look at the clock: it is over only when they have left behind what they had to.
+        let reading = Reading::of(&*self.clock);
         let mut wake_at = match state {
-            State::Stopping { cancel_at } => cancel_at,
-            State::Cancelling { leave_at } => Some(leave_at),
+            State::Stopping { cancel_at } => cancel_at.map(|cancel_at| reading.at(cancel_at)),
+            State::Cancelling { leave_at } => Some(reading.at(leave_at)),
             _ => None,
         };
-        // Before the lanes look at the clock: it is over only when they have left behind what they had to.
-        let now = self.clock.now();
         let (mut are_idle, mut has_threads) = (true, false);
         for lane in self.lanes() {
             match lane.driver() {
@@ -213,7 +216,7 @@ impl Engine {
         let is_over = match state {
             State::Stopping { .. } => are_idle,
             // Where even the last commit failed, the store has these runs as started, and the next start finds them.
-            State::Cancelling { leave_at } => are_idle || leave_at <= now,
+            State::Cancelling { leave_at } => are_idle || leave_at <= reading.monotonic,
             _ => false,
         };
         if is_over && !has_threads {
@@ -222,7 +225,7 @@ impl Engine {
         }
         let next = match wake_at {
             // Those that have a thread need the time that they need.
-            Some(wake_at) if wake_at <= now && !is_over => Next::Again,
+            Some(wake_at) if wake_at <= reading.now && !is_over => Next::Again,
             wake_at => Next::WaitUntil(wake_at.filter(|_| !is_over)),
         };
         (submissions, next)
@@ -235,17 +238,17 @@ impl Engine {
             return (Vec::new(), Next::Stop);
         }
         // Before the lane looks at the clock, as in `turn`.
-        let now = self.clock.now();
+        let reading = Reading::of(&*self.clock);
         let Turned { submissions, cancels, wake_at, is_idle, is_gone } = lane.turn(self, state);
         cancel(&cancels);
         let is_over = match state {
             State::Stopping { .. } => is_idle,
-            State::Cancelling { leave_at } => is_idle || leave_at <= now,
+            State::Cancelling { leave_at } => is_idle || leave_at <= reading.monotonic,
             _ => false,
         };
         let next = match wake_at {
             _ if is_over || is_gone => Next::Stop,
-            Some(wake_at) if wake_at <= now => Next::Again,
+            Some(wake_at) if wake_at <= reading.now => Next::Again,
             wake_at => Next::WaitUntil(wake_at),
         };
         (submissions, next)

@@ -1,6 +1,6 @@
 //! What a scheduler tells those who listen.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{ExecutorName, JobId, Run, RunId, SetAside, StoreName};
 
 /// Something that happened.
@@ -60,6 +60,16 @@ pub enum Event {
         store: StoreName,
         /// The job.
         job: JobId,
+    },
+    /// A job was paused by the scheduler, since its runs have failed so often in a row: see
+    /// [`Policy::max_failures`](matins_core::Policy::max_failures).
+    JobDisabled {
+        /// The store.
+        store: StoreName,
+        /// The job.
+        job: JobId,
+        /// How many runs have failed in a row.
+        failures: u32,
     },
     /// A job was resumed.
     JobResumed {
@@ -146,6 +156,16 @@ pub enum Event {
         job: JobId,
         /// What went wrong.
         error: String,
+    },
+    /// The system's clock was wrong: it was set back by more than three hours, or next fire times show that it has been ahead by
+    /// more. The next fire times of all jobs were computed again, except those that somebody gave.
+    ClockCorrected {
+        /// The store.
+        store: StoreName,
+        /// By how much the clock was ahead, at least.
+        by: TimeDelta,
+        /// How many jobs have another next fire time.
+        jobs: u64,
     },
     /// A store that had failed works again.
     StoreRecovered {

@@ -269,16 +269,29 @@ impl ClaimStore for Exclusive {
 
     fn settle(&mut self, settlement: Settlement) -> Result<Settled, StoreError> {
         let Settlement { batch, runs } = settlement;
+        let mut next_run = self.next_run;
+        // The store takes the batch. A copy of the few steps that matter here as well is applied once they are committed.
+        let mut noted = Vec::new();
+        for transition in &batch {
+            match transition {
+                Transition::Record(run) => next_run = next_run.max(run.id.next()),
+                Transition::Finish(_) if self.abandoned.is_empty() => {}
+                Transition::Finish(_) | Transition::Update(_) | Transition::End { .. } => {
+                    noted.push(transition.clone());
+                }
+                _ => {}
+            }
+        }
         if !batch.is_empty()
-            && let Err(error) = self.store.commit(&batch)
+            && let Err(error) = self.store.commit(batch)
         {
             self.is_known = false;
             return Err(error);
         }
-        for transition in &batch {
+        self.next_run = next_run;
+        for transition in &noted {
             match transition {
-                Transition::Record(run) => self.next_run = self.next_run.max(run.id.next()),
-                Transition::Finish(run) if !self.abandoned.is_empty() => self.has_ended(run),
+                Transition::Finish(run) => self.has_ended(run),
                 Transition::Update(job) => self.followers.put(job),
                 Transition::End { job } => self.followers.remove(job),
                 _ => {}

@@ -29,7 +29,9 @@ impl Followers {
     /// A job was added or changed.
     pub(crate) fn put(&mut self, job: &Job) {
         self.remove(&job.id);
-        if let Some(after) = job.trigger.after().filter(|_| job.state == JobState::Active) {
+        if let Some(after) =
+            job.trigger.after().filter(|_| job.state == JobState::Active && !job.has_had_all_runs())
+        {
             self.followed.insert(job.id.clone(), after.job.clone());
             self.by_job.entry(after.job.clone()).or_default().push((job.id.clone(), after.outcome));
         }

@@ -144,8 +144,14 @@ impl OpenLane<'_> {
         job: Job,
         misses: Option<MissedReason>,
     ) -> Result<(), SchedulerError> {
-        let job = Job { revision: old.revision + 1, ..job };
         self.decide(&old.id, |tick, at| {
+            let mut job = job;
+            // Due fires that were decided may have changed what it counts.
+            let now = tick.jobs[at].job.as_deref().unwrap_or(old);
+            job.revision = now.revision + 1;
+            if job.counts == old.counts {
+                job.counts = now.counts;
+            }
             if let Some(reason) = misses {
                 tick.miss_due(at, old, reason);
             }
@@ -229,6 +235,7 @@ impl OpenLane<'_> {
     fn put_modified(&mut self, before: &Job, mut job: Job) -> Result<Job, SchedulerError> {
         // What it is known by, when it came, and whether it is paused are not for changing here.
         (job.id, job.created, job.state) = (before.id.clone(), before.created, before.state);
+        job.counts = before.counts;
         if !Arc::ptr_eq(&job.trigger, &before.trigger) {
             json::check_trigger(&format!("the trigger of job {:?}", job.id), &*job.trigger)?;
             job.trigger = seeded(job.trigger, &job.id);
@@ -254,6 +261,11 @@ impl OpenLane<'_> {
             }
         }
         job.next_fire = job.next_fire.map(matins_core::round_up_to_microsecond);
+        // One that the trigger has too is left to it.
+        let is_given = job.next_fire != before.next_fire
+            && job.next_fire.is_some()
+            && job.next_fire != next_after(&*job.trigger, self.now());
+        job.first_fire = if is_given { job.next_fire } else { before.first_fire };
         job.revision = before.revision + 1;
         if *job.trigger != *before.trigger || job.next_fire != before.next_fire {
             self.decide_due(before, &job)?;
@@ -308,8 +320,18 @@ impl OpenLane<'_> {
         if before.state == JobState::Active {
             return Ok(());
         }
-        let next_fire = next_after(&*before.trigger, self.now());
-        let job = Job { state: JobState::Active, next_fire, ..before.clone() };
+        let (now, mut job) = (self.now(), before.clone());
+        // It was added, or paused, by a clock that was ahead and has been set back meanwhile.
+        if job.created > now
+            && let Some(trigger) = job.trigger.added_at(job.created, now)
+        {
+            (job.trigger, job.created) = (trigger, now);
+        }
+        job.state = JobState::Active;
+        job.counts.failures_in_a_row = 0;
+        if !job.has_had_all_runs() {
+            job.next_fire = next_after(&*job.trigger, now);
+        }
         if job.is_exhausted() && job.policy.on_exhausted == OnExhausted::Remove {
             return self.remove(before);
         }

@@ -1,19 +1,22 @@
 //! Stores that come and go while the scheduler works.
 
-use chrono::{DateTime, Utc};
+use std::time::Duration;
+
 use matins_core::{CancelToken, JobStore, Shutdown, StoreName};
 
 use crate::engine::{Engine, State};
 use crate::exclusive::Exclusive;
 use crate::lane::{Lane, OpenLane, Work};
-use crate::stopping::{CANCEL_GRACE, after};
+use crate::reading::Reading;
+use crate::stopping::CANCEL_GRACE;
 use crate::{Event, SchedulerError};
 
 /// A store that is given back once the runs of its jobs have ended.
 pub(crate) struct Leaving {
-    cancel_at: Option<DateTime<Utc>>,
+    /// By the time that has passed, as is the next.
+    cancel_at: Option<Duration>,
     /// When runs that were cancelled, and would not end, are left behind.
-    leave_at: Option<DateTime<Utc>>,
+    leave_at: Option<Duration>,
     /// That has been done: it goes even if it fails, and cannot take in what became of them.
     is_given_up: bool,
     taker: oneshot::Sender<Box<dyn JobStore>>,
@@ -21,7 +24,7 @@ pub(crate) struct Leaving {
 
 impl Leaving {
     /// When there is something to do about it.
-    pub(crate) fn next(&self) -> Option<DateTime<Utc>> {
+    pub(crate) fn next(&self) -> Option<Duration> {
         self.leave_at.or(self.cancel_at)
     }
 
@@ -57,10 +60,10 @@ impl Engine {
         if lane.is_shared {
             return Err(SchedulerError::SharedStore { name: name.clone() });
         }
-        let now = self.clock.now();
+        let now = self.clock.monotonic();
         let cancel_at = match how {
             Shutdown::Wait => None,
-            Shutdown::Deadline(time) => after(now, time),
+            Shutdown::Deadline(time) => now.checked_add(time),
             _ => Some(now),
         };
         let (taker, store) = oneshot::channel();
@@ -122,15 +125,16 @@ impl Engine {
 
 impl OpenLane<'_> {
     /// Cancels what is in flight of a store that leaves, when its time has come.
-    pub(crate) fn advance_leaving(&mut self, now: DateTime<Utc>, cancels: &mut Vec<CancelToken>) {
+    pub(crate) fn advance_leaving(&mut self, reading: &Reading, cancels: &mut Vec<CancelToken>) {
+        let now = reading.monotonic;
         let Some(leaving) = &mut self.work.leaving else { return };
         if leaving.leave_at.is_some_and(|leave_at| leave_at <= now) {
             leaving.leave_at = None;
             leaving.is_given_up = true;
-            self.leave_behind("left running when its store was taken away", now);
+            self.leave_behind("left running when its store was taken away", reading.now);
         } else if leaving.cancel_at.is_some_and(|cancel_at| cancel_at <= now) {
             leaving.cancel_at = None;
-            leaving.leave_at = Some(now + CANCEL_GRACE);
+            leaving.leave_at = Some(now.saturating_add(CANCEL_GRACE));
             cancels.extend(self.lane.in_flight.tokens());
         }
     }

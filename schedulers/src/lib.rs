@@ -70,6 +70,7 @@ mod observe;
 mod occupied;
 mod outcomes;
 mod pruning;
+mod reading;
 mod retention;
 mod running;
 mod scheduler;

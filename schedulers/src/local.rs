@@ -1,6 +1,7 @@
 //! What the scheduler alone knows of a store's jobs, beside what it claims.
 
 use ahash::AHashMap as HashMap;
+use chrono::TimeDelta;
 use matins_core::RunId;
 
 use crate::decide::postponed::Postponed;
@@ -15,6 +16,13 @@ pub(crate) struct Local {
 }
 
 impl Local {
+    /// The clock was set: how long it has been tried already is counted by the time that has passed.
+    pub(crate) fn clock_was_set(&mut self, by: TimeDelta) {
+        for postponed in self.postponed.values_mut() {
+            postponed.since = postponed.since.checked_add_signed(by).unwrap_or(postponed.since);
+        }
+    }
+
     /// A run has ended.
     pub(crate) fn ended(&mut self, run: RunId) {
         if !self.postponed.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,6 +78,9 @@ pub(crate) struct Choices {
     time_limit: Option<Option<Duration>>,
     retry: Option<Retry>,
     priority: Option<i32>,
+    delay: Option<Option<Duration>>,
+    max_runs: Option<Option<NonZeroU64>>,
+    max_failures: Option<Option<NonZeroU32>>,
 }
 
 impl Choices {
@@ -90,6 +94,9 @@ impl Choices {
             time_limit,
             retry,
             priority,
+            delay,
+            max_runs,
+            max_failures,
         } = policy;
         Self {
             misfire_grace: Some(misfire_grace),
@@ -100,6 +107,9 @@ impl Choices {
             time_limit: Some(time_limit),
             retry: Some(retry),
             priority: Some(priority),
+            delay: Some(delay),
+            max_runs: Some(max_runs),
+            max_failures: Some(max_failures),
         }
     }
 
@@ -113,6 +123,9 @@ impl Choices {
             time_limit: self.time_limit.unwrap_or(defaults.time_limit),
             retry: self.retry.unwrap_or_else(|| defaults.retry.clone()),
             priority: self.priority.unwrap_or(defaults.priority),
+            delay: self.delay.unwrap_or(defaults.delay),
+            max_runs: self.max_runs.unwrap_or(defaults.max_runs),
+            max_failures: self.max_failures.unwrap_or(defaults.max_failures),
         }
     }
 }
@@ -122,6 +135,14 @@ fn keep<T, E: Into<SchedulerError>>(fault: &mut Option<SchedulerError>, value: R
 }
 
 impl NewJob {
+    /// The task, if it has no name of its own.
+    pub(crate) fn closure(&self) -> Option<Arc<dyn Task>> {
+        match &self.work {
+            Work::Closure(task) => Some(task.clone()),
+            Work::Named(_) => None,
+        }
+    }
+
     fn new(trigger: impl IntoTrigger + Send + 'static, work: Work) -> Self {
         Self {
             trigger: Box::new(move |now| trigger.into_trigger(now)),
@@ -209,6 +230,37 @@ impl NewJob {
     /// How long a run may take, from when it begins. `None`: as long as it takes.
     pub fn time_limit(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.policy.time_limit = Some(limit.into());
+        self
+    }
+
+    /// With a fixed delay: it fires so long after the end of each run, in place of the next instant of its trigger. The trigger says
+    /// when it fires first, and it ends when the trigger does. While a run is in progress, the job's next fire time is the earliest
+    /// that is possible, and nothing is missed.
+    ///
+    /// ```
+    /// use matins_scheduler::Schedule;
+    /// use matins_triggers::{TimeUnits, every};
+    ///
+    /// // However long each takes.
+    /// let poll = every(30.seconds()).run(|| println!("anything new?")).delay(std::time::Duration::from_secs(30));
+    /// # drop(poll);
+    /// ```
+    pub fn delay(mut self, delay: impl Into<Option<Duration>>) -> Self {
+        self.policy.delay = Some(delay.into());
+        self
+    }
+
+    /// At most so many times; 0 counts as 1. Further attempts, runs by hand and missed fires do not count. Then the job is over.
+    pub fn max_runs(mut self, most: impl Into<Option<u64>>) -> Self {
+        self.policy.max_runs = Some(most.into().map(|most| NonZeroU64::new(most).unwrap_or(NonZeroU64::MIN)));
+        self
+    }
+
+    /// Until so many runs have failed in a row, 0 counts as 1: then it is paused, and an [event](crate::Event::JobDisabled) says so.
+    /// A run counts with its last attempt. Resuming the job begins the count again.
+    pub fn max_failures(mut self, most: impl Into<Option<u32>>) -> Self {
+        self.policy.max_failures =
+            Some(most.into().map(|most| NonZeroU32::new(most).unwrap_or(NonZeroU32::MIN)));
         self
     }
 

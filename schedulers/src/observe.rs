@@ -107,6 +107,10 @@ pub(crate) fn trace(event: &Event) {
             );
         }
         Event::StoreFailed { store, error } => error!(target: "matins", %store, error, "store failed"),
+        Event::ClockCorrected { store, by, jobs } => {
+            let by_seconds = by.num_seconds();
+            warn!(target: "matins", %store, by_seconds, jobs, "clock was ahead, next fire times computed again");
+        }
         Event::TriggerFailed { store, job, error } => {
             error!(target: "matins", %store, %job, error, "trigger failed, job paused");
         }

@@ -1,11 +1,11 @@
 //! The two drivers, and the builder that makes them.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use ahash::AHashMap as HashMap;
 use matins_core::{
     ClaimStore, Clock, Executor, ExecutorName, JobStore, Layer, Layers, NameError, Policy, Shutdown,
     StoreName,

@@ -1,4 +1,4 @@
-//! Several schedulers on one store, from a seed: some stop for longer than their lease, some die, their clocks are wrong by up to an hour.
+//! Several schedulers on one store, from a seed: some stop for longer than their lease, some die, their clocks are wrong and are set.
 //! Whatever happens, each fire is decided once, and no job runs beside its overlap limit.
 
 use std::collections::BTreeMap;
@@ -135,7 +135,7 @@ impl Cluster {
 
     fn step(&mut self) {
         let number = self.below(NODES as u64) as usize;
-        match self.below(12) {
+        match self.below(13) {
             0..=5 => self.turn(number),
             6..=7 => self.finish_one(number),
             8..=9 => {
@@ -146,6 +146,11 @@ impl Cluster {
                 // Longer than a lease, in which some are turned and some are not.
                 let seconds = 10 + self.below(20);
                 self.pass(seconds);
+            }
+            11 => {
+                // Somebody sets the clock of a machine, by up to a day. What decides is the store's.
+                let by = TimeDelta::seconds(self.below(172_800) as i64 - 86_400);
+                self.nodes[number].clock.step(by);
             }
             _ => self.nodes[number] = self.node(),
         }

@@ -1,11 +1,11 @@
 //! What drivers and handles share: the engine, the executors under their lock, and the threads that drive lanes.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use ahash::AHashMap as HashMap;
 use matins_core::{
     CancelToken, Clock, Executor, ExecutorName, Outcome, Refusal, Shutdown, StoreName, WaitMode, Wake,
 };

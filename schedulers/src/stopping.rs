@@ -2,19 +2,13 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{CancelToken, Shutdown};
 
 use crate::Event;
 use crate::engine::{Engine, State, cancel};
 
 /// How long cancelled runs have to end at shutdown, before they are left behind.
-pub(crate) const CANCEL_GRACE: TimeDelta = TimeDelta::seconds(6);
-
-/// `None` where that is beyond the last instant there is.
-pub(crate) fn after(now: DateTime<Utc>, time: Duration) -> Option<DateTime<Utc>> {
-    TimeDelta::from_std(time).ok().and_then(|time| now.checked_add_signed(time))
-}
+pub(crate) const CANCEL_GRACE: Duration = Duration::from_secs(6);
 
 impl Engine {
     /// Whether a driver has begun to drive the engine, and has not stopped.
@@ -24,7 +18,7 @@ impl Engine {
 
     /// Begins to shut down. Where nobody drives the engine yet, it is over at once: whether it is.
     pub(crate) fn shutdown(&self, how: Shutdown) -> bool {
-        let now = self.clock.now();
+        let now = self.clock.monotonic();
         let mut hub = self.hub();
         let (is_stopping, until) = match hub.state {
             State::Waiting { .. } => {
@@ -41,7 +35,7 @@ impl Engine {
         let cancel_at = match how {
             Shutdown::Wait if is_stopping => until,
             Shutdown::Wait => None,
-            Shutdown::Deadline(time) => until.into_iter().chain(after(now, time)).min(),
+            Shutdown::Deadline(time) => until.into_iter().chain(now.checked_add(time)).min(),
             _ => Some(now),
         };
         hub.state = State::Stopping { cancel_at };
@@ -52,12 +46,12 @@ impl Engine {
 
     /// Cancels what is in flight, when its time has come.
     pub(crate) fn advance_shutdown(&self) {
-        let now = self.clock.now();
+        let now = self.clock.monotonic();
         {
             let mut hub = self.hub();
             match hub.state {
                 State::Stopping { cancel_at: Some(cancel_at) } if cancel_at <= now => {
-                    hub.state = State::Cancelling { leave_at: now + CANCEL_GRACE };
+                    hub.state = State::Cancelling { leave_at: now.saturating_add(CANCEL_GRACE) };
                 }
                 _ => return,
             }

@@ -426,12 +426,15 @@ fn what_a_closure_holds_may_use_a_handle_when_it_is_dropped() {
     }
     let handle = scheduler.handle();
     let replacement = every(2.hours()).run(|| ()).id("replaced").on_conflict(OnConflict::Replace);
+    let (refused, refused_too) = (job("last"), job("new").executor("nobody"));
     ends(move || {
+        assert!(handle.add(refused).is_err());
+        assert!(handle.add_many([refused_too]).is_err());
         handle.remove("removed").unwrap();
         handle.remove_many(["together"]).unwrap();
         handle.add(replacement).unwrap();
     });
     ends(move || scheduler.shutdown_and_wait(Shutdown::Wait));
     let counts: Vec<usize> = answers.try_iter().collect();
-    assert_eq!(counts, [3, 2, 2, usize::MAX]);
+    assert_eq!(counts, [4, 4, 3, 2, 2, usize::MAX]);
 }

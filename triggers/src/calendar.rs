@@ -262,6 +262,10 @@ impl Trigger for CalendarTrigger {
         CountProgress { fires: self.count(after, until, budget), through: until }
     }
 
+    fn has_fixed_times(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> String {
         let CalendarBuilder { start, years, months, weeks, days, time, end, last_day, .. } = &self.builder;
         let parts = [(*years, "year"), (*months, "month"), (*weeks, "week"), (*days, "day")];

@@ -49,6 +49,16 @@ impl Trigger for ScheduleTrigger {
         self.schedule.after(&local).map(|next| next.to_utc()).find(|next| *next > after)
     }
 
+    fn has_fixed_times(&self) -> bool {
+        let source = self.schedule.source().trim();
+        if source.starts_with('@') {
+            return !source.starts_with("@hourly");
+        }
+        // After the seconds come the minutes and the hours.
+        let mut clock_fields = source.split_whitespace().skip(1).take(2);
+        clock_fields.all(|field| !field.starts_with('*'))
+    }
+
     fn describe(&self) -> String {
         format!("{}, {}", self.schedule, self.zone)
     }

@@ -180,6 +180,10 @@ impl Trigger for DateTrigger {
         Some(self.instant()).filter(|instant| *instant > after)
     }
 
+    fn has_fixed_times(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> String {
         match &self.date {
             Date::Local(local, zone) => format!("once, at {}, {zone}", local.format("%Y-%m-%d %H:%M:%S%.f")),

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use matins_core::{CountBudget, CountProgress, Stretch, Trigger, round_up_to_microsecond};
@@ -234,6 +235,13 @@ impl Trigger for IntervalTrigger {
     ) -> CountProgress {
         budget.spend(1);
         CountProgress { fires: self.count(after, until), through: until }
+    }
+
+    fn added_at(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<Arc<dyn Trigger>> {
+        let is_derived =
+            from.checked_add_signed(self.period()).map(round_up_to_microsecond) == Some(self.start);
+        let start = to.checked_add_signed(self.period()).filter(|_| is_derived)?;
+        Some(Arc::new(Self { start: round_up_to_microsecond(start), ..self.clone() }))
     }
 
     fn describe(&self) -> String {

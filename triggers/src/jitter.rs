@@ -225,6 +225,14 @@ impl Trigger for JitterTrigger {
         Some(Arc::new(Self { of, max_micros: self.max_micros, seed: Some(own), key: mix(own) }))
     }
 
+    fn has_fixed_times(&self) -> bool {
+        self.of.has_fixed_times()
+    }
+
+    fn added_at(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<Arc<dyn Trigger>> {
+        Some(Arc::new(Self { of: self.of.added_at(from, to)?, ..self.clone() }))
+    }
+
     fn describe(&self) -> String {
         let max = crate::interval::in_words(self.max_micros, "0 seconds");
         format!("{}, each up to {max} later", self.of.describe())

@@ -159,6 +159,14 @@ impl Trigger for WindowTrigger {
         Some(Arc::new(Self { of, limits: self.limits }))
     }
 
+    fn has_fixed_times(&self) -> bool {
+        self.of.has_fixed_times()
+    }
+
+    fn added_at(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<Arc<dyn Trigger>> {
+        Some(Arc::new(Self { of: self.of.added_at(from, to)?, limits: self.limits }))
+    }
+
     /// None: a run that follows another comes when that has ended, and cannot be kept within a window.
     fn after(&self) -> Option<&After> {
         None

@@ -245,9 +245,9 @@ impl State {
                         self.prune_aside(*before);
                     }
                     if let Some(transition) = step.into_transition(&self.memory) {
-                        let batch = [transition];
+                        let batch = vec![transition];
                         self.memory.check(&batch).map_err(|error| error.to_string())?;
-                        self.memory.apply(&batch);
+                        self.memory.apply(batch);
                     }
                 }
             }

@@ -282,22 +282,22 @@ impl JobStore for FileStore {
         self.state.memory.due(now, limit)
     }
 
-    fn commit(&mut self, batch: &[Transition]) -> Result<(), StoreError> {
+    fn commit(&mut self, batch: Vec<Transition>) -> Result<(), StoreError> {
         if batch.is_empty() {
             return Ok(());
         }
-        json::check_batch(batch)?;
-        self.state.memory.check(batch)?;
-        self.write("committing a tick", &Change::Commit(batch))?;
-        self.state.memory.apply(batch);
+        json::check_batch(&batch)?;
+        self.state.memory.check(&batch)?;
+        self.write("committing a tick", &Change::Commit(&batch))?;
         if !self.state.unreadable_runs.is_empty() {
-            for transition in batch {
+            for transition in &batch {
                 if let Transition::PruneBefore { before } = transition {
                     self.state.prune_aside(*before);
                 }
             }
             self.look_at_set_aside();
         }
+        self.state.memory.apply(batch);
         Ok(())
     }
 

@@ -38,13 +38,13 @@ fn small_store() -> (TempDir, PathBuf, Vec<Holdings>) {
         let advance = Transition::Advance { job: a.clone(), from: fire(from), to: fire(to) };
         [advance, Transition::Record(run(number))]
     };
-    store.commit(&step(1, 10, 2)).unwrap();
+    store.commit(step(1, 10, 2).into()).unwrap();
     states.push(holdings(&mut store));
     store.add(job("c", Some(5)), OnConflict::Refuse).unwrap();
     states.push(holdings(&mut store));
     store.remove(&JobId::new("b").unwrap()).unwrap();
     states.push(holdings(&mut store));
-    store.commit(&step(10, 20, 3)).unwrap();
+    store.commit(step(10, 20, 3).into()).unwrap();
     states.push(holdings(&mut store));
     (parent, path, states)
 }

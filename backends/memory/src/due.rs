@@ -41,7 +41,8 @@ impl DueTimes {
                 Bucket::Many(_) => None,
             },
             Bucket::Many(jobs) => {
-                let taken = jobs.take(job);
+                // Jobs that are due together move on in order, so that it mostly is the first.
+                let taken = if jobs.first() == Some(job) { jobs.pop_first() } else { jobs.take(job) };
                 if jobs.is_empty() {
                     place.remove();
                 }

@@ -259,64 +259,64 @@ impl MemoryStore {
     }
 
     /// Makes the changes of a batch that [`check`](Self::check) has found sound.
-    pub fn apply(&mut self, batch: &[Transition]) {
+    pub fn apply(&mut self, batch: Vec<Transition>) {
         for transition in batch {
             self.apply_one(transition);
         }
     }
 
-    fn apply_one(&mut self, transition: &Transition) {
+    fn apply_one(&mut self, transition: Transition) {
         match transition {
             Transition::Advance { job, to, .. } => {
-                if let Some(job) = self.jobs.get_mut(job) {
-                    let id = match std::mem::replace(&mut job.next_fire, *to) {
+                if let Some(job) = self.jobs.get_mut(&job) {
+                    let id = match std::mem::replace(&mut job.next_fire, to) {
                         Some(fire) => self.due.remove(fire, &job.id),
                         None => self.idle.take(&job.id),
                     };
                     let id = id.unwrap_or_else(|| job.id.clone());
-                    match *to {
+                    match to {
                         Some(fire) => self.due.insert(fire, id),
                         None => drop(self.idle.insert(id)),
                     }
                 }
             }
             Transition::Record(run) => {
-                self.record(run.clone());
+                self.record(run);
             }
             Transition::Start { run, started, scheduled } => {
-                if let Some(run) = self.runs.get_mut(run) {
-                    run.started = *started;
-                    run.fires = matins_core::Stretch::single(*scheduled);
+                if let Some(run) = self.runs.get_mut(&run) {
+                    run.started = started;
+                    run.fires = matins_core::Stretch::single(scheduled);
                 }
             }
             Transition::Extend { run, fires } => {
-                if let Some(run) = self.runs.get_mut(run) {
-                    run.fires = *fires;
+                if let Some(run) = self.runs.get_mut(&run) {
+                    run.fires = fires;
                 }
             }
             Transition::Finish(finished) => {
                 if let Some(run) = self.runs.get_mut(&finished.id) {
-                    run.finish(finished);
                     if finished.outcome.is_some() {
                         self.unfinished.remove(&finished.id);
                     }
+                    run.finish(finished);
                 }
             }
             Transition::Update(job) => {
                 if self.jobs.contains_key(&job.id) {
-                    self.put((**job).clone());
+                    self.put(*job);
                 }
             }
             Transition::End { job } => {
-                self.take(job);
+                self.take(&job);
             }
             Transition::PruneJob { job, keep } => {
-                let runs = self.runs_of_job.get(job).into_iter().flatten();
-                let old: Vec<RunId> = runs.rev().skip(*keep as usize).copied().collect();
+                let runs = self.runs_of_job.get(&job).into_iter().flatten();
+                let old: Vec<RunId> = runs.rev().skip(keep as usize).copied().collect();
                 self.forget(old);
             }
             Transition::PruneBefore { before } => {
-                let finished = |run: &&Run| run.finished.is_some_and(|finished| finished < *before);
+                let finished = |run: &&Run| run.finished.is_some_and(|finished| finished < before);
                 let old = self.runs.values().filter(finished).map(|run| run.id).collect();
                 self.forget(old);
             }
@@ -415,9 +415,9 @@ impl JobStore for MemoryStore {
         Ok(due.filter_map(|id| self.jobs.get(id)).map(|job| (**job).clone()).collect())
     }
 
-    fn commit(&mut self, batch: &[Transition]) -> Result<(), StoreError> {
-        json::check_batch(batch)?;
-        self.check(batch)?;
+    fn commit(&mut self, batch: Vec<Transition>) -> Result<(), StoreError> {
+        json::check_batch(&batch)?;
+        self.check(&batch)?;
         self.apply(batch);
         Ok(())
     }

@@ -1,33 +1,21 @@
 //! A million jobs in the store take no more than twice the memory of the jobs themselves.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{
-    ExecutorName, Job, JobId, JobState, JobStore, OnConflict, Policy, TaskName, Trigger, Value,
-};
+use matins_core::{Job, JobId, JobStore, OnConflict, TaskName};
 use matins_store_memory::MemoryStore;
 use matins_triggers::IntervalTrigger;
 
 const JOBS: i64 = 1_000_000;
 
 fn jobs(spread: i64) -> Vec<Job> {
-    let (task, executor) = (TaskName::new("task").unwrap(), ExecutorName::default());
+    let task = TaskName::new("task").unwrap();
     let start = DateTime::<Utc>::UNIX_EPOCH;
-    let job = |number: i64| Job {
-        id: JobId::new(format!("job-{number:07}")).unwrap(),
-        task: task.clone(),
-        arguments: Value::Null,
-        trigger: Arc::new(IntervalTrigger::new(start, TimeDelta::seconds(60)).unwrap()) as Arc<dyn Trigger>,
-        next_fire: Some(start + TimeDelta::seconds(number % spread)),
-        state: JobState::Active,
-        executor: executor.clone(),
-        policy: Policy::default(),
-        tags: BTreeSet::new(),
-        metadata: BTreeMap::new(),
-        created: start,
-        revision: 0,
+    let job = |number: i64| {
+        let id = JobId::new(format!("job-{number:07}")).unwrap();
+        let trigger = Arc::new(IntervalTrigger::new(start, TimeDelta::seconds(60)).unwrap());
+        Job::new(id, task.clone(), trigger, Some(start + TimeDelta::seconds(number % spread)), start)
     };
     (0..JOBS).map(job).collect()
 }

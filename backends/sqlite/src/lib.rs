@@ -307,7 +307,7 @@ impl JobStore for SqliteStore {
         self.due(now, limit)
     }
 
-    fn commit(&mut self, batch: &[Transition]) -> Result<(), StoreError> {
+    fn commit(&mut self, batch: Vec<Transition>) -> Result<(), StoreError> {
         if batch.is_empty() {
             return Ok(());
         }
@@ -316,7 +316,7 @@ impl JobStore for SqliteStore {
             batch.iter().try_for_each(|transition| apply(transaction, transition, &read))
         });
         self.read = read;
-        for transition in batch {
+        for transition in &batch {
             match transition {
                 Transition::End { job } => {
                     self.counted = None;

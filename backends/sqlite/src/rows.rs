@@ -7,8 +7,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use matins_core::json::STORED_DEPTH;
 use matins_core::{
-    ExecutorName, Job, JobId, JobState, Outcome, Policy, Run, RunId, SetAside, SetAsideKind, StoreError,
-    Stretch, TaskName, Trigger, json,
+    ExecutorName, Job, JobCounts, JobId, JobState, Outcome, Policy, Run, RunId, SetAside, SetAsideKind,
+    StoreError, Stretch, TaskName, Trigger, json,
 };
 use rusqlite::Row;
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,8 @@ struct Body<'a> {
     arguments: &'a Value,
     #[serde(serialize_with = "json::trigger")]
     trigger: &'a Arc<dyn Trigger>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_fire: Option<DateTime<Utc>>,
     state: JobState,
     executor: &'a ExecutorName,
     policy: &'a Policy,
@@ -39,6 +41,7 @@ struct Body<'a> {
     metadata: &'a BTreeMap<String, Value>,
     created: DateTime<Utc>,
     revision: u64,
+    counts: JobCounts,
 }
 
 /// What [`Body`] is read as.
@@ -48,6 +51,8 @@ struct ReadBody {
     #[serde(default)]
     arguments: Value,
     trigger: Arc<dyn Trigger>,
+    #[serde(default)]
+    first_fire: Option<DateTime<Utc>>,
     #[serde(default)]
     state: JobState,
     #[serde(default)]
@@ -61,6 +66,8 @@ struct ReadBody {
     created: DateTime<Utc>,
     #[serde(default)]
     revision: u64,
+    #[serde(default)]
+    counts: JobCounts,
 }
 
 pub(crate) fn body(job: &Job) -> Result<String, StoreError> {
@@ -70,6 +77,7 @@ pub(crate) fn body(job: &Job) -> Result<String, StoreError> {
         arguments,
         trigger,
         next_fire: _,
+        first_fire,
         state,
         executor,
         policy,
@@ -77,9 +85,24 @@ pub(crate) fn body(job: &Job) -> Result<String, StoreError> {
         metadata,
         created,
         revision,
+        counts,
     } = job;
-    let (state, created, revision) = (*state, *created, *revision);
-    let body = Body { task, arguments, trigger, state, executor, policy, tags, metadata, created, revision };
+    let (first_fire, state, created) = (*first_fire, *state, *created);
+    let (revision, counts) = (*revision, *counts);
+    let body = Body {
+        task,
+        arguments,
+        trigger,
+        first_fire,
+        state,
+        executor,
+        policy,
+        tags,
+        metadata,
+        created,
+        revision,
+        counts,
+    };
     let mut text = Vec::new();
     json::write_job(id, &body, &mut text)?;
     String::from_utf8(text).map_err(|source| StoreError::Backend {
@@ -104,15 +127,11 @@ pub(crate) fn job_from_row(row: &Row<'_>, path: &Path) -> Result<Job, SetAside> 
         let next_fire: Option<i64> = row.get(1).map_err(text)?;
         let next_fire =
             next_fire.map(|micros| DateTime::from_timestamp_micros(micros).ok_or_else(|| beyond(micros)));
-        let ReadBody { task, arguments, trigger, state, executor, policy, tags, metadata, created, revision } =
-            body;
-        let (id, next_fire) = (JobId::new(&id).map_err(|error| error.to_string())?, next_fire.transpose()?);
-        Ok(Job {
-            id,
+        let ReadBody {
             task,
             arguments,
             trigger,
-            next_fire,
+            first_fire,
             state,
             executor,
             policy,
@@ -120,7 +139,15 @@ pub(crate) fn job_from_row(row: &Row<'_>, path: &Path) -> Result<Job, SetAside> 
             metadata,
             created,
             revision,
-        })
+            counts,
+        } = body;
+        let (id, next_fire) = (JobId::new(&id).map_err(|error| error.to_string())?, next_fire.transpose()?);
+        let mut job = Job::new(id, task, trigger, next_fire, created);
+        job.first_fire = first_fire;
+        (job.arguments, job.state, job.executor, job.policy) = (arguments, state, executor, policy);
+        (job.tags, job.metadata) = (tags, metadata);
+        (job.revision, job.counts) = (revision, counts);
+        Ok(job)
     };
     let place = || format!("{}, table jobs, id {id:?}", path.display());
     read().map_err(|what| SetAside { kind: SetAsideKind::Job, place: place(), id: id.clone(), what })

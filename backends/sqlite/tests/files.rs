@@ -123,7 +123,7 @@ fn a_row_edited_into_nonsense_is_set_aside_and_stands_in_no_others_way() {
             from: job(name, Some(fire)).next_fire,
             to: job(name, Some(fire)).next_fire,
         };
-        store.commit(&[step("first", 1), step("third", 3)]).unwrap();
+        store.commit(vec![step("first", 1), step("third", 3)]).unwrap();
         assert_eq!(store.next_due().unwrap(), job("first", Some(1)).next_fire);
         store.add(job("report", Some(2)), OnConflict::Replace).unwrap();
         assert!(store.set_aside().is_empty());
@@ -260,7 +260,7 @@ fn a_file_that_was_written_before_there_were_limits_is_read_except_for_jobs_that
         );
         // What was read can be written.
         let finish = Transition::Finish(read[0].clone());
-        store.commit(&[finish]).unwrap();
+        store.commit(vec![finish]).unwrap();
         assert_eq!(store.runs(&RunQuery::default()).unwrap(), read);
     }
     person.execute("UPDATE runs SET result = 'no JSON at all' WHERE id = 1", []).unwrap();
@@ -303,9 +303,9 @@ fn a_row_of_the_ledger_edited_into_nonsense_is_set_aside() {
             store.add(job("plain", Some(1)), OnConflict::Replace).unwrap();
         }
         person.execute("DELETE FROM runs WHERE id = 3", []).unwrap();
-        store.commit(&[Transition::PruneJob { job: rows[0].job.clone(), keep: 9 }]).unwrap();
+        store.commit(vec![Transition::PruneJob { job: rows[0].job.clone(), keep: 9 }]).unwrap();
         assert_eq!(store.set_aside(), [], "it is not there any more");
-        store.commit(&[Transition::Record(rows[2].clone())]).unwrap();
+        store.commit(vec![Transition::Record(rows[2].clone())]).unwrap();
         assert_eq!(store.runs(&RunQuery::default()).unwrap(), rows);
     }
     // A row that somebody repairs is read like any other.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins::triggers::IntervalTrigger;
-use matins::{FileStore, Job, JobId, JobState, JobStore, OnConflict, Policy, SqliteStore, TaskName};
+use matins::{FileStore, Job, JobId, JobStore, OnConflict, SqliteStore, TaskName};
 use matins_benches::contest::Spread;
 use tempfile::TempDir;
 
@@ -119,20 +119,11 @@ fn fill(store: &str, path: &Path, jobs: usize) -> Result<(), Box<dyn Error>> {
     let far: DateTime<Utc> = "2999-01-01T00:00:00Z".parse()?;
     let job = |number: usize| -> Result<Job, Box<dyn Error>> {
         let start = far + TimeDelta::seconds(i64::try_from(number % 86_400)?);
-        Ok(Job {
-            id: JobId::new(format!("job-{number:07}"))?,
-            task: TaskName::new("command")?,
-            arguments: serde_json::json!({"program": "true"}),
-            trigger: std::sync::Arc::new(IntervalTrigger::new(start, TimeDelta::days(1))?),
-            next_fire: Some(start),
-            state: JobState::Active,
-            executor: matins::ExecutorName::default(),
-            policy: Policy::default(),
-            tags: std::collections::BTreeSet::new(),
-            metadata: std::collections::BTreeMap::new(),
-            created: far,
-            revision: 0,
-        })
+        let (id, task) = (JobId::new(format!("job-{number:07}"))?, TaskName::new("command")?);
+        let trigger = std::sync::Arc::new(IntervalTrigger::new(start, TimeDelta::days(1))?);
+        let mut job = Job::new(id, task, trigger, Some(start), far);
+        job.arguments = serde_json::json!({"program": "true"});
+        Ok(job)
     };
     for first in (0..jobs).step_by(TOGETHER) {
         let some = (first..(first + TOGETHER).min(jobs)).map(job).collect::<Result<Vec<Job>, _>>()?;

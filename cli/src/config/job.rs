@@ -1,6 +1,7 @@
 //! `[jobs.NAME]`: when, what, and how.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::{NonZeroU32, NonZeroU64};
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -21,7 +22,7 @@ pub(super) struct Job {
     cron: Option<Spanned<String>>,
     at: Option<Spanned<String>>,
     #[serde(rename = "in")]
-    delay: Option<Spanned<String>>,
+    once_in: Option<Spanned<String>>,
     after: Option<Spanned<String>>,
     on: Option<Spanned<AfterOutcome>>,
     timezone: Option<Spanned<String>>,
@@ -41,6 +42,9 @@ pub(super) struct Job {
     time_limit: Option<Spanned<String>>,
     retry: Option<RetryKeys>,
     priority: Option<Spanned<i64>>,
+    delay: Option<Spanned<String>>,
+    max_runs: Option<Spanned<i64>>,
+    max_failures: Option<Spanned<i64>>,
     expected_duration: Option<Spanned<String>>,
     #[serde(default)]
     coalesce: Coalesce,
@@ -100,16 +104,23 @@ impl Reader<'_> {
         }
     }
 
-    fn priority(&mut self, job: &Job) -> Option<i32> {
-        let Some(priority) = &job.priority else { return Some(0) };
-        i32::try_from(*priority.get_ref()).ok().or_else(|| {
-            let message = format!(
-                "{} is no priority; write a number from {} to {}",
-                priority.get_ref(),
-                i32::MIN,
-                i32::MAX
-            );
-            self.fault(priority.span().start, message)
+    /// A whole number, from the least that is allowed to the largest that there is.
+    fn number<T>(
+        &mut self,
+        number: Option<&Spanned<i64>>,
+        what: &str,
+        least: T,
+        largest: T,
+    ) -> Result<Option<T>, ()>
+    where
+        T: TryFrom<i64> + PartialOrd + std::fmt::Display,
+    {
+        let Some(number) = number else { return Ok(None) };
+        let valid = T::try_from(*number.get_ref()).ok().filter(|number| *number >= least);
+        valid.map(Some).ok_or_else(|| {
+            let message =
+                format!("{} is no {what}; write a number from {least} to {largest}", number.get_ref());
+            self.fault::<()>(number.span().start, message);
         })
     }
 
@@ -128,7 +139,10 @@ impl Reader<'_> {
         let time_limit = self.optional_duration(job.time_limit.as_ref());
         let retry =
             job.retry.as_ref().map_or(Some(Retry::default()), |keys| self.retry(place, keys, incomplete));
-        let priority = self.priority(job);
+        let priority = self.number(job.priority.as_ref(), "priority", i32::MIN, i32::MAX);
+        let delay = self.optional_duration(job.delay.as_ref());
+        let max_runs = self.number(job.max_runs.as_ref(), "number of runs", 1, i64::MAX as u64);
+        let max_failures = self.number(job.max_failures.as_ref(), "number of failures", 1, u32::MAX);
         let jitter = self.jitter(job);
         let expected = self.optional_duration(job.expected_duration.as_ref());
         valid_id?;
@@ -141,7 +155,10 @@ impl Reader<'_> {
                 misfire_grace: misfire_grace.ok()?,
                 time_limit: time_limit.ok()?,
                 retry: retry?,
-                priority: priority?,
+                priority: priority.ok()?.unwrap_or_default(),
+                delay: delay.ok()?,
+                max_runs: max_runs.ok()?.and_then(NonZeroU64::new),
+                max_failures: max_failures.ok()?.and_then(NonZeroU32::new),
                 coalesce: job.coalesce,
                 overlap: job.overlap,
                 on_interrupt: job.on_interrupt,
@@ -163,7 +180,7 @@ impl Reader<'_> {
                 "`on` says how the job has to end that this one runs after; name that job with `after`",
             );
         }
-        match (&job.every, &job.cron, &job.at, &job.delay, &job.after) {
+        match (&job.every, &job.cron, &job.at, &job.once_in, &job.after) {
             (Some(period), None, None, None, None) => {
                 let every = self.duration(period)?;
                 match IntervalTrigger::new(chrono::DateTime::UNIX_EPOCH, every) {

@@ -29,6 +29,7 @@ mod lists;
 pub(crate) mod operator;
 pub(crate) mod pages;
 pub(crate) mod protocol;
+mod removal;
 pub(crate) mod server;
 #[cfg(test)]
 mod tests;

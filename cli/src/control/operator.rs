@@ -44,7 +44,7 @@ pub(crate) struct Operator {
     pub(crate) refused: Refused,
 }
 
-type Done = Result<Value, Problem>;
+pub(super) type Done = Result<Value, Problem>;
 
 /// How often somebody who watches, or waits for a run, is told that nothing has happened.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(5);
@@ -88,6 +88,7 @@ impl Operator {
                 self.note(Happening::Removed { job: job.clone() }, by);
                 Ok(json!({"job": job}))
             }
+            Request::RemoveMany(request) => self.remove_many(request, by),
             Request::Pause { job } => {
                 self.handle.pause(&job)?;
                 self.note(Happening::Paused { job: job.clone() }, by);
@@ -124,7 +125,7 @@ impl Operator {
         Problem::new(Kind::NoDaemon, message)
     }
 
-    fn note(&self, what: Happening, by: &str) {
+    pub(super) fn note(&self, what: Happening, by: &str) {
         self.history.note(self.clock.now(), what, by);
     }
 

@@ -45,6 +45,8 @@ pub(crate) enum Request {
     Remove {
         job: String,
     },
+    /// Several jobs, together.
+    RemoveMany(RemoveManyRequest),
     Pause {
         job: String,
     },
@@ -88,10 +90,36 @@ pub(crate) enum Request {
 }
 
 /// The names of all of them.
-const COMMANDS: [&str; 18] = [
-    "status", "jobs", "job", "runs", "run", "add", "edit", "remove", "pause", "resume", "now", "why",
-    "export", "import", "info", "reload", "stop", "watch",
+const COMMANDS: [&str; 19] = [
+    "status",
+    "jobs",
+    "job",
+    "runs",
+    "run",
+    "add",
+    "edit",
+    "remove",
+    "remove_many",
+    "pause",
+    "resume",
+    "now",
+    "why",
+    "export",
+    "import",
+    "info",
+    "reload",
+    "stop",
+    "watch",
 ];
+
+/// Which jobs are removed: those that are named, or those that meet both conditions.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct RemoveManyRequest {
+    pub(crate) jobs: Vec<String>,
+    pub(crate) prefix: Option<String>,
+    pub(crate) tag: Option<String>,
+}
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -213,6 +241,7 @@ impl Request {
             Self::Add { .. }
             | Self::Edit { .. }
             | Self::Remove { .. }
+            | Self::RemoveMany(_)
             | Self::Pause { .. }
             | Self::Resume { .. }
             | Self::Now { .. }

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::items::{Item, Items};
 use super::operator::Operator;
-use super::protocol::{JobsRequest, Request, RunsRequest};
+use super::protocol::{JobsRequest, RemoveManyRequest, Request, RunsRequest};
 use super::server::Server;
 use crate::history::History;
 use crate::orphans::Orphans;
@@ -262,4 +262,28 @@ fn requests_of_a_client_that_has_gone_are_dropped() {
         "one that says nothing more still waits for its answer: {answer}"
     );
     assert!(counted.of("list") <= 2, "{} lists were read for nobody", counted.of("list"));
+}
+
+#[test]
+fn many_jobs_are_removed_together_and_none_if_one_does_not_exist() {
+    let (operator, scheduler, counted) = operator(3_000, 10);
+    let named = |jobs: &[&str]| {
+        let jobs = jobs.iter().map(|job| (*job).to_owned()).collect();
+        Request::RemoveMany(RemoveManyRequest { jobs, ..RemoveManyRequest::default() })
+    };
+    let (_, done) = ask(&operator, named(&["job-000001", "job-000002", "job-000003"]));
+    assert_eq!((&done["jobs"], counted.of("commit")), (&json!(3), 1));
+    let refuses = |request| operator.answer(request, "ada", &[], &mut |_: Value| true).unwrap_err().message;
+    assert!(refuses(named(&["job-000004", "job-000003"])).contains("there is no job \"job-000003\""));
+    assert!(scheduler.get("job-000004").unwrap().is_some());
+    assert!(refuses(named(&[])).contains("name the jobs to remove"));
+    let of = |prefix: Option<&str>, tag: Option<&str>| {
+        let (prefix, tag) = (prefix.map(str::to_owned), tag.map(str::to_owned));
+        Request::RemoveMany(RemoveManyRequest { prefix, tag, ..RemoveManyRequest::default() })
+    };
+    assert_eq!(ask(&operator, of(Some("job-0020"), Some("tenth"))).1["jobs"], 10);
+    assert_eq!(ask(&operator, of(None, Some("tenth"))).1["jobs"], 290);
+    counted.forget();
+    assert_eq!(ask(&operator, of(Some("job-"), None)).1["jobs"], 3_000 - 3 - 300);
+    assert_eq!(counted.of("commit"), 3);
 }

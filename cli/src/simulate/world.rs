@@ -142,6 +142,11 @@ impl Clock for WorldClock {
         self.0.lock().now
     }
 
+    /// It is never set, and nothing is reported here.
+    fn monotonic(&self) -> Duration {
+        (self.0.lock().now - DateTime::UNIX_EPOCH).to_std().unwrap_or_default()
+    }
+
     fn sleep_until(&self, until: DateTime<Utc>) -> Option<Duration> {
         let mut state = self.0.lock();
         let end = state.going.first_key_value().map(|((end, _), _)| *end);

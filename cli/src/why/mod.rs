@@ -134,10 +134,11 @@ pub(crate) fn why(operator: &Operator, id: &str, at: &str) -> Result<Why, Proble
     let after = job.as_ref().and_then(|job| job.trigger.after());
     let followed = after.map(|after| Followed::of(operator, after)).transpose()?;
     let question = Question { job, past, followed, zone, now, id: id.to_owned(), within };
-    Ok(match typed.local {
+    let why = match typed.local {
         Some(local) => question.about_local(local, typed.instant),
         None => question.about_instant(typed.instant),
-    })
+    };
+    Ok(question.with_clock_correction(why))
 }
 
 #[cfg(test)]

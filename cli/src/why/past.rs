@@ -187,6 +187,22 @@ impl Past {
         }
     }
 
+    /// The correction of a clock that was ahead, if that can be why nothing is recorded for an instant before it, or why something
+    /// is recorded for an instant that is still to come.
+    pub(super) fn clock_correction(
+        &self,
+        at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Option<(&Entry, TimeDelta)> {
+        self.entries.iter().rev().find_map(|entry| {
+            let Happening::ClockCorrected { by_seconds, .. } = entry.what else { return None };
+            let by = TimeDelta::try_seconds(by_seconds)?;
+            let is_before = at <= entry.at && entry.at - at <= by;
+            let was_shown = at > now && at - entry.at <= by;
+            (is_before || was_shown).then_some((entry, by))
+        })
+    }
+
     /// The times without a scheduler: from when, and until when if that is over.
     fn downtimes(&self) -> Vec<(End, Option<DateTime<Utc>>)> {
         let mut downtimes = Vec::new();

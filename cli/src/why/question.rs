@@ -12,6 +12,7 @@ use super::fire_before::fire_before;
 use super::past::{self, Past};
 use super::said::{self, Said};
 use super::{Kind, TICK, Why};
+use crate::show::span;
 
 /// A job, all that is known of it, and how exactly a time was given.
 pub(super) struct Question {
@@ -325,6 +326,27 @@ impl Question {
             said.say(format!("the job was changed at {} by {}", said.instant(edit.at), edit.by));
         }
         self.answer(Kind::NotRecorded, at, said)
+    }
+
+    /// A clock that was wrong may be why nothing is recorded, or why a time that is still to come has a run.
+    pub(super) fn with_clock_correction(&self, why: Why) -> Why {
+        let may_be_why = match why.kind {
+            Kind::NotRecorded | Kind::SchedulerDown | Kind::NotYetAdded => true,
+            Kind::NotInTrigger | Kind::InGap | Kind::WillFire => false,
+            _ => why.at > self.now,
+        };
+        let Some((entry, by)) = self.past.clock_correction(why.at, self.now).filter(|_| may_be_why) else {
+            return why;
+        };
+        let mut said = self.said();
+        said.join(&why.sentences);
+        said.say(format!(
+            "the system's clock was ahead by {} or more until it was set back, which was found at {}; then the next fire times \
+             were computed again",
+            span(by),
+            said.instant(entry.at)
+        ));
+        said.into_answer(why)
     }
 
     pub(super) fn about_run(&self, at: DateTime<Utc>, run: &Run) -> Why {

@@ -265,7 +265,7 @@ impl Truth {
             return Some(ended.id);
         }
         let mut row = run.clone();
-        row.finish(ended);
+        row.finish(ended.clone());
         self.rows.insert(ended.id, row);
         self.owners.remove(&ended.id);
         if ended.outcome.is_none() && ended.started.is_some() {

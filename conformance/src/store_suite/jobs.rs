@@ -187,11 +187,11 @@ pub fn jobs_and_runs_are_counted_as_they_are_listed(factory: &mut dyn StoreFacto
     let runs = [started(1, "a", 1), started(2, "b", 1), finished(&started(3, "b", 1), Outcome::Succeeded, 2)];
     let mut batch: Vec<Transition> = runs.map(Transition::Record).into();
     batch.extend([Transition::End { job: id("c") }, Transition::End { job: id("never there") }]);
-    store.commit(&batch).expect("commit");
+    store.commit(batch).expect("commit");
     compare(&mut *store);
-    store.commit(&[Transition::PruneBefore { before: second(9) }]).expect("prune");
+    store.commit(vec![Transition::PruneBefore { before: second(9) }]).expect("prune");
     compare(&mut *store);
-    assert!(store.commit(&[Transition::End { job: id("a") }, advance("b", Some(9), None)]).is_err());
+    assert!(store.commit(vec![Transition::End { job: id("a") }, advance("b", Some(9), None)]).is_err());
     assert_eq!(store.count(&JobQuery::default()).expect("count"), 4);
     compare(&mut *store);
     if let Some(mut store) = reopened(factory, store) {

@@ -35,13 +35,13 @@ pub fn a_commit_updates_a_job(factory: &mut dyn StoreFactory) {
     changed.trigger = Arc::new(AfterTrigger::new(id("b"), AfterOutcome::Failed));
     let run = started(1, "a", 1);
     let update = |job: &matins_core::Job| Transition::Update(Box::new(job.clone()));
-    let batch = [
+    let batch = vec![
         advance("a", Some(1), Some(2)),
         Transition::Record(run.clone()),
         update(&changed),
         update(&job("never there", Some(1))),
     ];
-    store.commit(&batch).expect("commit");
+    store.commit(batch).expect("commit");
     assert_eq!(all_jobs(&mut *store), std::slice::from_ref(&changed));
     assert_eq!(store.due(second(6), 10).expect("due"), [], "the old due time is gone");
     assert_eq!(store.due(second(7), 10).expect("due"), std::slice::from_ref(&changed));
@@ -49,7 +49,7 @@ pub fn a_commit_updates_a_job(factory: &mut dyn StoreFactory) {
     let follow = JobQuery::default().follows();
     assert_eq!(store.list(&follow).expect("list").len(), 1);
     (changed.next_fire, changed.trigger) = (None, interval);
-    store.commit(&[update(&changed)]).expect("commit");
+    store.commit(vec![update(&changed)]).expect("commit");
     assert_eq!(store.count(&follow).expect("count"), 0);
     assert_eq!(store.next_due().expect("next due"), None);
     if let Some(mut store) = reopened(factory, store) {
@@ -73,7 +73,7 @@ pub fn a_commit_applies_every_step(factory: &mut dyn StoreFactory) {
     let stretch = Stretch { first: second(1), last: second(5), count: 5 };
     let missed = Run::missed(RunId(3), id("b"), stretch, MissedReason::Coalesced, second(6));
     store
-        .commit(&[
+        .commit(vec![
             advance("a", Some(1), Some(10)),
             Transition::Record(run.clone()),
             advance("b", Some(1), None),
@@ -93,10 +93,10 @@ pub fn a_commit_applies_every_step(factory: &mut dyn StoreFactory) {
         turn: Some(second(9)),
         ..run.clone()
     };
-    store.commit(&[Transition::Finish(postponed.clone())]).expect("commit");
+    store.commit(vec![Transition::Finish(postponed.clone())]).expect("commit");
     assert_eq!(all_runs(&mut *store)[0], postponed);
     assert_eq!(numbers(&store.runs(&unfinished).expect("runs")), [1, 2]);
-    store.commit(&[Transition::Finish(run.clone())]).expect("commit");
+    store.commit(vec![Transition::Finish(run.clone())]).expect("commit");
     assert_eq!(all_runs(&mut *store), [run.clone(), waiting.clone(), missed.clone()]);
 
     let done = Run {
@@ -108,7 +108,7 @@ pub fn a_commit_applies_every_step(factory: &mut dyn StoreFactory) {
     };
     let longer = Stretch { last: second(7), count: 7, ..stretch };
     store
-        .commit(&[
+        .commit(vec![
             Transition::Finish(done.clone()),
             Transition::Start { run: RunId(2), started: Some(second(8)), scheduled: second(6) },
             Transition::Extend { run: RunId(3), fires: longer },
@@ -130,9 +130,9 @@ pub fn a_stale_commit_changes_nothing(factory: &mut dyn StoreFactory) {
     let mut store = factory.create();
     store.add(job("a", Some(1)), OnConflict::Refuse).expect("add");
     store.add(job("b", Some(2)), OnConflict::Refuse).expect("add");
-    store.commit(&[Transition::Record(started(1, "a", 0))]).expect("commit");
+    store.commit(vec![Transition::Record(started(1, "a", 0))]).expect("commit");
     let before = (all_jobs(&mut *store), all_runs(&mut *store));
-    let stale = store.commit(&[
+    let stale = store.commit(vec![
         advance("a", Some(1), Some(11)),
         Transition::Record(started(2, "a", 1)),
         advance("b", Some(1), Some(12)),
@@ -140,13 +140,13 @@ pub fn a_stale_commit_changes_nothing(factory: &mut dyn StoreFactory) {
     ]);
     assert!(matches!(&stale, Err(StoreError::Stale { id, .. }) if *id == "b"), "{stale:?}");
     assert_eq!((all_jobs(&mut *store), all_runs(&mut *store)), before);
-    let gone = store.commit(&[Transition::Record(started(2, "a", 1)), advance("c", Some(1), None)]);
+    let gone = store.commit(vec![Transition::Record(started(2, "a", 1)), advance("c", Some(1), None)]);
     assert!(matches!(gone, Err(StoreError::NotFound { .. })), "{gone:?}");
-    let taken = store.commit(&[advance("a", Some(1), Some(11)), Transition::Record(started(1, "a", 1))]);
+    let taken = store.commit(vec![advance("a", Some(1), Some(11)), Transition::Record(started(1, "a", 1))]);
     assert!(matches!(taken, Err(StoreError::RunExists { run: RunId(1) })), "{taken:?}");
     assert_eq!((all_jobs(&mut *store), all_runs(&mut *store)), before);
     // Within a batch, a job is where the step before left it.
-    store.commit(&[advance("a", Some(1), Some(11)), advance("a", Some(11), Some(21))]).expect("commit");
+    store.commit(vec![advance("a", Some(1), Some(11)), advance("a", Some(11), Some(21))]).expect("commit");
     assert_eq!(store.get(&id("a")).expect("get").and_then(|job| job.next_fire), Some(second(21)));
 }
 
@@ -155,9 +155,9 @@ pub fn a_run_number_is_never_used_twice(factory: &mut dyn StoreFactory) {
     let mut store = factory.create();
     assert_eq!(store.next_run_id().expect("next run id"), RunId::FIRST);
     let run = finished(&started(41, "a", 1), Outcome::Succeeded, 2);
-    store.commit(&[Transition::Record(run)]).expect("commit");
+    store.commit(vec![Transition::Record(run)]).expect("commit");
     assert_eq!(store.next_run_id().expect("next run id"), RunId(42));
-    store.commit(&[Transition::PruneBefore { before: second(100) }]).expect("commit");
+    store.commit(vec![Transition::PruneBefore { before: second(100) }]).expect("commit");
     assert_eq!(store.next_run_id().expect("next run id"), RunId(42));
     if let Some(mut store) = reopened(factory, store) {
         assert_eq!(store.next_run_id().expect("next run id"), RunId(42));
@@ -171,9 +171,9 @@ pub fn runs_outlive_their_job(factory: &mut dyn StoreFactory) {
         store.add(job(name, Some(1)), OnConflict::Refuse).expect("add");
     }
     let runs = [started(1, "a", 1), started(2, "b", 1), started(3, "c", 1)];
-    store.commit(&runs.clone().map(Transition::Record)).expect("commit");
+    store.commit(runs.clone().map(Transition::Record).into()).expect("commit");
     store.remove(&id("a")).expect("remove");
-    store.commit(&[Transition::End { job: id("b") }]).expect("commit");
+    store.commit(vec![Transition::End { job: id("b") }]).expect("commit");
     store.add(job("c", Some(5)), OnConflict::Replace).expect("replace");
     assert_eq!(all_runs(&mut *store), runs);
 }
@@ -187,7 +187,7 @@ pub fn runs_are_listed_as_asked(factory: &mut dyn StoreFactory) {
         started(3, "a", 3),
         finished(&started(4, "a", 4), Outcome::Missed(MissedReason::Overlap), 4),
     ];
-    store.commit(&runs.map(Transition::Record)).expect("commit");
+    store.commit(runs.map(Transition::Record).into()).expect("commit");
     let mut list = |query: RunQuery| numbers(&store.runs(&query).expect("runs"));
     let default = RunQuery::default;
     assert_eq!(list(RunQuery::of_job(&id("a"))), [1, 3, 4]);
@@ -207,9 +207,9 @@ pub fn pruning_keeps_what_is_new_and_what_is_unfinished(factory: &mut dyn StoreF
         finished(&started(number, name, number as i64), Outcome::Succeeded, number as i64)
     };
     let runs = [started(1, "a", 1), done(2, "a"), done(3, "b"), done(4, "a"), done(5, "a"), done(6, "a")];
-    store.commit(&runs.map(Transition::Record)).expect("commit");
-    store.commit(&[Transition::PruneJob { job: id("a"), keep: 2 }]).expect("prune");
+    store.commit(runs.map(Transition::Record).into()).expect("commit");
+    store.commit(vec![Transition::PruneJob { job: id("a"), keep: 2 }]).expect("prune");
     assert_eq!(numbers(&all_runs(&mut *store)), [1, 3, 5, 6]);
-    store.commit(&[Transition::PruneBefore { before: second(6) }]).expect("prune");
+    store.commit(vec![Transition::PruneBefore { before: second(6) }]).expect("prune");
     assert_eq!(numbers(&all_runs(&mut *store)), [1, 6]);
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
     Job, JobId, JobQuery, JobState, JobStore, MissedReason, Outcome, Policy, Run, RunId, RunQuery, Stretch,
-    TaskName, Trigger,
+    TaskName,
 };
 use matins_triggers::IntervalTrigger;
 use serde_json::json;
@@ -102,20 +102,13 @@ fn id(name: &str) -> JobId {
 /// A job that is next due at the given second of the suite's time.
 pub fn job(name: &str, next_fire: Option<i64>) -> Job {
     let trigger = IntervalTrigger::new(second(0), TimeDelta::seconds(10)).expect("an interval");
-    Job {
-        id: id(name),
-        task: TaskName::new("task").expect("a task name"),
-        arguments: json!({"to": "Ada", "n": [1, 2.5, null]}),
-        trigger: Arc::new(trigger) as Arc<dyn Trigger>,
-        next_fire: next_fire.map(second),
-        state: if next_fire.is_some() { JobState::Active } else { JobState::Paused },
-        executor: matins_core::ExecutorName::default(),
-        policy: Policy::default(),
-        tags: ["nightly".to_owned()].into(),
-        metadata: [("owner".to_owned(), json!("Grace"))].into(),
-        created: second(-5),
-        revision: 0,
-    }
+    let task = TaskName::new("task").expect("a task name");
+    let mut job = Job::new(id(name), task, Arc::new(trigger), next_fire.map(second), second(-5));
+    job.arguments = json!({"to": "Ada", "n": [1, 2.5, null]});
+    job.state = if next_fire.is_some() { JobState::Active } else { JobState::Paused };
+    job.tags = ["nightly".to_owned()].into();
+    job.metadata = [("owner".to_owned(), json!("Grace"))].into();
+    job
 }
 
 /// The highest number of [`sample_runs`].

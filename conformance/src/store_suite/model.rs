@@ -101,8 +101,8 @@ impl Model {
                     Run::started(store.next_run_id().expect("next run id"), id.clone(), second(0), second(1));
                 let to = to.map(second);
                 let batch =
-                    [Transition::Record(run.clone()), Transition::Advance { job: id, from: named, to }];
-                let committed = store.commit(&batch);
+                    vec![Transition::Record(run.clone()), Transition::Advance { job: id, from: named, to }];
+                let committed = store.commit(batch);
                 match position {
                     Some(at) if named == from => {
                         self.jobs[at].next_fire = to;
@@ -115,7 +115,7 @@ impl Model {
             Operation::Finish(number) => {
                 let Some(run) = self.runs.iter_mut().find(|run| run.id.0 == *number) else { return };
                 *run = finished(run, Outcome::Succeeded, 3);
-                store.commit(&[Transition::Finish(run.clone())]).expect("commit");
+                store.commit(vec![Transition::Finish(run.clone())]).expect("commit");
             }
             Operation::Prune(name, keep) => {
                 let job = id(&format!("job {name}"));
@@ -128,7 +128,7 @@ impl Model {
                     .map(|run| run.id)
                     .collect();
                 self.runs.retain(|run| run.job != job || run.outcome.is_none() || newest.contains(&run.id));
-                store.commit(&[Transition::PruneJob { job, keep: *keep }]).expect("prune");
+                store.commit(vec![Transition::PruneJob { job, keep: *keep }]).expect("prune");
             }
             Operation::Reopen | Operation::Crash => {}
         }

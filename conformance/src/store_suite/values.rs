@@ -42,7 +42,7 @@ pub fn any_json_value_comes_back_exactly(factory: &mut dyn StoreFactory) {
             store.import(jobs.clone(), imported.to_vec(), OnConflict::Refuse).expect("import");
             let begun = recorded.iter().map(|run| Transition::Record(started(run.id.0, "a", 1)));
             let ended = recorded.iter().map(|run| Transition::Finish(run.clone()));
-            store.commit(&begun.chain(ended).collect::<Vec<_>>()).expect("commit");
+            store.commit(begun.chain(ended).collect()).expect("commit");
             let check = |store: &mut dyn JobStore| {
                 let (found_jobs, found_runs) = (all_jobs(store), all_runs(store));
                 assert_eq!((&found_jobs, &found_runs), (&jobs, &runs));
@@ -134,10 +134,10 @@ fn check_run(factory: &mut dyn StoreFactory, run: &Run, must_be_accepted: bool) 
     let import =
         |store: &mut dyn JobStore| store.import(vec![job("b", None)], vec![run.clone()], OnConflict::Replace);
     let record = |store: &mut dyn JobStore| {
-        store.commit(&[Transition::End { job: id("a") }, Transition::Record(run.clone())])
+        store.commit(vec![Transition::End { job: id("a") }, Transition::Record(run.clone())])
     };
     let finish = |store: &mut dyn JobStore| {
-        store.commit(&[
+        store.commit(vec![
             Transition::Record(Run { result: None, ..run.clone() }),
             Transition::Finish(run.clone()),
         ])

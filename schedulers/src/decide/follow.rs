@@ -36,6 +36,7 @@ impl Tick<'_> {
         } else if occupied < job.policy.overlap.limit() && runs.waiting.is_none() {
             self.jobs[at].runs.running.push(id);
             let run = self.start_waited(run);
+            self.count_run(at, &run);
             self.starts.push((job.clone(), run));
             return;
         } else if job.policy.overlap == Overlap::QueueOne && runs.waiting.is_none() {

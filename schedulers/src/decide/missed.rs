@@ -16,7 +16,11 @@ impl Tick<'_> {
         let is_outside = reason == MissedReason::Overlap && occupied > 0 && is_alone;
         let why = if is_outside { local.occupations.why(&id) } else { None };
         let open = self.jobs[at].runs.missed.take();
-        let open = open.filter(|open| open.outcome == outcome && open.message.as_deref() == why);
+        // Not one of later fires: they were missed before the clock was set back.
+        let is_open = |open: &Run| {
+            open.outcome == outcome && open.message.as_deref() == why && open.fires.last < fires.first
+        };
+        let open = open.filter(|open| is_open(open));
         let row = if let Some(open) = open {
             let row = Run { fires: open.fires.joined(fires), ..*open };
             self.batch.push(Transition::Extend { run: row.id, fires: row.fires });

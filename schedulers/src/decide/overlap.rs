@@ -11,6 +11,9 @@ use super::tick::Tick;
 impl Tick<'_> {
     /// Its fires start, wait or are missed, as the overlap rule says.
     pub(super) fn fire(&mut self, at: usize, job: &Arc<Job>, fires: Fires) {
+        if self.has_had_all_runs(at) {
+            return;
+        }
         let limit = job.policy.overlap.limit();
         let outside = self.local.occupations.count(&job.id);
         let runs = &self.jobs[at].runs;
@@ -39,6 +42,9 @@ impl Tick<'_> {
             }
             Fires::Each(fires) => {
                 for fire in fires {
+                    if self.has_had_all_runs(at) {
+                        return;
+                    }
                     let runs = &self.jobs[at].runs;
                     if runs.occupied() + outside < limit && runs.waiting.is_none() {
                         self.start(at, job, fire);
@@ -64,6 +70,11 @@ impl Tick<'_> {
             return;
         };
         let join = |one: Stretch, two: Option<Stretch>| two.map_or(one, |two| one.joined(two));
+        if let Some(first) = before.filter(|before| before.first <= waiting.fires.last) {
+            // The clock was set back since it began to wait.
+            self.miss(at, first, MissedReason::Coalesced);
+            *before = None;
+        }
         let folded = if job.policy.coalesce == Coalesce::Earliest {
             join(Stretch::single(fire), before.take())
         } else {
@@ -97,6 +108,7 @@ impl Tick<'_> {
                 let run = Run { started: Some(self.now), ..*waiting };
                 let scheduled = run.scheduled();
                 self.batch.push(Transition::Start { run: run.id, started: run.started, scheduled });
+                self.count_run(at, &run);
                 self.starts.push((job, run));
             }
             None => self.give_up_waiting(*waiting),

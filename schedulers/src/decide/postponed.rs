@@ -10,8 +10,8 @@ use super::retry;
 use super::tick::Tick;
 
 /// How long is waited before it is tried again: at first one second, later half a minute.
-const BACKOFF: Backoff =
-    Backoff::Exponential { first: Duration::from_secs(1), longest: Duration::from_secs(30) };
+const BACKOFF: Backoff = Backoff::Exponential { first: Duration::from_secs(1), longest: LONGEST };
+pub(super) const LONGEST: Duration = Duration::from_secs(30);
 
 /// How long it is tried, if the job's misfire grace does not say.
 const PATIENCE: TimeDelta = TimeDelta::hours(1);

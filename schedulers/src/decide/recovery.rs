@@ -34,6 +34,8 @@ impl Tick<'_> {
             message = format!("{message}; {why}");
         }
         let interrupted = Run {
+            // By the clock as it is now it cannot have begun later.
+            started: run.started.map(|started| started.min(self.now)),
             finished: Some(self.now),
             outcome: Some(Outcome::Interrupted),
             message: Some(message),
@@ -57,7 +59,7 @@ impl Tick<'_> {
             {
                 self.try_again(at, &interrupted, self.now, delay);
             } else {
-                self.follow(at, &interrupted);
+                self.has_ended(at, &interrupted);
             }
         }
         self.finished.push(interrupted);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{Claim, Claimed, ExecutorName, Job, JobId, JobRuns, JobState, Policy, RunId, TaskName};
+use matins_core::{Claim, Claimed, Job, JobId, JobRuns, Policy, RunId, TaskName};
 use matins_triggers::IntervalTrigger;
 
 pub(crate) fn second(second: i64) -> DateTime<Utc> {
@@ -12,20 +12,11 @@ pub(crate) fn second(second: i64) -> DateTime<Utc> {
 
 /// A job that fires each second from the epoch on, and has its first fire before it.
 pub(crate) fn job(policy: Policy) -> Job {
-    Job {
-        id: JobId::new("job").unwrap(),
-        task: TaskName::new("task").unwrap(),
-        arguments: matins_core::Value::Null,
-        trigger: Arc::new(IntervalTrigger::new(second(0), TimeDelta::seconds(1)).unwrap()),
-        next_fire: Some(second(0)),
-        state: JobState::Active,
-        executor: ExecutorName::default(),
-        policy,
-        tags: std::collections::BTreeSet::new(),
-        metadata: std::collections::BTreeMap::new(),
-        created: second(0),
-        revision: 0,
-    }
+    let (id, task) = (JobId::new("job").unwrap(), TaskName::new("task").unwrap());
+    let trigger = Arc::new(IntervalTrigger::new(second(0), TimeDelta::seconds(1)).unwrap());
+    let mut job = Job::new(id, task, trigger, Some(second(0)), second(0));
+    job.policy = policy;
+    job
 }
 
 /// A claim of one job, which is due if `due` says so.

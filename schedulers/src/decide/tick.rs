@@ -1,6 +1,7 @@
 //! One tick of one store: from what was claimed, and reports of runs, to a batch of transitions. Nothing is touched by it: a batch that
 //! cannot be committed leaves all as it was.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -11,9 +12,9 @@ use matins_core::{
     RunReport, Settlement, Stretch, Transition, text_of_panic,
 };
 
-use super::plan::plan;
+use super::counts::plan_of;
 use super::postponed::{self, Decision, Postponed};
-use super::retry;
+use super::retry::{self, later};
 use crate::local::Local;
 use crate::pruning::Pruning;
 use crate::retention::Retention;
@@ -32,7 +33,7 @@ pub(crate) struct Tick<'a> {
     budget: CountBudget,
     pub(crate) batch: Vec<Transition>,
     /// The claimed jobs, with their runs as they will be.
-    pub(super) jobs: Vec<Claimed>,
+    pub(crate) jobs: Vec<Claimed>,
     /// Where each of them is, once one was looked for.
     places: HashMap<JobId, usize>,
     /// Runs that could not begin, and when each is started again.
@@ -44,6 +45,10 @@ pub(crate) struct Tick<'a> {
     pub(crate) ended: Vec<JobId>,
     /// Jobs that were paused since their triggers are broken, and how these are.
     pub(crate) broken: Vec<(JobId, String)>,
+    /// Jobs that were paused since they have failed so often.
+    pub(super) disabled: Vec<(JobId, u32)>,
+    /// The claimed jobs that are put back with what they have counted.
+    pub(super) counted: BTreeSet<usize>,
 }
 
 /// What a tick changes beside the store, once its batch is committed.
@@ -54,6 +59,7 @@ pub(crate) struct Effects {
     pub(crate) missed: Vec<Run>,
     pub(crate) ended: Vec<JobId>,
     pub(crate) broken: Vec<(JobId, String)>,
+    pub(crate) disabled: Vec<(JobId, u32)>,
 }
 
 impl<'a> Tick<'a> {
@@ -79,13 +85,32 @@ impl<'a> Tick<'a> {
             missed: Vec::new(),
             ended: Vec::new(),
             broken: Vec::new(),
+            disabled: Vec::new(),
+            counted: BTreeSet::new(),
         }
     }
 
     pub(crate) fn into_parts(self) -> (Settlement, Effects) {
-        let Self { batch, jobs, postponed, starts, finished, missed, ended, broken, .. } = self;
+        let Self {
+            mut batch,
+            jobs,
+            postponed,
+            starts,
+            finished,
+            missed,
+            ended,
+            broken,
+            disabled,
+            counted,
+            ..
+        } = self;
+        let changed = counted.into_iter().filter_map(|at| jobs[at].job.as_ref());
+        batch.extend(changed.map(|job| {
+            let revision = job.revision + 1;
+            Transition::Update(Box::new(Job { revision, ..(**job).clone() }))
+        }));
         let runs = jobs.into_iter().map(|claimed| (claimed.id, claimed.runs)).collect();
-        (Settlement { batch, runs }, Effects { postponed, starts, finished, missed, ended, broken })
+        (Settlement { batch, runs }, Effects { postponed, starts, finished, missed, ended, broken, disabled })
     }
 
     /// Makes room for what so many due jobs and reports come to, for the most part.
@@ -130,7 +155,7 @@ impl<'a> Tick<'a> {
             }
         }
         let run = Run {
-            started,
+            started: started.map(|started| started.min(report.finished)),
             finished: Some(report.finished),
             outcome: Some(outcome),
             message: report.message.clone(),
@@ -152,7 +177,7 @@ impl<'a> Tick<'a> {
         {
             self.try_again(at, &run, report.finished, delay);
         } else {
-            self.follow(at, &run);
+            self.has_ended(at, &run);
         }
         self.finished.push(run);
         if may_start == MayStart::Yes {
@@ -163,7 +188,9 @@ impl<'a> Tick<'a> {
 
     /// A claimed job is due: each of its fire times that have come runs, waits, or is missed.
     pub(crate) fn due(&mut self, at: usize) {
-        if let Some(job) = self.jobs[at].job.clone() {
+        // The end of a run may have put its next fire time off.
+        let job = self.jobs[at].job.clone().filter(|job| job.next_fire.is_some_and(|due| due <= self.now));
+        if let Some(job) = job {
             self.due_as(at, &job);
         }
     }
@@ -171,9 +198,14 @@ impl<'a> Tick<'a> {
     /// As [`due`](Self::due), by the trigger and the policy of `job`.
     pub(crate) fn due_as(&mut self, at: usize, job: &Arc<Job>) {
         let Some(due) = job.next_fire else { return };
+        if self.is_before_its_delay(at, job) {
+            let to = Some(later(self.now, job.policy.delay.unwrap_or_default()));
+            self.advance(at, job, to);
+            return;
+        }
         let (now, budget) = (self.now, &mut self.budget);
         // The trigger is foreign code.
-        let planned = catch_unwind(AssertUnwindSafe(|| plan(&*job.trigger, &job.policy, due, now, budget)));
+        let planned = catch_unwind(AssertUnwindSafe(|| plan_of(job, due, now, budget)));
         let plan = match planned {
             Ok(Ok(plan)) => plan,
             Ok(Err(error)) => return self.pause_broken(at, job, due, error.to_string()),
@@ -182,9 +214,9 @@ impl<'a> Tick<'a> {
                 return self.pause_broken(at, job, due, why);
             }
         };
-        self.batch.push(Transition::Advance { job: job.id.clone(), from: job.next_fire, to: plan.next });
+        self.advance(at, job, plan.next);
         let is_last = plan.next.is_none() && job.policy.on_exhausted == OnExhausted::Remove;
-        self.jobs[at].runs.ends = Some(is_last);
+        self.jobs[at].runs.ends = (!job.policy.counts_runs()).then_some(is_last);
         if let Some(late) = plan.too_late {
             self.miss(at, late, MissedReason::TooLate);
         }
@@ -193,6 +225,14 @@ impl<'a> Tick<'a> {
         }
         self.fire(at, job, plan.fires);
         self.end_if_over(at);
+    }
+
+    fn advance(&mut self, at: usize, job: &Job, to: Option<DateTime<Utc>>) {
+        match self.counted(at) {
+            // It is put back as a whole.
+            Some(counted) => counted.next_fire = to,
+            None => self.batch.push(Transition::Advance { job: job.id.clone(), from: job.next_fire, to }),
+        }
     }
 
     /// Whether so much was counted that the other due jobs are left to the next tick.
@@ -232,19 +272,24 @@ impl<'a> Tick<'a> {
         runs.missed = None;
         let id = run.id;
         self.record(run.clone());
+        self.count_run(at, &run);
         self.starts.push((job.clone(), run));
         id
     }
 
     pub(super) fn end_if_over(&mut self, at: usize) {
         let claimed = &mut self.jobs[at];
-        if claimed.runs.ends.is_none()
+        let mut ends = claimed.runs.ends;
+        if ends.is_none()
             && let Some(job) = &claimed.job
         {
-            claimed.runs.ends = Some(ends_with_its_last_run(job));
+            ends = Some(ends_with_its_last_run(job));
+            // A job that counts its runs is looked at each time that one has ended.
+            claimed.runs.ends = ends.filter(|_| !job.policy.counts_runs());
         }
-        if claimed.runs.ends == Some(true) && !claimed.runs.is_busy() {
+        if ends == Some(true) && !claimed.runs.is_busy() {
             claimed.runs.ends = Some(false);
+            self.counted.remove(&at);
             let id = claimed.id.clone();
             self.batch.push(Transition::End { job: id.clone() });
             self.ended.push(id);

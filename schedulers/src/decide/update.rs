@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use matins_core::{Coalesce, CountBudget, Job, JobState, MissedReason, Policy, Run, Transition};
 
-use super::plan::{Fires, beginning, next_after, plan};
+use super::counts::{due_of, plan_of};
+use super::plan::Fires;
 use super::tick::{Tick, ends_with_its_last_run};
 use crate::occupied::WHEN_IT_ENDS;
 
@@ -12,8 +13,7 @@ impl Tick<'_> {
     /// The fires of a job that are due are missed for this reason.
     pub(crate) fn miss_due(&mut self, at: usize, job: &Job, reason: MissedReason) {
         if let Some(due) = job.next_fire.filter(|due| *due <= self.now) {
-            let fires = beginning(&*job.trigger, due, self.now);
-            let next = next_after(&*job.trigger, self.now);
+            let (fires, next) = due_of(job, due, self.now);
             self.batch.push(Transition::Advance { job: job.id.clone(), from: job.next_fire, to: next });
             self.miss(at, fires, reason);
         }
@@ -28,8 +28,8 @@ impl Tick<'_> {
             Coalesce::All => Coalesce::Latest,
             coalesce => coalesce,
         };
-        let policy = Policy { coalesce, ..job.policy.clone() };
-        let planned = plan(&*job.trigger, &policy, due, self.now, &mut CountBudget::unlimited());
+        let folding = Job { policy: Policy { coalesce, ..job.policy.clone() }, ..job.clone() };
+        let planned = plan_of(&folding, due, self.now, &mut CountBudget::unlimited());
         // A trigger that stands still has no fire that could be told: the new one takes its place.
         let Ok(plan) = planned else { return };
         self.batch.push(Transition::Advance { job: job.id.clone(), from: job.next_fire, to: plan.next });
@@ -59,10 +59,11 @@ impl Tick<'_> {
     pub(crate) fn update(&mut self, at: usize, job: Job) {
         let claimed = &mut self.jobs[at];
         claimed.runs.missed = None;
-        claimed.runs.ends = Some(ends_with_its_last_run(&job));
+        claimed.runs.ends = (!job.policy.counts_runs()).then(|| ends_with_its_last_run(&job));
         let is_resumed = job.state == JobState::Active
             && claimed.job.as_ref().is_some_and(|before| before.state == JobState::Paused);
         claimed.job = Some(Arc::new(job.clone()));
+        self.counted.remove(&at);
         self.batch.push(Transition::Update(Box::new(job)));
         if is_resumed {
             self.have_their_turn(at);

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ahash::AHashMap as HashMap;
 use chrono::{DateTime, Utc};
-use matins_core::{CancelToken, Progress, RunId};
+use matins_core::{CancelToken, Clock, Progress, RunId};
 
 use crate::running::Running;
 
@@ -34,9 +34,9 @@ impl InFlight {
         self.lock().get(&run).and_then(|running| running.log.last_progress())
     }
 
-    /// Each with the time at which its work began.
-    pub(crate) fn begun(&self) -> BTreeMap<RunId, Option<DateTime<Utc>>> {
-        self.lock().iter().map(|(run, running)| (*run, running.log.began())).collect()
+    /// Each with the time at which its work began, by the clock as it is set now.
+    pub(crate) fn begun(&self, clock: &dyn Clock) -> BTreeMap<RunId, Option<DateTime<Utc>>> {
+        self.lock().iter().map(|(run, running)| (*run, running.log.began_by(clock))).collect()
     }
 
     /// How many have begun, and how many have not.

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{CancelToken, ClaimStore, Node, StoreError, StoreName, Wake, WakeUp};
 
 use super::OpenLane;
@@ -16,13 +15,12 @@ const LEASE: Duration = Duration::from_secs(15);
 /// A store that is shared is claimed from only by its members.
 pub(crate) struct Membership {
     node: Node,
-    lease: TimeDelta,
-    /// When the lease was last renewed, counted from before the store was asked.
-    renewed_at: DateTime<Utc>,
+    /// When the lease was last renewed, counted from before the store was asked, by the time that has passed.
+    renewed_at: Duration,
     /// The lease had ended, and others have taken over the runs: it joins again.
     is_over: bool,
     /// How often changes that others make have to be looked for.
-    poll: Option<TimeDelta>,
+    poll: Option<Duration>,
     /// What the store calls when others change it, as long as this is here.
     _wake: Arc<Wake>,
 }
@@ -33,7 +31,7 @@ impl Membership {
         store: &mut dyn ClaimStore,
         name: &StoreName,
         inbox: &Arc<Inbox>,
-        now: DateTime<Utc>,
+        now: Duration,
     ) -> Result<Option<Self>, StoreError> {
         let node = Node::new(name.as_str(), LEASE);
         store.join(&node)?;
@@ -47,27 +45,26 @@ impl Membership {
             }
         });
         let poll = match store.on_change(&wake) {
-            WakeUp::Poll(every) => TimeDelta::from_std(every).ok(),
+            WakeUp::Poll(every) => Some(every),
             _ => None,
         };
-        let lease = TimeDelta::from_std(LEASE).unwrap_or(TimeDelta::MAX);
-        Ok(Some(Self { node, lease, renewed_at: now, is_over: false, poll, _wake: wake }))
+        Ok(Some(Self { node, renewed_at: now, is_over: false, poll, _wake: wake }))
     }
 
     /// When it is renewed: three times in a lease, so that two may fail.
-    fn renew_at(&self) -> DateTime<Utc> {
-        self.renewed_at + self.lease / 3
+    fn renew_at(&self) -> Duration {
+        self.renewed_at.saturating_add(LEASE / 3)
     }
 
     /// Until then nobody else can have taken over, whatever the store says: some of the lease is kept for slow answers.
-    fn is_sure(&self, now: DateTime<Utc>) -> bool {
-        !self.is_over && now < self.renewed_at + self.lease * 4 / 5
+    fn is_sure(&self, now: Duration) -> bool {
+        !self.is_over && now < self.renewed_at.saturating_add(LEASE * 4 / 5)
     }
 
     /// When the lane has to be turned because of it.
-    pub(super) fn next(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        let poll = self.poll.map(|every| now + every);
-        poll.into_iter().fold(self.renew_at(), DateTime::min)
+    pub(super) fn next(&self, now: Duration) -> Duration {
+        let poll = self.poll.map(|every| now.saturating_add(every));
+        poll.into_iter().fold(self.renew_at(), Duration::min)
     }
 }
 
@@ -75,7 +72,7 @@ impl OpenLane<'_> {
     /// Renews the lease when it is time, or joins again. `cancels` takes what tells runs to stop.
     pub(super) fn keep_membership(
         &mut self,
-        now: DateTime<Utc>,
+        now: Duration,
         cancels: &mut Vec<CancelToken>,
     ) -> Result<(), StoreError> {
         let work = &mut *self.work;
@@ -91,7 +88,7 @@ impl OpenLane<'_> {
         self.renew(now, cancels)
     }
 
-    fn renew(&mut self, now: DateTime<Utc>, cancels: &mut Vec<CancelToken>) -> Result<(), StoreError> {
+    fn renew(&mut self, now: Duration, cancels: &mut Vec<CancelToken>) -> Result<(), StoreError> {
         let heartbeat = self.work.store.heartbeat()?;
         if let Some(membership) = &mut self.work.membership {
             membership.renewed_at = now;
@@ -106,7 +103,7 @@ impl OpenLane<'_> {
         submissions: &mut Vec<Submission>,
         cancels: &mut Vec<CancelToken>,
     ) -> Result<(), StoreError> {
-        let now = self.engine.clock.now();
+        let now = self.engine.clock.monotonic();
         let is_sure = self.work.membership.as_ref().is_none_or(|membership| membership.is_sure(now));
         if submissions.is_empty() || is_sure {
             return Ok(());

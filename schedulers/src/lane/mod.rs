@@ -3,6 +3,7 @@
 //! Whatever waits for the store waits under the lane's own lock, so that a store that is slow holds up its own jobs alone. What is
 //! in flight has a second lock that is never held during I/O: runs can be cancelled, counted and looked at meanwhile.
 
+mod clock_set;
 mod in_flight;
 mod membership;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod turn;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ahash::AHashMap as HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -24,9 +26,11 @@ use crate::engine::{Engine, Submission};
 use crate::leaving::Leaving;
 use crate::local::Local;
 use crate::pruning::{Pruning, shrink};
+use crate::reading::Reading;
 use crate::retention::Retention;
 use crate::running::Running;
 
+use clock_set::ClockSet;
 pub(crate) use in_flight::InFlight;
 use membership::Membership;
 pub(crate) use turn::Turned;
@@ -72,7 +76,9 @@ pub(crate) struct Work {
     /// Runs that have ended, and whose outcome is not committed yet.
     pub(crate) ended: Vec<(Box<Running>, RunReport)>,
     pub(crate) pruning: Pruning,
-    prune_by_age_at: DateTime<Utc>,
+    /// By the time that has passed.
+    prune_by_age_at: Duration,
+    clock_set: ClockSet,
     /// Its ledger may hold rows that grow too old.
     pub(crate) has_rows: bool,
     pub(crate) failing: Option<Failing>,
@@ -96,9 +102,10 @@ pub(crate) struct Work {
 
 /// A store that has failed, and when it is tried again.
 pub(crate) struct Failing {
-    pub(crate) retry_at: DateTime<Utc>,
+    /// By the time that has passed.
+    pub(crate) retry_at: Duration,
     /// The wait up to then.
-    pub(crate) delay: TimeDelta,
+    pub(crate) delay: Duration,
 }
 
 /// A lane whose lock is held: its store can be worked on.
@@ -114,10 +121,10 @@ impl Lane {
         name: StoreName,
         mut store: Box<dyn ClaimStore>,
         driver: Arc<Bell>,
-        now: DateTime<Utc>,
+        reading: Reading,
     ) -> Result<Self, StoreError> {
         let inbox = Arc::new(Inbox::new(driver));
-        let membership = Membership::join(&mut *store, &name, &inbox, now)?;
+        let membership = Membership::join(&mut *store, &name, &inbox, reading.monotonic)?;
         let Capabilities { durable: is_persistent, shared: is_shared, .. } = store.capabilities();
         let one = RunQuery::default().limit(1);
         let is_empty = !is_persistent && store.runs(&one)?.is_empty();
@@ -128,7 +135,8 @@ impl Lane {
             ahead: TimeDelta::zero(),
             ended: Vec::new(),
             pruning: Pruning::new(is_empty),
-            prune_by_age_at: now,
+            prune_by_age_at: reading.monotonic,
+            clock_set: ClockSet::new(reading, is_persistent),
             has_rows: true,
             failing: None,
             is_known: false,

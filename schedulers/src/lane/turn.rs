@@ -4,6 +4,7 @@ use std::any::Any;
 use std::cmp::Reverse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ahash::AHashSet as HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -18,6 +19,7 @@ use crate::decide::tick::{Effects, MayStart, Tick};
 use crate::engine::{Engine, State, Submission, not_run};
 use crate::observe::{queues, timed};
 use crate::pruning::shrink;
+use crate::reading::Reading;
 use crate::running::Running;
 
 /// At most so many jobs in one tick, so that neither memory nor delay grows with a backlog.
@@ -27,10 +29,10 @@ const JOBS_PER_TICK: usize = if cfg!(test) { 3 } else { 1000 };
 const MOST_PUT_OFF: usize = 10 * JOBS_PER_TICK;
 
 /// The first wait after a store has failed; it doubles with each failure up to the second.
-const RETRY_FIRST: TimeDelta = TimeDelta::seconds(1);
-const RETRY_LONGEST: TimeDelta = TimeDelta::seconds(60);
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_LONGEST: Duration = Duration::from_secs(60);
 
-const PRUNE_BY_AGE_EVERY: TimeDelta = TimeDelta::hours(1);
+const PRUNE_BY_AGE_EVERY: Duration = Duration::from_secs(3600);
 
 /// What a turn comes to.
 pub(crate) struct Turned {
@@ -50,7 +52,8 @@ impl Lane {
     /// Does all that is due now.
     pub(crate) fn turn(&self, engine: &Engine, state: State) -> Turned {
         let mut guard = self.lock();
-        let now = engine.clock.now();
+        let reading = Reading::of(&*engine.clock);
+        let now = reading.now;
         let Some(work) = guard.as_mut() else {
             return Turned {
                 submissions: Vec::new(),
@@ -64,23 +67,29 @@ impl Lane {
         let mut lane = OpenLane { engine, lane: self, work };
         #[cfg(feature = "metrics")]
         engine.hub().listeners.next_turn();
-        lane.take_reports();
-        if matches!(state, State::Cancelling { leave_at } if leave_at <= now) {
+        lane.note_clock(&reading);
+        lane.take_reports(now);
+        if matches!(state, State::Cancelling { leave_at } if leave_at <= reading.monotonic) {
             lane.leave_behind("left running when the scheduler was shut down", now);
         }
-        lane.advance_leaving(now, &mut cancels);
-        if lane.work.failing.as_ref().is_none_or(|failing| failing.retry_at <= now) {
-            let kept = lane.keep_membership(now, &mut cancels);
+        lane.advance_leaving(&reading, &mut cancels);
+        if lane.work.failing.as_ref().is_none_or(|failing| failing.retry_at <= reading.monotonic) {
+            let kept = lane.keep_membership(reading.monotonic, &mut cancels);
             let ticked = kept.and_then(|()| {
                 // The store is foreign code: one that panics has failed.
-                catch_unwind(AssertUnwindSafe(|| lane.tick(now, state, &mut submissions)))
-                    .unwrap_or_else(|panic| Err(panicked(panic)))
+                let all = || {
+                    lane.move_turns()?;
+                    lane.tick(&reading, state, &mut submissions)?;
+                    lane.note_clock_of_store(&reading);
+                    lane.check_next_fires(state)
+                };
+                catch_unwind(AssertUnwindSafe(all)).unwrap_or_else(|panic| Err(panicked(panic)))
             });
             match ticked.and_then(|()| lane.may_hand_over(&mut submissions, &mut cancels)) {
                 Ok(()) => lane.works(),
                 Err(error) => {
                     lane.has_lost_membership(&error, &mut cancels);
-                    lane.has_failed(now, &error);
+                    lane.has_failed(&reading, &error);
                 }
             }
         }
@@ -88,7 +97,7 @@ impl Lane {
         let is_idle = lane.is_idle();
         let is_over = lane.work.leaving.as_ref();
         let is_over = is_over.is_some_and(|leaving| leaving.is_over(is_idle, lane.work.is_failing()));
-        let wake_at = lane.wake_at(now, state);
+        let wake_at = lane.wake_at(&reading, state);
         lane.work.waits_until = wake_at;
         if is_over && let Some(work) = guard.take() {
             drop(guard);
@@ -101,18 +110,22 @@ impl Lane {
 
 impl OpenLane<'_> {
     /// Takes in what runs have reported. Of one that is over already (left behind at a deadline, and late), nothing more is told.
-    fn take_reports(&mut self) {
+    fn take_reports(&mut self, now: DateTime<Utc>) {
         let reports = self.lane.inbox.take();
         if reports.is_empty() {
             return;
         }
         let ahead = self.work.ahead;
-        let by_the_store = |instant: DateTime<Utc>| instant.checked_add_signed(ahead).unwrap_or(instant);
+        let by_the_store = |instant: DateTime<Utc>, over: TimeDelta| {
+            instant.checked_add_signed(ahead - over).unwrap_or(instant)
+        };
         let mut in_flight = self.lane.in_flight.lock();
         let ended = reports.into_iter().filter_map(|mut report| {
             let running = in_flight.remove(&report.run)?;
-            report.started = report.started.map(by_the_store);
-            report.finished = by_the_store(report.finished);
+            // One that was made before the clock was set back ended now at the latest.
+            let over = (report.finished - now).max(TimeDelta::zero());
+            report.started = report.started.map(|started| by_the_store(started, over));
+            report.finished = by_the_store(report.finished, over);
             Some((running, report))
         });
         self.work.ended.extend(ended);
@@ -133,24 +146,26 @@ impl OpenLane<'_> {
         self.work.ended.is_empty() && self.lane.in_flight.is_empty() && self.lane.inbox.is_empty()
     }
 
-    fn wake_at(&mut self, now: DateTime<Utc>, state: State) -> Option<DateTime<Utc>> {
-        let work = &mut *self.work;
+    fn wake_at(&mut self, reading: &Reading, state: State) -> Option<DateTime<Utc>> {
+        let (work, now) = (&mut *self.work, reading.now);
         let mut wake_at = match state {
-            State::Cancelling { leave_at } => Some(leave_at).filter(|leave_at| *leave_at > now),
+            State::Cancelling { leave_at } => {
+                Some(leave_at).filter(|leave_at| *leave_at > reading.monotonic).map(|at| reading.at(at))
+            }
             _ => None,
         };
         let mut earlier = |instant: Option<DateTime<Utc>>| {
             wake_at = wake_at.into_iter().chain(instant).min();
         };
         if let Some(leaving) = &work.leaving {
-            earlier(leaving.next());
+            earlier(leaving.next().map(|at| reading.at(at)));
         }
         if let Some(failing) = &work.failing {
-            earlier(Some(failing.retry_at));
+            earlier(Some(reading.at(failing.retry_at)));
             return wake_at;
         }
         if let Some(membership) = &work.membership {
-            earlier(Some(membership.next(now)));
+            earlier(Some(reading.at(membership.next(reading.monotonic))));
         }
         if !work.ended.is_empty() {
             earlier(Some(now));
@@ -159,9 +174,12 @@ impl OpenLane<'_> {
             return wake_at;
         }
         if self.engine.retention.age.is_some() && work.has_rows {
-            earlier(Some(work.prune_by_age_at));
+            earlier(Some(reading.at(work.prune_by_age_at)));
         }
         if matches!(state, State::Running | State::Paused) {
+            if work.clock_set.has_jobs_to_check() {
+                earlier(Some(now));
+            }
             match work.store.next(state == State::Running) {
                 Ok(next) => earlier(next.and_then(|next| next.checked_sub_signed(work.ahead))),
                 // The next tick meets the fault too, and announces it.
@@ -173,11 +191,11 @@ impl OpenLane<'_> {
 
     fn tick(
         &mut self,
-        now: DateTime<Utc>,
+        reading: &Reading,
         state: State,
         submissions: &mut Vec<Submission>,
     ) -> Result<(), StoreError> {
-        let retention = &self.engine.retention;
+        let (retention, now) = (&self.engine.retention, reading.now);
         let lost = if self.work.is_known { Vec::new() } else { self.lost_runs()? };
         let Work {
             store, local, ended, pruning, leaving, was_full, ahead, prune_by_age_at, has_rows, ..
@@ -232,7 +250,7 @@ impl OpenLane<'_> {
                 break;
             }
         }
-        let prunes = now >= *prune_by_age_at;
+        let prunes = reading.monotonic >= *prune_by_age_at;
         // An age that reaches beyond the first instant keeps all.
         let age = retention.age.and_then(|age| TimeDelta::from_std(age).ok());
         if prunes && let Some(before) = age.and_then(|age| now.checked_sub_signed(age)) {
@@ -252,7 +270,7 @@ impl OpenLane<'_> {
             ended.retain(is_put_off);
         }
         if prunes {
-            *prune_by_age_at = now + PRUNE_BY_AGE_EVERY;
+            *prune_by_age_at = reading.monotonic.saturating_add(PRUNE_BY_AGE_EVERY);
             let one = RunQuery::default().limit(1);
             *has_rows = !store.runs(&one).is_ok_and(|rows| rows.is_empty());
         }
@@ -279,10 +297,12 @@ impl OpenLane<'_> {
 
     /// Brings what is in flight, and whoever waits or listens, in line with a batch that was committed.
     pub(crate) fn apply(&mut self, effects: Effects, submissions: &mut Vec<Submission>) {
-        let Effects { postponed, mut starts, finished, missed, ended, broken } = effects;
+        let Effects { postponed, mut starts, finished, missed, ended, broken, disabled } = effects;
         let local = &mut self.work.local;
         finished.iter().chain(&missed).for_each(|run| local.ended(run.id));
-        finished.iter().for_each(|run| self.work.pruning.run_has_ended(&run.job));
+        for run in &finished {
+            self.work.pruning.run_has_ended(&run.job);
+        }
         for (run, _, postponed) in &postponed {
             local.postponed.insert(run.id, *postponed);
         }
@@ -307,6 +327,9 @@ impl OpenLane<'_> {
         }
         for (job, error) in broken {
             hub.listeners.tell(|| Event::TriggerFailed { store: store.clone(), job, error });
+        }
+        for (job, failures) in disabled {
+            hub.listeners.tell(|| Event::JobDisabled { store: store.clone(), job, failures });
         }
         for job in ended {
             hub.waiters.job_is_gone(number, &job);
@@ -342,19 +365,12 @@ impl OpenLane<'_> {
             return None;
         };
         let begin_by = self.begin_by(&job, run);
+        let executor = job.executor.clone();
         let job = Arc::unwrap_or_clone(job);
-        let request = RunRequest::new(run.id, job.id, job.task, task, clock);
+        let request = RunRequest::for_run(run, job, task, cancel.clone(), log.clone(), clock);
         let mut request = request.with_layers(layers.clone());
-        request.arguments = job.arguments;
-        request.scheduled = run.fires.first;
-        request.attempt = run.attempt;
-        request.cause = run.cause;
-        request.priority = job.policy.priority;
         request.begin_by = begin_by;
-        request.time_limit = job.policy.time_limit;
-        request.cancel = cancel.clone();
-        request.log = log.clone();
-        Some(Submission { executor: job.executor, request, done })
+        Some(Submission { executor, request, done })
     }
 
     /// The misfire grace of a first attempt counts until its work begins, by the scheduler's clock.
@@ -383,10 +399,10 @@ impl OpenLane<'_> {
         }
     }
 
-    fn has_failed(&mut self, now: DateTime<Utc>, error: &StoreError) {
+    fn has_failed(&mut self, reading: &Reading, error: &StoreError) {
         let before = self.work.failing.as_ref();
         let delay = before.map_or(RETRY_FIRST, |failing| (failing.delay * 2).min(RETRY_LONGEST));
-        self.work.failing = Some(Failing { retry_at: now + delay, delay });
+        self.work.failing = Some(Failing { retry_at: reading.monotonic.saturating_add(delay), delay });
         self.work.is_known = false;
         let mut hub = self.engine.hub();
         hub.stats.store_failures += 1;

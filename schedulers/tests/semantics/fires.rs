@@ -238,7 +238,7 @@ fn setting_the_clock_back_fires_nothing_twice() {
     rig.add(ticking());
     rig.at(20, &["missed 10 missed: coalesced", "started 20 running"]);
     rig.finish(&["finished 20 succeeded"]);
-    rig.clock.set(second(-3600));
+    rig.clock.set(second(12));
     rig.at(30, &["started 30 running"]);
     assert_eq!(rig.ledger(), ["10 missed: coalesced", "20 succeeded", "30 running"]);
 }
@@ -268,7 +268,7 @@ fn what_an_earlier_process_left_is_taken_up() {
     let advance =
         |name: &str| Transition::Advance { job: id(name), from: Some(second(10)), to: Some(second(30)) };
     store
-        .commit(&[
+        .commit(vec![
             advance("left"),
             advance("again"),
             Transition::Record(Run::started(RunId(1), id("left"), second(10), second(10))),

@@ -3,6 +3,8 @@
 mod broken;
 mod by_hand;
 mod chains;
+mod clock_set;
+mod counts;
 mod definitions;
 mod ends;
 mod fires;

@@ -1,9 +1,9 @@
 //! Which tasks a program has: names to tasks.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use ahash::AHashMap as HashMap;
 use matins_core::{Layer, Layers, NameError, Task, TaskName};
 
 use crate::IntoTask;

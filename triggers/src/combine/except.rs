@@ -91,6 +91,20 @@ impl Trigger for ExceptTrigger {
         Some(Arc::new(Self { of, without }))
     }
 
+    fn has_fixed_times(&self) -> bool {
+        self.of.has_fixed_times()
+    }
+
+    fn added_at(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<Arc<dyn Trigger>> {
+        let (of, without) = (self.of.added_at(from, to), self.without.added_at(from, to));
+        if of.is_none() && without.is_none() {
+            return None;
+        }
+        let (of, without) =
+            (of.unwrap_or_else(|| self.of.clone()), without.unwrap_or_else(|| self.without.clone()));
+        Self::new(of, without).ok().map(|trigger| Arc::new(trigger) as Arc<dyn Trigger>)
+    }
+
     fn describe(&self) -> String {
         format!("{}; but not {}", self.of.describe(), self.without.describe())
     }

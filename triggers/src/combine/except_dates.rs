@@ -86,6 +86,14 @@ impl Trigger for ExceptDatesTrigger {
         Some(Arc::new(Self { of, dates: self.dates.clone(), zone: self.zone }))
     }
 
+    fn has_fixed_times(&self) -> bool {
+        self.of.has_fixed_times()
+    }
+
+    fn added_at(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<Arc<dyn Trigger>> {
+        Some(Arc::new(Self { of: self.of.added_at(from, to)?, ..self.clone() }))
+    }
+
     fn describe(&self) -> String {
         let dates: Vec<String> = self.dates.iter().map(ToString::to_string).collect();
         match &dates[..] {

@@ -134,6 +134,14 @@ impl Trigger for AnyTrigger {
         Some(Arc::new(Self { of: seeded(&self.of, seed)? }))
     }
 
+    fn has_fixed_times(&self) -> bool {
+        self.of.iter().all(|of| of.has_fixed_times())
+    }
+
+    fn added_at(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<Arc<dyn Trigger>> {
+        Some(Arc::new(Self { of: changed(&self.of, |of| of.added_at(from, to))? }))
+    }
+
     /// That of the first member that has one.
     fn after(&self) -> Option<&After> {
         self.of.iter().find_map(|member| member.after())
@@ -276,6 +284,15 @@ impl Trigger for AllTrigger {
         Some(Arc::new(Self { of, reduced: reduced.unwrap_or_else(|| self.reduced.clone()) }))
     }
 
+    fn has_fixed_times(&self) -> bool {
+        self.of.iter().any(|of| of.has_fixed_times())
+    }
+
+    fn added_at(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Option<Arc<dyn Trigger>> {
+        let of = changed(&self.of, |of| of.added_at(from, to))?;
+        Self::new(of).ok().map(|trigger| Arc::new(trigger) as Arc<dyn Trigger>)
+    }
+
     fn describe(&self) -> String {
         joined(&self.of, "; and at the same time ")
     }
@@ -299,12 +316,20 @@ fn ends(
 
 /// The members with a seed; `None` if none of them needs one.
 fn seeded(members: &[Arc<dyn Trigger>], seed: u64) -> Option<Vec<Arc<dyn Trigger>>> {
-    let seeded: Vec<_> = members.iter().map(|member| member.with_seed(seed)).collect();
-    if seeded.iter().all(Option::is_none) {
+    changed(members, |member| member.with_seed(seed))
+}
+
+/// The members, some of them changed; `None` if none is.
+fn changed(
+    members: &[Arc<dyn Trigger>],
+    change: impl Fn(&Arc<dyn Trigger>) -> Option<Arc<dyn Trigger>>,
+) -> Option<Vec<Arc<dyn Trigger>>> {
+    let changed: Vec<_> = members.iter().map(change).collect();
+    if changed.iter().all(Option::is_none) {
         return None;
     }
-    let all = seeded.into_iter().zip(members);
-    Some(all.map(|(seeded, member)| seeded.unwrap_or_else(|| member.clone())).collect())
+    let all = changed.into_iter().zip(members);
+    Some(all.map(|(changed, member)| changed.unwrap_or_else(|| member.clone())).collect())
 }
 
 fn joined(members: &[Arc<dyn Trigger>], by: &str) -> String {

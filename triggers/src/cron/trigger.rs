@@ -214,6 +214,10 @@ impl Trigger for CronTrigger {
         CountProgress { fires: self.count(after, until, budget), through: until }
     }
 
+    fn has_fixed_times(&self) -> bool {
+        self.expression.is_fixed()
+    }
+
     fn describe(&self) -> String {
         format!("{}, {}{}", describe::expression(&self.expression), self.zone, self.limits.describe())
     }

@@ -115,7 +115,7 @@ pub(super) fn perform(store: &mut dyn JobStore, step: Step) -> Result<(), StoreE
                     ..run
                 }));
             }
-            store.commit(&batch)
+            store.commit(batch)
         }
         Step::Remove(id) => {
             let id = JobId::new(id).unwrap();

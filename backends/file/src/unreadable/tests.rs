@@ -171,7 +171,7 @@ fn a_row_that_cannot_be_read_is_set_aside_and_kept() {
     // Those that have ended grow old as others do.
     let mut store = FileStore::open(directory.path()).unwrap();
     let before = job("a", Some(60)).next_fire.unwrap();
-    store.commit(&[Transition::PruneBefore { before }]).unwrap();
+    store.commit(vec![Transition::PruneBefore { before }]).unwrap();
     assert_eq!(aside(&store), [(SetAsideKind::Run, "2")]);
     drop(store);
     assert_eq!(aside(&FileStore::open(directory.path()).unwrap()), [(SetAsideKind::Run, "2")]);

@@ -462,3 +462,19 @@ fn the_days_of_the_vectors_on_which_the_clocks_change() {
     }
     assert!(gaps > 10 && second_passes > 10, "{gaps} gaps, {second_passes} second passes");
 }
+
+/// A daemon that ran once in 2037 and was restarted with the right clock said "in 3688 d", and nothing of the clock.
+#[test]
+fn a_clock_that_was_wrong() {
+    let scene = Scene::new();
+    scene.now("2026-02-10T00:00:00Z");
+    let what = Happening::ClockCorrected { by_seconds: 360_000_000, jobs: 3 };
+    scene.note("2026-02-05T12:00:00Z", what, "matins");
+    let words = ["The system's clock was ahead by 4166 d 16 h or more", "found at 13:00 on 5 February 2026"];
+    scene.asked("2026-02-04T02:30", Kind::NotRecorded, &words);
+    let after = why(&scene.operator, "backup", "2026-02-06T02:30").unwrap();
+    assert!(!after.answer.contains("clock was ahead"), "{}", after.answer);
+    let to_come = why(&scene.operator, "backup", "2026-02-12T02:30").unwrap();
+    assert_eq!(to_come.kind, Kind::WillFire);
+    assert!(!to_come.answer.contains("clock was ahead"), "{}", to_come.answer);
+}
