@@ -36,6 +36,9 @@ pub(crate) fn edit(
     if has("jitter") && !new_trigger {
         return Err("a jitter goes with a trigger; name `every` or `cron` too".to_owned());
     }
+    if has("on") && !has("after") {
+        return Err("an outcome goes with the job that is followed; name `after` too".to_owned());
+    }
     let new_program = has("command") || has("shell");
     let mut filled: Map<String, Value> = keys
         .iter()
@@ -84,6 +87,7 @@ pub(crate) fn edit(
         time_limit,
         retry,
         priority,
+        group,
         delay,
         max_runs,
         max_failures,
@@ -95,6 +99,7 @@ pub(crate) fn edit(
     set(&mut job.policy.time_limit, time_limit, has("time_limit"));
     set(&mut job.policy.retry, retry, has("retry"));
     set(&mut job.policy.priority, priority, has("priority"));
+    set(&mut job.policy.group, group, has("group"));
     set(&mut job.policy.delay, delay, has("delay"));
     set(&mut job.policy.max_runs, max_runs, has("max_runs"));
     set(&mut job.policy.max_failures, max_failures, has("max_failures"));

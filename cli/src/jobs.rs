@@ -72,7 +72,10 @@ fn next(job: &Job, zone: Zone, now: DateTime<Utc>) -> (String, String) {
             ("paused".to_owned(), format!("after {failures}"))
         }
         None if job.state == JobState::Paused => ("paused".to_owned(), String::new()),
-        None => ("done".to_owned(), runs_of_all(job).unwrap_or_default()),
+        None => match job.trigger.after().filter(|_| !job.has_had_all_runs()) {
+            Some(after) => (after.to_string(), String::new()),
+            None => ("done".to_owned(), runs_of_all(job).unwrap_or_default()),
+        },
     }
 }
 

@@ -115,6 +115,9 @@ fn finished(run: &Run, zone: Zone) -> Text {
             let _ = write!(rest, ", took {}", show::span((finished - started).max(TimeDelta::zero())));
         }
     }
+    if let Some(cause) = run.cause {
+        let _ = write!(rest, ", after run {cause}");
+    }
     if run.attempt > 1 {
         let _ = write!(rest, ", attempt {}", run.attempt);
     }

@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::Diagnostic;
+use crate::nearest;
 
 /// A key, and how it is written.
 pub(super) struct Key {
@@ -32,6 +33,8 @@ enum Form {
     Word(&'static [&'static str]),
     /// A word, or `{ allow = 2 }`.
     Overlap,
+    /// A text, or `{ name = "database", limit = 2 }`, of which its reader says what is wrong.
+    Group,
     /// A number or `"all"`, of which its reader says what is wrong.
     Limit,
 }
@@ -65,12 +68,14 @@ pub(super) const RETRY: &[Key] = &[
     key("first", Form::Text, "first = \"1s\""),
     key("longest", Form::Text, "longest = \"1h\""),
 ];
-pub(super) const WHEN: [&str; 4] = ["every", "cron", "at", "in"];
+pub(super) const WHEN: [&str; 5] = ["every", "cron", "at", "in", "after"];
 pub(super) const JOB: &[Key] = &[
     key("every", Form::Text, "every = \"5m\""),
     key("cron", Form::Text, "cron = \"0 9 * * MON-FRI\""),
     key("at", Form::Date, "at = \"2026-12-24T18:00\""),
     key("in", Form::Text, "in = \"10s\""),
+    key("after", Form::Text, "after = \"backup\""),
+    key("on", Form::Word(&["succeeded", "failed", "any"]), "on = \"succeeded\""),
     key("timezone", Form::Text, "timezone = \"Europe/Berlin\""),
     key("jitter", Form::Text, "jitter = \"1m\""),
     key("command", Form::Texts, "command = [\"program\", \"argument\"], or shell = \"a line\""),
@@ -88,6 +93,7 @@ pub(super) const JOB: &[Key] = &[
     key("coalesce", Form::Word(&["latest", "earliest", "all"]), "coalesce = \"latest\""),
     key("overlap", Form::Overlap, "overlap = \"queue_one\", or overlap = { allow = 2 }"),
     key("priority", Form::Number, "priority = 10"),
+    key("group", Form::Group, "group = \"database\", or group = { name = \"database\", limit = 2 }"),
     key("delay", Form::Text, "delay = \"30s\""),
     key("max_runs", Form::Number, "max_runs = 3"),
     key("max_failures", Form::Number, "max_failures = 5"),
@@ -198,6 +204,7 @@ impl Form {
             | (Self::Number, DeValue::Integer(_))
             | (Self::Flag, DeValue::Boolean(_))
             | (Self::Table, DeValue::Table(_))
+            | (Self::Group, DeValue::String(_) | DeValue::Table(_))
             | (Self::Limit, _) => Ok(()),
             (Self::Word(words), DeValue::String(word)) if words.contains(&word.as_ref()) => Ok(()),
             (Self::Overlap, DeValue::String(word)) if matches!(word.as_ref(), "skip" | "queue_one") => Ok(()),
@@ -234,6 +241,7 @@ impl Form {
             Self::Tables => "a list of tables",
             Self::Word(words) => return Cow::Owned(format!("one of {}", words.join(", "))),
             Self::Overlap => "one of skip, queue_one and allow",
+            Self::Group => "a name, or a table of a name and a limit",
             Self::Limit => "a number or all",
         })
     }
@@ -251,12 +259,7 @@ fn allows(table: &DeTable<'_>) -> bool {
 /// A sentence about a key that is not known.
 pub(super) fn unknown(name: &str, known: &[Key]) -> String {
     let written = name.to_lowercase();
-    let nearest = known
-        .iter()
-        .map(|key| (strsim::damerau_levenshtein(&written, key.name), key.name))
-        .min()
-        .filter(|(distance, key)| *distance <= key.len() / 3 + 1)
-        .map(|(_, key)| key);
+    let nearest = nearest::of(&written, known.iter().map(|key| key.name));
     // Such as `zone` and `env`.
     let part = || known.iter().map(|key| key.name).find(|key| written.len() > 2 && key.contains(&written));
     if let Some(nearest) = nearest.or_else(part) {

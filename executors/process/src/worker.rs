@@ -108,7 +108,7 @@ fn try_serve(orders: Orders, tasks: &TaskRegistry) -> io::Result<Infallible> {
 }
 
 fn execute(request: RunFrame, tasks: &TaskRegistry, cancel: CancelToken, replies: &Arc<Replies>) -> Done {
-    let RunFrame { run, job, task: task_name, arguments, scheduled, started, attempt } = request;
+    let RunFrame { run, job, task: task_name, arguments, scheduled, started, attempt, cause } = request;
     let Some(task) = tasks.get(task_name.as_str()) else {
         let message = format!(
             "no task is registered as {task_name:?} in the worker; register it in what serve_if_worker is given"
@@ -128,6 +128,7 @@ fn execute(request: RunFrame, tasks: &TaskRegistry, cancel: CancelToken, replies
     });
     let mut request = RunRequest::new(run, job, task_name, task, Arc::new(Began(started)));
     (request.arguments, request.scheduled, request.attempt) = (arguments, scheduled, attempt);
+    request.cause = cause;
     (request.cancel, request.log) = (cancel, log);
     let mut report = request.execute();
     // Before it is written: the parent could not read what nests too deep.
