@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // ANCHOR: chain
     let backup = scheduler.add(cron("30 2 * * *").run(|| println!("backed up")).id("backup"))?;
-    let report = |(): (), context: &TaskContext| {
+    let report = |(), context: &TaskContext| {
         let cause = context.cause.map_or_else(|| "nothing".to_owned(), |run| format!("run {run}"));
         println!("a report, because of {cause}");
     };
