@@ -84,6 +84,7 @@ pub(crate) fn edit(
         time_limit,
         retry,
         priority,
+        group,
         delay,
         max_runs,
         max_failures,
@@ -95,6 +96,7 @@ pub(crate) fn edit(
     set(&mut job.policy.time_limit, time_limit, has("time_limit"));
     set(&mut job.policy.retry, retry, has("retry"));
     set(&mut job.policy.priority, priority, has("priority"));
+    set(&mut job.policy.group, group, has("group"));
     set(&mut job.policy.delay, delay, has("delay"));
     set(&mut job.policy.max_runs, max_runs, has("max_runs"));
     set(&mut job.policy.max_failures, max_failures, has("max_failures"));

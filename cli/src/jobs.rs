@@ -126,6 +126,7 @@ pub(crate) fn describe(view: &JobView, zone: Zone, now: DateTime<Utc>) {
                     if key == "misfire_grace" { job.policy.misfire_grace } else { job.policy.time_limit };
                 limit.map(|limit| humantime::format_duration(limit).to_string()).unwrap_or_default()
             }
+            ("group", _) => job.policy.group.as_ref().map(ToString::to_string).unwrap_or_default(),
             (_, Value::String(text)) => text.clone(),
             (_, value) => value.to_string(),
         };

@@ -2,7 +2,7 @@
 
 use std::num::{NonZeroU32, NonZeroU64};
 
-use matins_core::{Backoff, Coalesce, OnExhausted, OnInterrupt, Overlap, Policy, Retry};
+use matins_core::{Backoff, Coalesce, Group, OnExhausted, OnInterrupt, Overlap, Policy, Retry};
 use serde::Deserialize;
 
 use crate::HumanDuration;
@@ -28,6 +28,8 @@ pub struct JobDefaults {
     pub retry: Option<RetryConfig>,
     /// Runs with a higher one begin first where they wait for their executor.
     pub priority: i32,
+    /// The concurrency group: `"database"`, or `{ name = "database", limit = 2 }`.
+    pub group: Option<Group>,
     /// How long after the end of a run the next one begins, in place of the trigger's next fire time.
     pub delay: Option<HumanDuration>,
     /// How often a job runs at most.
@@ -86,6 +88,7 @@ impl JobDefaults {
                 .retry
                 .map_or_else(Retry::default, |retry| Retry::times(retry.times).backoff(retry.backoff)),
             priority: self.priority,
+            group: self.group.clone(),
             delay: self.delay.map(HumanDuration::into),
             max_runs: self.max_runs,
             max_failures: self.max_failures,

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use chrono::TimeDelta;
 use matins::prelude::*;
 use matins::triggers::{CronTriggerError, Zone};
-use matins::{JobId, OnInterrupt, OnOrphan, Policy};
+use matins::{Group, JobId, OnInterrupt, OnOrphan, Policy};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -40,6 +40,7 @@ pub(super) struct Job {
     time_limit: Option<Spanned<String>>,
     retry: Option<RetryKeys>,
     priority: Option<Spanned<i64>>,
+    group: Option<Spanned<toml::Value>>,
     delay: Option<Spanned<String>>,
     max_runs: Option<Spanned<i64>>,
     max_failures: Option<Spanned<i64>>,
@@ -115,6 +116,14 @@ impl Reader<'_> {
         })
     }
 
+    /// A concurrency group: a name, or a name and a limit.
+    fn group(&mut self, group: Option<&Spanned<toml::Value>>) -> Result<Option<Group>, ()> {
+        let Some(group) = group else { return Ok(None) };
+        Group::deserialize(group.get_ref().clone()).map(Some).map_err(|error| {
+            self.fault::<()>(group.span().start, error.message());
+        })
+    }
+
     pub(super) fn job(&mut self, id: &Spanned<String>, job: &Spanned<Job>, zone: Zone) -> Option<Definition> {
         let place = id.span().start;
         let job = job.get_ref();
@@ -131,6 +140,7 @@ impl Reader<'_> {
         let retry =
             job.retry.as_ref().map_or(Some(Retry::default()), |keys| self.retry(place, keys, incomplete));
         let priority = self.number(job.priority.as_ref(), "priority", i32::MIN, i32::MAX);
+        let group = self.group(job.group.as_ref());
         let delay = self.optional_duration(job.delay.as_ref());
         let max_runs = self.number(job.max_runs.as_ref(), "number of runs", 1, i64::MAX as u64);
         let max_failures = self.number(job.max_failures.as_ref(), "number of failures", 1, u32::MAX);
@@ -147,6 +157,7 @@ impl Reader<'_> {
                 time_limit: time_limit.ok()?,
                 retry: retry?,
                 priority: priority.ok()?.unwrap_or_default(),
+                group: group.ok()?,
                 delay: delay.ok()?,
                 max_runs: max_runs.ok()?.and_then(NonZeroU64::new),
                 max_failures: max_failures.ok()?.and_then(NonZeroU32::new),

@@ -32,6 +32,8 @@ enum Form {
     Word(&'static [&'static str]),
     /// A word, or `{ allow = 2 }`.
     Overlap,
+    /// A text, or `{ name = "database", limit = 2 }`, of which its reader says what is wrong.
+    Group,
     /// A number or `"all"`, of which its reader says what is wrong.
     Limit,
 }
@@ -88,6 +90,7 @@ pub(super) const JOB: &[Key] = &[
     key("coalesce", Form::Word(&["latest", "earliest", "all"]), "coalesce = \"latest\""),
     key("overlap", Form::Overlap, "overlap = \"queue_one\", or overlap = { allow = 2 }"),
     key("priority", Form::Number, "priority = 10"),
+    key("group", Form::Group, "group = \"database\", or group = { name = \"database\", limit = 2 }"),
     key("delay", Form::Text, "delay = \"30s\""),
     key("max_runs", Form::Number, "max_runs = 3"),
     key("max_failures", Form::Number, "max_failures = 5"),
@@ -198,6 +201,7 @@ impl Form {
             | (Self::Number, DeValue::Integer(_))
             | (Self::Flag, DeValue::Boolean(_))
             | (Self::Table, DeValue::Table(_))
+            | (Self::Group, DeValue::String(_) | DeValue::Table(_))
             | (Self::Limit, _) => Ok(()),
             (Self::Word(words), DeValue::String(word)) if words.contains(&word.as_ref()) => Ok(()),
             (Self::Overlap, DeValue::String(word)) if matches!(word.as_ref(), "skip" | "queue_one") => Ok(()),
@@ -234,6 +238,7 @@ impl Form {
             Self::Tables => "a list of tables",
             Self::Word(words) => return Cow::Owned(format!("one of {}", words.join(", "))),
             Self::Overlap => "one of skip, queue_one and allow",
+            Self::Group => "a name, or a table of a name and a limit",
             Self::Limit => "a number or all",
         })
     }

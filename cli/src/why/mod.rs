@@ -4,6 +4,7 @@
 //! history says who paused the job, and when the scheduler was down.
 
 mod fire_before;
+mod group;
 mod past;
 mod question;
 mod said;
