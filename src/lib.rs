@@ -112,13 +112,13 @@ pub fn async_scheduler() -> Result<SchedulerBuilder, NotOnRuntime> {
 /// What most programs need: `use matins::prelude::*`.
 pub mod prelude {
     pub use crate::triggers::{
-        CalendarTrigger, Combine, CronFields, CronTrigger, DateTrigger, IntervalTrigger, TimeUnits, at, cron,
-        every,
+        AfterTrigger, CalendarTrigger, Combine, CronFields, CronTrigger, DateTrigger, IntervalTrigger,
+        TimeUnits, after, at, cron, every,
     };
     pub use crate::{
-        BackgroundScheduler, Backoff, BlockingScheduler, Coalesce, Event, Handle, JobQuery, NewJob,
-        OnConflict, Outcome, Overlap, Retry, RunQuery, Schedule, SchedulerBuilder, SchedulerError, Shutdown,
-        TaskContext, Trigger,
+        AfterOutcome, BackgroundScheduler, Backoff, BlockingScheduler, Coalesce, Event, Handle, JobQuery,
+        NewJob, OnConflict, Outcome, Overlap, Retry, RunQuery, Schedule, SchedulerBuilder, SchedulerError,
+        Shutdown, TaskContext, Trigger,
     };
 
     #[cfg(feature = "file")]

@@ -107,3 +107,11 @@ fn a_crash_in_a_worker_costs_its_own_run() {
 fn layers_are_around_the_work() {
     assert_eq!(Example::start("layers", &[]).all(), ["dear Ada", "letter ended in time"]);
 }
+
+#[test]
+fn chain_runs_the_report_after_the_backup_and_no_alarm() {
+    let lines = Example::start("chain", &[]).all();
+    assert_eq!(lines.iter().filter(|line| *line == "a report, because of run 1").count(), 1, "{lines:?}");
+    assert_eq!(lines.last().map(String::as_str), Some("report succeeded"));
+    assert!(!lines.iter().any(|line| line.contains("no backup")), "{lines:?}");
+}

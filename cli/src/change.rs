@@ -31,7 +31,13 @@ pub(crate) struct When {
     at: Option<String>,
     /// Once, so long from now: 10m
     #[arg(long = "in", value_name = "SPAN", group = "when")]
+    once_in: Option<String>,
+    /// After each run of another job: its id
+    #[arg(long, value_name = "JOB", group = "when")]
     after: Option<String>,
+    /// How a run of that job has to end to be followed [default: succeeded]
+    #[arg(long, value_name = "OUTCOME", requires = "after")]
+    on: Option<AfterWord>,
     /// Each fire so much later at most, always by the same: 1m
     #[arg(long, value_name = "SPAN")]
     jitter: Option<String>,
@@ -112,6 +118,16 @@ pub(crate) struct What {
     /// The program and its arguments, after `--`; no shell reads them.
     #[arg(last = true, value_name = "PROGRAM ARGUMENT")]
     command: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum AfterWord {
+    Succeeded,
+    /// It failed, timed out, or was interrupted
+    Failed,
+    /// It ended, in whatever way
+    Any,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum, Serialize)]
@@ -224,7 +240,9 @@ impl When {
         put(keys, "every", self.every.as_ref());
         put(keys, "cron", self.cron.as_ref());
         put(keys, "at", self.at.as_ref());
-        put(keys, "in", self.after.as_ref());
+        put(keys, "in", self.once_in.as_ref());
+        put(keys, "after", self.after.as_ref());
+        put(keys, "on", self.on);
         put(keys, "jitter", self.jitter.as_ref());
         put(keys, "timezone", self.timezone.map(Zone::name));
     }
@@ -325,7 +343,7 @@ pub(crate) fn reschedule(arguments: RescheduleArguments) -> Result<(), Failure> 
     let mut keys = Map::new();
     arguments.when.put(&mut keys);
     if keys.is_empty() {
-        return Err(Failure::BadInput("name one of --every, --cron, --at and --in".to_owned()));
+        return Err(Failure::BadInput("name one of --every, --cron, --at, --in and --after".to_owned()));
     }
     change(arguments.job, keys, &arguments.ask)
 }

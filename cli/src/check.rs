@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::definition::{Definition, When};
 use crate::sources::FileArguments;
 use crate::terminal::Text;
-use crate::{crontab, jobs, notice, show, shown};
+use crate::{crontab, jobs, nearest, notice, show, shown};
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
@@ -35,6 +35,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<(), String> {
     let (zone, count) = (defined.zone, defined.definitions().count());
 
     let now = SystemClock.now();
+    let ids: Vec<&str> = defined.definitions().map(|job| job.id.as_str()).collect();
     if arguments.json {
         let job = |job: &Definition| {
             json!({
@@ -48,6 +49,9 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<(), String> {
             })
         };
         shown::json(json!(defined.definitions().map(job).collect::<Vec<_>>()));
+        for (job, warning) in defined.definitions().filter_map(|job| Some((job, warning(job, &ids)?))) {
+            notice::tell(format_args!("{}: job {:?}: {warning}", path.display(), job.id));
+        }
         for file in &defined.files {
             file.notes.iter().for_each(|note| notice::tell(crontab::show_note(&file.path, note)));
         }
@@ -59,6 +63,9 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<(), String> {
     let mut text = Text::new();
     for job in defined.definitions() {
         text = text.end_line().text(&describe(job, zone, now)).end_line();
+        if let Some(warning) = warning(job, &ids) {
+            text = text.and(format_args!("  warning: {warning}")).end_line();
+        }
         // Not line by line: a crontab may have a hundred thousand.
         if text.len() > PRINTED_AT_ONCE {
             shown::print(&std::mem::take(&mut text));
@@ -69,6 +76,17 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<(), String> {
         shown::print(&crontab::notes(&file.path, &file.notes, &file.jobs));
     }
     Ok(())
+}
+
+/// What its author may not have meant.
+fn warning(job: &Definition, ids: &[&str]) -> Option<String> {
+    let followed = job.after()?.job.as_str();
+    if ids.contains(&followed) {
+        return None;
+    }
+    let meant = nearest::of(followed, ids.iter().copied().filter(|id| *id != job.id));
+    let meant = meant.map(|id| format!("; did you mean {id:?}?")).unwrap_or_default();
+    Some(format!("it runs after {followed:?}, and no job of that name is defined here{meant}"))
 }
 
 /// Its next fires; none where it fires once at each start.

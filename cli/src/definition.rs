@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins::prelude::*;
 use matins::triggers::{JitterTrigger, NeverTrigger, Zone};
-use matins::{IntoTrigger, JobId, OnExhausted, Policy, Value};
+use matins::{After, IntoTrigger, JobId, OnExhausted, Policy, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -54,6 +54,8 @@ pub(crate) enum When {
     At(DateTrigger),
     /// Once, so long after the first time that the definition is met.
     In(TimeDelta),
+    /// After each run of another job that ends in a certain way.
+    After(After),
     /// Once after each boot of the machine: `@reboot`.
     Start,
     /// Not at all: a schedule of days that the calendar does not have.
@@ -68,6 +70,7 @@ impl When {
             Self::Cron(trigger) => Arc::new(trigger.clone()),
             Self::At(trigger) => Arc::new(trigger.clone()),
             Self::In(delay) => Arc::new(DateTrigger::new(now + *delay)),
+            Self::After(After { job, outcome, .. }) => Arc::new(AfterTrigger::new(job.clone(), *outcome)),
             Self::Start => Arc::new(DateTrigger::new(now)),
             Self::Never(schedule) => Arc::new(NeverTrigger::new(schedule)),
         })
@@ -93,6 +96,7 @@ impl When {
             Self::Cron(trigger) => json!({"cron": trigger}),
             Self::At(trigger) => json!({"at": trigger}),
             Self::In(delay) => json!({"in": delay.to_string()}),
+            Self::After(after) => json!({"after": after}),
             Self::Start => json!("start"),
             Self::Never(schedule) => json!({"never": schedule}),
         }
@@ -135,6 +139,14 @@ impl Definition {
                 seeded.unwrap_or_else(|| Arc::new(jittered))
             }
         })
+    }
+
+    /// What its job runs after, if it has no times of its own.
+    pub(crate) fn after(&self) -> Option<&After> {
+        match &self.when {
+            When::After(after) => Some(after),
+            _ => None,
+        }
     }
 
     /// Whether its job does not fire until somebody resumes it.
@@ -182,7 +194,7 @@ impl Definition {
             When::Start => job.first_fire(now),
             When::In(delay) => job.first_fire(now + *delay),
             When::At(date) => job.first_fire(date.instant()),
-            When::Every(_) | When::Cron(_) | When::Never(_) => job,
+            When::Every(_) | When::Cron(_) | When::After(_) | When::Never(_) => job,
         })
     }
 }

@@ -36,6 +36,9 @@ pub(crate) fn edit(
     if has("jitter") && !new_trigger {
         return Err("a jitter goes with a trigger; name `every` or `cron` too".to_owned());
     }
+    if has("on") && !has("after") {
+        return Err("an outcome goes with the job that is followed; name `after` too".to_owned());
+    }
     let new_program = has("command") || has("shell");
     let mut filled: Map<String, Value> = keys
         .iter()

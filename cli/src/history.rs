@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use matins::prelude::*;
-use matins::{Clock, SystemClock};
+use matins::{Clock, JobId, SystemClock};
 use matins_files::OpenOptions;
 use serde::{Deserialize, Serialize};
 
@@ -147,19 +147,37 @@ impl History {
     }
 }
 
-/// Notes in the history that the system's clock was wrong, each time that the scheduler finds that.
-pub(crate) fn note_clock_corrections(
+/// Notes in the history what the scheduler does of its own accord: it found the system's clock wrong, or paused a job.
+pub(crate) fn note_what_the_scheduler_does(
     scheduler: &Handle,
     history: &Arc<History>,
 ) -> Result<(), SchedulerError> {
     let history = history.clone();
-    let wants = |event: &Event| matches!(event, Event::ClockCorrected { .. });
+    let wants = |event: &Event| {
+        matches!(
+            event,
+            Event::ClockCorrected { .. } | Event::JobDisabled { .. } | Event::TriggerFailed { .. }
+        )
+    };
     scheduler.on_event(wants, move |event| {
-        if let Event::ClockCorrected { by, jobs, .. } = event {
-            let what = Happening::ClockCorrected { by_seconds: by.num_seconds(), jobs };
-            history.note(SystemClock.now(), what, "matins");
-        }
+        let paused = |job: JobId, why: String| (Happening::Paused { job: job.to_string() }, why);
+        let (what, by) = match event {
+            Event::ClockCorrected { by, jobs, .. } => {
+                (Happening::ClockCorrected { by_seconds: by.num_seconds(), jobs }, "matins".to_owned())
+            }
+            Event::JobDisabled { job, failures, .. } => {
+                paused(job, format!("matins, after {}", shown_failures(failures)))
+            }
+            Event::TriggerFailed { job, .. } => paused(job, "matins, since its trigger failed".to_owned()),
+            _ => return,
+        };
+        history.note(SystemClock.now(), what, &by);
     })
+}
+
+/// How many failures in a row, in words.
+pub(crate) fn shown_failures(failures: u32) -> String {
+    if failures == 1 { "1 failure".to_owned() } else { format!("{failures} failures in a row") }
 }
 
 fn read(text: &str) -> Vec<Entry> {

@@ -62,6 +62,7 @@ fn call(hook: &Hook, run: &Run, task: &CommandTask) -> Result<(), String> {
         .environment("MATINS_RUN", run.id.to_string())
         .environment("MATINS_OUTCOME", run.outcome.map_or("", Outcome::as_str))
         .environment("MATINS_SCHEDULED", run.scheduled().to_rfc3339())
+        .environment("MATINS_CAUSE", run.cause.map(|cause| cause.to_string()).unwrap_or_default())
         .environment("MATINS_FIRES", run.fires.count.to_string())
         .environment("MATINS_MESSAGE", tail(run.message.as_deref()))
         .environment("MATINS_OUTPUT", tail(run.output.as_deref()));

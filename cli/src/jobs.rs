@@ -12,7 +12,7 @@ use crate::control::protocol::{JobsOrder, JobsRequest, Request, RunsRequest};
 use crate::failure::Failure;
 use crate::shown::{self, AskArguments};
 use crate::terminal::Text;
-use crate::{listing, runs, secrets, show};
+use crate::{history, listing, runs, secrets, show};
 
 #[derive(Debug, Args)]
 pub(crate) struct JobsArguments {
@@ -67,9 +67,21 @@ fn next(job: &Job, zone: Zone, now: DateTime<Utc>) -> (String, String) {
     match job.next_fire {
         Some(next) => (show::local(next, zone), show::relative(next, now)),
         None if never_fires(job) => ("never".to_owned(), String::new()),
+        None if job.is_disabled() => {
+            let failures = history::shown_failures(job.counts.failures_in_a_row);
+            ("paused".to_owned(), format!("after {failures}"))
+        }
         None if job.state == JobState::Paused => ("paused".to_owned(), String::new()),
-        None => ("done".to_owned(), String::new()),
+        None => match job.trigger.after().filter(|_| !job.has_had_all_runs()) {
+            Some(after) => (after.to_string(), String::new()),
+            None => ("done".to_owned(), runs_of_all(job).unwrap_or_default()),
+        },
     }
+}
+
+/// How many of its runs a job has had, if it has a number of them.
+fn runs_of_all(job: &Job) -> Option<String> {
+    job.policy.max_runs.map(|most| format!("{} of {most} runs", job.counts.runs))
 }
 
 /// Whether its schedule is switched off by a day that the calendar does not have.
@@ -121,12 +133,16 @@ pub(crate) fn describe(view: &JobView, zone: Zone, now: DateTime<Utc>) {
     let policy = serde_json::json!(job.policy);
     for (key, value) in policy.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
         let text = match (key.as_str(), value) {
-            ("misfire_grace" | "time_limit", _) => {
-                let limit =
-                    if key == "misfire_grace" { job.policy.misfire_grace } else { job.policy.time_limit };
-                limit.map(|limit| humantime::format_duration(limit).to_string()).unwrap_or_default()
+            ("misfire_grace" | "time_limit" | "delay", _) => {
+                let span = match key.as_str() {
+                    "misfire_grace" => job.policy.misfire_grace,
+                    "delay" => job.policy.delay,
+                    _ => job.policy.time_limit,
+                };
+                span.map(|span| humantime::format_duration(span).to_string()).unwrap_or_default()
             }
             ("group", _) => job.policy.group.as_ref().map(ToString::to_string).unwrap_or_default(),
+            ("max_runs", _) => runs_of_all(job).unwrap_or_default(),
             (_, Value::String(text)) => text.clone(),
             (_, value) => value.to_string(),
         };

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::terminal::{self, Text};
 use crate::told::Told;
-use crate::{notice, show};
+use crate::{history, notice, show};
 
 /// How many lines of a failed run's output are shown.
 const OUTPUT_LINES: usize = 5;
@@ -55,6 +55,10 @@ pub(crate) fn describe(told: &Told, zone: Zone) -> Option<Text> {
         }
         Told::TriggerFailed { job, error } => {
             Some(format!("{job} is paused: {error}; reschedule it, then resume it").into())
+        }
+        Told::JobDisabled { job, failures } => {
+            let failures = history::shown_failures(*failures);
+            Some(format!("{job} is paused after {failures}; resume it when the cause is gone").into())
         }
         Told::ClockCorrected { by_seconds, jobs, .. } => Some(clock_corrected(*by_seconds, *jobs).into()),
         Told::StoreRecovered { store } => Some(format!("store {store} works again").into()),
@@ -110,6 +114,9 @@ fn finished(run: &Run, zone: Zone) -> Text {
         if let (Some(finished), true) = (run.finished, outcome != Outcome::Interrupted) {
             let _ = write!(rest, ", took {}", show::span((finished - started).max(TimeDelta::zero())));
         }
+    }
+    if let Some(cause) = run.cause {
+        let _ = write!(rest, ", after run {cause}");
     }
     if run.attempt > 1 {
         let _ = write!(rest, ", attempt {}", run.attempt);

@@ -26,6 +26,7 @@ mod listing;
 mod log;
 mod mail;
 mod manual;
+mod nearest;
 mod next;
 mod notice;
 mod orphans;

@@ -12,7 +12,7 @@ use matins::prelude::*;
 use matins::triggers::Zone;
 use matins::{Clock, SystemClock};
 
-use crate::definition::When;
+use crate::definition::{Definition, When};
 use crate::failure::Failure;
 use crate::sources::FileArguments;
 use crate::{instant, show, shown, terminal};
@@ -51,7 +51,9 @@ pub(crate) fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
     let span = TimeDelta::from_std(arguments.span).map_err(|error| error.to_string())?;
     let timeline = Timeline { zone, from, until: from + span };
     let mut rows = Vec::new();
-    for definition in defined.definitions().filter(|definition| !matches!(definition.when, When::Start)) {
+    // Those that have times.
+    let has_times = |definition: &&Definition| !matches!(definition.when, When::Start | When::After(_));
+    for definition in defined.definitions().filter(has_times) {
         rows.push((definition.id.clone(), timeline.columns(&*definition.trigger(from)?)));
     }
     let title = format!(

@@ -127,7 +127,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
         notice::tell(moved.describe());
     }
     hooks::listen(&scheduler, &hooks, for_hooks).map_err(|error| error.to_string())?;
-    history::note_clock_corrections(&scheduler, &history).map_err(|error| error.to_string())?;
+    history::note_what_the_scheduler_does(&scheduler, &history).map_err(|error| error.to_string())?;
     mail::listen(&scheduler).map_err(|error| error.to_string())?;
     let orphans = orphans::watch(found, &scheduler);
     let reload = Reloader {

@@ -97,8 +97,18 @@ pub(crate) fn row(view: &RunView, zone: Zone) -> Vec<String> {
         late.unwrap_or_default(),
         took.unwrap_or_default(),
         outcome(view).to_owned(),
-        run.message.clone().unwrap_or_default().lines().next().unwrap_or_default().to_owned(),
+        note(view),
     ]
+}
+
+/// What it follows, and the first line of its message.
+fn note(view: &RunView) -> String {
+    let message = view.run.message.as_deref().and_then(|message| message.lines().next());
+    match (view.cause(), message) {
+        (None, message) => message.unwrap_or_default().to_owned(),
+        (Some(cause), None) => format!("after {cause}"),
+        (Some(cause), Some(message)) => format!("after {cause}: {message}"),
+    }
 }
 
 /// Its outcome, or what it does meanwhile.
@@ -148,6 +158,9 @@ pub(crate) fn print(view: &RunView, progress: Option<&Value>, zone: Zone) {
     }
     if run.by_hand {
         shown::property("started by", "hand".to_owned());
+    }
+    if let Some(cause) = view.cause() {
+        shown::property("follows", cause);
     }
     if run.attempt > 1 {
         shown::property("attempt", run.attempt.to_string());

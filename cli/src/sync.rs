@@ -1,7 +1,7 @@
 //! Brings the store in line with the files: what is new is added, what changed is updated, what is gone is removed, and
 //! what did not change keeps its next fire time.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use matins::NewJob;
@@ -139,9 +139,29 @@ pub(crate) fn plan(situation: &Situation<'_>, place: usize, file: DefinedFile) -
         };
         steps.push(Step { definition, what });
     }
+    follow_last(&mut steps);
     // By id, as they are kept.
     changes.removed = own.keys().filter(|id| !defined.contains(*id)).cloned().collect();
     Ok(Plan { changes, steps, source: source_file::name(&path), file: place })
+}
+
+/// Puts each job after the one that it follows. So a chain that was turned round is never a cycle on the way.
+fn follow_last(steps: &mut [Step]) {
+    let followed: HashMap<String, String> = steps
+        .iter()
+        .filter_map(|Step { definition, .. }| {
+            Some((definition.id.clone(), definition.after()?.job.to_string()))
+        })
+        .collect();
+    if followed.is_empty() {
+        return;
+    }
+    // Cycles were refused when the file was read.
+    let links = |id: &str| {
+        let chain = std::iter::successors(followed.get(id), |job| followed.get(*job));
+        chain.take(followed.len()).count()
+    };
+    steps.sort_by_cached_key(|step| links(&step.definition.id));
 }
 
 /// The id of a definition, where its file gives one.

@@ -111,6 +111,9 @@ pub(crate) fn trace(event: &Event) {
             let by_seconds = by.num_seconds();
             warn!(target: "matins", %store, by_seconds, jobs, "clock was ahead, next fire times computed again");
         }
+        Event::JobDisabled { store, job, failures } => {
+            warn!(target: "matins", %store, %job, failures, "job paused after failures in a row");
+        }
         Event::TriggerFailed { store, job, error } => {
             error!(target: "matins", %store, %job, error, "trigger failed, job paused");
         }

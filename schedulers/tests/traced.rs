@@ -99,7 +99,7 @@ fn the_log_lines_of_a_task_name_its_run() {
 fn the_span_of_an_async_run_is_entered_when_it_is_polled() {
     let lines = Lines::default();
     let mut context = TaskContext::new(JobId::new("job").unwrap(), RunId(7), chrono::DateTime::UNIX_EPOCH);
-    context.attempt = 2;
+    (context.attempt, context.cause) = (2, Some(RunId(5)));
     let task = async || {
         tracing::info!("first");
         yield_once().await;
@@ -115,7 +115,7 @@ fn the_span_of_an_async_run_is_entered_when_it_is_polled() {
     });
     let text = lines.text();
     let has_span: Vec<bool> =
-        text.lines().map(|line| line.contains("run{job=job run=7 attempt=2}:")).collect();
+        text.lines().map(|line| line.contains("run{job=job run=7 attempt=2 cause=5}:")).collect();
     assert_eq!(has_span, [true, false, true], "{text}");
 }
 

@@ -138,7 +138,8 @@ fn each_run(
 
 /// Reads what [`export`] wrote, all of it or nothing. `on_conflict` is for jobs whose id is taken.
 ///
-/// Runs keep their numbers in a store whose ledger never had one, and get new ones, in their order, in any other. A row that
+/// Runs keep their numbers in a store whose ledger never had one, and get new ones, in their order, in any other. The
+/// [`cause`](Run::cause) of a run gets the new number too; a cause that is not in the text is left out. A row that
 /// the ledger has already, but for its number, is left out: importing the same once more changes nothing there.
 ///
 /// What comes back counts the jobs of the text and the rows that were put in.
@@ -187,9 +188,14 @@ pub fn import(
     let mut next = store.next_run_id()?;
     if next != RunId::FIRST {
         runs.sort_by_key(|run| run.id);
-        runs = without_known(store, runs)?;
+        let mut numbers;
+        (runs, numbers) = without_known(store, runs)?;
+        // In their order: a run comes after the one that it follows.
         for run in &mut runs {
+            numbers.insert(run.id, next);
             (run.id, next) = (next, next.next());
+            // A number that the ledger gave to another run would be wrong.
+            run.cause = run.cause.and_then(|cause| numbers.get(&cause).copied());
         }
     }
     let carried = Carried { jobs: jobs.len(), runs: runs.len(), set_aside: 0 };
@@ -210,28 +216,39 @@ fn read_line(line: &str) -> serde_json::Result<Read> {
     }
 }
 
-/// Leaves out the rows that the ledger has already; numbers do not count, and are lost.
-fn without_known(store: &mut dyn JobStore, mut runs: Vec<Run>) -> Result<Vec<Run>, TransferError> {
+/// Leaves out the rows that the ledger has already, whatever their numbers. Returns the others, and the numbers in the ledger of
+/// those that it has.
+fn without_known(
+    store: &mut dyn JobStore,
+    mut runs: Vec<Run>,
+) -> Result<(Vec<Run>, HashMap<RunId, RunId>), TransferError> {
+    let mut numbers = HashMap::new();
     let mut of_fire: HashMap<(JobId, DateTime<Utc>), Vec<usize>> = HashMap::new();
     for (index, run) in runs.iter().enumerate() {
         of_fire.entry((run.job.clone(), run.scheduled())).or_default().push(index);
     }
     let times = || runs.iter().map(Run::scheduled);
     // Only where they could be: a ledger may be far longer than what is imported.
-    let Some((first, last)) = times().min().zip(times().max()) else { return Ok(runs) };
+    let Some((first, last)) = times().min().zip(times().max()) else { return Ok((runs, numbers)) };
     let until = last.checked_add_signed(TimeDelta::microseconds(1));
     let query = RunQuery::default().since(first).until(until);
     let mut is_known = vec![false; runs.len()];
     each_run(store, query, |known| {
         for &index in of_fire.get(&(known.job.clone(), known.scheduled())).into_iter().flatten() {
-            runs[index].id = known.id;
-            is_known[index] |= runs[index] == *known;
+            let run = &mut runs[index];
+            let own = (run.id, run.cause);
+            (run.id, run.cause) = (known.id, run.cause.and(known.cause));
+            if *run == *known {
+                is_known[index] = true;
+                numbers.insert(own.0, known.id);
+            }
+            (run.id, run.cause) = own;
         }
         Ok(())
     })?;
     let mut is_known = is_known.into_iter();
     runs.retain(|_| is_known.next() != Some(true));
-    Ok(runs)
+    Ok((runs, numbers))
 }
 
 fn as_json(value: &impl Serialize) -> io::Result<String> {

@@ -83,6 +83,35 @@ fn runs_get_new_numbers_where_the_ledger_has_some() {
 }
 
 #[test]
+fn a_run_that_follows_another_still_does_where_both_have_other_numbers() {
+    let (mut from, mut into) = (MemoryStore::new(), MemoryStore::new());
+    let fire = job("x", Some(1)).next_fire.unwrap();
+    let run = |id: u64, name: &str| Run::started(RunId(id), JobId::new(name).unwrap(), fire, fire);
+    let of = |id: u64, name: &str, cause: u64| Run { cause: Some(RunId(cause)), ..run(id, name) };
+    let runs = vec![run(2, "backup"), of(3, "report", 2), of(5, "mail", 3), of(6, "lost", 1)];
+    from.import(vec![], runs, OnConflict::Refuse).unwrap();
+    let mut lines = Vec::new();
+    export(&mut from, &mut lines).unwrap();
+    into.import(vec![], vec![run(9, "z")], OnConflict::Refuse).unwrap();
+    assert_eq!(import(&mut into, &lines[..], OnConflict::Refuse).unwrap().runs, 4);
+    let causes = |into: &mut MemoryStore| -> Vec<(u64, Option<u64>)> {
+        let runs = into.runs(&RunQuery::default()).unwrap();
+        runs.iter().map(|run| (run.id.0, run.cause.map(|cause| cause.0))).collect()
+    };
+    // The row that the last one follows is not in the text.
+    let expected = [(9, None), (10, None), (11, Some(10)), (12, Some(11)), (13, None)];
+    assert_eq!(causes(&mut into), expected);
+    // The same once more; and with a row that is new and follows one that is known.
+    assert_eq!(import(&mut into, &lines[..], OnConflict::Refuse).unwrap().runs, 0);
+    assert_eq!(causes(&mut into), expected);
+    from.import(vec![], vec![of(7, "later", 3)], OnConflict::Refuse).unwrap();
+    lines.clear();
+    export(&mut from, &mut lines).unwrap();
+    assert_eq!(import(&mut into, &lines[..], OnConflict::Refuse).unwrap().runs, 1);
+    assert_eq!(causes(&mut into)[5..], [(14, Some(11))]);
+}
+
+#[test]
 fn what_cannot_be_read_is_refused_whole_with_its_place() {
     let mut from = MemoryStore::new();
     fill(&mut from);

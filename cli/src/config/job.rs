@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use chrono::TimeDelta;
 use matins::prelude::*;
 use matins::triggers::{CronTriggerError, Zone};
-use matins::{Group, JobId, OnInterrupt, OnOrphan, Policy};
+use matins::{AfterOutcome, Group, JobId, OnInterrupt, OnOrphan, Policy};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -22,7 +22,9 @@ pub(super) struct Job {
     cron: Option<Spanned<String>>,
     at: Option<Spanned<String>>,
     #[serde(rename = "in")]
+    once_in: Option<Spanned<String>>,
     after: Option<Spanned<String>>,
+    on: Option<Spanned<AfterOutcome>>,
     timezone: Option<Spanned<String>>,
     jitter: Option<Spanned<String>>,
     command: Option<Spanned<Vec<String>>>,
@@ -67,6 +69,13 @@ struct RetryKeys {
     wait: Option<Spanned<String>>,
     first: Option<Spanned<String>>,
     longest: Option<Spanned<String>>,
+}
+
+impl Job {
+    /// The job that it follows, and where that is written.
+    pub(super) fn followed(&self) -> Option<(String, usize)> {
+        self.after.as_ref().map(|job| (job.get_ref().clone(), job.span().start))
+    }
 }
 
 impl Reader<'_> {
@@ -176,15 +185,21 @@ impl Reader<'_> {
     }
 
     fn when(&mut self, place: usize, job: &Job, zone: Zone, incomplete: bool) -> Option<When> {
-        match (&job.every, &job.cron, &job.at, &job.after) {
-            (Some(period), None, None, None) => {
+        if let (Some(outcome), None, false) = (&job.on, &job.after, incomplete) {
+            return self.fault(
+                outcome.span().start,
+                "`on` says how the job has to end that this one runs after; name that job with `after`",
+            );
+        }
+        match (&job.every, &job.cron, &job.at, &job.once_in, &job.after) {
+            (Some(period), None, None, None, None) => {
                 let every = self.duration(period)?;
                 match IntervalTrigger::new(chrono::DateTime::UNIX_EPOCH, every) {
                     Ok(_) => Some(When::Every(every)),
                     Err(error) => self.fault(period.span().start, error),
                 }
             }
-            (None, Some(expression), None, None) => {
+            (None, Some(expression), None, None, None) => {
                 match CronTrigger::parse(expression.get_ref(), zone.name()) {
                     Ok(trigger) => Some(When::Cron(trigger)),
                     Err(CronTriggerError::Expression(error)) => {
@@ -194,13 +209,19 @@ impl Reader<'_> {
                     Err(error) => self.fault(expression.span().start, error),
                 }
             }
-            (None, None, Some(date), None) => match DateTrigger::parse(date.get_ref(), zone) {
+            (None, None, Some(date), None, None) => match DateTrigger::parse(date.get_ref(), zone) {
                 Ok(trigger) => Some(When::At(trigger)),
                 Err(error) => self.fault(date.span().start, error),
             },
-            (None, None, None, Some(delay)) => self.duration(delay).map(When::In),
-            (None, None, None, None) if incomplete => None,
-            _ => self.fault(place, "a job needs one of `every`, `cron`, `at` and `in`, and only one"),
+            (None, None, None, Some(delay), None) => self.duration(delay).map(When::In),
+            (None, None, None, None, Some(followed)) => {
+                let outcome = job.on.as_ref().map_or_else(AfterOutcome::default, |on| *on.get_ref());
+                self.after(followed, outcome).map(When::After)
+            }
+            (None, None, None, None, None) if incomplete => None,
+            _ => {
+                self.fault(place, "a job needs one of `every`, `cron`, `at`, `in` and `after`, and only one")
+            }
         }
     }
 

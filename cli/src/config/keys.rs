@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::Diagnostic;
+use crate::nearest;
 
 /// A key, and how it is written.
 pub(super) struct Key {
@@ -67,12 +68,14 @@ pub(super) const RETRY: &[Key] = &[
     key("first", Form::Text, "first = \"1s\""),
     key("longest", Form::Text, "longest = \"1h\""),
 ];
-pub(super) const WHEN: [&str; 4] = ["every", "cron", "at", "in"];
+pub(super) const WHEN: [&str; 5] = ["every", "cron", "at", "in", "after"];
 pub(super) const JOB: &[Key] = &[
     key("every", Form::Text, "every = \"5m\""),
     key("cron", Form::Text, "cron = \"0 9 * * MON-FRI\""),
     key("at", Form::Date, "at = \"2026-12-24T18:00\""),
     key("in", Form::Text, "in = \"10s\""),
+    key("after", Form::Text, "after = \"backup\""),
+    key("on", Form::Word(&["succeeded", "failed", "any"]), "on = \"succeeded\""),
     key("timezone", Form::Text, "timezone = \"Europe/Berlin\""),
     key("jitter", Form::Text, "jitter = \"1m\""),
     key("command", Form::Texts, "command = [\"program\", \"argument\"], or shell = \"a line\""),
@@ -256,12 +259,7 @@ fn allows(table: &DeTable<'_>) -> bool {
 /// A sentence about a key that is not known.
 pub(super) fn unknown(name: &str, known: &[Key]) -> String {
     let written = name.to_lowercase();
-    let nearest = known
-        .iter()
-        .map(|key| (strsim::damerau_levenshtein(&written, key.name), key.name))
-        .min()
-        .filter(|(distance, key)| *distance <= key.len() / 3 + 1)
-        .map(|(_, key)| key);
+    let nearest = nearest::of(&written, known.iter().map(|key| key.name));
     // Such as `zone` and `env`.
     let part = || known.iter().map(|key| key.name).find(|key| written.len() > 2 && key.contains(&written));
     if let Some(nearest) = nearest.or_else(part) {

@@ -1,5 +1,6 @@
 //! The configuration file: TOML, read strictly, every fault with its place.
 
+mod chain;
 mod hook;
 mod job;
 mod keys;
@@ -71,6 +72,9 @@ pub(crate) fn parse(text: &str, zone: Zone) -> Result<Config, Vec<Diagnostic>> {
     let store = file.store.as_ref().and_then(|url| reader.store(url));
     let hooks = file.hook.iter().filter_map(|hook| reader.hook(hook)).collect();
     let jobs = file.jobs.iter().filter_map(|(id, job)| reader.job(id, job, zone)).collect();
+    let followed =
+        file.jobs.iter().filter_map(|(id, job)| Some((id.get_ref().clone(), job.get_ref().followed()?)));
+    reader.refuse_cycles(&followed.collect());
     if !reader.faults.is_empty() {
         reader.faults.sort_by_key(|fault| (fault.line, fault.column));
         return Err(reader.faults);

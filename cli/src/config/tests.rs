@@ -80,7 +80,11 @@ fn every_unknown_key_is_told_with_the_nearest_one_beside_the_other_faults() {
 /// A configuration that is sound, with this line in a job, and what the line needs beside it.
 fn with_job_line(line: &str) -> String {
     let name = line.split(' ').next().unwrap();
-    let when = if keys::WHEN.contains(&name) { "" } else { "every = \"1h\"\n" };
+    let when = match name {
+        name if keys::WHEN.contains(&name) => "",
+        "on" => "after = \"b\"\n",
+        _ => "every = \"1h\"\n",
+    };
     let what = if ["command", "shell"].contains(&name) { "" } else { "shell = \"x\"\n" };
     format!("[jobs.a]\n{when}{what}{line}\n")
 }
@@ -117,6 +121,9 @@ fn every_word_is_read() {
         "coalesce = \"all\"",
         "on_interrupt = \"run_again\"",
         "overlap = \"skip\"",
+        "on = \"succeeded\"",
+        "on = \"failed\"",
+        "on = \"any\"",
         "overlap = { allow = 2 }",
     ] {
         assert!(
@@ -211,7 +218,8 @@ fn durations_beyond_all_calendars_are_refused() {
 #[test]
 fn what_a_job_is_run_with_is_read() {
     let text = "[jobs.a]\nevery = \"1h\"\nshell = \"x\"\numask = \"027\"\nnice = 10\nuser = \"nobody\"\n\
-                clear_environment = true\nexpected_duration = \"3s\"\npriority = -5\n";
+                clear_environment = true\nexpected_duration = \"3s\"\npriority = -5\ndelay = \"30s\"\n\
+                max_runs = 3\nmax_failures = 5\n";
     let config = parse(text, Zone::utc()).unwrap();
     let command = &config.jobs[0].command;
     assert_eq!(
@@ -221,6 +229,12 @@ fn what_a_job_is_run_with_is_read() {
     assert_eq!(command.inherit, matins::Inherit::Nothing);
     assert_eq!(config.jobs[0].expected_duration, Some(Duration::from_secs(3)));
     assert_eq!(config.jobs[0].policy.priority, -5);
+    let policy = &config.jobs[0].policy;
+    assert_eq!(policy.delay, Some(Duration::from_secs(30)));
+    assert_eq!((policy.max_runs.unwrap().get(), policy.max_failures.unwrap().get()), (3, 5));
+    assert!(
+        faults(&text.replace("max_runs = 3", "max_runs = 0"))[0].starts_with("11:12: 0 is no number of runs")
+    );
     assert!(faults(&text.replace("-5", "3000000000"))[0].starts_with("9:12: 3000000000 is no priority"));
     assert!(faults(&text.replace("027", "8"))[0].starts_with("4:9: "));
     assert!(faults(&text.replace("10", "20"))[0].starts_with("5:8: "));
@@ -272,4 +286,48 @@ fn what_is_no_toml_or_no_key_has_its_place_too() {
     let unknown = &faults("[jobs.a]\nevrey = \"3s\"\nshell = \"x\"\n")[0];
     assert!(unknown.starts_with("2:1: unknown key `evrey`; did you mean `every`?"), "{unknown}");
     assert!(faults("timezone = \"Europe/Berlim\"\n")[0].starts_with("1:12: there is no time zone"));
+}
+
+#[test]
+fn a_job_may_run_after_another() {
+    let read = |keys: &str| {
+        let text = format!("[jobs.backup]\nevery = \"1h\"\nshell = \"x\"\n[jobs.a]\nshell = \"x\"\n{keys}\n");
+        let config = parse(&text, Zone::utc()).map_err(|faults| faults[0].to_string())?;
+        let trigger = config.jobs[0].trigger(chrono::DateTime::UNIX_EPOCH).unwrap();
+        Ok::<_, String>(trigger.after().map(ToString::to_string).unwrap_or_default())
+    };
+    assert_eq!(read("after = \"backup\"").unwrap(), "after backup has succeeded");
+    assert_eq!(read("after = \"backup\"\non = \"failed\"").unwrap(), "after backup has failed");
+    // It may be a job that is added by hand.
+    assert_eq!(read("after = \"of others\"\non = \"any\"").unwrap(), "after of others has ended");
+    let refused = [
+        ("after = \"\"", "6:9: "),
+        (
+            "after = \"backup\"\nevery = \"1h\"",
+            "4:7: a job needs one of `every`, `cron`, `at`, `in` and `after`",
+        ),
+        ("every = \"1h\"\non = \"any\"", "7:6: `on` says how the job has to end"),
+        ("after = \"backup\"\non = \"success\"", "7:6: `on` is one of succeeded, failed, any;"),
+        ("aftr = \"backup\"", "6:1: unknown key `aftr`; did you mean `after`?"),
+        ("after = \"backup\"\njitter = \"1m\"", "7:10: a jitter is of `every` and `cron`"),
+    ];
+    for (keys, expected) in refused {
+        let fault = read(keys).unwrap_err();
+        assert!(fault.starts_with(expected), "{keys}: {fault}");
+    }
+}
+
+#[test]
+fn a_cycle_of_jobs_is_refused_once_where_it_is_written() {
+    let job = |id: &str, after: &str| format!("[jobs.{id}]\nshell = \"x\"\nafter = \"{after}\"\n");
+    let text = [job("z", "b"), job("a", "c"), job("b", "a"), job("c", "b"), job("own", "own")].concat();
+    assert_eq!(
+        faults(&text),
+        [
+            "6:9: a job cannot run after itself: \"a\", then \"b\", then \"c\", then \"a\"; let one of them fire at times of \
+             its own",
+            "15:9: a job cannot run after itself: \"own\", then \"own\"; let one of them fire at times of its own",
+        ]
+    );
+    assert!(parse(&[job("a", "b"), job("b", "c"), job("c", "d")].concat(), Zone::utc()).is_ok());
 }

@@ -73,15 +73,22 @@ impl Operator {
         let limit = if request.limit == 0 { usize::MAX } else { request.limit };
         let most = request.page.unwrap_or(usize::MAX).max(1);
         let mut count = 0;
+        let mut causes = self.causes();
         loop {
             let page = self.handle.runs(&query)?;
             // After the rows: one that ends meanwhile is shown as running, and none as lost.
             let in_flight = self.handle.in_flight(&StoreName::default())?;
             query.after = page.last().map(|run| run.id);
             let is_last = page.len() < PAGE;
+            causes.note(&page);
             for run in page.into_iter().filter(|run| is_wanted(run)) {
                 let id = run.id;
-                if count == limit || !items.put(Item::of(&RunView::of(run, &in_flight))) {
+                if count == limit {
+                    return Ok(json!({"runs": count}));
+                }
+                let mut view = RunView::of(run, &in_flight);
+                view.cause_job = causes.job_of(&view.run)?;
+                if !items.put(Item::of(&view)) {
                     return Ok(json!({"runs": count}));
                 }
                 count += 1;

@@ -21,6 +21,7 @@
 //! value as its `after` continues behind them. Jobs come by id, or with `"order":"next_fire"` by next fire time. A request
 //! for something whose client has gone is dropped, also in the middle of its answer; one that changes something is done.
 
+mod causes;
 pub(crate) mod client;
 mod connection;
 pub(crate) mod items;

@@ -12,8 +12,8 @@ use matins::prelude::*;
 use matins::transfer::TransferError;
 use matins::triggers::{Zone, tzdb};
 use matins::{
-    Clock, Job, JobId, JobOrder, JobState, JobStore, OnConflict, RunId, SchedulerState, core::JobPosition,
-    core::StoreError, core::StoreName, transfer,
+    Clock, Job, JobId, JobOrder, JobState, JobStore, OnConflict, Run, RunId, SchedulerState,
+    core::JobPosition, core::StoreError, core::StoreName, transfer,
 };
 use serde_json::{Map, Value, json};
 
@@ -177,18 +177,24 @@ impl Operator {
         Ok(self.handle.in_flight(&StoreName::default())?)
     }
 
-    fn run(&self, run: u64) -> Done {
+    /// The row of the ledger with this number.
+    pub(crate) fn row(&self, run: RunId) -> Result<Option<Run>, Problem> {
         // The first row whose number is not below it.
-        let query = RunQuery::default().after(run.checked_sub(1).map(RunId)).limit(1);
-        let found = self.handle.runs(&query)?.into_iter().find(|found| found.id == RunId(run));
-        let found = found.ok_or_else(|| {
+        let query = RunQuery::default().after(run.0.checked_sub(1).map(RunId)).limit(1);
+        Ok(self.handle.runs(&query)?.into_iter().find(|found| found.id == run))
+    }
+
+    fn run(&self, run: u64) -> Done {
+        let found = self.row(RunId(run))?.ok_or_else(|| {
             Problem::new(
                 Kind::NotFound,
                 format!("the ledger has no run {run}; `matins runs` lists those that it has"),
             )
         })?;
         let progress = self.handle.progress(&StoreName::default(), found.id)?;
-        let mut value = json!(RunView::of(found, &self.in_flight()?));
+        let mut view = RunView::of(found, &self.in_flight()?);
+        view.cause_job = self.causes().job_of(&view.run)?;
+        let mut value = json!(view);
         if let Some(progress) = progress {
             value["progress"] = json!({"done": progress.done, "total": progress.total});
         }

@@ -25,7 +25,9 @@ pub(crate) struct JobView {
 impl JobView {
     pub(crate) fn of(job: Job) -> Self {
         let upcoming = std::iter::successors(job.next_fire, |last| job.trigger.next_after(*last));
-        Self { description: job.trigger.describe(), upcoming: upcoming.take(UPCOMING).collect(), job }
+        // With a delay, those after the next depend on when the run ends.
+        let known = if job.policy.delay.is_some() { 1 } else { UPCOMING };
+        Self { description: job.trigger.describe(), upcoming: upcoming.take(known).collect(), job }
     }
 }
 
@@ -37,6 +39,9 @@ pub(crate) struct RunView {
     /// Where it is, unless it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) state: Option<RunState>,
+    /// The job of the run that it follows, where the ledger still has that run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cause_job: Option<String>,
 }
 
 /// Where a run is that has not ended.
@@ -73,7 +78,14 @@ impl RunView {
             (None, Some(_), None) => Some(RunState::Running),
             (None, None, None) => Some(RunState::Waiting),
         };
-        Self { run, state }
+        Self { run, state, cause_job: None }
+    }
+
+    /// What it follows, for people: `run 812 of backup`.
+    pub(crate) fn cause(&self) -> Option<String> {
+        let cause = self.run.cause?;
+        let job = self.cause_job.as_ref().map(|job| format!(" of {job}"));
+        Some(format!("run {cause}{}", job.unwrap_or_default()))
     }
 }
 

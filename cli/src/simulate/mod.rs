@@ -199,7 +199,8 @@ impl Plan<'_> {
                 continue;
             }
             let mut job = definition.job_by_hand(self.from)?;
-            if let Some(spread) = spread.filter(|_| !matches!(definition.when, When::Start)) {
+            if let Some(spread) = spread.filter(|_| !matches!(definition.when, When::Start | When::After(_)))
+            {
                 let trigger = definition.trigger(self.from)?;
                 let jittered =
                     JitterTrigger::new(trigger, spread, number).map_err(|error| error.to_string())?;

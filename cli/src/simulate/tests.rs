@@ -65,3 +65,19 @@ fn it_is_the_same_each_time() {
     let once = serde_json::to_string(&simulated(text, 12, 2, None)).unwrap();
     assert_eq!(once, serde_json::to_string(&simulated(text, 12, 2, None)).unwrap());
 }
+
+#[test]
+fn jobs_that_follow_others_run_after_them() {
+    let text = "[jobs.backup]\ncron = \"0 3 * * *\"\nshell = \"x\"\nexpected_duration = \"90m\"\n\
+                [jobs.report]\nafter = \"backup\"\nshell = \"x\"\nexpected_duration = \"10m\"\n\
+                [jobs.mail]\nafter = \"report\"\nshell = \"x\"\n\
+                [jobs.alarm]\nafter = \"backup\"\non = \"failed\"\nshell = \"x\"\n";
+    for spread in [None, Some(TimeDelta::minutes(10))] {
+        let simulation = simulated(text, 7 * 24, 4, spread);
+        assert_eq!((simulation.jobs, simulation.fires), (4, 7 * 3), "{simulation:?}");
+        assert!(simulation.missed.is_empty(), "{simulation:?}");
+    }
+    let simulation = simulated(text, 7 * 24, 4, None);
+    // The report and its mail, when the backup has ended.
+    assert_eq!(simulation.fires_per_hour[&"2026-11-25T04:00:00Z".parse().unwrap()], 2);
+}

@@ -3,6 +3,7 @@
 //! The trigger says whether the job fires then, and what the clocks do; the ledger says what became of the fire; the
 //! history says who paused the job, and when the scheduler was down.
 
+mod chain;
 mod fire_before;
 mod group;
 mod past;
@@ -21,6 +22,7 @@ use crate::edit::zone_of;
 use crate::failure::Failure;
 use crate::{instant, shown};
 
+use chain::Followed;
 use past::Past;
 use question::Question;
 
@@ -65,6 +67,9 @@ pub(crate) struct Why {
     pub(crate) at: DateTime<Utc>,
     /// The run that came of it.
     pub(crate) run: Option<u64>,
+    /// The run of another job that it followed, or that it did not follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cause: Option<u64>,
     /// The fires next to it, where it is none itself.
     pub(crate) fire_before: Option<DateTime<Utc>>,
     pub(crate) fire_after: Option<DateTime<Utc>>,
@@ -76,6 +81,8 @@ pub(crate) struct Why {
 pub(crate) enum Kind {
     /// The trigger has no such instant.
     NotInTrigger,
+    /// It runs after another job, whose run ended otherwise, was missed, or has not ended.
+    NotFollowed,
     /// The clocks skip it.
     InGap,
     /// The clocks show it for the second time, and the job is at fixed times.
@@ -125,7 +132,9 @@ pub(crate) fn why(operator: &Operator, id: &str, at: &str) -> Result<Why, Proble
     let typed = instant::typed(at, zone, now).map_err(Problem::bad)?;
     // Who names no second means any of the minute: an interval fires at whatever second it was added.
     let within = if typed.names_second { TimeDelta::seconds(1) } else { TimeDelta::minutes(1) };
-    let question = Question { job, past, zone, now, id: id.to_owned(), within };
+    let after = job.as_ref().and_then(|job| job.trigger.after());
+    let followed = after.map(|after| Followed::of(operator, after)).transpose()?;
+    let question = Question { job, past, followed, zone, now, id: id.to_owned(), within };
     let why = match typed.local {
         Some(local) => question.about_local(local, typed.instant),
         None => question.about_instant(typed.instant),

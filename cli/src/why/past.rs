@@ -76,6 +76,12 @@ impl Past {
             .or_else(|| self.runs.iter().find(is_at))
     }
 
+    /// The last attempt to follow a run of another job.
+    pub(super) fn following(&self, cause: RunId) -> Option<&Run> {
+        let following = self.runs.iter().filter(|run| run.cause == Some(cause));
+        following.max_by_key(|run| (run.attempt, run.id))
+    }
+
     /// When the first run was due that was due then.
     pub(super) fn run_between(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.runs.iter().map(Run::scheduled).filter(|due| (from..until).contains(due)).min()

@@ -7,6 +7,7 @@ use matins::prelude::*;
 use matins::triggers::{JitterTrigger, LocalTime, Zone};
 use matins::{Job, Run};
 
+use super::chain::Followed;
 use super::fire_before::fire_before;
 use super::past::{self, Past};
 use super::said::{self, Said};
@@ -20,6 +21,8 @@ pub(super) struct Question {
     pub(super) within: TimeDelta,
     pub(super) job: Option<Job>,
     pub(super) past: Past,
+    /// The job that it runs after.
+    pub(super) followed: Option<Followed>,
     pub(super) zone: Zone,
     pub(super) now: DateTime<Utc>,
 }
@@ -191,6 +194,9 @@ impl Question {
     }
 
     fn about_no_fire(&self, at: DateTime<Utc>) -> Why {
+        if let Some(followed) = &self.followed {
+            return self.about_no_cause(followed, at);
+        }
         let mut said = self.said();
         let local = self.zone.local(at);
         let reason = match self.cron().map(|cron| cron.expression().excluded_by(local)) {
@@ -237,7 +243,7 @@ impl Question {
     }
 
     /// The job was added later, or was away just then.
-    fn before_it_was_there(&self, job: &Job, at: DateTime<Utc>) -> Option<Why> {
+    pub(super) fn before_it_was_there(&self, job: &Job, at: DateTime<Utc>) -> Option<Why> {
         let mut said = self.said();
         let added = self.past.added_after(at);
         if let Some(removed) = self.past.removed_before(at) {
@@ -259,7 +265,7 @@ impl Question {
         Some(self.answer(Kind::NotYetAdded, at, said))
     }
 
-    fn about_pause(&self, job: &Job, at: DateTime<Utc>) -> Option<Why> {
+    pub(super) fn about_pause(&self, job: &Job, at: DateTime<Utc>) -> Option<Why> {
         let mut said = self.said();
         let is_paused = job.state == matins::JobState::Paused;
         let pause = self.past.paused_at(at, self.now, is_paused);
@@ -353,10 +359,13 @@ impl Question {
             said.say(down(from, until, &said));
         }
         said.say(sentence);
-        if !self.contains(at) && self.job.is_some() && !run.by_hand {
+        if let Some(cause) = run.cause {
+            said.say(self.cause(cause, &said));
+        } else if !self.contains(at) && self.job.is_some() && !run.by_hand {
             said.say("its trigger is another one now".to_owned());
         }
-        Why { run: Some(run.id.0), ..self.answer(kind, at, said) }
+        let cause = run.cause.map(|cause| cause.0);
+        Why { run: Some(run.id.0), cause, ..self.answer(kind, at, said) }
     }
 
     /// The trigger as it is without a jitter.
@@ -407,7 +416,7 @@ impl Question {
         Why { fire_before: before, fire_after: after, ..self.answer(kind, at, said) }
     }
 
-    fn answer(&self, kind: Kind, at: DateTime<Utc>, said: Said<'_>) -> Why {
+    pub(super) fn answer(&self, kind: Kind, at: DateTime<Utc>, said: Said<'_>) -> Why {
         said.into_answer(Why {
             kind,
             answer: String::new(),
@@ -415,6 +424,7 @@ impl Question {
             job: self.id.clone(),
             at,
             run: None,
+            cause: None,
             fire_before: None,
             fire_after: None,
         })

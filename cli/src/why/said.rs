@@ -223,7 +223,7 @@ pub(super) fn run(
     }
 }
 
-fn ended(outcome: Outcome) -> &'static str {
+pub(super) fn ended(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Interrupted => "was interrupted: its process ended before it had",
         Outcome::Cancelled => "was cancelled",

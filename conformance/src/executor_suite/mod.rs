@@ -49,6 +49,7 @@ macro_rules! executor_suite {
             what_a_task_has_registered_may_wait_for_the_executor,
             what_a_run_logs_is_in_its_report,
             an_async_task_runs,
+            a_task_is_told_the_run_that_it_follows,
             layers_are_around_every_run,
             a_panic_of_a_layer_fails_that_run_alone,
             a_layer_may_end_a_run_before_its_task_begins
@@ -260,6 +261,17 @@ pub fn what_a_run_logs_is_in_its_report(make: Make<'_>) {
     bench.submit(BEHAVE, json!({"do": "log"})).expect("there is room");
     let reports = bench.reports.wait_for(1);
     assert_eq!(reports[&1].output.as_deref(), Some("first\nsecond\nprogress: 3 of 10\nprinted"));
+}
+
+/// The number of that run is in the task's context.
+pub fn a_task_is_told_the_run_that_it_follows(make: Make<'_>) {
+    let mut bench = Bench::new(make(Limits { at_once: 4, waiting: 10 }));
+    bench.submit(BEHAVE, json!({"do": "tell cause"})).expect("there is room");
+    bench.cause = Some(RunId(812));
+    bench.submit(BEHAVE, json!({"do": "tell cause"})).expect("there is room");
+    let reports = bench.reports.wait_for(2);
+    let told = [1, 2].map(|run| reports[&run].result.clone());
+    assert_eq!(told, [Some(json!(null)), Some(json!(812))]);
 }
 
 /// On whatever thread; a panic in it is a failure too.

@@ -179,6 +179,8 @@ pub(crate) struct Bench {
     /// Of the runs that are submitted next.
     pub(super) priority: i32,
     /// Of the runs that are submitted next.
+    pub(super) cause: Option<RunId>,
+    /// Of the runs that are submitted next.
     pub(super) layers: Layers,
 }
 
@@ -194,6 +196,7 @@ impl Bench {
             tokens: Vec::new(),
             time_limit: None,
             priority: 0,
+            cause: None,
             layers: Layers::new(),
         }
     }
@@ -206,7 +209,7 @@ impl Bench {
         let request = RunRequest::new(run, job, name, task, clock.clone());
         let mut request = request.with_layers(self.layers.clone());
         (request.arguments, request.time_limit) = (arguments, self.time_limit);
-        request.priority = self.priority;
+        (request.priority, request.cause) = (self.priority, self.cause);
         let cancel = request.cancel.clone();
         let done = Completion::new(run, clock, self.reports.clone());
         match self.executor.submit(request, done) {

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 
 use matins_core::{NameError, TaskContext, TaskError, TaskOutput, TaskResult};
 use matins_task_function::{IntoTaskResult, TaskRegistry};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::GENEROUS;
 
@@ -64,6 +64,9 @@ fn behave(arguments: &Value, context: &TaskContext) -> Behaved {
                 pass(&gate);
             });
             stopped.recv_timeout(GENEROUS).expect("it is cancelled");
+        }
+        Some("tell cause") => {
+            return Behaved(Ok(TaskOutput::default().with_result(json!(context.cause))));
         }
         Some("pass") => pass(arguments["gate"].as_str().unwrap_or_default()),
         _ => {}

@@ -193,7 +193,7 @@ impl Worker {
             }
             if !is_told && context.cancel.is_cancelled() {
                 // One that cannot be told is killed all the same.
-                let _ = self.control.write_all(b"!");
+                let _ = self.control.write_all(&self.runs.to_le_bytes());
                 is_told = true;
                 kill_at = Instant::now().checked_add(terms.kill_grace);
             }

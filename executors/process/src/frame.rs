@@ -26,6 +26,8 @@ pub(crate) struct RunFrame {
     #[serde(with = "ts_microseconds")]
     pub(crate) started: DateTime<Utc>,
     pub(crate) attempt: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cause: Option<RunId>,
 }
 
 /// What a worker says.
@@ -48,7 +50,7 @@ pub(crate) struct Done {
     pub(crate) message: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) output: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "matins_core::json::some")]
     pub(crate) result: Option<Value>,
     /// The task has not begun its work: it is to be tried again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -302,6 +302,7 @@ impl Task for Remote {
             scheduled: context.scheduled,
             started: context.started,
             attempt: context.attempt,
+            cause: context.cause,
         };
         loop {
             let mut worker = self.workers.take()?;

@@ -6,7 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::process;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -84,8 +84,8 @@ fn try_serve(orders: Orders, tasks: &TaskRegistry) -> io::Result<Infallible> {
     if let Some(memory) = orders.memory {
         limit(Resource::As, memory)?;
     }
-    let running = Arc::<Mutex<Option<CancelToken>>>::default();
-    listen(orders.control, running.clone())?;
+    let current = Arc::<Current>::default();
+    listen(orders.control, current.clone())?;
     let replies = Arc::new(Replies { to: replies, buffer: Mutex::default() });
     replies.send(&FromWorker::Hello)?;
     let mut incoming = Incoming::default();
@@ -100,10 +100,7 @@ fn try_serve(orders: Orders, tasks: &TaskRegistry) -> io::Result<Infallible> {
             let used = clock_gettime(ClockId::ProcessCPUTime).tv_sec as u64;
             limit(Resource::Cpu, used.saturating_add(time.as_secs().max(1)))?;
         }
-        let cancel = CancelToken::new();
-        *running.lock().unwrap_or_else(PoisonError::into_inner) = Some(cancel.clone());
-        let done = execute(request, tasks, cancel, &replies);
-        *running.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let done = execute(request, tasks, current.begin_next(), &replies);
         // What it printed comes before its end.
         let _ = io::stdout().flush();
         replies.send(&FromWorker::Done(done))?;
@@ -111,7 +108,7 @@ fn try_serve(orders: Orders, tasks: &TaskRegistry) -> io::Result<Infallible> {
 }
 
 fn execute(request: RunFrame, tasks: &TaskRegistry, cancel: CancelToken, replies: &Arc<Replies>) -> Done {
-    let RunFrame { run, job, task: task_name, arguments, scheduled, started, attempt } = request;
+    let RunFrame { run, job, task: task_name, arguments, scheduled, started, attempt, cause } = request;
     let Some(task) = tasks.get(task_name.as_str()) else {
         let message = format!(
             "no task is registered as {task_name:?} in the worker; register it in what serve_if_worker is given"
@@ -131,6 +128,7 @@ fn execute(request: RunFrame, tasks: &TaskRegistry, cancel: CancelToken, replies
     });
     let mut request = RunRequest::new(run, job, task_name, task, Arc::new(Began(started)));
     (request.arguments, request.scheduled, request.attempt) = (arguments, scheduled, attempt);
+    request.cause = cause;
     (request.cancel, request.log) = (cancel, log);
     let mut report = request.execute();
     // Before it is written: the parent could not read what nests too deep.
@@ -165,30 +163,65 @@ impl Replies {
     }
 }
 
-/// Hears on a thread of its own when the run is cancelled, and when the master has ended: then so does this worker, with
+/// The run that a worker does. Runs are numbered in the order in which the worker gets them, from 1: a cancellation may reach it
+/// after the run that it is for has ended, or before that run has begun.
+#[derive(Default)]
+struct Current(Mutex<Numbered>);
+
+#[derive(Default)]
+struct Numbered {
+    number: u64,
+    cancel: CancelToken,
+    /// The last run that is to be cancelled.
+    cancelled: u64,
+}
+
+impl Current {
+    fn lock(&self) -> MutexGuard<'_, Numbered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next run begins.
+    fn begin_next(&self) -> CancelToken {
+        let (cancel, is_cancelled) = {
+            let mut current = self.lock();
+            current.number += 1;
+            current.cancel = CancelToken::new();
+            (current.cancel.clone(), current.cancelled == current.number)
+        };
+        if is_cancelled {
+            cancel.cancel();
+        }
+        cancel
+    }
+
+    /// The run with this number is to be cancelled.
+    fn cancel(&self, number: u64) {
+        let cancel = {
+            let mut current = self.lock();
+            current.cancelled = current.cancelled.max(number);
+            (current.number == number).then(|| current.cancel.clone())
+        };
+        if let Some(cancel) = cancel {
+            cancel.cancel();
+        }
+    }
+}
+
+/// Hears on a thread of its own when a run is cancelled, and when the master has ended: then so does this worker, with
 /// all that its tasks have started.
-fn listen(control: i32, running: Arc<Mutex<Option<CancelToken>>>) -> io::Result<()> {
+fn listen(control: i32, current: Arc<Current>) -> io::Result<()> {
     // Not to wait for a master that is gone already.
     let options = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).clone();
     let mut control = options.open(format!("/dev/fd/{control}"))?;
     rustix::io::ioctl_fionbio(&control, false)?;
     thread::Builder::new().name("matins-control".to_owned()).spawn(move || {
-        let mut byte = [0];
-        loop {
-            match control.read(&mut byte) {
-                Ok(1) => {
-                    let token = running.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                    if let Some(token) = token {
-                        token.cancel();
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                _ => {
-                    let _ = kill_current_process_group(Signal::KILL);
-                    process::exit(1);
-                }
-            }
+        let mut number = [0; 8];
+        while control.read_exact(&mut number).is_ok() {
+            current.cancel(u64::from_le_bytes(number));
         }
+        let _ = kill_current_process_group(Signal::KILL);
+        process::exit(1);
     })?;
     Ok(())
 }
@@ -198,4 +231,25 @@ fn limit(resource: Resource, to: u64) -> io::Result<()> {
     let Rlimit { maximum, .. } = getrlimit(resource);
     let current = Some(maximum.map_or(to, |maximum| to.min(maximum)));
     Ok(setrlimit(resource, Rlimit { current, maximum })?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cancellation_that_comes_early_or_late_meets_its_own_run_alone() {
+        let current = Current::default();
+        let first = current.begin_next();
+        let second = current.begin_next();
+        current.cancel(1);
+        assert!(!first.is_cancelled() && !second.is_cancelled(), "the first has ended");
+        current.cancel(3);
+        assert!(!second.is_cancelled());
+        let third = current.begin_next();
+        assert!(third.is_cancelled(), "it was cancelled before it began");
+        let fourth = current.begin_next();
+        current.cancel(4);
+        assert!(fourth.is_cancelled() && !current.begin_next().is_cancelled());
+    }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use matins_core::{AfterOutcome, JobQuery, OnConflict, Overlap, Retry, Run, RunId, RunQuery};
 use matins_scheduler::{NewJob, Retention, Schedule, SchedulerError};
-use matins_triggers::{TimeUnits, after, every};
+use matins_triggers::{Combine, TimeUnits, after, every};
 
 use crate::rig::{Rig, ticking};
 
@@ -133,4 +133,19 @@ fn what_follows_is_recorded_with_the_end_and_begins_after_a_restart() {
     rig.clock.set(crate::rig::second(10));
     let started = rig.held.some().first().map(|(run, _)| (run.job.to_string(), run.cause));
     assert_eq!(started, Some(("report".to_owned(), Some(RunId(1)))));
+}
+
+#[test]
+fn a_job_with_times_of_its_own_may_follow_another_too() {
+    let rig = Rig::new();
+    rig.add(ticking());
+    rig.add(every(15.seconds()).or(after("tick")).run(|| ()).id("report"));
+    assert_eq!(rig.next_fire("report"), Some(15));
+    rig.at(10, &["started 10 running"]);
+    rig.finish(&["finished 10 succeeded", "started 10 running"]);
+    rig.finish(&["finished 10 succeeded"]);
+    assert_eq!(rig.next_fire("report"), Some(15), "its own times are as they were");
+    rig.at(15, &["started 15 running"]);
+    rig.finish(&["finished 15 succeeded"]);
+    assert_eq!(rows(&rig), ["tick succeeded", "report succeeded after 1", "report succeeded"]);
 }

@@ -1,6 +1,7 @@
 //! Each kind of answer, from a ledger and a history as the scheduler leaves them; and the days of the vectors on which the
 //! clocks change.
 
+mod chain;
 mod scene;
 
 use std::any::Any;
