@@ -57,6 +57,13 @@ fn jobs_are_changed_and_explained_with_a_daemon_and_without() {
         );
         assert_eq!(edited["policy"].get("time_limit"), None);
         assert_eq!(edited["upcoming"], job["upcoming"], "its next fire too");
+        json_of(here, &["edit", "hello", "--group", "database:2", "--json"]);
+        assert!(done(here, &["job", "hello"]).contains("database:2"), "{}", done(here, &["job", "hello"]));
+        let edited = json_of(here, &["edit", "hello", "--group", "database", "--json"]);
+        assert_eq!(edited["policy"]["group"], json!({"name": "database", "limit": 1}));
+        let edited = json_of(here, &["edit", "hello", "--group", "none", "--json"]);
+        assert_eq!(edited["policy"].get("group"), None);
+        fails(here, &["edit", "hello", "--group", "database:0"], 2, "at least 1");
         fails(here, &["edit", "hello", "--unset", "colour"], 2, "unknown key `colour`");
         fails(here, &["edit", "hello"], 2, "nothing is to be changed");
         let moved = json_of(here, &["reschedule", "hello", "--cron", "30 2 * * *", "--json"]);

@@ -6,7 +6,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use matins::prelude::*;
 use matins::triggers::Zone;
-use matins::{Clock, Run, SystemClock, Value};
+use matins::{Clock, Group, Run, SystemClock, Value};
 use serde::Serialize;
 use serde_json::{Map, json};
 
@@ -88,6 +88,9 @@ pub(crate) struct What {
     /// Which come first where runs wait for a place: those with a higher one; 0 unless it is given
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     priority: Option<i32>,
+    /// The concurrency group: how many runs of all jobs with the same NAME may be in progress at once, 1 unless it is given; or `none`
+    #[arg(long, value_name = "NAME[:LIMIT]")]
+    group: Option<String>,
     /// How long after the end of a run the next one begins: 30s; or `none`
     #[arg(long, value_name = "SPAN")]
     delay: Option<String>,
@@ -281,6 +284,14 @@ impl What {
         }
         put(keys, "coalesce", self.coalesce);
         put(keys, "priority", self.priority);
+        match self.group.as_deref() {
+            Some("none") => drop(keys.insert("group".to_owned(), Value::Null)),
+            group => {
+                let group = group.map(str::parse::<Group>).transpose();
+                let group = group.map_err(|error| Failure::BadInput(error.to_string()))?;
+                put(keys, "group", group);
+            }
+        }
         put(keys, "max_runs", self.max_runs);
         put(keys, "max_failures", self.max_failures);
         put(keys, "on_interrupt", self.on_interrupt);

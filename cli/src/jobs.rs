@@ -141,6 +141,7 @@ pub(crate) fn describe(view: &JobView, zone: Zone, now: DateTime<Utc>) {
                 };
                 span.map(|span| humantime::format_duration(span).to_string()).unwrap_or_default()
             }
+            ("group", _) => job.policy.group.as_ref().map(ToString::to_string).unwrap_or_default(),
             ("max_runs", _) => runs_of_all(job).unwrap_or_default(),
             (_, Value::String(text)) => text.clone(),
             (_, value) => value.to_string(),

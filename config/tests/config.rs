@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use matins_config::{ConfigError, ExecutorConfig, SchedulerConfig, StoreUrl};
-use matins_core::{Backoff, Coalesce, OnInterrupt, Overlap, Retry, Shutdown};
+use matins_core::{Backoff, Coalesce, Group, OnInterrupt, Overlap, Retry, Shutdown};
 use matins_scheduler::{Retention, Schedule};
 use matins_triggers::{TimeUnits, every};
 
@@ -23,6 +23,7 @@ overlap = { allow = 2 }
 on_interrupt = "run_again"
 time_limit = "1h"
 retry = { times = 3, wait = "30s" }
+group = { name = "database", limit = 2 }
 
 [ledger]
 runs_per_job = 1000
@@ -41,7 +42,8 @@ fn toml_and_json_say_the_same() {
         },
         "job_defaults": {
             "misfire_grace": "10m", "coalesce": "all", "overlap": {"allow": 2}, "on_interrupt": "run_again",
-            "time_limit": "1h", "retry": {"times": 3, "wait": "30s"}
+            "time_limit": "1h", "retry": {"times": 3, "wait": "30s"},
+            "group": {"name": "database", "limit": 2}
         },
         "ledger": {"runs_per_job": 1000, "days": "all", "ended_jobs": 50}
     }"#;
@@ -56,6 +58,7 @@ fn toml_and_json_say_the_same() {
     assert_eq!(policy.on_interrupt, OnInterrupt::RunAgain);
     assert_eq!(policy.time_limit, Some(Duration::from_secs(3600)));
     assert_eq!(policy.retry, Retry::times(3).backoff(Backoff::Fixed(Duration::from_secs(30))));
+    assert_eq!(policy.group, Some(Group::new("database", 2).unwrap()));
     let kept = Retention { runs_per_job: Some(1000), age: None, ended_jobs: Some(50) };
     assert_eq!(config.ledger.retention(), kept);
 }
@@ -91,6 +94,7 @@ fn every_fault_says_where_and_what() {
             "[stores]\ndefault = \"redis:x\"\n",
             "2:11: \"redis:x\" is no store; write sqlite:PATH, file:DIRECTORY or memory:",
         ),
+        ("[job_defaults]\ngroup = { name = \"a\", limit = 0 }\n", "2:9: the group \"a\" has the limit 0"),
         ("[job_defaults]\ntime_limit = \"3 parsecs\"\n", "2:14: \"3 parsecs\" is no duration: "),
         (
             "[job_defaults]\noverlap = \"sometimes\"\n",

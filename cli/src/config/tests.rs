@@ -241,6 +241,22 @@ fn what_a_job_is_run_with_is_read() {
 }
 
 #[test]
+fn a_group_is_a_name_or_a_name_and_a_limit() {
+    let text = "[jobs.a]\nevery = \"1h\"\nshell = \"x\"\ngroup = \"database\"\n";
+    let group = |text: &str| parse(text, Zone::utc()).unwrap().jobs[0].policy.group.clone().unwrap();
+    assert_eq!(group(text), matins::Group::new("database", 1).unwrap());
+    let table = |table: &str| text.replace("\"database\"", table);
+    let two = matins::Group::new("database", 2).unwrap();
+    assert_eq!(group(&table("{ name = \"database\", limit = 2 }")), two);
+    let refused = |value: &str| faults(&table(value)).remove(0);
+    assert!(refused("{ name = \"database\", limit = 0 }").contains("at least 1"));
+    assert!(refused("\"\"").starts_with("4:9: a group name may not be empty"), "{}", refused("\"\""));
+    assert!(refused("7").contains("`group` is a name, or a table of a name and a limit"), "{}", refused("7"));
+    assert!(refused("{ name = \"database\", most = 2 }").contains("limit = 2"));
+    assert!(refused("{ limit = 2 }").contains("limit = 2"));
+}
+
+#[test]
 fn a_jitter_spreads_by_the_id_and_moves_no_single_time() {
     let text = "[jobs.a]\ncron = \"0 * * * *\"\njitter = \"10m\"\nshell = \"x\"\n";
     let two = format!("{text}{}", text.replace("jobs.a", "jobs.b"));

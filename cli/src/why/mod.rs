@@ -5,6 +5,7 @@
 
 mod chain;
 mod fire_before;
+mod group;
 mod past;
 mod question;
 mod said;

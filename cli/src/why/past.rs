@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use matins::prelude::*;
 use matins::{Run, RunId, core::RunOrder};
 
+use super::group::GroupRuns;
 use crate::control::operator::Operator;
 use crate::control::protocol::Problem;
 use crate::history::{Entry, Happening};
@@ -20,6 +21,8 @@ pub(super) struct Past {
     in_flight: BTreeMap<RunId, Option<DateTime<Utc>>>,
     /// A command of the job that a daemon which was killed has left running.
     pub(super) orphan: Option<OrphanView>,
+    /// Where the job is in a concurrency group: what ran of that.
+    pub(super) group: Option<GroupRuns>,
     /// Whether a daemon answers.
     pub(super) is_up: bool,
 }
@@ -46,7 +49,9 @@ impl Past {
         let query = RunQuery::of_job(&job).order(RunOrder::NewestFirst);
         let mut entries = operator.history.entries();
         entries.retain(|entry| entry.what.job().is_none_or(|job| job == id));
+        let group = GroupRuns::of(operator, operator.handle.get(&job)?.as_ref())?;
         Ok(Self {
+            group,
             in_flight: operator.in_flight()?,
             orphan: operator.orphans.all().into_iter().find(|orphan| orphan.job == id),
             runs: operator.handle.runs(&query)?,

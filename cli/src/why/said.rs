@@ -70,6 +70,29 @@ pub(super) fn excluded(fields: &[ExcludedBy]) -> String {
     fields.join(", and ")
 }
 
+/// A run that waits for its group, if that is what keeps it waiting: no other run of its job is in progress.
+fn waits_for_group(run: &Run, past: &Past) -> Option<String> {
+    let group = past.group.as_ref().filter(|_| past.orphan.is_none())?;
+    let latest = DateTime::<Utc>::MAX_UTC;
+    let in_progress = group.in_progress_at(latest).filter(|_| past.going_at(latest, run).is_none())?;
+    let (name, limit) = (&group.group.name, group.group.limit());
+    Some(format!(
+        "run {} waits for its group {name}, of which {limit} may be in progress at once: {in_progress} has not ended",
+        run.id
+    ))
+}
+
+/// What a run has waited for that began later than it was due, and whose job was not running then.
+fn waited_for_group(run: &Run, past: &Past) -> Option<String> {
+    let (group, started) = (past.group.as_ref()?, run.started?);
+    let due = run.scheduled();
+    if run.attempt > 1 || started <= due || past.going_at(due, run).is_some() {
+        return None;
+    }
+    let in_progress = group.in_progress_at(due)?;
+    Some(format!(", after it had waited for its group {}: {in_progress} was in progress", group.group.name))
+}
+
 /// What a run does that has not ended.
 fn unfinished(run: &Run, past: &Past, clock: impl Fn(DateTime<Utc>) -> String) -> (Kind, String) {
     // The next start finds it so.
@@ -83,6 +106,9 @@ fn unfinished(run: &Run, past: &Past, clock: impl Fn(DateTime<Utc>) -> String) -
         return (Kind::Running, format!("run {} could not be started, and is tried again: {reason}", run.id));
     }
     if run.started.is_none() {
+        if let Some(waits) = waits_for_group(run, past) {
+            return (Kind::Running, waits);
+        }
         let orphan = past.orphan.as_ref().map(|orphan| format!(": {}", orphan.describe()));
         let waits = format!("run {} waits for an earlier one, or for its next attempt", run.id);
         return (Kind::Running, waits + &orphan.unwrap_or_default());
@@ -185,6 +211,7 @@ pub(super) fn run(
             if run.attempt > 1 {
                 text += &format!(", at attempt {}", run.attempt);
             }
+            text += &waited_for_group(run, past).unwrap_or_default();
             if run.by_hand {
                 text += ", started by hand";
             }

@@ -185,6 +185,41 @@ fn a_queued_run_is_not_said_to_run() {
     assert!(crate::runs::row(&view, Zone::utc()).contains(&"queued".to_owned()), "people see it too");
 }
 
+/// The other job of the group has the number of its run from the scheduler.
+#[test]
+fn a_run_that_waits_or_has_waited_for_its_group_says_for_which_run() {
+    let mut scene = Scene::with(|job| job.group("database", 1));
+    let hourly = CronTrigger::parse("0 * * * *", "Europe/Berlin").unwrap();
+    let vacuum = hourly.task("command").id("vacuum").arguments(Command::new("true")).group("database", 1);
+    scene.operator.handle.add(vacuum).unwrap();
+    scene.now("2026-02-01T01:31:00Z");
+    let vacuum = scene.put(|run| {
+        run.job = matins::JobId::new("vacuum").unwrap();
+        run.started = Some(run.scheduled() - TimeDelta::minutes(5));
+    });
+    let waits = scene.put(|_| {});
+    let words = [
+        format!("Run {waits} waits for its group database, of which 1 may be in progress at once"),
+        format!("run {vacuum} of vacuum has not ended"),
+    ];
+    scene.asked("2026-02-01T02:30", Kind::Running, &words.each_ref().map(String::as_str));
+
+    let mut scene = Scene::with(|job| job.group("database", 1));
+    let hourly = CronTrigger::parse("0 * * * *", "Europe/Berlin").unwrap();
+    let vacuum = hourly.task("command").id("vacuum").arguments(Command::new("true")).group("database", 1);
+    scene.operator.handle.add(vacuum).unwrap();
+    scene.now("2026-02-10T00:00:00Z");
+    scene.put(|run| {
+        run.job = matins::JobId::new("vacuum").unwrap();
+        run.started = Some(run.scheduled() - TimeDelta::minutes(5));
+        run.finished = Some(run.scheduled() + TimeDelta::minutes(5));
+        run.outcome = Some(Outcome::Succeeded);
+    });
+    scene.ran("2026-02-01T01:30:00Z", TimeDelta::minutes(5), Outcome::Succeeded);
+    let words = ["5 min late, after it had waited for its group database: run 1 of vacuum was in progress"];
+    scene.asked("2026-02-01T02:30", Kind::Ran, &words);
+}
+
 /// Its command is one that a daemon which was killed has left running.
 #[test]
 fn work_that_is_not_the_schedulers_own_was_in_the_way() {
