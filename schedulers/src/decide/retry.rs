@@ -83,7 +83,12 @@ impl Tick<'_> {
                 Some(job) => {
                     let Some(run) = self.take_ready(at, id) else { continue };
                     self.jobs[at].runs.running.push(id);
+                    // One that could not begin was counted when it was first handed over.
+                    let is_counted = run.message.is_some();
                     let run = self.start_waited(run);
+                    if !is_counted {
+                        self.count_run(at, &run);
+                    }
                     self.starts.push((job, run));
                 }
                 None => {

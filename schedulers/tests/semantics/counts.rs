@@ -16,6 +16,15 @@ fn delayed(seconds: u64) -> NewJob {
     ticking().delay(Duration::from_secs(seconds))
 }
 
+/// Waits for what the scheduler does without an event.
+fn wait_until(is_so: impl Fn() -> bool) {
+    let give_up = std::time::Instant::now() + crate::rig::GENEROUS;
+    while !is_so() {
+        assert!(std::time::Instant::now() < give_up);
+        std::thread::yield_now();
+    }
+}
+
 /// Ends the run that was handed over first, at this second.
 fn finish_at(rig: &Rig, time: i64, expected: &[&str]) {
     rig.clock.set(second(time));
@@ -148,9 +157,26 @@ fn a_run_that_waits_counts_when_it_begins_and_one_that_found_no_room_does_not() 
     rig.scheduler.pause("without room").unwrap();
     rig.expect(&["job paused"]);
     rig.clock.set(second(20));
+    wait_until(|| rig.ledger().len() == 3);
     assert_eq!(rig.scheduler.get("tick").unwrap().unwrap().counts.runs, 1);
     rig.finish(&["finished 10 succeeded", "started 20 running"]);
     rig.finish(&["finished 20 succeeded", "job removed"]);
+}
+
+#[test]
+fn a_run_that_waited_for_its_job_to_be_resumed_counts() {
+    let rig = Rig::new();
+    rig.add(ticking().overlap(Overlap::QueueOne).max_runs(2).on_exhausted(OnExhausted::Keep));
+    rig.at(10, &["started 10 running"]);
+    rig.clock.set(second(20));
+    wait_until(|| rig.ledger().len() == 2);
+    rig.scheduler.pause("tick").unwrap();
+    rig.expect(&["job paused"]);
+    rig.finish(&["finished 10 succeeded"]);
+    rig.scheduler.resume("tick").unwrap();
+    rig.expect(&["job resumed", "started 20 running"]);
+    rig.finish(&["finished 20 succeeded"]);
+    assert!(rig.scheduler.get("tick").unwrap().unwrap().is_exhausted());
 }
 
 #[test]
