@@ -44,7 +44,10 @@ fn batch(store: &mut dyn JobStore, number: i64) -> Vec<Transition> {
         let at = from.expect("an instant");
         let run = Run::started(id, name(job), at, at);
         batch.push(Transition::Record(run.clone()));
-        batch.push(Transition::Finish(Run { finished: to, outcome: Some(Outcome::Succeeded), ..run }));
+        batch.push(Transition::Finish(run.with(|run| {
+            run.finished = to;
+            run.outcome = Some(Outcome::Succeeded);
+        })));
         id = id.next();
     }
     batch

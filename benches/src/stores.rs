@@ -60,11 +60,10 @@ pub fn tick(due: &[Job], turn: i64, mut run: RunId) -> Vec<Transition> {
         });
         let started = Run::started(run, job.id.clone(), fire, fire);
         batch.push(Transition::Record(started.clone()));
-        batch.push(Transition::Finish(Run {
-            finished: Some(fire),
-            outcome: Some(Outcome::Succeeded),
-            ..started
-        }));
+        batch.push(Transition::Finish(started.with(|run| {
+            run.finished = Some(fire);
+            run.outcome = Some(Outcome::Succeeded);
+        })));
         run = run.next();
     }
     batch

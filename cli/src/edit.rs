@@ -91,6 +91,7 @@ pub(crate) fn edit(
         delay,
         max_runs,
         max_failures,
+        ..
     } = new.policy;
     set(&mut job.policy.misfire_grace, misfire_grace, has("misfire_grace"));
     set(&mut job.policy.coalesce, coalesce, has("coalesce"));

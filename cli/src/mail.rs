@@ -138,11 +138,10 @@ mod tests {
     fn a_mail_has_cron_s_subject_and_no_header_takes_a_second_line() {
         let mail = Mail { to: "ops@example.org, -x".into(), from: Some("a\nBcc: b".into()) };
         let now = chrono::DateTime::UNIX_EPOCH;
-        let run = Run {
-            output: Some("line one\nline two\n".into()),
-            outcome: Some(Outcome::Failed),
-            ..Run::started(RunId(7), JobId::new("backup").unwrap(), now, now)
-        };
+        let run = Run::started(RunId(7), JobId::new("backup").unwrap(), now, now).with(|run| {
+            run.output = Some("line one\nline two\n".into());
+            run.outcome = Some(Outcome::Failed);
+        });
         let text = message(&mail, "backup\n--all", &run);
         let (headers, body) = text.split_once("\n\n").unwrap();
         assert_eq!(body, "line one\nline two\n");
@@ -157,10 +156,8 @@ mod tests {
         let hostile = "x\r\nBcc: all@example.org\u{2028}\u{85}\u{9b}31m\u{1b}]0;t\u{7}\u{202e}\u{b}\u{c}";
         let mail = Mail { to: format!("{hostile},ops@example.org"), from: Some(hostile.into()) };
         let now = chrono::DateTime::UNIX_EPOCH;
-        let run = Run {
-            output: Some("body\n".into()),
-            ..Run::started(RunId(7), JobId::new("a\u{202e}b").unwrap(), now, now)
-        };
+        let run = Run::started(RunId(7), JobId::new("a\u{202e}b").unwrap(), now, now)
+            .with(|run| run.output = Some("body\n".into()));
         let command = format!("{hostile} --password S3CR3T {}", "y".repeat(2000));
         let text = message(&mail, &command, &run);
         let (headers, _) = text.split_once("\n\n").unwrap();

@@ -77,21 +77,18 @@ impl TryFrom<RetryKeys> for RetryConfig {
 impl JobDefaults {
     /// As a scheduler takes it.
     pub fn policy(&self) -> Policy {
-        Policy {
-            misfire_grace: self.misfire_grace.map(HumanDuration::into),
-            coalesce: self.coalesce,
-            overlap: self.overlap,
-            on_interrupt: self.on_interrupt,
-            on_exhausted: self.on_exhausted,
-            time_limit: self.time_limit.map(HumanDuration::into),
-            retry: self
-                .retry
-                .map_or_else(Retry::default, |retry| Retry::times(retry.times).backoff(retry.backoff)),
-            priority: self.priority,
-            group: self.group.clone(),
-            delay: self.delay.map(HumanDuration::into),
-            max_runs: self.max_runs,
-            max_failures: self.max_failures,
+        let mut policy = Policy::default();
+        policy.misfire_grace = self.misfire_grace.map(HumanDuration::into);
+        (policy.coalesce, policy.overlap) = (self.coalesce, self.overlap);
+        (policy.on_interrupt, policy.on_exhausted) = (self.on_interrupt, self.on_exhausted);
+        policy.time_limit = self.time_limit.map(HumanDuration::into);
+        if let Some(retry) = self.retry {
+            policy.retry = Retry::times(retry.times).backoff(retry.backoff);
         }
+        policy.priority = self.priority;
+        policy.group.clone_from(&self.group);
+        policy.delay = self.delay.map(HumanDuration::into);
+        (policy.max_runs, policy.max_failures) = (self.max_runs, self.max_failures);
+        policy
     }
 }

@@ -11,6 +11,7 @@ use crate::{ExecutorName, JobId, Policy, TaskName, Trigger};
 
 /// What a store keeps for each job.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Job {
     /// Its name, unique in its store.
     pub id: JobId,
@@ -179,6 +180,13 @@ impl Job {
             revision: 0,
             counts: JobCounts::default(),
         }
+    }
+
+    /// Returns it with a change: `job.with(|job| job.next_fire = None)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
     }
 
     /// Whether it is active and runs no more: it has no fire time left and follows no other job, or has had all its runs.

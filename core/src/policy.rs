@@ -10,6 +10,7 @@ use crate::{Group, Retry};
 /// What a job wants done when it is late, overlaps itself, is interrupted or has no more fire times.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Policy {
     /// How late the work of a fire may begin; one that is later is recorded as missed, also where it has waited for another run or for
     /// its executor. `None`, the default: however late.
@@ -52,6 +53,20 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Returns it with a change.
+    ///
+    /// ```
+    /// use matins_core::{Overlap, Policy};
+    ///
+    /// let queues = Policy::default().with(|policy| policy.overlap = Overlap::QueueOne);
+    /// assert_eq!(queues.overlap, Overlap::QueueOne);
+    /// ```
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
     /// Returns whether something of each run is to be remembered with its job: see [`JobCounts`](crate::JobCounts).
     pub const fn counts_runs(&self) -> bool {
         self.delay.is_some() || self.max_runs.is_some() || self.max_failures.is_some()

@@ -33,6 +33,7 @@ impl fmt::Display for RunId {
 
 /// One row of the ledger: a fire that ran, runs, or waits to run; or a stretch of fires that were missed together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Run {
     /// Its number.
     pub id: RunId,
@@ -103,6 +104,23 @@ impl Run {
             outcome: Some(Outcome::Missed(reason)),
             ..Self::waiting(id, job, fires.first)
         }
+    }
+
+    /// Returns it with a change.
+    ///
+    /// ```
+    /// use chrono::DateTime;
+    /// use matins_core::{JobId, Run, RunId};
+    ///
+    /// let waiting = Run::waiting(RunId::FIRST, JobId::new("a")?, DateTime::UNIX_EPOCH);
+    /// let again = waiting.with(|run| run.attempt = 2);
+    /// assert_eq!(again.attempt, 2);
+    /// # Ok::<(), matins_core::NameError>(())
+    /// ```
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
     }
 
     /// Does what [`Transition::Finish`](crate::Transition::Finish) says: the row takes the outcome, the times, the turn and the words

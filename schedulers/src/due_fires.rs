@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use matins_core::{Job, JobId, MissedReason, OnExhausted, Policy, StoreError, Want};
+use matins_core::{Job, JobId, MissedReason, OnExhausted, StoreError, Want};
 
 use crate::SchedulerError;
 use crate::decide::tick::Tick;
@@ -23,8 +23,12 @@ impl OpenLane<'_> {
             return Ok(());
         }
         // The job stays, though its old trigger may have had its last fire.
-        let policy = Policy { on_exhausted: OnExhausted::Keep, ..new.policy.clone() };
-        let mut job = Job { trigger: old.trigger.clone(), next_fire: old.next_fire, policy, ..new.clone() };
+        let policy = new.policy.clone().with(|policy| policy.on_exhausted = OnExhausted::Keep);
+        let mut job = new.clone().with(|job| {
+            job.trigger = old.trigger.clone();
+            job.next_fire = old.next_fire;
+            job.policy = policy;
+        });
         let fires = matches!(self.engine.state(), State::Running | State::Paused) && self.work.is_known;
         if !fires {
             return self.decide(&old.id, |tick, at| tick.due_at_next_start(at, &job));

@@ -115,7 +115,7 @@ impl Exclusive {
                 // something that ended with its owner.
                 let turn = row.turn.filter(|turn| *turn != WHEN_IT_ENDS || !is_first);
                 let turn = Some(turn.unwrap_or(DateTime::UNIX_EPOCH));
-                runs.ready.push(Run { turn, ..row });
+                runs.ready.push(row.with(|run| run.turn = turn));
             } else {
                 runs.waiting = Some(Box::new(row));
             }

@@ -311,7 +311,10 @@ impl OpenLane<'_> {
     }
 
     fn pause(&mut self, before: &Job) -> Result<(), SchedulerError> {
-        let job = Job { state: JobState::Paused, next_fire: None, ..before.clone() };
+        let job = before.clone().with(|job| {
+            job.state = JobState::Paused;
+            job.next_fire = None;
+        });
         let event = |store, job| Event::JobPaused { store, job };
         self.put_back(before, job, Some(MissedReason::JobPaused), event)
     }

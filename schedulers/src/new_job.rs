@@ -66,71 +66,22 @@ pub(crate) enum Work {
 }
 
 /// What was chosen of a policy; the rest is as the scheduler's defaults have it.
-#[derive(Debug, Default)]
-// That there is no limit may be a choice too.
-#[allow(clippy::option_option)]
-pub(crate) struct Choices {
-    misfire_grace: Option<Option<Duration>>,
-    coalesce: Option<Coalesce>,
-    overlap: Option<Overlap>,
-    on_interrupt: Option<OnInterrupt>,
-    on_exhausted: Option<OnExhausted>,
-    time_limit: Option<Option<Duration>>,
-    retry: Option<Retry>,
-    priority: Option<i32>,
-    group: Option<Option<Group>>,
-    delay: Option<Option<Duration>>,
-    max_runs: Option<Option<NonZeroU64>>,
-    max_failures: Option<Option<NonZeroU32>>,
-}
+#[derive(Default)]
+pub(crate) struct Choices(Vec<Choice>);
+
+type Choice = Box<dyn FnOnce(&mut Policy) + Send>;
 
 impl Choices {
-    fn all(policy: Policy) -> Self {
-        let Policy {
-            misfire_grace,
-            coalesce,
-            overlap,
-            on_interrupt,
-            on_exhausted,
-            time_limit,
-            retry,
-            priority,
-            group,
-            delay,
-            max_runs,
-            max_failures,
-        } = policy;
-        Self {
-            misfire_grace: Some(misfire_grace),
-            coalesce: Some(coalesce),
-            overlap: Some(overlap),
-            on_interrupt: Some(on_interrupt),
-            on_exhausted: Some(on_exhausted),
-            time_limit: Some(time_limit),
-            retry: Some(retry),
-            priority: Some(priority),
-            group: Some(group),
-            delay: Some(delay),
-            max_runs: Some(max_runs),
-            max_failures: Some(max_failures),
-        }
+    fn add(&mut self, choice: impl FnOnce(&mut Policy) + Send + 'static) {
+        self.0.push(Box::new(choice));
     }
 
     pub(crate) fn over(self, defaults: &Policy) -> Policy {
-        Policy {
-            misfire_grace: self.misfire_grace.unwrap_or(defaults.misfire_grace),
-            coalesce: self.coalesce.unwrap_or(defaults.coalesce),
-            overlap: self.overlap.unwrap_or(defaults.overlap),
-            on_interrupt: self.on_interrupt.unwrap_or(defaults.on_interrupt),
-            on_exhausted: self.on_exhausted.unwrap_or(defaults.on_exhausted),
-            time_limit: self.time_limit.unwrap_or(defaults.time_limit),
-            retry: self.retry.unwrap_or_else(|| defaults.retry.clone()),
-            priority: self.priority.unwrap_or(defaults.priority),
-            group: self.group.unwrap_or_else(|| defaults.group.clone()),
-            delay: self.delay.unwrap_or(defaults.delay),
-            max_runs: self.max_runs.unwrap_or(defaults.max_runs),
-            max_failures: self.max_failures.unwrap_or(defaults.max_failures),
+        let mut policy = defaults.clone();
+        for choice in self.0 {
+            choice(&mut policy);
         }
+        policy
     }
 }
 
@@ -197,43 +148,45 @@ impl NewJob {
 
     /// With all these policies at once, whatever the scheduler's [defaults](crate::SchedulerBuilder::job_defaults).
     pub fn policy(mut self, policy: Policy) -> Self {
-        self.policy = Choices::all(policy);
+        self.policy.add(move |choices| *choices = policy);
         self
     }
 
     /// A fire that is later than this is missed. `None`: a fire runs however late.
     pub fn misfire_grace(mut self, grace: impl Into<Option<Duration>>) -> Self {
-        self.policy.misfire_grace = Some(grace.into());
+        let misfire_grace = grace.into();
+        self.policy.add(move |policy| policy.misfire_grace = misfire_grace);
         self
     }
 
     /// Which of several fires that are due together runs.
     pub fn coalesce(mut self, coalesce: Coalesce) -> Self {
-        self.policy.coalesce = Some(coalesce);
+        self.policy.add(move |policy| policy.coalesce = coalesce);
         self
     }
 
     /// What happens to a fire that finds a run still going.
     pub fn overlap(mut self, overlap: Overlap) -> Self {
-        self.policy.overlap = Some(overlap);
+        self.policy.add(move |policy| policy.overlap = overlap);
         self
     }
 
     /// What happens to a run that was going when the process died.
     pub fn on_interrupt(mut self, on_interrupt: OnInterrupt) -> Self {
-        self.policy.on_interrupt = Some(on_interrupt);
+        self.policy.add(move |policy| policy.on_interrupt = on_interrupt);
         self
     }
 
     /// What happens to the job when its trigger has no more fire times.
     pub fn on_exhausted(mut self, on_exhausted: OnExhausted) -> Self {
-        self.policy.on_exhausted = Some(on_exhausted);
+        self.policy.add(move |policy| policy.on_exhausted = on_exhausted);
         self
     }
 
     /// How long a run may take, from when it begins. `None`: as long as it takes.
     pub fn time_limit(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.policy.time_limit = Some(limit.into());
+        let time_limit = limit.into();
+        self.policy.add(move |policy| policy.time_limit = time_limit);
         self
     }
 
@@ -250,21 +203,23 @@ impl NewJob {
     /// # drop(poll);
     /// ```
     pub fn delay(mut self, delay: impl Into<Option<Duration>>) -> Self {
-        self.policy.delay = Some(delay.into());
+        let delay = delay.into();
+        self.policy.add(move |policy| policy.delay = delay);
         self
     }
 
     /// At most so many times; 0 counts as 1. Further attempts, runs by hand and missed fires do not count. Then the job is over.
     pub fn max_runs(mut self, most: impl Into<Option<u64>>) -> Self {
-        self.policy.max_runs = Some(most.into().map(|most| NonZeroU64::new(most).unwrap_or(NonZeroU64::MIN)));
+        let max_runs = most.into().map(|most| NonZeroU64::new(most).unwrap_or(NonZeroU64::MIN));
+        self.policy.add(move |policy| policy.max_runs = max_runs);
         self
     }
 
     /// Until so many runs have failed in a row, 0 counts as 1: then it is paused, and an [event](crate::Event::JobDisabled) says so.
     /// A run counts with its last attempt. Resuming the job begins the count again.
     pub fn max_failures(mut self, most: impl Into<Option<u32>>) -> Self {
-        self.policy.max_failures =
-            Some(most.into().map(|most| NonZeroU32::new(most).unwrap_or(NonZeroU32::MIN)));
+        let max_failures = most.into().map(|most| NonZeroU32::new(most).unwrap_or(NonZeroU32::MIN));
+        self.policy.add(move |policy| policy.max_failures = max_failures);
         self
     }
 
@@ -279,7 +234,7 @@ impl NewJob {
     /// # drop(alarm);
     /// ```
     pub fn priority(mut self, priority: i32) -> Self {
-        self.policy.priority = Some(priority);
+        self.policy.add(move |policy| policy.priority = priority);
         self
     }
 
@@ -297,20 +252,20 @@ impl NewJob {
     /// ```
     pub fn group(mut self, name: impl AsRef<str>, limit: u32) -> Self {
         if let Some(group) = keep(&mut self.fault, Group::new(name, limit)) {
-            self.policy.group = Some(Some(group));
+            self.policy.add(move |policy| policy.group = Some(group));
         }
         self
     }
 
     /// In no concurrency group, whatever the scheduler's [defaults](crate::SchedulerBuilder::job_defaults).
     pub fn no_group(mut self) -> Self {
-        self.policy.group = Some(None);
+        self.policy.add(|policy| policy.group = None);
         self
     }
 
     /// How often, when, and after what a run that ended badly is tried again.
     pub fn retry(mut self, retry: Retry) -> Self {
-        self.policy.retry = Some(retry);
+        self.policy.add(move |policy| policy.retry = retry);
         self
     }
 
@@ -352,7 +307,6 @@ impl fmt::Debug for NewJob {
             .field("arguments", &self.arguments)
             .field("store", &self.store)
             .field("executor", &self.executor)
-            .field("policy", &self.policy)
             .finish_non_exhaustive()
     }
 }

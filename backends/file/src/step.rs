@@ -168,7 +168,15 @@ impl Step {
             Self::Finish { run, course } => {
                 let Course { turn, started, finished, outcome, message, output, result } = course;
                 let run = store.run(run)?.clone();
-                Transition::Finish(Run { turn, started, finished, outcome, message, output, result, ..run })
+                Transition::Finish(run.with(|run| {
+                    run.turn = turn;
+                    run.started = started;
+                    run.finished = finished;
+                    run.outcome = outcome;
+                    run.message = message;
+                    run.output = output;
+                    run.result = result;
+                }))
             }
             // Taken in by whoever knows the jobs that cannot be read.
             Self::Update { .. } => return None,

@@ -287,7 +287,7 @@ impl JobStore for SqliteStore {
             while let Some(row) = rows.next().map_err(&failed)? {
                 let (key, fire): (i64, i64) = (row.get(0).map_err(&failed)?, row.get(1).map_err(&failed)?);
                 if let (Some(job), Some(fire)) = (self.read.job(key), DateTime::from_timestamp_micros(fire)) {
-                    jobs.push(Job { next_fire: Some(fire), ..job.clone() });
+                    jobs.push(job.clone().with(|job| job.next_fire = Some(fire)));
                     continue;
                 }
                 match body.query_row([key], |row| Ok(job_from_row(row, &self.path))).map_err(&failed)? {

@@ -86,6 +86,7 @@ pub(crate) fn body(job: &Job) -> Result<String, StoreError> {
         created,
         revision,
         counts,
+        ..
     } = job;
     let (first_fire, state, created) = (*first_fire, *state, *created);
     let (revision, counts) = (*revision, *counts);

@@ -87,7 +87,7 @@ fn a_run_that_follows_another_still_does_where_both_have_other_numbers() {
     let (mut from, mut into) = (MemoryStore::new(), MemoryStore::new());
     let fire = job("x", Some(1)).next_fire.unwrap();
     let run = |id: u64, name: &str| Run::started(RunId(id), JobId::new(name).unwrap(), fire, fire);
-    let of = |id: u64, name: &str, cause: u64| Run { cause: Some(RunId(cause)), ..run(id, name) };
+    let of = |id: u64, name: &str, cause: u64| run(id, name).with(|run| run.cause = Some(RunId(cause)));
     let runs = vec![run(2, "backup"), of(3, "report", 2), of(5, "mail", 3), of(6, "lost", 1)];
     from.import(vec![], runs, OnConflict::Refuse).unwrap();
     let mut lines = Vec::new();

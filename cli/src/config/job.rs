@@ -156,25 +156,23 @@ impl Reader<'_> {
         let jitter = self.jitter(job);
         let expected = self.optional_duration(job.expected_duration.as_ref());
         valid_id?;
+        let mut policy = Policy::default();
+        policy.misfire_grace = misfire_grace.ok()?;
+        policy.time_limit = time_limit.ok()?;
+        policy.retry = retry?;
+        policy.priority = priority.ok()?.unwrap_or_default();
+        policy.group = group.ok()?;
+        policy.delay = delay.ok()?;
+        policy.max_runs = max_runs.ok()?.and_then(NonZeroU64::new);
+        policy.max_failures = max_failures.ok()?.and_then(NonZeroU32::new);
+        (policy.coalesce, policy.overlap, policy.on_interrupt) =
+            (job.coalesce, job.overlap, job.on_interrupt);
         Some(Definition {
             id: id.get_ref().clone(),
             proposed_id: None,
             when: when?,
             command: command?,
-            policy: Policy {
-                misfire_grace: misfire_grace.ok()?,
-                time_limit: time_limit.ok()?,
-                retry: retry?,
-                priority: priority.ok()?.unwrap_or_default(),
-                group: group.ok()?,
-                delay: delay.ok()?,
-                max_runs: max_runs.ok()?.and_then(NonZeroU64::new),
-                max_failures: max_failures.ok()?.and_then(NonZeroU32::new),
-                coalesce: job.coalesce,
-                overlap: job.overlap,
-                on_interrupt: job.on_interrupt,
-                ..Policy::default()
-            },
+            policy,
             jitter: jitter.ok()?,
             jitter_seed: None,
             mail: None,

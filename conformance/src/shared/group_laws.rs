@@ -15,7 +15,7 @@ fn two_in_a_group(factory: &mut dyn SharedStoreFactory) -> (Owner, Owner, Group,
     let group = Group::new("group", 1).expect("a group");
     let jobs = [("job 1", 20), ("job 2", 10)].map(|(id, ago)| {
         let fire = now - TimeDelta::seconds(ago);
-        let mut job = Job { next_fire: Some(fire), ..store_suite::job(id, Some(1)) };
+        let mut job = store_suite::job(id, Some(1)).with(|job| job.next_fire = Some(fire));
         job.policy.group = Some(group.clone());
         job
     });
@@ -67,7 +67,7 @@ pub fn a_run_that_waits_for_its_group_begins_after_a_run_of_it(factory: &mut dyn
     let claim = other.claim(now);
     let fire = jobs[1].next_fire.expect("due");
     let waiting = Run::waiting(claim.first_run, jobs[1].id.clone(), fire);
-    let waiting = Run { turn: Some(now + TimeDelta::days(3650)), ..waiting };
+    let waiting = waiting.with(|run| run.turn = Some(now + TimeDelta::days(3650)));
     let turn = GroupTurn::of(&jobs[1], fire).map(Box::new);
     let runs = JobRuns { ready: vec![waiting.clone()], group: turn, ..JobRuns::default() };
     let batch = vec![advance(&jobs[1], now), Transition::Record(waiting.clone())];

@@ -78,7 +78,7 @@ fn two(factory: &mut dyn SharedStoreFactory) -> (Owner, Owner, Job) {
     factory.create();
     let (mut one, other) = (owner(factory), owner(factory));
     let fire = factory.now() - TimeDelta::seconds(10);
-    let job = Job { next_fire: Some(fire), ..store_suite::job("job", Some(1)) };
+    let job = store_suite::job("job", Some(1)).with(|job| job.next_fire = Some(fire));
     one.store.import(vec![job.clone()], OnConflict::Refuse).expect("added");
     (one, other, job)
 }
@@ -117,7 +117,10 @@ pub(super) fn advance(job: &Job, now: DateTime<Utc>) -> Transition {
 }
 
 pub(super) fn ended(run: &Run, outcome: Outcome, now: DateTime<Utc>) -> Transition {
-    Transition::Finish(Run { outcome: Some(outcome), finished: Some(now), ..run.clone() })
+    Transition::Finish(run.clone().with(|run| {
+        run.outcome = Some(outcome);
+        run.finished = Some(now);
+    }))
 }
 
 fn is_fenced<T: std::fmt::Debug>(answer: &Result<T, StoreError>) -> bool {
@@ -284,7 +287,7 @@ pub fn of_two_updates_at_one_revision_one_wins(factory: &mut dyn SharedStoreFact
     let (mut one, mut other, job) = two(factory);
     let now = factory.now();
     let changed = |tag: &str| {
-        let mut job = Job { revision: 1, ..job.clone() };
+        let mut job = job.clone().with(|job| job.revision = 1);
         job.tags.insert(tag.to_owned());
         Transition::Update(Box::new(job))
     };

@@ -20,7 +20,10 @@ pub(super) fn started(number: u64, name: &str, scheduled: i64) -> Run {
 }
 
 pub(super) fn finished(run: &Run, outcome: Outcome, at: i64) -> Run {
-    Run { finished: Some(second(at)), outcome: Some(outcome), ..run.clone() }
+    run.clone().with(|run| {
+        run.finished = Some(second(at));
+        run.outcome = Some(outcome);
+    })
 }
 
 /// A changed job stands in the place of the one before, together with the rest of its batch; a job that is not there is not added.
@@ -63,13 +66,12 @@ pub fn a_commit_applies_every_step(factory: &mut dyn StoreFactory) {
     store.add(job("a", Some(1)), OnConflict::Refuse).expect("add");
     store.add(job("b", Some(1)), OnConflict::Refuse).expect("add");
     let run = started(1, "a", 1);
-    let waiting = Run {
-        attempt: 2,
-        by_hand: true,
-        cause: Some(RunId(1)),
-        turn: Some(second(40)),
-        ..Run::waiting(RunId(2), id("b"), second(1))
-    };
+    let waiting = Run::waiting(RunId(2), id("b"), second(1)).with(|run| {
+        run.attempt = 2;
+        run.by_hand = true;
+        run.cause = Some(RunId(1));
+        run.turn = Some(second(40));
+    });
     let stretch = Stretch { first: second(1), last: second(5), count: 5 };
     let missed = Run::missed(RunId(3), id("b"), stretch, MissedReason::Coalesced, second(6));
     store
@@ -87,25 +89,23 @@ pub fn a_commit_applies_every_step(factory: &mut dyn StoreFactory) {
     assert_eq!(numbers(&store.runs(&unfinished).expect("runs")), [1, 2]);
 
     // A run that could not begin waits, with the reason, and is started once more.
-    let postponed = Run {
-        started: None,
-        message: Some("no process is left".into()),
-        turn: Some(second(9)),
-        ..run.clone()
-    };
+    let postponed = run.clone().with(|run| {
+        run.started = None;
+        run.message = Some("no process is left".into());
+        run.turn = Some(second(9));
+    });
     store.commit(vec![Transition::Finish(postponed.clone())]).expect("commit");
     assert_eq!(all_runs(&mut *store)[0], postponed);
     assert_eq!(numbers(&store.runs(&unfinished).expect("runs")), [1, 2]);
     store.commit(vec![Transition::Finish(run.clone())]).expect("commit");
     assert_eq!(all_runs(&mut *store), [run.clone(), waiting.clone(), missed.clone()]);
 
-    let done = Run {
-        started: Some(second(2)),
-        message: Some("nein: \"zu spät\"\n".into()),
-        output: Some("line 1\nline 2".into()),
-        result: Some(json!({"rows": 3})),
-        ..finished(&run, Outcome::Failed, 8)
-    };
+    let done = finished(&run, Outcome::Failed, 8).with(|run| {
+        run.started = Some(second(2));
+        run.message = Some("nein: \"zu spät\"\n".into());
+        run.output = Some("line 1\nline 2".into());
+        run.result = Some(json!({"rows": 3}));
+    });
     let longer = Stretch { last: second(7), count: 7, ..stretch };
     store
         .commit(vec![
@@ -116,8 +116,11 @@ pub fn a_commit_applies_every_step(factory: &mut dyn StoreFactory) {
             Transition::End { job: id("never there") },
         ])
         .expect("commit");
-    let waited = Run { started: Some(second(8)), fires: Stretch::single(second(6)), ..waiting };
-    let expected = [done, waited, Run { fires: longer, ..missed }];
+    let waited = waiting.with(|run| {
+        run.started = Some(second(8));
+        run.fires = Stretch::single(second(6));
+    });
+    let expected = [done, waited, missed.with(|run| run.fires = longer)];
     assert_eq!(all_runs(&mut *store), expected);
     assert_eq!(ids(&all_jobs(&mut *store)), ["a"]);
     if let Some(mut store) = reopened(factory, store) {

@@ -119,14 +119,13 @@ pub fn sample() -> Vec<Job> {
     let cron = matins_triggers::CronTrigger::parse("30 2 * * SUN", "Europe/Berlin").expect("a trigger");
     let mut nightly = job("nightly report", Some(100));
     nightly.trigger = Arc::new(cron);
-    nightly.policy = Policy {
-        misfire_grace: Some(std::time::Duration::from_millis(1500)),
-        coalesce: matins_core::Coalesce::All,
-        overlap: matins_core::Overlap::Allow(3),
-        on_interrupt: matins_core::OnInterrupt::RunAgain,
-        on_exhausted: matins_core::OnExhausted::Keep,
-        ..Policy::default()
-    };
+    nightly.policy = Policy::default().with(|policy| {
+        policy.misfire_grace = Some(std::time::Duration::from_millis(1500));
+        policy.coalesce = matins_core::Coalesce::All;
+        policy.overlap = matins_core::Overlap::Allow(3);
+        policy.on_interrupt = matins_core::OnInterrupt::RunAgain;
+        policy.on_exhausted = matins_core::OnExhausted::Keep;
+    });
     nightly.executor = matins_core::ExecutorName::new("cpu").expect("a name");
     let mut plain = job("plain", Some(200));
     (plain.arguments, plain.tags, plain.metadata) = (json!(null), [].into(), [].into());
@@ -141,13 +140,12 @@ pub fn sample() -> Vec<Job> {
 /// Runs of each kind, by number, for the same purpose.
 pub fn sample_runs() -> Vec<Run> {
     let stretch = Stretch { first: second(1), last: second(9), count: 5 };
-    let failed = Run {
-        message: Some("nein: \"zu spät\"\n".into()),
-        output: Some("line 1\nline 2".into()),
-        result: Some(json!({"rows": 3})),
-        attempt: 2,
-        ..finished(&started(1, "plain", 1), Outcome::Failed, 3)
-    };
+    let failed = finished(&started(1, "plain", 1), Outcome::Failed, 3).with(|run| {
+        run.message = Some("nein: \"zu spät\"\n".into());
+        run.output = Some("line 1\nline 2".into());
+        run.result = Some(json!({"rows": 3}));
+        run.attempt = 2;
+    });
     vec![
         failed,
         Run::missed(RunId(2), id("gone"), stretch, MissedReason::Coalesced, second(10)),

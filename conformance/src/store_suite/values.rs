@@ -23,18 +23,20 @@ pub fn any_json_value_comes_back_exactly(factory: &mut dyn StoreFactory) {
     TestRunner::new(proof::config(48))
         .run(&values, |(values, texts, tags)| {
             let mut store = factory.borrow_mut().create();
-            let jobs = (0..).zip(&values).map(|(number, value)| Job {
-                arguments: value.clone(),
-                metadata: texts.iter().map(|key| (key.clone(), value.clone())).collect(),
-                tags: tags.clone(),
-                ..job(&format!("job {number:02}"), Some(number))
+            let jobs = (0..).zip(&values).map(|(number, value)| {
+                job(&format!("job {number:02}"), Some(number)).with(|job| {
+                    job.arguments = value.clone();
+                    job.metadata = texts.iter().map(|key| (key.clone(), value.clone())).collect();
+                    job.tags.clone_from(&tags);
+                })
             });
             let jobs: Vec<Job> = jobs.collect();
-            let runs = (1..).zip(&values).map(|(number, value)| Run {
-                result: Some(value.clone()),
-                message: texts.first().cloned(),
-                output: texts.last().cloned(),
-                ..finished(&started(number, "a", 1), Outcome::Succeeded, 2)
+            let runs = (1..).zip(&values).map(|(number, value)| {
+                finished(&started(number, "a", 1), Outcome::Succeeded, 2).with(|run| {
+                    run.result = Some(value.clone());
+                    run.message = texts.first().cloned();
+                    run.output = texts.last().cloned();
+                })
             });
             let runs: Vec<Run> = runs.collect();
             // A half each: in an import, and in the steps of a commit.
@@ -104,18 +106,18 @@ pub fn a_number_that_is_too_large_is_refused_or_comes_back(factory: &mut dyn Sto
     for number in [i64::MAX as u64 - 1, i64::MAX as u64, i64::MAX as u64 + 1, u64::MAX] {
         check_run(factory, &started(number, "a", 1), false);
         let fires = Stretch { first: second(1), last: second(9), count: number };
-        check_run(factory, &Run { fires, ..started(1, "a", 1) }, false);
+        check_run(factory, &started(1, "a", 1).with(|run| run.fires = fires), false);
         let attempt = u32::try_from(number).unwrap_or(u32::MAX);
-        check_run(factory, &Run { attempt, ..started(1, "a", 1) }, true);
+        check_run(factory, &started(1, "a", 1).with(|run| run.attempt = attempt), true);
     }
 }
 
 fn check_value(factory: &mut dyn StoreFactory, value: &Value, must_be_accepted: bool) {
     let plain = || job("a", Some(1));
-    check_job(factory, Job { arguments: value.clone(), ..plain() }, must_be_accepted);
+    check_job(factory, plain().with(|job| job.arguments = value.clone()), must_be_accepted);
     let metadata = [("key".to_owned(), value.clone())].into();
-    check_job(factory, Job { metadata, ..plain() }, must_be_accepted);
-    check_run(factory, &Run { result: Some(value.clone()), ..started(1, "a", 1) }, must_be_accepted);
+    check_job(factory, plain().with(|job| job.metadata = metadata), must_be_accepted);
+    check_run(factory, &started(1, "a", 1).with(|run| run.result = Some(value.clone())), must_be_accepted);
 }
 
 fn check_job(factory: &mut dyn StoreFactory, job: Job, must_be_accepted: bool) {
@@ -138,7 +140,7 @@ fn check_run(factory: &mut dyn StoreFactory, run: &Run, must_be_accepted: bool) 
     };
     let finish = |store: &mut dyn JobStore| {
         store.commit(vec![
-            Transition::Record(Run { result: None, ..run.clone() }),
+            Transition::Record(run.clone().with(|run| run.result = None)),
             Transition::Finish(run.clone()),
         ])
     };

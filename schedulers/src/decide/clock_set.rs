@@ -129,7 +129,15 @@ impl Tick<'_> {
             Some((trigger, created)) => {
                 let (trigger, created, next_fire) = (trigger.clone(), *created, Some(moved.to));
                 let revision = job.revision + 1;
-                self.update(at, Job { trigger, created, next_fire, revision, ..(*job).clone() });
+                self.update(
+                    at,
+                    (*job).clone().with(|job| {
+                        job.trigger = trigger;
+                        job.created = created;
+                        job.next_fire = next_fire;
+                        job.revision = revision;
+                    }),
+                );
             }
         }
     }

@@ -46,14 +46,17 @@ impl Tick<'_> {
             self.starts.push((job.clone(), run));
             return;
         } else if job.policy.overlap == Overlap::QueueOne && runs.waiting.is_none() {
-            let run = Run { turn: None, ..run };
+            let run = run.with(|run| run.turn = None);
             self.jobs[at].runs.waiting = Some(Box::new(run.clone()));
             self.batch.push(Transition::Finish(run));
             return;
         } else {
             MissedReason::Overlap
         };
-        let run = Run { finished: Some(self.now), outcome: Some(Outcome::Missed(missed)), ..run };
+        let run = run.with(|run| {
+            run.finished = Some(self.now);
+            run.outcome = Some(Outcome::Missed(missed));
+        });
         self.batch.push(Transition::Finish(run.clone()));
         self.missed.push(run);
     }

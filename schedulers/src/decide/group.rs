@@ -26,7 +26,7 @@ pub(super) struct Applicant {
 impl Tick<'_> {
     /// A new run of a job that is in a group.
     pub(super) fn apply_new(&mut self, at: usize, job: &Arc<Job>, run: Run) {
-        let run = Run { started: None, ..run };
+        let run = run.with(|run| run.started = None);
         let applicant =
             Applicant { at, job: job.clone(), run: run.id, recorded: Some(self.batch.len()), turn: None };
         self.record(run.clone());
@@ -36,7 +36,7 @@ impl Tick<'_> {
         if is_scheduled && job.policy.overlap == Overlap::QueueOne && runs.waiting.is_none() {
             runs.waiting = Some(Box::new(run));
         } else {
-            runs.ready.push(Run { turn: Some(WHEN_IT_ENDS), ..run });
+            runs.ready.push(run.with(|run| run.turn = Some(WHEN_IT_ENDS)));
         }
         self.applicants.push(applicant);
     }
@@ -88,7 +88,10 @@ impl Tick<'_> {
         // Only an earlier tick can have kept it waiting.
         if recorded.is_none() && run.attempt == 1 && !run.by_hand && is_too_late(job, &run, self.now) {
             let outcome = Some(Outcome::Missed(MissedReason::TooLate));
-            let run = Run { finished: Some(self.now), outcome, ..run };
+            let run = run.with(|run| {
+                run.finished = Some(self.now);
+                run.outcome = outcome;
+            });
             self.batch.push(Transition::Finish(run.clone()));
             self.missed.push(run);
             self.end_if_over(*at);
@@ -108,7 +111,7 @@ impl Tick<'_> {
             *self.groups.entry(group.name.clone()).or_default() += 1;
             self.began.push((*id, group.name.clone()));
             self.jobs[*at].runs.running.push(*id);
-            let run = Run { turn: *turn, ..run };
+            let run = run.with(|run| run.turn = *turn);
             let run = match recorded.and_then(|place| self.batch.get_mut(place)) {
                 Some(Transition::Record(row)) => {
                     row.started = Some(self.now);
@@ -203,8 +206,8 @@ mod tests {
             let name = GroupName::new("group").unwrap();
             let jobs: Vec<Job> = members.iter().enumerate().map(|(at, member)| {
                 let group = Some(Group::new(&name, member.limit as u32).unwrap());
-                let policy = Policy { group, priority: member.priority, ..Policy::default() };
-                Job { id: JobId::new(format!("job {at}")).unwrap(), ..job(policy) }
+                let policy = Policy::default().with(|policy| { policy.group = group; policy.priority = member.priority; });
+                job(policy).with(|job| job.id = JobId::new(format!("job {at}")).unwrap())
             }).collect();
             let place = |id: &JobId| jobs.iter().position(|job| job.id == *id).unwrap();
             let mut runs: Vec<JobRuns> = vec![JobRuns::default(); jobs.len()];
@@ -215,7 +218,7 @@ mod tests {
                 order.sort_by_key(|at| !fires[*at]);
                 let claimed = |at: &usize| Claimed {
                     id: jobs[*at].id.clone(),
-                    job: Some(Arc::new(Job { next_fire: Some(second(now)), ..jobs[*at].clone() })),
+                    job: Some(Arc::new(jobs[*at].clone().with(|job| job.next_fire = Some(second(now))))),
                     runs: runs[*at].clone(),
                     abandoned: Vec::new(),
                     followers: Vec::new(),

@@ -22,16 +22,16 @@ impl Tick<'_> {
         };
         let open = open.filter(|open| is_open(open));
         let row = if let Some(open) = open {
-            let row = Run { fires: open.fires.joined(fires), ..*open };
+            let row = (*open).with(|run| run.fires = run.fires.joined(fires));
             self.batch.push(Transition::Extend { run: row.id, fires: row.fires });
             row
         } else {
             let row = Run::missed(self.take_number(), id, fires, reason, self.now);
-            let row = Run { message: why.map(str::to_owned), ..row };
+            let row = row.with(|run| run.message = why.map(str::to_owned));
             self.record(row.clone());
             row
         };
-        self.missed.push(Run { fires, ..row.clone() });
+        self.missed.push(row.clone().with(|run| run.fires = fires));
         // Only while runs are in progress can the next missed fires be of the same kind for the same cause.
         self.jobs[at].runs.missed = (!is_alone || occupied > 0).then(|| Box::new(row));
     }
@@ -39,7 +39,10 @@ impl Tick<'_> {
     /// The job of a waiting run is gone.
     pub(super) fn give_up_waiting(&mut self, waiting: Run) {
         let outcome = Some(Outcome::Missed(MissedReason::JobRemoved));
-        let run = Run { finished: Some(self.now), outcome, ..waiting };
+        let run = waiting.with(|run| {
+            run.finished = Some(self.now);
+            run.outcome = outcome;
+        });
         self.batch.push(Transition::Finish(run.clone()));
         self.missed.push(run);
     }

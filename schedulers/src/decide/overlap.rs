@@ -104,13 +104,16 @@ impl Tick<'_> {
         match claimed.job.clone() {
             Some(job) if is_too_late(&job, &waiting, self.now) => {
                 let outcome = Some(Outcome::Missed(MissedReason::TooLate));
-                let run = Run { finished: Some(self.now), outcome, ..*waiting };
+                let run = (*waiting).with(|run| {
+                    run.finished = Some(self.now);
+                    run.outcome = outcome;
+                });
                 self.batch.push(Transition::Finish(run.clone()));
                 self.missed.push(run);
             }
             Some(job) => {
                 claimed.runs.running.push(waiting.id);
-                let run = Run { started: Some(self.now), ..*waiting };
+                let run = (*waiting).with(|run| run.started = Some(self.now));
                 let scheduled = run.scheduled();
                 self.batch.push(Transition::Start { run: run.id, started: run.started, scheduled });
                 self.count_run(at, &run);
@@ -192,7 +195,7 @@ mod tests {
             let retention = Retention::EVERYTHING;
             let (mut model, mut in_flight) = (Model::default(), Vec::<Running>::new());
             let (mut started, mut missed, mut folded) = (0, 0, 0);
-            let mut job = job(Policy { overlap, ..Policy::default() });
+            let mut job = job(Policy::default().with(|policy| policy.overlap = overlap));
             for (turn, ends) in ends.into_iter().enumerate() {
                 let now = second(turn as i64);
                 let claim = claim(now, &job, runs, true, next_run);

@@ -181,7 +181,10 @@ mod tests {
     }
 
     fn policy(grace: Option<u64>, coalesce: Coalesce) -> Policy {
-        Policy { misfire_grace: grace.map(Duration::from_secs), coalesce, ..Policy::default() }
+        Policy::default().with(|policy| {
+            policy.misfire_grace = grace.map(Duration::from_secs);
+            policy.coalesce = coalesce;
+        })
     }
 
     #[test]

@@ -71,7 +71,11 @@ impl Tick<'_> {
         turn: DateTime<Utc>,
         postponed: Postponed,
     ) {
-        let run = Run { started: None, turn: Some(turn), message: report.message.clone(), ..run.clone() };
+        let run = run.clone().with(|run| {
+            run.started = None;
+            run.turn = Some(turn);
+            run.message.clone_from(&report.message);
+        });
         let runs = &mut self.jobs[at].runs;
         runs.running.retain(|running| *running != run.id);
         runs.ready.push(run.clone());
@@ -82,7 +86,10 @@ impl Tick<'_> {
     /// Starts a run that has waited; returns its row.
     pub(super) fn start_waited(&mut self, run: Run) -> Run {
         let could_not_begin = run.message.is_some();
-        let run = Run { started: Some(self.now), message: None, ..run };
+        let run = run.with(|run| {
+            run.started = Some(self.now);
+            run.message = None;
+        });
         let (id, started, scheduled) = (run.id, run.started, run.scheduled());
         self.batch.push(if could_not_begin {
             // The reason goes with it.
@@ -158,7 +165,7 @@ mod tests {
     #[test]
     fn the_grace_is_not_that_of_a_run_by_hand_or_of_a_further_attempt() {
         let grace = Some(Duration::from_secs(20));
-        for run in [Run { by_hand: true, ..run() }, Run { attempt: 2, ..run() }] {
+        for run in [run().with(|run| run.by_hand = true), run().with(|run| run.attempt = 2)] {
             assert_eq!(tried(&run, grace, 1000).1, Outcome::Failed);
         }
     }

@@ -35,14 +35,12 @@ impl Tick<'_> {
         if let Some(why) = self.local.occupations.why(&run.job) {
             message = format!("{message}; {why}");
         }
-        let interrupted = Run {
-            // By the clock as it is now it cannot have begun later.
-            started: run.started.map(|started| started.min(self.now)),
-            finished: Some(self.now),
-            outcome: Some(Outcome::Interrupted),
-            message: Some(message),
-            ..run
-        };
+        let interrupted = run.with(|run| {
+            run.started = run.started.map(|started| started.min(self.now));
+            run.finished = Some(self.now);
+            run.outcome = Some(Outcome::Interrupted);
+            run.message = Some(message);
+        });
         self.batch.push(Transition::Finish(interrupted.clone()));
         if let Some(job) = self.jobs[at].job.clone() {
             // A run that kills its process would otherwise kill each that comes after.
@@ -55,7 +53,15 @@ impl Tick<'_> {
                 let number = self.take_number();
                 let run = Run::started(number, job.id.clone(), interrupted.scheduled(), self.now);
                 let (by_hand, cause) = (interrupted.by_hand, interrupted.cause);
-                self.start_run(at, &job, Run { attempt, by_hand, cause, ..run });
+                self.start_run(
+                    at,
+                    &job,
+                    run.with(|run| {
+                        run.attempt = attempt;
+                        run.by_hand = by_hand;
+                        run.cause = cause;
+                    }),
+                );
             } else if let Some(delay) =
                 retry::delay_after(&job.policy.retry, Outcome::Interrupted, interrupted.attempt, &job.id)
             {
@@ -92,10 +98,10 @@ mod tests {
             let on_interrupt = if runs_again { OnInterrupt::RunAgain } else { OnInterrupt::Leave };
             let retry = Retry::times(times).backoff(Backoff::Fixed(Duration::from_secs(5)));
             let retry = retry.after_outcomes([Outcome::Interrupted]);
-            let job = job(Policy { on_interrupt, retry, ..Policy::default() });
+            let job = job(Policy::default().with(|policy| { policy.on_interrupt = on_interrupt; policy.retry = retry; }));
             let run = |(number, attempt): (i64, &u32)| {
                 let run = Run::started(RunId(number as u64), job.id.clone(), second(number), second(50));
-                Run { attempt: *attempt, ..run }
+                run.with(|run| run.attempt = *attempt)
             };
             let runs: Vec<Run> = (1_i64..).zip(&attempts).map(run).collect();
             let (local, retention, mut pruning) = (Local::default(), Retention::EVERYTHING, Pruning::default());

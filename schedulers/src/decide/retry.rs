@@ -50,7 +50,12 @@ impl Tick<'_> {
     pub(super) fn try_again_at(&mut self, at: usize, ended: &Run, turn: DateTime<Utc>) {
         let run = Run::waiting(self.take_number(), ended.job.clone(), ended.scheduled());
         let attempt = ended.attempt.saturating_add(1);
-        let run = Run { attempt, by_hand: ended.by_hand, cause: ended.cause, turn: Some(turn), ..run };
+        let run = run.with(|run| {
+            run.attempt = attempt;
+            run.by_hand = ended.by_hand;
+            run.cause = ended.cause;
+            run.turn = Some(turn);
+        });
         self.jobs[at].runs.ready.push(run.clone());
         self.record(run);
     }

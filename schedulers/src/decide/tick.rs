@@ -121,7 +121,7 @@ impl<'a> Tick<'a> {
         let changed = counted.into_iter().filter_map(|at| jobs[at].job.as_ref());
         batch.extend(changed.map(|job| {
             let revision = job.revision + 1;
-            Transition::Update(Box::new(Job { revision, ..(**job).clone() }))
+            Transition::Update(Box::new((**job).clone().with(|job| job.revision = revision)))
         }));
         let runs = jobs.into_iter().map(|claimed| (claimed.id, claimed.runs)).collect();
         let effects = Effects { postponed, starts, finished, missed, ended, broken, disabled };
@@ -172,15 +172,14 @@ impl<'a> Tick<'a> {
                 Decision::GiveUp(end) => (started, outcome) = (None, end),
             }
         }
-        let run = Run {
-            started: started.map(|started| started.min(report.finished)),
-            finished: Some(report.finished),
-            outcome: Some(outcome),
-            message: report.message.clone(),
-            output: report.output.clone(),
-            result: report.result.clone(),
-            ..running.run.clone()
-        };
+        let run = running.run.clone().with(|run| {
+            run.started = started.map(|started| started.min(report.finished));
+            run.finished = Some(report.finished);
+            run.outcome = Some(outcome);
+            run.message.clone_from(&report.message);
+            run.output.clone_from(&report.output);
+            run.result.clone_from(&report.result);
+        });
         if !is_known {
             // A commit whose answer was lost has ended it, with all that follows; it was not told yet.
             self.finished.push(run);
@@ -263,11 +262,14 @@ impl<'a> Tick<'a> {
         let number = self.take_number();
         let fires = Stretch::single(due);
         let row = Run::missed(number, job.id.clone(), fires, MissedReason::JobPaused, self.now);
-        let row = Run { message: Some(why.clone()), ..row };
+        let row = row.with(|run| run.message = Some(why.clone()));
         self.record(row.clone());
         self.missed.push(row);
-        let paused =
-            Job { state: JobState::Paused, next_fire: None, revision: job.revision + 1, ..job.clone() };
+        let paused = job.clone().with(|job| {
+            job.state = JobState::Paused;
+            job.next_fire = None;
+            job.revision += 1;
+        });
         self.update(at, paused);
         self.broken.push((job.id.clone(), why));
     }
@@ -276,7 +278,7 @@ impl<'a> Tick<'a> {
     pub(crate) fn start_by_hand(&mut self, at: usize) -> Option<RunId> {
         let job = self.jobs[at].job.clone()?;
         let run = Run::started(self.take_number(), job.id.clone(), self.now, self.now);
-        Some(self.start_run(at, &job, Run { by_hand: true, ..run }))
+        Some(self.start_run(at, &job, run.with(|run| run.by_hand = true)))
     }
 
     pub(super) fn start(&mut self, at: usize, job: &Arc<Job>, scheduled: DateTime<Utc>) {

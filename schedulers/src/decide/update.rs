@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use matins_core::{Coalesce, CountBudget, GroupTurn, Job, JobState, MissedReason, Policy, Run, Transition};
+use matins_core::{Coalesce, CountBudget, GroupTurn, Job, JobState, MissedReason, Run, Transition};
 
 use super::counts::{due_of, plan_of};
 use super::plan::Fires;
@@ -28,7 +28,8 @@ impl Tick<'_> {
             Coalesce::All => Coalesce::Latest,
             coalesce => coalesce,
         };
-        let folding = Job { policy: Policy { coalesce, ..job.policy.clone() }, ..job.clone() };
+        let folding =
+            job.clone().with(|job| job.policy = job.policy.clone().with(|policy| policy.coalesce = coalesce));
         let planned = plan_of(&folding, due, self.now, &mut CountBudget::unlimited());
         // A trigger that stands still has no fire that could be told: the new one takes its place.
         let Ok(plan) = planned else { return };
@@ -87,7 +88,7 @@ impl Tick<'_> {
         if runs.running.is_empty()
             && let Some(waiting) = runs.waiting.take()
         {
-            let run = Run { turn: Some(now), ..*waiting };
+            let run = (*waiting).with(|run| run.turn = Some(now));
             runs.ready.push(run.clone());
             changed.push(run);
         }
@@ -109,7 +110,7 @@ impl Tick<'_> {
 mod tests {
     use std::time::Duration;
 
-    use matins_core::{JobRuns, RunId};
+    use matins_core::{JobRuns, Policy, RunId};
     use proptest::prelude::*;
 
     use super::*;
@@ -120,10 +121,11 @@ mod tests {
 
     fn policy() -> impl Strategy<Value = Policy> {
         let coalesce = prop_oneof![Just(Coalesce::Latest), Just(Coalesce::Earliest), Just(Coalesce::All)];
-        (coalesce, prop::option::of(0_u64..30)).prop_map(|(coalesce, grace)| Policy {
-            coalesce,
-            misfire_grace: grace.map(Duration::from_secs),
-            ..Policy::default()
+        (coalesce, prop::option::of(0_u64..30)).prop_map(|(coalesce, grace)| {
+            Policy::default().with(|policy| {
+                policy.coalesce = coalesce;
+                policy.misfire_grace = grace.map(Duration::from_secs);
+            })
         })
     }
 

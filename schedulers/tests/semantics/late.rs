@@ -70,12 +70,14 @@ fn a_run_that_was_interrupted_again_and_again_is_left() {
     for (attempt, again) in [(3, true), (4, false)] {
         let mut store = MemoryStore::new();
         let job = matins_conformance::store_suite::job("job", None);
-        let mut job =
-            matins_core::Job { next_fire: Some(second(1_000)), state: matins_core::JobState::Active, ..job };
+        let mut job = job.with(|job| {
+            job.next_fire = Some(second(1_000));
+            job.state = matins_core::JobState::Active;
+        });
         job.policy.on_interrupt = OnInterrupt::RunAgain;
         let id = job.id.clone();
         store.add(job, matins_core::OnConflict::Refuse).unwrap();
-        let run = Run { attempt, ..Run::started(RunId(1), id, second(10), second(10)) };
+        let run = Run::started(RunId(1), id, second(10), second(10)).with(|run| run.attempt = attempt);
         store.commit(vec![Transition::Record(run)]).unwrap();
         let rig = Rig::with(store, 10, Retention::default());
         rig.expect(&[&format!("finished 10 interrupted (attempt {attempt})")]);

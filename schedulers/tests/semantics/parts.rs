@@ -162,12 +162,11 @@ fn executors_and_whole_stores_of_jobs_are_told_of() {
 
 #[test]
 fn a_job_has_the_schedulers_defaults_where_it_says_nothing_else() {
-    let defaults = Policy {
-        misfire_grace: Some(Duration::from_secs(30)),
-        coalesce: Coalesce::All,
-        retry: Retry::times(2),
-        ..Policy::default()
-    };
+    let defaults = Policy::default().with(|policy| {
+        policy.misfire_grace = Some(Duration::from_secs(30));
+        policy.coalesce = Coalesce::All;
+        policy.retry = Retry::times(2);
+    });
     let scheduler = SchedulerBuilder::new()
         .store("default", MemoryStore::new())
         .executor("default", ThreadExecutor::new())
@@ -177,7 +176,7 @@ fn a_job_has_the_schedulers_defaults_where_it_says_nothing_else() {
     let policy = |job| scheduler.add(job).unwrap().get().unwrap().unwrap().policy;
     assert_eq!(policy(every(10.seconds()).run(|| ())), defaults);
     let own = every(10.seconds()).run(|| ()).misfire_grace(None).coalesce(Coalesce::Latest);
-    assert_eq!(policy(own), Policy { retry: Retry::times(2), ..Policy::default() });
+    assert_eq!(policy(own), Policy::default().with(|policy| policy.retry = Retry::times(2)));
     assert_eq!(policy(every(10.seconds()).run(|| ()).policy(Policy::default())), Policy::default());
 }
 

@@ -104,16 +104,15 @@ pub(super) fn perform(store: &mut dyn JobStore, step: Step) -> Result<(), StoreE
             for job in store.list(&JobQuery::default())? {
                 let Some(at) = job.next_fire else { continue };
                 let (from, to) = (job.next_fire, Some(at + TimeDelta::seconds(10)));
-                let run = Run { id, ..run(store, &job.id, at) };
+                let run = run(store, &job.id, at).with(|run| run.id = id);
                 id = id.next();
                 batch.push(Transition::Advance { job: job.id, from, to });
                 batch.push(Transition::Record(run.clone()));
-                batch.push(Transition::Finish(Run {
-                    finished: to,
-                    outcome: Some(Outcome::Succeeded),
-                    message: Some("y".repeat(200)),
-                    ..run
-                }));
+                batch.push(Transition::Finish(run.with(|run| {
+                    run.finished = to;
+                    run.outcome = Some(Outcome::Succeeded);
+                    run.message = Some("y".repeat(200));
+                })));
             }
             store.commit(batch)
         }

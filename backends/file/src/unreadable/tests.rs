@@ -164,7 +164,7 @@ fn a_row_that_cannot_be_read_is_set_aside_and_kept() {
         assert!(said.starts_with("run 5 is set aside: ") && said.contains("a later version"), "{said}");
         assert_eq!(store.next_run_id().unwrap(), RunId(8));
         assert_eq!(store.count_runs(&RunQuery::default()).unwrap(), 2);
-        let taken = Run { id: RunId(5), ..sample_runs()[0].clone() };
+        let taken = sample_runs()[0].clone().with(|run| run.id = RunId(5));
         let taken = store.import(Vec::new(), vec![taken], OnConflict::Keep);
         assert!(matches!(taken, Err(StoreError::RunExists { run: RunId(5) })), "{taken:?}");
     });
