@@ -48,7 +48,7 @@ pub struct TokioExecutor {
     runtime: Handle,
     runs: Arc<InFlight>,
     arrivals: Arc<Arrivals>,
-    /// Those that found no place.
+    /// Those that have not begun.
     waiting: Arc<PriorityQueue<Taken>>,
     /// Taken by runs that go on.
     places: Arc<Semaphore>,
@@ -103,7 +103,8 @@ struct Arrivals(Mutex<Arrived>);
 
 #[derive(Default)]
 struct Arrived {
-    runs: Vec<Taken>,
+    /// How many of the runs that wait.
+    runs: usize,
     /// The thread of the runtime that has handed out runs last.
     thread: Option<ThreadId>,
     /// There is a task that hands them out.
@@ -117,18 +118,18 @@ impl Arrivals {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a run; whether somebody has to hand it out.
-    fn push(&self, run: Taken) -> bool {
+    /// One more waits; whether somebody has to hand it out.
+    fn add(&self) -> bool {
         let mut arrived = self.lock();
-        arrived.runs.push(run);
+        arrived.runs += 1;
         !std::mem::replace(&mut arrived.is_handed_out, true)
     }
 
-    /// All that have arrived; the task that hands them out ends where there are none.
-    fn take(&self) -> Vec<Taken> {
+    /// How many have arrived; the task that hands them out ends where there are none.
+    fn take(&self) -> usize {
         let mut arrived = self.lock();
         arrived.thread = Some(thread::current().id());
-        arrived.is_handed_out = !arrived.runs.is_empty();
+        arrived.is_handed_out = arrived.runs > 0;
         std::mem::take(&mut arrived.runs)
     }
 }
@@ -145,19 +146,15 @@ impl HandOut {
     async fn until_none_are_left(mut self) {
         loop {
             let runs = self.arrivals.take();
-            if runs.is_empty() {
+            if runs == 0 {
                 // What comes from now on is another's.
                 self.is_done = true;
                 return;
             }
-            for (held, run, done) in runs {
-                if let Ok(place) = self.places.clone().try_acquire_owned() {
-                    tokio::spawn(execute(place, held, run, done));
-                    continue;
-                }
-                self.waiting.push(run.priority, (held, run, done));
+            for _ in 0..runs {
+                let place = self.places.clone().try_acquire_owned().ok();
                 let next = Next { waiting: self.waiting.clone(), is_taken: false };
-                tokio::spawn(next.execute(self.places.clone()));
+                tokio::spawn(next.execute(place, self.places.clone()));
             }
             tokio::task::yield_now().await;
         }
@@ -167,7 +164,9 @@ impl HandOut {
 impl Drop for HandOut {
     fn drop(&mut self) {
         while !self.is_done {
-            self.is_done = self.arrivals.take().is_empty();
+            let runs = self.arrivals.take();
+            self.is_done = runs == 0;
+            (0..runs).for_each(|_| drop(self.waiting.pop()));
         }
     }
 }
@@ -179,8 +178,12 @@ struct Next {
 }
 
 impl Next {
-    async fn execute(mut self, places: Arc<Semaphore>) {
-        let Ok(place) = places.acquire_owned().await else { return };
+    async fn execute(mut self, place: Option<OwnedSemaphorePermit>, places: Arc<Semaphore>) {
+        let place = match place {
+            Some(place) => Ok(place),
+            None => places.acquire_owned().await,
+        };
+        let Ok(place) = place else { return };
         self.is_taken = true;
         if let Some((held, run, done)) = self.waiting.pop() {
             execute(place, held, run, done).await;
@@ -325,7 +328,8 @@ impl Executor for TokioExecutor {
             Err(reason) => return Err(Refused { reason, done }),
         };
         let held = Held { runs: self.runs.clone(), ticket: Some(ticket) };
-        if self.arrivals.push((held, run, done)) {
+        self.waiting.push(run.priority, (held, run, done));
+        if self.arrivals.add() {
             let hand_out = HandOut {
                 arrivals: self.arrivals.clone(),
                 waiting: self.waiting.clone(),
