@@ -40,6 +40,7 @@ impl Engine {
     /// Adds a job, and wakes the driver of its lane where it is due before all that the driver waits for.
     pub(crate) fn add(&self, new: NewJob) -> Result<Added, SchedulerError> {
         self.check_not_stopped()?;
+        let new = self.checked(new);
         if let Some(fault) = new.fault {
             return Err(fault);
         }
@@ -52,10 +53,29 @@ impl Engine {
         })
     }
 
+    /// Notes as a fault what its task says against the arguments of a job. The task is foreign code, which is called under no lock.
+    fn checked(&self, mut new: NewJob) -> NewJob {
+        if new.fault.is_none() {
+            new.fault = self.check_arguments(&new).err();
+        }
+        new
+    }
+
+    fn check_arguments(&self, new: &NewJob) -> Result<(), SchedulerError> {
+        Limits::DEFAULT.check_parts(new.id.as_ref(), &new.arguments, &new.metadata, &new.tags)?;
+        let (name, task) = match &new.work {
+            Work::Named(Ok(name)) => (name.clone(), self.task(name)?),
+            Work::Closure(task) => (TaskName::new("closure")?, task.clone()),
+            // That is refused when the job is made.
+            Work::Named(Err(_)) => return Ok(()),
+        };
+        task.check(&new.arguments).map_err(|what| SchedulerError::Arguments { task: name, what })
+    }
+
     /// Adds jobs one after the other. New ones of a store that follow each other are put into it together.
     pub(crate) fn add_many(&self, jobs: Vec<NewJob>) -> Result<Vec<Added>, SchedulerError> {
         let mut added = Vec::with_capacity(jobs.len());
-        let mut jobs = jobs.into_iter().peekable();
+        let mut jobs = jobs.into_iter().map(|new| self.checked(new)).peekable();
         while let Some(first) = jobs.next() {
             let mut of_store = vec![first];
             while let Some(next) = jobs.next_if(|job| job.store == of_store[0].store) {
@@ -151,7 +171,6 @@ impl OpenLane<'_> {
         if let Some(fault) = new.fault {
             return Err(fault);
         }
-        Limits::DEFAULT.check_parts(new.id.as_ref(), &new.arguments, &new.metadata, &new.tags)?;
         self.engine.check_executor(&new.executor)?;
         let now = self.now();
         let old = match &new.id {
@@ -196,11 +215,6 @@ impl OpenLane<'_> {
                 (TaskName::new(format!("closure {}", hub.closures))?, Some(task))
             }
         };
-        let work = match &closure {
-            Some(task) => task.clone(),
-            None => self.engine.task(&task)?,
-        };
-        work.check(&new.arguments).map_err(|what| SchedulerError::Arguments { task: task.clone(), what })?;
         self.count_job();
         // A job that was paused by hand stays so, whatever its definition says besides.
         let state = updated.map_or(new.state, |old| {

@@ -108,6 +108,10 @@ impl Engine {
             let before = self.with_job(id, |_, job| Ok(job))?;
             let mut changed = before.clone();
             change(&mut changed);
+            Limits::DEFAULT.check_change(&before, &changed)?;
+            let work = self.task(&changed.task)?;
+            work.check(&changed.arguments)
+                .map_err(|what| SchedulerError::Arguments { task: changed.task.clone(), what })?;
             let modified = self.change_job(id, |lane, now| {
                 // A fire in between is no change by others, unless the next fire time is what was changed.
                 let is_same = now.revision == before.revision && now.created == before.created;
@@ -245,9 +249,6 @@ impl OpenLane<'_> {
         }
         self.engine.check_executor(&job.executor)?;
         Limits::DEFAULT.check_change(before, &job)?;
-        let work = self.engine.task(&job.task)?;
-        work.check(&job.arguments)
-            .map_err(|what| SchedulerError::Arguments { task: job.task.clone(), what })?;
         if job.state == JobState::Paused {
             job.next_fire = None;
         } else if job.next_fire.is_none()

@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use matins_conformance::inline::InlineExecutor;
-use matins_core::{JobQuery, OnConflict, Outcome, RunQuery, Shutdown, StoreName, TaskContext, Value};
+use matins_core::{
+    JobQuery, OnConflict, Outcome, RunQuery, Shutdown, StoreName, Task, TaskContext, TaskOutput, TaskResult,
+    Value,
+};
 use matins_executor_thread::ThreadExecutor;
 use matins_scheduler::{
     BackgroundScheduler, Event, Handle, Schedule, SchedulerBuilder, SchedulerError, SchedulerState,
@@ -437,4 +440,30 @@ fn what_a_closure_holds_may_use_a_handle_when_it_is_dropped() {
     ends(move || scheduler.shutdown_and_wait(Shutdown::Wait));
     let counts: Vec<usize> = answers.try_iter().collect();
     assert_eq!(counts, [4, 4, 3, 2, 2, usize::MAX]);
+}
+
+/// A task that asks the scheduler whether it can take its arguments.
+#[test]
+fn the_check_of_arguments_may_use_a_handle() {
+    struct Asks(Handle);
+    impl Task for Asks {
+        fn run(&self, _arguments: &Value, _context: &TaskContext) -> TaskResult {
+            Ok(TaskOutput::default())
+        }
+        fn check(&self, arguments: &Value) -> Result<(), String> {
+            let count = self.0.count(&JobQuery::default()).map_err(|error| error.to_string())?;
+            if arguments == &Value::from(count) { Ok(()) } else { Err(format!("there are {count} jobs")) }
+        }
+    }
+    ends(|| {
+        let scheduler = started();
+        let asks = || Asks(scheduler.handle().clone());
+        let job = |id: &str, count: usize| every(1.hours()).run(asks()).id(id).arguments(count);
+        scheduler.add(job("a", 0)).unwrap();
+        let error = scheduler.add(job("b", 7)).unwrap_err();
+        assert!(error.to_string().contains("there are 1 jobs"), "{error}");
+        scheduler.add_many([job("b", 1), job("c", 1)]).unwrap();
+        scheduler.modify("a", |job| job.arguments = 3.into()).unwrap();
+        assert!(scheduler.modify("a", |job| job.arguments = 4.into()).is_err());
+    });
 }

@@ -74,17 +74,15 @@ impl Lane {
         }
         lane.advance_leaving(&reading, &mut cancels);
         if lane.work.failing.as_ref().is_none_or(|failing| failing.retry_at <= reading.monotonic) {
-            let kept = lane.keep_membership(reading.monotonic, &mut cancels);
-            let ticked = kept.and_then(|()| {
-                // The store is foreign code: one that panics has failed.
-                let all = || {
-                    lane.move_turns()?;
-                    lane.tick(&reading, state, &mut submissions)?;
-                    lane.note_clock_of_store(&reading);
-                    lane.check_next_fires(state)
-                };
-                catch_unwind(AssertUnwindSafe(all)).unwrap_or_else(|panic| Err(panicked(panic)))
-            });
+            // The store is foreign code: one that panics has failed.
+            let all = || {
+                lane.keep_membership(reading.monotonic, &mut cancels)?;
+                lane.move_turns()?;
+                lane.tick(&reading, state, &mut submissions)?;
+                lane.note_clock_of_store(&reading);
+                lane.check_next_fires(state)
+            };
+            let ticked = catch_unwind(AssertUnwindSafe(all)).unwrap_or_else(|panic| Err(panicked(panic)));
             match ticked.and_then(|()| lane.may_hand_over(&mut submissions, &mut cancels)) {
                 Ok(()) => lane.works(),
                 Err(error) => {
@@ -180,10 +178,14 @@ impl OpenLane<'_> {
             if work.clock_set.has_jobs_to_check() {
                 earlier(Some(now));
             }
-            match work.store.next(state == State::Running) {
+            let next = catch_unwind(AssertUnwindSafe(|| work.store.next(state == State::Running)));
+            match next.unwrap_or_else(|panic| Err(panicked(panic))) {
                 Ok(next) => earlier(next.and_then(|next| next.checked_sub_signed(work.ahead))),
-                // The next tick meets the fault too, and announces it.
-                Err(_) => earlier(Some(now)),
+                Err(error) => {
+                    self.has_failed(reading, &error);
+                    let retry_at = self.work.failing.as_ref().map(|failing| reading.at(failing.retry_at));
+                    return wake_at.into_iter().chain(retry_at).min();
+                }
             }
         }
         wake_at
