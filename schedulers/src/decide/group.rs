@@ -62,6 +62,13 @@ impl Tick<'_> {
 
     /// Begins the applicants that their groups have room for: by priority, then by fire time. The others wait.
     pub(super) fn begin_in_groups(&mut self) {
+        // One that is too late makes way for what has waited for it.
+        while !self.applicants.is_empty() {
+            self.begin_applicants();
+        }
+    }
+
+    fn begin_applicants(&mut self) {
         let mut applicants = std::mem::take(&mut self.applicants);
         let fire_of = |applicant: &Applicant| {
             let runs = &self.jobs[applicant.at].runs;
@@ -94,6 +101,7 @@ impl Tick<'_> {
             });
             self.batch.push(Transition::Finish(run.clone()));
             self.missed.push(run);
+            self.start_waiting(*at);
             self.end_if_over(*at);
             return;
         }
@@ -186,6 +194,31 @@ mod tests {
             (members[at].waits, members[at].runs) = (None, true);
             begun.push((at, fire));
         }
+    }
+
+    /// The run that it waited for is missed in the same tick.
+    #[test]
+    fn what_waits_for_a_run_that_turns_out_too_late_begins() {
+        let (local, retention, mut pruning) = (Local::default(), Retention::EVERYTHING, Pruning::default());
+        let name = GroupName::new("group").unwrap();
+        let policy = Policy::default().with(|policy| {
+            policy.overlap = Overlap::QueueOne;
+            policy.group = Some(Group::new(&name, 1).unwrap());
+            policy.misfire_grace = Some(std::time::Duration::from_secs(5));
+        });
+        let job = job(policy).with(|job| job.next_fire = Some(second(100)));
+        // Its job was paused while it waited, and has been resumed.
+        let late = Run::waiting(RunId(1), job.id.clone(), second(10)).with(|run| run.turn = Some(second(99)));
+        let runs = JobRuns { ready: vec![late], ..JobRuns::default() };
+        let mut claim = crate::decide::rig::claim(second(100), &job, runs, true, RunId(2));
+        claim.groups.insert(name, 0);
+        let mut tick = Tick::new(claim, &local, &retention, &mut pruning);
+        tick.start_what_waits();
+        tick.due(0);
+        let (_, effects) = tick.into_parts();
+        let fires = |runs: &[Run]| runs.iter().map(Run::scheduled).collect::<Vec<_>>();
+        assert_eq!(fires(&effects.missed), [second(10)]);
+        assert_eq!(effects.starts.iter().map(|(_, run)| run.scheduled()).collect::<Vec<_>>(), [second(100)]);
     }
 
     fn members() -> impl Strategy<Value = Vec<Member>> {
