@@ -215,7 +215,7 @@ impl Simulation {
         let now = self.now();
         for job in self.disk.jobs() {
             if let (Some(known), Some(next)) = (self.known.get(&job.id), job.next_fire) {
-                known.check_alive(&job.id, next, now);
+                known.check_alive(&job, next, now);
             }
         }
         let mut disk = self.disk.clone();

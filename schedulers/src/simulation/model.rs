@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{JobId, Run, Trigger, round_up_to_microsecond};
+use matins_core::{Job, JobId, Run, Trigger, round_up_to_microsecond};
 
 use crate::decide::clock_set::CORRECTION;
 use crate::reading::Reading;
@@ -103,9 +103,11 @@ impl Known {
     }
 
     /// Whether the job goes on: its next fire time is no further ahead than the rule allows.
-    pub(super) fn check_alive(&self, id: &JobId, next: DateTime<Utc>, now: DateTime<Utc>) {
+    pub(super) fn check_alive(&self, job: &Job, next: DateTime<Utc>, now: DateTime<Utc>) {
+        let id = &job.id;
         assert!(next > now, "{id:?}: due, and not fired");
-        if self.given == Some(next) {
+        // A first fire time that was given is kept, also after the clock was set back to before it.
+        if job.first_fire == Some(next) {
             return;
         }
         let limit = if self.trigger.has_fixed_times() {
