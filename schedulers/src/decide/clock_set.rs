@@ -64,12 +64,7 @@ pub(crate) fn moved(job: &Job, now: DateTime<Utc>, set_back: SetBack) -> Option<
     }
     // The clock has shown the last fire time that was decided.
     let last = if was_ahead { last_before(&*job.trigger, now, next).or(own) } else { None };
-    let by = last.map_or(set_back.by, |last| {
-        // Unless that was passed over when the clock was set back before: then what is known of this step counts.
-        let passed_over = if set_back.by > TimeDelta::zero() { next - last } else { TimeDelta::zero() };
-        let shown = last - now;
-        if shown > set_back.by + passed_over { shown } else { set_back.by }
-    });
+    let by = last.map_or(set_back.by, |last| set_back.by.max(last - now));
     if job.created > now {
         // And when the job was added.
         let by = by.max(job.created - now);
