@@ -74,7 +74,11 @@ pub(crate) fn moved(job: &Job, now: DateTime<Utc>, set_back: SetBack) -> Option<
             return Some(Moved { to: to.unwrap_or(next), by, added: Some((trigger, created)) });
         }
     }
-    let to = if was_ahead { sooner(&*job.trigger, next, now, by) } else { None };
+    // What was passed over when the clock was set back before shows nothing of this step, by which elapsed times move.
+    let passed_over = last.map_or(TimeDelta::zero(), |last| next - last);
+    let is_known = set_back.by > TimeDelta::zero() && by <= set_back.by + passed_over;
+    let step = if is_known && !(SetBack { by }).is_correction() { set_back.by } else { by };
+    let to = if was_ahead { sooner(&*job.trigger, next, now, step) } else { None };
     Some(Moved { to: to?, by, added: None })
 }
 
