@@ -49,7 +49,7 @@ pub struct Job {
     /// How often it has been changed: 0 as it is added, and one more with each [update](crate::Transition::Update). Moving on to the
     /// next fire time is no change.
     ///
-    /// A job whose policy [counts its runs](Policy::counts_runs) is changed by each of them.
+    /// A job is changed by its runs too, where they change its [counts](Self::counts).
     #[serde(default, skip_serializing_if = "is_zero")]
     pub revision: u64,
     /// What is remembered of its runs.

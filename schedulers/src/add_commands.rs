@@ -230,6 +230,9 @@ impl OpenLane<'_> {
         (job.tags, job.metadata) = (new.tags, new.metadata);
         job.revision = old.as_ref().map_or(0, |old| old.revision);
         job.counts = updated.map_or_else(JobCounts::default, |old| old.counts);
+        if job.has_had_all_runs() {
+            job.next_fire = None;
+        }
         Ok(Prepared { job, old, on_conflict: new.on_conflict, closure })
     }
 

@@ -160,6 +160,7 @@ impl OpenLane<'_> {
                 tick.miss_due(at, old, reason);
             }
             tick.update(at, job);
+            tick.end_if_over(at);
         })
     }
 
@@ -249,7 +250,7 @@ impl OpenLane<'_> {
         }
         self.engine.check_executor(&job.executor)?;
         Limits::DEFAULT.check_change(before, &job)?;
-        if job.state == JobState::Paused {
+        if job.state == JobState::Paused || job.has_had_all_runs() {
             job.next_fire = None;
         } else if job.next_fire.is_none()
             || (*job.trigger != *before.trigger && job.next_fire == before.next_fire)

@@ -4,11 +4,26 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{CountBudget, Job, JobState, Outcome, Run, Stretch, round_up_to_microsecond};
+use matins_core::{
+    CountBudget, Job, JobCounts, JobState, Outcome, Run, Stretch, Transition, round_up_to_microsecond,
+};
 
 use super::plan::{Fires, Plan, StandsStill, beginning, next_after, plan};
 use super::retry::later;
 use super::tick::Tick;
+
+/// What counting runs may change of a job, as it was claimed.
+pub(super) struct Counted {
+    next_fire: Option<DateTime<Utc>>,
+    state: JobState,
+    counts: JobCounts,
+}
+
+impl Counted {
+    fn of(job: &Job) -> Self {
+        Self { next_fire: job.next_fire, state: job.state, counts: job.counts }
+    }
+}
 
 /// Decides about the due fires of a job, as [`plan`] does, also where it fires with a delay after each run.
 pub(super) fn plan_of(
@@ -49,11 +64,26 @@ impl Tick<'_> {
         job.policy.delay.is_some() && self.jobs[at].runs.is_busy()
     }
 
-    /// The claimed job, to be changed: it is put back as it is then.
-    pub(super) fn counted(&mut self, at: usize) -> Option<&mut Job> {
+    /// Changes a claimed job that counts its runs; `None` if it does not.
+    pub(super) fn count<T>(&mut self, at: usize, change: impl FnOnce(&mut Job) -> T) -> Option<T> {
         let job = self.jobs[at].job.as_mut().filter(|job| job.policy.counts_runs())?;
-        self.counted.insert(at);
-        Some(Arc::make_mut(job))
+        self.counted.entry(at).or_insert_with(|| Counted::of(job));
+        Some(change(Arc::make_mut(job)))
+    }
+
+    /// Adds to the batch what has changed of the jobs that count their runs: a next fire time alone as a step of its own.
+    pub(super) fn write_counted(&mut self) {
+        for (at, before) in std::mem::take(&mut self.counted) {
+            let Some(job) = &self.jobs[at].job else { continue };
+            let now = Counted::of(job);
+            if (now.state, now.counts) != (before.state, before.counts) {
+                let changed = (**job).clone().with(|job| job.revision += 1);
+                self.batch.push(Transition::Update(Box::new(changed)));
+            } else if now.next_fire != before.next_fire {
+                let (from, to) = (before.next_fire, now.next_fire);
+                self.batch.push(Transition::Advance { job: job.id.clone(), from, to });
+            }
+        }
     }
 
     /// Whether a claimed job runs no more, as often as it has run.
@@ -66,52 +96,61 @@ impl Tick<'_> {
         if run.by_hand || run.attempt > 1 {
             return;
         }
-        let Some(job) = self.counted(at).filter(|job| job.policy.max_runs.is_some()) else { return };
-        job.counts.runs = job.counts.runs.saturating_add(1);
-        if job.has_had_all_runs() {
-            job.next_fire = None;
-        }
+        self.count(at, |job| {
+            if job.policy.max_runs.is_some() {
+                job.counts.runs = job.counts.runs.saturating_add(1);
+            }
+            if job.has_had_all_runs() {
+                job.next_fire = None;
+            }
+        });
     }
 
     /// A run has ended, and there is no further attempt.
     pub(super) fn has_ended(&mut self, at: usize, run: &Run) {
         self.follow(at, run);
         let now = self.now;
-        let Some(job) = self.counted(at) else { return };
-        let is_missed = matches!(run.outcome, Some(Outcome::Missed(_)));
-        if is_missed && job.policy.max_runs.is_some() && !run.by_hand && run.attempt == 1 {
-            // It was counted when it was handed over.
-            let was_the_last = job.has_had_all_runs();
-            job.counts.runs = job.counts.runs.saturating_sub(1);
-            if was_the_last && job.state == JobState::Active {
-                job.next_fire = fires_after(job, now);
+        let disabled = self.count(at, |job| {
+            let is_missed = matches!(run.outcome, Some(Outcome::Missed(_)));
+            if is_missed && job.policy.max_runs.is_some() && !run.by_hand && run.attempt == 1 {
+                take_back(job, now);
             }
-        }
-        if let Some(delay) = job.policy.delay
-            && job.next_fire.is_some()
-        {
-            job.next_fire = Some(later(run.finished.map_or(now, round_up_to_microsecond), delay));
-        }
-        self.count_failure(at, run);
+            if let Some(delay) = job.policy.delay
+                && job.next_fire.is_some()
+            {
+                job.next_fire = Some(later(run.finished.map_or(now, round_up_to_microsecond), delay));
+            }
+            count_failure(job, run.outcome).map(|failures| (job.id.clone(), failures))
+        });
+        self.disabled.extend(disabled.flatten());
     }
+}
 
-    fn count_failure(&mut self, at: usize, run: &Run) {
-        let Some(job) = self.counted(at) else { return };
-        let Some(most) = job.policy.max_failures else { return };
-        match run.outcome {
-            Some(Outcome::Succeeded) => job.counts.failures_in_a_row = 0,
-            Some(Outcome::Failed | Outcome::TimedOut | Outcome::Interrupted) => {
-                let failures = job.counts.failures_in_a_row.saturating_add(1);
-                job.counts.failures_in_a_row = failures;
-                if failures >= most.get() && job.state == JobState::Active && !job.is_exhausted() {
-                    (job.state, job.next_fire) = (JobState::Paused, None);
-                    let id = job.id.clone();
-                    self.disabled.push((id, failures));
-                }
-            }
-            _ => {}
-        }
+/// A run was counted when it was handed over, and was missed.
+fn take_back(job: &mut Job, now: DateTime<Utc>) {
+    let was_the_last = job.has_had_all_runs();
+    job.counts.runs = job.counts.runs.saturating_sub(1);
+    if was_the_last && job.state == JobState::Active {
+        job.next_fire = fires_after(job, now);
     }
+}
+
+/// Pauses a job that has failed too often in a row. Returns how often, if it does.
+fn count_failure(job: &mut Job, outcome: Option<Outcome>) -> Option<u32> {
+    let most = job.policy.max_failures?;
+    match outcome {
+        Some(Outcome::Succeeded) => job.counts.failures_in_a_row = 0,
+        Some(Outcome::Failed | Outcome::TimedOut | Outcome::Interrupted) => {
+            let failures = job.counts.failures_in_a_row.saturating_add(1);
+            job.counts.failures_in_a_row = failures;
+            if failures >= most.get() && job.state == JobState::Active && !job.is_exhausted() {
+                (job.state, job.next_fire) = (JobState::Paused, None);
+                return Some(failures);
+            }
+        }
+        _ => {}
+    }
+    None
 }
 
 /// The next fire time of a trigger that may panic: then there is none until somebody looks at the job.

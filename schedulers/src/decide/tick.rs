@@ -1,7 +1,7 @@
 //! One tick of one store: from what was claimed, and reports of runs, to a batch of transitions. Nothing is touched by it: a batch that
 //! cannot be committed leaves all as it was.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use matins_core::{
     RunId, RunReport, Settlement, Stretch, Transition, text_of_panic,
 };
 
-use super::counts::plan_of;
+use super::counts::{Counted, plan_of};
 use super::group::Applicant;
 use super::postponed::{self, Decision, Postponed};
 use super::retry::{self, later};
@@ -53,8 +53,8 @@ pub(crate) struct Tick<'a> {
     pub(crate) broken: Vec<(JobId, String)>,
     /// Jobs that were paused since they have failed so often.
     pub(super) disabled: Vec<(JobId, u32)>,
-    /// The claimed jobs that are put back with what they have counted.
-    pub(super) counted: BTreeSet<usize>,
+    /// The claimed jobs that count their runs and have been changed by that, as they were.
+    pub(super) counted: BTreeMap<usize, Counted>,
 }
 
 /// What a tick changes beside the store, once its batch is committed.
@@ -95,7 +95,7 @@ impl<'a> Tick<'a> {
             ended: Vec::new(),
             broken: Vec::new(),
             disabled: Vec::new(),
-            counted: BTreeSet::new(),
+            counted: BTreeMap::new(),
         }
     }
 
@@ -104,25 +104,9 @@ impl<'a> Tick<'a> {
         if !tick.applicants.is_empty() {
             tick.begin_in_groups();
         }
-        let Self {
-            mut batch,
-            jobs,
-            postponed,
-            starts,
-            finished,
-            missed,
-            ended,
-            broken,
-            disabled,
-            began,
-            counted,
-            ..
-        } = tick;
-        let changed = counted.into_iter().filter_map(|at| jobs[at].job.as_ref());
-        batch.extend(changed.map(|job| {
-            let revision = job.revision + 1;
-            Transition::Update(Box::new((**job).clone().with(|job| job.revision = revision)))
-        }));
+        tick.write_counted();
+        let Self { batch, jobs, postponed, starts, finished, missed, ended, broken, disabled, began, .. } =
+            tick;
         let runs = jobs.into_iter().map(|claimed| (claimed.id, claimed.runs)).collect();
         let effects = Effects { postponed, starts, finished, missed, ended, broken, disabled };
         (Settlement { batch, runs, groups: began }, effects)
@@ -245,10 +229,8 @@ impl<'a> Tick<'a> {
     }
 
     fn advance(&mut self, at: usize, job: &Job, to: Option<DateTime<Utc>>) {
-        match self.counted(at) {
-            // It is put back as a whole.
-            Some(counted) => counted.next_fire = to,
-            None => self.batch.push(Transition::Advance { job: job.id.clone(), from: job.next_fire, to }),
+        if self.count(at, |job| job.next_fire = to).is_none() {
+            self.batch.push(Transition::Advance { job: job.id.clone(), from: job.next_fire, to });
         }
     }
 
@@ -302,7 +284,7 @@ impl<'a> Tick<'a> {
         id
     }
 
-    pub(super) fn end_if_over(&mut self, at: usize) {
+    pub(crate) fn end_if_over(&mut self, at: usize) {
         let claimed = &mut self.jobs[at];
         let mut ends = claimed.runs.ends;
         if ends.is_none()

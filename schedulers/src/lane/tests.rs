@@ -3,12 +3,14 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::StoreName;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use matins_conformance::wrapped::{Fault, WrappedStore};
 use matins_core::{Clock, ExecutorName, Policy, RunQuery};
 use matins_store_memory::MemoryStore;
 use matins_task_function::TaskRegistry;
-use matins_triggers::{DateTrigger, at};
+use matins_triggers::{DateTrigger, TimeUnits, at, every};
 
 use crate::engine::{Engine, Next, Parts};
 use crate::exclusive::Exclusive;
@@ -99,4 +101,44 @@ fn after_a_burst_an_idle_scheduler_holds_nothing() {
     assert!(gone <= 10 + 3, "{gone}");
     assert!(work.local.postponed.is_empty() && work.ended.is_empty() && work.pending.is_empty());
     assert_eq!((engine.tasks.names().len(), engine.hub().discarded.len()), (0, 0));
+}
+
+/// A store that does everything but tell when it is needed next is asked again after a while, not at once.
+#[test]
+fn a_store_that_fails_or_panics_where_it_is_asked_for_the_next_fire_is_tried_again_later() {
+    for panics in [false, true] {
+        let start: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
+        let clock = VirtualClock::new(start);
+        let is_broken = Arc::new(AtomicBool::new(false));
+        let plan = is_broken.clone();
+        let store = WrappedStore::faulty(MemoryStore::new(), move |call| {
+            let fails = call == "next_due" && plan.load(Ordering::Relaxed);
+            assert!(!(fails && panics), "out of luck");
+            if fails { Fault::Refused } else { Fault::None }
+        });
+        let engine = Engine::new(Parts {
+            clock: Arc::new(clock.clone()),
+            tasks: TaskRegistry::default(),
+            stores: vec![(StoreName::default(), Box::new(Exclusive::new(Box::new(store))))],
+            executors: [ExecutorName::default()].into(),
+            retention: Retention::EVERYTHING,
+            job_defaults: Policy::default(),
+        })
+        .unwrap();
+        engine.start();
+        engine.add(every(10.seconds()).run(|| ()).id("tick")).unwrap();
+        is_broken.store(true, Ordering::Relaxed);
+        for time in [10, 20, 30] {
+            clock.set(start + TimeDelta::seconds(time));
+            let until = waits_until(&engine);
+            assert!(until.is_some_and(|until| until > clock.now()), "{until:?} at {time}");
+            assert!(engine.is_failing());
+        }
+        let fires = engine.runs(&StoreName::default(), &RunQuery::default()).unwrap().len();
+        assert_eq!(fires, 3, "what is due is done all the same");
+        is_broken.store(false, Ordering::Relaxed);
+        clock.set(start + TimeDelta::seconds(39));
+        assert_eq!(waits_until(&engine), Some(start + TimeDelta::seconds(40)));
+        assert!(!engine.is_failing());
+    }
 }

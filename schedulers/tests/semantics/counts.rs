@@ -179,6 +179,43 @@ fn a_run_that_waited_for_its_job_to_be_resumed_counts() {
     assert!(rig.scheduler.get("tick").unwrap().unwrap().is_exhausted());
 }
 
+/// Fewer runs are allowed than there have been.
+#[test]
+fn a_job_that_has_had_more_runs_than_it_may_have_now_is_over() {
+    for (on_exhausted, stays) in [(OnExhausted::Keep, true), (OnExhausted::Remove, false)] {
+        let rig = Rig::new();
+        rig.add(ticking().max_runs(9).on_exhausted(on_exhausted));
+        for time in [10, 20] {
+            rig.at(time, &[&format!("started {time} running")]);
+            rig.finish(&[&format!("finished {time} succeeded")]);
+        }
+        let fewer = std::num::NonZeroU64::new(2);
+        rig.scheduler.modify("tick", |job| job.policy.max_runs = fewer).unwrap();
+        if stays {
+            rig.expect(&["job modified"]);
+            let job = rig.scheduler.get("tick").unwrap().unwrap();
+            assert!(job.is_exhausted() && job.next_fire.is_none());
+            let more = ticking().max_runs(1).on_exhausted(on_exhausted).on_conflict(OnConflict::Update);
+            rig.scheduler.add(more).unwrap();
+            assert_eq!(rig.next_fire("tick"), None);
+        } else {
+            rig.expect(&["job removed", "job modified"]);
+            assert_eq!(rig.scheduler.count(&JobQuery::default()).unwrap(), 0);
+        }
+    }
+}
+
+/// Only what has changed is written.
+#[test]
+fn a_success_that_changes_no_count_leaves_the_job_as_it_is() {
+    let rig = Rig::new();
+    rig.add(ticking().max_failures(2));
+    rig.at(10, &["started 10 running"]);
+    let begun = rig.scheduler.get("tick").unwrap().unwrap().revision;
+    rig.finish(&["finished 10 succeeded"]);
+    assert_eq!(rig.scheduler.get("tick").unwrap().unwrap().revision, begun);
+}
+
 #[test]
 fn a_chain_ends_after_so_many_runs() {
     let rig = Rig::new();
