@@ -46,7 +46,7 @@ impl Executor for Telling {
             let (free, freed) = &*places;
             let free_now = free.lock().unwrap_or_else(PoisonError::into_inner);
             *freed.wait_while(free_now, |free| *free == 0).unwrap_or_else(PoisonError::into_inner) -= 1;
-            // For the most urgent of those that wait, whichever run this thread was started for.
+            // The most urgent run that waits, which may be another than the one this thread was started for.
             if let Some((ticket, run, done)) = waiting.pop() {
                 let name = format!("run {} of {}", run.run, run.job);
                 println!("{name} begins");

@@ -108,7 +108,7 @@ impl<S: JobStore> WrappedStore<S, Meter> {
     }
 }
 
-/// What becomes of a call.
+/// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// It goes through.

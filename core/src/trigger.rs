@@ -168,7 +168,7 @@ pub trait Trigger: Any + Debug + Send + Sync {
         None
     }
 
-    /// Returns the job whose runs are followed by runs of this trigger's job, beside those at its instants. The default is none.
+    /// Returns the job whose runs are followed by runs of this trigger's job, beside those at its instants. By default this is `None`.
     ///
     /// `matins-triggers` has a trigger that has no instants, and follows a job.
     fn after(&self) -> Option<&After> {

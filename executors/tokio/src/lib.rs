@@ -125,7 +125,7 @@ impl Arrivals {
         !std::mem::replace(&mut arrived.is_handed_out, true)
     }
 
-    /// How many have arrived; the task that hands them out ends where there are none.
+    /// Returns how many have arrived since the last call. If it is 0, the task that hands them out ends.
     fn take(&self) -> usize {
         let mut arrived = self.lock();
         arrived.thread = Some(thread::current().id());

@@ -1,4 +1,4 @@
-//! What becomes of a next fire time when the clock was set back. The rule is that of Debian's cron (cron(8)).
+//! Decides about a next fire time when the clock was set back. The rule is that of Debian's cron (cron(8)).
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -153,7 +153,7 @@ fn count_failure(job: &mut Job, outcome: Option<Outcome>) -> Option<u32> {
     None
 }
 
-/// The next fire time of a trigger that may panic: then there is none until somebody looks at the job.
+/// Returns the next fire time; `None` if the trigger panics.
 fn fires_after(job: &Job, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     catch_unwind(AssertUnwindSafe(|| next_after(&*job.trigger, now))).unwrap_or_default()
 }

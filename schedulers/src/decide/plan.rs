@@ -8,7 +8,7 @@ use thiserror::Error;
 /// With [`Coalesce::All`], how many fires of one job a tick takes; the rest stays due for the next.
 const ALL_AT_ONCE: usize = 100;
 
-/// What becomes of the fire times of one job that are due.
+/// What is decided about the fire times of one job that are due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plan {
     /// Missed: beyond the misfire grace.

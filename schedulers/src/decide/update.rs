@@ -1,4 +1,4 @@
-//! What becomes of the fires that are due when their job is changed, paused or removed.
+//! Decides about the fires that are due when their job is changed, paused or removed.
 
 use std::sync::Arc;
 

@@ -260,7 +260,7 @@ impl Handle {
     }
 
     /// Starts a run of a job now, beside its schedule: even if other runs of the job are in progress, and even if it is paused. The ledger
-    /// has it as [`by_hand`](matins_core::Run::by_hand). What becomes of it can be waited for.
+    /// has it as [`by_hand`](matins_core::Run::by_hand). Its outcome can be waited for.
     ///
     /// # Errors
     /// When there is no such job, its store fails, or the scheduler shuts down.

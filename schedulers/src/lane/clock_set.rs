@@ -13,7 +13,7 @@ use crate::engine::State;
 use crate::occupied::WHEN_IT_ENDS;
 use crate::reading::Reading;
 
-/// At most so many jobs are looked at in one turn.
+/// At most so many jobs are checked in one turn.
 const JOBS_PER_TURN: usize = if cfg!(test) { 3 } else { 200 };
 
 /// What is to be done because the clock was set.
@@ -23,7 +23,7 @@ pub(crate) struct ClockSet {
     reading: Reading,
     /// That of a store that others share.
     of_store: Option<Reading>,
-    /// The jobs whose next fire times are looked at, in slices; `None` if there are none.
+    /// The jobs whose next fire times are still to be checked, in slices; `None` if there are none.
     check: Option<Check>,
     /// By how much the turns of runs that wait are to be moved, of those that were not read yet.
     unread: TimeDelta,

@@ -202,7 +202,7 @@ impl Simulation {
         self.faults.lock().unwrap().count == 0 && !self.engine.is_failing()
     }
 
-    /// Nothing stops: every job goes on, and no run waits for longer than it has to.
+    /// Checks that every job continues to fire, and that no run waits for longer than it has to.
     fn check_alive(&mut self) {
         if !self.is_sound() {
             return;
@@ -249,7 +249,7 @@ impl Simulation {
     }
 
     fn crash(&mut self) {
-        // What was handed over goes on nowhere, and its reports reach nobody.
+        // The runs that were handed over end with the process, and nobody receives their reports.
         for submission in self.held.drain(..) {
             submission.done.forget();
         }
@@ -326,7 +326,7 @@ impl Simulation {
         }
     }
 
-    /// All faults mended, all runs ended: what the ledger must say then.
+    /// Ends all faults and all runs, and checks the ledger.
     fn check(&mut self) {
         self.faults.lock().unwrap().count = 0;
         if self.is_paused {

@@ -1,4 +1,4 @@
-//! What becomes of fire times: each rule of the engine.
+//! What is decided about fire times: each rule of the engine.
 
 use std::sync::Arc;
 use std::time::Duration;
