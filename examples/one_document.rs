@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use matins::prelude::*;
@@ -198,12 +199,12 @@ impl JobStore for OneDocument {
         Ok(self.document.jobs.values().filter_map(|job| job.next_fire).min())
     }
 
-    fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Job>, StoreError> {
+    fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Arc<Job>>, StoreError> {
         let is_due = |job: &&Job| job.next_fire.is_some_and(|fire| fire <= now);
         let mut due: Vec<Job> = self.document.jobs.values().filter(is_due).cloned().collect();
         due.sort_by_key(|job| job.next_fire);
         due.truncate(limit);
-        Ok(due)
+        Ok(due.into_iter().map(Arc::new).collect())
     }
 
     fn runs(&mut self, query: &RunQuery) -> Result<Vec<Run>, StoreError> {

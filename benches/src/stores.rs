@@ -49,7 +49,7 @@ pub fn jobs(due: usize, far: usize) -> Vec<Job> {
 ///
 /// # Panics
 /// When one has no fire time.
-pub fn tick(due: &[Job], turn: i64, mut run: RunId) -> Vec<Transition> {
+pub fn tick(due: &[Arc<Job>], turn: i64, mut run: RunId) -> Vec<Transition> {
     let mut batch = Vec::with_capacity(due.len() * 3);
     for job in due {
         let fire = job.next_fire.expect("a fire time");
@@ -77,7 +77,9 @@ pub fn tick(due: &[Job], turn: i64, mut run: RunId) -> Vec<Transition> {
 pub fn ours(store: &mut dyn JobStore, turn: i64) {
     let due = store.due(second(FAR - 1), DUE).expect("due");
     let run = store.next_run_id().expect("a number");
-    store.commit(tick(&due, turn, run)).expect("a commit");
+    let batch = tick(&due, turn, run);
+    drop(due);
+    store.commit(batch).expect("a commit");
 }
 
 /// What a person would write for the same with rusqlite, with the same tables and indexes. Rows are moved by their key; bodies
@@ -223,15 +225,17 @@ impl Append {
 ///
 /// # Panics
 /// When the store fails.
-pub fn move_on(store: &mut dyn JobStore, by: TimeDelta) -> Vec<Job> {
+pub fn move_on(store: &mut dyn JobStore, by: TimeDelta) -> usize {
     let due = store.due(second(FAR - 1), DUE).expect("due");
-    let advance = |job: &Job| Transition::Advance {
+    let advance = |job: Arc<Job>| Transition::Advance {
         job: job.id.clone(),
         from: job.next_fire,
         to: job.next_fire.map(|fire| fire + by),
     };
-    store.commit(due.iter().map(advance).collect()).expect("a commit");
-    due
+    let batch: Vec<Transition> = due.into_iter().map(advance).collect();
+    let moved = batch.len();
+    store.commit(batch).expect("a commit");
+    moved
 }
 
 /// Jobs in a `BTreeMap` by time and id: the least that moves what is due.

@@ -185,7 +185,7 @@ impl<S: JobStore, W: Wrapper> JobStore for WrappedStore<S, W> {
         self.wrapper.call("next_due", || self.store.next_due())
     }
 
-    fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Job>, StoreError> {
+    fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Arc<Job>>, StoreError> {
         self.wrapper.call("due", || self.store.due(now, limit))
     }
 

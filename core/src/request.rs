@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::panics::{drop_caught, text_of_panic};
 use crate::{
-    CancelReason, CancelToken, Clock, Job, JobId, Layers, MissedReason, Outcome, Run, RunId, RunLog, Task,
+    CancelReason, CancelToken, Clock, JobId, Layers, MissedReason, Outcome, Run, RunId, RunLog, Task,
     TaskContext, TaskError, TaskName, TaskOutput, TaskResult,
 };
 
@@ -79,7 +79,7 @@ impl RunRequest {
         }
     }
 
-    /// Makes the request for a run that starts now, from its row of the ledger and its job.
+    /// Makes the request for a run that starts now, from its row of the ledger: without arguments, a time limit or a priority.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -106,17 +106,16 @@ impl RunRequest {
     /// # let (task, trigger, clock) = (Arc::new(Nothing), Arc::new(Never), Arc::new(Stopped));
     ///
     /// let now = DateTime::UNIX_EPOCH;
-    /// let mut job = Job::new(JobId::new("a")?, TaskName::new("nothing")?, trigger, Some(now), now);
-    /// job.policy.priority = 3;
+    /// let job = Job::new(JobId::new("a")?, TaskName::new("nothing")?, trigger, Some(now), now);
     /// let run = Run::started(RunId::FIRST, job.id.clone(), now, now);
     /// let (cancel, log) = (CancelToken::new(), RunLog::default());
-    /// let request = RunRequest::for_run(&run, job, task, cancel, log, clock);
-    /// assert_eq!((request.run, request.priority), (RunId::FIRST, 3));
+    /// let request = RunRequest::for_run(&run, job.task, task, cancel, log, clock);
+    /// assert_eq!((request.run, request.scheduled), (RunId::FIRST, now));
     /// # Ok::<(), matins_core::NameError>(())
     /// ```
     pub fn for_run(
         run: &Run,
-        job: Job,
+        task_name: TaskName,
         task: Arc<dyn Task>,
         cancel: CancelToken,
         log: RunLog,
@@ -124,17 +123,17 @@ impl RunRequest {
     ) -> Self {
         Self {
             run: run.id,
-            job: job.id,
-            task_name: job.task,
+            job: run.job.clone(),
+            task_name,
             task,
             layers: Layers::new(),
-            arguments: job.arguments,
+            arguments: Value::Null,
             scheduled: run.scheduled(),
             attempt: run.attempt,
             cause: run.cause,
-            priority: job.policy.priority,
+            priority: 0,
             begin_by: None,
-            time_limit: job.policy.time_limit,
+            time_limit: None,
             cancel,
             log,
             clock,

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
@@ -90,9 +91,12 @@ pub trait JobStore: Send {
 
     /// Up to `limit` jobs whose next fire time is at or before `now`, the earliest first.
     ///
+    /// They are shared, so that a store in memory need not copy them. Whoever asked drops them before the next call if it can: a
+    /// store that changes a job copies one that is still in use.
+    ///
     /// # Errors
     /// When the store cannot be read.
-    fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Job>, StoreError>;
+    fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Arc<Job>>, StoreError>;
 
     /// Applies `batch` in order, all of it or nothing, and durably where the store is persistent. A step on a job or
     /// run that is not there (any more) does nothing, [`Transition::Advance`] excepted. A store that keeps rows in memory

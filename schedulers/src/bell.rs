@@ -97,8 +97,9 @@ impl Inbox {
         lock(&self.reports).is_empty() && lock(&self.left).reports.is_empty()
     }
 
-    pub(crate) fn take(&self) -> Vec<RunReport> {
-        std::mem::take(&mut lock(&self.reports))
+    /// Returns what was reported. `spare` takes its place: room for what is reported next.
+    pub(crate) fn take(&self, spare: Vec<RunReport>) -> Vec<RunReport> {
+        std::mem::replace(&mut lock(&self.reports), spare)
     }
 
     /// What has been reported of runs that were left behind; `None` if that is nothing.

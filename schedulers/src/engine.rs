@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    CancelCallbacks, CancelReason, CancelToken, ClaimStore, Clock, Completion, ExecutorName, Layers,
-    MissedReason, Outcome, Policy, Run, RunId, RunReport, RunRequest, StoreError, StoreName, Task,
+    CancelCallbacks, CancelReason, CancelToken, ClaimStore, Clock, Completion, ExecutorName, MissedReason,
+    Outcome, Policy, Run, RunId, RunReport, RunRequest, StoreError, StoreName, Task,
 };
 use matins_task_function::TaskRegistry;
 
@@ -20,6 +20,7 @@ use crate::lane::{Driver, Lane, Turned};
 use crate::outcomes::Waiters;
 use crate::reading::Reading;
 use crate::retention::Retention;
+use crate::run_layers::RunLayers;
 use crate::stats::Stats;
 
 pub(crate) struct Engine {
@@ -41,7 +42,7 @@ pub(crate) struct Hub {
     pub(crate) waiters: Waiters,
     pub(crate) stats: Stats,
     /// Around every run.
-    pub(crate) layers: Layers,
+    pub(crate) layers: RunLayers,
     /// Closures of jobs that are gone. What they hold is foreign code too: it is dropped when no lock is held.
     pub(crate) discarded: Vec<Arc<dyn Task>>,
     /// How many closures have been added: their names are numbered, over all stores.
@@ -107,7 +108,7 @@ impl Engine {
             executors: parts.executors,
             waiters: Waiters::default(),
             stats: Stats::default(),
-            layers: Layers::new(),
+            layers: RunLayers::default(),
             discarded: Vec::new(),
             closures: 0,
             lanes_so_far: lanes.len(),
@@ -125,7 +126,7 @@ impl Engine {
 
     /// Has these layers around every run.
     #[must_use]
-    pub(crate) fn with_layers(self, layers: Layers) -> Self {
+    pub(crate) fn with_layers(self, layers: RunLayers) -> Self {
         self.hub().layers = layers;
         self
     }

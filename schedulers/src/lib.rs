@@ -73,6 +73,7 @@ mod outcomes;
 mod pruning;
 mod reading;
 mod retention;
+mod run_layers;
 mod running;
 mod scheduler;
 #[cfg(test)]

@@ -70,7 +70,11 @@ fn times(run: &Run) -> Option<(f64, f64)> {
 #[cfg(feature = "tracing")]
 pub(crate) fn trace(event: &Event) {
     use matins_core::Outcome;
+    use tracing::level_filters::LevelFilter;
     use tracing::{debug, error, info, warn};
+    if LevelFilter::current() == LevelFilter::OFF {
+        return;
+    }
     match event {
         Event::RunStarted { store, run } => {
             let (job, scheduled) = (&run.job, run.scheduled());

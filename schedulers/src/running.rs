@@ -1,8 +1,10 @@
-//! A run that an executor has.
+//! A run that an executor has, or is to have.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use matins_core::{CancelToken, GroupName, Job, Retry, Run, RunLog};
+use chrono::{DateTime, TimeDelta, Utc};
+use matins_core::{CancelToken, ExecutorName, GroupName, Job, Retry, Run, RunLog, TaskName, Value};
 
 /// A run that is in flight.
 #[derive(Debug, Clone)]
@@ -24,5 +26,34 @@ impl Running {
         let misfire_grace = job.policy.misfire_grace;
         let group = job.policy.group.as_ref().map(|group| group.name.clone());
         Self { run, cancel: CancelToken::new(), log: RunLog::default(), retry, misfire_grace, group }
+    }
+
+    /// The misfire grace of a first attempt counts until its work begins.
+    pub(crate) fn begin_by(&self) -> Option<DateTime<Utc>> {
+        let grace = self.misfire_grace.filter(|_| self.run.attempt == 1 && !self.run.by_hand)?;
+        self.run.scheduled().checked_add_signed(TimeDelta::from_std(grace).ok()?)
+    }
+}
+
+/// A run that is handed to its executor once it is recorded. It does not hold on to the job, which its store may have to change.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) running: Box<Running>,
+    pub(crate) task: TaskName,
+    pub(crate) arguments: Value,
+    pub(crate) executor: ExecutorName,
+    pub(crate) time_limit: Option<Duration>,
+    pub(crate) priority: i32,
+}
+
+impl Start {
+    pub(crate) fn new(job: Arc<Job>, run: Run) -> Self {
+        let running = Box::new(Running::new(run, &job));
+        let (time_limit, priority) = (job.policy.time_limit, job.policy.priority);
+        let (task, arguments, executor) = match Arc::try_unwrap(job) {
+            Ok(job) => (job.task, job.arguments, job.executor),
+            Err(job) => (job.task.clone(), job.arguments.clone(), job.executor.clone()),
+        };
+        Self { running, task, arguments, executor, time_limit, priority }
     }
 }

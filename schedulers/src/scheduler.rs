@@ -7,8 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use ahash::AHashMap as HashMap;
 use matins_core::{
-    ClaimStore, Clock, Executor, ExecutorName, JobStore, Layer, Layers, NameError, Policy, Shutdown,
-    StoreName,
+    ClaimStore, Clock, Executor, ExecutorName, JobStore, Layer, NameError, Policy, Shutdown, StoreName,
 };
 use matins_task_function::TaskRegistry;
 
@@ -18,6 +17,7 @@ use crate::engine::{Engine, Parts};
 use crate::exclusive::Exclusive;
 use crate::handle::Handle;
 use crate::retention::Retention;
+use crate::run_layers::RunLayers;
 use crate::shared::Shared;
 
 /// Puts a scheduler together from stores, executors, tasks and a clock.
@@ -42,7 +42,7 @@ pub struct SchedulerBuilder {
     clock: Arc<dyn Clock>,
     retention: Retention,
     job_defaults: Policy,
-    layers: Layers,
+    layers: RunLayers,
     fault: Option<NameError>,
 }
 
@@ -56,10 +56,7 @@ impl SchedulerBuilder {
             clock: Arc::new(SystemClock),
             retention: Retention::default(),
             job_defaults: Policy::default(),
-            #[cfg(not(feature = "tracing"))]
-            layers: Layers::new(),
-            #[cfg(feature = "tracing")]
-            layers: Layers::new().with(crate::TraceLayer),
+            layers: RunLayers::default(),
             fault: None,
         }
     }

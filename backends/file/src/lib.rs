@@ -69,6 +69,7 @@ mod unreadable;
 use std::io;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 
 use chrono::{DateTime, Utc};
@@ -278,7 +279,7 @@ impl JobStore for FileStore {
         self.state.memory.next_due()
     }
 
-    fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Job>, StoreError> {
+    fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Arc<Job>>, StoreError> {
         self.state.memory.due(now, limit)
     }
 

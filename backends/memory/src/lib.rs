@@ -21,9 +21,11 @@
 
 mod due;
 mod listing;
+mod sorted_ids;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::Hash;
+use std::sync::Arc;
 
 use ahash::{AHashMap as HashMap, AHashSet as HashSet};
 use chrono::{DateTime, Utc};
@@ -36,8 +38,7 @@ use due::DueTimes;
 /// Keeps jobs and ledger in memory. See the [crate's page](crate).
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
-    // Boxed, so that the spare room of the table costs little.
-    jobs: HashMap<JobId, Box<Job>>,
+    jobs: HashMap<JobId, Arc<Job>>,
     due: DueTimes,
     /// The jobs without a next fire time.
     idle: BTreeSet<JobId>,
@@ -97,7 +98,7 @@ impl MemoryStore {
         if let Some(ids) = &mut self.by_id {
             ids.insert(job.id.clone());
         }
-        self.jobs.insert(job.id.clone(), Box::new(job));
+        self.jobs.insert(job.id.clone(), Arc::new(job));
     }
 
     fn take(&mut self, id: &JobId) -> Option<Job> {
@@ -110,7 +111,7 @@ impl MemoryStore {
         if let Some(ids) = &mut self.by_id {
             ids.remove(id);
         }
-        Some(*job)
+        Some(Arc::unwrap_or_clone(job))
     }
 
     fn record(&mut self, run: Run) {
@@ -269,6 +270,7 @@ impl MemoryStore {
         match transition {
             Transition::Advance { job, to, .. } => {
                 if let Some(job) = self.jobs.get_mut(&job) {
+                    let job = Arc::make_mut(job);
                     let id = match std::mem::replace(&mut job.next_fire, to) {
                         Some(fire) => self.due.remove(fire, &job.id),
                         None => self.idle.take(&job.id),
@@ -410,9 +412,9 @@ impl JobStore for MemoryStore {
         Ok(self.due.first())
     }
 
-    fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Job>, StoreError> {
+    fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Arc<Job>>, StoreError> {
         let due = self.due.until(now).take(limit);
-        Ok(due.filter_map(|id| self.jobs.get(id)).map(|job| (**job).clone()).collect())
+        Ok(due.filter_map(|id| self.jobs.get(id)).cloned().collect())
     }
 
     fn commit(&mut self, batch: Vec<Transition>) -> Result<(), StoreError> {

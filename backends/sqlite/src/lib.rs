@@ -31,6 +31,7 @@ mod write;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
@@ -266,7 +267,7 @@ impl JobStore for SqliteStore {
         }
     }
 
-    fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Job>, StoreError> {
+    fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Arc<Job>>, StoreError> {
         let failed = failed_at(&self.path, "reading due jobs");
         let version = self.version().map_err(&failed)?;
         self.read.keep_for(version);
@@ -287,13 +288,13 @@ impl JobStore for SqliteStore {
             while let Some(row) = rows.next().map_err(&failed)? {
                 let (key, fire): (i64, i64) = (row.get(0).map_err(&failed)?, row.get(1).map_err(&failed)?);
                 if let (Some(job), Some(fire)) = (self.read.job(key), DateTime::from_timestamp_micros(fire)) {
-                    jobs.push(job.clone().with(|job| job.next_fire = Some(fire)));
+                    jobs.push(Arc::new(job.clone().with(|job| job.next_fire = Some(fire))));
                     continue;
                 }
                 match body.query_row([key], |row| Ok(job_from_row(row, &self.path))).map_err(&failed)? {
                     Ok(job) => {
                         self.read.remember(key, &job);
-                        jobs.push(job);
+                        jobs.push(Arc::new(job));
                     }
                     Err(job) => unreadable.push((key, job)),
                 }

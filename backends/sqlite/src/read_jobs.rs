@@ -50,6 +50,8 @@ impl ReadJobs {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use chrono::{DateTime, TimeDelta};
     use matins_conformance::store_suite::job;
     use matins_core::{JobStore, OnConflict};
@@ -63,7 +65,7 @@ mod tests {
         let mut store = SqliteStore::open(directory.path().join("jobs.db")).unwrap();
         store.add(job("first", Some(1)), OnConflict::Refuse).unwrap();
         let later = DateTime::UNIX_EPOCH + TimeDelta::days(100_000);
-        let first = store.due(later, 10).unwrap().remove(0);
+        let first = Arc::unwrap_or_clone(store.due(later, 10).unwrap().remove(0));
         assert!(store.read.key(&first.id).is_some());
         store.add(job("second", Some(2)), OnConflict::Refuse).unwrap();
         assert!(store.read.key(&first.id).is_some());
@@ -71,6 +73,6 @@ mod tests {
         let mut replacing = first.clone();
         replacing.tags = ["new".to_owned()].into();
         store.add(replacing.clone(), OnConflict::Replace).unwrap();
-        assert_eq!(store.due(later, 10).unwrap()[0], replacing);
+        assert_eq!(*store.due(later, 10).unwrap()[0], replacing);
     }
 }

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::ledger::{advance, finished, started};
 use super::model::{Model, operation};
-use super::{StoreFactory, all_jobs, all_runs, id, ids, job, reopened, second};
+use super::{StoreFactory, all_jobs, all_runs, due, id, ids, job, reopened, second};
 use crate::proof;
 
 /// Every field survives.
@@ -41,8 +41,8 @@ pub fn an_id_that_is_taken_is_refused_replaced_or_kept(factory: &mut dyn StoreFa
     assert_eq!(all_jobs(&mut *store), [old]);
     store.add(new.clone(), OnConflict::Replace).expect("replace");
     assert_eq!(all_jobs(&mut *store), std::slice::from_ref(&new));
-    assert_eq!(store.due(second(1), 10).expect("due"), [], "the old due time is gone");
-    assert_eq!(store.due(second(2), 10).expect("due"), [new]);
+    assert_eq!(due(&mut *store, second(1), 10), [], "the old due time is gone");
+    assert_eq!(due(&mut *store, second(2), 10), [new]);
 }
 
 /// Jobs and runs together, in the order given.
@@ -97,9 +97,9 @@ pub fn due_jobs_come_in_order_and_within_the_limit(factory: &mut dyn StoreFactor
         store.add(job(name, Some(fire)), OnConflict::Refuse).expect("add");
     }
     assert_eq!(store.next_due().expect("next due"), Some(second(1)));
-    assert_eq!(ids(&store.due(second(3), 10).expect("due")), ["c", "b", "d", "a"]);
-    assert_eq!(ids(&store.due(second(3), 2).expect("due")), ["c", "b"]);
-    assert_eq!(ids(&store.due(second(0), 10).expect("due")), [""; 0]);
+    assert_eq!(ids(&due(&mut *store, second(3), 10)), ["c", "b", "d", "a"]);
+    assert_eq!(ids(&due(&mut *store, second(3), 2)), ["c", "b"]);
+    assert_eq!(ids(&due(&mut *store, second(0), 10)), [""; 0]);
 }
 
 /// Without a next fire time there is nothing to be due.
@@ -107,7 +107,7 @@ pub fn a_paused_job_is_never_due(factory: &mut dyn StoreFactory) {
     let mut store = factory.create();
     store.add(job("a", None), OnConflict::Refuse).expect("add");
     assert_eq!(store.next_due().expect("next due"), None);
-    assert_eq!(store.due(DateTime::<Utc>::MAX_UTC, 10).expect("due"), []);
+    assert_eq!(due(&mut *store, DateTime::<Utc>::MAX_UTC, 10), []);
 }
 
 /// Conditions, orders, pages.

@@ -9,7 +9,7 @@ use matins_core::{
 use matins_triggers::AfterTrigger;
 use serde_json::json;
 
-use super::{StoreFactory, all_jobs, all_runs, id, ids, job, numbers, reopened, second};
+use super::{StoreFactory, all_jobs, all_runs, due, id, ids, job, numbers, reopened, second};
 
 pub(super) fn advance(name: &str, from: Option<i64>, to: Option<i64>) -> Transition {
     Transition::Advance { job: id(name), from: from.map(second), to: to.map(second) }
@@ -30,7 +30,7 @@ pub(super) fn finished(run: &Run, outcome: Outcome, at: i64) -> Run {
 pub fn a_commit_updates_a_job(factory: &mut dyn StoreFactory) {
     let mut store = factory.create();
     store.add(job("a", Some(1)), OnConflict::Refuse).expect("add");
-    assert_eq!(store.due(second(1), 10).expect("due").len(), 1);
+    assert_eq!(due(&mut *store, second(1), 10).len(), 1);
     let mut changed = job("a", Some(7));
     (changed.arguments, changed.revision) = (json!("other"), 1);
     changed.tags.clear();
@@ -46,8 +46,8 @@ pub fn a_commit_updates_a_job(factory: &mut dyn StoreFactory) {
     ];
     store.commit(batch).expect("commit");
     assert_eq!(all_jobs(&mut *store), std::slice::from_ref(&changed));
-    assert_eq!(store.due(second(6), 10).expect("due"), [], "the old due time is gone");
-    assert_eq!(store.due(second(7), 10).expect("due"), std::slice::from_ref(&changed));
+    assert_eq!(due(&mut *store, second(6), 10), [], "the old due time is gone");
+    assert_eq!(due(&mut *store, second(7), 10), std::slice::from_ref(&changed));
     assert_eq!(all_runs(&mut *store), [run]);
     let follow = JobQuery::default().follows();
     assert_eq!(store.list(&follow).expect("list").len(), 1);

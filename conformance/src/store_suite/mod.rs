@@ -169,6 +169,10 @@ fn numbers(runs: &[Run]) -> Vec<u64> {
     runs.iter().map(|run| run.id.0).collect()
 }
 
+fn due(store: &mut dyn JobStore, now: DateTime<Utc>, limit: usize) -> Vec<Job> {
+    store.due(now, limit).expect("due").into_iter().map(Arc::unwrap_or_clone).collect()
+}
+
 fn all_jobs(store: &mut dyn JobStore) -> Vec<Job> {
     store.list(&JobQuery::default()).expect("list")
 }

@@ -218,7 +218,10 @@ mod tests {
         let (_, effects) = tick.into_parts();
         let fires = |runs: &[Run]| runs.iter().map(Run::scheduled).collect::<Vec<_>>();
         assert_eq!(fires(&effects.missed), [second(10)]);
-        assert_eq!(effects.starts.iter().map(|(_, run)| run.scheduled()).collect::<Vec<_>>(), [second(100)]);
+        assert_eq!(
+            effects.starts.iter().map(|start| start.running.run.scheduled()).collect::<Vec<_>>(),
+            [second(100)]
+        );
     }
 
     fn members() -> impl Strategy<Value = Vec<Member>> {
@@ -278,7 +281,8 @@ mod tests {
                     _ => None,
                 }).max().map_or(next_run, |next| next.max(next_run));
                 prop_assert_eq!(settlement.groups.len(), effects.starts.len());
-                let begun: Vec<(usize, i64)> = effects.starts.iter().map(|(_, run)| {
+                let begun: Vec<(usize, i64)> = effects.starts.iter().map(|start| {
+                    let run = &start.running.run;
                     (place(&run.job), run.scheduled().timestamp())
                 }).collect();
                 let mut expected = begin(&mut members, &fires, now);
@@ -286,7 +290,7 @@ mod tests {
                 expected.sort_unstable();
                 found.sort_unstable();
                 prop_assert_eq!(found, expected, "second {}", now);
-                in_flight.extend(effects.starts.into_iter().map(|(job, run)| Running::new(run, &job)));
+                in_flight.extend(effects.starts.into_iter().map(|start| *start.running));
                 for (id, left) in settlement.runs {
                     let member = &members[place(&id)];
                     prop_assert_eq!(left.group.as_ref().map(|turn| turn.fire), member.waits.map(second));

@@ -216,7 +216,7 @@ mod tests {
                 next_run = recorded.max().unwrap_or(next_run);
                 runs = settlement.runs.remove(0).1;
                 started += effects.starts.len();
-                in_flight.extend(effects.starts.into_iter().map(|(job, run)| Running::new(run, &job)));
+                in_flight.extend(effects.starts.into_iter().map(|start| *start.running));
                 let of = |reason| {
                     let rows = effects.missed.iter().filter(move |run| run.outcome == Some(Outcome::Missed(reason)));
                     rows.map(|run| run.fires.count).sum::<u64>()

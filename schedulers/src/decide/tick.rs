@@ -19,7 +19,7 @@ use super::retry::{self, later};
 use crate::local::Local;
 use crate::pruning::Pruning;
 use crate::retention::Retention;
-use crate::running::Running;
+use crate::running::{Running, Start};
 
 /// So many steps of counting in one tick, some milliseconds: then commands and other jobs have their turn.
 const STEPS_PER_TICK: u64 = 50_000;
@@ -42,6 +42,8 @@ pub(crate) struct Tick<'a> {
     pub(super) began: Vec<(RunId, GroupName)>,
     /// Where each of the jobs is, once one was looked for.
     places: HashMap<JobId, usize>,
+    /// Where the job is that was looked for last.
+    last_place: usize,
     /// Runs that could not begin, and when each is started again.
     pub(crate) postponed: Vec<(Run, DateTime<Utc>, Postponed)>,
     /// To be handed to executors once the batch is committed.
@@ -60,7 +62,7 @@ pub(crate) struct Tick<'a> {
 /// What a tick changes beside the store, once its batch is committed.
 pub(crate) struct Effects {
     pub(crate) postponed: Vec<(Run, DateTime<Utc>, Postponed)>,
-    pub(crate) starts: Vec<(Arc<Job>, Run)>,
+    pub(crate) starts: Vec<Start>,
     pub(crate) finished: Vec<Run>,
     pub(crate) missed: Vec<Run>,
     pub(crate) ended: Vec<JobId>,
@@ -88,6 +90,7 @@ impl<'a> Tick<'a> {
             applicants: Vec::new(),
             began: Vec::new(),
             places: HashMap::new(),
+            last_place: claim.due.wrapping_sub(1),
             postponed: Vec::new(),
             starts: Vec::new(),
             finished: Vec::new(),
@@ -108,6 +111,7 @@ impl<'a> Tick<'a> {
         let Self { batch, jobs, postponed, starts, finished, missed, ended, broken, disabled, began, .. } =
             tick;
         let runs = jobs.into_iter().map(|claimed| (claimed.id, claimed.runs)).collect();
+        let starts = starts.into_iter().map(|(job, run)| Start::new(job, run)).collect();
         let effects = Effects { postponed, starts, finished, missed, ended, broken, disabled };
         (Settlement { batch, runs, groups: began }, effects)
     }
@@ -121,6 +125,18 @@ impl<'a> Tick<'a> {
 
     /// Where a job is among those that were claimed.
     pub(crate) fn place_of(&mut self, id: &JobId) -> usize {
+        // Jobs are mostly claimed in the order of the reports.
+        let next = self.last_place.wrapping_add(1);
+        if self.jobs.get(next).is_some_and(|job| job.id == *id) {
+            self.last_place = next;
+            return next;
+        }
+        let at = self.searched_place(id);
+        self.last_place = at;
+        at
+    }
+
+    fn searched_place(&mut self, id: &JobId) -> usize {
         if self.places.is_empty() {
             self.places = self.jobs.iter().enumerate().map(|(at, job)| (job.id.clone(), at)).collect();
         }

@@ -58,13 +58,7 @@ impl Exclusive {
             };
             let abandoned = self.abandoned.get(&job.id).cloned().unwrap_or_default();
             let followers = self.followers.of_job(&job.id);
-            claim.jobs.push(Claimed {
-                id: job.id.clone(),
-                job: Some(Arc::new(job)),
-                runs,
-                abandoned,
-                followers,
-            });
+            claim.jobs.push(Claimed { id: job.id.clone(), job: Some(job), runs, abandoned, followers });
         }
         for id in want.jobs {
             self.claim_one(id, true, &mut claim)?;

@@ -73,6 +73,8 @@ pub(crate) struct Work {
     membership: Option<Membership>,
     /// By how much the store's clock is ahead of the scheduler's.
     ahead: TimeDelta,
+    /// Empty: room for the next reports.
+    spare_reports: Vec<RunReport>,
     /// Runs that have ended, and whose outcome is not committed yet.
     pub(crate) ended: Vec<(Box<Running>, RunReport)>,
     pub(crate) pruning: Pruning,
@@ -133,6 +135,7 @@ impl Lane {
             local: Local::default(),
             membership,
             ahead: TimeDelta::zero(),
+            spare_reports: Vec::new(),
             ended: Vec::new(),
             pruning: Pruning::new(is_empty),
             prune_by_age_at: reading.monotonic,

@@ -3,14 +3,13 @@
 use std::any::Any;
 use std::cmp::Reverse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::time::Duration;
 
 use ahash::AHashSet as HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    CancelToken, Completion, Job, JobId, Layers, Outcome, Run, RunId, RunQuery, RunReport, RunRequest,
-    SetAside, StoreError, Transition, Want, text_of_panic,
+    CancelToken, Completion, JobId, Layers, Outcome, Run, RunId, RunQuery, RunReport, RunRequest, SetAside,
+    StoreError, Transition, Want, text_of_panic,
 };
 
 use super::{Failing, Lane, OpenLane, Work};
@@ -20,10 +19,13 @@ use crate::engine::{Engine, State, Submission, not_run};
 use crate::observe::{queues, timed};
 use crate::pruning::shrink;
 use crate::reading::Reading;
-use crate::running::Running;
+use crate::running::{Running, Start};
 
 /// At most so many jobs in one tick, so that neither memory nor delay grows with a backlog.
 const JOBS_PER_TICK: usize = if cfg!(test) { 3 } else { 1000 };
+
+/// Room for so many reports is kept after a turn.
+const MOST_SPARE: usize = 2 * JOBS_PER_TICK;
 
 /// At most so many reports wait while due jobs come first.
 const MOST_PUT_OFF: usize = 10 * JOBS_PER_TICK;
@@ -109,8 +111,9 @@ impl Lane {
 impl OpenLane<'_> {
     /// Takes in what runs have reported. Of one that is over already (left behind at a deadline, and late), nothing more is told.
     fn take_reports(&mut self, now: DateTime<Utc>) {
-        let reports = self.lane.inbox.take();
+        let mut reports = self.lane.inbox.take(std::mem::take(&mut self.work.spare_reports));
         if reports.is_empty() {
+            self.work.spare_reports = reports;
             return;
         }
         let ahead = self.work.ahead;
@@ -118,7 +121,7 @@ impl OpenLane<'_> {
             instant.checked_add_signed(ahead - over).unwrap_or(instant)
         };
         let mut in_flight = self.lane.in_flight.lock();
-        let ended = reports.into_iter().filter_map(|mut report| {
+        let ended = reports.drain(..).filter_map(|mut report| {
             let running = in_flight.remove(&report.run)?;
             // One that was made before the clock was set back ended now at the latest.
             let over = (report.finished - now).max(TimeDelta::zero());
@@ -128,6 +131,10 @@ impl OpenLane<'_> {
         });
         self.work.ended.extend(ended);
         shrink(&mut in_flight);
+        drop(in_flight);
+        if reports.capacity() <= MOST_SPARE {
+            self.work.spare_reports = reports;
+        }
     }
 
     /// All runs that are still in flight count as interrupted.
@@ -343,49 +350,40 @@ impl OpenLane<'_> {
             hub.waiters.job_is_gone(number, &job);
             hub.listeners.tell(|| Event::JobRemoved { store: store.clone(), job });
         }
-        starts.sort_by_key(|(job, _)| Reverse(job.policy.priority));
+        starts.sort_by_key(|start| Reverse(start.priority));
         submissions.reserve(starts.len());
         let mut in_flight = self.lane.in_flight.lock();
         in_flight.reserve(starts.len());
-        for (job, run) in starts {
-            let running = Running::new(run.clone(), &job);
-            let request = self.request(job, &running, &hub.layers);
-            in_flight.insert(run.id, Box::new(running));
+        let layers = hub.layers.in_force().clone();
+        for start in starts {
             hub.stats.started += 1;
-            hub.listeners.tell(|| Event::RunStarted { store: store.clone(), run });
-            submissions.extend(request);
+            hub.listeners.tell(|| Event::RunStarted { store: store.clone(), run: start.running.run.clone() });
+            let (running, submission) = self.begin(start, &layers);
+            in_flight.insert(running.run.id, running);
+            submissions.extend(submission);
         }
     }
 
     /// A run whose task is not registered has failed; any other is for its executor.
-    fn request(
-        &self,
-        job: Arc<Job>,
-        Running { run, cancel, log, .. }: &Running,
-        layers: &Layers,
-    ) -> Option<Submission> {
+    fn begin(&self, start: Start, layers: &Layers) -> (Box<Running>, Option<Submission>) {
+        let Start { running, task: name, arguments, executor, time_limit, priority } = start;
         let clock = self.engine.clock.clone();
-        let done = Completion::new(run.id, clock.clone(), self.lane.inbox.clone());
-        let Some(task) = self.engine.tasks.get(job.task.as_str()) else {
+        let done = Completion::new(running.run.id, clock.clone(), self.lane.inbox.clone());
+        let Some(task) = self.engine.tasks.get(name.as_str()) else {
             let message =
-                format!("no task is registered as {:?}; register it before the scheduler starts", job.task);
-            done.finish(not_run(run, clock.now(), Outcome::Failed, message));
-            return None;
+                format!("no task is registered as {name:?}; register it before the scheduler starts");
+            done.finish(not_run(&running.run, clock.now(), Outcome::Failed, message));
+            return (running, None);
         };
-        let begin_by = self.begin_by(&job, run);
-        let executor = job.executor.clone();
-        let job = Arc::unwrap_or_clone(job);
-        let request = RunRequest::for_run(run, job, task, cancel.clone(), log.clone(), clock);
-        let mut request = request.with_layers(layers.clone());
-        request.begin_by = begin_by;
-        Some(Submission { executor, request, done })
-    }
-
-    /// The misfire grace of a first attempt counts until its work begins, by the scheduler's clock.
-    fn begin_by(&self, job: &Job, run: &Run) -> Option<DateTime<Utc>> {
-        let grace = job.policy.misfire_grace.filter(|_| run.attempt == 1 && !run.by_hand)?;
-        let until = run.scheduled().checked_add_signed(TimeDelta::from_std(grace).ok()?)?;
-        until.checked_sub_signed(self.work.ahead)
+        let (cancel, log) = (running.cancel.clone(), running.log.clone());
+        let mut request = RunRequest::for_run(&running.run, name, task, cancel, log, clock);
+        if !layers.is_empty() {
+            request = request.with_layers(layers.clone());
+        }
+        (request.arguments, request.time_limit, request.priority) = (arguments, time_limit, priority);
+        // By the scheduler's clock.
+        request.begin_by = running.begin_by().and_then(|until| until.checked_sub_signed(self.work.ahead));
+        (running, Some(Submission { executor, request, done }))
     }
 
     /// The store has done what it was asked for.

@@ -64,7 +64,7 @@ impl JobStore for Disk {
     fn next_due(&mut self) -> Result<Option<DateTime<Utc>>, StoreError> {
         self.0.lock().unwrap().store.next_due()
     }
-    fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Job>, StoreError> {
+    fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Arc<Job>>, StoreError> {
         self.0.lock().unwrap().store.due(now, limit)
     }
     fn commit(&mut self, batch: Vec<Transition>) -> Result<(), StoreError> {
