@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::panics::caught;
+use crate::run_state::RunState;
 
 /// At most this many threads call what was registered with [`CancelToken::on_cancel`], so that many runs that are cancelled
 /// together do not start a thread each.
@@ -26,7 +27,7 @@ const MOST_THREADS: usize = 64;
 /// assert_eq!(token.reason(), Some(CancelReason::Asked));
 /// ```
 #[derive(Clone, Default)]
-pub struct CancelToken(Arc<Shared>);
+pub struct CancelToken(pub(crate) Arc<RunState>);
 
 /// Why a run is told to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +40,9 @@ pub enum CancelReason {
 }
 
 #[derive(Default)]
-struct Shared {
+pub(crate) struct Cancelling {
     /// Beside the reason, so that a task may look at it often.
-    cancelled: AtomicBool,
+    is_set: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -92,13 +93,13 @@ impl CancelToken {
     pub fn set(&self, reason: CancelReason) -> CancelCallbacks {
         let mut state = self.lock();
         state.reason.get_or_insert(reason);
-        self.0.cancelled.store(true, Ordering::Release);
+        self.0.cancelling.is_set.store(true, Ordering::Release);
         CancelCallbacks(std::mem::take(&mut state.callbacks))
     }
 
     /// Whether it is set.
     pub fn is_cancelled(&self) -> bool {
-        self.0.cancelled.load(Ordering::Acquire)
+        self.0.cancelling.is_set.load(Ordering::Acquire)
     }
 
     /// Why it is set; `None` while it is not.
@@ -127,7 +128,7 @@ impl CancelToken {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.cancelling.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

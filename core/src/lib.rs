@@ -58,6 +58,7 @@ mod resources;
 mod retry;
 mod run;
 mod run_log;
+mod run_state;
 mod store;
 mod tail;
 mod task;

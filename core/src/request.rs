@@ -60,6 +60,7 @@ impl RunRequest {
         task: Arc<dyn Task>,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let cancel = CancelToken::new();
         Self {
             run,
             job,
@@ -73,8 +74,8 @@ impl RunRequest {
             priority: 0,
             begin_by: None,
             time_limit: None,
-            cancel: CancelToken::new(),
-            log: RunLog::default(),
+            log: RunLog::of_run(&cancel),
+            cancel,
             clock,
         }
     }
@@ -194,12 +195,14 @@ impl RunRequest {
     pub fn context(&self, started: DateTime<Utc>) -> TaskContext {
         self.log.begin_with(started, Some(self.clock.monotonic()));
         TaskContext {
+            job: self.job.clone(),
+            run: self.run,
+            scheduled: self.scheduled,
             started,
             attempt: self.attempt,
             cause: self.cause,
             cancel: self.cancel.clone(),
             log: self.log.clone(),
-            ..TaskContext::new(self.job.clone(), self.run, self.scheduled)
         }
     }
 
@@ -277,8 +280,9 @@ impl RunRequest {
         outcome: Outcome,
         message: Option<String>,
     ) -> RunReport {
-        let started = started.map(|started| self.log.began_by(&*self.clock).unwrap_or(started));
         let finished = self.clock.now();
+        let began = |started| self.log.began_before(finished, &*self.clock).unwrap_or(started);
+        let started = started.map(began);
         RunReport {
             started: started.map(|started| started.min(finished)),
             message,

@@ -7,7 +7,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{Clock, Tail};
+use crate::run_state::RunState;
+use crate::{CancelToken, Clock, Tail};
 
 /// A clock that differs from the elapsed time by less than this was not set.
 const NOT_SET: TimeDelta = TimeDelta::milliseconds(100);
@@ -30,10 +31,10 @@ const KEPT: usize = 8 * 1024;
 /// assert_eq!(log.text_before(None).unwrap(), "copying\nprogress: 3 of 10");
 /// ```
 #[derive(Clone, Default)]
-pub struct RunLog(Arc<Shared>);
+pub struct RunLog(Arc<RunState>);
 
 #[derive(Default)]
-struct Shared {
+pub(crate) struct Log {
     state: Mutex<State>,
     began: OnceLock<Began>,
     forward: Option<Box<dyn Fn(RunNote) + Send + Sync>>,
@@ -79,9 +80,23 @@ impl fmt::Display for Progress {
 }
 
 impl RunLog {
+    /// The log of the run that `cancel` belongs to. Token and log share their memory.
+    ///
+    /// ```
+    /// use matins_core::{CancelToken, RunLog};
+    ///
+    /// let cancel = CancelToken::new();
+    /// RunLog::of_run(&cancel).line("one line");
+    /// assert_eq!(RunLog::of_run(&cancel).text_before(None).as_deref(), Some("one line"));
+    /// ```
+    pub fn of_run(cancel: &CancelToken) -> Self {
+        Self(cancel.0.clone())
+    }
+
     /// A log that keeps nothing and hands each note on, for a run whose ledger is elsewhere.
     pub fn forwarding(to: impl Fn(RunNote) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(Shared { forward: Some(Box::new(to)), ..Shared::default() }))
+        let log = Log { forward: Some(Box::new(to)), ..Log::default() };
+        Self(Arc::new(RunState { log, ..RunState::default() }))
     }
 
     /// Notes that the work began at this time. The first call counts.
@@ -100,12 +115,12 @@ impl RunLog {
 
     pub(crate) fn begin_with(&self, at: DateTime<Utc>, monotonic: Option<Duration>) {
         // Begun twice is begun.
-        let _ = self.0.began.set(Began { at, monotonic });
+        let _ = self.0.log.began.set(Began { at, monotonic });
     }
 
     /// Returns when the work began, or `None` if it has not: the run is queued.
     pub fn began(&self) -> Option<DateTime<Utc>> {
-        self.0.began.get().map(|began| began.at)
+        self.0.log.began.get().map(|began| began.at)
     }
 
     /// Returns when the work began by the clock as it is set now, or `None` if it has not begun.
@@ -113,16 +128,21 @@ impl RunLog {
     /// If the clock was set meanwhile, this differs from [`began`](Self::began), so that the time from here to the clock's `now` is
     /// the time that has really passed.
     pub fn began_by(&self, clock: &dyn Clock) -> Option<DateTime<Utc>> {
-        let Began { at, monotonic } = self.0.began.get()?;
+        self.began_before(clock.now(), clock)
+    }
+
+    /// As [`began_by`](Self::began_by), for a clock that was just read.
+    pub(crate) fn began_before(&self, now: DateTime<Utc>, clock: &dyn Clock) -> Option<DateTime<Utc>> {
+        let Began { at, monotonic } = self.0.log.began.get()?;
         let Some(monotonic) = monotonic else { return Some(*at) };
-        let (passed, now) = (clock.monotonic().saturating_sub(*monotonic), clock.now());
+        let passed = clock.monotonic().saturating_sub(*monotonic);
         let by_passed = TimeDelta::from_std(passed).ok().and_then(|passed| now.checked_sub_signed(passed));
         by_passed.map(|began| if (began - *at).abs() < NOT_SET { *at } else { began }).or(Some(*at))
     }
 
     /// Takes a note of either kind.
     pub fn note(&self, note: RunNote) {
-        if let Some(forward) = &self.0.forward {
+        if let Some(forward) = &self.0.log.forward {
             return forward(note);
         }
         let mut state = self.lock();
@@ -164,7 +184,7 @@ impl RunLog {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.log.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

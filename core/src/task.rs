@@ -69,7 +69,8 @@ impl TaskContext {
     /// # Ok::<(), matins_core::NameError>(())
     /// ```
     pub fn new(job: JobId, run: RunId, scheduled: DateTime<Utc>) -> Self {
-        let (cancel, log) = (CancelToken::new(), RunLog::default());
+        let cancel = CancelToken::new();
+        let log = RunLog::of_run(&cancel);
         Self { job, run, scheduled, started: scheduled, attempt: 1, cause: None, cancel, log }
     }
 

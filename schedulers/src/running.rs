@@ -25,7 +25,9 @@ impl Running {
         let retry = Some(&job.policy.retry).filter(|retry| retry.times > 0).cloned();
         let misfire_grace = job.policy.misfire_grace;
         let group = job.policy.group.as_ref().map(|group| group.name.clone());
-        Self { run, cancel: CancelToken::new(), log: RunLog::default(), retry, misfire_grace, group }
+        let cancel = CancelToken::new();
+        let log = RunLog::of_run(&cancel);
+        Self { run, cancel, log, retry, misfire_grace, group }
     }
 
     /// The misfire grace of a first attempt counts until its work begins.

@@ -160,15 +160,19 @@ impl Shared {
         if submissions.is_empty() {
             return;
         }
+        // Runs mostly go to the executor of the one before.
+        let mut last: Option<(ExecutorName, SharedExecutor)> = None;
         for Submission { executor: name, request, done } in submissions {
             let run = request.run;
-            let executor = self.executors().get(&name).cloned();
-            let Some(executor) = executor else {
+            if last.as_ref().is_none_or(|(last, _)| *last != name) {
+                last = self.executors().get(&name).cloned().map(|executor| (name.clone(), executor));
+            }
+            let Some((_, executor)) = &last else {
                 let message = format!("there is no executor {name:?}; give the scheduler one of that name");
                 done.finish(self.engine.not_taken(run, Outcome::Failed, message));
                 continue;
             };
-            let submitted = lock(&executor).submit(request, done);
+            let submitted = lock(executor).submit(request, done);
             if let Err(refused) = submitted {
                 let not_started = refused.reason == Refusal::OutOfResources;
                 let (outcome, message) = match refused.reason {

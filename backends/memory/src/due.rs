@@ -18,7 +18,7 @@ pub(crate) struct DueTimes(BTreeMap<DateTime<Utc>, Bucket>);
 #[derive(Debug, Clone)]
 enum Bucket {
     One(JobId),
-    Many(SortedIds),
+    Many(SortedIds<JobId>),
 }
 
 impl Bucket {
@@ -38,7 +38,9 @@ impl Bucket {
     fn after(&self, behind: Option<&JobId>) -> impl Iterator<Item = &JobId> {
         let (one, many) = match self {
             Self::One(job) => (Some(job).filter(|job| behind.is_none_or(|behind| *job > behind)), None),
-            Self::Many(jobs) => (None, Some(jobs.after(behind))),
+            Self::Many(jobs) => {
+                (None, Some(jobs.range((behind.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded))))
+            }
         };
         one.into_iter().chain(many.into_iter().flatten())
     }

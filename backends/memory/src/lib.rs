@@ -34,6 +34,7 @@ use matins_core::{
 };
 
 use due::DueTimes;
+use sorted_ids::SortedIds;
 
 /// Keeps jobs and ledger in memory. See the [crate's page](crate).
 #[derive(Debug, Clone, Default)]
@@ -47,7 +48,7 @@ pub struct MemoryStore {
     runs: BTreeMap<RunId, Run>,
     /// In rising order: new ones come at the end, old ones are forgotten from the front.
     runs_of_job: HashMap<JobId, VecDeque<RunId>>,
-    unfinished: BTreeSet<RunId>,
+    unfinished: SortedIds<RunId>,
     last_run: u64,
 }
 

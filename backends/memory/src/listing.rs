@@ -77,7 +77,8 @@ impl MemoryStore {
         // The narrowest set that holds the answer.
         let matching: Box<dyn DoubleEndedIterator<Item = &Run>> = match &query.job {
             _ if query.unfinished => {
-                Box::new(self.unfinished.range(range).filter_map(|id| self.runs.get(id)))
+                let bounds = (range.0.as_ref(), range.1.as_ref());
+                Box::new(self.unfinished.range(bounds).filter_map(|id| self.runs.get(id)))
             }
             Some(job) => {
                 let ids = self.runs_of_job.get(job).into_iter().flatten();
