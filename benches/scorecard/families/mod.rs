@@ -4,6 +4,7 @@
 
 mod counts;
 mod executors;
+mod growth;
 mod lateness;
 mod million;
 mod schedulers;
@@ -34,7 +35,7 @@ pub(crate) const ALL: [(&str, usize, Measure); 17] = [
     ("walk", OFTEN, triggers::walk),
     ("parse", OFTEN, triggers::parse),
     ("stores", 1, stores::ticks),
-    ("stores: growth", 1, stores::growth),
+    ("stores: growth", 1, growth::growth),
     ("stores: adding and opening", 1, stores::adding_and_opening),
     ("executors", 1, executors::overhead),
     ("executors: matrix", 1, executors::matrix),

@@ -1,4 +1,4 @@
-//! Stores: a tick, what grows, adding and opening.
+//! Stores: a tick, adding and opening.
 
 use std::error::Error;
 use std::path::Path;
@@ -18,14 +18,11 @@ use crate::pictures::Curve;
 
 const RAW: &str = "by hand";
 
-/// What a store's growth is compared with.
-const FEW: usize = 1_000;
-
 /// Jobs that take turns to be due.
 const IN_TURN: usize = 10_000;
 
 /// A round of so many ticks; microseconds a tick.
-fn micros_a_tick(ticks: u32, mut tick: impl FnMut()) -> f64 {
+pub(super) fn micros_a_tick(ticks: u32, mut tick: impl FnMut()) -> f64 {
     seconds(|| (0..ticks).for_each(|_| tick())) * 1e6 / f64::from(ticks)
 }
 
@@ -86,56 +83,6 @@ pub(crate) fn ticks(measuring: &mut Measuring, name: &'static str) -> Result<Fam
         .with(RAW, || micros_a_tick(200, || drop(map.move_on(by))))
         .run(rounds);
     family.contest(&format!("memory: 100 moved among {many}"), MICROS, &measured, &[(RAW, 0.5)]);
-    Ok(family)
-}
-
-pub(crate) fn growth(measuring: &mut Measuring, name: &'static str) -> Result<Family, Box<dyn Error>> {
-    let mut family = Family::new(
-        name,
-        &[
-            ("matins", "the tick of 100 among the most jobs that are not due"),
-            (
-                "among 1,000",
-                "the same among 1,000 such jobs: the cost should not grow. The goal is twice it at most",
-            ),
-        ],
-    );
-    let sizes: &[usize] = measuring.either(&[1_000, 10_000, 100_000], &[1_000, 10_000, 100_000, 1_000_000]);
-    for kind in ["memory", "file", "sqlite"] {
-        let mut curve = Curve::new(kind);
-        let mut first_and_last = Vec::new();
-        let directories: Vec<TempDir> = sizes.iter().map(|_| TempDir::new()).collect::<Result<_, _>>()?;
-        let mut stores: Vec<Box<dyn JobStore>> = Vec::new();
-        for (size, directory) in sizes.iter().zip(&directories) {
-            let jobs = jobs(FEW, *size);
-            stores.push(match kind {
-                "memory" => Box::new(memory_with(jobs)),
-                "file" => Box::new(file_with(directory.path(), jobs)),
-                _ => Box::new(sqlite_with(directory.path(), jobs)),
-            });
-        }
-        let mut contest = Contest::new();
-        for store in &mut stores {
-            contest = contest.with(kind, || micros_a_tick(20, || ours(&mut **store, FEW as i64)));
-        }
-        for (size, (_, spread)) in sizes.iter().zip(contest.run(measuring.either(5, 9))) {
-            curve.points.push((*size as f64, spread.median));
-            first_and_last.push(spread);
-        }
-        if let (Some(first), Some(last), Some(most)) =
-            (first_and_last.first(), first_and_last.last(), sizes.last())
-        {
-            family.versus(
-                format!("{kind}: tick of 100 among {most}"),
-                MICROS,
-                *last,
-                "among 1,000",
-                *first,
-                Some(0.5),
-            );
-        }
-        measuring.figures.ticks.push(curve);
-    }
     Ok(family)
 }
 
