@@ -22,13 +22,16 @@ use crate::reading::Reading;
 use crate::running::{Running, Start};
 
 /// At most so many jobs in one tick, so that neither memory nor delay grows with a backlog.
-const JOBS_PER_TICK: usize = if cfg!(test) { 3 } else { 1000 };
+const JOBS_PER_TICK: usize = if cfg!(test) { 3 } else { 512 };
+
+/// At most so many jobs in a tick after one that had less than it may have: of many jobs that are due together, the first begin soon.
+const JOBS_OF_FIRST_TICK: usize = if cfg!(test) { 3 } else { 128 };
 
 /// Room for so many reports is kept after a turn.
 const MOST_SPARE: usize = 2 * JOBS_PER_TICK;
 
 /// At most so many reports wait while due jobs come first.
-const MOST_PUT_OFF: usize = 10 * JOBS_PER_TICK;
+const MOST_PUT_OFF: usize = if cfg!(test) { 30 } else { 10_000 };
 
 /// The first wait after a store has failed; it doubles with each failure up to the second.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
@@ -237,7 +240,8 @@ impl OpenLane<'_> {
         named.dedup();
         let mut want =
             Want::at(now).takes_over().ended(&reported).jobs(&named).outside(local.occupations.groups());
-        want.limit = if fires { JOBS_PER_TICK } else { 0 };
+        let limit = if *was_full { JOBS_PER_TICK } else { JOBS_OF_FIRST_TICK };
+        want.limit = if fires { limit } else { 0 };
         want.starts = may_start == MayStart::Yes;
         let claim = timed(name, "claim", || store.claim(&want))?;
         let due = claim.due;
@@ -280,7 +284,7 @@ impl OpenLane<'_> {
         }
 
         pruning.forget(&surplus, |job| come_again.contains(job));
-        *was_full = due == JOBS_PER_TICK;
+        *was_full = due == limit;
         if !puts_all_off {
             ended.retain(is_put_off);
         }
