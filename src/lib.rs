@@ -35,7 +35,6 @@
 //! What a trigger, a store, an executor owes is written at its trait: [`Trigger`],
 //! [`JobStore`], [`Executor`].
 
-pub use matins_core as core;
 pub use matins_core::*;
 pub use matins_scheduler::{
     AddOutcome, BackgroundScheduler, BlockingScheduler, Event, Events, Handle, JobHandle, NewJob, Occupied,
@@ -110,17 +109,24 @@ pub fn async_scheduler() -> Result<SchedulerBuilder, NotOnRuntime> {
 }
 
 /// What most programs need: `use matins::prelude::*`.
+///
+/// It leaves out names that programs import from elsewhere: [`Handle`](crate::Handle) is also tokio's, and `Command` is also that of
+/// the standard library and of clap. Import them from the root of this crate. Traits whose methods alone are used, such as
+/// [`Schedule`](crate::Schedule), are imported without their names.
 pub mod prelude {
+    pub use crate::Schedule as _;
     pub use crate::triggers::{
-        AfterTrigger, CalendarTrigger, Combine, CronFields, CronTrigger, DateTrigger, IntervalTrigger,
-        TimeUnits, after, at, cron, every,
+        AfterTrigger, CalendarTrigger, Combine as _, CronFields, CronTrigger, DateTrigger, IntervalTrigger,
+        TimeUnits as _, after, at, cron, every,
     };
     pub use crate::{
-        AfterOutcome, BackgroundScheduler, Backoff, BlockingScheduler, Coalesce, Event, Handle, JobQuery,
-        NewJob, OnConflict, Outcome, Overlap, Retry, RunQuery, Schedule, SchedulerBuilder, SchedulerError,
-        Shutdown, TaskContext, Trigger,
+        AfterOutcome, BackgroundScheduler, Backoff, BlockingScheduler, Coalesce, Event, JobQuery, NewJob,
+        OnConflict, Outcome, Overlap, Retry, RunQuery, SchedulerBuilder, SchedulerError, Shutdown,
+        TaskContext, Trigger,
     };
 
+    #[cfg(feature = "command")]
+    pub use crate::CommandTask;
     #[cfg(feature = "file")]
     pub use crate::FileStore;
     #[cfg(feature = "memory")]
@@ -135,8 +141,6 @@ pub mod prelude {
     pub use crate::ThreadExecutor;
     #[cfg(feature = "tokio")]
     pub use crate::{AsyncHandle, AsyncScheduler, TokioExecutor};
-    #[cfg(feature = "command")]
-    pub use crate::{Command, CommandTask};
 }
 
 /// The program in the README compiles.

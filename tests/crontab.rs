@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use matins::core::JobStore;
+use matins::JobStore;
 use matins::{JobId, RunQuery, SqliteStore};
 use rustix::process::Signal;
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use libtest_mimic::{Arguments, Trial};
+use matins::Handle;
 use matins::prelude::*;
 use matins::{Events, Executor, JobStore, Run, StoreName, VirtualClock};
 use matins_conformance::executor_suite::register;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use matins::Command;
 use matins::prelude::*;
 use matins::triggers::{JitterTrigger, NeverTrigger, Zone};
 use matins::{After, IntoTrigger, JobId, OnExhausted, Policy, Value};

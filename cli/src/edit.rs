@@ -1,6 +1,7 @@
 //! Changes a job by the keys of a configuration: what is not named stays as it is.
 
 use chrono::{DateTime, Utc};
+use matins::Command;
 use matins::prelude::*;
 use matins::triggers::Zone;
 use matins::{Job, Policy};

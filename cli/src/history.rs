@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
+use matins::Handle;
 use matins::prelude::*;
 use matins::{Clock, JobId, SystemClock};
 use matins_files::OpenOptions;

@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use matins::core::{CancelReason, Task};
+use matins::Handle;
 use matins::prelude::*;
+use matins::{CancelReason, Task};
 use matins::{Clock, Run, SystemClock};
 use serde_json::json;
 

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use matins::Handle;
 use matins::prelude::*;
 use matins::{Run, Value};
 use nix::unistd::{User, geteuid};

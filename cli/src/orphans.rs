@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use matins::command::Orphan;
-use matins::prelude::*;
+use matins::{Command, Handle};
 use matins::{Occupied, OnOrphan};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::{Deserialize, Serialize};

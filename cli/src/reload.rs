@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use chrono::{DateTime, Utc};
-use matins::prelude::*;
+use matins::Handle;
 use matins::{Clock, SchedulerState, SystemClock};
 
 use crate::history::History;

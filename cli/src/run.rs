@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
+use matins::Handle;
 use matins::command::Orphan;
 use matins::config::{StoreUrl, StoreUrlError};
 use matins::prelude::*;

@@ -2,8 +2,8 @@
 
 use std::thread;
 
+use matins::Handle;
 use matins::SchedulerState;
-use matins::prelude::*;
 use sd_notify::NotifyState;
 
 use crate::notice;

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use indicatif::{HumanBytes, ProgressBar};
 use matins::config::{ConfigError, StoreUrl};
-use matins::core::{JobPosition, StoreError};
 use matins::file::{Examination, examine, repair};
 use matins::prelude::*;
+use matins::{JobPosition, StoreError};
 use matins::{JobStore, SchedulerBuilder, Value};
 
 use crate::control::StoreInfo;

@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use matins::core::JobPosition;
+use matins::Handle;
+use matins::JobPosition;
 use matins::prelude::*;
 use matins::{Job, Value};
 

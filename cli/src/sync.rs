@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
+use matins::Handle;
 use matins::NewJob;
-use matins::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::crontab::{self, Existing};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::thread;
 
 use chrono::{DateTime, Utc};
-use matins::core::JobPosition;
+use matins::Handle;
+use matins::JobPosition;
 use matins::prelude::*;
 use matins::triggers::{Zone, tzdb};
 use matins::{Clock, Job, JobOrder, SchedulerState, SystemClock, Value};

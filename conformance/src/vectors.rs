@@ -6,13 +6,16 @@ use std::error::Error;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use matins_core::{Trigger, TriggerError};
+use matins_core::Trigger;
 use matins_triggers::{
     AllTrigger, AnyTrigger, CalendarTrigger, CombineError, CronError, CronFields, CronTrigger,
     CronTriggerError, DateTrigger, IntervalTrigger, Zone,
 };
 use serde::Deserialize;
 use serde_json::Value;
+
+/// Why a vector cannot be read, or its trigger cannot be built.
+pub type VectorError = Box<dyn Error + Send + Sync>;
 
 /// One question and its answer.
 #[derive(Debug, Clone, Deserialize)]
@@ -49,7 +52,7 @@ impl Vector {
     ///
     /// # Errors
     /// When the trigger refuses its spec.
-    pub fn trigger(&self) -> Result<Option<Arc<dyn Trigger>>, TriggerError> {
+    pub fn trigger(&self) -> Result<Option<Arc<dyn Trigger>>, VectorError> {
         trigger(&self.kind, &self.spec, &self.timezone)
     }
 
@@ -95,7 +98,7 @@ fn never_fires(error: &(dyn Error + Send + Sync + 'static)) -> bool {
         || error.downcast_ref::<CronError>().is_some_and(CronError::never_fires)
 }
 
-fn trigger(kind: &str, spec: &Value, timezone: &str) -> Result<Option<Arc<dyn Trigger>>, TriggerError> {
+fn trigger(kind: &str, spec: &Value, timezone: &str) -> Result<Option<Arc<dyn Trigger>>, VectorError> {
     Ok(Some(match kind {
         "crontab" => {
             Arc::new(CronTrigger::parse(text(spec, "expression").ok_or("no expression")?, timezone)?)
@@ -121,7 +124,7 @@ fn count(spec: &Value, key: &str) -> i64 {
     spec.get(key).and_then(Value::as_i64).unwrap_or(0)
 }
 
-fn instant(spec: &Value, key: &str) -> Result<Option<DateTime<Utc>>, TriggerError> {
+fn instant(spec: &Value, key: &str) -> Result<Option<DateTime<Utc>>, VectorError> {
     Ok(text(spec, key).map(str::parse).transpose()?)
 }
 
@@ -135,7 +138,7 @@ fn field(spec: &Value, key: &str) -> Option<String> {
 
 type SetField = fn(CronFields, String) -> CronFields;
 
-fn fields(spec: &Value, timezone: &str) -> Result<CronTrigger, TriggerError> {
+fn fields(spec: &Value, timezone: &str) -> Result<CronTrigger, VectorError> {
     let setters: [(&str, SetField); 8] = [
         ("year", CronFields::year),
         ("month", CronFields::month),
@@ -162,7 +165,7 @@ fn fields(spec: &Value, timezone: &str) -> Result<CronTrigger, TriggerError> {
     Ok(trigger)
 }
 
-fn interval(spec: &Value) -> Result<IntervalTrigger, TriggerError> {
+fn interval(spec: &Value) -> Result<IntervalTrigger, VectorError> {
     let count = |key: &str| count(spec, key);
     let period = TimeDelta::weeks(count("weeks"))
         + TimeDelta::days(count("days"))
@@ -177,7 +180,7 @@ fn interval(spec: &Value) -> Result<IntervalTrigger, TriggerError> {
     })
 }
 
-fn calendar(spec: &Value, timezone: &str) -> Result<CalendarTrigger, TriggerError> {
+fn calendar(spec: &Value, timezone: &str) -> Result<CalendarTrigger, VectorError> {
     let count = |key: &str| u32::try_from(count(spec, key));
     let date = |key: &str| text(spec, key).map(str::parse::<NaiveDate>).transpose();
     let builder = CalendarTrigger::from_date(date("start_date")?.ok_or("no start_date")?)
@@ -193,7 +196,7 @@ fn calendar(spec: &Value, timezone: &str) -> Result<CalendarTrigger, TriggerErro
     })
 }
 
-fn members(spec: &Value, timezone: &str) -> Result<Vec<Arc<dyn Trigger>>, TriggerError> {
+fn members(spec: &Value, timezone: &str) -> Result<Vec<Arc<dyn Trigger>>, VectorError> {
     let of = spec.get("of").and_then(Value::as_array).ok_or("no members")?;
     of.iter()
         .map(|member| {
@@ -207,12 +210,12 @@ fn members(spec: &Value, timezone: &str) -> Result<Vec<Arc<dyn Trigger>>, Trigge
 ///
 /// # Errors
 /// Names the line that cannot be read.
-pub fn read(text: &str) -> Result<Vec<Vector>, String> {
+pub fn read(text: &str) -> Result<Vec<Vector>, VectorError> {
     text.lines()
         .enumerate()
         .filter(|(_, line)| !line.trim().is_empty())
         .map(|(number, line)| {
-            serde_json::from_str(line).map_err(|error| format!("line {}: {error}", number + 1))
+            serde_json::from_str(line).map_err(|error| format!("line {}: {error}", number + 1).into())
         })
         .collect()
 }

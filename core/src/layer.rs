@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::{Task, TaskContext, TaskFuture, TaskResult};
+use crate::{ArgumentsError, Task, TaskContext, TaskFuture, TaskResult};
 
 /// Code that runs around the work of every run: it measures time, opens a tracing span, takes a lock, sets up a context.
 ///
@@ -182,7 +182,7 @@ impl Task for Layered {
         Some(self.layers.iter().rev().fold(work, |next, layer| layer.future(arguments, context, next)))
     }
 
-    fn check(&self, arguments: &Value) -> Result<(), String> {
+    fn check(&self, arguments: &Value) -> Result<(), ArgumentsError> {
         self.task.check(arguments)
     }
 }

@@ -62,6 +62,7 @@ mod run_state;
 mod store;
 mod tail;
 mod task;
+mod task_error;
 mod transition;
 mod trigger;
 
@@ -90,7 +91,8 @@ pub use run::{MissedReason, Outcome, Run, RunId};
 pub use run_log::{Progress, RunLog, RunNote};
 pub use store::{JobStore, SetAside, SetAsideKind, StoreError};
 pub use tail::Tail;
-pub use task::{Task, TaskContext, TaskError, TaskFuture, TaskOutput, TaskResult};
+pub use task::{Task, TaskContext, TaskFuture, TaskOutput, TaskResult};
+pub use task_error::{ArgumentsError, TaskError, error_chain};
 pub use transition::Transition;
 pub use trigger::{IntoTrigger, Stretch, Trigger, TriggerError, round_up_to_microsecond};
 

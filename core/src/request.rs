@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::panics::{drop_caught, text_of_panic};
 use crate::{
     CancelReason, CancelToken, Clock, JobId, Layers, MissedReason, Outcome, Run, RunId, RunLog, Task,
-    TaskContext, TaskError, TaskName, TaskOutput, TaskResult,
+    TaskContext, TaskError, TaskName, TaskOutput, TaskResult, error_chain,
 };
 
 /// A run as an executor gets it.
@@ -223,10 +223,10 @@ impl RunRequest {
         let mut not_started = false;
         let (outcome, message, output, value) = match result {
             Ok(Ok(TaskOutput { result, output })) => (Outcome::Succeeded, None, output, result),
-            Ok(Err(TaskError { message, output, not_started: is_to_be_tried_again })) => {
-                not_started = is_to_be_tried_again && reason.is_none();
+            Ok(Err(error)) => {
+                not_started = error.not_started && reason.is_none();
                 let outcome = if reason.is_some() { Outcome::Cancelled } else { Outcome::Failed };
-                (outcome, Some(message), output, None)
+                (outcome, Some(error_chain(&error)), error.output, None)
             }
             Err(panic) => {
                 let message = format!("panicked: {}", text_of_panic(panic));

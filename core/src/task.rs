@@ -6,7 +6,7 @@ use std::pin::Pin;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::{CancelToken, JobId, Progress, RunId, RunLog};
+use crate::{ArgumentsError, CancelToken, JobId, Progress, RunId, RunLog, TaskError};
 
 /// Work that has a name and takes arguments as JSON.
 ///
@@ -15,11 +15,12 @@ pub trait Task: Send + Sync {
     /// Does the work. It may block; it may panic, which is recorded as a failure.
     ///
     /// # Errors
-    /// What the task says went wrong; the message goes into the ledger.
+    /// What the task says went wrong. The message and all causes go into the ledger.
     fn run(&self, arguments: &Value, context: &TaskContext) -> TaskResult;
 
     /// The work as a future, where the task is an async one; `None`, the default, where it blocks. An executor that can
-    /// run futures asks for it first; with any other, [`run`](Self::run) drives the future on the executor's thread.
+    /// run futures asks for it first; with any other, [`run`](Self::run) drives the future on the executor's thread. No runtime is
+    /// entered there, so I/O and timers of tokio panic: a job with such a task needs the tokio executor.
     fn future(&self, arguments: &Value, context: &TaskContext) -> Option<TaskFuture> {
         let _ = (arguments, context);
         None
@@ -28,8 +29,8 @@ pub trait Task: Send + Sync {
     /// Whether `arguments` are ones that the task can take. Called when a job is added. The default takes anything.
     ///
     /// # Errors
-    /// A sentence that says what is wrong with them.
-    fn check(&self, arguments: &Value) -> Result<(), String> {
+    /// If the task cannot take them. The error says what is wrong with them.
+    fn check(&self, arguments: &Value) -> Result<(), ArgumentsError> {
         let _ = arguments;
         Ok(())
     }
@@ -124,55 +125,5 @@ impl TaskOutput {
     #[must_use]
     pub fn with_output(self, output: impl Into<String>) -> Self {
         Self { output: Some(output.into()), ..self }
-    }
-}
-
-/// What a task that failed gives to the ledger.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct TaskError {
-    /// What went wrong.
-    pub message: String,
-    /// The tail of what it printed.
-    pub output: Option<String>,
-    /// The work has not begun, because the system had no process, thread, descriptor or memory left for it. Such a run has not
-    /// failed: the scheduler tries it again.
-    pub not_started: bool,
-}
-
-impl TaskError {
-    /// An error with a message alone.
-    pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), output: None, not_started: false }
-    }
-
-    /// Returns an error for work that has not begun because the system had nothing left for it, as
-    /// [`is_out_of_resources`](crate::is_out_of_resources) finds out: the scheduler tries the run again.
-    ///
-    /// ```
-    /// use matins_core::{TaskError, is_out_of_resources};
-    ///
-    /// let start = |program: &str| {
-    ///     std::process::Command::new(program).spawn().map_err(|error| {
-    ///         let message = format!("cannot start {program}: {error}");
-    ///         if is_out_of_resources(&error) { TaskError::not_started(message) } else { TaskError::new(message) }
-    ///     })
-    /// };
-    /// assert!(!start("no such program").unwrap_err().not_started);
-    /// ```
-    pub fn not_started(message: impl Into<String>) -> Self {
-        Self { not_started: true, ..Self::new(message) }
-    }
-
-    /// Adds the tail of what the task printed.
-    #[must_use]
-    pub fn with_output(self, output: impl Into<String>) -> Self {
-        Self { output: Some(output.into()), ..self }
-    }
-}
-
-impl fmt::Display for TaskError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
     }
 }

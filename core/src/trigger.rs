@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{After, CountBudget, CountProgress, json};
+use crate::{After, CountBudget, CountProgress, NameError, json};
 
 /// A set of instants, asked through its successor function.
 ///
@@ -225,8 +225,45 @@ impl Stretch {
     }
 }
 
-/// Why something could not become a trigger: a sentence that says what was wrong and what to do.
-pub type TriggerError = Box<dyn Error + Send + Sync>;
+/// The error of something that could not become a trigger: it shows what is wrong and what to do.
+///
+/// It shows the error that it is made of, and has the causes of that error. It converts with `?` into `Box<dyn Error>` and
+/// `anyhow::Error`.
+///
+/// ```
+/// use std::error::Error;
+///
+/// use matins_core::TriggerError;
+///
+/// fn parse(text: &str) -> Result<u32, TriggerError> {
+///     text.parse().map_err(|error: std::num::ParseIntError| TriggerError::new(error))
+/// }
+/// fn program() -> Result<u32, Box<dyn Error>> {
+///     Ok(parse("noon")?)
+/// }
+/// assert_eq!(program().unwrap_err().to_string(), "invalid digit found in string");
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct TriggerError(Box<dyn Error + Send + Sync>);
+
+impl TriggerError {
+    /// Returns an error that shows `error`: any error type, a `String` or a `&str`.
+    pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(error.into())
+    }
+
+    /// Returns the error that this one is made of, if it is an `E`.
+    pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
+        self.0.downcast_ref()
+    }
+}
+
+impl From<NameError> for TriggerError {
+    fn from(error: NameError) -> Self {
+        Self::new(error)
+    }
+}
 
 /// Anything that can become a trigger when a job is added.
 ///

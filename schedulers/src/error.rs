@@ -1,7 +1,8 @@
 //! What a scheduler refuses, and why.
 
 use matins_core::{
-    ExecutorName, GroupError, JobId, NameError, StoreError, StoreName, TaskName, TriggerError, ValueError,
+    ArgumentsError, ExecutorName, GroupError, JobId, NameError, StoreError, StoreName, TaskName,
+    TriggerError, ValueError,
 };
 use thiserror::Error;
 
@@ -9,9 +10,9 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SchedulerError {
-    /// What was given as a trigger makes none.
-    #[error("{0}")]
-    Trigger(#[source] TriggerError),
+    /// What was given as a trigger is not one, or the trigger is invalid.
+    #[error(transparent)]
+    Trigger(#[from] TriggerError),
     /// A name is none.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -71,7 +72,7 @@ pub enum SchedulerError {
         /// The task.
         task: TaskName,
         /// What is wrong with them.
-        what: String,
+        what: ArgumentsError,
     },
     /// A closure cannot be kept in a store that outlives the process.
     #[error(
@@ -128,7 +129,7 @@ pub enum SchedulerError {
     #[error("the scheduler has been shut down; start a new one")]
     ShutDown,
     /// The scheduler's thread could not be started.
-    #[error("the scheduler's thread could not be started: {0}")]
+    #[error("the scheduler's thread could not be started")]
     Thread(#[source] std::io::Error),
 }
 

@@ -57,6 +57,7 @@ mod jitter;
 mod last_fire;
 mod never;
 mod sentence;
+mod trigger_error;
 mod window;
 mod zone;
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use matins::Command;
 use matins::Outcome;
-use matins::prelude::*;
 use serde::Deserialize;
 use toml::Spanned;
 

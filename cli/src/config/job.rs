@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
+use matins::Command;
 use matins::prelude::*;
 use matins::triggers::{CronTriggerError, Zone};
 use matins::{AfterOutcome, Group, JobId, OnInterrupt, OnOrphan, Policy};

@@ -1,5 +1,6 @@
 //! What is read from a configuration, and what is refused.
 
+use matins::Command;
 use matins::prelude::*;
 
 use super::*;

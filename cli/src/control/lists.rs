@@ -3,9 +3,9 @@
 //!
 //! Conditions that the store would have to look for in job after job are checked here, page by page.
 
-use matins::core::{JobPosition, RunOrder, StoreName};
 use matins::prelude::*;
 use matins::{JobOrder, JobState, Run, RunId};
+use matins::{JobPosition, RunOrder, StoreName};
 use serde_json::{Value, json};
 
 use super::items::{Item, Items};

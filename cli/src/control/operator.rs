@@ -7,13 +7,14 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use matins::Handle;
 use matins::config::StoreUrl;
 use matins::prelude::*;
 use matins::transfer::TransferError;
 use matins::triggers::{Zone, tzdb};
 use matins::{
-    Clock, Job, JobId, JobOrder, JobState, JobStore, OnConflict, Run, RunId, SchedulerState,
-    core::JobPosition, core::StoreError, core::StoreName, transfer,
+    Clock, Job, JobId, JobOrder, JobPosition, JobState, JobStore, OnConflict, Run, RunId, SchedulerState,
+    StoreError, StoreName, transfer,
 };
 use serde_json::{Map, Value, json};
 

@@ -1,8 +1,8 @@
 //! What is said on the control socket.
 
 use chrono::{DateTime, Utc};
-use matins::core::{JobPosition, StoreError};
 use matins::{Job, JobId, OnConflict, SchedulerError};
+use matins::{JobPosition, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 

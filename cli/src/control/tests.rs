@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use matins::core::JobId;
+use matins::JobId;
 use matins::prelude::*;
 use matins::triggers::Zone;
 use matins::{Clock, JobState, JobStore, StoreError, SystemClock};

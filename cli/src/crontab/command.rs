@@ -5,7 +5,7 @@ use std::env;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use matins::prelude::*;
+use matins::Command;
 use matins::{Encoding, Inherit};
 use nix::unistd::{User, geteuid};
 

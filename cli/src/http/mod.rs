@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use axum::Router;
-use matins::prelude::*;
+use matins::Handle;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 

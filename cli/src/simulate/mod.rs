@@ -10,6 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use matins::Command;
 use matins::prelude::*;
 use matins::triggers::{JitterTrigger, Zone};
 use matins::{Clock, MissedReason, Retention, Run, SystemClock};

@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins::core::{Completion, Executor, Refusal, Refused, RunReport, RunRequest};
+use matins::Handle;
 use matins::prelude::*;
 use matins::{Clock, RunId};
+use matins::{Completion, Executor, Refusal, Refused, RunReport, RunRequest};
 
 /// What is called with the time as it passes.
 pub(super) type Progress = Box<dyn Fn(DateTime<Utc>) + Send + Sync>;

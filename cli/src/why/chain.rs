@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins::prelude::*;
-use matins::{After, Job, MissedReason, Run, RunId, core::RunOrder};
+use matins::{After, Job, MissedReason, Run, RunId, RunOrder};
 
 use super::question::Question;
 use super::said::{self, Said};

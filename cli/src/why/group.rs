@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use matins::prelude::*;
-use matins::{Group, Job, Run, StoreName, core::RunOrder};
+use matins::{Group, Job, Run, RunOrder, StoreName};
 
 use crate::control::operator::Operator;
 use crate::control::protocol::Problem;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins::prelude::*;
-use matins::{Run, RunId, core::RunOrder};
+use matins::{Run, RunId, RunOrder};
 
 use super::group::GroupRuns;
 use crate::control::operator::Operator;

@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     for file in files {
         let vectors = std::fs::read_to_string(&file)
             .map_err(|error| error.to_string())
-            .and_then(|text| vectors::read(&text));
+            .and_then(|text| vectors::read(&text).map_err(|error| error.to_string()));
         let vectors = match vectors {
             Ok(vectors) => vectors,
             Err(error) => {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::thread;
 
 use matins_core::{
-    Clock, Completion, CompletionSink, Executor, JobId, NameError, RunId, RunReport, RunRequest, TaskName,
-    layer_fn,
+    Clock, Completion, CompletionSink, Executor, JobId, NameError, RunId, RunReport, RunRequest, TaskError,
+    TaskName, layer_fn,
 };
 use matins_executor_process::{ProcessExecutor, serve_if_worker};
 use matins_scheduler::SystemClock;
@@ -51,6 +51,10 @@ impl CompletionSink for Nowhere {
 
 fn register(tasks: &TaskRegistry) -> Result<(), NameError> {
     matins_conformance::executor_suite::register(tasks)?;
+    tasks.register("fail with causes", || {
+        let refused = TaskError::new("cannot connect").with_source("connection refused");
+        Err::<(), _>(TaskError::new("cannot send the report").with_source(refused))
+    })?;
     // Around the runs of one job only, so that others are as they are in other executors.
     tasks.layer(layer_fn(|context| {
         let log = (context.job.as_str() == "layered").then(|| context.log.clone());

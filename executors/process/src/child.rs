@@ -134,7 +134,7 @@ impl Worker {
     ) -> Exchange {
         if let Err(error) = frame::write(&self.requests, &mut self.buffer, run) {
             return match error.kind() {
-                io::ErrorKind::InvalidInput => Exchange::Over(Err(TaskError::new(error.to_string()))),
+                io::ErrorKind::InvalidInput => Exchange::Over(Err(TaskError::from_error(error))),
                 _ => Exchange::NotBegun,
             };
         }

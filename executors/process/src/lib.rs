@@ -74,7 +74,7 @@ pub enum ProcessExecutorError {
     )]
     IsWorker,
     /// The program that is to be started again is not known.
-    #[error("the path of this program is not known ({0}); name it with ProcessExecutorBuilder::program")]
+    #[error("the path of this program is not known; name it with ProcessExecutorBuilder::program")]
     NoProgram(#[source] io::Error),
 }
 
@@ -265,12 +265,13 @@ impl Workers {
         match idle {
             Some(worker) => Ok(worker),
             None => Worker::start(&self.terms).map_err(|error| {
-                let message = format!("no worker could be started: {error}");
-                if is_out_of_resources(&error) {
+                let message = "no worker could be started";
+                let failed = if is_out_of_resources(&error) {
                     TaskError::not_started(message)
                 } else {
                     TaskError::new(message)
-                }
+                };
+                failed.with_source(error)
             }),
         }
     }

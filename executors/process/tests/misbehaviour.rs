@@ -108,6 +108,14 @@ fn a_worker_that_dies_costs_one_run_and_is_replaced() {
 }
 
 #[test]
+fn all_causes_of_an_error_cross_the_pipe_of_the_worker() {
+    let mut rig = Rig::new(program::builder());
+    let report = rig.run("fail with causes", Value::Null);
+    assert_eq!(report.outcome, Outcome::Failed);
+    assert_eq!(report.message.as_deref(), Some("cannot send the report: cannot connect: connection refused"));
+}
+
+#[test]
 fn a_worker_that_dies_while_it_is_idle_costs_nothing() {
     let mut rig = Rig::new(program::builder());
     for _ in 0..5 {

@@ -18,6 +18,9 @@
 //! | a run over its time limit | is told by its token; left behind after a grace |
 //! | a panic | ends the run, not the thread |
 //!
+//! Async tasks run here too if they need no runtime: the thread drives the future. The I/O and timers of tokio panic outside a
+//! runtime, so a job with such a task belongs on the tokio executor.
+//!
 //! ```
 //! use matins_executor_thread::ThreadExecutor;
 //!

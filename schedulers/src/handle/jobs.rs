@@ -245,7 +245,7 @@ impl Handle {
     /// As [`modify`](Self::modify), and when the trigger cannot be made.
     pub fn reschedule(&self, id: impl AsRef<str>, trigger: impl IntoTrigger) -> Result<Job, SchedulerError> {
         let id = JobId::new(id)?;
-        let trigger = trigger.into_trigger(self.shared.clock.now()).map_err(SchedulerError::Trigger)?;
+        let trigger = trigger.into_trigger(self.shared.clock.now())?;
         self.engine().modify(&id, |job| job.trigger = trigger.clone())
     }
 

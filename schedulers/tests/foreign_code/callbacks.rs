@@ -257,9 +257,14 @@ fn the_check_of_arguments_may_use_a_handle() {
         fn run(&self, _arguments: &Value, _context: &TaskContext) -> TaskResult {
             Ok(TaskOutput::default())
         }
-        fn check(&self, arguments: &Value) -> Result<(), String> {
-            let count = self.0.count(&JobQuery::default()).map_err(|error| error.to_string())?;
-            if arguments == &Value::from(count) { Ok(()) } else { Err(format!("there are {count} jobs")) }
+        fn check(&self, arguments: &Value) -> Result<(), ArgumentsError> {
+            let count =
+                self.0.count(&JobQuery::default()).map_err(|error| ArgumentsError::new(error.to_string()))?;
+            if arguments == &Value::from(count) {
+                Ok(())
+            } else {
+                Err(ArgumentsError::new(format!("there are {count} jobs")))
+            }
         }
     }
     ends(|| {

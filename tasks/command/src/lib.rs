@@ -53,7 +53,7 @@ mod spawn;
 
 use std::path::PathBuf;
 
-use matins_core::{Task, TaskContext, TaskError, TaskResult, Value};
+use matins_core::{ArgumentsError, Task, TaskContext, TaskError, TaskResult, Value};
 use serde::Deserialize;
 
 pub use account::Account;
@@ -123,13 +123,16 @@ impl CommandTask {
 
 impl Task for CommandTask {
     fn run(&self, arguments: &Value, context: &TaskContext) -> TaskResult {
-        let command = Command::deserialize(arguments)
-            .map_err(|error| TaskError::new(format!("the arguments {arguments} are no command: {error}")))?;
+        let command = Command::deserialize(arguments).map_err(|error| {
+            TaskError::new(format!("the arguments {arguments} are no command")).with_source(error)
+        })?;
         command.check().map_err(TaskError::new)?;
         process::run(&command, context, self)
     }
 
-    fn check(&self, arguments: &Value) -> Result<(), String> {
-        Command::deserialize(arguments).map_err(|error| error.to_string())?.check()
+    fn check(&self, arguments: &Value) -> Result<(), ArgumentsError> {
+        let command =
+            Command::deserialize(arguments).map_err(|error| ArgumentsError::new(error.to_string()))?;
+        command.check().map_err(ArgumentsError::new)
     }
 }

@@ -115,7 +115,7 @@ fn umask_nice_level_and_environment_are_as_asked_and_arguments_still_read_by_nob
 #[test]
 fn what_is_no_umask_or_nice_level_is_refused() {
     let check = |command: Command| CommandTask::default().check(&serde_json::to_value(command).unwrap());
-    assert!(check(Command::new("true").umask(0o1777)).unwrap_err().contains("umask"));
-    assert!(check(Command::new("true").nice(20)).unwrap_err().contains("-20 to 19"));
+    assert!(check(Command::new("true").umask(0o1777)).unwrap_err().to_string().contains("umask"));
+    assert!(check(Command::new("true").nice(20)).unwrap_err().to_string().contains("-20 to 19"));
     assert!(check(Command::new("true").umask(0o777).nice(-20)).is_ok());
 }

@@ -1,6 +1,6 @@
 //! Functions and closures as tasks.
 
-use std::fmt;
+use std::error::Error;
 use std::marker::PhantomData;
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,10 +11,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use matins_core::{Layer, Layers, Task, TaskContext, TaskError, TaskFuture, TaskOutput, TaskResult, json};
+use matins_core::{
+    ArgumentsError, Layer, Layers, Task, TaskContext, TaskError, TaskFuture, TaskOutput, TaskResult, json,
+};
 
-/// What a function that serves as a task may return: nothing, or a `Result` whose value serde can save and whose error
-/// can be shown. The value goes into the ledger as the run's result, the error as its message.
+/// What a function that serves as a task may return: nothing, or a `Result` whose value serde can save.
+///
+/// The error may be every type that converts with `?` into `Box<dyn Error + Send + Sync>`: `anyhow::Error`, the error types of
+/// `thiserror`, `std::io::Error`, `String`, `&str`. The value goes into the ledger as the run's result, the text of the error and of
+/// all its causes as its message: `cannot send the report: connection refused`.
 pub trait IntoTaskResult {
     /// The result in the ledger's form.
     ///
@@ -29,13 +34,13 @@ impl IntoTaskResult for () {
     }
 }
 
-impl<T: Serialize, E: fmt::Display> IntoTaskResult for Result<T, E> {
+impl<T: Serialize, E: Into<Box<dyn Error + Send + Sync>>> IntoTaskResult for Result<T, E> {
     fn into_task_result(self) -> TaskResult {
-        let value = self.map_err(|error| TaskError::new(error.to_string()))?;
+        let value = self.map_err(TaskError::from_error)?;
         match json::to_value("the task's result", &value) {
             Ok(Value::Null) => Ok(TaskOutput::default()),
             Ok(value) => Ok(TaskOutput::default().with_result(value)),
-            Err(error) => Err(TaskError::new(error.to_string())),
+            Err(error) => Err(TaskError::from_error(error)),
         }
     }
 }
@@ -61,7 +66,7 @@ impl<T: Serialize, E: fmt::Display> IntoTaskResult for Result<T, E> {
 /// }
 /// let task = send.into_task();
 /// assert!(task.check(&serde_json::json!({"to": "ada"})).is_ok());
-/// assert_eq!(task.check(&serde_json::json!({})).unwrap_err(), "missing field `to`");
+/// assert_eq!(task.check(&serde_json::json!({})).unwrap_err().to_string(), "missing field `to`");
 ///
 /// let _ = (|| println!("no arguments")).into_task();
 /// let _ = (|n: u32| println!("{n}")).into_task();
@@ -161,26 +166,27 @@ macro_rules! function_task {
                 call(&self.function, arguments, context)?.into_task_result()
             }
 
-            fn check(&self, arguments: &Value) -> Result<(), String> {
-                let check: fn(&Value) -> Result<(), String> = $check;
+            fn check(&self, arguments: &Value) -> Result<(), ArgumentsError> {
+                let check: fn(&Value) -> Result<(), ArgumentsError> = $check;
                 check(arguments)
             }
         }
     };
 }
 
-fn read<A: DeserializeOwned>(arguments: &Value) -> Result<A, String> {
-    A::deserialize(arguments).map_err(|error| error.to_string())
+fn read<A: DeserializeOwned>(arguments: &Value) -> Result<A, ArgumentsError> {
+    A::deserialize(arguments).map_err(|error| ArgumentsError::new(error.to_string()))
 }
 
 fn read_for_run<A: DeserializeOwned>(arguments: &Value) -> Result<A, TaskError> {
-    read(arguments).map_err(|error| TaskError::new(format!("the arguments {arguments} do not fit: {error}")))
+    read(arguments)
+        .map_err(|error| TaskError::new(format!("the arguments {arguments} do not fit")).with_source(error))
 }
 
-fn check_none(arguments: &Value) -> Result<(), String> {
+fn check_none(arguments: &Value) -> Result<(), ArgumentsError> {
     match arguments {
         Value::Null => Ok(()),
-        other => Err(format!("it takes no arguments, but was given {}", excerpt(other))),
+        other => Err(ArgumentsError::new(format!("it takes no arguments, but was given {}", excerpt(other)))),
     }
 }
 
@@ -194,7 +200,7 @@ fn excerpt(value: &Value) -> String {
     }
 }
 
-fn check<A: DeserializeOwned>(arguments: &Value) -> Result<(), String> {
+fn check<A: DeserializeOwned>(arguments: &Value) -> Result<(), ArgumentsError> {
     read::<A>(arguments).map(drop)
 }
 
@@ -246,7 +252,7 @@ macro_rules! async_function_task {
                 Some(Box::pin(async move { future?.await.into_task_result() }))
             }
 
-            fn check(&self, arguments: &Value) -> Result<(), String> {
+            fn check(&self, arguments: &Value) -> Result<(), ArgumentsError> {
                 $check(arguments)
             }
         }

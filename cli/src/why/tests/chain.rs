@@ -1,7 +1,8 @@
 //! A job that runs after another: `backup` follows `dump` here.
 
 use chrono::TimeDelta;
-use matins::core::JobId;
+use matins::Command;
+use matins::JobId;
 use matins::prelude::*;
 use matins::triggers::Zone;
 use matins::{MissedReason, RunId, Stretch};

@@ -7,6 +7,7 @@ mod scene;
 
 use std::sync::Arc;
 
+use matins::Command;
 use matins::prelude::*;
 use matins::triggers::{JitterTrigger, Zone};
 use matins::{MissedReason, Stretch};

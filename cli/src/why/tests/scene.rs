@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins::core::JobId;
+use matins::Command;
+use matins::JobId;
 use matins::prelude::*;
 use matins::triggers::{Zone, tzdb};
 use matins::{Clock, JobState, JobStore, MissedReason, Run, RunId, Stretch, VirtualClock};
