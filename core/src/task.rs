@@ -19,8 +19,9 @@ pub trait Task: Send + Sync {
     fn run(&self, arguments: &Value, context: &TaskContext) -> TaskResult;
 
     /// The work as a future, where the task is an async one; `None`, the default, where it blocks. An executor that can
-    /// run futures asks for it first; with any other, [`run`](Self::run) drives the future on the executor's thread. No runtime is
-    /// entered there, so I/O and timers of tokio panic: a job with such a task needs the tokio executor.
+    /// run futures asks for it first; with any other, [`run`](Self::run) drives the future on the executor's thread. A scheduler
+    /// that is built inside a tokio runtime (with its feature `tokio`) enters it there. Without one, I/O and timers of tokio panic: a job
+    /// with such a task needs the tokio executor.
     fn future(&self, arguments: &Value, context: &TaskContext) -> Option<TaskFuture> {
         let _ = (arguments, context);
         None

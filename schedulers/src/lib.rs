@@ -75,6 +75,8 @@ mod reading;
 mod retention;
 mod run_layers;
 mod running;
+#[cfg(feature = "tokio")]
+mod runtime_layer;
 mod scheduler;
 #[cfg(test)]
 mod several;

@@ -231,7 +231,13 @@ impl SchedulerBuilder {
             retention: self.retention,
             job_defaults: self.job_defaults,
         };
-        let engine = Engine::new(parts)?.with_layers(self.layers);
+        let layers = self.layers;
+        #[cfg(feature = "tokio")]
+        let layers = match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => layers.with(crate::runtime_layer::RuntimeLayer(runtime)),
+            Err(_) => layers,
+        };
+        let engine = Engine::new(parts)?.with_layers(layers);
         Ok(Handle { shared: Shared::new(engine, self.executors) })
     }
 }
