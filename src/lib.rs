@@ -29,6 +29,7 @@
 //! | `config` | `config::SchedulerConfig`: stores, executors and defaults from TOML or JSON | |
 //! | `tracing` | what happens, as events of the crate `tracing`, and a span around each run | |
 //! | `metrics` | counters and histograms through the facade `metrics` | |
+//! | `signals` | `Handle::shutdown_on_signals`: Ctrl-C and SIGTERM | |
 //! | `cron` | `triggers::ScheduleTrigger`: schedules of the crate `cron` | |
 //! | `full` | all of them | |
 //!

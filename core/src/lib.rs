@@ -39,6 +39,7 @@
 
 mod after;
 mod cancel;
+mod cancelled;
 mod claim;
 mod clock;
 mod count;
@@ -68,6 +69,7 @@ mod trigger;
 
 pub use after::{After, AfterOutcome};
 pub use cancel::{CancelCallbacks, CancelReason, CancelToken};
+pub use cancelled::Cancelled;
 pub use claim::{
     Capabilities, Claim, ClaimStore, Claimed, GroupTurn, Heartbeat, JobRuns, Joined, Node, Settled,
     Settlement, WakeUp, Want,

@@ -81,6 +81,8 @@ mod scheduler;
 #[cfg(test)]
 mod several;
 mod shared;
+#[cfg(feature = "signals")]
+mod signals;
 #[cfg(test)]
 mod simulation;
 mod stats;
