@@ -41,7 +41,9 @@ pub use matins_scheduler::{
     PendingOutcome, Retention, Schedule, SchedulerBuilder, SchedulerError, SchedulerState, Stats,
     SystemClock, VirtualClock,
 };
-pub use matins_task_function::{IntoTask, IntoTaskResult, TaskRegistry};
+pub use matins_task_function::{
+    IntoTask, IntoTaskResult, LayeredTask, MissingState, RegisterError, State, States, TaskRegistry,
+};
 pub use matins_triggers as triggers;
 
 #[cfg(feature = "tracing")]

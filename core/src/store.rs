@@ -269,7 +269,7 @@ pub enum StoreError {
     #[error(transparent)]
     Value(#[from] ValueError),
     /// The store's own means failed: a disk, a database.
-    #[error("{doing}: {source}")]
+    #[error("{doing}")]
     Backend {
         /// What the store was doing.
         doing: String,

@@ -43,8 +43,12 @@ pub struct SchedulerBuilder {
     retention: Retention,
     job_defaults: Policy,
     layers: RunLayers,
+    states: Vec<GiveState>,
     fault: Option<NameError>,
 }
+
+/// Gives a state to a registry.
+type GiveState = Box<dyn FnOnce(&TaskRegistry) + Send>;
 
 impl SchedulerBuilder {
     /// A scheduler on the system's clock, without stores and executors yet.
@@ -57,6 +61,7 @@ impl SchedulerBuilder {
             retention: Retention::default(),
             job_defaults: Policy::default(),
             layers: RunLayers::default(),
+            states: Vec::new(),
             fault: None,
         }
     }
@@ -95,6 +100,39 @@ impl SchedulerBuilder {
     /// With these tasks.
     pub fn tasks(mut self, tasks: TaskRegistry) -> Self {
         self.tasks = tasks;
+        self
+    }
+
+    /// Gives tasks a value that they share: a pool of connections, a client, settings. A function takes it as its first parameter, as
+    /// [`State`](matins_task_function::State). A value of the same type that was given before is replaced.
+    ///
+    /// A worker process has the states of its own [`TaskRegistry`].
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    ///
+    /// use matins_executor_thread::ThreadExecutor;
+    /// use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// use matins_store_memory::MemoryStore;
+    /// use matins_task_function::State;
+    /// use matins_triggers::{TimeUnits, every};
+    ///
+    /// let count = Arc::new(AtomicU32::new(0));
+    /// let mut scheduler = SchedulerBuilder::new()
+    ///     .store("default", MemoryStore::new())
+    ///     .executor("default", ThreadExecutor::new())
+    ///     .state(count.clone())
+    ///     .background()
+    ///     .unwrap();
+    /// scheduler.start().unwrap();
+    /// let tick = |State(count): State<Arc<AtomicU32>>| count.fetch_add(1, Ordering::Relaxed);
+    /// let job = scheduler.add(every(1.hours()).run(tick)).unwrap();
+    /// job.run_now().unwrap().wait().unwrap();
+    /// assert_eq!(count.load(Ordering::Relaxed), 1);
+    /// ```
+    pub fn state<S: Clone + Send + Sync + 'static>(mut self, value: S) -> Self {
+        self.states.push(Box::new(|tasks| tasks.state(value)));
         self
     }
 
@@ -184,6 +222,7 @@ impl SchedulerBuilder {
         if let Some(fault) = self.fault {
             return Err(fault.into());
         }
+        self.states.into_iter().for_each(|state| state(&self.tasks));
         let parts = Parts {
             clock: self.clock,
             tasks: self.tasks,

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::thread;
 
 use matins_core::{
-    Clock, Completion, CompletionSink, Executor, JobId, NameError, RunId, RunReport, RunRequest, TaskError,
-    TaskName, layer_fn,
+    Clock, Completion, CompletionSink, Executor, JobId, RunId, RunReport, RunRequest, TaskError, TaskName,
+    layer_fn,
 };
 use matins_executor_process::{ProcessExecutor, serve_if_worker};
 use matins_scheduler::SystemClock;
-use matins_task_function::{IntoTask, TaskRegistry};
+use matins_task_function::{IntoTask, RegisterError, TaskRegistry};
 use rustix::process::{Signal, getpid, kill_process};
 
 fn main() {
@@ -35,7 +35,7 @@ fn be_master(socket: String) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let name = "hang with a grandchild";
     let (job, task) = (JobId::new(name).expect("an id"), TaskName::new(name).expect("a name"));
-    let mut request = RunRequest::new(RunId(1), job, task, (|| ()).into_task(), clock.clone());
+    let mut request = RunRequest::new(RunId(1), job, task, (|| ()).into_task().unwrap(), clock.clone());
     request.arguments = socket.into();
     executor.submit(request, Completion::new(RunId(1), clock, Arc::new(Nowhere))).expect("room");
     loop {
@@ -49,7 +49,7 @@ impl CompletionSink for Nowhere {
     fn completed(&self, _report: RunReport) {}
 }
 
-fn register(tasks: &TaskRegistry) -> Result<(), NameError> {
+fn register(tasks: &TaskRegistry) -> Result<(), RegisterError> {
     matins_conformance::executor_suite::register(tasks)?;
     tasks.register("fail with causes", || {
         let refused = TaskError::new("cannot connect").with_source("connection refused");

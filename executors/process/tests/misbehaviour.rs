@@ -48,7 +48,7 @@ impl Rig {
         let name = |name: &str| -> Result<_, NameError> { Ok((JobId::new(name)?, TaskName::new(name)?)) };
         let (job, task_name) = name(task).unwrap();
         // The worker has a task of that name; this one is only here to be known.
-        let task = matins_task_function::IntoTask::into_task(|| ());
+        let task = matins_task_function::IntoTask::into_task(|| ()).unwrap();
         let mut request = RunRequest::new(run, job, task_name, task, clock.clone());
         (request.arguments, request.time_limit) = (arguments, time_limit);
         let cancel = request.cancel.clone();
