@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::{self, Command};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use matins_core::{
@@ -13,7 +14,7 @@ use matins_core::{
 };
 use matins_executor_process::{ProcessExecutor, serve_if_worker};
 use matins_scheduler::SystemClock;
-use matins_task_function::{IntoTask, RegisterError, TaskRegistry};
+use matins_task_function::{IntoTask, RegisterError, State, TaskRegistry};
 use rustix::process::{Signal, getpid, kill_process};
 
 fn main() {
@@ -70,6 +71,8 @@ fn register(tasks: &TaskRegistry) -> Result<(), RegisterError> {
         }
     }));
     tasks.register("layered", || Ok::<_, String>(process::id()))?;
+    tasks.state(Arc::new(AtomicU64::new(0)));
+    tasks.register("count", |State(runs): State<Arc<AtomicU64>>| runs.fetch_add(1, Ordering::Relaxed) + 1)?;
     tasks.register("pid", || Ok::<_, String>(process::id()))?;
     tasks.register("exit", exit)?;
     tasks.register("abort", abort)?;

@@ -74,6 +74,13 @@ impl Rig {
 }
 
 #[test]
+fn the_runs_of_one_worker_share_its_state_and_the_next_worker_begins_with_its_own() {
+    let mut rig = Rig::new(program::builder().runs_per_worker(2));
+    let counts: Vec<_> = (0..3).map(|_| rig.run("count", Value::Null).result).collect();
+    assert_eq!(counts, [Some(json!(1)), Some(json!(2)), Some(json!(1))]);
+}
+
+#[test]
 fn a_worker_serves_run_after_run_and_is_replaced_when_it_is_worn() {
     let mut rig = Rig::new(program::builder().runs_per_worker(3));
     let pids: Vec<u64> = (0..7).map(|_| rig.pid()).collect();
