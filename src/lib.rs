@@ -40,7 +40,7 @@ pub use matins_core::*;
 pub use matins_scheduler::{
     AddOutcome, BackgroundScheduler, BlockingScheduler, Event, Events, Handle, JobHandle, NewJob, Occupied,
     PendingOutcome, Retention, Schedule, SchedulerBuilder, SchedulerError, SchedulerState, Stats,
-    SystemClock, VirtualClock,
+    SystemClock, TestScheduler, VirtualClock,
 };
 pub use matins_task_function::{
     IntoTask, IntoTaskResult, LayeredTask, MissingState, RegisterError, State, States, TaskRegistry,

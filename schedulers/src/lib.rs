@@ -87,8 +87,10 @@ mod signals;
 mod simulation;
 mod stats;
 mod stopping;
+mod testing;
 #[cfg(feature = "tracing")]
 mod trace_layer;
+
 mod wakes;
 
 pub use add_commands::AddOutcome;
@@ -107,5 +109,6 @@ pub use outcomes::PendingOutcome;
 pub use retention::Retention;
 pub use scheduler::{BackgroundScheduler, BlockingScheduler, SchedulerBuilder};
 pub use stats::Stats;
+pub use testing::TestScheduler;
 #[cfg(feature = "tracing")]
 pub use trace_layer::TraceLayer;

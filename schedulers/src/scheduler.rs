@@ -37,7 +37,7 @@ use crate::shared::Shared;
 #[must_use]
 pub struct SchedulerBuilder {
     stores: Vec<(StoreName, Box<dyn JobStore>)>,
-    executors: HashMap<ExecutorName, Box<dyn Executor>>,
+    pub(crate) executors: HashMap<ExecutorName, Box<dyn Executor>>,
     tasks: TaskRegistry,
     clock: Arc<dyn Clock>,
     retention: Retention,
@@ -218,7 +218,7 @@ impl SchedulerBuilder {
         Ok(crate::AsyncScheduler::new(self.build()?))
     }
 
-    fn build(self) -> Result<Handle, SchedulerError> {
+    pub(crate) fn build(self) -> Result<Handle, SchedulerError> {
         if let Some(fault) = self.fault {
             return Err(fault.into());
         }

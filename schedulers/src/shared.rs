@@ -156,7 +156,7 @@ impl Shared {
         }
     }
 
-    fn submit(&self, submissions: Vec<Submission>) {
+    pub(crate) fn submit(&self, submissions: Vec<Submission>) {
         if submissions.is_empty() {
             return;
         }
@@ -203,7 +203,7 @@ impl Shared {
         self.end_changed.notify_all();
     }
 
-    fn announce_end(&self) {
+    pub(crate) fn announce_end(&self) {
         let awaited = {
             let mut end = lock(&self.end);
             end.has_come = true;
@@ -302,20 +302,27 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// While this exists, its thread is known to drive a scheduler.
-struct Driving;
+pub(crate) struct Driving {
+    address: usize,
+}
 
 impl Driving {
-    fn begin(shared: &Arc<Shared>) -> Self {
+    pub(crate) fn begin(shared: &Arc<Shared>) -> Self {
         let address = Arc::as_ptr(shared).addr();
         // A thread that ends has no such list any more, and drives nothing.
         let _ = DRIVEN.try_with(|driven| driven.borrow_mut().push(address));
-        Self
+        Self { address }
     }
 }
 
 impl Drop for Driving {
     fn drop(&mut self) {
-        let _ = DRIVEN.try_with(|driven| driven.borrow_mut().pop());
+        let _ = DRIVEN.try_with(|driven| {
+            let mut driven = driven.borrow_mut();
+            if let Some(place) = driven.iter().rposition(|address| *address == self.address) {
+                driven.remove(place);
+            }
+        });
     }
 }
 

@@ -21,8 +21,8 @@ use crate::state::{MissingState, State, States};
 /// * async ones of all these forms, with `TaskContext` in place of `&TaskContext`: the future owns its context;
 /// * every [`Task`].
 ///
-/// An async closure whose future borrows what the closure has captured is no `Fn`: the compiler says that it "captures state from its
-/// environment". Give each future a copy of its own, or take a [`State`]:
+/// An async closure whose future borrows what the closure has captured is no `Fn`, so it cannot be a task. Give each future a copy of
+/// its own, or take a [`State`]:
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -69,6 +69,8 @@ use crate::state::{MissingState, State, States};
     note = "a task is `fn()`, `fn(A)`, `fn(&TaskContext)` or `fn(A, &TaskContext)`, or async with `TaskContext` by value: `async fn(A, TaskContext)`; each may have `State<S>` in front",
     note = "`A` is one parameter: a tuple `|(a, b): (u32, String)|`, or a struct of yours; it needs `serde::Deserialize` and may borrow nothing",
     note = "a closure that never returns says so: `|| -> () {{ loop {{ work() }} }}`",
+    note = "the `S` of `State<S>` is `Clone`: put it in an `Arc`",
+    note = "pass the function itself, without calling it: `register(\"report\", report)`",
     note = "it returns nothing, a value that serde can save, or a `Result` whose error converts into `Box<dyn std::error::Error + Send + Sync>`",
     note = "what a closure captures must be `Send + Sync + 'static`, and it must be `Fn`: `move ||`, with an `Arc` or a `Mutex` around what is shared",
     note = "async with captured values: `move || {{ let db = db.clone(); async move {{ db.query().await }} }}`, or take `State(db): State<Db>` as a parameter"
@@ -139,6 +141,8 @@ impl<T: Task + 'static> IntoTask<form::Itself> for T {
     }
 }
 
+// The compiler would list it in place of the forms above.
+#[diagnostic::do_not_recommend]
 impl IntoTask<form::Shared> for Arc<dyn Task> {
     fn into_task_with(self, _states: &States) -> Result<Arc<dyn Task>, MissingState> {
         Ok(self)
@@ -275,6 +279,8 @@ macro_rules! asynchronous {
         [$($generic:ident: $bound:path),*] ($($parameter:ty),*) as $parameters:ty,
         $state:ty: $get:expr, $call:expr, $check:expr
     ) => {
+        // An async closure that borrows what it captures is no `Fn`. Then the message of `IntoTask` says what to write.
+        #[diagnostic::do_not_recommend]
         impl<F, U, R, $($generic),*> IntoTask<form::Async<$parameters>> for F
         where
             F: Fn($($parameter),*) -> U + Send + Sync + 'static,

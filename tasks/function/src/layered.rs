@@ -26,6 +26,7 @@ impl<T, Form> LayeredTask<T, Form> {
 #[derive(Debug)]
 pub struct Layered<Form>(PhantomData<Form>);
 
+#[diagnostic::do_not_recommend]
 impl<T: IntoTask<Form>, Form> IntoTask<Layered<Form>> for LayeredTask<T, Form> {
     fn into_task_with(self, states: &States) -> Result<Arc<dyn Task>, MissingState> {
         Ok(self.layers.around(self.task.into_task_with(states)?))

@@ -1,4 +1,5 @@
-// says: does not implement `Fn` because it captures state from its environment
+// says: cannot be a task
+// says: async with captured values: `move || { let db = db.clone(); async move { db.query().await } }`
 
 use matins_task_function::TaskRegistry;
 

@@ -1,0 +1,209 @@
+//! A scheduler for tests: on a virtual clock, on the thread of the test, the same each time.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use matins_core::{Clock, Completion, Executor, JobId, Refused, Run, RunId, RunRequest, Shutdown};
+
+use crate::engine::Next;
+use crate::shared::Driving;
+use crate::{Event, Events, Handle, SchedulerBuilder, SchedulerError, VirtualClock};
+
+/// More runs than this at one instant are taken for a job that never comes to an end.
+const MOST_AT_ONE_INSTANT: usize = 100_000;
+
+/// A scheduler for tests, which does only what it is told: see [`SchedulerBuilder::testing`].
+///
+/// [`advance`](Self::advance) moves the clock from fire to fire. At each instant it does all that is due, and waits until nothing is left
+/// to do, before the clock moves on. So a job sees the instant that it fires at, whatever was due before has ended, and a test that
+/// is run again does the same again. Nothing takes longer than the tasks themselves.
+///
+/// Tasks run on the thread of the test, one after the other, whatever executor their jobs name: time limits do not apply to them, and
+/// no two of them overlap. Async tasks are driven there too; one that waits for tokio's timers, sockets or tasks needs a runtime.
+///
+/// Everything a [`Handle`] can do, it can do too, except to wait: while a test waits for a run, nobody does the run. Use
+/// [`run_now`](Self::run_now).
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU32, Ordering};
+///
+/// use matins_scheduler::{Schedule, SchedulerBuilder};
+/// use matins_store_memory::MemoryStore;
+/// use matins_triggers::{TimeUnits, every};
+///
+/// let start = "2026-01-01T00:00:00Z".parse().unwrap();
+/// let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start).unwrap();
+/// let count = Arc::new(AtomicU32::new(0));
+/// let counter = count.clone();
+/// scheduler.add(every(1.hours()).run(move || counter.fetch_add(1, Ordering::Relaxed))).unwrap();
+///
+/// let runs = scheduler.advance(1.days());
+/// assert_eq!((runs.len(), count.load(Ordering::Relaxed)), (24, 24));
+/// ```
+pub struct TestScheduler {
+    handle: Handle,
+    clock: VirtualClock,
+    ended: Events,
+    _driving: Driving,
+    /// It belongs to its thread.
+    _not_send: PhantomData<*const ()>,
+}
+
+/// Does each run at once, on the thread of the scheduler.
+struct Inline;
+
+impl Executor for Inline {
+    fn submit(&mut self, run: RunRequest, done: Completion) -> Result<(), Refused> {
+        done.finish(run.execute());
+        Ok(())
+    }
+
+    fn shutdown(&mut self, _how: Shutdown) -> Vec<RunId> {
+        Vec::new()
+    }
+}
+
+impl SchedulerBuilder {
+    /// A scheduler for tests, whose clock stands at `start` until the test advances it. Its executors and its clock take the place of
+    /// those that were given here; an executor `default` is there in any case.
+    ///
+    /// # Errors
+    /// When a name is none, or a store cannot be read.
+    pub fn testing(mut self, start: DateTime<Utc>) -> Result<TestScheduler, SchedulerError> {
+        let clock = VirtualClock::new(start);
+        self.executors.entry(matins_core::ExecutorName::default()).or_insert_with(|| Box::new(Inline));
+        self.executors.values_mut().for_each(|executor| *executor = Box::new(Inline));
+        let handle = self.clock(clock.clone()).build()?;
+        let ended =
+            handle.subscribe_to(|event| matches!(event, Event::RunFinished { .. } | Event::RunMissed { .. }));
+        handle.shared.engine.start();
+        let driving = Driving::begin(&handle.shared);
+        Ok(TestScheduler { handle, clock, ended, _driving: driving, _not_send: PhantomData })
+    }
+}
+
+impl TestScheduler {
+    /// A way to this scheduler for its jobs.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Lets time pass, from fire to fire. Returns the rows of the ledger that were finished, in the order in which they were: runs, and
+    /// fires that were missed.
+    ///
+    /// # Panics
+    /// If more than 100,000 runs end at one instant: then a job makes itself due again and again. If `by` is negative: to set the clock
+    /// back is [`VirtualClock::step`] of [`clock`](Self::clock).
+    pub fn advance(&mut self, by: TimeDelta) -> Vec<Run> {
+        self.advance_to(self.now() + by)
+    }
+
+    /// As [`advance`](Self::advance), until this instant, which is included.
+    ///
+    /// # Panics
+    /// As [`advance`](Self::advance); and if `until` is in the past.
+    #[track_caller]
+    pub fn advance_to(&mut self, until: DateTime<Utc>) -> Vec<Run> {
+        assert!(until >= self.now(), "time cannot pass from {} back to {until}", self.now());
+        let mut ended = Vec::new();
+        loop {
+            let next = self.settle(&mut ended);
+            match next.filter(|next| *next <= until) {
+                Some(next) => self.clock.set(next),
+                None if self.now() < until => self.clock.set(until),
+                None => return ended,
+            }
+        }
+    }
+
+    /// Does what is due now, without letting time pass: a job that was added for this instant, or a run that somebody asked for.
+    ///
+    /// # Panics
+    /// If more than 100,000 runs end.
+    pub fn run_until_idle(&mut self) -> Vec<Run> {
+        self.advance_to(self.now())
+    }
+
+    /// Runs a job now, and returns the run once it has ended.
+    ///
+    /// # Errors
+    /// As [`Handle::run_now`]; and [`SchedulerError::ShutDown`] if the scheduler was shut down.
+    ///
+    /// # Panics
+    /// If more than 100,000 runs end.
+    pub fn run_now(&mut self, id: impl AsRef<str>) -> Result<Run, SchedulerError> {
+        let outcome = self.handle.run_now(id)?;
+        self.run_until_idle();
+        outcome.wait_within(std::time::Duration::ZERO)?.ok_or(SchedulerError::WaitsForItself)
+    }
+
+    /// The time, by the clock of the scheduler.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// The clock: to set it, as an administrator would.
+    pub fn clock(&self) -> &VirtualClock {
+        &self.clock
+    }
+
+    /// Does what is due until nothing is left to do now. Returns when there is something to do next.
+    fn settle(&self, ended: &mut Vec<Run>) -> Option<DateTime<Utc>> {
+        let shared = &self.handle.shared;
+        let before = ended.len();
+        loop {
+            let (submissions, next) = shared.engine.turn();
+            shared.engine.deliver_events();
+            let has_work = !submissions.is_empty();
+            shared.submit(submissions);
+            while let Some(event) = self.ended.try_next() {
+                if let Event::RunFinished { run, .. } | Event::RunMissed { run, .. } = event {
+                    ended.push(run);
+                }
+            }
+            if ended.len() - before > MOST_AT_ONE_INSTANT {
+                let job: Option<&JobId> = ended.last().map(|run| &run.job);
+                panic!(
+                    "more than {MOST_AT_ONE_INSTANT} runs ended at {}, the last of job {job:?}",
+                    self.now()
+                );
+            }
+            match next {
+                Next::Stop => {
+                    shared.announce_end();
+                    return None;
+                }
+                Next::WaitUntil(until) if !has_work => return until,
+                Next::Again | Next::WaitUntil(_) => {}
+            }
+        }
+    }
+}
+
+impl Deref for TestScheduler {
+    type Target = Handle;
+
+    fn deref(&self) -> &Handle {
+        &self.handle
+    }
+}
+
+impl Drop for TestScheduler {
+    fn drop(&mut self) {
+        self.handle.request_shutdown(Shutdown::Now);
+        if !std::thread::panicking() {
+            self.settle(&mut Vec::new());
+        }
+        self.handle.shared.engine.stop();
+        self.handle.shared.announce_end();
+    }
+}
+
+impl fmt::Debug for TestScheduler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestScheduler").field("now", &self.now()).finish_non_exhaustive()
+    }
+}
