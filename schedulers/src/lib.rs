@@ -43,6 +43,7 @@
 //!
 //! [`Policy`]: matins_core::Policy
 //! [`Clock`]: matins_core::Clock
+#![doc = include_str!("observation.md")]
 
 mod add_commands;
 #[cfg(feature = "tokio")]

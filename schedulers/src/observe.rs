@@ -1,29 +1,5 @@
-//! What happens, as events of `tracing` and as metrics, where those features are on. Names and fields are kept stable.
-//!
-//! | `tracing` event, target `matins` | level | fields |
-//! | --- | --- | --- |
-//! | `run started` | DEBUG | `store`, `job`, `run`, `attempt`, `scheduled` |
-//! | `run finished` | INFO, or WARN where it did not succeed | those, and `outcome`, `late_ms`, `took_ms`, `reason` |
-//! | `fires missed` | WARN | `store`, `job`, `run`, `first`, `last`, `count`, `outcome` |
-//! | `run left behind` | WARN | `store`, `job`, `run`, `attempt`, `scheduled` |
-//! | `work of a run that was left behind ended` | INFO | `store`, `job`, `run` |
-//! | `store failed`, `store recovered` | ERROR, INFO | `store`, `error` |
-//! | `job set aside` | ERROR | `store`, `job`, `place`, `error` |
-//! | all others | DEBUG | `event` |
-//!
-//! The work of each run is done in a span `run`, level INFO, with `job`, `run` and `attempt`: `TraceLayer`.
-//!
-//! | metric | kind | labels |
-//! | --- | --- | --- |
-//! | `matins_runs_started_total` | counter | `store` |
-//! | `matins_runs_finished_total` | counter | `store`, `outcome` |
-//! | `matins_fires_missed_total` | counter | `store`, `outcome` |
-//! | `matins_lateness_seconds`: from fire time to beginning | histogram | `store` |
-//! | `matins_duration_seconds`: from beginning to end | histogram | `store` |
-//! | `matins_store_failures_total` | counter | `store` |
-//! | `matins_store_seconds`: what claiming and settling take | histogram | `store`, `call` (`claim`, `settle`) |
-//! | `matins_runs_running`, `matins_runs_waiting` | gauge | `store` |
-//! | `matins_reports_uncommitted`: of runs that have ended, not in the store yet | gauge | `store` |
+//! What happens, as events of `tracing` and as metrics, where those features are on. The names are in `observation.md`, a part of the
+//! crate's page.
 
 #[cfg(any(feature = "tracing", feature = "metrics"))]
 use crate::Event;
@@ -136,6 +112,7 @@ pub(crate) fn trace(event: &Event) {
 #[derive(Default)]
 pub(crate) struct Meters {
     stores: Vec<StoreMeters>,
+    by_job: bool,
 }
 
 #[cfg(feature = "metrics")]
@@ -174,7 +151,29 @@ impl StoreMeters {
 }
 
 #[cfg(feature = "metrics")]
+fn measure_job(store: &StoreName, run: &Run) {
+    use matins_core::Outcome;
+    use metrics::{counter, gauge};
+    let outcome = run.outcome.map_or("none", Outcome::as_str);
+    let labels = || [("store", store.to_string()), ("job", run.job.to_string())];
+    let [(_, store), (_, job)] = labels();
+    counter!("matins_job_runs_total", "store" => store, "job" => job, "outcome" => outcome).increment(1);
+    if let Some((_, took)) = times(run) {
+        gauge!("matins_job_last_duration_seconds", &labels()).set(took);
+    }
+    if let (Some(Outcome::Succeeded), Some(finished)) = (run.outcome, run.finished) {
+        let seconds = (finished - chrono::DateTime::UNIX_EPOCH).as_seconds_f64();
+        gauge!("matins_job_last_success_timestamp_seconds", &labels()).set(seconds);
+    }
+}
+
+#[cfg(feature = "metrics")]
 impl Meters {
+    /// Those of a turn; with the jobs as labels, if `by_job`.
+    pub(crate) fn new(by_job: bool) -> Self {
+        Self { stores: Vec::new(), by_job }
+    }
+
     pub(crate) fn measure(&mut self, event: &Event) {
         use matins_core::Outcome;
         use metrics::counter;
@@ -190,6 +189,9 @@ impl Meters {
                 if let Some((late, took)) = times(run) {
                     meters.late.record(late);
                     meters.took.record(took);
+                }
+                if self.by_job {
+                    measure_job(store, run);
                 }
             }
             Event::RunMissed { store, run } => {

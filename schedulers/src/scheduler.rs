@@ -44,6 +44,8 @@ pub struct SchedulerBuilder {
     job_defaults: Policy,
     layers: RunLayers,
     states: Vec<GiveState>,
+    #[cfg(feature = "metrics")]
+    metrics_by_job: bool,
     fault: Option<NameError>,
 }
 
@@ -62,6 +64,8 @@ impl SchedulerBuilder {
             job_defaults: Policy::default(),
             layers: RunLayers::default(),
             states: Vec::new(),
+            #[cfg(feature = "metrics")]
+            metrics_by_job: false,
             fault: None,
         }
     }
@@ -139,6 +143,21 @@ impl SchedulerBuilder {
     /// On this clock.
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Measures runs for each job too: how many have ended, how long the last one took, and when one last succeeded. Each job is a label
+    /// then, which is dear where there are many. The names are on the [crate's page](crate#what-can-be-observed).
+    ///
+    /// ```
+    /// use matins_scheduler::SchedulerBuilder;
+    ///
+    /// let builder = SchedulerBuilder::new().metrics_by_job();
+    /// # let _ = builder;
+    /// ```
+    #[cfg(feature = "metrics")]
+    pub fn metrics_by_job(mut self) -> Self {
+        self.metrics_by_job = true;
         self
     }
 
@@ -238,6 +257,10 @@ impl SchedulerBuilder {
             Err(_) => layers,
         };
         let engine = Engine::new(parts)?.with_layers(layers);
+        #[cfg(feature = "metrics")]
+        if self.metrics_by_job {
+            engine.hub().listeners.measure_jobs();
+        }
         Ok(Handle { shared: Shared::new(engine, self.executors) })
     }
 }

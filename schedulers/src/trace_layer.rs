@@ -6,7 +6,7 @@ use tracing::{Instrument, Span};
 /// Does the work of each run in a span of `tracing`, so that the log lines of a task name its run.
 ///
 /// With the feature `tracing`, every scheduler has this layer, outside of all others. The span is called `run`; its target is
-/// `matins`, its level INFO, and its fields are `job`, `run` (the number), `attempt`, and `cause`
+/// `matins`, its level INFO, and its fields are `job`, `run` (the number), `attempt`, `scheduled` (the fire time), and `cause`
 /// for a run that follows a run of another job (the number of that run). The span of an async task is entered each
 /// time that its future is polled.
 ///
@@ -24,9 +24,9 @@ use tracing::{Instrument, Span};
 pub struct TraceLayer;
 
 fn span(context: &TaskContext) -> Span {
-    let TaskContext { job, run, attempt, cause, .. } = context;
+    let TaskContext { job, run, attempt, cause, scheduled, .. } = context;
     let cause = cause.map(|cause| cause.0);
-    tracing::info_span!(target: "matins", "run", %job, run = run.0, attempt, cause)
+    tracing::info_span!(target: "matins", "run", %job, run = run.0, attempt, %scheduled, cause)
 }
 
 impl Layer for TraceLayer {

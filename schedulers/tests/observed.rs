@@ -2,6 +2,8 @@
 
 mod counting;
 
+use std::collections::BTreeSet;
+
 use matins_conformance::inline::InlineExecutor;
 use matins_core::Shutdown;
 use matins_scheduler::{Schedule, SchedulerBuilder};
@@ -72,4 +74,55 @@ fn stats_say_what_was_done() {
     let message = scheduler.run_now("elsewhere").unwrap().wait().unwrap().message.unwrap();
     assert!(message.contains("there is no executor \"other\""), "{message}");
     assert!(scheduler.remove_executor("other", Shutdown::Wait).is_err());
+}
+
+#[test]
+fn each_job_is_measured_where_that_is_asked_for() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let start = "2026-01-01T00:00:00Z".parse().unwrap();
+    metrics::with_local_recorder(&recorder, || {
+        let builder = SchedulerBuilder::new().store("default", MemoryStore::new()).metrics_by_job();
+        let mut scheduler = builder.testing(start).unwrap();
+        scheduler.add(every(1.hours()).run(|| ()).id("works")).unwrap();
+        scheduler.add(every(1.hours()).run(|| Err::<(), _>("no luck")).id("fails")).unwrap();
+        scheduler.advance(2.hours());
+    });
+    let mut found: Vec<String> = Vec::new();
+    for (key, _, _, value) in snapshotter.snapshot().into_vec() {
+        if let Some(name) = key.key().name().strip_prefix("matins_job_") {
+            let labels: Vec<&str> = key.key().labels().map(metrics::Label::value).collect();
+            found.push(format!("{name} {} {value:?}", labels.join(" ")));
+        }
+    }
+    found.sort();
+    let expected = [
+        "last_duration_seconds default fails Gauge(0.0)",
+        "last_duration_seconds default works Gauge(0.0)",
+        "last_success_timestamp_seconds default works Gauge(1767232800.0)",
+        "runs_total default fails failed Counter(2)",
+        "runs_total default works succeeded Counter(2)",
+    ];
+    assert_eq!(found, expected);
+}
+
+/// The table in the documentation and the code have the same names.
+#[test]
+fn the_table_has_every_name_and_no_other() {
+    let (table, code) = (include_str!("../src/observation.md"), include_str!("../src/observe.rs"));
+    let metrics_of = |text: &str, quote: char| -> BTreeSet<String> {
+        let quoted = text.split(quote).filter(|part| part.starts_with("matins_"));
+        quoted
+            .filter(|part| part.chars().all(|c| c == '_' || c.is_ascii_lowercase()))
+            .map(str::to_owned)
+            .collect()
+    };
+    assert_eq!(metrics_of(table, '`'), metrics_of(code, '"'));
+    let rows = table.split("| metric |").next().unwrap().lines().filter_map(|line| line.strip_prefix("| `"));
+    let told: BTreeSet<&str> =
+        rows.filter_map(|row| row.split('`').next()).filter(|name| *name != "run").collect();
+    let trace = code.split("fn trace(").nth(1).and_then(|rest| rest.split("/// ").next()).unwrap();
+    let macros = trace.split("target: \"matins\"").skip(1).filter_map(|part| part.split(");").next());
+    let literals = macros.filter_map(|part| part.rsplit('"').nth(1).filter(|_| part.contains('"')));
+    assert_eq!(told, literals.collect::<BTreeSet<&str>>());
 }

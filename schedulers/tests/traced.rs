@@ -88,10 +88,10 @@ fn the_log_lines_of_a_task_name_its_run() {
     tracing::subscriber::with_default(lines.subscriber(), || scheduler.run());
     let text = lines.text();
     let line = |what: &str| text.lines().find(|line| line.contains(what)).unwrap_or_default().to_owned();
-    let span = "run{job=report run=3 attempt=1}:";
+    let span = "run{job=report run=3 attempt=1 scheduled=";
     assert!(line("written").contains(span), "{text}");
     assert!(text.lines().any(|line| line.contains("a layer begins") && line.contains(span)), "{text}");
-    assert!(line("still here").contains("run{job=async run=1 attempt=1}:"), "{text}");
+    assert!(line("still here").contains("run{job=async run=1 attempt=1 scheduled="), "{text}");
 }
 
 /// On an executor that polls futures, the span is entered for each poll, and lines of others in between have none.
@@ -114,8 +114,10 @@ fn the_span_of_an_async_run_is_entered_when_it_is_polled() {
         assert!(future.as_mut().poll(&mut waker).is_ready());
     });
     let text = lines.text();
-    let has_span: Vec<bool> =
-        text.lines().map(|line| line.contains("run{job=job run=7 attempt=2 cause=5}:")).collect();
+    let has_span: Vec<bool> = text
+        .lines()
+        .map(|line| line.contains("run{job=job run=7 attempt=2 scheduled=1970-01-01 00:00:00 UTC cause=5}:"))
+        .collect();
     assert_eq!(has_span, [true, false, true], "{text}");
 }
 
