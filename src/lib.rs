@@ -114,7 +114,6 @@ pub fn async_scheduler() -> Result<SchedulerBuilder, NotOnRuntime> {
 /// the standard library and of clap. Import them from the root of this crate. Traits whose methods alone are used, such as
 /// [`Schedule`](crate::Schedule), are imported without their names.
 pub mod prelude {
-    pub use crate::Schedule as _;
     pub use crate::triggers::{
         AfterTrigger, CalendarTrigger, Combine as _, CronFields, CronTrigger, DateTrigger, IntervalTrigger,
         TimeUnits as _, after, at, cron, every,
@@ -124,6 +123,7 @@ pub mod prelude {
         OnConflict, Outcome, Overlap, Retry, RunQuery, SchedulerBuilder, SchedulerError, Shutdown,
         TaskContext, Trigger,
     };
+    pub use crate::{Schedule as _, TriggerExt as _};
 
     #[cfg(feature = "command")]
     pub use crate::CommandTask;

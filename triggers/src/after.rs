@@ -39,6 +39,10 @@ impl Trigger for AfterTrigger {
         None
     }
 
+    fn previous_before(&self, _before: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        None
+    }
+
     fn describe(&self) -> String {
         self.after.to_string()
     }

@@ -236,6 +236,36 @@ impl CalendarTrigger {
     }
 }
 
+impl CalendarTrigger {
+    /// The last local time before `shown` that it names.
+    fn previous_local(&self, shown: NaiveDateTime) -> Option<NaiveDateTime> {
+        if self.is_mixed() {
+            return self.previous_mixed(shown);
+        }
+        let last = NaiveDate::from_ymd_opt(LAST_YEAR, 12, 31)?;
+        let around = shown.date().min(self.builder.end.map_or(last, |end| end.min(last)));
+        let periods = if self.months == 0 {
+            (around - self.builder.start).num_days() / i64::from(self.days.max(1))
+        } else {
+            (month_number(around) - month_number(self.builder.start)) / i64::from(self.months)
+        };
+        // Some days do not exist, and the first date may lie after the last one that is asked for.
+        (0..=periods).rev().filter_map(|number| self.local(self.date(number)?)).find(|local| *local < shown)
+    }
+
+    /// The same where each date depends on the one before: the walk begins at the first, as it does for the next one.
+    fn previous_mixed(&self, shown: NaiveDateTime) -> Option<NaiveDateTime> {
+        let mut last = None;
+        let mut date = self.builder.start;
+        while let Some(local) = self.local(date).filter(|local| *local < shown) {
+            last = Some(local);
+            let Some(next) = self.date_after(date) else { break };
+            date = next;
+        }
+        last
+    }
+}
+
 fn month_number(date: NaiveDate) -> i64 {
     i64::from(date.year()) * 12 + i64::from(date.month0())
 }
@@ -247,6 +277,12 @@ impl Trigger for CalendarTrigger {
             return None;
         }
         let fire = self.zone.rules().next_fixed(after.naive_utc(), |shown| self.next_local(shown))?;
+        Some(fire.and_utc())
+    }
+
+    fn previous_before(&self, before: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let fire =
+            self.zone.rules().previous_fixed(before.naive_utc(), |shown| self.previous_local(shown))?;
         Some(fire.and_utc())
     }
 

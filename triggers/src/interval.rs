@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::duration::{self, Parts};
+use crate::last_fire::{just_after, just_before};
 
 /// Fires at `start + k * period` for every `k >= 0`, up to `end` inclusive.
 ///
@@ -225,6 +226,11 @@ impl From<IntervalTrigger> for Saved {
 impl Trigger for IntervalTrigger {
     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.fire(self.count_until(after))
+    }
+
+    fn previous_before(&self, before: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let before = self.end.map_or(before, |end| before.min(just_after(end)));
+        self.fire(self.count_until(just_before(before)).checked_sub(1).filter(|k| *k >= 0)?)
     }
 
     fn stretch_within(

@@ -10,8 +10,10 @@
 //! | `database` | a tz database: a directory, or the bundled data |
 //! | `posix` | POSIX rules in place of names |
 //! | `system` | the zone of this machine, as tzset(3) finds it |
+//! | `chrono_zone` | a zone as chrono's `TimeZone` |
 //! | `tzdb` | what the public module of that name offers |
 
+mod chrono_zone;
 mod count;
 mod database;
 mod error;
@@ -28,6 +30,7 @@ use std::str::FromStr;
 use chrono::{DateTime, FixedOffset, NaiveDateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use chrono_zone::ZoneOffset;
 pub(crate) use count::Clocks;
 pub use error::UnknownZone;
 pub(crate) use span::{Rules, Span};
