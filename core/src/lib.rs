@@ -38,11 +38,13 @@
 //! ```
 
 mod after;
+mod boxed;
 mod cancel;
 mod claim;
 mod clock;
 mod count;
 mod current_run;
+mod duration;
 mod executor;
 mod group;
 mod instants;
@@ -76,6 +78,7 @@ pub use claim::{
 pub use clock::{Clock, Wake};
 pub use count::{CountBudget, CountProgress};
 pub use current_run::RunScope;
+pub use duration::{DurationError, IntoDuration, IntoDurationLimit};
 pub use executor::{Completion, CompletionSink, Executor, LeftBehind, Refusal, Refused, Shutdown, WaitMode};
 pub use group::{Group, GroupError};
 pub use instants::{Preceding, TriggerExt, Upcoming, previous_by_search};

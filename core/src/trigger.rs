@@ -331,6 +331,21 @@ pub trait IntoTrigger {
     /// # Errors
     /// When the sentence makes no trigger (a cron text that cannot be read, a zone that does not exist).
     fn into_trigger(self, now: DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError>;
+
+    /// Returns the same trigger, except that local times that name no time zone are in `zone`: a name of the tz database, or what
+    /// else `matins_triggers::Zone::named` takes.
+    ///
+    /// A scheduler that has a default time zone calls this. The default calls [`into_trigger`](Self::into_trigger).
+    ///
+    /// # Errors
+    /// As [`into_trigger`](Self::into_trigger), and if a local time needs the zone and there is none of that name.
+    fn into_trigger_in(self, now: DateTime<Utc>, zone: &str) -> Result<Arc<dyn Trigger>, TriggerError>
+    where
+        Self: Sized,
+    {
+        let _ = zone;
+        self.into_trigger(now)
+    }
 }
 
 impl<T: Trigger + 'static> IntoTrigger for T {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{CountBudget, CountProgress, Stretch, Trigger, round_up_to_microsecond};
+use matins_core::{CountBudget, CountProgress, IntoDuration, Stretch, Trigger, round_up_to_microsecond};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -72,8 +72,8 @@ impl JitterTrigger {
     ///
     /// # Errors
     /// If `max` is negative, or longer than can be held.
-    pub fn new(of: Arc<dyn Trigger>, max: TimeDelta, seed: u64) -> Result<Self, JitterError> {
-        Self::with(of, max, Some(seed))
+    pub fn new(of: Arc<dyn Trigger>, max: impl IntoDuration, seed: u64) -> Result<Self, JitterError> {
+        Self::with(of, max.into_time_delta(), Some(seed))
     }
 
     /// Returns the same without a seed: the scheduler makes it from the id of the job.
@@ -93,8 +93,8 @@ impl JitterTrigger {
     ///
     /// # Errors
     /// If `max` is negative, or longer than can be held.
-    pub fn unseeded(of: Arc<dyn Trigger>, max: TimeDelta) -> Result<Self, JitterError> {
-        Self::with(of, max, None)
+    pub fn unseeded(of: Arc<dyn Trigger>, max: impl IntoDuration) -> Result<Self, JitterError> {
+        Self::with(of, max.into_time_delta(), None)
     }
 
     fn with(of: Arc<dyn Trigger>, max: TimeDelta, seed: Option<u64>) -> Result<Self, JitterError> {

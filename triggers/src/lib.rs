@@ -48,6 +48,7 @@
 //! ```
 
 mod after;
+mod at;
 mod calendar;
 mod calendar_count;
 mod combine;
@@ -62,6 +63,7 @@ mod last_fire;
 mod never;
 mod sentence;
 mod trigger_error;
+mod units;
 mod window;
 mod zone;
 
@@ -69,9 +71,10 @@ pub use crate::cron::{
     CronError, CronExpression, CronFields, CronTrigger, CronTriggerError, ExcludedBy, Fires,
 };
 /// What a program needs to use triggers without a scheduler.
-pub use matins_core::{IntoTrigger, Trigger, TriggerError, TriggerExt};
+pub use matins_core::{IntoDuration, IntoTrigger, Trigger, TriggerError, TriggerExt};
 
-pub use after::{AfterJob, AfterTrigger, after};
+pub use after::{AfterDuration, AfterJob, AfterTrigger, AfterWhat, after};
+pub use at::{At, AtDate, IntoDate, at};
 pub use calendar::{CalendarBuilder, CalendarError, CalendarTrigger};
 pub use combine::{
     AllTrigger, AnyTrigger, CombineError, ExceptDatesTrigger, ExceptTrigger, LEAP_LIMIT, SHARED_LIMIT,
@@ -82,7 +85,8 @@ pub use date::{DateError, DateTrigger};
 pub use interval::{IntervalError, IntervalTrigger};
 pub use jitter::{JitterError, JitterTrigger};
 pub use never::NeverTrigger;
-pub use sentence::{At, Combine, Combined, Cron, Every, TimeUnits, at, cron, every};
+pub use sentence::{Combine, Combined, Cron, Every, cron, every};
+pub use units::TimeUnits;
 pub use window::{EndsBeforeStart, WindowTrigger};
 pub use zone::tzdb;
-pub use zone::{LocalTime, SystemZoneError, UnknownZone, Zone, ZoneOffset};
+pub use zone::{IntoZone, LocalTime, SystemZoneError, UnknownZone, Zone, ZoneOffset};
