@@ -30,6 +30,7 @@
 //! | `tracing` | what happens, as events of the crate `tracing`, and a span around each run | |
 //! | `metrics` | counters and histograms through the facade `metrics` | |
 //! | `cron` | `triggers::ScheduleTrigger`: schedules of the crate `cron` | |
+//! | `chrono-tz` | zones of the crate `chrono-tz` wherever a time zone is given | |
 //! | `full` | all of them | |
 //!
 //! What a trigger, a store, an executor owes is written at its trait: [`Trigger`],

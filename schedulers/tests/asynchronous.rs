@@ -276,3 +276,18 @@ fn blocking_jobs_that_take_the_whole_blocking_pool_can_be_ended() {
         timeout(GENEROUS, running).await.unwrap().unwrap().unwrap();
     });
 }
+
+#[tokio::test]
+async fn events_are_a_stream() {
+    fn next<S: futures_core::Stream + Unpin>(stream: &mut S) -> impl Future<Output = Option<S::Item>> {
+        std::future::poll_fn(|context| std::pin::Pin::new(&mut *stream).poll_next(context))
+    }
+    let scheduler = scheduler(MemoryStore::new(), &VirtualClock::new(start()));
+    let handle = scheduler.handle();
+    let mut events = handle.subscribe().await;
+    handle.add(every(1.hours()).run(async || ()).id("hourly")).await.unwrap();
+    let event = timeout(GENEROUS, next(&mut events)).await.unwrap();
+    assert!(matches!(event, Some(Event::JobAdded { job, .. }) if job == "hourly"));
+    drop((handle, scheduler));
+    while timeout(GENEROUS, next(&mut events)).await.unwrap().is_some() {}
+}

@@ -2,14 +2,16 @@
 
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
-use matins_core::{CountBudget, CountProgress, Trigger, round_up_to_microsecond};
+use matins_core::{CountBudget, CountProgress, IntoTrigger, Trigger, TriggerError, round_up_to_microsecond};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::duration::{self, Parts};
 use crate::interval::list;
+use crate::sentence::UTC;
 use crate::zone::{UnknownZone, Zone};
 
 /// Fires at a local time of day, every so many years, months, weeks and days from a date on.
@@ -61,7 +63,9 @@ pub struct CalendarBuilder {
     #[serde(default)]
     days: u32,
     time: NaiveTime,
-    zone: String,
+    /// None is UTC, or the default of the scheduler that the builder is given to.
+    #[serde(default)]
+    zone: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) end: Option<NaiveDate>,
     #[serde(default)]
@@ -112,7 +116,7 @@ impl CalendarTrigger {
             weeks: 0,
             days: 0,
             time: NaiveTime::MIN,
-            zone: "UTC".to_owned(),
+            zone: None,
             end: None,
             last_day: false,
         }
@@ -348,9 +352,9 @@ impl CalendarBuilder {
         Self { time, ..self }
     }
 
-    /// In the zone of this name in the tz database.
+    /// In the zone of this name in the tz database, or a [`Zone`].
     pub fn zone(self, zone: impl Into<String>) -> Self {
-        Self { zone: zone.into(), ..self }
+        Self { zone: Some(zone.into()), ..self }
     }
 
     /// Up to this date, inclusive.
@@ -368,7 +372,7 @@ impl CalendarBuilder {
     /// # Errors
     /// When it has no period, ends before it starts, or its zone does not exist.
     pub fn build(self) -> Result<CalendarTrigger, CalendarError> {
-        let zone = Zone::named(&self.zone)?;
+        let zone = Zone::named(self.zone.as_deref().unwrap_or(UTC))?;
         let months = self.years.checked_mul(12).and_then(|months| months.checked_add(self.months));
         let days = self.weeks.checked_mul(7).and_then(|days| days.checked_add(self.days));
         let (Some(months @ ..96_000), Some(days @ ..3_000_000)) = (months, days) else {
@@ -381,8 +385,20 @@ impl CalendarBuilder {
             return Err(CalendarError::EndsBeforeStart { start: self.start, end });
         }
         // One zone may be written in several ways.
-        let builder = Self { zone: zone.name().to_owned(), ..self };
+        let builder = Self { zone: Some(zone.name().to_owned()), ..self };
         Ok(CalendarTrigger { months, days, builder, zone })
+    }
+}
+
+/// A builder without a zone is in the default time zone of the scheduler that its job is added to.
+impl IntoTrigger for CalendarBuilder {
+    fn into_trigger(self, now: DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError> {
+        self.into_trigger_in(now, UTC)
+    }
+
+    fn into_trigger_in(mut self, _now: DateTime<Utc>, zone: &str) -> Result<Arc<dyn Trigger>, TriggerError> {
+        self.zone.get_or_insert_with(|| zone.to_owned());
+        Ok(Arc::new(self.build()?))
     }
 }
 
@@ -423,7 +439,7 @@ impl FromStr for CalendarTrigger {
             weeks: parts.weeks,
             days: parts.days,
             time: start.time(),
-            zone: zone.to_owned(),
+            zone: Some(zone.to_owned()),
             end,
             last_day,
         }

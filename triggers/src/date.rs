@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeZone, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, Utc};
 use matins_core::{Trigger, round_up_to_microsecond};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -62,8 +62,8 @@ pub enum DateError {
 
 impl DateTrigger {
     /// Fires at `instant`, rounded up to the microsecond.
-    pub fn new<Tz: TimeZone>(instant: DateTime<Tz>) -> Self {
-        Self { date: Date::Instant(round_up_to_microsecond(instant.to_utc())) }
+    pub fn new(instant: DateTime<Utc>) -> Self {
+        Self { date: Date::Instant(round_up_to_microsecond(instant)) }
     }
 
     /// Fires when the clocks in `zone` show `local`: the first time, if they do so twice; at the first instant after

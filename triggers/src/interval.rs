@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use matins_core::{CountBudget, CountProgress, IntoDuration, Stretch, Trigger, round_up_to_microsecond};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -71,8 +71,8 @@ impl IntervalTrigger {
     ///
     /// # Errors
     /// When the period is shorter than a microsecond or longer than 292,000 years.
-    pub fn new<Tz: TimeZone>(start: DateTime<Tz>, period: impl IntoDuration) -> Result<Self, IntervalError> {
-        let (start, period) = (start.to_utc(), period.into_time_delta());
+    pub fn new(start: DateTime<Utc>, period: impl IntoDuration) -> Result<Self, IntervalError> {
+        let period = period.into_time_delta();
         let period_micros = period.num_microseconds().ok_or(IntervalError::TooLong { period })?;
         if period_micros < 1 {
             return Err(IntervalError::NotPositive { period });
@@ -84,8 +84,7 @@ impl IntervalTrigger {
     ///
     /// # Errors
     /// When that lies before the start.
-    pub fn until<Tz: TimeZone>(self, end: DateTime<Tz>) -> Result<Self, IntervalError> {
-        let end = end.to_utc();
+    pub fn until(self, end: DateTime<Utc>) -> Result<Self, IntervalError> {
         if end < self.start {
             return Err(IntervalError::EndsBeforeStart { start: self.start, end });
         }

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDate, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use matins_core::{IntoDuration, IntoTrigger, Trigger, TriggerError};
 
 use crate::{
@@ -33,13 +33,13 @@ pub struct Every {
 
 impl Every {
     /// The first time at `start`, where that is still to come when the job is added; else in step with it.
-    pub fn starting<Tz: TimeZone>(self, start: DateTime<Tz>) -> Self {
-        Self { start: Some(start.to_utc()), ..self }
+    pub fn starting(self, start: DateTime<Utc>) -> Self {
+        Self { start: Some(start), ..self }
     }
 
     /// The last time at or before `end`.
-    pub fn until<Tz: TimeZone>(self, end: DateTime<Tz>) -> Self {
-        Self { end: Some(end.to_utc()), ..self }
+    pub fn until(self, end: DateTime<Utc>) -> Self {
+        Self { end: Some(end), ..self }
     }
 }
 
@@ -163,16 +163,14 @@ pub trait Combine: IntoTrigger + Send + Sized + 'static {
     }
 
     /// Only at or after `start`: [`WindowTrigger`].
-    fn not_before<Tz: TimeZone>(self, start: DateTime<Tz>) -> Combined {
-        let start = start.to_utc();
+    fn not_before(self, start: DateTime<Utc>) -> Combined {
         Combined::new(move |now, zone| {
             Ok(Arc::new(WindowTrigger::new(self.into_trigger_in(now, zone)?).starting(start)?))
         })
     }
 
     /// Only at or before `end`: [`WindowTrigger`].
-    fn not_after<Tz: TimeZone>(self, end: DateTime<Tz>) -> Combined {
-        let end = end.to_utc();
+    fn not_after(self, end: DateTime<Utc>) -> Combined {
         Combined::new(move |now, zone| {
             Ok(Arc::new(WindowTrigger::new(self.into_trigger_in(now, zone)?).until(end)?))
         })

@@ -43,6 +43,8 @@ fn times(count: i128, microseconds: i128) -> TimeDelta {
 
 macro_rules! time_units {
     ($($integer:ty),*) => {$(
+        // `usize` has no `From`, and all fit.
+        #[allow(clippy::cast_lossless)]
         impl TimeUnits for $integer {
             fn microseconds(self) -> TimeDelta {
                 times(self as i128, 1)

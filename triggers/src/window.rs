@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{After, CountBudget, CountProgress, Stretch, Trigger};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -120,16 +120,16 @@ impl WindowTrigger {
     ///
     /// # Errors
     /// When its end lies before that.
-    pub fn starting<Tz: TimeZone>(self, start: DateTime<Tz>) -> Result<Self, EndsBeforeStart> {
-        Ok(Self { limits: Limits::new(Some(start.to_utc()), self.limits.end)?, ..self })
+    pub fn starting(self, start: DateTime<Utc>) -> Result<Self, EndsBeforeStart> {
+        Ok(Self { limits: Limits::new(Some(start), self.limits.end)?, ..self })
     }
 
     /// Up to `end`.
     ///
     /// # Errors
     /// When that lies before its start.
-    pub fn until<Tz: TimeZone>(self, end: DateTime<Tz>) -> Result<Self, EndsBeforeStart> {
-        Ok(Self { limits: Limits::new(self.limits.start, Some(end.to_utc()))?, ..self })
+    pub fn until(self, end: DateTime<Utc>) -> Result<Self, EndsBeforeStart> {
+        Ok(Self { limits: Limits::new(self.limits.start, Some(end))?, ..self })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
-use chrono::{DateTime, SecondsFormat, TimeZone, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use matins_core::{CountBudget, CountProgress, Trigger};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -90,16 +90,16 @@ impl CronTrigger {
     ///
     /// # Errors
     /// When its end lies before that.
-    pub fn starting<Tz: TimeZone>(self, start: DateTime<Tz>) -> Result<Self, EndsBeforeStart> {
-        Ok(Self { limits: Limits::new(Some(start.to_utc()), self.limits.end)?, ..self })
+    pub fn starting(self, start: DateTime<Utc>) -> Result<Self, EndsBeforeStart> {
+        Ok(Self { limits: Limits::new(Some(start), self.limits.end)?, ..self })
     }
 
     /// The same up to `end`, inclusive.
     ///
     /// # Errors
     /// When that lies before its start.
-    pub fn until<Tz: TimeZone>(self, end: DateTime<Tz>) -> Result<Self, EndsBeforeStart> {
-        Ok(Self { limits: Limits::new(self.limits.start, Some(end.to_utc()))?, ..self })
+    pub fn until(self, end: DateTime<Utc>) -> Result<Self, EndsBeforeStart> {
+        Ok(Self { limits: Limits::new(self.limits.start, Some(end))?, ..self })
     }
 
     /// The expression.
