@@ -1,10 +1,10 @@
 //! Tasks in worker processes: one that crashes costs its own run, and nothing else.
 
 use matins::prelude::*;
-use matins::{NameError, TaskRegistry};
+use matins::{RegisterError, TaskRegistry};
 
 /// The tasks, for the workers that do them and for the scheduler that knows them by name.
-fn register(tasks: &TaskRegistry) -> Result<(), NameError> {
+fn register(tasks: &TaskRegistry) -> Result<(), RegisterError> {
     tasks.register("greet", |name: String| println!("good morning, {name}"))?;
     tasks.register("crash", crash)
 }

@@ -29,6 +29,7 @@
 //! | `config` | `config::SchedulerConfig`: stores, executors and defaults from TOML or JSON | |
 //! | `tracing` | what happens, as events of the crate `tracing`, and a span around each run | |
 //! | `metrics` | counters and histograms through the facade `metrics` | |
+//! | `signals` | `Handle::shutdown_on_signals`: Ctrl-C and SIGTERM | |
 //! | `cron` | `triggers::ScheduleTrigger`: schedules of the crate `cron` | |
 //! | `chrono-tz` | zones of the crate `chrono-tz` wherever a time zone is given | |
 //! | `full` | all of them | |
@@ -42,7 +43,9 @@ pub use matins_scheduler::{
     PendingOutcome, Retention, Schedule, SchedulerBuilder, SchedulerError, SchedulerState, Stats,
     SystemClock, VirtualClock,
 };
-pub use matins_task_function::{IntoTask, IntoTaskResult, TaskRegistry};
+pub use matins_task_function::{
+    IntoTask, IntoTaskResult, LayeredTask, MissingState, RegisterError, State, States, TaskRegistry,
+};
 pub use matins_triggers as triggers;
 
 #[cfg(feature = "tracing")]

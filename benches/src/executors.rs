@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use matins::{
-    Clock, Completion, CompletionSink, Executor, JobId, NameError, Outcome, RunId, RunReport, RunRequest,
+    Clock, Completion, CompletionSink, Executor, JobId, Outcome, RegisterError, RunId, RunReport, RunRequest,
     SystemClock, TaskName, TaskRegistry, ThreadExecutor, Value,
 };
 use rayon::prelude::*;
@@ -107,7 +107,7 @@ impl Ours {
 ///
 /// # Errors
 /// Never: the names are right.
-pub fn register(tasks: &TaskRegistry) -> Result<(), NameError> {
+pub fn register(tasks: &TaskRegistry) -> Result<(), RegisterError> {
     tasks.register("empty", || ())?;
     tasks.register("empty async", async || ())?;
     tasks.register("compute", || {

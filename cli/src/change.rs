@@ -288,7 +288,7 @@ impl What {
             Some("none") => drop(keys.insert("group".to_owned(), Value::Null)),
             group => {
                 let group = group.map(str::parse::<Group>).transpose();
-                let group = group.map_err(|error| Failure::BadInput(error.to_string()))?;
+                let group = group.map_err(|error| Failure::BadInput(matins::error_chain(&error)))?;
                 put(keys, "group", group);
             }
         }

@@ -67,7 +67,9 @@ impl When {
     /// The trigger, for a definition met at `now`.
     pub(crate) fn trigger(&self, now: DateTime<Utc>) -> Result<Arc<dyn Trigger>, String> {
         Ok(match self {
-            Self::Every(period) => every(*period).into_trigger(now).map_err(|error| error.to_string())?,
+            Self::Every(period) => {
+                every(*period).into_trigger(now).map_err(|error| matins::error_chain(&error))?
+            }
             Self::Cron(trigger) => Arc::new(trigger.clone()),
             Self::At(trigger) => Arc::new(trigger.clone()),
             Self::In(delay) => Arc::new(DateTrigger::new(now + *delay)),
@@ -134,7 +136,7 @@ impl Definition {
                     Some(seed) => JitterTrigger::new(trigger, jitter, seed),
                     None => JitterTrigger::unseeded(trigger, jitter),
                 };
-                let jittered = jittered.map_err(|error| error.to_string())?;
+                let jittered = jittered.map_err(|error| matins::error_chain(&error))?;
                 // As the scheduler does when it adds the job, so that what is shown beforehand is what happens.
                 let seeded = JobId::new(&self.id).ok().and_then(|id| jittered.with_seed(id.seed()));
                 seeded.unwrap_or_else(|| Arc::new(jittered))

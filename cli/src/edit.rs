@@ -64,7 +64,8 @@ pub(crate) fn edit(
         if job.task.as_str() != COMMAND {
             return Err(format!("job {:?} runs the task {:?} and no command", job.id, job.task));
         }
-        let mut command = Command::deserialize(&job.arguments).map_err(|error| error.to_string())?;
+        let mut command =
+            Command::deserialize(&job.arguments).map_err(|error| matins::error_chain(&error))?;
         if new_program {
             command.program = new.command.program;
             command.arguments = new.command.arguments;

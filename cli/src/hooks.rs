@@ -82,5 +82,5 @@ fn call(hook: &Hook, run: &Run, task: &CommandTask) -> Result<(), String> {
     guard.map_err(|error| format!("its time limit cannot be watched: {error}"))?;
     let result = task.run(&json!(command), &context);
     drop(ended);
-    result.map(drop).map_err(|error| error.to_string())
+    result.map(drop).map_err(|error| matins::error_chain(&error))
 }

@@ -26,7 +26,7 @@ pub(crate) fn read(text: &str, zone: Zone, now: DateTime<Utc>) -> Result<DateTim
 /// The same, with all that is known of it.
 pub(crate) fn typed(text: &str, zone: Zone, now: DateTime<Utc>) -> Result<Typed, String> {
     let text = with_date(text.trim(), zone.local(now).date());
-    let date = DateTrigger::parse(&text, zone).map_err(|error| error.to_string())?;
+    let date = DateTrigger::parse(&text, zone).map_err(|error| matins::error_chain(&error))?;
     let instant = date.instant();
     if !YEARS.contains(&instant.year()) {
         return Err(format!("{text} is in a year that is not asked about; write one from 0 to 9999"));

@@ -35,8 +35,8 @@ pub(crate) struct NextArguments {
 
 pub(crate) fn next(arguments: &NextArguments) -> Result<(), String> {
     let zone = arguments.tz.map_or_else(system_zone, Ok)?;
-    let trigger =
-        CronTrigger::parse(&arguments.expression, zone.name()).map_err(|error| error.to_string())?;
+    let trigger = CronTrigger::parse(&arguments.expression, zone.name())
+        .map_err(|error| matins::error_chain(&error))?;
     let zone = trigger.zone();
     let now = SystemClock.now();
     let from = match &arguments.from {

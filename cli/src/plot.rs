@@ -48,7 +48,7 @@ pub(crate) fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
             "a picture shows some time, and a year at most; mend --for".to_owned(),
         ));
     }
-    let span = TimeDelta::from_std(arguments.span).map_err(|error| error.to_string())?;
+    let span = TimeDelta::from_std(arguments.span).map_err(|error| matins::error_chain(&error))?;
     let timeline = Timeline { zone, from, until: from + span };
     let mut rows = Vec::new();
     // Those that have times.

@@ -41,7 +41,7 @@ pub(crate) fn bring_in_line(
     let situation = Situation {
         scheduler,
         named: named.collect(),
-        stored: Stored::read(scheduler, &paths, adopted).map_err(|error| error.to_string())?,
+        stored: Stored::read(scheduler, &paths, adopted).map_err(|error| matins::error_chain(&error))?,
         is_start: step == Step::Start,
         boot: boot.as_deref(),
         now,

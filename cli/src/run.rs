@@ -99,7 +99,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     let mut defined = sources.read()?;
     let configured = || defined.store.as_ref().map(ToString::to_string);
     let store = arguments.store.or_else(configured).unwrap_or_else(|| DEFAULT_STORE.to_owned());
-    let url: StoreUrl = store.parse().map_err(|error: StoreUrlError| error.to_string())?;
+    let url: StoreUrl = store.parse().map_err(|error: StoreUrlError| matins::error_chain(&error))?;
     arguments.metrics.map_or(Ok(()), http::check)?;
     listen_to_tracing(arguments.log)?;
     // From here on a signal stops it in order, also one that comes before the first job fires.
@@ -116,7 +116,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     }
     let for_hooks = CommandTask::default().open_files(descriptors.soft_limit_for_commands());
     let (command, found) = recorded(&url, for_hooks.clone())?;
-    scheduler.register(COMMAND, command).map_err(|error| error.to_string())?;
+    scheduler.register(COMMAND, command).map_err(|error| matins::error_chain(&error))?;
     let history = Arc::new(History::open(beside::history(&url).as_deref())?);
     let hooks: Hooks = Arc::new(Mutex::new(defined.hooks.clone()));
 
@@ -127,9 +127,10 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     if let Some((moved, _)) = moved.as_ref().filter(|(moved, _)| !moved.jobs.is_empty()) {
         notice::tell(moved.describe());
     }
-    hooks::listen(&scheduler, &hooks, for_hooks).map_err(|error| error.to_string())?;
-    history::note_what_the_scheduler_does(&scheduler, &history).map_err(|error| error.to_string())?;
-    mail::listen(&scheduler).map_err(|error| error.to_string())?;
+    hooks::listen(&scheduler, &hooks, for_hooks).map_err(|error| matins::error_chain(&error))?;
+    history::note_what_the_scheduler_does(&scheduler, &history)
+        .map_err(|error| matins::error_chain(&error))?;
+    mail::listen(&scheduler).map_err(|error| matins::error_chain(&error))?;
     let orphans = orphans::watch(found, &scheduler);
     let reload = Reloader {
         handle: scheduler.handle(),
@@ -204,7 +205,7 @@ fn take_store(url: &StoreUrl, retention: &Retention) -> Result<BlockingScheduler
         let builder = SchedulerBuilder::new()
             .executor("default", ThreadExecutor::builder().workers(WORKERS).build())
             .retention(retention.clone());
-        give_to(builder, url)?.blocking().map_err(|error| OpenError::Other(error.to_string()))
+        give_to(builder, url)?.blocking().map_err(|error| OpenError::Other(matins::error_chain(&error)))
     })?;
     if let Some(warning) = safety::warning(url) {
         notice::warn(warning);
@@ -297,9 +298,9 @@ impl Started<'_> {
     }
 
     fn first_screen(&self, scheduler: &Handle, now: DateTime<Utc>) -> Result<Text, String> {
-        let count = scheduler.count(&JobQuery::default()).map_err(|error| error.to_string())?;
+        let count = scheduler.count(&JobQuery::default()).map_err(|error| matins::error_chain(&error))?;
         let query = JobQuery::default().order(JobOrder::NextFire).limit(FIRST_JOBS);
-        let listed = scheduler.list(&query).map_err(|error| error.to_string())?;
+        let listed = scheduler.list(&query).map_err(|error| matins::error_chain(&error))?;
         let bold = anstyle::Style::new().bold();
         let title = Text::new().styled(bold, format_args!("matins {}", env!("CARGO_PKG_VERSION")));
         let jobs = show::counted(count, "job");

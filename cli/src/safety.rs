@@ -35,7 +35,7 @@ pub(crate) fn refuse_if_others_can_write(path: &Path) -> Result<(), String> {
 /// The same for the files of a store; and refuses a directory in which others can replace them.
 pub(crate) fn check_store(store: &StoreUrl) -> Result<(), String> {
     if let StoreUrl::Sqlite(path) | StoreUrl::File(path) = store {
-        matins_files::check_store(path).map_err(|error| error.to_string())?;
+        matins_files::check_store(path).map_err(|error| matins::error_chain(&error))?;
     }
     match store {
         StoreUrl::Sqlite(path) => refuse_if_others_can_write(path),

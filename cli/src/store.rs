@@ -31,8 +31,8 @@ pub(crate) enum OpenError {
 impl From<StoreError> for OpenError {
     fn from(error: StoreError) -> Self {
         match error {
-            error @ StoreError::Owned { .. } => Self::Owned(error.to_string()),
-            error => Self::Other(error.to_string()),
+            error @ StoreError::Owned { .. } => Self::Owned(matins::error_chain(&error)),
+            error => Self::Other(matins::error_chain(&error)),
         }
     }
 }
@@ -62,13 +62,13 @@ pub(crate) fn give_to(builder: SchedulerBuilder, url: &StoreUrl) -> Result<Sched
     }
     let store = url.open().map_err(|error| match error {
         ConfigError::Store { source, .. } => source.into(),
-        error => OpenError::Other(error.to_string()),
+        error => OpenError::Other(matins::error_chain(&error)),
     })?;
     Ok(builder.store("default", store))
 }
 
 fn open_sqlite(path: &Path) -> Result<SqliteStore, String> {
-    SqliteStore::open(path).map_err(|error| error.to_string())
+    SqliteStore::open(path).map_err(|error| matins::error_chain(&error))
 }
 
 #[derive(Debug, Args)]
@@ -216,7 +216,7 @@ fn check(store: &StoreUrl) -> Result<(), Failure> {
 /// A daemon has it open: the file is looked through beside it, and what is in it is read by the daemon.
 fn check_with(target: &Target, store: &StoreUrl) -> Result<(), Failure> {
     if let StoreUrl::Sqlite(path) = store {
-        SqliteStore::check_file(path).map_err(|error| error.to_string())?;
+        SqliteStore::check_file(path).map_err(|error| matins::error_chain(&error))?;
     }
     // It knows of jobs that cannot be read once it has tried.
     target.ask_in_pages(JobsRequest::default(), &mut Unshown)?;
@@ -253,9 +253,9 @@ fn check_alone(store: &StoreUrl) -> Result<(), String> {
                 return Err(format!("there is no file {}; name one that is there", path.display()));
             }
             let mut store = open_sqlite(path)?;
-            store.check().map_err(|error| error.to_string())?;
-            let jobs = read_each(&mut store).map_err(|error| error.to_string())?;
-            let runs = read_each_run(&mut store).map_err(|error| error.to_string())?;
+            store.check().map_err(|error| matins::error_chain(&error))?;
+            let jobs = read_each(&mut store).map_err(|error| matins::error_chain(&error))?;
+            let runs = read_each_run(&mut store).map_err(|error| matins::error_chain(&error))?;
             for job in store.set_aside() {
                 notice::warn(job);
             }
@@ -266,7 +266,7 @@ fn check_alone(store: &StoreUrl) -> Result<(), String> {
             }
         }
         StoreUrl::File(directory) => {
-            let examination = examine(directory).map_err(|error| error.to_string())?;
+            let examination = examine(directory).map_err(|error| matins::error_chain(&error))?;
             report(directory, &examination);
             match examination.damaged.len() {
                 0 => Ok(()),
@@ -323,7 +323,7 @@ fn report(directory: &Path, examination: &Examination) {
 
 fn mend(directory: &Path, apply: bool) -> Result<(), String> {
     let examination = if apply { repair(directory) } else { examine(directory) };
-    let examination = examination.map_err(|error| error.to_string())?;
+    let examination = examination.map_err(|error| matins::error_chain(&error))?;
     report(directory, &examination);
     if apply {
         shown::line("repaired; the files as they were are beside it, with the ending .damaged-N");

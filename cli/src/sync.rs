@@ -231,11 +231,11 @@ pub(crate) fn apply(history: &History, plan: Plan, situation: &Situation<'_>) ->
             let (job, resumes) = job_of(&source, step, old, situation)?;
             jobs.push(job);
             if resumes {
-                scheduler.add_many(jobs.drain(..)).map_err(|error| error.to_string())?;
-                scheduler.resume(&step.definition.id).map_err(|error| error.to_string())?;
+                scheduler.add_many(jobs.drain(..)).map_err(|error| matins::error_chain(&error))?;
+                scheduler.resume(&step.definition.id).map_err(|error| matins::error_chain(&error))?;
             }
         }
-        scheduler.add_many(jobs).map_err(|error| error.to_string())?;
+        scheduler.add_many(jobs).map_err(|error| matins::error_chain(&error))?;
         for Step { definition, what } in some {
             let id = definition.id;
             match what {
@@ -248,7 +248,7 @@ pub(crate) fn apply(history: &History, plan: Plan, situation: &Situation<'_>) ->
             }
         }
     }
-    for job in scheduler.remove_many(&changes.removed).map_err(|error| error.to_string())? {
+    for job in scheduler.remove_many(&changes.removed).map_err(|error| matins::error_chain(&error))? {
         note(Happening::Removed { job: job.id.to_string() });
     }
     Ok(changes)
@@ -267,7 +267,7 @@ fn job_of(
         before.times == StoredDefinition::of(&definition.id, &definition.fingerprint()).times
     });
     let kept = if same_times && *what != What::Fire {
-        let job = situation.scheduler.get(&definition.id).map_err(|error| error.to_string())?;
+        let job = situation.scheduler.get(&definition.id).map_err(|error| matins::error_chain(&error))?;
         job.map(|job| job.trigger)
     } else {
         None

@@ -19,7 +19,7 @@ use crate::sync::Changes;
 /// # Errors
 /// If `TZ` or /etc/localtime cannot be understood.
 pub(crate) fn system_zone() -> Result<Zone, String> {
-    Zone::system().map_err(|error| error.to_string())
+    Zone::system().map_err(|error| matins::error_chain(&error))
 }
 
 /// Refuses a variable that names no tz database, before anything is done by the wrong one.
@@ -60,7 +60,7 @@ pub(crate) fn refresh(
     }
     let mut moved = Moved { version: refreshed.version.to_string(), jobs: Vec::new() };
     for id in &jobs {
-        if let Some(job) = scheduler.get(id).map_err(|error| error.to_string())?
+        if let Some(job) = scheduler.get(id).map_err(|error| matins::error_chain(&error))?
             && compute(scheduler, &job, now)?
         {
             moved.jobs.push(job.id.to_string());
@@ -160,7 +160,7 @@ impl Rest {
         let mut count = 0;
         while count < most && !self.is_done {
             query.after = self.after.take();
-            let page = scheduler.list(&query).map_err(|error| error.to_string())?;
+            let page = scheduler.list(&query).map_err(|error| matins::error_chain(&error))?;
             // Those without a next fire time come last.
             self.is_done = page.len() < PAGE || page.last().is_some_and(|(_, job)| job.next_fire.is_none());
             self.after = page.last().map(|(_, job)| JobPosition::of(job));
@@ -210,7 +210,7 @@ fn each_job(
 ) -> Result<(), String> {
     let mut query = query.limit(PAGE);
     loop {
-        let page = scheduler.list(&query).map_err(|error| error.to_string())?;
+        let page = scheduler.list(&query).map_err(|error| matins::error_chain(&error))?;
         let Some((_, last)) = page.last() else { return Ok(()) };
         query.after = Some(JobPosition::of(last));
         page.iter().try_for_each(|(_, job)| look(job))?;

@@ -20,7 +20,7 @@ pub enum ConfigError {
         what: String,
     },
     /// A store cannot be opened.
-    #[error("store {url}: {source}")]
+    #[error("store {url}")]
     Store {
         /// Which.
         url: StoreUrl,

@@ -43,6 +43,10 @@ pub enum CancelReason {
 pub(crate) struct Cancelling {
     /// Beside the reason, so that a task may look at it often.
     is_set: AtomicBool,
+    /// Somebody waits for it as a future.
+    pub(crate) is_awaited: AtomicBool,
+    /// The scheduler of the run has begun to shut down.
+    is_shutting_down: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -105,6 +109,17 @@ impl CancelToken {
     /// Why it is set; `None` while it is not.
     pub fn reason(&self) -> Option<CancelReason> {
         self.lock().reason
+    }
+
+    /// Notes that the scheduler of the run has begun to shut down. For schedulers; the token is not set by this.
+    pub fn note_shutdown(&self) {
+        self.0.cancelling.is_shutting_down.store(true, Ordering::Release);
+    }
+
+    /// Returns whether the scheduler of the run has begun to shut down: see
+    /// [`TaskContext::is_shutting_down`](crate::TaskContext::is_shutting_down).
+    pub fn is_shutting_down(&self) -> bool {
+        self.0.cancelling.is_shutting_down.load(Ordering::Acquire)
     }
 
     /// Calls `callback` when it is set, or now if it is set already. The callback should return soon: others may wait for it. If

@@ -10,6 +10,11 @@ use chrono::{DateTime, Utc};
 ///
 /// The library asks the time nowhere else, so a test can put a clock of its own here and run ten years of schedule
 /// in milliseconds.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a clock",
+    label = "this does not implement `Clock`",
+    note = "the clocks of Matins are `SystemClock` and, for tests, `VirtualClock`"
+)]
 pub trait Clock: Debug + Send + Sync {
     /// The current instant.
     fn now(&self) -> DateTime<Utc>;

@@ -38,6 +38,13 @@ use crate::{Clock, Limits, Outcome, RunId, RunReport, RunRequest};
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an executor",
+    label = "this does not implement `Executor`",
+    note = "the executors of Matins are `ThreadExecutor`, `TokioExecutor`, `RayonExecutor` and `ProcessExecutor`; each needs the feature of its name",
+    note = "a `Result` is not an executor: add `?`",
+    note = "an executor that is chosen at run time is a `Box<dyn Executor>`"
+)]
 pub trait Executor: Send {
     /// Takes a run, or gives it back with the reason. Of the runs that wait for a place, the one with the highest
     /// [priority](RunRequest::priority) begins first, and of those with the same priority the one that came first.

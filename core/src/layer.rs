@@ -47,6 +47,11 @@ use crate::{ArgumentsError, Task, TaskContext, TaskFuture, TaskResult};
 /// }
 /// # let _ = InProgress::default();
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a layer",
+    label = "this does not implement `Layer`",
+    note = "wrap a closure in `layer_fn`: `layer_fn(|context| {{ println!(\"before\"); |result| result }})`"
+)]
 pub trait Layer: Send + Sync {
     /// Does a run's work on this thread, by calling [`next`](Next::run).
     ///

@@ -40,6 +40,7 @@
 mod after;
 mod boxed;
 mod cancel;
+mod cancelled;
 mod claim;
 mod clock;
 mod count;
@@ -71,6 +72,7 @@ mod trigger;
 
 pub use after::{After, AfterOutcome};
 pub use cancel::{CancelCallbacks, CancelReason, CancelToken};
+pub use cancelled::Cancelled;
 pub use claim::{
     Capabilities, Claim, ClaimStore, Claimed, GroupTurn, Heartbeat, JobRuns, Joined, Node, Settled,
     Settlement, WakeUp, Want,

@@ -27,6 +27,13 @@ use crate::{Job, JobId, JobQuery, OnConflict, Run, RunId, RunQuery, Transition, 
 /// * [`due`](Self::due) answers in the order of next fire time, then id;
 /// * a list that is read in pages ([`JobQuery::after`]) has each job that does not change meanwhile exactly once;
 /// * runs outlive their job.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a job store",
+    label = "this does not implement `JobStore`",
+    note = "the stores of Matins are `MemoryStore::new()`, `SqliteStore::open(\"jobs.db\")?` and `FileStore::open(\"jobs\")?`; each needs the feature of its name",
+    note = "a `Result` is not a store: add `?`, as in `SqliteStore::open(\"jobs.db\")?`",
+    note = "a store that is chosen at run time is a `Box<dyn JobStore>`"
+)]
 pub trait JobStore: Send {
     /// Whether jobs outlive the process. Such a store takes only jobs whose task has a name of its own.
     fn is_persistent(&self) -> bool;
@@ -262,7 +269,7 @@ pub enum StoreError {
     #[error(transparent)]
     Value(#[from] ValueError),
     /// The store's own means failed: a disk, a database.
-    #[error("{doing}: {source}")]
+    #[error("{doing}")]
     Backend {
         /// What the store was doing.
         doing: String,

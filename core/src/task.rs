@@ -6,7 +6,7 @@ use std::pin::Pin;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::{ArgumentsError, CancelToken, JobId, Progress, RunId, RunLog, TaskError};
+use crate::{ArgumentsError, CancelToken, Cancelled, JobId, Progress, RunId, RunLog, TaskError};
 
 /// Work that has a name and takes arguments as JSON.
 ///
@@ -19,8 +19,9 @@ pub trait Task: Send + Sync {
     fn run(&self, arguments: &Value, context: &TaskContext) -> TaskResult;
 
     /// The work as a future, where the task is an async one; `None`, the default, where it blocks. An executor that can
-    /// run futures asks for it first; with any other, [`run`](Self::run) drives the future on the executor's thread. No runtime is
-    /// entered there, so I/O and timers of tokio panic: a job with such a task needs the tokio executor.
+    /// run futures asks for it first; with any other, [`run`](Self::run) drives the future on the executor's thread. A scheduler
+    /// that is built inside a tokio runtime (with its feature `tokio`) enters it there. Without one, I/O and timers of tokio panic: a job
+    /// with such a task needs the tokio executor.
     fn future(&self, arguments: &Value, context: &TaskContext) -> Option<TaskFuture> {
         let _ = (arguments, context);
         None
@@ -88,6 +89,28 @@ impl TaskContext {
     /// Whether the run should stop, because it was cancelled or its time is over.
     pub fn is_cancelled(&self) -> bool {
         self.cancel.is_cancelled()
+    }
+
+    /// Waits until the run should stop. An async task that has awaited this has time to end by itself: see
+    /// [`CancelToken::cancelled`].
+    ///
+    /// ```
+    /// use matins_core::TaskContext;
+    ///
+    /// async fn serve(context: TaskContext) -> &'static str {
+    ///     // Most runtimes have a macro that waits for one of several futures.
+    ///     context.cancelled().await;
+    ///     "put away"
+    /// }
+    /// ```
+    pub fn cancelled(&self) -> Cancelled {
+        self.cancel.cancelled()
+    }
+
+    /// Whether the scheduler has begun to shut down. The run may continue to its end, or to the deadline of the shutdown, at which it
+    /// is cancelled: a task that takes long can come to a good place before. It is not told in a worker process.
+    pub fn is_shutting_down(&self) -> bool {
+        self.cancel.is_shutting_down()
     }
 }
 

@@ -28,9 +28,16 @@ use crate::{After, CountBudget, CountProgress, NameError, json, previous_by_sear
 /// # Saving
 /// A trigger is saved with its type's name, so that a store can hold triggers it has never heard of. Put
 /// `#[typetag::serde(name = "...")]` on the `impl` block (the crate `typetag`) and derive serde's traits on the type;
-/// the name must be unique in the program, and must not change once jobs are saved with it.
+/// the name must be unique in the program, and must not change once jobs are saved with it. Without that attribute the compiler
+/// reports that `typetag_name` is missing.
 ///
 /// The smallest implementation is shown on the [crate's page](crate).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a trigger",
+    label = "this does not implement `Trigger`",
+    note = "triggers are made by `every(5.minutes())`, `cron(\"0 9 * * MON-FRI\")`, `at(\"2026-12-24T18:00\")` and by types such as `CronTrigger`",
+    note = "to implement `Trigger` for a type, derive `serde::Serialize` and `serde::Deserialize`, and put `#[typetag::serde(name = \"...\")]` on the `impl`"
+)]
 #[typetag::serde(tag = "type")]
 pub trait Trigger: Any + Debug + Send + Sync {
     /// The first instant of the set that is strictly later than `after`, or `None` when there are no more.
@@ -322,9 +329,17 @@ impl From<NameError> for TriggerError {
 
 /// Anything that can become a trigger when a job is added.
 ///
-/// Every [`Trigger`] can. So can sentences such as `every(3.seconds())` of `matins-triggers`, which need the instant
-/// at which the job is added: an interval without a start is anchored there, and saved with that anchor, so that the
-/// trigger itself stays pure.
+/// Every [`Trigger`] can, also in an `Arc` or as `Box<dyn Trigger>`. So can sentences such as `every(3.seconds())` of
+/// `matins-triggers`, which need the instant at which the job is added: an interval without a start is anchored there, and
+/// saved with that anchor, so that the trigger itself stays pure.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be used as a trigger",
+    label = "this is not a trigger",
+    note = "write `every(5.minutes())`, `cron(\"0 9 * * MON-FRI\")`, `at(\"2026-12-24T18:00\")` or `after(\"other-job\")`, or pass a value whose type implements `Trigger`",
+    note = "a cron expression goes into `cron(...)`, a date into `at(...)`, a duration into `every(...)`",
+    note = "a `Result` is not a trigger: add `?`, as in `CronTrigger::parse(\"0 9 * * *\", \"Europe/Berlin\")?`",
+    note = "a reference is not a trigger: pass `trigger.clone()`, or an `Arc<dyn Trigger>`"
+)]
 pub trait IntoTrigger {
     /// The trigger, for a job that is added at `now`.
     ///
@@ -348,6 +363,8 @@ pub trait IntoTrigger {
     }
 }
 
+// Errors then name `IntoTrigger`, whose message lists all forms.
+#[diagnostic::do_not_recommend]
 impl<T: Trigger + 'static> IntoTrigger for T {
     fn into_trigger(self, _now: DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError> {
         Ok(Arc::new(self))
@@ -357,6 +374,19 @@ impl<T: Trigger + 'static> IntoTrigger for T {
 impl IntoTrigger for Arc<dyn Trigger> {
     fn into_trigger(self, _now: DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError> {
         Ok(self)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Trigger + 'static> IntoTrigger for Arc<T> {
+    fn into_trigger(self, _now: DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError> {
+        Ok(self)
+    }
+}
+
+impl IntoTrigger for Box<dyn Trigger> {
+    fn into_trigger(self, _now: DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError> {
+        Ok(self.into())
     }
 }
 

@@ -53,8 +53,19 @@ impl Engine {
         })
     }
 
-    /// Notes as a fault what its task says against the arguments of a job. The task is foreign code, which is called under no lock.
+    /// Makes the task of a closure, and notes as a fault what it says against the arguments of the job. Both are foreign code, which is
+    /// called under no lock.
     fn checked(&self, mut new: NewJob) -> NewJob {
+        new.work = match new.work {
+            Work::Function(make) => match make(&self.tasks.states()) {
+                Ok(task) => Work::Closure(task),
+                Err(missing) => {
+                    new.fault.get_or_insert(missing.into());
+                    Work::Named(TaskName::new("closure"))
+                }
+            },
+            work => work,
+        };
         if new.fault.is_none() {
             new.fault = self.check_arguments(&new).err();
         }
@@ -67,7 +78,7 @@ impl Engine {
             Work::Named(Ok(name)) => (name.clone(), self.task(name)?),
             Work::Closure(task) => (TaskName::new("closure")?, task.clone()),
             // That is refused when the job is made.
-            Work::Named(Err(_)) => return Ok(()),
+            Work::Named(Err(_)) | Work::Function(_) => return Ok(()),
         };
         task.check(&new.arguments).map_err(|what| SchedulerError::Arguments { task: name, what })
     }
@@ -206,14 +217,11 @@ impl OpenLane<'_> {
         }
         let (task, closure) = match new.work {
             Work::Named(name) => (name?, None),
-            Work::Closure(_) if self.lane.is_persistent => {
+            Work::Function(_) | Work::Closure(_) if self.lane.is_persistent => {
                 return Err(SchedulerError::ClosureInPersistentStore { store: new.store });
             }
-            Work::Closure(task) => {
-                let mut hub = self.engine.hub();
-                hub.closures += 1;
-                (TaskName::new(format!("closure {}", hub.closures))?, Some(task))
-            }
+            Work::Function(make) => self.named_closure(make(&self.engine.tasks.states())?)?,
+            Work::Closure(task) => self.named_closure(task)?,
         };
         self.count_job();
         // A job that was paused by hand stays so, whatever its definition says besides.
@@ -234,6 +242,16 @@ impl OpenLane<'_> {
             job.next_fire = None;
         }
         Ok(Prepared { job, old, on_conflict: new.on_conflict, closure })
+    }
+
+    /// Gives a closure a name of its own.
+    fn named_closure(
+        &self,
+        task: Arc<dyn Task>,
+    ) -> Result<(TaskName, Option<Arc<dyn Task>>), SchedulerError> {
+        let mut hub = self.engine.hub();
+        hub.closures += 1;
+        Ok((TaskName::new(format!("closure {}", hub.closures))?, Some(task)))
     }
 
     fn put_in(&mut self, prepared: Prepared) -> Result<Added, SchedulerError> {

@@ -4,6 +4,7 @@ use matins_core::{
     ArgumentsError, DurationError, ExecutorName, GroupError, JobId, NameError, StoreError, StoreName,
     TaskName, TriggerError, ValueError,
 };
+use matins_task_function::{MissingState, RegisterError};
 use thiserror::Error;
 
 /// Why a scheduler did not do what was asked.
@@ -28,6 +29,9 @@ pub enum SchedulerError {
     /// The arguments or the metadata of a job are over a [limit](matins_core::Limits).
     #[error(transparent)]
     Value(#[from] ValueError),
+    /// The task of a closure takes a [`State`](matins_task_function::State) that there is none of.
+    #[error(transparent)]
+    State(#[from] MissingState),
     /// There is no store of this name.
     #[error("there is no store {name:?}; there are {}", list(known))]
     NoStore {
@@ -134,6 +138,15 @@ pub enum SchedulerError {
     /// The scheduler's thread could not be started.
     #[error("the scheduler's thread could not be started")]
     Thread(#[source] std::io::Error),
+}
+
+impl From<RegisterError> for SchedulerError {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::Name(error) => Self::Name(error),
+            RegisterError::State(error) => Self::State(error),
+        }
+    }
 }
 
 fn list<T: ToString>(names: &[T]) -> String {

@@ -75,10 +75,14 @@ mod reading;
 mod retention;
 mod run_layers;
 mod running;
+#[cfg(feature = "tokio")]
+mod runtime_layer;
 mod scheduler;
 #[cfg(test)]
 mod several;
 mod shared;
+#[cfg(feature = "signals")]
+mod signals;
 #[cfg(test)]
 mod simulation;
 mod stats;

@@ -11,7 +11,7 @@ use matins_core::{
     OnExhausted, OnInterrupt, Overlap, Policy, Retry, StoreName, Task, TaskName, Trigger, TriggerError,
     Value, json,
 };
-use matins_task_function::IntoTask;
+use matins_task_function::{IntoTask, MissingState, States};
 use serde::Serialize;
 
 use crate::SchedulerError;
@@ -20,8 +20,8 @@ use crate::SchedulerError;
 pub trait Schedule: IntoTrigger + Send + Sized + 'static {
     /// A job that calls a closure or function. It works with stores that do not outlive the process; for the others,
     /// register the function and use [`task`](Self::task).
-    fn run<Form>(self, task: impl IntoTask<Form>) -> NewJob {
-        NewJob::new(self, Work::Closure(task.into_task()))
+    fn run<Form>(self, task: impl IntoTask<Form> + Send + 'static) -> NewJob {
+        NewJob::new(self, Work::Function(Box::new(move |states| task.into_task_with(states))))
     }
 
     /// A job that runs the task registered under a name.
@@ -64,8 +64,12 @@ pub(crate) fn seeded(trigger: Arc<dyn Trigger>, id: &JobId) -> Arc<dyn Trigger> 
 
 pub(crate) enum Work {
     Named(Result<TaskName, NameError>),
+    /// A function whose task is made when the states of the scheduler are known.
+    Function(MakeTask),
     Closure(Arc<dyn Task>),
 }
+
+type MakeTask = Box<dyn FnOnce(&States) -> Result<Arc<dyn Task>, MissingState> + Send>;
 
 /// What was chosen of a policy; the rest is as the scheduler's defaults have it.
 #[derive(Default)]
@@ -96,7 +100,7 @@ impl NewJob {
     pub(crate) fn closure(&self) -> Option<Arc<dyn Task>> {
         match &self.work {
             Work::Closure(task) => Some(task.clone()),
-            Work::Named(_) => None,
+            Work::Named(_) | Work::Function(_) => None,
         }
     }
 

@@ -44,8 +44,12 @@ pub struct SchedulerBuilder {
     job_defaults: Policy,
     time_zone: String,
     layers: RunLayers,
+    states: Vec<GiveState>,
     fault: Option<NameError>,
 }
+
+/// Gives a state to a registry.
+type GiveState = Box<dyn FnOnce(&TaskRegistry) + Send>;
 
 impl SchedulerBuilder {
     /// A scheduler on the system's clock, without stores and executors yet.
@@ -59,6 +63,7 @@ impl SchedulerBuilder {
             job_defaults: Policy::default(),
             time_zone: UTC.to_owned(),
             layers: RunLayers::default(),
+            states: Vec::new(),
             fault: None,
         }
     }
@@ -91,6 +96,39 @@ impl SchedulerBuilder {
     /// With these tasks.
     pub fn tasks(mut self, tasks: TaskRegistry) -> Self {
         self.tasks = tasks;
+        self
+    }
+
+    /// Gives tasks a value that they share: a pool of connections, a client, settings. A function takes it as its first parameter, as
+    /// [`State`](matins_task_function::State). A value of the same type that was given before is replaced.
+    ///
+    /// A worker process has the states of its own [`TaskRegistry`].
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    ///
+    /// use matins_executor_thread::ThreadExecutor;
+    /// use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// use matins_store_memory::MemoryStore;
+    /// use matins_task_function::State;
+    /// use matins_triggers::{TimeUnits, every};
+    ///
+    /// let count = Arc::new(AtomicU32::new(0));
+    /// let mut scheduler = SchedulerBuilder::new()
+    ///     .store("default", MemoryStore::new())
+    ///     .executor("default", ThreadExecutor::new())
+    ///     .state(count.clone())
+    ///     .background()
+    ///     .unwrap();
+    /// scheduler.start().unwrap();
+    /// let tick = |State(count): State<Arc<AtomicU32>>| count.fetch_add(1, Ordering::Relaxed);
+    /// let job = scheduler.add(every(1.hours()).run(tick)).unwrap();
+    /// job.run_now().unwrap().wait().unwrap();
+    /// assert_eq!(count.load(Ordering::Relaxed), 1);
+    /// ```
+    pub fn state<S: Clone + Send + Sync + 'static>(mut self, value: S) -> Self {
+        self.states.push(Box::new(|tasks| tasks.state(value)));
         self
     }
 
@@ -206,6 +244,7 @@ impl SchedulerBuilder {
         if let Some(fault) = self.fault {
             return Err(fault.into());
         }
+        self.states.into_iter().for_each(|state| state(&self.tasks));
         let parts = Parts {
             clock: self.clock,
             tasks: self.tasks,
@@ -214,7 +253,13 @@ impl SchedulerBuilder {
             retention: self.retention,
             job_defaults: self.job_defaults,
         };
-        let engine = Engine::new(parts)?.with_layers(self.layers).with_time_zone(self.time_zone);
+        let layers = self.layers;
+        #[cfg(feature = "tokio")]
+        let layers = match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => layers.with(crate::runtime_layer::RuntimeLayer(runtime)),
+            Err(_) => layers,
+        };
+        let engine = Engine::new(parts)?.with_layers(layers).with_time_zone(self.time_zone);
         Ok(Handle { shared: Shared::new(engine, self.executors) })
     }
 }

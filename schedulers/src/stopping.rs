@@ -40,6 +40,9 @@ impl Engine {
         };
         hub.state = State::Stopping { cancel_at };
         drop(hub);
+        for lane in self.lanes() {
+            lane.in_flight.tokens().iter().for_each(CancelToken::note_shutdown);
+        }
         self.ring_all();
         false
     }

@@ -9,6 +9,7 @@ use matins_conformance::wrapped::{WrappedStore, Wrapper};
 use matins_core::{
     JobQuery, JobStore, Outcome, RunQuery, Shutdown, StoreError, StoreName, TaskContext, Value,
 };
+use matins_executor_thread::ThreadExecutor;
 use matins_executor_tokio::TokioExecutor;
 use matins_scheduler::Event;
 use matins_scheduler::{
@@ -290,4 +291,26 @@ async fn events_are_a_stream() {
     assert!(matches!(event, Some(Event::JobAdded { job, .. }) if job == "hourly"));
     drop((handle, scheduler));
     while timeout(GENEROUS, next(&mut events)).await.unwrap().is_some() {}
+}
+
+/// A pool of threads drives async tasks too; those that use the runtime's timers, sockets and tasks would panic there without it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn an_async_task_on_a_pool_of_threads_has_the_runtime_that_its_scheduler_was_built_in() {
+    let scheduler = SchedulerBuilder::new()
+        .store("default", MemoryStore::new())
+        .executor("default", ThreadExecutor::new())
+        .asynchronous()
+        .unwrap();
+    let handle = scheduler.handle();
+    let running = tokio::spawn(scheduler.run());
+    let task = async || {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(|error| error.to_string())?;
+        tokio::spawn(async { 7_u32 }).await.map_err(|error| error.to_string())
+    };
+    let job = handle.add(every(1.hours()).run(task)).await.unwrap();
+    let run = job.run_now().await.unwrap().await.unwrap();
+    assert_eq!((run.message, run.result), (None, Some(7.into())));
+    handle.shutdown(Shutdown::Wait).await;
+    running.await.unwrap().unwrap();
 }

@@ -105,7 +105,7 @@ fn the_span_of_an_async_run_is_entered_when_it_is_polled() {
         yield_once().await;
         tracing::info!("second");
     };
-    let task = task.layer(TraceLayer);
+    let task = task.layer(TraceLayer).into_task().unwrap();
     tracing::subscriber::with_default(lines.subscriber(), || {
         let mut future = task.future(&matins_core::Value::Null, &context).unwrap();
         let mut waker = Context::from_waker(Waker::noop());

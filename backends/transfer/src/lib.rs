@@ -69,7 +69,7 @@ pub enum TransferError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The text could not be read or written.
-    #[error("reading or writing the lines: {0}")]
+    #[error("reading or writing the lines")]
     Io(#[from] io::Error),
 }
 

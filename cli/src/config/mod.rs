@@ -85,7 +85,7 @@ pub(crate) fn parse(text: &str, zone: Zone) -> Result<Config, Vec<Diagnostic>> {
 /// Reads a job from keys and values as a configuration has them.
 pub(crate) fn job_of_keys(id: &str, keys: &Map<String, Value>, zone: Zone) -> Result<Definition, String> {
     check_keys(keys)?;
-    let text = toml::to_string(&json!({"jobs": {id: keys}})).map_err(|error| error.to_string())?;
+    let text = toml::to_string(&json!({"jobs": {id: keys}})).map_err(|error| matins::error_chain(&error))?;
     let config = parse(&text, zone).map_err(|faults| {
         // Their places are those of a text that nobody has seen.
         faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>().join("; ")

@@ -78,7 +78,7 @@ impl OpenedStore {
 
 impl Target {
     pub(crate) fn url(&self) -> Result<StoreUrl, Failure> {
-        self.store.parse().map_err(|error: StoreUrlError| Failure::BadInput(error.to_string()))
+        self.store.parse().map_err(|error: StoreUrlError| Failure::BadInput(matins::error_chain(&error)))
     }
 
     fn connect(&self, socket: &Path) -> std::io::Result<Client> {
@@ -177,8 +177,10 @@ fn no_daemon_at(path: &Path, error: &std::io::Error) -> Failure {
 fn open(url: &StoreUrl) -> Result<OpenedStore, OpenError> {
     let other = |error: String| OpenError::Other(error);
     let builder = SchedulerBuilder::new().executor("default", ThreadExecutor::builder().workers(1).build());
-    let scheduler = give_to(builder, url)?.blocking().map_err(|error| other(error.to_string()))?;
-    scheduler.register(COMMAND, CommandTask::default()).map_err(|error| other(error.to_string()))?;
+    let scheduler = give_to(builder, url)?.blocking().map_err(|error| other(matins::error_chain(&error)))?;
+    scheduler
+        .register(COMMAND, CommandTask::default())
+        .map_err(|error| other(matins::error_chain(&error)))?;
     let clock = Arc::new(SystemClock);
     let operator = Operator {
         handle: scheduler.handle(),

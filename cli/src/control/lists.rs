@@ -63,7 +63,7 @@ impl Operator {
             })?),
         };
         let job = request.job.as_deref().map(matins::JobId::new).transpose();
-        let job = job.map_err(|error| Problem::bad(error.to_string()))?;
+        let job = job.map_err(|error| Problem::bad(matins::error_chain(&error)))?;
         let after = request.after.map(RunId);
         let mut query = RunQuery::default().job(job).after(after).order(RunOrder::NewestFirst).limit(PAGE);
         let conditions = RunQuery::default().outcome(outcome).since(request.since).until(request.until);

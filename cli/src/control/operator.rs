@@ -274,7 +274,7 @@ impl Operator {
         };
         let mut out = BufWriter::new(file);
         let carried = self.handle.with_store("default", |store| transfer::export(store, &mut out))?;
-        let carried = carried.map_err(|error| Problem::new(Kind::Failed, error.to_string()))?;
+        let carried = carried.map_err(|error| Problem::new(Kind::Failed, matins::error_chain(&error)))?;
         let mut file = out.into_inner().map_err(|error| failed(error.into_error()))?;
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
         for line in BufReader::new(file).lines() {
@@ -381,7 +381,7 @@ fn import_problem(error: TransferError) -> Problem {
         TransferError::Line { .. } => Kind::BadRequest,
         _ => Kind::Failed,
     };
-    Problem::new(kind, error.to_string())
+    Problem::new(kind, matins::error_chain(&error))
 }
 
 /// The files of a store that are there, with their lengths.

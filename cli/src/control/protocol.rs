@@ -277,7 +277,7 @@ impl From<SchedulerError> for Problem {
                     "there is a job {id:?} already; choose another id, change it, or add it with --replace"
                 )
             }
-            error => error.to_string(),
+            error => matins::error_chain(error),
         };
         Self { kind, message }
     }

@@ -177,7 +177,7 @@ impl Reader<'_> {
             "CRON_TZ" => {
                 self.zone = match value {
                     "" => self.options.zone,
-                    name => Zone::named(name).map_err(|error| error.to_string())?,
+                    name => Zone::named(name).map_err(|error| matins::error_chain(&error))?,
                 };
                 let text = "Debian's cron ignores CRON_TZ and keeps to the machine's zone";
                 self.note(line, NoteKind::Difference, text);

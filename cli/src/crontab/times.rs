@@ -30,7 +30,7 @@ pub(super) fn when(times: &str, zone: Zone, salt: &Salt<'_>) -> Result<When, (us
         Ok(expression) => Ok(When::Cron(CronTrigger::new(expression, zone))),
         Err(error) if error.never_fires() => Ok(When::Never(times.to_owned())),
         Err(error) if drawn.is_some() => Err((0, format!("with its random values it is {error}"))),
-        Err(error) => Err((error.place().start, error.to_string())),
+        Err(error) => Err((error.place().start, matins::error_chain(&error))),
     }
 }
 

@@ -98,7 +98,7 @@ pub(crate) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
     if arguments.span.is_zero() {
         return Err(Failure::BadInput("nothing happens in no time; mend --for".to_owned()));
     }
-    let span = TimeDelta::from_std(arguments.span).map_err(|error| error.to_string())?;
+    let span = TimeDelta::from_std(arguments.span).map_err(|error| matins::error_chain(&error))?;
     let until =
         from.checked_add_signed(span).ok_or_else(|| "that is longer than there is time".to_owned())?;
     let definitions: Vec<&Definition> = defined.definitions().collect();
@@ -112,7 +112,7 @@ pub(crate) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
     };
 
     let simulation = plan.run(None)?;
-    let spread = TimeDelta::from_std(arguments.spread).map_err(|error| error.to_string())?;
+    let spread = TimeDelta::from_std(arguments.spread).map_err(|error| matins::error_chain(&error))?;
     let spread_out = if spread > TimeDelta::zero() { Some(plan.run(Some(spread))?) } else { None };
     if arguments.json {
         shown::json(json!({"simulation": simulation, "spread": spread_out}));
@@ -128,7 +128,7 @@ fn durations(
     definitions: &[&Definition],
     arguments: &SimulateArguments,
 ) -> Result<BTreeMap<String, (&'static str, TimeDelta)>, Failure> {
-    let default = TimeDelta::from_std(arguments.duration).map_err(|error| error.to_string())?;
+    let default = TimeDelta::from_std(arguments.duration).map_err(|error| matins::error_chain(&error))?;
     let request =
         RunsRequest { outcome: Some("succeeded".to_owned()), limit: 100_000, ..RunsRequest::default() };
     let ledger = match runs::fetch(&arguments.target, request) {
@@ -183,7 +183,7 @@ impl Plan<'_> {
             Box::new(move |now: DateTime<Utc>| shown.set_position((now - from).num_minutes().max(0) as u64));
         let durations = self.durations.iter().map(|(id, (_, duration))| (id.clone(), *duration)).collect();
         let world = World::new(self.from, durations, LAST_JOB, self.workers, progress);
-        let failed = |error: SchedulerError| Failure::NotDone(error.to_string());
+        let failed = |error: SchedulerError| Failure::NotDone(matins::error_chain(&error));
         let scheduler = SchedulerBuilder::new()
             .store("default", MemoryStore::new())
             .executor("default", WorldExecutor(world.clone()))
@@ -193,7 +193,7 @@ impl Plan<'_> {
             .blocking()
             .map_err(failed)?;
         world.is_of(scheduler.handle());
-        scheduler.register(COMMAND, CommandTask::default()).map_err(|error| error.to_string())?;
+        scheduler.register(COMMAND, CommandTask::default()).map_err(|error| matins::error_chain(&error))?;
         let mut jobs = 0;
         for (number, definition) in (0..).zip(self.definitions) {
             if matches!(&definition.when, When::At(date) if date.instant() <= self.from) {
@@ -203,8 +203,8 @@ impl Plan<'_> {
             if let Some(spread) = spread.filter(|_| !matches!(definition.when, When::Start | When::After(_)))
             {
                 let trigger = definition.trigger(self.from)?;
-                let jittered =
-                    JitterTrigger::new(trigger, spread, number).map_err(|error| error.to_string())?;
+                let jittered = JitterTrigger::new(trigger, spread, number)
+                    .map_err(|error| matins::error_chain(&error))?;
                 job = definition.job_with(jittered);
             }
             scheduler.add(job).map_err(failed)?;

@@ -45,7 +45,7 @@ impl End {
 
 impl Past {
     pub(super) fn of(operator: &Operator, id: &str) -> Result<Self, Problem> {
-        let job = matins::JobId::new(id).map_err(|error| Problem::bad(error.to_string()))?;
+        let job = matins::JobId::new(id).map_err(|error| Problem::bad(matins::error_chain(&error)))?;
         let query = RunQuery::of_job(&job).order(RunOrder::NewestFirst);
         let mut entries = operator.history.entries();
         entries.retain(|entry| entry.what.job().is_none_or(|job| job == id));

@@ -4,8 +4,8 @@ use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 
-use matins_core::{NameError, TaskContext, TaskError, TaskOutput, TaskResult};
-use matins_task_function::{IntoTaskResult, TaskRegistry};
+use matins_core::{TaskContext, TaskError, TaskOutput, TaskResult};
+use matins_task_function::{IntoTaskResult, RegisterError, TaskRegistry};
 use serde_json::{Value, json};
 
 use super::GENEROUS;
@@ -14,7 +14,7 @@ use super::GENEROUS;
 ///
 /// # Errors
 /// None; it is what registering answers.
-pub fn register(tasks: &TaskRegistry) -> Result<(), NameError> {
+pub fn register(tasks: &TaskRegistry) -> Result<(), RegisterError> {
     tasks.register(BEHAVE, |arguments: Value, context: &TaskContext| behave(&arguments, context))?;
     tasks.register(TWICE, async |n: u32| {
         yield_once().await;

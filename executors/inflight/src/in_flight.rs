@@ -201,6 +201,11 @@ impl InFlight {
         self.closed.load(Ordering::SeqCst)
     }
 
+    /// How long runs that are told to stop have to return.
+    pub fn cancel_grace(&self) -> Duration {
+        self.cancel_grace
+    }
+
     /// How many have not ended, those that were left behind included.
     pub fn count(&self) -> usize {
         self.held.load(Ordering::SeqCst)

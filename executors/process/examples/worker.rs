@@ -5,15 +5,16 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::{self, Command};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use matins_core::{
-    Clock, Completion, CompletionSink, Executor, JobId, NameError, RunId, RunReport, RunRequest, TaskError,
-    TaskName, layer_fn,
+    Clock, Completion, CompletionSink, Executor, JobId, RunId, RunReport, RunRequest, TaskError, TaskName,
+    layer_fn,
 };
 use matins_executor_process::{ProcessExecutor, serve_if_worker};
 use matins_scheduler::SystemClock;
-use matins_task_function::{IntoTask, TaskRegistry};
+use matins_task_function::{IntoTask, RegisterError, State, TaskRegistry};
 use rustix::process::{Signal, getpid, kill_process};
 
 fn main() {
@@ -35,7 +36,7 @@ fn be_master(socket: String) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let name = "hang with a grandchild";
     let (job, task) = (JobId::new(name).expect("an id"), TaskName::new(name).expect("a name"));
-    let mut request = RunRequest::new(RunId(1), job, task, (|| ()).into_task(), clock.clone());
+    let mut request = RunRequest::new(RunId(1), job, task, (|| ()).into_task().unwrap(), clock.clone());
     request.arguments = socket.into();
     executor.submit(request, Completion::new(RunId(1), clock, Arc::new(Nowhere))).expect("room");
     loop {
@@ -49,7 +50,7 @@ impl CompletionSink for Nowhere {
     fn completed(&self, _report: RunReport) {}
 }
 
-fn register(tasks: &TaskRegistry) -> Result<(), NameError> {
+fn register(tasks: &TaskRegistry) -> Result<(), RegisterError> {
     matins_conformance::executor_suite::register(tasks)?;
     tasks.register("fail with causes", || {
         let refused = TaskError::new("cannot connect").with_source("connection refused");
@@ -70,6 +71,8 @@ fn register(tasks: &TaskRegistry) -> Result<(), NameError> {
         }
     }));
     tasks.register("layered", || Ok::<_, String>(process::id()))?;
+    tasks.state(Arc::new(AtomicU64::new(0)));
+    tasks.register("count", |State(runs): State<Arc<AtomicU64>>| runs.fetch_add(1, Ordering::Relaxed) + 1)?;
     tasks.register("pid", || Ok::<_, String>(process::id()))?;
     tasks.register("exit", exit)?;
     tasks.register("abort", abort)?;

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::env;
+use std::error::Error;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -11,7 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use matins_core::{CancelToken, Clock, Limits, NameError, Outcome, RunLog, RunReport, RunRequest};
+use matins_core::{CancelToken, Clock, Limits, Outcome, RunLog, RunReport, RunRequest, error_chain};
 use matins_task_function::TaskRegistry;
 use rustix::fs::OFlags;
 use rustix::process::{Resource, Rlimit, Signal, getppid, getrlimit, kill_current_process_group, setrlimit};
@@ -57,13 +58,17 @@ impl Orders {
 /// }
 /// ```
 ///
+/// What tasks share is opened here too: give it to the registry with [`TaskRegistry::state`] before the tasks that take it.
+///
 /// In a worker, what a task prints is kept as the run's output, and its standard input is empty.
-pub fn serve_if_worker(register: impl FnOnce(&TaskRegistry) -> Result<(), NameError>) {
+pub fn serve_if_worker<E: Into<Box<dyn Error + Send + Sync>>>(
+    register: impl FnOnce(&TaskRegistry) -> Result<(), E>,
+) {
     let Some(orders) = Orders::of_this_process() else { return };
     let tasks = TaskRegistry::default();
     let error = match register(&tasks) {
         Ok(()) => serve(orders, &tasks).to_string(),
-        Err(error) => error.to_string(),
+        Err(error) => error_chain(&*error.into()),
     };
     eprintln!("this worker ends: {error}");
     process::exit(1);

@@ -48,7 +48,7 @@ impl Rig {
         let name = |name: &str| -> Result<_, NameError> { Ok((JobId::new(name)?, TaskName::new(name)?)) };
         let (job, task_name) = name(task).unwrap();
         // The worker has a task of that name; this one is only here to be known.
-        let task = matins_task_function::IntoTask::into_task(|| ());
+        let task = matins_task_function::IntoTask::into_task(|| ()).unwrap();
         let mut request = RunRequest::new(run, job, task_name, task, clock.clone());
         (request.arguments, request.time_limit) = (arguments, time_limit);
         let cancel = request.cancel.clone();
@@ -71,6 +71,13 @@ impl Rig {
         let pid = report.result.as_ref().and_then(Value::as_u64);
         pid.unwrap_or_else(|| panic!("a process has a number: {report:?}"))
     }
+}
+
+#[test]
+fn the_runs_of_one_worker_share_its_state_and_the_next_worker_begins_with_its_own() {
+    let mut rig = Rig::new(program::builder().runs_per_worker(2));
+    let counts: Vec<_> = (0..3).map(|_| rig.run("count", Value::Null).result).collect();
+    assert_eq!(counts, [Some(json!(1)), Some(json!(2)), Some(json!(1))]);
 }
 
 #[test]

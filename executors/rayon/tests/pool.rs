@@ -31,7 +31,7 @@ fn run_on(mut executor: RayonExecutor) -> RunReport {
     let (sender, reports) = mpsc::channel();
     let done = Completion::new(RunId(1), clock.clone(), Arc::new(Sink(sender)));
     let (job, name) = (JobId::new("sum").unwrap(), TaskName::new("sum").unwrap());
-    let run = RunRequest::new(RunId(1), job, name, sum.into_task(), clock);
+    let run = RunRequest::new(RunId(1), job, name, sum.into_task().unwrap(), clock);
     executor.submit(run, done).unwrap();
     let report = reports.recv_timeout(Duration::from_secs(60)).expect("a report");
     executor.shutdown(Shutdown::Wait);

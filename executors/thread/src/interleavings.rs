@@ -64,7 +64,8 @@ impl Reports {
 fn submit(executor: &mut ThreadExecutor, run: u64, reports: &StdArc<Reports>) -> Result<(), Refusal> {
     let (job, task) = (JobId::new("job").unwrap(), TaskName::new("task").unwrap());
     let clock: StdArc<dyn Clock> = StdArc::new(Stopped);
-    let request = RunRequest::new(RunId(run), job, task, thread::yield_now.into_task(), clock.clone());
+    let request =
+        RunRequest::new(RunId(run), job, task, thread::yield_now.into_task().unwrap(), clock.clone());
     let done = Completion::new(RunId(run), clock, reports.clone());
     executor.submit(request, done).map_err(|refused| {
         refused.done.forget();

@@ -77,7 +77,8 @@ impl Bench {
     ) -> Result<(), Refusal> {
         self.runs += 1;
         let (job, name) = (JobId::new("job").unwrap(), TaskName::new("task").unwrap());
-        let mut request = RunRequest::new(RunId(self.runs), job, name, work.into_task(), Arc::new(Stopped));
+        let mut request =
+            RunRequest::new(RunId(self.runs), job, name, work.into_task().unwrap(), Arc::new(Stopped));
         let done = Completion::new(request.run, Arc::new(Stopped), self.sink.clone());
         request.time_limit = limit;
         self.executor.submit(request, done).map_err(|refused| {

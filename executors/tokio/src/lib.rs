@@ -212,7 +212,7 @@ async fn execute(_place: OwnedSemaphorePermit, held: Held, run: RunRequest, done
     }));
     match future {
         Ok(Some(work)) => {
-            let ended = to_its_end(&run, work).await;
+            let ended = to_its_end(&run, work, held.runs.cancel_grace()).await;
             let report = ended.map_or_else(|| run.stopped(started), |result| run.report(started, result));
             held.finish(report, done);
         }
@@ -253,8 +253,12 @@ impl Drop for Held {
     }
 }
 
-/// Drives the work until it returns or panics; `None` when it was told to stop before.
-async fn to_its_end(run: &RunRequest, mut work: TaskFuture) -> Option<thread::Result<TaskResult>> {
+/// Drives the work until it returns or panics; `None` when it was told to stop before. Work that has waited for that has time to end.
+async fn to_its_end(
+    run: &RunRequest,
+    mut work: TaskFuture,
+    cancel_grace: Duration,
+) -> Option<thread::Result<TaskResult>> {
     // Most of what is short is done at once, and needs nobody to stop it.
     if let Poll::Ready(result) =
         poll_fn(|context| Poll::Ready(poll_caught(run, work.as_mut(), context))).await
@@ -282,6 +286,17 @@ async fn to_its_end(run: &RunRequest, mut work: TaskFuture) -> Option<thread::Re
         Pin::new(&mut stopped).poll(context).map(|_| None)
     })
     .await;
+    let ended = match ended {
+        None if run.cancel.is_awaited() => {
+            let mut grace = pin!(tokio::time::sleep(cancel_grace));
+            poll_fn(|context| match poll_caught(run, work.as_mut(), context) {
+                Poll::Ready(result) => Poll::Ready(Some(result)),
+                Poll::Pending => grace.as_mut().poll(context).map(|()| None),
+            })
+            .await
+        }
+        ended => ended,
+    };
     let_go(run, work);
     ended
 }

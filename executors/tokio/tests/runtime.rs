@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use matins_core::{Outcome, Run, Shutdown};
+use matins_core::{Outcome, Run, Shutdown, TaskContext};
 use matins_executor_tokio::TokioExecutor;
 use matins_scheduler::Event;
 use matins_scheduler::{BackgroundScheduler, Events, Schedule, SchedulerBuilder, VirtualClock};
 use matins_store_memory::MemoryStore;
-use matins_triggers::at;
+use matins_triggers::{TimeUnits, at, every};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
@@ -262,4 +262,48 @@ fn a_scheduler_that_is_dropped_in_its_own_async_job_ends() {
     let run = next_finished(&events);
     assert_eq!(run.outcome, Some(Outcome::Succeeded));
     ends(move || events.count());
+}
+
+/// A task that waits to be told to stop puts away what it has; one that does not is dropped.
+#[test]
+fn a_task_that_awaits_its_cancellation_has_time_to_end() {
+    let runtime = runtime();
+    let (scheduler, clock, events) = scheduler(&runtime);
+    let begun = Arc::new(Notify::new());
+    let begins = begun.clone();
+    let task = move |context: TaskContext| {
+        let begun = begun.clone();
+        async move {
+            begun.notify_one();
+            context.cancelled().await;
+            tokio::task::yield_now().await;
+            "put away"
+        }
+    };
+    scheduler.add(at("2026-01-01T00:01:00Z").run(task).id("patient")).unwrap();
+    clock.set("2026-01-01T00:01:00Z".parse().unwrap());
+    runtime.block_on(begins.notified());
+    scheduler.shutdown(Shutdown::Now);
+    let run = next_finished(&events);
+    assert_eq!((run.outcome, run.result), (Some(Outcome::Succeeded), Some("put away".into())));
+}
+
+/// Nor does it have more time than that.
+#[test]
+fn a_task_that_awaits_its_cancellation_and_goes_on_is_dropped() {
+    let runtime = runtime();
+    let executor = TokioExecutor::builder(runtime.handle().clone()).cancel_grace(Duration::from_millis(20));
+    let mut scheduler = SchedulerBuilder::new()
+        .store("default", MemoryStore::new())
+        .executor("default", executor.build())
+        .background()
+        .unwrap();
+    scheduler.start().unwrap();
+    let task = async |context: TaskContext| {
+        context.cancelled().await;
+        std::future::pending::<()>().await;
+    };
+    let job = scheduler.add(every(1.hours()).run(task).time_limit(Duration::from_millis(20))).unwrap();
+    let run = job.run_now().unwrap().wait().unwrap();
+    assert_eq!(run.outcome, Some(Outcome::TimedOut));
 }

@@ -7,7 +7,7 @@ use matins_core::{
     Executor, ExecutorName, IntoTrigger, Job, JobId, JobQuery, JobStore, NameError, Progress, Run, RunId,
     RunQuery, SetAside, Shutdown, StoreName,
 };
-use matins_task_function::{IntoTask, TaskRegistry};
+use matins_task_function::{IntoTask, RegisterError, TaskRegistry};
 
 use super::calls::unblocked;
 use super::{AsyncEvents, AsyncJobHandle};
@@ -148,12 +148,12 @@ impl AsyncHandle {
     /// See [`Handle::register`].
     ///
     /// # Errors
-    /// If the name is not valid.
+    /// As [`Handle::register`].
     pub async fn register<Form>(
         &self,
         name: impl AsRef<str>,
         task: impl IntoTask<Form>,
-    ) -> Result<(), NameError> {
+    ) -> Result<(), RegisterError> {
         self.tasks().await.register(name, task)
     }
 

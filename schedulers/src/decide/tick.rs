@@ -225,7 +225,7 @@ impl<'a> Tick<'a> {
         let planned = catch_unwind(AssertUnwindSafe(|| plan_of(job, due, now, budget)));
         let plan = match planned {
             Ok(Ok(plan)) => plan,
-            Ok(Err(error)) => return self.pause_broken(at, job, due, error.to_string()),
+            Ok(Err(error)) => return self.pause_broken(at, job, due, matins_core::error_chain(&error)),
             Err(panic) => {
                 let why = format!("its trigger panicked: {}", text_of_panic(panic));
                 return self.pause_broken(at, job, due, why);

@@ -9,8 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
-use matins_core::{NameError, Shutdown};
-use matins_task_function::{IntoTask, TaskRegistry};
+use matins_core::Shutdown;
+use matins_task_function::{IntoTask, RegisterError, TaskRegistry};
 
 use crate::engine::{Engine, State};
 use crate::events::Events;
@@ -63,8 +63,12 @@ impl Handle {
     /// Registers a task under a name, for jobs to refer to.
     ///
     /// # Errors
-    /// If the name is not valid.
-    pub fn register<Form>(&self, name: impl AsRef<str>, task: impl IntoTask<Form>) -> Result<(), NameError> {
+    /// If the name is not valid, or the task takes a [`State`](matins_task_function::State) that the scheduler was not given.
+    pub fn register<Form>(
+        &self,
+        name: impl AsRef<str>,
+        task: impl IntoTask<Form>,
+    ) -> Result<(), RegisterError> {
         self.tasks().register(name, task)
     }
 

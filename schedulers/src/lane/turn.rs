@@ -417,7 +417,7 @@ impl OpenLane<'_> {
         let mut hub = self.engine.hub();
         hub.stats.store_failures += 1;
         let store = self.lane.name.clone();
-        hub.listeners.tell(|| Event::StoreFailed { store, error: error.to_string() });
+        hub.listeners.tell(|| Event::StoreFailed { store, error: matins_core::error_chain(error) });
     }
 }
 

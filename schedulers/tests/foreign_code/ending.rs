@@ -151,3 +151,21 @@ fn a_blocking_scheduler_that_is_dropped_before_it_runs_tells_those_who_wait() {
     ends(move || handle.wait_until_shut_down());
     assert_eq!(ends(move || events.collect::<Vec<_>>()), [Event::SchedulerShutDown]);
 }
+
+#[test]
+fn a_task_sees_that_its_scheduler_shuts_down() {
+    let scheduler = started();
+    let (begun, begins) = mpsc::channel();
+    let task = move |context: &TaskContext| {
+        let before = context.is_shutting_down();
+        begun.send(()).unwrap();
+        while !context.is_shutting_down() {
+            thread::yield_now();
+        }
+        (!before && !context.is_cancelled()).to_string()
+    };
+    let outcome = scheduler.add(every(1.hours()).run(task)).unwrap().run_now().unwrap();
+    begins.recv_timeout(GENEROUS).unwrap();
+    scheduler.request_shutdown(Shutdown::Wait);
+    assert_eq!(outcome.wait_within(GENEROUS).unwrap().unwrap().result, Some("true".into()));
+}

@@ -1,57 +1,47 @@
 //! Functions and closures as tasks.
 
-use std::error::Error;
 use std::marker::PhantomData;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use matins_core::{
-    ArgumentsError, Layer, Layers, Task, TaskContext, TaskError, TaskFuture, TaskOutput, TaskResult, json,
-};
+use matins_core::{ArgumentsError, Layer, Layers, Task, TaskContext, TaskError, TaskFuture, TaskResult};
 
-/// What a function that serves as a task may return: nothing, or a `Result` whose value serde can save.
+use crate::block_on::block_on;
+use crate::layered::LayeredTask;
+use crate::result::IntoTaskResult;
+use crate::state::{MissingState, State, States};
+
+/// Anything that can be registered as a task:
 ///
-/// The error may be every type that converts with `?` into `Box<dyn Error + Send + Sync>`: `anyhow::Error`, the error types of
-/// `thiserror`, `std::io::Error`, `String`, `&str`. The value goes into the ledger as the run's result, the text of the error and of
-/// all its causes as its message: `cannot send the report: connection refused`.
-pub trait IntoTaskResult {
-    /// The result in the ledger's form.
-    ///
-    /// # Errors
-    /// The function's own error, or that its value cannot be saved as JSON.
-    fn into_task_result(self) -> TaskResult;
-}
-
-impl IntoTaskResult for () {
-    fn into_task_result(self) -> TaskResult {
-        Ok(TaskOutput::default())
-    }
-}
-
-impl<T: Serialize, E: Into<Box<dyn Error + Send + Sync>>> IntoTaskResult for Result<T, E> {
-    fn into_task_result(self) -> TaskResult {
-        let value = self.map_err(TaskError::from_error)?;
-        match json::to_value("the task's result", &value) {
-            Ok(Value::Null) => Ok(TaskOutput::default()),
-            Ok(value) => Ok(TaskOutput::default().with_result(value)),
-            Err(error) => Err(TaskError::from_error(error)),
-        }
-    }
-}
-
-/// Anything that can be registered as a task, where serde can read `A` from the job's arguments:
-///
-/// * functions and closures of the forms `fn()`, `fn(A)` and `fn(A, &TaskContext)`;
-/// * async ones of the forms `async fn()`, `async fn(A)` and `async fn(A, TaskContext)`, whose context is their own;
+/// * functions and closures of the forms `fn()`, `fn(A)`, `fn(&TaskContext)` and `fn(A, &TaskContext)`, where serde can read `A` from
+///   the job's arguments;
+/// * the same with `State<S>` as a further parameter in front: `fn(State<S>, A)`; see [`State`];
+/// * async ones of all these forms, with `TaskContext` in place of `&TaskContext`: the future owns its context;
 /// * every [`Task`].
 ///
-/// `Form` only tells the forms apart; it is never written.
+/// An async closure whose future borrows what the closure has captured is no `Fn`: the compiler says that it "captures state from its
+/// environment". Give each future a copy of its own, or take a [`State`]:
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use matins_task_function::{IntoTask, State, TaskRegistry};
+/// # struct Database;
+/// # impl Database { async fn query(&self) {} }
+/// let db = Arc::new(Database);
+/// let tasks = TaskRegistry::default();
+/// tasks.state(db.clone());
+/// // In place of `async move || db.query().await`:
+/// tasks.register("one", async |State(db): State<Arc<Database>>| db.query().await)?;
+/// tasks.register("other", move || {
+///     let db = db.clone();
+///     async move { db.query().await }
+/// })?;
+/// # Ok::<(), matins_task_function::RegisterError>(())
+/// ```
+///
+/// What they may return is written at [`IntoTaskResult`]. `Form` only tells the forms apart; it is never written.
 ///
 /// ```
 /// use matins_core::TaskContext;
@@ -64,17 +54,39 @@ impl<T: Serialize, E: Into<Box<dyn Error + Send + Sync>>> IntoTaskResult for Res
 /// fn send(mail: Mail, context: &TaskContext) -> Result<String, std::io::Error> {
 ///     Ok(format!("{} was told at {}", mail.to, context.scheduled))
 /// }
-/// let task = send.into_task();
+/// let task = send.into_task()?;
 /// assert!(task.check(&serde_json::json!({"to": "ada"})).is_ok());
 /// assert_eq!(task.check(&serde_json::json!({})).unwrap_err().to_string(), "missing field `to`");
 ///
-/// let _ = (|| println!("no arguments")).into_task();
-/// let _ = (|n: u32| println!("{n}")).into_task();
-/// let _ = (async |n: u32| println!("{n}, later")).into_task();
+/// (|| println!("no arguments")).into_task()?;
+/// (|n: u32| n + 1).into_task()?;
+/// (async |context: TaskContext| println!("run {}", context.run)).into_task()?;
+/// # Ok::<(), matins_task_function::MissingState>(())
 /// ```
-pub trait IntoTask<Form> {
-    /// The task.
-    fn into_task(self) -> Arc<dyn Task>;
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a task",
+    label = "no task can be made of this",
+    note = "a task is `fn()`, `fn(A)`, `fn(&TaskContext)` or `fn(A, &TaskContext)`, or async with `TaskContext` by value: `async fn(A, TaskContext)`; each may have `State<S>` in front",
+    note = "`A` is one parameter: a tuple `|(a, b): (u32, String)|`, or a struct of yours; it needs `serde::Deserialize` and may borrow nothing",
+    note = "a closure that never returns says so: `|| -> () {{ loop {{ work() }} }}`",
+    note = "it returns nothing, a value that serde can save, or a `Result` whose error converts into `Box<dyn std::error::Error + Send + Sync>`",
+    note = "what a closure captures must be `Send + Sync + 'static`, and it must be `Fn`: `move ||`, with an `Arc` or a `Mutex` around what is shared",
+    note = "async with captured values: `move || {{ let db = db.clone(); async move {{ db.query().await }} }}`, or take `State(db): State<Db>` as a parameter"
+)]
+pub trait IntoTask<Form>: Sized {
+    /// Returns the task, with the states that it asks for.
+    ///
+    /// # Errors
+    /// If it asks for a state that there is none of.
+    fn into_task_with(self, states: &States) -> Result<Arc<dyn Task>, MissingState>;
+
+    /// Returns the task, if it needs no [`State`].
+    ///
+    /// # Errors
+    /// If it asks for a state.
+    fn into_task(self) -> Result<Arc<dyn Task>, MissingState> {
+        self.into_task_with(&States::default())
+    }
 
     /// Returns the task with a layer around it. The layer that is added last is the outermost.
     ///
@@ -89,34 +101,30 @@ pub trait IntoTask<Form> {
     /// let tasks = TaskRegistry::default();
     /// tasks.register("tick", (|| println!("tick")).layer(announce)).unwrap();
     /// ```
-    fn layer(self, layer: impl Layer + 'static) -> Arc<dyn Task>
-    where
-        Self: Sized,
-    {
-        Layers::new().with(layer).around(self.into_task())
+    fn layer(self, layer: impl Layer + 'static) -> LayeredTask<Self, Form> {
+        LayeredTask::new(self, Layers::new().with(layer))
     }
 }
 
 /// The forms of functions that [`IntoTask`] takes.
 mod form {
-    /// `fn()`
+    use std::marker::PhantomData;
+
+    /// A function with these parameters.
     #[derive(Debug)]
-    pub struct NoArguments;
-    /// `fn(A)`
+    pub struct Blocking<Parameters>(PhantomData<Parameters>);
+    /// An async function with these parameters.
     #[derive(Debug)]
-    pub struct Arguments<A>(std::marker::PhantomData<A>);
-    /// `fn(A, &TaskContext)`
+    pub struct Async<Parameters>(PhantomData<Parameters>);
+    /// What serde reads from the arguments of the job.
     #[derive(Debug)]
-    pub struct ArgumentsAndContext<A>(std::marker::PhantomData<A>);
-    /// `async fn()`
+    pub struct Arguments<A>(PhantomData<A>);
+    /// `&TaskContext`
     #[derive(Debug)]
-    pub struct Async;
-    /// `async fn(A)`
+    pub struct Borrowed;
+    /// `TaskContext`
     #[derive(Debug)]
-    pub struct AsyncArguments<A>(std::marker::PhantomData<A>);
-    /// `async fn(A, TaskContext)`
-    #[derive(Debug)]
-    pub struct AsyncArgumentsAndContext<A>(std::marker::PhantomData<A>);
+    pub struct Owned;
     /// A type that is a task by itself.
     #[derive(Debug)]
     pub struct Itself;
@@ -125,62 +133,32 @@ mod form {
     pub struct Shared;
 }
 
-struct Function<F, Form> {
-    function: F,
-    form: PhantomData<fn() -> Form>,
-}
-
 impl<T: Task + 'static> IntoTask<form::Itself> for T {
-    fn into_task(self) -> Arc<dyn Task> {
-        Arc::new(self)
+    fn into_task_with(self, _states: &States) -> Result<Arc<dyn Task>, MissingState> {
+        Ok(Arc::new(self))
     }
 }
 
 impl IntoTask<form::Shared> for Arc<dyn Task> {
-    fn into_task(self) -> Arc<dyn Task> {
-        self
+    fn into_task_with(self, _states: &States) -> Result<Arc<dyn Task>, MissingState> {
+        Ok(self)
     }
 }
 
-macro_rules! function_task {
-    ([$($generic:ident: $bound:path),*], $form:ty, ($($parameter:ty),*), $call:expr, $check:expr) => {
-        impl<F, R, $($generic),*> IntoTask<$form> for F
-        where
-            F: Fn($($parameter),*) -> R + Send + Sync + 'static,
-            R: IntoTaskResult,
-            $($generic: $bound + 'static),*
-        {
-            fn into_task(self) -> Arc<dyn Task> {
-                Arc::new(Function::<F, $form> { function: self, form: PhantomData })
-            }
-        }
-
-        impl<F, R, $($generic),*> Task for Function<F, $form>
-        where
-            F: Fn($($parameter),*) -> R + Send + Sync + 'static,
-            R: IntoTaskResult,
-            $($generic: $bound + 'static),*
-        {
-            fn run(&self, arguments: &Value, context: &TaskContext) -> TaskResult {
-                let call: fn(&F, &Value, &TaskContext) -> Result<R, TaskError> = $call;
-                call(&self.function, arguments, context)?.into_task_result()
-            }
-
-            fn check(&self, arguments: &Value) -> Result<(), ArgumentsError> {
-                let check: fn(&Value) -> Result<(), ArgumentsError> = $check;
-                check(arguments)
-            }
-        }
-    };
+/// A function, what it shares with others, and its form.
+struct Function<F, S, Form> {
+    code: F,
+    state: S,
+    form: PhantomData<fn() -> Form>,
 }
 
-fn read<A: DeserializeOwned>(arguments: &Value) -> Result<A, ArgumentsError> {
-    A::deserialize(arguments).map_err(|error| ArgumentsError::new(error.to_string()))
-}
-
-fn read_for_run<A: DeserializeOwned>(arguments: &Value) -> Result<A, TaskError> {
-    read(arguments)
+fn read<A: DeserializeOwned>(arguments: &Value) -> Result<A, TaskError> {
+    A::deserialize(arguments)
         .map_err(|error| TaskError::new(format!("the arguments {arguments} do not fit")).with_source(error))
+}
+
+fn check<A: DeserializeOwned>(arguments: &Value) -> Result<(), ArgumentsError> {
+    A::deserialize(arguments).map(drop).map_err(|error| ArgumentsError::new(error.to_string()))
 }
 
 fn check_none(arguments: &Value) -> Result<(), ArgumentsError> {
@@ -200,41 +178,118 @@ fn excerpt(value: &Value) -> String {
     }
 }
 
-fn check<A: DeserializeOwned>(arguments: &Value) -> Result<(), ArgumentsError> {
-    read::<A>(arguments).map(drop)
+/// What each run gets a clone of.
+trait Shared: Clone + Send + Sync + 'static {}
+
+impl<S: Clone + Send + Sync + 'static> Shared for S {}
+
+/// Functions with these parameters: where their state comes from, how they are called and how arguments are checked.
+macro_rules! blocking {
+    (
+        [$($generic:ident: $bound:path),*] ($($parameter:ty),*) as $parameters:ty,
+        $state:ty: $get:expr, $call:expr, $check:expr
+    ) => {
+        impl<F, R, $($generic),*> IntoTask<form::Blocking<$parameters>> for F
+        where
+            F: Fn($($parameter),*) -> R + Send + Sync + 'static,
+            R: IntoTaskResult,
+            $($generic: $bound + 'static),*
+        {
+            fn into_task_with(self, states: &States) -> Result<Arc<dyn Task>, MissingState> {
+                let get: fn(&States) -> Result<$state, MissingState> = $get;
+                let form = PhantomData::<fn() -> form::Blocking<$parameters>>;
+                Ok(Arc::new(Function { code: self, state: get(states)?, form }))
+            }
+        }
+
+        impl<F, R, $($generic),*> Task for Function<F, $state, form::Blocking<$parameters>>
+        where
+            F: Fn($($parameter),*) -> R + Send + Sync + 'static,
+            R: IntoTaskResult,
+            $($generic: $bound + 'static),*
+        {
+            fn run(&self, arguments: &Value, context: &TaskContext) -> TaskResult {
+                let call: fn(&F, &$state, &Value, &TaskContext) -> Result<R, TaskError> = $call;
+                call(&self.code, &self.state, arguments, context)?.into_task_result()
+            }
+
+            fn check(&self, arguments: &Value) -> Result<(), ArgumentsError> {
+                $check(arguments)
+            }
+        }
+    };
 }
 
-function_task!([], form::NoArguments, (), |function, _, _| Ok(function()), check_none);
-function_task!(
-    [A: DeserializeOwned],
-    form::Arguments<A>,
-    (A),
-    |function, arguments, _| Ok(function(read_for_run(arguments)?)),
-    check::<A>
+blocking!([] () as (), (): |_| Ok(()), |function, (), _, _| Ok(function()), check_none);
+blocking!(
+    [A: DeserializeOwned] (A) as (form::Arguments<A>,), (): |_| Ok(()),
+    |function, (), arguments, _| Ok(function(read(arguments)?)), check::<A>
 );
-function_task!(
-    [A: DeserializeOwned],
-    form::ArgumentsAndContext<A>,
-    (A, &TaskContext),
-    |function, arguments, context| Ok(function(read_for_run(arguments)?, context)),
+blocking!(
+    [] (&TaskContext) as (form::Borrowed,), (): |_| Ok(()),
+    |function, (), _, context| Ok(function(context)), check_none
+);
+blocking!(
+    [] (TaskContext) as (form::Owned,), (): |_| Ok(()),
+    |function, (), _, context| Ok(function(context.clone())), check_none
+);
+blocking!(
+    [A: DeserializeOwned] (A, &TaskContext) as (form::Arguments<A>, form::Borrowed), (): |_| Ok(()),
+    |function, (), arguments, context| Ok(function(read(arguments)?, context)), check::<A>
+);
+blocking!(
+    [A: DeserializeOwned] (A, TaskContext) as (form::Arguments<A>, form::Owned), (): |_| Ok(()),
+    |function, (), arguments, context| Ok(function(read(arguments)?, context.clone())), check::<A>
+);
+blocking!(
+    [S: Shared] (State<S>) as (State<S>,), S: States::get,
+    |function, state, _, _| Ok(function(State(state.clone()))), check_none
+);
+blocking!(
+    [S: Shared, A: DeserializeOwned] (State<S>, A) as (State<S>, form::Arguments<A>), S: States::get,
+    |function, state, arguments, _| Ok(function(State(state.clone()), read(arguments)?)), check::<A>
+);
+blocking!(
+    [S: Shared] (State<S>, &TaskContext) as (State<S>, form::Borrowed), S: States::get,
+    |function, state, _, context| Ok(function(State(state.clone()), context)), check_none
+);
+blocking!(
+    [S: Shared] (State<S>, TaskContext) as (State<S>, form::Owned), S: States::get,
+    |function, state, _, context| Ok(function(State(state.clone()), context.clone())), check_none
+);
+blocking!(
+    [S: Shared, A: DeserializeOwned] (State<S>, A, &TaskContext) as (State<S>, form::Arguments<A>, form::Borrowed), S: States::get,
+    |function, state, arguments, context| Ok(function(State(state.clone()), read(arguments)?, context)), check::<A>
+);
+blocking!(
+    [S: Shared, A: DeserializeOwned] (State<S>, A, TaskContext) as (State<S>, form::Arguments<A>, form::Owned), S: States::get,
+    |function, state, arguments, context| {
+        Ok(function(State(state.clone()), read(arguments)?, context.clone()))
+    },
     check::<A>
 );
 
-macro_rules! async_function_task {
-    ([$($generic:ident: $bound:path),*], $form:ty, ($($parameter:ty),*), $call:expr, $check:expr) => {
-        impl<F, U, R, $($generic),*> IntoTask<$form> for F
+/// As [`blocking`], for functions that return a future.
+macro_rules! asynchronous {
+    (
+        [$($generic:ident: $bound:path),*] ($($parameter:ty),*) as $parameters:ty,
+        $state:ty: $get:expr, $call:expr, $check:expr
+    ) => {
+        impl<F, U, R, $($generic),*> IntoTask<form::Async<$parameters>> for F
         where
             F: Fn($($parameter),*) -> U + Send + Sync + 'static,
             U: Future<Output = R> + Send + 'static,
             R: IntoTaskResult,
             $($generic: $bound + 'static),*
         {
-            fn into_task(self) -> Arc<dyn Task> {
-                Arc::new(Function::<F, $form> { function: self, form: PhantomData })
+            fn into_task_with(self, states: &States) -> Result<Arc<dyn Task>, MissingState> {
+                let get: fn(&States) -> Result<$state, MissingState> = $get;
+                let form = PhantomData::<fn() -> form::Async<$parameters>>;
+                Ok(Arc::new(Function { code: self, state: get(states)?, form }))
             }
         }
 
-        impl<F, U, R, $($generic),*> Task for Function<F, $form>
+        impl<F, U, R, $($generic),*> Task for Function<F, $state, form::Async<$parameters>>
         where
             F: Fn($($parameter),*) -> U + Send + Sync + 'static,
             U: Future<Output = R> + Send + 'static,
@@ -242,13 +297,13 @@ macro_rules! async_function_task {
             $($generic: $bound + 'static),*
         {
             fn run(&self, arguments: &Value, context: &TaskContext) -> TaskResult {
-                let call: fn(&F, &Value, &TaskContext) -> Result<U, TaskError> = $call;
-                block_on(call(&self.function, arguments, context)?).into_task_result()
+                let call: fn(&F, &$state, &Value, &TaskContext) -> Result<U, TaskError> = $call;
+                block_on(call(&self.code, &self.state, arguments, context)?).into_task_result()
             }
 
             fn future(&self, arguments: &Value, context: &TaskContext) -> Option<TaskFuture> {
-                let call: fn(&F, &Value, &TaskContext) -> Result<U, TaskError> = $call;
-                let future = call(&self.function, arguments, context);
+                let call: fn(&F, &$state, &Value, &TaskContext) -> Result<U, TaskError> = $call;
+                let future = call(&self.code, &self.state, arguments, context);
                 Some(Box::pin(async move { future?.await.into_task_result() }))
             }
 
@@ -259,46 +314,45 @@ macro_rules! async_function_task {
     };
 }
 
-async_function_task!([], form::Async, (), |function, _, _| Ok(function()), check_none);
-async_function_task!(
-    [A: DeserializeOwned],
-    form::AsyncArguments<A>,
-    (A),
-    |function, arguments, _| Ok(function(read_for_run(arguments)?)),
+asynchronous!([] () as (), (): |_| Ok(()), |function, (), _, _| Ok(function()), check_none);
+asynchronous!(
+    [A: DeserializeOwned] (A) as (form::Arguments<A>,), (): |_| Ok(()),
+    |function, (), arguments, _| Ok(function(read(arguments)?)), check::<A>
+);
+asynchronous!(
+    [] (TaskContext) as (form::Owned,), (): |_| Ok(()),
+    |function, (), _, context| Ok(function(context.clone())), check_none
+);
+asynchronous!(
+    [A: DeserializeOwned] (A, TaskContext) as (form::Arguments<A>, form::Owned), (): |_| Ok(()),
+    |function, (), arguments, context| Ok(function(read(arguments)?, context.clone())), check::<A>
+);
+asynchronous!(
+    [S: Shared] (State<S>) as (State<S>,), S: States::get,
+    |function, state, _, _| Ok(function(State(state.clone()))), check_none
+);
+asynchronous!(
+    [S: Shared, A: DeserializeOwned] (State<S>, A) as (State<S>, form::Arguments<A>), S: States::get,
+    |function, state, arguments, _| Ok(function(State(state.clone()), read(arguments)?)), check::<A>
+);
+asynchronous!(
+    [S: Shared] (State<S>, TaskContext) as (State<S>, form::Owned), S: States::get,
+    |function, state, _, context| Ok(function(State(state.clone()), context.clone())), check_none
+);
+asynchronous!(
+    [S: Shared, A: DeserializeOwned] (State<S>, A, TaskContext) as (State<S>, form::Arguments<A>, form::Owned), S: States::get,
+    |function, state, arguments, context| {
+        Ok(function(State(state.clone()), read(arguments)?, context.clone()))
+    },
     check::<A>
 );
-async_function_task!(
-    [A: DeserializeOwned],
-    form::AsyncArgumentsAndContext<A>,
-    (A, TaskContext),
-    |function, arguments, context| Ok(function(read_for_run(arguments)?, context.clone())),
-    check::<A>
-);
-
-/// Drives a future on this thread, which sleeps while there is nothing to do.
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(Thread);
-
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::task::Poll;
+    use std::thread;
+
     use chrono::DateTime;
     use matins_core::{JobId, RunId};
     use serde_json::json;
@@ -320,7 +374,8 @@ mod tests {
             context.log("waited");
             Ok::<_, String>(n + 1)
         })
-        .into_task();
+        .into_task()
+        .unwrap();
         let context = context();
         assert_eq!(task.run(&json!(3), &context).unwrap().result, Some(json!(4)));
         let future = task.future(&json!(4), &context).unwrap();
@@ -331,6 +386,6 @@ mod tests {
 
     #[test]
     fn a_blocking_function_is_no_future() {
-        assert!((|| ()).into_task().future(&Value::Null, &context()).is_none());
+        assert!((|| ()).into_task().unwrap().future(&Value::Null, &context()).is_none());
     }
 }

@@ -19,8 +19,15 @@
 //! assert_eq!(tasks.names().len(), 2);
 //! ```
 
+mod block_on;
 mod function;
+mod layered;
 mod registry;
+mod result;
+mod state;
 
-pub use function::{IntoTask, IntoTaskResult};
-pub use registry::TaskRegistry;
+pub use function::IntoTask;
+pub use layered::LayeredTask;
+pub use registry::{RegisterError, TaskRegistry};
+pub use result::IntoTaskResult;
+pub use state::{MissingState, State, States};

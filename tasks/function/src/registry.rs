@@ -4,9 +4,12 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use ahash::AHashMap as HashMap;
+use thiserror::Error;
+
 use matins_core::{Layer, Layers, NameError, Task, TaskName};
 
 use crate::IntoTask;
+use crate::state::{MissingState, States};
 
 /// The tasks of a program by name. Clones share one registry.
 ///
@@ -27,20 +30,58 @@ pub struct TaskRegistry {
 struct Inner {
     tasks: HashMap<TaskName, Arc<dyn Task>>,
     layers: Layers,
+    states: States,
+}
+
+/// Why a task cannot be registered.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RegisterError {
+    /// The name is not valid.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The task takes a [`State`](crate::State) that there is none of.
+    #[error(transparent)]
+    State(#[from] MissingState),
 }
 
 impl TaskRegistry {
     /// Registers a task under a name; a task of that name before it is replaced.
     ///
     /// # Errors
-    /// If the name is not valid (see [`TaskName`]).
-    pub fn register<Form>(&self, name: impl AsRef<str>, task: impl IntoTask<Form>) -> Result<(), NameError> {
+    /// If the name is not valid (see [`TaskName`]), or the task takes a [`State`](crate::State) that there is none of.
+    pub fn register<Form>(
+        &self,
+        name: impl AsRef<str>,
+        task: impl IntoTask<Form>,
+    ) -> Result<(), RegisterError> {
         let name = TaskName::new(name)?;
-        let task = task.into_task();
+        let task = task.into_task_with(&self.states())?;
         let before = self.write().tasks.insert(name, task);
         // What it holds is dropped when no lock is held.
         drop(before);
         Ok(())
+    }
+
+    /// Gives tasks that are registered from now on a [`State`](crate::State) of this type. It replaces one of the same type.
+    ///
+    /// ```
+    /// use matins_task_function::{State, TaskRegistry};
+    ///
+    /// let tasks = TaskRegistry::default();
+    /// let error = tasks.register("greet", |State(name): State<String>| println!("hello {name}")).unwrap_err();
+    /// assert!(error.to_string().contains("State<alloc::string::String>"));
+    /// tasks.state("Ada".to_owned());
+    /// tasks.register("greet", |State(name): State<String>| println!("hello {name}")).unwrap();
+    /// ```
+    pub fn state<S: Clone + Send + Sync + 'static>(&self, value: S) {
+        let before = self.write().states.insert(value);
+        // What it holds is dropped when no lock is held.
+        drop(before);
+    }
+
+    /// Returns the states of the tasks that are registered from now on.
+    pub fn states(&self) -> States {
+        self.read().states.clone()
     }
 
     /// Takes a task out.

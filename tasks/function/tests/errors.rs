@@ -41,7 +41,7 @@ impl Clock for AtEpoch {
 fn report<Form>(task: impl IntoTask<Form>) -> RunReport {
     let job = JobId::new("job").unwrap();
     let name = TaskName::new("task").unwrap();
-    RunRequest::new(RunId(1), job, name, task.into_task(), Arc::new(AtEpoch)).execute()
+    RunRequest::new(RunId(1), job, name, task.into_task().unwrap(), Arc::new(AtEpoch)).execute()
 }
 
 fn message<Form>(task: impl IntoTask<Form>) -> String {
@@ -88,7 +88,7 @@ fn a_task_error_keeps_its_output_and_that_the_work_has_not_begun() {
 
 #[test]
 fn anyhow_shows_each_cause_of_a_task_error_once() {
-    let task = (|| Err::<(), _>(SendError { connect: ConnectError(refused()) })).into_task();
+    let task = (|| Err::<(), _>(SendError { connect: ConnectError(refused()) })).into_task().unwrap();
     let context = matins_core::TaskContext::new(JobId::new("job").unwrap(), RunId(1), DateTime::UNIX_EPOCH);
     let error = task.run(&serde_json::Value::Null, &context).unwrap_err();
     assert_eq!(format!("{:#}", anyhow::Error::new(error)), CHAIN);

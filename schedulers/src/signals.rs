@@ -1,0 +1,50 @@
+//! Ctrl-C and SIGTERM.
+
+use std::io;
+use std::thread;
+
+use matins_core::Shutdown;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::Handle;
+
+impl Handle {
+    /// Shuts the scheduler down when the process is interrupted (SIGINT, which is Ctrl-C) or told to end (SIGTERM): the first such
+    /// signal as `how` says, the second at once. Needs the feature `signals`.
+    ///
+    /// From then on these signals do not end the process by themselves: `main` returns when the scheduler has ended, since
+    /// `BlockingScheduler::run`, `AsyncScheduler::run` and [`wait_until_shut_down`](Self::wait_until_shut_down) return then. A thread
+    /// waits for the signals; it does not keep the process from ending.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use matins_core::Shutdown;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    ///
+    /// # let builder = SchedulerBuilder::new();
+    /// # let builder = builder.store("default", MemoryStore::new()).executor("default", ThreadExecutor::new());
+    /// let scheduler = builder.blocking()?;
+    /// scheduler.shutdown_on_signals(Shutdown::Deadline(Duration::from_secs(30)))?;
+    /// scheduler.run();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the signals cannot be listened to, or no thread be started.
+    pub fn shutdown_on_signals(&self, how: Shutdown) -> io::Result<()> {
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let handle = self.clone();
+        let act = move || {
+            let mut how = how;
+            for _ in signals.forever() {
+                handle.request_shutdown(how);
+                how = Shutdown::Now;
+            }
+        };
+        thread::Builder::new().name("matins-signals".to_owned()).spawn(act).map(drop)
+    }
+}

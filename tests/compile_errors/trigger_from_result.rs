@@ -1,0 +1,8 @@
+// says: a `Result` is not a trigger: add `?`
+
+use matins::prelude::*;
+use matins::triggers::CronTrigger;
+
+fn main() {
+    let _ = CronTrigger::parse("0 9 * * *", "Europe/Berlin").task("report");
+}
