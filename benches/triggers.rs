@@ -1,4 +1,4 @@
-//! The next fire of a cron trigger, a walk of a million, and reading an expression: beside the crates `saffron`, `cron` and
+//! The next and the previous fire of a cron trigger, a walk of a million, and reading an expression: beside the crates `saffron`, `cron` and
 //! `croner` in the same run, and beside the zone lookups that are the limit.
 //!
 //! `cargo bench -p matins-benches --bench triggers`
@@ -71,6 +71,31 @@ fn next_fire(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// The fire before an instant; `croner` is the only peer that looks back.
+fn previous_fire(criterion: &mut Criterion) {
+    let instants = instants();
+    for (name, zone) in [("previous_fire_utc", chrono_tz::UTC), ("previous_fire_berlin", Berlin)] {
+        let mut group = criterion.benchmark_group(name);
+        group.throughput(Throughput::Elements(1));
+        for text in EXPRESSIONS.iter().chain(&FAR) {
+            let mut turn = instants.iter().cycle();
+            let ours = triggers::matins(text, zone.name());
+            group.bench_function(BenchmarkId::new("matins", text), |bencher| {
+                bencher.iter(|| ours.previous_before(*turn.next().unwrap()));
+            });
+        }
+        let local: Vec<_> = instants.iter().map(|instant| instant.with_timezone(&zone)).collect();
+        for text in EXPRESSIONS {
+            let mut turn = local.iter().cycle();
+            let croner = triggers::croner(text);
+            group.bench_function(BenchmarkId::new("croner", text), |bencher| {
+                bencher.iter(|| croner.find_previous_occurrence(turn.next().unwrap(), false).ok());
+            });
+        }
+        group.finish();
+    }
+}
+
 /// Per fire of a walk of a million.
 fn walk(criterion: &mut Criterion) {
     const FIRES: u64 = 1_000_000;
@@ -139,5 +164,5 @@ fn zones(criterion: &mut Criterion) {
         .bench_function("zone_by_name", |bencher| bencher.iter(|| Zone::named(black_box("Europe/Berlin"))));
 }
 
-criterion_group!(benches, next_fire, walk, parse, zones);
+criterion_group!(benches, next_fire, previous_fire, walk, parse, zones);
 criterion_main!(benches);

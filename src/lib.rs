@@ -31,6 +31,7 @@
 //! | `metrics` | counters and histograms through the facade `metrics` | |
 //! | `signals` | `Handle::shutdown_on_signals`: Ctrl-C and SIGTERM | |
 //! | `cron` | `triggers::ScheduleTrigger`: schedules of the crate `cron` | |
+//! | `chrono-tz` | zones of the crate `chrono-tz` wherever a time zone is given | |
 //! | `full` | all of them | |
 //!
 //! What a trigger, a store, an executor owes is written at its trait: [`Trigger`],
@@ -117,7 +118,6 @@ pub fn async_scheduler() -> Result<SchedulerBuilder, NotOnRuntime> {
 /// the standard library and of clap. Import them from the root of this crate. Traits whose methods alone are used, such as
 /// [`Schedule`](crate::Schedule), are imported without their names.
 pub mod prelude {
-    pub use crate::Schedule as _;
     pub use crate::triggers::{
         AfterTrigger, CalendarTrigger, Combine as _, CronFields, CronTrigger, DateTrigger, IntervalTrigger,
         TimeUnits as _, after, at, cron, every,
@@ -127,6 +127,7 @@ pub mod prelude {
         OnConflict, Outcome, Overlap, Retry, RunQuery, SchedulerBuilder, SchedulerError, Shutdown,
         TaskContext, Trigger,
     };
+    pub use crate::{Schedule as _, TriggerExt as _};
 
     #[cfg(feature = "command")]
     pub use crate::CommandTask;

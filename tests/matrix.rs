@@ -97,8 +97,8 @@ fn shown(run: &Run) -> String {
 impl Rig {
     fn start(store: Box<dyn JobStore>, executor: &str, driver: &str, clock: &VirtualClock) -> Self {
         let builder = SchedulerBuilder::new()
-            .boxed_store("default", store)
-            .boxed_executor("default", make(executor))
+            .store("default", store)
+            .executor("default", make(executor))
             .clock(clock.clone());
         let (handle, driven) = match driver {
             "blocking" => {

@@ -99,7 +99,7 @@ pub fn runtime() -> Runtime {
 fn noting(executor: Box<dyn Executor>, is_async: bool, notes: &Arc<Notes>) -> matins::BackgroundScheduler {
     let scheduler = SchedulerBuilder::new()
         .store("default", MemoryStore::new())
-        .boxed_executor("default", executor)
+        .executor("default", executor)
         .background()
         .expect("a scheduler");
     let notes = notes.clone();
@@ -391,8 +391,8 @@ pub fn sustained(store: Box<dyn JobStore>, executor: Box<dyn Executor>, fires: u
     const JOBS: usize = 1_000;
     let clock = VirtualClock::leaping(DateTime::UNIX_EPOCH);
     let scheduler = SchedulerBuilder::new()
-        .boxed_store("default", store)
-        .boxed_executor("default", executor)
+        .store("default", store)
+        .executor("default", executor)
         .clock(clock)
         .retention(Retention { runs_per_job: Some(10), ..Retention::EVERYTHING })
         .blocking()

@@ -64,7 +64,7 @@ pub(crate) fn give_to(builder: SchedulerBuilder, url: &StoreUrl) -> Result<Sched
         ConfigError::Store { source, .. } => source.into(),
         error => OpenError::Other(matins::error_chain(&error)),
     })?;
-    Ok(builder.boxed_store("default", store))
+    Ok(builder.store("default", store))
 }
 
 fn open_sqlite(path: &Path) -> Result<SqliteStore, String> {

@@ -1,7 +1,8 @@
 //! A scheduler from a configuration: stores by URL, executors by kind, defaults for jobs.
 //!
-//! | table | says |
+//! | key or table | says |
 //! | --- | --- |
+//! | `time_zone` | the default time zone of jobs |
 //! | `stores` | name and URL of each job store |
 //! | `executors` | name, kind and limits of each executor |
 //! | `job_defaults` | the policy of jobs that say nothing |
@@ -14,6 +15,8 @@
 //! # let directory = tempfile::tempdir()?;
 //! # std::env::set_current_dir(&directory)?;
 //! let config = SchedulerConfig::from_toml(r#"
+//!     time_zone = "Europe/Berlin"
+//!
 //!     [stores]
 //!     default = "sqlite:jobs.db"
 //!     scratch = "memory:"
@@ -41,6 +44,7 @@
 //! | --- | --- | --- |
 //! | `stores.NAME` | `memory:`, `sqlite:PATH` or `file:DIRECTORY`, paths from the working directory | `default = "memory:"` |
 //! | `executors.NAME` | `kind`: `thread`, `rayon`, `tokio` or `process`, and the settings of [that kind](ExecutorConfig) | `default = { kind = "thread" }` |
+//! | `time_zone` | the zone of local times that name none, such as `Europe/Berlin`: see [`SchedulerBuilder::time_zone`] | `UTC` |
 //! | `job_defaults` | what jobs get that say nothing else: see [`JobDefaults`] | |
 //! | `ledger` | how much of it is kept: see [`LedgerConfig`] | 100 runs of each job, 30 days; in memory those of 1,000 jobs that are gone |
 //!
@@ -58,6 +62,7 @@ use std::collections::BTreeMap;
 
 use matins_core::{ExecutorName, StoreName};
 use matins_scheduler::SchedulerBuilder;
+use matins_triggers::Zone;
 use serde::Deserialize;
 
 pub use error::ConfigError;
@@ -78,6 +83,8 @@ pub struct SchedulerConfig {
     pub executors: BTreeMap<ExecutorName, ExecutorConfig>,
     /// What jobs get that say nothing else.
     pub job_defaults: JobDefaults,
+    /// The default time zone of jobs, which is UTC without it: see [`SchedulerBuilder::time_zone`].
+    pub time_zone: Option<Zone>,
     /// How much of the ledger is kept.
     pub ledger: LedgerConfig,
 }
@@ -121,19 +128,20 @@ impl SchedulerConfig {
     /// When a store cannot be opened, an executor not started, and when this program was built without one of them.
     pub fn builder(&self) -> Result<SchedulerBuilder, ConfigError> {
         let mut builder = SchedulerBuilder::new()
+            .time_zone(self.time_zone.unwrap_or_default())
             .job_defaults(self.job_defaults.policy())
             .retention(self.ledger.retention());
         if !self.stores.contains_key(&StoreName::default()) {
-            builder = builder.boxed_store(StoreName::default(), StoreUrl::Memory.open()?);
+            builder = builder.store(StoreName::default(), StoreUrl::Memory.open()?);
         }
         for (name, url) in &self.stores {
-            builder = builder.boxed_store(name, url.open()?);
+            builder = builder.store(name, url.open()?);
         }
         if !self.executors.contains_key(&ExecutorName::default()) {
-            builder = builder.boxed_executor(ExecutorName::default(), ExecutorConfig::default().build()?);
+            builder = builder.executor(ExecutorName::default(), ExecutorConfig::default().build()?);
         }
         for (name, executor) in &self.executors {
-            builder = builder.boxed_executor(name, executor.build()?);
+            builder = builder.executor(name, executor.build()?);
         }
         Ok(builder)
     }

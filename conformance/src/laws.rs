@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{CountBudget, Stretch, Trigger};
+use matins_core::{CountBudget, Stretch, Trigger, TriggerExt};
 
 /// Every law below, at one instant.
 pub fn all(trigger: &Arc<dyn Trigger>, at: DateTime<Utc>, other: DateTime<Utc>) {
     progress(&**trigger, at);
     order(&**trigger, at, other);
     no_skips(&**trigger, at);
+    mirror(&**trigger, at);
+    previous_order(&**trigger, at, other);
+    includes(&**trigger, at);
+    there_and_back(&**trigger, at);
     round_trip(trigger, at);
     stretch(&**trigger, at);
     slices(&**trigger, at, at.max(other).min(at + TimeDelta::days(2)));
@@ -49,12 +53,87 @@ pub fn no_skips(trigger: &dyn Trigger, after: DateTime<Utc>) {
     }
 }
 
+/// The last instant before a question is the predecessor in the same set: between the two there is none, and each instant
+/// between them has the same answer.
+pub fn mirror(trigger: &dyn Trigger, before: DateTime<Utc>) {
+    let Some(previous) = trigger.previous_before(before) else {
+        let first = trigger.next_after(DateTime::<Utc>::MIN_UTC);
+        assert!(
+            first.is_none_or(|first| first >= before),
+            "mirror: {trigger:?} has nothing before {before}, and first fires at {first:?}"
+        );
+        return;
+    };
+    assert!(previous < before, "mirror: {trigger:?} answers {previous} before {before}");
+    assert!(
+        trigger.includes(previous),
+        "mirror: {trigger:?} answers {previous} before {before}, which it does not include"
+    );
+    let next = trigger.next_after(previous);
+    assert!(
+        next.is_none_or(|next| next >= before),
+        "mirror: {trigger:?} answers {previous} before {before}, but fires at {next:?}"
+    );
+    let width = before - previous;
+    let between = [width / 2, width / 3, TimeDelta::nanoseconds(1), TimeDelta::seconds(1), width];
+    for instant in between
+        .iter()
+        .filter(|step| **step > TimeDelta::zero() && **step <= width)
+        .map(|step| previous + *step)
+    {
+        let answer = trigger.previous_before(instant);
+        assert_eq!(
+            answer,
+            Some(previous),
+            "no skips: {trigger:?} answers {previous} before {before}, asked at {instant}"
+        );
+    }
+}
+
+/// An earlier question about what precedes it never has a later answer.
+pub fn previous_order(trigger: &dyn Trigger, one: DateTime<Utc>, other: DateTime<Utc>) {
+    let (earlier, later) = (one.min(other), one.max(other));
+    if let Some(first) = trigger.previous_before(earlier) {
+        let second = trigger.previous_before(later);
+        assert!(
+            second.is_some_and(|second| first <= second),
+            "order: {trigger:?} answers {first} before {earlier}, and {second:?} before {later}"
+        );
+    }
+}
+
+/// A trigger includes its instants and nothing between them.
+pub fn includes(trigger: &dyn Trigger, at: DateTime<Utc>) {
+    let just_after = at + TimeDelta::nanoseconds(1);
+    let is_included = trigger.previous_before(just_after) == Some(at);
+    assert_eq!(trigger.includes(at), is_included, "{trigger:?} includes {at}");
+    if let Some(next) = trigger.next_after(at) {
+        assert!(trigger.includes(next), "{trigger:?} includes {next}, its answer after {at}");
+        let middle = at + (next - at) / 2;
+        assert!(middle <= at || middle == next || !trigger.includes(middle), "{trigger:?} includes {middle}");
+    }
+}
+
+/// The next few instants, walked back, are the same.
+pub fn there_and_back(trigger: &dyn Trigger, after: DateTime<Utc>) {
+    let mut forward: Vec<_> = trigger.iter_after(after).take(6).collect();
+    let Some(last) = forward.pop() else { return };
+    let mut back: Vec<_> = trigger.iter_before(last).take(forward.len()).collect();
+    back.reverse();
+    assert_eq!(back, forward, "{trigger:?} from {after} to {last}, and back");
+}
+
 /// Saved and loaded, a trigger answers as before, and is saved alike.
 pub fn round_trip(trigger: &Arc<dyn Trigger>, after: DateTime<Utc>) {
     let saved = serde_json::to_string(trigger).expect("a trigger can be saved");
     let loaded: Arc<dyn Trigger> =
         serde_json::from_str(&saved).unwrap_or_else(|error| panic!("{saved}: {error}"));
     assert_eq!(loaded.next_after(after), trigger.next_after(after), "round trip of {saved} at {after}");
+    assert_eq!(
+        loaded.previous_before(after),
+        trigger.previous_before(after),
+        "round trip of {saved} before {after}"
+    );
     assert_eq!(serde_json::to_string(&loaded).expect("a trigger can be saved"), saved);
 }
 

@@ -91,6 +91,43 @@ impl Vector {
     }
 }
 
+impl Vector {
+    /// Asks the trigger for what precedes each fire, which is the vector read backwards, and compares.
+    ///
+    /// The fires have none between them. Before the first one there is no fire later than the instant that the vector asks about; and
+    /// where there are no more after the last one, that is the last of all.
+    pub fn check_reversed(&self) -> Verdict {
+        // A trigger that never fires is checked by `check`.
+        let Ok(Some(trigger)) = self.trigger() else { return Verdict::NotCovered };
+        let failed = |before: DateTime<Utc>, expected: &str, found: Option<DateTime<Utc>>| {
+            let found = found.map_or_else(|| "none".to_owned(), |found| found.to_rfc3339());
+            Verdict::Failed(format!(
+                "{}: {} in {}, before {before}: expected {expected}, found {found}",
+                self.id, self.spec, self.timezone
+            ))
+        };
+        let end = DateTime::<Utc>::MAX_UTC;
+        for (position, before) in self.fires.iter().copied().chain(self.exhausted.then_some(end)).enumerate()
+        {
+            let found = trigger.previous_before(before);
+            let expected = position.checked_sub(1).map(|earlier| self.fires[earlier]);
+            let is_right = match expected {
+                Some(expected) => found == Some(expected),
+                None => found.is_none_or(|found| found <= self.after),
+            };
+            if !is_right {
+                let expected =
+                    expected.map_or_else(|| format!("none after {}", self.after), |fire| fire.to_rfc3339());
+                return failed(before, &expected, found);
+            }
+        }
+        match self.fires.iter().find(|fire| !trigger.includes(**fire)) {
+            Some(fire) => Verdict::Failed(format!("{}: {fire} is not included", self.id)),
+            None => Verdict::Passed,
+        }
+    }
+}
+
 /// Whether a trigger was refused because it never fires.
 fn never_fires(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     matches!(error.downcast_ref(), Some(CombineError::NeverMeet { .. } | CombineError::NeverFires { .. }))

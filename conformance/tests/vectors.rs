@@ -1,4 +1,4 @@
-//! Every vector passes.
+//! Every vector passes, and so does every vector read backwards.
 
 use std::path::Path;
 
@@ -11,6 +11,9 @@ fn check(file: &str, covered: usize) {
     let vectors = vectors::read(&std::fs::read_to_string(path).unwrap()).unwrap();
     let (mut passed, mut failures) = (0, Vec::new());
     for vector in vectors {
+        if let Verdict::Failed(how) = vector.check_reversed() {
+            failures.push(format!("reversed, {how}"));
+        }
         match vector.check() {
             Verdict::Passed => passed += 1,
             Verdict::NotCovered => {}

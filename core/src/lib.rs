@@ -38,14 +38,17 @@
 //! ```
 
 mod after;
+mod boxed;
 mod cancel;
 mod cancelled;
 mod claim;
 mod clock;
 mod count;
 mod current_run;
+mod duration;
 mod executor;
 mod group;
+mod instants;
 mod job;
 pub mod json;
 mod layer;
@@ -77,8 +80,10 @@ pub use claim::{
 pub use clock::{Clock, Wake};
 pub use count::{CountBudget, CountProgress};
 pub use current_run::RunScope;
+pub use duration::{DurationError, IntoDuration, IntoDurationLimit};
 pub use executor::{Completion, CompletionSink, Executor, LeftBehind, Refusal, Refused, Shutdown, WaitMode};
 pub use group::{Group, GroupError};
+pub use instants::{Preceding, TriggerExt, Upcoming, previous_by_search};
 pub use job::{Job, JobCounts, JobState};
 pub use layer::{Layer, LayerFn, Layers, Next, layer_fn};
 pub use limits::{Limits, ValueError};

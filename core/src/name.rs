@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -132,6 +133,13 @@ macro_rules! name_type {
             }
         }
 
+        impl FromStr for $name {
+            type Err = NameError;
+            fn from_str(name: &str) -> Result<Self, NameError> {
+                Self::new(name)
+            }
+        }
+
         impl TryFrom<&str> for $name {
             type Error = NameError;
             fn try_from(name: &str) -> Result<Self, NameError> {
@@ -226,6 +234,16 @@ mod tests {
     #[test]
     fn an_ordinary_name_is_kept_as_it_is() {
         assert_eq!(JobId::new("nightly report (Berlin)").unwrap(), "nightly report (Berlin)");
+    }
+
+    #[test]
+    fn every_name_is_parsed_from_text() {
+        assert_eq!("backup".parse::<JobId>().unwrap(), "backup");
+        assert_eq!("disk".parse::<StoreName>().unwrap(), "disk");
+        assert_eq!("rayon".parse::<ExecutorName>().unwrap(), "rayon");
+        assert_eq!("report".parse::<TaskName>().unwrap(), "report");
+        assert_eq!("database".parse::<GroupName>().unwrap(), "database");
+        assert_eq!("".parse::<JobId>(), Err(NameError::Empty { kind: "job id" }));
     }
 
     /// The published test vectors of FNV-1a: stored jobs depend on these numbers.

@@ -1,4 +1,4 @@
-//! When does a job fire? A trigger is a set of instants, and its one method is the successor in that set.
+//! When does a job fire? A trigger is a set of instants, and its one required method is the successor in that set.
 
 use std::any::Any;
 use std::error::Error;
@@ -8,7 +8,8 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{After, CountBudget, CountProgress, NameError, json};
+use crate::instants::just_before;
+use crate::{After, CountBudget, CountProgress, NameError, json, previous_by_search};
 
 /// A set of instants, asked through its successor function.
 ///
@@ -19,6 +20,8 @@ use crate::{After, CountBudget, CountProgress, NameError, json};
 /// * **progress**: the answer is later than `after`;
 /// * **order**: `a <= b` implies `next_after(a) <= next_after(b)` (none counts as latest);
 /// * **no skips**: every instant `s` with `t <= s < next_after(t)` has the same answer as `t`;
+/// * **mirror**: [`previous_before`](Self::previous_before) is the predecessor in the same set: no instant lies between
+///   `previous_before(t)` and `t`, and `next_after(previous_before(t))` is not earlier than `t`;
 /// * **purity**: asked again, it answers the same, also after a round trip through serde;
 /// * **counting**: [`stretch`](Self::stretch) counts what a walk from instant to instant would count, at once or in slices.
 ///
@@ -39,6 +42,58 @@ use crate::{After, CountBudget, CountProgress, NameError, json};
 pub trait Trigger: Any + Debug + Send + Sync {
     /// The first instant of the set that is strictly later than `after`, or `None` when there are no more.
     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>>;
+
+    /// Returns the last instant of the set that is strictly earlier than `before`, or `None` if there is none.
+    ///
+    /// It mirrors [`next_after`](Self::next_after): at a gap or an overlap of local time too, both know the same instants.
+    /// The default searches with `next_after` alone ([`previous_by_search`]), in some hundred calls. A trigger that can compute
+    /// its predecessor should; all those of `matins-triggers` do.
+    ///
+    /// ```
+    /// use chrono::{DateTime, TimeDelta, Utc};
+    /// use matins_core::Trigger;
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Debug, Serialize, Deserialize)]
+    /// struct EachMinute;
+    ///
+    /// #[typetag::serde(name = "each minute, backwards")]
+    /// impl Trigger for EachMinute {
+    ///     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    ///         DateTime::from_timestamp((after.timestamp().div_euclid(60) + 1) * 60, 0)
+    ///     }
+    /// }
+    ///
+    /// let now = DateTime::UNIX_EPOCH + TimeDelta::seconds(150);
+    /// assert_eq!(EachMinute.previous_before(now), Some(DateTime::UNIX_EPOCH + TimeDelta::minutes(2)));
+    /// ```
+    fn previous_before(&self, before: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        previous_by_search(|after| self.next_after(after), before)
+    }
+
+    /// Returns whether `instant` is one of the set.
+    ///
+    /// ```
+    /// use chrono::{DateTime, TimeDelta, Utc};
+    /// use matins_core::Trigger;
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Debug, Serialize, Deserialize)]
+    /// struct EachMinute;
+    ///
+    /// #[typetag::serde(name = "each minute, asked for one")]
+    /// impl Trigger for EachMinute {
+    ///     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    ///         DateTime::from_timestamp((after.timestamp().div_euclid(60) + 1) * 60, 0)
+    ///     }
+    /// }
+    ///
+    /// assert!(EachMinute.includes(DateTime::UNIX_EPOCH));
+    /// assert!(!EachMinute.includes(DateTime::UNIX_EPOCH + TimeDelta::seconds(1)));
+    /// ```
+    fn includes(&self, instant: DateTime<Utc>) -> bool {
+        just_before(instant).is_some_and(|before| self.next_after(before) == Some(instant))
+    }
 
     /// Returns the instants in `(after, until]`: the first, the last and how many; `None` if there are none.
     ///
@@ -291,6 +346,21 @@ pub trait IntoTrigger {
     /// # Errors
     /// When the sentence makes no trigger (a cron text that cannot be read, a zone that does not exist).
     fn into_trigger(self, now: DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError>;
+
+    /// Returns the same trigger, except that local times that name no time zone are in `zone`: a name of the tz database, or what
+    /// else `matins_triggers::Zone::named` takes.
+    ///
+    /// A scheduler that has a default time zone calls this. The default calls [`into_trigger`](Self::into_trigger).
+    ///
+    /// # Errors
+    /// As [`into_trigger`](Self::into_trigger), and if a local time needs the zone and there is none of that name.
+    fn into_trigger_in(self, now: DateTime<Utc>, zone: &str) -> Result<Arc<dyn Trigger>, TriggerError>
+    where
+        Self: Sized,
+    {
+        let _ = zone;
+        self.into_trigger(now)
+    }
 }
 
 // Errors then name `IntoTrigger`, whose message lists all forms.

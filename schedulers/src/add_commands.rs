@@ -200,7 +200,7 @@ impl OpenLane<'_> {
             (None, Work::Named(Ok(name))) => self.free_id(name.as_str())?,
             (None, _) => self.free_id("job")?,
         };
-        let trigger = (new.trigger)(anchor)?;
+        let trigger = (new.trigger)(anchor, &self.engine.time_zone)?;
         json::check_trigger(&format!("the trigger of job {id:?}"), &*trigger)?;
         let trigger = seeded(trigger, &id);
         let keeps_trigger = updated.is_some_and(|old| *old.trigger == *trigger);

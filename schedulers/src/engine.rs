@@ -23,11 +23,16 @@ use crate::retention::Retention;
 use crate::run_layers::RunLayers;
 use crate::stats::Stats;
 
+/// The time zone of a scheduler that was given none.
+pub(crate) const UTC: &str = "UTC";
+
 pub(crate) struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tasks: TaskRegistry,
     pub(crate) retention: Retention,
     pub(crate) job_defaults: Policy,
+    /// The zone of local times that name none.
+    pub(crate) time_zone: String,
     /// Wakes the scheduler's driver.
     pub(crate) bell: Arc<Bell>,
     lanes: RwLock<Vec<Arc<Lane>>>,
@@ -118,6 +123,7 @@ impl Engine {
             tasks: parts.tasks,
             retention: parts.retention,
             job_defaults: parts.job_defaults,
+            time_zone: UTC.to_owned(),
             bell,
             lanes: RwLock::new(lanes),
             hub: Mutex::new(hub),
@@ -129,6 +135,12 @@ impl Engine {
     pub(crate) fn with_layers(self, layers: RunLayers) -> Self {
         self.hub().layers = layers;
         self
+    }
+
+    /// Has local times that name no zone in this one.
+    #[must_use]
+    pub(crate) fn with_time_zone(self, time_zone: String) -> Self {
+        Self { time_zone, ..self }
     }
 
     pub(crate) fn hub(&self) -> MutexGuard<'_, Hub> {

@@ -1,8 +1,8 @@
 //! What a scheduler refuses, and why.
 
 use matins_core::{
-    ArgumentsError, ExecutorName, GroupError, JobId, NameError, StoreError, StoreName, TaskName,
-    TriggerError, ValueError,
+    ArgumentsError, DurationError, ExecutorName, GroupError, JobId, NameError, StoreError, StoreName,
+    TaskName, TriggerError, ValueError,
 };
 use matins_task_function::{MissingState, RegisterError};
 use thiserror::Error;
@@ -17,6 +17,9 @@ pub enum SchedulerError {
     /// A name is none.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// A duration is negative.
+    #[error(transparent)]
+    Duration(#[from] DurationError),
     /// A concurrency group is invalid.
     #[error(transparent)]
     Group(#[from] GroupError),

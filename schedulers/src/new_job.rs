@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Coalesce, ExecutorName, Group, IntoTrigger, JobId, JobState, NameError, OnConflict, OnExhausted,
-    OnInterrupt, Overlap, Policy, Retry, StoreName, Task, TaskName, Trigger, TriggerError, Value, json,
+    Coalesce, ExecutorName, Group, IntoDurationLimit, IntoTrigger, JobId, JobState, NameError, OnConflict,
+    OnExhausted, OnInterrupt, Overlap, Policy, Retry, StoreName, Task, TaskName, Trigger, TriggerError,
+    Value, json,
 };
 use matins_task_function::{IntoTask, MissingState, States};
 use serde::Serialize;
@@ -53,7 +53,9 @@ pub struct NewJob {
     pub(crate) fault: Option<SchedulerError>,
 }
 
-pub(crate) type MakeTrigger = Box<dyn FnOnce(DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError> + Send>;
+/// From the instant of adding, and the zone of local times that name none.
+pub(crate) type MakeTrigger =
+    Box<dyn FnOnce(DateTime<Utc>, &str) -> Result<Arc<dyn Trigger>, TriggerError> + Send>;
 
 /// Gives a trigger the seed of the job that it becomes part of, where it has none of its own.
 pub(crate) fn seeded(trigger: Arc<dyn Trigger>, id: &JobId) -> Arc<dyn Trigger> {
@@ -104,7 +106,7 @@ impl NewJob {
 
     fn new(trigger: impl IntoTrigger + Send + 'static, work: Work) -> Self {
         Self {
-            trigger: Box::new(move |now| trigger.into_trigger(now)),
+            trigger: Box::new(move |now, zone| trigger.into_trigger_in(now, zone)),
             work,
             id: None,
             arguments: Value::Null,
@@ -157,9 +159,10 @@ impl NewJob {
     }
 
     /// A fire that is later than this is missed. `None`: a fire runs however late.
-    pub fn misfire_grace(mut self, grace: impl Into<Option<Duration>>) -> Self {
-        let misfire_grace = grace.into();
-        self.policy.add(move |policy| policy.misfire_grace = misfire_grace);
+    pub fn misfire_grace(mut self, grace: impl IntoDurationLimit) -> Self {
+        if let Some(misfire_grace) = keep(&mut self.fault, grace.into_limit()) {
+            self.policy.add(move |policy| policy.misfire_grace = misfire_grace);
+        }
         self
     }
 
@@ -188,9 +191,10 @@ impl NewJob {
     }
 
     /// How long a run may take, from when it begins. `None`: as long as it takes.
-    pub fn time_limit(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        let time_limit = limit.into();
-        self.policy.add(move |policy| policy.time_limit = time_limit);
+    pub fn time_limit(mut self, limit: impl IntoDurationLimit) -> Self {
+        if let Some(time_limit) = keep(&mut self.fault, limit.into_limit()) {
+            self.policy.add(move |policy| policy.time_limit = time_limit);
+        }
         self
     }
 
@@ -203,12 +207,13 @@ impl NewJob {
     /// use matins_triggers::{TimeUnits, every};
     ///
     /// // However long each takes.
-    /// let poll = every(30.seconds()).run(|| println!("anything new?")).delay(std::time::Duration::from_secs(30));
+    /// let poll = every(30.seconds()).run(|| println!("anything new?")).delay(30.seconds());
     /// # drop(poll);
     /// ```
-    pub fn delay(mut self, delay: impl Into<Option<Duration>>) -> Self {
-        let delay = delay.into();
-        self.policy.add(move |policy| policy.delay = delay);
+    pub fn delay(mut self, delay: impl IntoDurationLimit) -> Self {
+        if let Some(delay) = keep(&mut self.fault, delay.into_limit()) {
+            self.policy.add(move |policy| policy.delay = delay);
+        }
         self
     }
 

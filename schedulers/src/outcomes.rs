@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::future::IntoFuture;
 use std::hash::Hash;
 use std::pin::Pin;
-use std::time::Duration;
 
-use matins_core::{JobId, Run, RunId};
+use matins_core::{IntoDuration, JobId, Run, RunId};
 
 use crate::SchedulerError;
 
@@ -35,9 +34,9 @@ impl PendingOutcome {
     /// Waits at most that long; `None` when it has not ended by then.
     ///
     /// # Errors
-    /// As [`wait`](Self::wait).
-    pub fn wait_within(&self, timeout: Duration) -> Result<Option<Run>, SchedulerError> {
-        match self.receiver.recv_timeout(timeout) {
+    /// As [`wait`](Self::wait), and if the duration is negative.
+    pub fn wait_within(&self, timeout: impl IntoDuration) -> Result<Option<Run>, SchedulerError> {
+        match self.receiver.recv_timeout(timeout.into_duration()?) {
             Ok(told) => told.map(Some),
             Err(oneshot::RecvTimeoutError::Timeout) => Ok(None),
             Err(oneshot::RecvTimeoutError::Disconnected) => Err(SchedulerError::ShutDown),

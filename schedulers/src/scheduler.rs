@@ -13,7 +13,7 @@ use matins_task_function::TaskRegistry;
 
 use crate::SchedulerError;
 use crate::clock::SystemClock;
-use crate::engine::{Engine, Parts};
+use crate::engine::{Engine, Parts, UTC};
 use crate::exclusive::Exclusive;
 use crate::handle::Handle;
 use crate::retention::Retention;
@@ -42,6 +42,7 @@ pub struct SchedulerBuilder {
     clock: Arc<dyn Clock>,
     retention: Retention,
     job_defaults: Policy,
+    time_zone: String,
     layers: RunLayers,
     states: Vec<GiveState>,
     #[cfg(feature = "metrics")]
@@ -62,6 +63,7 @@ impl SchedulerBuilder {
             clock: Arc::new(SystemClock),
             retention: Retention::default(),
             job_defaults: Policy::default(),
+            time_zone: UTC.to_owned(),
             layers: RunLayers::default(),
             states: Vec::new(),
             #[cfg(feature = "metrics")]
@@ -71,16 +73,13 @@ impl SchedulerBuilder {
     }
 
     /// With a store under a name; one of that name before it is replaced. Jobs that name no store go to `default`.
-    pub fn store(self, name: impl AsRef<str>, store: impl JobStore + 'static) -> Self {
-        self.boxed_store(name, Box::new(store))
-    }
-
-    /// As [`store`](Self::store), with a store whose type is chosen at run time.
-    pub fn boxed_store(mut self, name: impl AsRef<str>, store: Box<dyn JobStore>) -> Self {
+    ///
+    /// The type of the store may be chosen at run time: `Box<dyn JobStore>` is a store too.
+    pub fn store(mut self, name: impl AsRef<str>, store: impl JobStore + 'static) -> Self {
         match StoreName::new(name) {
             Ok(name) => {
                 self.stores.retain(|(other, _)| *other != name);
-                self.stores.push((name, store));
+                self.stores.push((name, Box::new(store)));
             }
             Err(fault) => self.fault = self.fault.or(Some(fault)),
         }
@@ -88,14 +87,11 @@ impl SchedulerBuilder {
     }
 
     /// With an executor under a name; one of that name before it is replaced. Jobs that name none go to `default`.
-    pub fn executor(self, name: impl AsRef<str>, executor: impl Executor + 'static) -> Self {
-        self.boxed_executor(name, Box::new(executor))
-    }
-
-    /// As [`executor`](Self::executor), with an executor whose type is chosen at run time.
-    pub fn boxed_executor(mut self, name: impl AsRef<str>, executor: Box<dyn Executor>) -> Self {
+    ///
+    /// The type of the executor may be chosen at run time: `Box<dyn Executor>` is an executor too.
+    pub fn executor(mut self, name: impl AsRef<str>, executor: impl Executor + 'static) -> Self {
         match ExecutorName::new(name) {
-            Ok(name) => drop(self.executors.insert(name, executor)),
+            Ok(name) => drop(self.executors.insert(name, Box::new(executor))),
             Err(fault) => self.fault = self.fault.or(Some(fault)),
         }
         self
@@ -170,6 +166,32 @@ impl SchedulerBuilder {
     /// With this policy for jobs, as far as they say nothing else when they are added.
     pub fn job_defaults(mut self, policy: Policy) -> Self {
         self.job_defaults = policy;
+        self
+    }
+
+    /// Sets the default time zone: local times of jobs that name no zone, such as `cron("0 9 * * *")` or `at("2026-12-24T18:00")`,
+    /// are in this one. Without it they are in UTC.
+    ///
+    /// It is a name of the tz database, or a `Zone` of `matins-triggers`. The zone is saved with each job that is added, so a later
+    /// change of the default does not move jobs that are stored. A job that needs the zone is refused if there is none of that name.
+    ///
+    /// ```
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::cron;
+    ///
+    /// let scheduler = SchedulerBuilder::new()
+    ///     .store("default", MemoryStore::new())
+    ///     .executor("default", ThreadExecutor::new())
+    ///     .time_zone("Europe/Berlin")
+    ///     .blocking()
+    ///     .unwrap();
+    /// scheduler.add(cron("0 9 * * *").run(|| println!("good morning")).id("morning")).unwrap();
+    /// assert_eq!(scheduler.get("morning").unwrap().unwrap().trigger.describe(), "at 09:00 every day, Europe/Berlin");
+    /// ```
+    pub fn time_zone(mut self, zone: impl AsRef<str>) -> Self {
+        zone.as_ref().clone_into(&mut self.time_zone);
         self
     }
 
@@ -256,7 +278,7 @@ impl SchedulerBuilder {
             Ok(runtime) => layers.with(crate::runtime_layer::RuntimeLayer(runtime)),
             Err(_) => layers,
         };
-        let engine = Engine::new(parts)?.with_layers(layers);
+        let engine = Engine::new(parts)?.with_layers(layers).with_time_zone(self.time_zone);
         #[cfg(feature = "metrics")]
         if self.metrics_by_job {
             engine.hub().listeners.measure_jobs();
@@ -286,6 +308,7 @@ impl fmt::Debug for SchedulerBuilder {
             .field("clock", &self.clock)
             .field("retention", &self.retention)
             .field("job_defaults", &self.job_defaults)
+            .field("time_zone", &self.time_zone)
             .field("layers", &self.layers)
             .finish_non_exhaustive()
     }

@@ -278,6 +278,21 @@ fn blocking_jobs_that_take_the_whole_blocking_pool_can_be_ended() {
     });
 }
 
+#[tokio::test]
+async fn events_are_a_stream() {
+    fn next<S: futures_core::Stream + Unpin>(stream: &mut S) -> impl Future<Output = Option<S::Item>> {
+        std::future::poll_fn(|context| std::pin::Pin::new(&mut *stream).poll_next(context))
+    }
+    let scheduler = scheduler(MemoryStore::new(), &VirtualClock::new(start()));
+    let handle = scheduler.handle();
+    let mut events = handle.subscribe().await;
+    handle.add(every(1.hours()).run(async || ()).id("hourly")).await.unwrap();
+    let event = timeout(GENEROUS, next(&mut events)).await.unwrap();
+    assert!(matches!(event, Some(Event::JobAdded { job, .. }) if job == "hourly"));
+    drop((handle, scheduler));
+    while timeout(GENEROUS, next(&mut events)).await.unwrap().is_some() {}
+}
+
 /// A pool of threads drives async tasks too; those that use the runtime's timers, sockets and tasks would panic there without it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn an_async_task_on_a_pool_of_threads_has_the_runtime_that_its_scheduler_was_built_in() {

@@ -1,10 +1,15 @@
 //! Runs that follow those of another job.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use matins_core::{After, AfterOutcome, IntoTrigger, JobId, NameError, Trigger, TriggerError};
+use chrono::{DateTime, TimeDelta, Utc};
+use matins_core::{
+    After, AfterOutcome, DurationError, IntoDuration, IntoTrigger, JobId, NameError, Trigger, TriggerError,
+};
 use serde::{Deserialize, Serialize};
+
+use crate::{DateTrigger, IntervalError};
 
 /// Has no instants: its job runs after another job of the same store has, whenever that is.
 ///
@@ -39,6 +44,10 @@ impl Trigger for AfterTrigger {
         None
     }
 
+    fn previous_before(&self, _before: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        None
+    }
+
     fn describe(&self) -> String {
         self.after.to_string()
     }
@@ -48,28 +57,96 @@ impl Trigger for AfterTrigger {
     }
 }
 
+/// After each run of another job that has succeeded, or once, so long after the job is added.
+///
+/// A text or a [`JobId`] names a job. A duration counts from the instant at which this job is added.
+///
+/// Both are what one says with "after", and a name is never mistaken for a duration: their types differ.
+///
+/// ```
+/// use chrono::{DateTime, TimeDelta};
+/// use matins_core::{AfterOutcome, IntoTrigger, Trigger};
+/// use matins_triggers::{TimeUnits, after};
+///
+/// let trigger = after("backup").into_trigger(DateTime::UNIX_EPOCH)?;
+/// assert_eq!(trigger.describe(), "after backup has succeeded");
+/// let trigger = after("backup").outcome(AfterOutcome::Failed).into_trigger(DateTime::UNIX_EPOCH)?;
+/// assert_eq!(trigger.describe(), "after backup has failed");
+///
+/// let added = DateTime::UNIX_EPOCH;
+/// let once = after(10.seconds()).into_trigger(added)?;
+/// assert_eq!(once.next_after(added), Some(added + TimeDelta::seconds(10)));
+/// assert_eq!(once.next_after(added + TimeDelta::seconds(10)), None);
+/// # Ok::<(), matins_core::TriggerError>(())
+/// ```
+pub fn after<T: AfterWhat>(what: T) -> T::Sentence {
+    what.into_sentence()
+}
+
+/// What [`after`] takes: the id of a job, or a duration.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither the id of a job nor a duration",
+    note = "write `after(\"backup\")` for runs that follow those of that job, or `after(10.seconds())` for one run, so long after \
+            the job is added"
+)]
+pub trait AfterWhat {
+    /// The sentence about it.
+    type Sentence: IntoTrigger + Send + 'static;
+
+    /// Returns the sentence.
+    fn into_sentence(self) -> Self::Sentence;
+}
+
+macro_rules! after_job {
+    ($($id:ty),*) => {$(
+        impl AfterWhat for $id {
+            type Sentence = AfterJob;
+
+            fn into_sentence(self) -> AfterJob {
+                AfterJob { job: JobId::new(self), outcome: AfterOutcome::Succeeded }
+            }
+        }
+    )*};
+}
+after_job!(&str, String, &String, JobId, &JobId);
+
+macro_rules! after_duration {
+    ($($duration:ty),*) => {$(
+        impl AfterWhat for $duration {
+            type Sentence = AfterDuration;
+
+            fn into_sentence(self) -> AfterDuration {
+                AfterDuration { duration: self.into_time_delta() }
+            }
+        }
+    )*};
+}
+after_duration!(TimeDelta, Duration);
+
+/// Once, so long after the job is added; see [`after`].
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct AfterDuration {
+    duration: TimeDelta,
+}
+
+impl IntoTrigger for AfterDuration {
+    fn into_trigger(self, now: DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError> {
+        let duration = self.duration;
+        if duration < TimeDelta::zero() {
+            return Err(TriggerError::new(DurationError { given: duration }));
+        }
+        let instant = now.checked_add_signed(duration).ok_or(IntervalError::TooLong { period: duration })?;
+        Ok(Arc::new(DateTrigger::new(instant)))
+    }
+}
+
 /// A schedule after another job: [`after`].
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct AfterJob {
     job: Result<JobId, NameError>,
     outcome: AfterOutcome,
-}
-
-/// After each run of another job that has succeeded.
-///
-/// ```
-/// use matins_core::{AfterOutcome, IntoTrigger, Trigger};
-/// use matins_triggers::after;
-///
-/// let trigger = after("backup").into_trigger(chrono::DateTime::UNIX_EPOCH)?;
-/// assert_eq!(trigger.describe(), "after backup has succeeded");
-/// let trigger = after("backup").outcome(AfterOutcome::Failed).into_trigger(chrono::DateTime::UNIX_EPOCH)?;
-/// assert_eq!(trigger.describe(), "after backup has failed");
-/// # Ok::<(), matins_core::TriggerError>(())
-/// ```
-pub fn after(job: impl AsRef<str>) -> AfterJob {
-    AfterJob { job: JobId::new(job), outcome: AfterOutcome::Succeeded }
 }
 
 impl AfterJob {

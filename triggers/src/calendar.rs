@@ -2,14 +2,16 @@
 
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
-use matins_core::{CountBudget, CountProgress, Trigger, round_up_to_microsecond};
+use matins_core::{CountBudget, CountProgress, IntoTrigger, Trigger, TriggerError, round_up_to_microsecond};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::duration::{self, Parts};
 use crate::interval::list;
+use crate::sentence::UTC;
 use crate::zone::{UnknownZone, Zone};
 
 /// Fires at a local time of day, every so many years, months, weeks and days from a date on.
@@ -61,7 +63,9 @@ pub struct CalendarBuilder {
     #[serde(default)]
     days: u32,
     time: NaiveTime,
-    zone: String,
+    /// None is UTC, or the default of the scheduler that the builder is given to.
+    #[serde(default)]
+    zone: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) end: Option<NaiveDate>,
     #[serde(default)]
@@ -112,7 +116,7 @@ impl CalendarTrigger {
             weeks: 0,
             days: 0,
             time: NaiveTime::MIN,
-            zone: "UTC".to_owned(),
+            zone: None,
             end: None,
             last_day: false,
         }
@@ -236,6 +240,36 @@ impl CalendarTrigger {
     }
 }
 
+impl CalendarTrigger {
+    /// The last local time before `shown` that it names.
+    fn previous_local(&self, shown: NaiveDateTime) -> Option<NaiveDateTime> {
+        if self.is_mixed() {
+            return self.previous_mixed(shown);
+        }
+        let last = NaiveDate::from_ymd_opt(LAST_YEAR, 12, 31)?;
+        let around = shown.date().min(self.builder.end.map_or(last, |end| end.min(last)));
+        let periods = if self.months == 0 {
+            (around - self.builder.start).num_days() / i64::from(self.days.max(1))
+        } else {
+            (month_number(around) - month_number(self.builder.start)) / i64::from(self.months)
+        };
+        // Some days do not exist, and the first date may lie after the last one that is asked for.
+        (0..=periods).rev().filter_map(|number| self.local(self.date(number)?)).find(|local| *local < shown)
+    }
+
+    /// The same where each date depends on the one before: the walk begins at the first, as it does for the next one.
+    fn previous_mixed(&self, shown: NaiveDateTime) -> Option<NaiveDateTime> {
+        let mut last = None;
+        let mut date = self.builder.start;
+        while let Some(local) = self.local(date).filter(|local| *local < shown) {
+            last = Some(local);
+            let Some(next) = self.date_after(date) else { break };
+            date = next;
+        }
+        last
+    }
+}
+
 fn month_number(date: NaiveDate) -> i64 {
     i64::from(date.year()) * 12 + i64::from(date.month0())
 }
@@ -247,6 +281,12 @@ impl Trigger for CalendarTrigger {
             return None;
         }
         let fire = self.zone.rules().next_fixed(after.naive_utc(), |shown| self.next_local(shown))?;
+        Some(fire.and_utc())
+    }
+
+    fn previous_before(&self, before: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let fire =
+            self.zone.rules().previous_fixed(before.naive_utc(), |shown| self.previous_local(shown))?;
         Some(fire.and_utc())
     }
 
@@ -312,9 +352,9 @@ impl CalendarBuilder {
         Self { time, ..self }
     }
 
-    /// In the zone of this name in the tz database.
+    /// In the zone of this name in the tz database, or a [`Zone`].
     pub fn zone(self, zone: impl Into<String>) -> Self {
-        Self { zone: zone.into(), ..self }
+        Self { zone: Some(zone.into()), ..self }
     }
 
     /// Up to this date, inclusive.
@@ -332,7 +372,7 @@ impl CalendarBuilder {
     /// # Errors
     /// When it has no period, ends before it starts, or its zone does not exist.
     pub fn build(self) -> Result<CalendarTrigger, CalendarError> {
-        let zone = Zone::named(&self.zone)?;
+        let zone = Zone::named(self.zone.as_deref().unwrap_or(UTC))?;
         let months = self.years.checked_mul(12).and_then(|months| months.checked_add(self.months));
         let days = self.weeks.checked_mul(7).and_then(|days| days.checked_add(self.days));
         let (Some(months @ ..96_000), Some(days @ ..3_000_000)) = (months, days) else {
@@ -345,8 +385,20 @@ impl CalendarBuilder {
             return Err(CalendarError::EndsBeforeStart { start: self.start, end });
         }
         // One zone may be written in several ways.
-        let builder = Self { zone: zone.name().to_owned(), ..self };
+        let builder = Self { zone: Some(zone.name().to_owned()), ..self };
         Ok(CalendarTrigger { months, days, builder, zone })
+    }
+}
+
+/// A builder without a zone is in the default time zone of the scheduler that its job is added to.
+impl IntoTrigger for CalendarBuilder {
+    fn into_trigger(self, now: DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError> {
+        self.into_trigger_in(now, UTC)
+    }
+
+    fn into_trigger_in(mut self, _now: DateTime<Utc>, zone: &str) -> Result<Arc<dyn Trigger>, TriggerError> {
+        self.zone.get_or_insert_with(|| zone.to_owned());
+        Ok(Arc::new(self.build()?))
     }
 }
 
@@ -387,7 +439,7 @@ impl FromStr for CalendarTrigger {
             weeks: parts.weeks,
             days: parts.days,
             time: start.time(),
-            zone: zone.to_owned(),
+            zone: Some(zone.to_owned()),
             end,
             last_day,
         }

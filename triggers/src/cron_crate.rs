@@ -2,12 +2,12 @@
 
 use std::str::FromStr;
 
-use chrono::{DateTime, FixedOffset, LocalResult, NaiveDate, NaiveDateTime, Offset, TimeZone, Utc};
+use chrono::{DateTime, Utc};
 use cron::Schedule;
 use matins_core::Trigger;
 use serde::{Deserialize, Serialize};
 
-use crate::zone::{LocalTime, Zone};
+use crate::zone::Zone;
 
 /// Fires when a [`cron::Schedule`] does, in a zone; by that crate's grammar and its rules at changes of the clocks.
 ///
@@ -45,7 +45,7 @@ impl ScheduleTrigger {
 #[typetag::serde(name = "cron_crate")]
 impl Trigger for ScheduleTrigger {
     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let local = after.with_timezone(&Clocks(self.zone));
+        let local = after.with_timezone(&self.zone);
         self.schedule.after(&local).map(|next| next.to_utc()).find(|next| *next > after)
     }
 
@@ -75,55 +75,5 @@ impl TryFrom<Saved> for ScheduleTrigger {
 impl From<ScheduleTrigger> for Saved {
     fn from(trigger: ScheduleTrigger) -> Self {
         Self { schedule: trigger.schedule.source().to_owned(), zone: trigger.zone }
-    }
-}
-
-/// A zone as chrono wants it.
-#[derive(Debug, Clone, Copy)]
-struct Clocks(Zone);
-
-/// An offset that knows its zone.
-#[derive(Debug, Clone, Copy)]
-struct ClocksOffset(FixedOffset, Zone);
-
-impl Clocks {
-    fn at(self, instant: DateTime<Utc>) -> ClocksOffset {
-        ClocksOffset(*self.0.with_offset(instant).offset(), self.0)
-    }
-}
-
-impl Offset for ClocksOffset {
-    fn fix(&self) -> FixedOffset {
-        self.0
-    }
-}
-
-impl TimeZone for Clocks {
-    type Offset = ClocksOffset;
-
-    fn from_offset(offset: &ClocksOffset) -> Self {
-        Self(offset.1)
-    }
-
-    fn offset_from_local_date(&self, local: &NaiveDate) -> LocalResult<ClocksOffset> {
-        self.offset_from_local_datetime(&local.and_time(chrono::NaiveTime::MIN))
-    }
-
-    fn offset_from_local_datetime(&self, local: &NaiveDateTime) -> LocalResult<ClocksOffset> {
-        match self.0.local_time(*local) {
-            Some(LocalTime::Once(one)) => LocalResult::Single(self.at(one)),
-            Some(LocalTime::Twice { first, second }) => {
-                LocalResult::Ambiguous(self.at(first), self.at(second))
-            }
-            Some(LocalTime::Skipped { .. }) | None => LocalResult::None,
-        }
-    }
-
-    fn offset_from_utc_date(&self, utc: &NaiveDate) -> ClocksOffset {
-        self.at(utc.and_time(chrono::NaiveTime::MIN).and_utc())
-    }
-
-    fn offset_from_utc_datetime(&self, utc: &NaiveDateTime) -> ClocksOffset {
-        self.at(utc.and_utc())
     }
 }

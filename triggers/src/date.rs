@@ -180,6 +180,10 @@ impl Trigger for DateTrigger {
         Some(self.instant()).filter(|instant| *instant > after)
     }
 
+    fn previous_before(&self, before: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        Some(self.instant()).filter(|instant| *instant < before)
+    }
+
     fn has_fixed_times(&self) -> bool {
         true
     }

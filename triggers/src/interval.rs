@@ -5,11 +5,12 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use matins_core::{CountBudget, CountProgress, Stretch, Trigger, round_up_to_microsecond};
+use matins_core::{CountBudget, CountProgress, IntoDuration, Stretch, Trigger, round_up_to_microsecond};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::duration::{self, Parts};
+use crate::last_fire::{just_after, just_before};
 
 /// Fires at `start + k * period` for every `k >= 0`, up to `end` inclusive.
 ///
@@ -70,7 +71,8 @@ impl IntervalTrigger {
     ///
     /// # Errors
     /// When the period is shorter than a microsecond or longer than 292,000 years.
-    pub fn new(start: DateTime<Utc>, period: TimeDelta) -> Result<Self, IntervalError> {
+    pub fn new(start: DateTime<Utc>, period: impl IntoDuration) -> Result<Self, IntervalError> {
+        let period = period.into_time_delta();
         let period_micros = period.num_microseconds().ok_or(IntervalError::TooLong { period })?;
         if period_micros < 1 {
             return Err(IntervalError::NotPositive { period });
@@ -225,6 +227,11 @@ impl From<IntervalTrigger> for Saved {
 impl Trigger for IntervalTrigger {
     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.fire(self.count_until(after))
+    }
+
+    fn previous_before(&self, before: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let before = self.end.map_or(before, |end| before.min(just_after(end)));
+        self.fire(self.count_until(just_before(before)).checked_sub(1).filter(|k| *k >= 0)?)
     }
 
     fn stretch_within(

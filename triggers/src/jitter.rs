@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{CountBudget, CountProgress, Stretch, Trigger, round_up_to_microsecond};
+use matins_core::{CountBudget, CountProgress, IntoDuration, Stretch, Trigger, round_up_to_microsecond};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::last_fire::{just_before, last_fire};
+use crate::last_fire::{just_after, just_before, last_fire};
 
 /// About what it costs to look at the ends of a count: two searches by halving.
 const STEPS_AT_THE_ENDS: u64 = 64;
@@ -72,8 +72,8 @@ impl JitterTrigger {
     ///
     /// # Errors
     /// If `max` is negative, or longer than can be held.
-    pub fn new(of: Arc<dyn Trigger>, max: TimeDelta, seed: u64) -> Result<Self, JitterError> {
-        Self::with(of, max, Some(seed))
+    pub fn new(of: Arc<dyn Trigger>, max: impl IntoDuration, seed: u64) -> Result<Self, JitterError> {
+        Self::with(of, max.into_time_delta(), Some(seed))
     }
 
     /// Returns the same without a seed: the scheduler makes it from the id of the job.
@@ -93,8 +93,8 @@ impl JitterTrigger {
     ///
     /// # Errors
     /// If `max` is negative, or longer than can be held.
-    pub fn unseeded(of: Arc<dyn Trigger>, max: TimeDelta) -> Result<Self, JitterError> {
-        Self::with(of, max, None)
+    pub fn unseeded(of: Arc<dyn Trigger>, max: impl IntoDuration) -> Result<Self, JitterError> {
+        Self::with(of, max.into_time_delta(), None)
     }
 
     fn with(of: Arc<dyn Trigger>, max: TimeDelta, seed: Option<u64>) -> Result<Self, JitterError> {
@@ -114,22 +114,9 @@ impl JitterTrigger {
 
     /// The last instant of the inner trigger at or before `at`, where that is not more than `max` before it.
     fn last_until(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let found = |back: i64| {
-            let from = at.checked_sub_signed(TimeDelta::microseconds(back))?;
-            self.of.next_after(from).filter(|fire| *fire <= at)
-        };
-        // The successor function is monotone, so the narrowest interval that still holds an instant holds the last.
-        let most = (at - DateTime::<Utc>::MIN_UTC).num_microseconds().unwrap_or(i64::MAX);
-        let (mut none, mut some) = (0, self.max_micros.saturating_add(1).min(most));
-        let mut last = found(some)?;
-        while some - none > 1 {
-            let middle = none + (some - none) / 2;
-            match found(middle) {
-                Some(fire) => (some, last) = (middle, fire),
-                None => none = middle,
-            }
-        }
-        Some(last)
+        let last = self.of.previous_before(just_after(at)).filter(|last| *last <= at)?;
+        // Instants that are further away than can be told are more than `max` away.
+        (at - last).num_microseconds().is_some_and(|back| back <= self.max_micros).then_some(last)
     }
 
     /// Where an instant of the inner trigger is moved to.
@@ -178,6 +165,16 @@ impl Trigger for JitterTrigger {
             return Some(fire);
         }
         self.of.next_after(after).map(|next| self.shifted(next))
+    }
+
+    fn previous_before(&self, before: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let last = self.of.previous_before(before)?;
+        let fire = self.shifted(last);
+        if fire < before {
+            return Some(fire);
+        }
+        // The instant before that one is shifted to before that one.
+        self.of.previous_before(last).map(|earlier| self.shifted(earlier))
     }
 
     fn stretch_within(

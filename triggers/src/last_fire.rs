@@ -41,6 +41,12 @@ pub(crate) fn last_fire(
     last
 }
 
+/// The instant just after another, or the last of all.
+#[inline]
+pub(crate) fn just_after(instant: DateTime<Utc>) -> DateTime<Utc> {
+    instant.checked_add_signed(TimeDelta::nanoseconds(1)).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}
+
 /// The instant just before another, or the first of all.
 pub(crate) fn just_before(instant: DateTime<Utc>) -> DateTime<Utc> {
     instant.checked_sub_signed(TimeDelta::nanoseconds(1)).unwrap_or(DateTime::<Utc>::MIN_UTC)

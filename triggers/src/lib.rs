@@ -12,6 +12,10 @@
 //! | [`NeverTrigger`] | none: a schedule that is switched off | `NeverTrigger::new("0 0 31 2 *")` |
 //! | [`WindowTrigger`] | between a start and an end | [`.not_before(...)`](Combine::not_before), [`.not_after(...)`](Combine::not_after) |
 //!
+//! Every trigger answers [`next_after`](Trigger::next_after), [`previous_before`](Trigger::previous_before)
+//! and [`includes`](Trigger::includes), iterates over its instants in any time zone
+//! ([`upcoming`](TriggerExt::upcoming)), and describes itself.
+//!
 //! A trigger is pure: it reads no clock, and the same question has the same answer. Local time goes through
 //! one module ([`Zone`]), and so does its one rule at offset changes:
 //!
@@ -26,7 +30,7 @@
 //! That is the rule of Debian's cron (cron(8), "Daylight Saving Time and other time changes").
 //!
 //! Fires are counted by arithmetic where that is possible, so that 60 years of downtime take some hundred steps: see
-//! [`Trigger::stretch_within`](matins_core::Trigger::stretch_within). Unions and differences of different kinds of triggers
+//! [`Trigger::stretch_within`](Trigger::stretch_within). Unions and differences of different kinds of triggers
 //! look at the fires of the rarer members one by one, and other intersections at each of their own.
 //!
 //! The rules of the zones come from the system's tz database, else from the one that is bundled: see [`tzdb`]. They
@@ -44,6 +48,7 @@
 //! ```
 
 mod after;
+mod at;
 mod calendar;
 mod calendar_count;
 mod combine;
@@ -58,13 +63,18 @@ mod last_fire;
 mod never;
 mod sentence;
 mod trigger_error;
+mod units;
 mod window;
 mod zone;
 
 pub use crate::cron::{
     CronError, CronExpression, CronFields, CronTrigger, CronTriggerError, ExcludedBy, Fires,
 };
-pub use after::{AfterJob, AfterTrigger, after};
+/// What a program needs to use triggers without a scheduler.
+pub use matins_core::{IntoDuration, IntoTrigger, Trigger, TriggerError, TriggerExt};
+
+pub use after::{AfterDuration, AfterJob, AfterTrigger, AfterWhat, after};
+pub use at::{At, AtDate, IntoDate, at};
 pub use calendar::{CalendarBuilder, CalendarError, CalendarTrigger};
 pub use combine::{
     AllTrigger, AnyTrigger, CombineError, ExceptDatesTrigger, ExceptTrigger, LEAP_LIMIT, SHARED_LIMIT,
@@ -75,7 +85,8 @@ pub use date::{DateError, DateTrigger};
 pub use interval::{IntervalError, IntervalTrigger};
 pub use jitter::{JitterError, JitterTrigger};
 pub use never::NeverTrigger;
-pub use sentence::{At, Combine, Combined, Cron, Every, TimeUnits, at, cron, every};
+pub use sentence::{Combine, Combined, Cron, Every, cron, every};
+pub use units::TimeUnits;
 pub use window::{EndsBeforeStart, WindowTrigger};
 pub use zone::tzdb;
-pub use zone::{LocalTime, SystemZoneError, UnknownZone, Zone};
+pub use zone::{IntoZone, LocalTime, SystemZoneError, UnknownZone, Zone, ZoneOffset};

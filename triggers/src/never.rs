@@ -40,6 +40,10 @@ impl Trigger for NeverTrigger {
         None
     }
 
+    fn previous_before(&self, _before: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        None
+    }
+
     fn describe(&self) -> String {
         format!("never: the calendar has no day of {:?}", self.schedule)
     }

@@ -6,65 +6,20 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use matins_core::{IntoTrigger, Trigger, TriggerError};
+use matins_core::{IntoDuration, IntoTrigger, Trigger, TriggerError};
 
 use crate::{
-    AllTrigger, AnyTrigger, CronTrigger, DateTrigger, ExceptDatesTrigger, ExceptTrigger, IntervalError,
-    IntervalTrigger, JitterTrigger, WindowTrigger, Zone,
+    AllTrigger, AnyTrigger, CronTrigger, ExceptDatesTrigger, ExceptTrigger, IntervalError, IntervalTrigger,
+    IntoZone, JitterTrigger, UnknownZone, WindowTrigger, Zone,
 };
 
-/// Durations as a person says them: `3.seconds()`, `90.minutes()`.
-pub trait TimeUnits {
-    /// That many microseconds.
-    fn microseconds(self) -> TimeDelta;
-    /// That many milliseconds.
-    fn milliseconds(self) -> TimeDelta;
-    /// That many seconds.
-    fn seconds(self) -> TimeDelta;
-    /// That many minutes.
-    fn minutes(self) -> TimeDelta;
-    /// That many hours.
-    fn hours(self) -> TimeDelta;
-    /// That many times 24 hours.
-    fn days(self) -> TimeDelta;
-    /// That many times 7 days of 24 hours.
-    fn weeks(self) -> TimeDelta;
-}
-
-impl TimeUnits for u32 {
-    fn microseconds(self) -> TimeDelta {
-        TimeDelta::microseconds(self.into())
-    }
-
-    fn milliseconds(self) -> TimeDelta {
-        TimeDelta::milliseconds(self.into())
-    }
-
-    fn seconds(self) -> TimeDelta {
-        TimeDelta::seconds(self.into())
-    }
-
-    fn minutes(self) -> TimeDelta {
-        TimeDelta::minutes(self.into())
-    }
-
-    fn hours(self) -> TimeDelta {
-        TimeDelta::hours(self.into())
-    }
-
-    fn days(self) -> TimeDelta {
-        TimeDelta::days(self.into())
-    }
-
-    fn weeks(self) -> TimeDelta {
-        TimeDelta::weeks(self.into())
-    }
-}
+/// The zone of local times that name none, without a scheduler that has another.
+pub(crate) const UTC: &str = "UTC";
 
 /// Every `period`. Without [`starting`](Every::starting), counted from the instant at which the job is added: the first
 /// instant is one period after that.
-pub fn every(period: TimeDelta) -> Every {
-    Every { period, start: None, end: None }
+pub fn every(period: impl IntoDuration) -> Every {
+    Every { period: period.into_time_delta(), start: None, end: None }
 }
 
 /// A sentence about an interval; see [`every`].
@@ -105,10 +60,10 @@ impl IntoTrigger for Every {
     }
 }
 
-/// By a crontab expression; in UTC, unless [`in_zone`](Cron::in_zone) says otherwise. The grammar is that of
-/// [`CronExpression`](crate::CronExpression).
+/// By a crontab expression; in the scheduler's default time zone, which is UTC unless it has another, if neither
+/// [`in_zone`](Cron::in_zone) nor the text names a zone. The grammar is that of [`CronExpression`](crate::CronExpression).
 pub fn cron(expression: impl Into<String>) -> Cron {
-    Cron { expression: expression.into(), zone: "UTC".to_owned() }
+    Cron { expression: expression.into(), zone: None }
 }
 
 /// A sentence about a crontab expression; see [`cron()`].
@@ -116,46 +71,25 @@ pub fn cron(expression: impl Into<String>) -> Cron {
 #[must_use]
 pub struct Cron {
     expression: String,
-    zone: String,
+    zone: Option<Result<Zone, UnknownZone>>,
 }
 
 impl Cron {
-    /// In the local time of a zone of the tz database, such as `Europe/Berlin`.
-    pub fn in_zone(self, zone: impl Into<String>) -> Self {
-        Self { zone: zone.into(), ..self }
+    /// In the local time of a zone: a name of the tz database such as `Europe/Berlin`, or a [`Zone`].
+    pub fn in_zone(self, zone: impl IntoZone) -> Self {
+        Self { zone: Some(zone.into_zone()), ..self }
     }
 }
 
 impl IntoTrigger for Cron {
-    fn into_trigger(self, _now: DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError> {
-        Ok(Arc::new(CronTrigger::parse(&self.expression, &self.zone)?))
+    fn into_trigger(self, now: DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError> {
+        self.into_trigger_in(now, UTC)
     }
-}
 
-/// Once, at a date and time in ISO 8601: an instant where the text ends in `Z` or an offset, else a local time; in UTC,
-/// unless [`in_zone`](At::in_zone) says otherwise.
-pub fn at(date: impl Into<String>) -> At {
-    At { date: date.into(), zone: "UTC".to_owned() }
-}
-
-/// A sentence about a date; see [`at`].
-#[derive(Debug, Clone)]
-#[must_use]
-pub struct At {
-    date: String,
-    zone: String,
-}
-
-impl At {
-    /// In the local time of a zone of the tz database, such as `Europe/Berlin`.
-    pub fn in_zone(self, zone: impl Into<String>) -> Self {
-        Self { zone: zone.into(), ..self }
-    }
-}
-
-impl IntoTrigger for At {
-    fn into_trigger(self, _now: DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError> {
-        Ok(Arc::new(DateTrigger::parse(&self.date, Zone::named(&self.zone)?)?))
+    fn into_trigger_in(self, _now: DateTime<Utc>, zone: &str) -> Result<Arc<dyn Trigger>, TriggerError> {
+        let chosen = self.zone.transpose()?;
+        let zone = chosen.as_ref().map_or(zone, |zone| zone.name());
+        Ok(Arc::new(CronTrigger::parse(&self.expression, zone)?))
     }
 }
 
@@ -171,22 +105,31 @@ impl IntoTrigger for At {
 pub trait Combine: IntoTrigger + Send + Sized + 'static {
     /// When this or the other does: [`AnyTrigger`].
     fn or(self, other: impl IntoTrigger + Send + 'static) -> Combined {
-        Combined::new(|now| {
-            Ok(Arc::new(AnyTrigger::new([self.into_trigger(now)?, other.into_trigger(now)?])?))
+        Combined::new(move |now, zone| {
+            Ok(Arc::new(AnyTrigger::new([
+                self.into_trigger_in(now, zone)?,
+                other.into_trigger_in(now, zone)?,
+            ])?))
         })
     }
 
     /// When this and the other do: [`AllTrigger`].
     fn and(self, other: impl IntoTrigger + Send + 'static) -> Combined {
-        Combined::new(|now| {
-            Ok(Arc::new(AllTrigger::new([self.into_trigger(now)?, other.into_trigger(now)?])?))
+        Combined::new(move |now, zone| {
+            Ok(Arc::new(AllTrigger::new([
+                self.into_trigger_in(now, zone)?,
+                other.into_trigger_in(now, zone)?,
+            ])?))
         })
     }
 
     /// When this does, but not the other: [`ExceptTrigger`].
     fn except(self, other: impl IntoTrigger + Send + 'static) -> Combined {
-        Combined::new(|now| {
-            Ok(Arc::new(ExceptTrigger::new(self.into_trigger(now)?, other.into_trigger(now)?)?))
+        Combined::new(move |now, zone| {
+            Ok(Arc::new(ExceptTrigger::new(
+                self.into_trigger_in(now, zone)?,
+                other.into_trigger_in(now, zone)?,
+            )?))
         })
     }
 
@@ -194,40 +137,50 @@ pub trait Combine: IntoTrigger + Send + Sized + 'static {
     fn except_dates(
         self,
         dates: impl IntoIterator<Item = NaiveDate> + Send + 'static,
-        zone: impl Into<String>,
+        zone: impl IntoZone,
     ) -> Combined {
-        let zone = zone.into();
-        Combined::new(move |now| {
-            let zone = Zone::named(&zone)?;
-            Ok(Arc::new(ExceptDatesTrigger::new(self.into_trigger(now)?, dates, zone)))
+        let of_dates = zone.into_zone();
+        Combined::new(move |now, zone| {
+            Ok(Arc::new(ExceptDatesTrigger::new(self.into_trigger_in(now, zone)?, dates, of_dates?)))
         })
     }
 
     /// Each time a little later, by at most `max`, always by the same: [`JitterTrigger`]. By how much, the id of the job
     /// decides: jobs with the same schedule do not all start at once.
-    fn jitter(self, max: TimeDelta) -> Combined {
-        Combined::new(move |now| Ok(Arc::new(JitterTrigger::unseeded(self.into_trigger(now)?, max)?)))
+    fn jitter(self, max: impl IntoDuration) -> Combined {
+        let max = max.into_time_delta();
+        Combined::new(move |now, zone| {
+            Ok(Arc::new(JitterTrigger::unseeded(self.into_trigger_in(now, zone)?, max)?))
+        })
     }
 
     /// The same with a seed of one's own in place of the job's id.
-    fn jitter_with_seed(self, max: TimeDelta, seed: u64) -> Combined {
-        Combined::new(move |now| Ok(Arc::new(JitterTrigger::new(self.into_trigger(now)?, max, seed)?)))
+    fn jitter_with_seed(self, max: impl IntoDuration, seed: u64) -> Combined {
+        let max = max.into_time_delta();
+        Combined::new(move |now, zone| {
+            Ok(Arc::new(JitterTrigger::new(self.into_trigger_in(now, zone)?, max, seed)?))
+        })
     }
 
     /// Only at or after `start`: [`WindowTrigger`].
     fn not_before(self, start: DateTime<Utc>) -> Combined {
-        Combined::new(move |now| Ok(Arc::new(WindowTrigger::new(self.into_trigger(now)?).starting(start)?)))
+        Combined::new(move |now, zone| {
+            Ok(Arc::new(WindowTrigger::new(self.into_trigger_in(now, zone)?).starting(start)?))
+        })
     }
 
     /// Only at or before `end`: [`WindowTrigger`].
     fn not_after(self, end: DateTime<Utc>) -> Combined {
-        Combined::new(move |now| Ok(Arc::new(WindowTrigger::new(self.into_trigger(now)?).until(end)?)))
+        Combined::new(move |now, zone| {
+            Ok(Arc::new(WindowTrigger::new(self.into_trigger_in(now, zone)?).until(end)?))
+        })
     }
 }
 
 impl<T: IntoTrigger + Send + Sized + 'static> Combine for T {}
 
-type Make = dyn FnOnce(DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError> + Send;
+/// From the instant at which the job is added, and the zone of local times that name none.
+type Make = dyn FnOnce(DateTime<Utc>, &str) -> Result<Arc<dyn Trigger>, TriggerError> + Send;
 
 /// A sentence made of sentences; see [`Combine`].
 #[must_use]
@@ -237,7 +190,7 @@ pub struct Combined {
 
 impl Combined {
     fn new(
-        make: impl FnOnce(DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError> + Send + 'static,
+        make: impl FnOnce(DateTime<Utc>, &str) -> Result<Arc<dyn Trigger>, TriggerError> + Send + 'static,
     ) -> Self {
         Self { make: Box::new(make) }
     }
@@ -251,6 +204,10 @@ impl fmt::Debug for Combined {
 
 impl IntoTrigger for Combined {
     fn into_trigger(self, now: DateTime<Utc>) -> Result<Arc<dyn Trigger>, TriggerError> {
-        (self.make)(now)
+        self.into_trigger_in(now, UTC)
+    }
+
+    fn into_trigger_in(self, now: DateTime<Utc>, zone: &str) -> Result<Arc<dyn Trigger>, TriggerError> {
+        (self.make)(now, zone)
     }
 }

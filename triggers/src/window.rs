@@ -8,6 +8,8 @@ use matins_core::{After, CountBudget, CountProgress, Stretch, Trigger};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::last_fire::just_after;
+
 /// The first and last instant that a trigger may fire at, both inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Limits {
@@ -47,6 +49,22 @@ impl Limits {
             }
             _ => after,
         }
+    }
+
+    /// Where the search for an instant earlier than `before` begins.
+    #[inline]
+    pub(crate) fn search_until(&self, before: DateTime<Utc>) -> DateTime<Utc> {
+        self.end.map_or(before, |end| before.min(just_after(end)))
+    }
+
+    #[inline]
+    pub(crate) fn allow_start(&self, fire: DateTime<Utc>) -> bool {
+        self.start.is_none_or(|start| fire >= start)
+    }
+
+    #[inline]
+    pub(crate) fn allow(&self, fire: DateTime<Utc>) -> bool {
+        self.allow_start(fire) && self.allow_end(fire)
     }
 
     #[inline]
@@ -135,6 +153,15 @@ impl Trigger for WindowTrigger {
     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let fire = self.of.next_after(self.limits.search_from(after))?;
         self.limits.allow_end(fire).then_some(fire)
+    }
+
+    fn previous_before(&self, before: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let fire = self.of.previous_before(self.limits.search_until(before))?;
+        self.limits.allow_start(fire).then_some(fire)
+    }
+
+    fn includes(&self, instant: DateTime<Utc>) -> bool {
+        self.limits.allow(instant) && self.of.includes(instant)
     }
 
     fn stretch(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> Option<Stretch> {

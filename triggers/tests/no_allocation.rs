@@ -1,12 +1,13 @@
-//! `next_after` allocates nothing, nor does reading an expression without years.
+//! `next_after` and `previous_before` allocate nothing, nor does reading an expression without years.
 
 use chrono::{DateTime, Utc};
 use matins_core::Trigger;
 use matins_triggers::{CalendarTrigger, CronExpression, CronTrigger, IntervalTrigger, TimeUnits};
 
 #[test]
-fn the_next_fire_costs_no_allocation() {
+fn the_next_and_the_previous_fire_cost_no_allocation() {
     let after: DateTime<Utc> = "2026-03-28T12:34:56Z".parse().unwrap();
+    let later: DateTime<Utc> = "2035-03-28T12:34:56Z".parse().unwrap();
     let mut triggers: Vec<Box<dyn Trigger>> = vec![
         Box::new(IntervalTrigger::new(after, 3.seconds()).unwrap()),
         Box::new(
@@ -23,6 +24,9 @@ fn the_next_fire_costs_no_allocation() {
     for trigger in triggers {
         let mut found = None;
         let allocations = allocation_counter::measure(|| found = trigger.next_after(after));
+        assert!(found.is_some(), "{}", trigger.describe());
+        assert_eq!(allocations.count_total, 0, "{}", trigger.describe());
+        let allocations = allocation_counter::measure(|| found = trigger.previous_before(later));
         assert!(found.is_some(), "{}", trigger.describe());
         assert_eq!(allocations.count_total, 0, "{}", trigger.describe());
     }

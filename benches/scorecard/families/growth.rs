@@ -117,7 +117,7 @@ fn calls_among(
     let schedulers: Vec<BlockingScheduler> = places
         .map(|(size, directory)| {
             let store = store_with(kind, directory.path(), jobs(0, *size));
-            let builder = SchedulerBuilder::new().boxed_store("default", store);
+            let builder = SchedulerBuilder::new().store("default", store);
             builder.executor("default", ThreadExecutor::new()).blocking().expect("a scheduler")
         })
         .collect();

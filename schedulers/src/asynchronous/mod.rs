@@ -5,8 +5,11 @@ mod handle;
 mod job_handle;
 
 use std::panic::resume_unwind;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::thread;
 
+use futures_core::Stream;
 use matins_core::Shutdown;
 use tokio::sync::{mpsc, oneshot};
 
@@ -105,5 +108,13 @@ impl AsyncEvents {
     /// The next event; `None` when the scheduler is gone.
     pub async fn next(&mut self) -> Option<Event> {
         self.receiver.recv().await
+    }
+}
+
+impl Stream for AsyncEvents {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.receiver.poll_recv(context)
     }
 }

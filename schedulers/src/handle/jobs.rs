@@ -245,7 +245,8 @@ impl Handle {
     /// As [`modify`](Self::modify), and when the trigger cannot be made.
     pub fn reschedule(&self, id: impl AsRef<str>, trigger: impl IntoTrigger) -> Result<Job, SchedulerError> {
         let id = JobId::new(id)?;
-        let trigger = trigger.into_trigger(self.shared.clock.now())?;
+        let engine = &self.shared.engine;
+        let trigger = trigger.into_trigger_in(self.shared.clock.now(), &engine.time_zone)?;
         self.engine().modify(&id, |job| job.trigger = trigger.clone())
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use matins_core::{CountBudget, CountProgress, Stretch, Trigger};
+use matins_core::{CountBudget, CountProgress, Stretch, Trigger, previous_by_search};
 use serde::{Deserialize, Serialize};
 
 use super::{CombineError, SHARED_LIMIT, as_a, common, ends};
@@ -61,6 +61,27 @@ impl Trigger for ExceptTrigger {
             };
         }
         None
+    }
+
+    fn previous_before(&self, before: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        /// After so many shared instants of two cron triggers, the search by `next_after`, which passes over all that are
+        /// shared by arithmetic, is faster than to look at the next one.
+        const LOOKED_AT: usize = 200;
+        let are_crons =
+            as_a::<CronTrigger>(&self.of).is_some() && as_a::<CronTrigger>(&self.without).is_some();
+        let mut before = before;
+        for _ in 0..if are_crons { LOOKED_AT } else { SHARED_LIMIT } {
+            let fire = self.of.previous_before(before)?;
+            if !self.without.includes(fire) {
+                return Some(fire);
+            }
+            before = fire;
+        }
+        are_crons.then(|| previous_by_search(|after| self.next_after(after), before)).flatten()
+    }
+
+    fn includes(&self, instant: DateTime<Utc>) -> bool {
+        self.of.includes(instant) && !self.without.includes(instant)
     }
 
     /// Cron triggers of one zone, and intervals, are counted by arithmetic. For the rest, the fires of the rarer of the two

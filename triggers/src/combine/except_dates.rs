@@ -53,6 +53,25 @@ impl Trigger for ExceptDatesTrigger {
         }
     }
 
+    fn previous_before(&self, before: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let rules = self.zone.rules();
+        let mut before = before;
+        loop {
+            let fire = self.of.previous_before(before).filter(|fire| *fire < before)?;
+            let (span, _) = rules.run_at(fire.naive_utc());
+            let date = span.local(fire.naive_utc()).date();
+            if !self.dates.contains(&date) {
+                return Some(fire);
+            }
+            // The part of that date that lies in the span begins at or before the fire.
+            before = span.utc(date.and_time(NaiveTime::MIN)).max(span.start).and_utc().min(fire);
+        }
+    }
+
+    fn includes(&self, instant: DateTime<Utc>) -> bool {
+        self.of.includes(instant) && !self.dates.contains(&self.zone.local(instant).date())
+    }
+
     /// The times between the excluded dates are counted one by one.
     fn stretch_within(
         &self,

@@ -19,7 +19,7 @@ pub use except_dates::ExceptDatesTrigger;
 
 use crate::cron::CronTrigger;
 use crate::interval::IntervalTrigger;
-use crate::last_fire::{just_before, last_fire};
+use crate::last_fire::{just_after, just_before, last_fire};
 
 /// How often the members of an intersection leap over each other for one answer, before it gives up: some thousandths of
 /// a second.
@@ -112,6 +112,14 @@ impl AnyTrigger {
 impl Trigger for AnyTrigger {
     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.of.iter().filter_map(|member| member.next_after(after)).min()
+    }
+
+    fn previous_before(&self, before: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.of.iter().filter_map(|member| member.previous_before(before)).max()
+    }
+
+    fn includes(&self, instant: DateTime<Utc>) -> bool {
+        self.of.iter().any(|member| member.includes(instant))
     }
 
     fn stretch_within(
@@ -249,6 +257,27 @@ impl AllTrigger {
 impl Trigger for AllTrigger {
     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.leap(after, || ())
+    }
+
+    fn previous_before(&self, before: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let (mut candidate, mut after) = (before, before);
+        for _ in 0..LEAP_LIMIT {
+            // Each member's last instant up to the candidate; all have it when none leaps further.
+            let mut earliest = candidate;
+            for member in &self.reduced {
+                earliest = earliest.min(member.previous_before(after)?);
+            }
+            if earliest == candidate {
+                return Some(candidate);
+            }
+            candidate = earliest;
+            after = just_after(earliest);
+        }
+        None
+    }
+
+    fn includes(&self, instant: DateTime<Utc>) -> bool {
+        self.reduced.iter().all(|member| member.includes(instant))
     }
 
     /// Cron triggers of one zone, and intervals, are counted by arithmetic. The rest is counted from fire to fire, in slices.

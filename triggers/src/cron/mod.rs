@@ -11,6 +11,7 @@ mod hints;
 mod items;
 mod named;
 mod parse;
+mod previous;
 mod rules;
 mod search;
 mod shared;

@@ -271,7 +271,7 @@ impl CronExpression {
 pub(super) struct Year {
     pub(super) number: i32,
     /// That of 1 January, 0 for Sunday.
-    first_weekday: u32,
+    pub(super) first_weekday: u32,
     pub(super) is_leap: bool,
 }
 
@@ -285,7 +285,7 @@ impl Year {
         self.kind() as usize * 2 + usize::from(is_leap(self.number - 1))
     }
 
-    fn starting(number: i32) -> Option<Self> {
+    pub(super) fn starting(number: i32) -> Option<Self> {
         NaiveDate::from_yo_opt(number, 1).map(Self::of)
     }
 
@@ -302,7 +302,7 @@ impl Year {
     }
 
     /// Its bit in `year_kinds`.
-    fn kind(&self) -> u32 {
+    pub(super) fn kind(&self) -> u32 {
         self.first_weekday * 2 + u32::from(self.is_leap)
     }
 
@@ -323,6 +323,13 @@ impl YearRange {
         self.next(year) == Some(year)
     }
 
+    /// The last year up to `until`.
+    pub(super) fn previous(self, until: i32) -> Option<i32> {
+        let (first, last, step) = (i32::from(self.first), i32::from(self.last), i32::from(self.step));
+        let until = until.min(last);
+        (until >= first).then(|| until - (until - first) % step)
+    }
+
     fn next(self, from: i32) -> Option<i32> {
         let (first, last, step) = (i32::from(self.first), i32::from(self.last), i32::from(self.step));
         let steps = (from - first).max(0).div_euclid(step) + i32::from((from - first).max(0) % step != 0);
@@ -330,11 +337,11 @@ impl YearRange {
     }
 }
 
-fn is_leap(year: i32) -> bool {
+pub(super) fn is_leap(year: i32) -> bool {
     year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
 }
 
-fn on(date: NaiveDate, second: u32) -> Option<NaiveDateTime> {
+pub(super) fn on(date: NaiveDate, second: u32) -> Option<NaiveDateTime> {
     Some(date.and_time(NaiveTime::from_num_seconds_from_midnight_opt(second, 0)?))
 }
 

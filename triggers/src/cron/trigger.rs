@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::rules::is_name;
-use super::{CronError, CronExpression, describe, search};
+use super::{CronError, CronExpression, describe, previous, search};
 use crate::window::{EndsBeforeStart, Limits};
 use crate::zone::{UnknownZone, Zone};
 
@@ -203,6 +203,11 @@ impl Trigger for CronTrigger {
     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let fire = search::next_after(&self.expression, self.zone, self.limits.search_from(after))?;
         self.limits.allow_end(fire).then_some(fire)
+    }
+
+    fn previous_before(&self, before: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let fire = previous::previous_before(&self.expression, self.zone, self.limits.search_until(before))?;
+        self.limits.allow_start(fire).then_some(fire)
     }
 
     fn stretch_within(

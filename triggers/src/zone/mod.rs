@@ -10,11 +10,15 @@
 //! | `database` | a tz database: a directory, or the bundled data |
 //! | `posix` | POSIX rules in place of names |
 //! | `system` | the zone of this machine, as tzset(3) finds it |
+//! | `chrono_zone` | a zone as chrono's `TimeZone` |
+//! | `into_zone` | what a zone may be given as |
 //! | `tzdb` | what the public module of that name offers |
 
+mod chrono_zone;
 mod count;
 mod database;
 mod error;
+mod into_zone;
 mod posix;
 mod registry;
 mod span;
@@ -28,8 +32,10 @@ use std::str::FromStr;
 use chrono::{DateTime, FixedOffset, NaiveDateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+pub use chrono_zone::ZoneOffset;
 pub(crate) use count::Clocks;
 pub use error::UnknownZone;
+pub use into_zone::IntoZone;
 pub(crate) use span::{Rules, Span};
 pub use system::SystemZoneError;
 

@@ -197,6 +197,54 @@ impl Rules {
         }
     }
 
+    /// The last fire earlier than `before` of a trigger at *fixed local times*, of which `previous_local` gives the last one
+    /// before a local time. It mirrors [`next_fixed`](Self::next_fixed).
+    #[inline]
+    pub(crate) fn previous_fixed(
+        &self,
+        before: NaiveDateTime,
+        mut previous_local: impl FnMut(NaiveDateTime) -> Option<NaiveDateTime>,
+    ) -> Option<NaiveDateTime> {
+        let index = self.span_at(before.checked_sub_signed(NANOSECOND)?);
+        let span = &self.spans()[index];
+        let mut shown = span.local(before);
+        // In the second pass of an overlap, all that the first pass showed has fired.
+        if index != usize::from(span.era.first) {
+            shown = shown.max(span.shown_before);
+        }
+        let local = previous_local(shown)?;
+        if local >= span.local_start.max(span.shown_before)
+            || (local >= span.local_start && index == usize::from(span.era.first))
+        {
+            return Some(span.utc(local));
+        }
+        self.previous_beyond(before, span.era, local, &mut previous_local)
+    }
+
+    /// The last fire of `local` and what precedes it, which lie before the span that the search began in.
+    fn previous_beyond(
+        &self,
+        before: NaiveDateTime,
+        mut era: Era,
+        mut local: NaiveDateTime,
+        previous_local: &mut impl FnMut(NaiveDateTime) -> Option<NaiveDateTime>,
+    ) -> Option<NaiveDateTime> {
+        loop {
+            let correction = &self.spans()[usize::from(era.first)];
+            if era.first > 0 && local < correction.local_start {
+                era = self.spans()[usize::from(era.first) - 1].era;
+                // What is skipped by the correction does not fire.
+                local = previous_local(correction.shown_before)?;
+                continue;
+            }
+            let instant = self.resolve_in(local, era);
+            if instant < before {
+                return Some(instant);
+            }
+            local = previous_local(local)?;
+        }
+    }
+
     /// The first fire of `local` and what follows it, which lie beyond the span that the search began in.
     fn next_beyond(
         &self,
