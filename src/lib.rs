@@ -41,7 +41,7 @@ pub use matins_core::*;
 pub use matins_scheduler::{
     AddOutcome, BackgroundScheduler, BlockingScheduler, Event, Events, Handle, JobHandle, NewJob, Occupied,
     PendingOutcome, Retention, Schedule, SchedulerBuilder, SchedulerError, SchedulerState, Stats,
-    SystemClock, TestScheduler, VirtualClock,
+    SystemClock, VirtualClock,
 };
 pub use matins_task_function::{
     IntoTask, IntoTaskResult, LayeredTask, MissingState, RegisterError, State, States, TaskRegistry,
@@ -110,6 +110,11 @@ pub fn scheduler() -> SchedulerBuilder {
 pub fn async_scheduler() -> Result<SchedulerBuilder, NotOnRuntime> {
     let executor = TokioExecutor::current()?;
     Ok(SchedulerBuilder::new().store("default", MemoryStore::new()).executor("default", executor))
+}
+
+/// A scheduler for tests: [`SchedulerBuilder::testing`].
+pub mod testing {
+    pub use matins_scheduler::TestScheduler;
 }
 
 /// What most programs need: `use matins::prelude::*`.

@@ -21,6 +21,11 @@ impl Bell {
         self.rung.notify_one();
     }
 
+    /// Returns whether it was rung since it was last waited at, or asked.
+    pub(crate) fn take(&self) -> bool {
+        std::mem::take(&mut *self.lock())
+    }
+
     /// Waits until it is rung, `until` is past (as `clock` has it), or the clock was set. A look at the clock that finds nothing to do
     /// costs no turn.
     pub(crate) fn wait(&self, until: Option<DateTime<Utc>>, clock: &dyn Clock) {

@@ -4,24 +4,27 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{Clock, Completion, Executor, JobId, Refused, Run, RunId, RunRequest, Shutdown};
+use chrono::{DateTime, Utc};
+use matins_core::{Clock, Completion, Executor, IntoDuration, Refused, Run, RunId, RunRequest, Shutdown};
 
 use crate::engine::Next;
 use crate::shared::Driving;
 use crate::{Event, Events, Handle, SchedulerBuilder, SchedulerError, VirtualClock};
 
-/// More runs than this at one instant are taken for a job that never comes to an end.
+/// More runs than this at one instant are taken for a job that becomes due again and again.
 const MOST_AT_ONE_INSTANT: usize = 100_000;
 
-/// A scheduler for tests, which does only what it is told: see [`SchedulerBuilder::testing`].
+/// More turns than this without a run that ends are taken for a store or a trigger that never comes to its end.
+const MOST_EMPTY_TURNS: usize = 10_000;
+
+/// A scheduler for tests, driven by the test itself: see [`SchedulerBuilder::testing`].
 ///
 /// [`advance`](Self::advance) moves the clock from fire to fire. At each instant it does all that is due, and waits until nothing is left
 /// to do, before the clock moves on. So a job sees the instant that it fires at, whatever was due before has ended, and a test that
 /// is run again does the same again. Nothing takes longer than the tasks themselves.
 ///
-/// Tasks run on the thread of the test, one after the other, whatever executor their jobs name: time limits do not apply to them, and
-/// no two of them overlap. Async tasks are driven there too; one that waits for tokio's timers, sockets or tasks needs a runtime.
+/// Tasks run on the thread of the test, one after the other, on whichever executor of the builder: time limits do not apply to them, and
+/// no two of them overlap. Do not add executors later: nobody waits for their runs. Async tasks are driven there too; one that waits for tokio's timers, sockets or tasks needs a runtime.
 ///
 /// Everything a [`Handle`] can do, it can do too, except to wait: while a test waits for a run, nobody does the run. Use
 /// [`run_now`](Self::run_now).
@@ -67,11 +70,11 @@ impl Executor for Inline {
 }
 
 impl SchedulerBuilder {
-    /// A scheduler for tests, whose clock stands at `start` until the test advances it. Its executors and its clock take the place of
-    /// those that were given here; an executor `default` is there in any case.
+    /// Returns a scheduler for tests, whose clock shows `start` until the test advances it. Its clock and its executors replace those of
+    /// this builder; it always has an executor `default`.
     ///
     /// # Errors
-    /// When a name is none, or a store cannot be read.
+    /// If a name is invalid, or a store cannot be read.
     pub fn testing(mut self, start: DateTime<Utc>) -> Result<TestScheduler, SchedulerError> {
         let clock = VirtualClock::new(start);
         self.executors.entry(matins_core::ExecutorName::default()).or_insert_with(|| Box::new(Inline));
@@ -86,7 +89,7 @@ impl SchedulerBuilder {
 }
 
 impl TestScheduler {
-    /// A way to this scheduler for its jobs.
+    /// Returns a handle of this scheduler, which jobs may use.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
@@ -95,13 +98,16 @@ impl TestScheduler {
     /// fires that were missed.
     ///
     /// # Panics
-    /// If more than 100,000 runs end at one instant: then a job makes itself due again and again. If `by` is negative: to set the clock
-    /// back is [`VirtualClock::step`] of [`clock`](Self::clock).
-    pub fn advance(&mut self, by: TimeDelta) -> Vec<Run> {
-        self.advance_to(self.now() + by)
+    /// If more than 100,000 runs end at one instant: most likely a job becomes due again and again. If `by` is negative (use
+    /// [`VirtualClock::step`] of [`clock`](Self::clock) to set the clock back) or leads beyond the last instant that there is.
+    #[track_caller]
+    pub fn advance(&mut self, by: impl IntoDuration) -> Vec<Run> {
+        let (now, by) = (self.now(), by.into_time_delta());
+        let until = now.checked_add_signed(by);
+        self.advance_to(until.unwrap_or_else(|| panic!("there are no instants {by} after {now}")))
     }
 
-    /// As [`advance`](Self::advance), until this instant, which is included.
+    /// Lets time pass up to `until`, as [`advance`](Self::advance) does. What is due at `until` is done.
     ///
     /// # Panics
     /// As [`advance`](Self::advance); and if `until` is in the past.
@@ -123,6 +129,7 @@ impl TestScheduler {
     ///
     /// # Panics
     /// If more than 100,000 runs end.
+    #[track_caller]
     pub fn run_until_idle(&mut self) -> Vec<Run> {
         self.advance_to(self.now())
     }
@@ -130,45 +137,60 @@ impl TestScheduler {
     /// Runs a job now, and returns the run once it has ended.
     ///
     /// # Errors
-    /// As [`Handle::run_now`]; and [`SchedulerError::ShutDown`] if the scheduler was shut down.
+    /// As [`Handle::run_now`]. [`SchedulerError::WaitsForItself`] if the run has not ended, because it waits for something: its group, or
+    /// the time of its next attempt.
     ///
     /// # Panics
     /// If more than 100,000 runs end.
+    #[track_caller]
     pub fn run_now(&mut self, id: impl AsRef<str>) -> Result<Run, SchedulerError> {
         let outcome = self.handle.run_now(id)?;
         self.run_until_idle();
         outcome.wait_within(std::time::Duration::ZERO)?.ok_or(SchedulerError::WaitsForItself)
     }
 
-    /// The time, by the clock of the scheduler.
+    /// Returns the time by the clock of the scheduler.
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
 
-    /// The clock: to set it, as an administrator would.
+    /// Returns the clock: a test can set it, as an administrator would.
     pub fn clock(&self) -> &VirtualClock {
         &self.clock
     }
 
     /// Does what is due until nothing is left to do now. Returns when there is something to do next.
+    #[track_caller]
     fn settle(&self, ended: &mut Vec<Run>) -> Option<DateTime<Utc>> {
         let shared = &self.handle.shared;
-        let before = ended.len();
+        let (before, mut empty_turns) = (ended.len(), 0);
         loop {
+            shared.engine.bell.take();
+            shared.engine.lanes().iter().for_each(|lane| shared.engine.count_left_behind(lane));
             let (submissions, next) = shared.engine.turn();
             shared.engine.deliver_events();
-            let has_work = !submissions.is_empty();
             shared.submit(submissions);
+            // Rung by runs that have ended, and by commands of tasks and filters.
+            let has_work = shared.engine.bell.take();
+            let so_far = ended.len();
             while let Some(event) = self.ended.try_next() {
-                if let Event::RunFinished { run, .. } | Event::RunMissed { run, .. } = event {
-                    ended.push(run);
+                match event {
+                    Event::RunFinished { run, .. } | Event::RunMissed { run, .. } => ended.push(run),
+                    Event::Lost { count } => panic!("{count} rows are lost: too many were finished at once"),
+                    _ => {}
                 }
             }
-            if ended.len() - before > MOST_AT_ONE_INSTANT {
-                let job: Option<&JobId> = ended.last().map(|run| &run.job);
+            empty_turns = if ended.len() == so_far { empty_turns + 1 } else { 0 };
+            let now = self.now();
+            assert!(
+                empty_turns <= MOST_EMPTY_TURNS,
+                "at {now} there is work again and again, and no run ends"
+            );
+            if ended.len() - before > MOST_AT_ONE_INSTANT
+                && let Some(Run { job, .. }) = ended.last()
+            {
                 panic!(
-                    "more than {MOST_AT_ONE_INSTANT} runs ended at {}, the last of job {job:?}",
-                    self.now()
+                    "more than {MOST_AT_ONE_INSTANT} runs ended at {now}, the last of them of job {job:?}"
                 );
             }
             match next {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{Backoff, Clock, Outcome, Overlap, Retry, Run, Shutdown, TaskContext};
-use matins_scheduler::{Schedule, SchedulerBuilder, SchedulerError, TestScheduler};
+use matins_scheduler::{Event, Schedule, SchedulerBuilder, SchedulerError, TestScheduler};
 use matins_store_memory::MemoryStore;
 use matins_triggers::{TimeUnits, after, cron, every};
 
@@ -125,8 +125,26 @@ fn what_is_missed_is_among_the_rows() {
     assert!(runs.iter().any(|run| matches!(run.outcome, Some(Outcome::Missed(_)))), "{runs:?}");
 }
 
+/// What a filter of events asks for is done at that instant too.
 #[test]
-#[should_panic(expected = "of job Some(\"restless\")")]
+fn a_run_that_a_filter_asks_for_is_done_before_time_passes() {
+    let mut scheduler = scheduler();
+    let handle = scheduler.handle();
+    scheduler.add(every(1.hours()).run(|| ()).id("a")).unwrap();
+    scheduler.add(every(1.weeks()).run(|| ()).id("b")).unwrap();
+    let _events = scheduler.subscribe_to(move |event| {
+        if matches!(event, Event::RunFinished { run, .. } if run.job == "a") {
+            let _outcome = handle.run_now("b");
+        }
+        false
+    });
+    let runs = scheduler.advance(std::time::Duration::from_secs(7_200));
+    let told: Vec<_> = runs.iter().map(|run| (run.job.as_str(), run.finished.unwrap() - start())).collect();
+    assert_eq!(told, [("a", 1.hours()), ("b", 1.hours()), ("a", 2.hours()), ("b", 2.hours())]);
+}
+
+#[test]
+#[should_panic(expected = "of job \"restless\"")]
 fn a_job_that_makes_itself_due_without_end_is_named() {
     let mut scheduler = scheduler();
     let handle = scheduler.handle();
