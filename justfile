@@ -56,6 +56,10 @@ interleavings:
 miri:
     cargo +nightly miri test -p matins-core --target-dir target/miri
 
+# The documentation as docs.rs builds it, with the features that each item needs.
+docs:
+    RUSTC_BOOTSTRAP=1 RUSTDOCFLAGS="--cfg docsrs -D warnings" cargo doc --workspace --all-features --no-deps --target-dir target/docsrs
+
 # The book, and where it is.
 book:
     cargo run -p matins-book

@@ -36,6 +36,7 @@
 //!
 //! What a trigger, a store, an executor owes is written at its trait: [`Trigger`],
 //! [`JobStore`], [`Executor`].
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use matins_core::*;
 pub use matins_scheduler::{
@@ -119,9 +120,9 @@ pub mod testing {
 
 /// What most programs need: `use matins::prelude::*`.
 ///
-/// It leaves out names that programs import from elsewhere: [`Handle`](crate::Handle) is also tokio's, and `Command` is also that of
+/// It leaves out names that programs import from elsewhere: [`Handle`] is also tokio's, and `Command` is also that of
 /// the standard library and of clap. Import them from the root of this crate. Traits whose methods alone are used, such as
-/// [`Schedule`](crate::Schedule), are imported without their names.
+/// [`Schedule`], are imported without their names.
 pub mod prelude {
     pub use crate::triggers::{
         AfterTrigger, CalendarTrigger, Combine as _, CronFields, CronTrigger, DateTrigger, IntervalTrigger,

@@ -50,6 +50,7 @@
 //!
 //! Times are written as people write them: `30s`, `5m`, `1h 30m`, `250ms`, `2days`. JSON has the same keys
 //! ([`from_json`](SchedulerConfig::from_json)), and so has whatever else serde reads. A key that is not known is refused.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod error;
 mod executor;

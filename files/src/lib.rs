@@ -35,6 +35,11 @@
 //! assert!(error.to_string().contains("is a symbolic link"), "{error}");
 //! ```
 
+#[cfg(not(unix))]
+compile_error!(
+    "matins-files needs Unix: it opens files without following links. Elsewhere, keep jobs in memory (matins-store-memory)."
+);
+
 mod directory;
 mod open;
 

@@ -44,6 +44,7 @@
 //! [`Policy`]: matins_core::Policy
 //! [`Clock`]: matins_core::Clock
 #![doc = include_str!("observation.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod add_commands;
 #[cfg(feature = "tokio")]

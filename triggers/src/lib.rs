@@ -30,7 +30,7 @@
 //! That is the rule of Debian's cron (cron(8), "Daylight Saving Time and other time changes").
 //!
 //! Fires are counted by arithmetic where that is possible, so that 60 years of downtime take some hundred steps: see
-//! [`Trigger::stretch_within`](Trigger::stretch_within). Unions and differences of different kinds of triggers
+//! [`Trigger::stretch_within`]. Unions and differences of different kinds of triggers
 //! look at the fires of the rarer members one by one, and other intersections at each of their own.
 //!
 //! The rules of the zones come from the system's tz database, else from the one that is bundled: see [`tzdb`]. They
@@ -46,6 +46,7 @@
 //! let evening = "2026-03-28T20:00:00Z".parse::<DateTime<Utc>>().unwrap();
 //! assert_eq!(nightly.next_after(evening).unwrap().to_rfc3339(), "2026-03-29T01:00:00+00:00");
 //! ```
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod after;
 mod at;

@@ -23,6 +23,11 @@
 //! Owner::take(&store, &file).unwrap();
 //! ```
 
+#[cfg(not(unix))]
+compile_error!(
+    "matins-store-owner needs Unix: it locks files with its processes. Elsewhere, keep jobs in memory (matins-store-memory)."
+);
+
 use std::fs::{File, Metadata, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;

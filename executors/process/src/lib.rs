@@ -30,6 +30,11 @@
 //! }
 //! ```
 
+#[cfg(not(unix))]
+compile_error!(
+    "matins-executor-process needs Unix: its workers are process groups that signals end. Elsewhere, use matins-executor-thread."
+);
+
 mod child;
 mod frame;
 mod worker;

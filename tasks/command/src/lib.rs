@@ -43,6 +43,11 @@
 //! assert!(tasks.get("command").unwrap().check(&arguments).is_ok());
 //! ```
 
+#[cfg(not(unix))]
+compile_error!(
+    "matins-task-command needs Unix: commands are process groups that signals end. Elsewhere, use std::process in a task of your own."
+);
+
 mod account;
 mod awaited;
 mod command;

@@ -160,11 +160,13 @@ impl Database {
     }
 
     /// Whether `name` is a link in the text of the directory.
+    #[cfg(unix)]
     pub(super) fn is_link(&self, name: &str) -> bool {
         self.target_of(name).is_some()
     }
 
     /// The names of all files, without those that are there twice.
+    #[cfg(unix)]
     pub(super) fn names(&self) -> Vec<String> {
         fn walk(directory: &Path, before: &str, names: &mut Vec<String>) {
             for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
@@ -238,6 +240,7 @@ fn read_file(path: &Path) -> Result<Built, FileError> {
 }
 
 /// The bytes of a file that can be a zone's.
+#[cfg(unix)]
 pub(super) fn zone_bytes(path: &Path) -> Option<Vec<u8>> {
     bytes_of(path).ok()
 }
