@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{Backoff, Clock, Job, OnConflict, Outcome, Retry, RunQuery, Shutdown};
 use matins_scheduler::{
-    BackgroundScheduler, Event, Events, NewJob, Retention, Schedule, SchedulerBuilder, VirtualClock,
+    BackgroundScheduler, Event, Events, NewJob, Retention, Schedule, SchedulerBuilder, SchedulerState,
+    VirtualClock,
 };
 use matins_store_file::FileStore;
 use matins_store_memory::MemoryStore;
@@ -176,16 +177,24 @@ fn reopened(
     add(&scheduler);
     then.advance(TimeDelta::minutes(90));
     while !matches!(events.next_within(GENEROUS), Some(Event::RunStarted { .. })) {}
-    drop(held.some());
-    for (run, done) in held.runs().drain(..) {
-        done.finish(run.execute());
-    }
-    scheduler.shutdown_and_wait(Shutdown::Wait);
+    end(&scheduler, &held);
+    drop(scheduler);
     let now = VirtualClock::new(now.parse().unwrap());
     let (scheduler, events) = opened(&now);
     check(&scheduler, &events, now.now());
-    scheduler.shutdown(Shutdown::Now);
-    held.runs().clear();
+    end(&scheduler, &held);
+}
+
+/// Shuts the scheduler down, and does what its executor holds until then: runs are handed over one after the other.
+fn end(scheduler: &BackgroundScheduler, held: &Held) {
+    scheduler.request_shutdown(Shutdown::Wait);
+    wait_until(|| {
+        let runs: Vec<_> = held.runs().drain(..).collect();
+        for (run, done) in runs {
+            done.finish(run.execute());
+        }
+        scheduler.state() == SchedulerState::ShutDown
+    });
 }
 
 /// Waits for a correction: by how much, and of how many jobs.
