@@ -1,5 +1,5 @@
 //! What cannot be a trigger, a task, a store, an executor or a layer is refused by the compiler with a message that says what to
-//! write. Each program in `tests/compile_errors` is compiled as part of a project outside of the workspace. Its first lines say
+//! write. Each program in `tests/compile_errors` is compiled as part of a project outside of the workspace. Its comments say
 //! which sentences the compiler's messages must contain. Only these are compared, because the rest differs between compilers.
 
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ fn expected(directory: &Path) -> BTreeMap<String, Vec<String>> {
     let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let program = |file: PathBuf| {
         let text = fs::read_to_string(&file).unwrap();
-        let sentences = text.lines().map_while(|line| line.strip_prefix("// says: ")).map(str::to_owned);
+        let sentences = text.lines().filter_map(|line| line.strip_prefix("// says: ")).map(str::to_owned);
         (file.file_stem().unwrap().to_string_lossy().into_owned(), sentences.collect())
     };
     files.map(program).collect()
@@ -50,8 +50,7 @@ fn write_project(project: &Path, programs: &Path) {
 
 /// Returns the errors of the compiler, by the name of the program.
 fn errors(project: &Path) -> BTreeMap<String, String> {
-    // The same directory for all such projects, so that their dependencies are built once.
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("refused/target");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compile_errors_target");
     let output = Command::new(env!("CARGO"))
         .args(["check", "--quiet", "--offline", "--bins", "--keep-going", "--message-format", "json"])
         .current_dir(project)

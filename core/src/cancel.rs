@@ -1,9 +1,10 @@
 //! How a run is told to stop.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::thread;
 use std::time::Duration;
 
@@ -54,6 +55,9 @@ pub(crate) struct Cancelling {
 struct State {
     reason: Option<CancelReason>,
     callbacks: Vec<Callback>,
+    /// Who is woken, by place.
+    wakers: BTreeMap<u64, Waker>,
+    next_place: u64,
 }
 
 type Callback = Box<dyn FnOnce() + Send>;
@@ -98,7 +102,38 @@ impl CancelToken {
         let mut state = self.lock();
         state.reason.get_or_insert(reason);
         self.0.cancelling.is_set.store(true, Ordering::Release);
-        CancelCallbacks(std::mem::take(&mut state.callbacks))
+        let mut callbacks = std::mem::take(&mut state.callbacks);
+        let wakers = std::mem::take(&mut state.wakers);
+        callbacks.extend(wakers.into_values().map(|waker| Box::new(move || waker.wake()) as Callback));
+        CancelCallbacks(callbacks)
+    }
+
+    /// Has `waker` woken when the token is set, in place of the one at `place`. Returns `false` if it is set already.
+    pub(crate) fn wake_on_cancel(&self, place: &mut Option<u64>, waker: Waker) -> bool {
+        let mut state = self.lock();
+        if state.reason.is_some() {
+            return false;
+        }
+        let place = *place.get_or_insert_with(|| {
+            state.next_place += 1;
+            state.next_place
+        });
+        let before = state.wakers.insert(place, waker);
+        drop(state);
+        // Foreign code, which is dropped under no lock.
+        drop(before);
+        true
+    }
+
+    /// Wakes who is at this place no more.
+    pub(crate) fn wake_no_more(&self, place: u64) {
+        let waker = self.lock().wakers.remove(&place);
+        drop(waker);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.lock().wakers.len()
     }
 
     /// Whether it is set.

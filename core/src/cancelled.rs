@@ -3,8 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use crate::CancelToken;
 
@@ -12,8 +11,8 @@ use crate::CancelToken;
 #[must_use = "it does nothing unless it is awaited"]
 pub struct Cancelled {
     token: CancelToken,
-    /// Who waits, once the token was asked to wake it.
-    waker: Option<Arc<Mutex<Waker>>>,
+    /// Its place among those whom the token wakes, once it was polled.
+    place: Option<u64>,
 }
 
 impl CancelToken {
@@ -34,7 +33,7 @@ impl CancelToken {
     /// assert!(cancelled.as_mut().poll(&mut context).is_ready());
     /// ```
     pub fn cancelled(&self) -> Cancelled {
-        Cancelled { token: self.clone(), waker: None }
+        Cancelled { token: self.clone(), place: None }
     }
 
     /// Returns whether somebody has begun to wait for the token by [`cancelled`](Self::cancelled). For executors of async tasks.
@@ -51,19 +50,20 @@ impl Future for Cancelled {
         if this.token.is_cancelled() {
             return Poll::Ready(());
         }
-        if let Some(waker) = &this.waker {
-            waker.lock().unwrap_or_else(PoisonError::into_inner).clone_from(context.waker());
+        this.token.0.cancelling.is_awaited.store(true, Ordering::Release);
+        if this.token.wake_on_cancel(&mut this.place, context.waker().clone()) {
+            Poll::Pending
         } else {
-            this.token.0.cancelling.is_awaited.store(true, Ordering::Release);
-            let waker = Arc::new(Mutex::new(context.waker().clone()));
-            this.waker = Some(waker.clone());
-            // Where it was set meanwhile, this wakes at once.
-            this.token.on_cancel(move || {
-                let waker = waker.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                waker.wake();
-            });
+            Poll::Ready(())
         }
-        Poll::Pending
+    }
+}
+
+impl Drop for Cancelled {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            self.token.wake_no_more(place);
+        }
     }
 }
 
@@ -76,8 +76,9 @@ impl fmt::Debug for Cancelled {
 #[cfg(test)]
 mod tests {
     use std::pin::pin;
+    use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
-    use std::task::Wake;
+    use std::task::{Wake, Waker};
 
     use super::*;
 
@@ -105,5 +106,16 @@ mod tests {
         assert_eq!((first.0.load(Ordering::SeqCst), last.0.load(Ordering::SeqCst)), (0, 1));
         let mut late = pin!(token.cancelled());
         assert!(late.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    }
+
+    /// A loop that waits for the next item or the end makes a future for each item.
+    #[test]
+    fn a_future_that_is_dropped_leaves_nothing_behind() {
+        let token = CancelToken::new();
+        for _ in 0..1_000 {
+            let mut cancelled = pin!(token.cancelled());
+            assert!(cancelled.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        assert_eq!(token.waiting(), 0);
     }
 }

@@ -112,10 +112,10 @@ impl<T: Trigger + ?Sized, Tz: TimeZone> FusedIterator for Preceding<'_, T, Tz> {
 /// assert_eq!(previous_by_search(whole_hour, half_past_two), Some(DateTime::UNIX_EPOCH + TimeDelta::hours(2)));
 /// ```
 pub fn previous_by_search(
-    next_after: impl Fn(DateTime<Utc>) -> Option<DateTime<Utc>>,
+    mut next_after: impl FnMut(DateTime<Utc>) -> Option<DateTime<Utc>>,
     before: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
-    let fire_after = |from: DateTime<Utc>| next_after(from).filter(|fire| *fire > from && *fire < before);
+    let mut fire_after = |from: DateTime<Utc>| next_after(from).filter(|fire| *fire > from && *fire < before);
     let mut step = TimeDelta::seconds(1);
     // There is no instant between this one and `before`.
     let mut none_after = before;

@@ -43,7 +43,7 @@ pub trait Trigger: Any + Debug + Send + Sync {
     /// The first instant of the set that is strictly later than `after`, or `None` when there are no more.
     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>>;
 
-    /// Returns the last instant of the set that is strictly earlier than `before`, or `None` if there is none.
+    /// Returns the last instant of the set that is strictly earlier than `before`, or `None` if all of them are later.
     ///
     /// It mirrors [`next_after`](Self::next_after): at a gap or an overlap of local time too, both know the same instants.
     /// The default searches with `next_after` alone ([`previous_by_search`]), in some hundred calls. A trigger that can compute
@@ -353,7 +353,7 @@ pub trait IntoTrigger {
     /// A scheduler that has a default time zone calls this. The default calls [`into_trigger`](Self::into_trigger).
     ///
     /// # Errors
-    /// As [`into_trigger`](Self::into_trigger), and if a local time needs the zone and there is none of that name.
+    /// As [`into_trigger`](Self::into_trigger), and if a local time needs the zone and no zone has that name.
     fn into_trigger_in(self, now: DateTime<Utc>, zone: &str) -> Result<Arc<dyn Trigger>, TriggerError>
     where
         Self: Sized,

@@ -29,7 +29,7 @@ pub enum SchedulerError {
     /// The arguments or the metadata of a job are over a [limit](matins_core::Limits).
     #[error(transparent)]
     Value(#[from] ValueError),
-    /// The task of a closure takes a [`State`](matins_task_function::State) that there is none of.
+    /// The task of a closure takes a [`State`](matins_task_function::State) that the scheduler was not given.
     #[error(transparent)]
     State(#[from] MissingState),
     /// There is no store of this name.

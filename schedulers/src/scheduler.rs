@@ -173,7 +173,7 @@ impl SchedulerBuilder {
     /// are in this one. Without it they are in UTC.
     ///
     /// It is a name of the tz database, or a `Zone` of `matins-triggers`. The zone is saved with each job that is added, so a later
-    /// change of the default does not move jobs that are stored. A job that needs the zone is refused if there is none of that name.
+    /// change of the default does not move jobs that are stored. A job that needs the zone is refused if no zone has that name.
     ///
     /// ```
     /// # use matins_executor_thread::ThreadExecutor;

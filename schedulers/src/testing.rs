@@ -11,10 +11,10 @@ use crate::engine::Next;
 use crate::shared::Driving;
 use crate::{Event, Events, Handle, SchedulerBuilder, SchedulerError, VirtualClock};
 
-/// More runs than this at one instant are taken for a job that becomes due again and again.
+/// More runs than this at one instant mean that a job becomes due again and again.
 const MOST_AT_ONE_INSTANT: usize = 100_000;
 
-/// More turns than this without a run that ends are taken for a store or a trigger that never comes to its end.
+/// More turns than this without a run that ends mean that a store or a trigger is never done.
 const MOST_EMPTY_TURNS: usize = 10_000;
 
 /// A scheduler for tests, driven by the test itself: see [`SchedulerBuilder::testing`].
@@ -23,8 +23,9 @@ const MOST_EMPTY_TURNS: usize = 10_000;
 /// to do, before the clock moves on. So a job sees the instant that it fires at, whatever was due before has ended, and a test that
 /// is run again does the same again. Nothing takes longer than the tasks themselves.
 ///
-/// Tasks run on the thread of the test, one after the other, on whichever executor of the builder: time limits do not apply to them, and
-/// no two of them overlap. Do not add executors later: nobody waits for their runs. Async tasks are driven there too; one that waits for tokio's timers, sockets or tasks needs a runtime.
+/// Tasks run on the thread of the test, one after the other. The executors of the builder are not used, so time limits have no effect and
+/// no two runs overlap. Do not add executors later: nothing waits for their runs. Async tasks are driven on this thread too; one that
+/// waits for tokio's timers, sockets or tasks needs a runtime.
 ///
 /// Everything a [`Handle`] can do, it can do too, except to wait: while a test waits for a run, nobody does the run. Use
 /// [`run_now`](Self::run_now).

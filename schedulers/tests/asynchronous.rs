@@ -304,7 +304,7 @@ async fn an_async_task_on_a_pool_of_threads_has_the_runtime_that_its_scheduler_w
     let handle = scheduler.handle();
     let running = tokio::spawn(scheduler.run());
     let task = async || {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        timeout(GENEROUS, std::future::ready(())).await.map_err(|error| error.to_string())?;
         tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(|error| error.to_string())?;
         tokio::spawn(async { 7_u32 }).await.map_err(|error| error.to_string())
     };

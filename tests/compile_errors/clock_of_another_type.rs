@@ -1,3 +1,4 @@
+//! Clock of another type.
 // says: is not a clock
 // says: the clocks of Matins are `SystemClock` and, for tests, `VirtualClock`
 

@@ -1,3 +1,4 @@
+//! Executor from number.
 // says: is not an executor
 // says: the executors of Matins are `ThreadExecutor`, `TokioExecutor`
 

@@ -1,3 +1,4 @@
+//! Layer from closure.
 // says: is not a layer
 // says: wrap a closure in `layer_fn`: `layer_fn(|context| { println!("before"); |result| result })`
 

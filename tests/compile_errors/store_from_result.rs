@@ -1,3 +1,4 @@
+//! Store from result.
 // says: is not a job store
 // says: a `Result` is not a store: add `?`
 

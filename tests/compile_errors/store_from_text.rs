@@ -1,3 +1,4 @@
+//! Store from text.
 // says: `&str` is not a job store
 // says: the stores of Matins are `MemoryStore::new()`, `SqliteStore::open("jobs.db")?`
 

@@ -1,3 +1,4 @@
+//! Task of arguments without serde.
 // says: `fn(Mail) {send}` cannot be a task
 // says: it needs `serde::Deserialize`
 

@@ -1,3 +1,4 @@
+//! Task of two arguments.
 // says: cannot be a task
 // says: a task is `fn()`, `fn(A)`, `fn(&TaskContext)` or `fn(A, &TaskContext)`
 // says: `A` is one parameter: a tuple `|(a, b): (u32, String)|`

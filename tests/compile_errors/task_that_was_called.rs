@@ -1,3 +1,4 @@
+//! Task that was called.
 // says: `()` cannot be a task
 // says: a task is `fn()`, `fn(A)`
 

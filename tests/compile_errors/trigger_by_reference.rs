@@ -1,3 +1,4 @@
+//! Trigger by reference.
 // says: `&CronTrigger` cannot be used as a trigger
 // says: a reference is not a trigger: pass `trigger.clone()`
 

@@ -1,3 +1,4 @@
+//! Trigger from result.
 // says: a `Result` is not a trigger: add `?`
 
 use matins::prelude::*;

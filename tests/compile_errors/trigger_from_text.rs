@@ -1,3 +1,4 @@
+//! Trigger from text.
 // says: `&str` cannot be used as a trigger
 // says: a cron expression goes into `cron(...)`, a date into `at(...)`, a duration into `every(...)`
 

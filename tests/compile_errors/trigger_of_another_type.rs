@@ -1,3 +1,4 @@
+//! Trigger of another type.
 // says: `Mine` cannot be used as a trigger
 // says: or pass a value whose type implements `Trigger`
 // says: `Mine` is not a trigger

@@ -23,7 +23,7 @@ pub(crate) struct ClockSet {
     reading: Reading,
     /// That of a store that others share.
     of_store: Option<Reading>,
-    /// The jobs whose next fire times are still to be checked, in slices; `None` if there are none.
+    /// The jobs whose next fire times are still to be checked, in slices; `None` if nothing is to be checked.
     check: Option<Check>,
     /// By how much the turns of runs that wait are to be moved, of those that were not read yet.
     unread: TimeDelta,

@@ -79,7 +79,7 @@ pub trait IntoTask<Form>: Sized {
     /// Returns the task, with the states that it asks for.
     ///
     /// # Errors
-    /// If it asks for a state that there is none of.
+    /// If it asks for a state that was not given.
     fn into_task_with(self, states: &States) -> Result<Arc<dyn Task>, MissingState>;
 
     /// Returns the task, if it needs no [`State`].

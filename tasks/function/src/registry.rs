@@ -39,7 +39,7 @@ pub enum RegisterError {
     /// The name is not valid.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// The task takes a [`State`](crate::State) that there is none of.
+    /// The task takes a [`State`](crate::State) that the registry was not given.
     #[error(transparent)]
     State(#[from] MissingState),
 }
@@ -48,7 +48,7 @@ impl TaskRegistry {
     /// Registers a task under a name; a task of that name before it is replaced.
     ///
     /// # Errors
-    /// If the name is not valid (see [`TaskName`]), or the task takes a [`State`](crate::State) that there is none of.
+    /// If the name is not valid (see [`TaskName`]), or the task takes a [`State`](crate::State) that the registry was not given.
     pub fn register<Form>(
         &self,
         name: impl AsRef<str>,

@@ -31,7 +31,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct State<T>(pub T);
 
-/// A task takes a [`State`] that there is none of.
+/// A task takes a [`State`] that was not given.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
     "the task takes `State<{wanted}>`, and there is no such state (there is {}); give it with .state(value) before the task is \
@@ -70,7 +70,7 @@ impl States {
     /// Returns a clone of the state of this type.
     ///
     /// # Errors
-    /// If there is none.
+    /// If none was given.
     pub fn get<T: Clone + 'static>(&self) -> Result<T, MissingState> {
         let found = self.0.get(&TypeId::of::<T>()).and_then(|entry| entry.value.downcast_ref::<T>());
         found.cloned().ok_or_else(|| MissingState {

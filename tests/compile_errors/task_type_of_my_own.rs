@@ -1,7 +1,8 @@
+//! Task type of my own.
 // says: cannot be a task
 // says: a value that serde can save
 
-use matins_task_function::TaskRegistry;
+use matins::TaskRegistry;
 
 struct Report;
 

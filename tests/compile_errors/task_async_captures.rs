@@ -1,7 +1,8 @@
+//! Task async captures.
 // says: cannot be a task
 // says: async with captured values: `move || { let db = db.clone(); async move { db.query().await } }`
 
-use matins_task_function::TaskRegistry;
+use matins::TaskRegistry;
 
 struct Database;
 

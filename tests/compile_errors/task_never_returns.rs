@@ -1,7 +1,8 @@
+//! Task never returns.
 // says: cannot be a task
 // says: || -> () { loop
 
-use matins_task_function::TaskRegistry;
+use matins::TaskRegistry;
 
 fn main() {
     TaskRegistry::default().register("forever", || loop {}).unwrap();

@@ -1,7 +1,8 @@
+//! Task state without clone.
 // says: cannot be a task
 // says: the `S` of `State<S>` is `Clone`: put it in an `Arc`
 
-use matins_task_function::{State, TaskRegistry};
+use matins::{State, TaskRegistry};
 
 struct Database;
 

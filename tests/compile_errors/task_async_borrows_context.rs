@@ -1,7 +1,8 @@
+//! Task async borrows context.
 // says: async with `TaskContext` by value
 
-use matins_core::TaskContext;
-use matins_task_function::TaskRegistry;
+use matins::TaskContext;
+use matins::TaskRegistry;
 
 async fn report(context: &TaskContext) {
     println!("{}", context.run);

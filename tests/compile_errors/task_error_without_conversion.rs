@@ -1,7 +1,8 @@
+//! Task error without conversion.
 // says: cannot be a task
 // says: std::error::Error
 
-use matins_task_function::TaskRegistry;
+use matins::TaskRegistry;
 
 #[derive(Debug)]
 struct Broken;
