@@ -2,7 +2,7 @@
 //!
 //! | key or table | says |
 //! | --- | --- |
-//! | `time_zone` | the default time zone of jobs |
+//! | `timezone` | the default time zone of jobs |
 //! | `stores` | name and URL of each job store |
 //! | `executors` | name, kind and limits of each executor |
 //! | `job_defaults` | the policy of jobs that say nothing |
@@ -15,7 +15,7 @@
 //! # let directory = tempfile::tempdir()?;
 //! # std::env::set_current_dir(&directory)?;
 //! let config = SchedulerConfig::from_toml(r#"
-//!     time_zone = "Europe/Berlin"
+//!     timezone = "Europe/Berlin"
 //!
 //!     [stores]
 //!     default = "sqlite:jobs.db"
@@ -44,7 +44,7 @@
 //! | --- | --- | --- |
 //! | `stores.NAME` | `memory:`, `sqlite:PATH` or `file:DIRECTORY`, paths from the working directory | `default = "memory:"` |
 //! | `executors.NAME` | `kind`: `thread`, `rayon`, `tokio` or `process`, and the settings of [that kind](ExecutorConfig) | `default = { kind = "thread" }` |
-//! | `time_zone` | the zone of local times that name none, such as `Europe/Berlin`: see [`SchedulerBuilder::time_zone`] | `UTC` |
+//! | `timezone` | the zone of local times that name none, such as `Europe/Berlin`: see [`SchedulerBuilder::time_zone`] | `UTC` |
 //! | `job_defaults` | what jobs get that say nothing else: see [`JobDefaults`] | |
 //! | `ledger` | how much of it is kept: see [`LedgerConfig`] | 100 runs of each job, 30 days; in memory those of 1,000 jobs that are gone |
 //!
@@ -85,7 +85,7 @@ pub struct SchedulerConfig {
     /// What jobs get that say nothing else.
     pub job_defaults: JobDefaults,
     /// The default time zone of jobs, which is UTC without it: see [`SchedulerBuilder::time_zone`].
-    pub time_zone: Option<Zone>,
+    pub timezone: Option<Zone>,
     /// How much of the ledger is kept.
     pub ledger: LedgerConfig,
 }
@@ -129,7 +129,7 @@ impl SchedulerConfig {
     /// When a store cannot be opened, an executor not started, and when this program was built without one of them.
     pub fn builder(&self) -> Result<SchedulerBuilder, ConfigError> {
         let mut builder = SchedulerBuilder::new()
-            .time_zone(self.time_zone.unwrap_or_default())
+            .time_zone(self.timezone.unwrap_or_default())
             .job_defaults(self.job_defaults.policy())
             .retention(self.ledger.retention());
         if !self.stores.contains_key(&StoreName::default()) {

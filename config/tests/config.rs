@@ -5,7 +5,7 @@ use std::time::Duration;
 use matins_config::{ConfigError, ExecutorConfig, SchedulerConfig, StoreUrl};
 use matins_core::{Backoff, Coalesce, Group, OnInterrupt, Overlap, Retry, Shutdown};
 use matins_scheduler::{Retention, Schedule};
-use matins_triggers::{TimeUnits, every};
+use matins_triggers::{TimeUnits, cron, every};
 
 const WHOLE: &str = r#"
 [stores]
@@ -142,4 +142,19 @@ fn what_cannot_be_opened_or_started_is_said() {
 async fn a_tokio_executor_is_on_the_runtime_that_it_is_built_on() {
     let config = ExecutorConfig::Tokio { at_once: Some(2), queue: None, cancel_grace: None };
     config.build().unwrap();
+}
+
+#[test]
+fn jobs_that_name_no_zone_are_in_the_default_one() {
+    let config = SchedulerConfig::from_toml("timezone = \"Europe/Berlin\"").unwrap();
+    let scheduler = config.builder().unwrap().blocking().unwrap();
+    scheduler.register("report", || ()).unwrap();
+    let trigger = |job: matins_triggers::Cron, id: &str| {
+        scheduler.add(job.task("report").id(id)).unwrap();
+        scheduler.get(id).unwrap().unwrap().trigger.describe()
+    };
+    assert!(trigger(cron("0 9 * * *"), "default").contains("Europe/Berlin"));
+    assert!(trigger(cron("0 9 * * *").in_zone("Asia/Tokyo"), "own").contains("Asia/Tokyo"));
+    let error = SchedulerConfig::from_toml("timezone = \"Europe/Berlim\"").unwrap_err();
+    assert!(matins_core::error_chain(&error).contains("Europe/Berlim"), "{error}");
 }
