@@ -27,12 +27,41 @@ pub struct Events {
 }
 
 impl Events {
-    /// The next event; waits for it at most that long. `None` when none came.
+    /// Waits for the next event for at most `timeout`. Returns `None` if none came.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Event, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// let events = scheduler.subscribe();
+    /// assert_eq!(events.next_within(Duration::from_millis(1)), None);
+    /// scheduler.pause_all()?;
+    /// assert_eq!(events.next_within(Duration::from_secs(60)), Some(Event::SchedulerPaused));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn next_within(&self, timeout: Duration) -> Option<Event> {
         self.receiver.recv_timeout(timeout).ok()
     }
 
-    /// The next event, if it is here already.
+    /// Returns the next event, or `None` if there is none yet. It does not wait.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Event, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// let events = scheduler.subscribe();
+    /// assert_eq!(events.try_next(), None);
+    /// scheduler.pause_all()?;
+    /// assert_eq!(events.try_next(), Some(Event::SchedulerPaused));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_next(&self) -> Option<Event> {
         self.receiver.try_recv().ok()
     }

@@ -17,7 +17,7 @@ impl Handle {
     /// `BlockingScheduler::run`, `AsyncScheduler::run` and [`wait_until_shut_down`](Self::wait_until_shut_down) return then. A thread
     /// waits for the signals; it does not keep the process from ending.
     ///
-    /// ```no_run
+    /// ```
     /// use std::time::Duration;
     ///
     /// use matins_core::Shutdown;
@@ -29,6 +29,9 @@ impl Handle {
     /// # let builder = builder.store("default", MemoryStore::new()).executor("default", ThreadExecutor::new());
     /// let scheduler = builder.blocking()?;
     /// scheduler.shutdown_on_signals(Shutdown::Deadline(Duration::from_secs(30)))?;
+    /// # // As if it came from outside.
+    /// # signal_hook::low_level::raise(signal_hook::consts::SIGTERM)?;
+    /// // Returns after Ctrl-C or SIGTERM.
     /// scheduler.run();
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

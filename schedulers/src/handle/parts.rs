@@ -11,7 +11,18 @@ use super::Handle;
 use crate::SchedulerError;
 
 impl Handle {
-    /// The jobs that the stores have met and cannot read: they are kept, and neither fire nor are listed.
+    /// Returns the jobs that the stores have found and cannot read. They are kept, and neither fire nor are listed.
+    ///
+    /// ```
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// for (store, job) in scheduler.set_aside()? {
+    ///     eprintln!("{store}: {job:?}");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// After shutdown.
@@ -21,6 +32,21 @@ impl Handle {
 
     /// Returns how many runs in the ledger of the store `default` meet the conditions of `query`.
     ///
+    /// ```
+    /// # use matins_core::{Outcome, RunQuery, TaskContext};
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// let flaky = |context: &TaskContext| if context.run.0 % 3 == 0 { Err("no luck") } else { Ok(()) };
+    /// scheduler.add(every(1.hours()).run(flaky))?;
+    /// scheduler.advance(1.days());
+    ///
+    /// assert_eq!(scheduler.count_runs(&RunQuery::default().outcome(Outcome::Failed))?, 8);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// If the store fails.
     pub fn count_runs(&self, query: &RunQuery) -> Result<usize, SchedulerError> {
@@ -28,6 +54,23 @@ impl Handle {
     }
 
     /// The ledger of the store `default`.
+    ///
+    /// ```
+    /// # use matins_core::{RunOrder, RunQuery};
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// let job = scheduler.add(every(1.hours()).run(|| "42 rows"))?;
+    /// scheduler.advance(3.hours());
+    ///
+    /// let last = RunQuery::of_job(job.id()).order(RunOrder::NewestFirst).limit(1);
+    /// let runs = scheduler.runs(&last)?;
+    /// assert_eq!(runs[0].scheduled(), scheduler.now());
+    /// assert_eq!(runs[0].result, Some("42 rows".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the store fails.
@@ -37,16 +80,52 @@ impl Handle {
 
     /// The ledger of a store.
     ///
+    /// ```
+    /// # use matins_core::{RunQuery, StoreName};
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add_store("audit", MemoryStore::new())?;
+    /// scheduler.add(every(1.hours()).run(|| ()).store("audit"))?;
+    /// scheduler.advance(3.hours());
+    ///
+    /// let audit = StoreName::new("audit")?;
+    /// assert_eq!(scheduler.runs_in(&audit, &RunQuery::default())?.len(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When there is no such store, or it fails.
     pub fn runs_in(&self, store: &StoreName, query: &RunQuery) -> Result<Vec<Run>, SchedulerError> {
         self.engine().runs(store, query)
     }
 
-    /// How far a run of a store's job has come, where it goes on and its task has said so.
+    /// Returns how far a run of a store's job has come, or `None` if it is not in progress or its task has not
+    /// [reported](matins_core::TaskContext::progress) any.
+    ///
+    /// ```
+    /// # use matins_core::{StoreName, TaskContext};
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder, SchedulerError};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// let handle = scheduler.handle();
+    /// let copy = move |context: &TaskContext| {
+    ///     context.progress(3, 10);
+    ///     // Any thread that has a handle can ask.
+    ///     let progress = handle.progress(&StoreName::default(), context.run)?;
+    ///     Ok::<_, SchedulerError>(progress.map(|progress| progress.to_string()))
+    /// };
+    /// scheduler.add(every(1.hours()).run(copy).id("copy"))?;
+    /// assert_eq!(scheduler.run_now("copy")?.result, Some("3 of 10".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// When there is no such store.
+    /// If there is no such store.
     pub fn progress(&self, store: &StoreName, run: RunId) -> Result<Option<Progress>, SchedulerError> {
         self.engine().progress(store, run)
     }
@@ -77,20 +156,63 @@ impl Handle {
         self.engine().in_flight(store)
     }
 
-    /// Tells a run of a store's job to stop; whether it went on at all. How soon it stops depends on its executor.
+    /// Requests cancellation of a run of a store's job. Returns `false` if the run is not in progress. How soon the run stops depends on
+    /// its task and its executor.
+    ///
+    /// ```
+    /// # use std::thread;
+    /// # use matins_core::{Outcome, TaskContext};
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Event, Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// let wait_for_the_end = |context: &TaskContext| {
+    ///     while !context.is_cancelled() {
+    ///         thread::yield_now();
+    ///     }
+    /// };
+    /// let job = scheduler.add(every(1.hours()).run(wait_for_the_end))?;
+    /// let mut started = scheduler.subscribe_to(|event| matches!(event, Event::RunStarted { .. }));
+    /// let outcome = job.run_now()?;
+    /// if let Some(Event::RunStarted { store, run }) = started.next() {
+    ///     assert!(scheduler.cancel(&store, run.id)?);
+    /// }
+    /// assert_eq!(outcome.wait()?.outcome, Some(Outcome::Cancelled));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// When there is no such store.
+    /// If there is no such store.
     pub fn cancel(&self, store: &StoreName, run: RunId) -> Result<bool, SchedulerError> {
         let token = self.engine().cancel(store, run)?;
         // Not under a lock: what the token calls may use a handle.
         Ok(token.map(|token| token.cancel()).is_some())
     }
 
-    /// With another store from now on. What an earlier process left in it is taken up, and what is due in it fires.
+    /// Adds a store. Unfinished runs left by an earlier process are recovered, and overdue jobs fire.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder, SchedulerError};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add_store("scratch", MemoryStore::new())?;
+    /// scheduler.add(every(1.hours()).run(|| ()).store("scratch"))?;
+    /// assert_eq!(scheduler.advance(1.days()).len(), 24);
+    ///
+    /// let again = scheduler.add_store("scratch", MemoryStore::new());
+    /// assert!(matches!(again, Err(SchedulerError::StoreExists { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// If the name is not valid or is taken, if the store cannot be read, and after shutdown.
+    /// If the name is invalid or taken, if the store cannot be read, and after shutdown.
     pub fn add_store(
         &self,
         name: impl AsRef<str>,
@@ -104,6 +226,25 @@ impl Handle {
     /// waited for, on the calling thread. Runs that wait stay in it, for the
     /// next scheduler that it is given to. A store that fails is given back once its runs would have been left behind; with
     /// [`Shutdown::Wait`], when it works again and has taken in what became of them.
+    ///
+    /// ```
+    /// # use matins_core::{JobQuery, Shutdown};
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// scheduler.add(every(1.hours()).run(|| ()).id("report"))?;
+    ///
+    /// let mut store = scheduler.remove_store("default", Shutdown::Wait)?;
+    /// assert!(scheduler.get("report")?.is_none(), "the scheduler has no store");
+    /// assert_eq!(store.count(&JobQuery::default())?, 1, "its job is still in it");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When there is no such store, and when the scheduler shuts down meanwhile. [`SchedulerError::WaitsForItself`] in a job of
@@ -138,6 +279,20 @@ impl Handle {
     /// Jobs that are put in so are not checked as [`add`](Self::add) checks them: a run whose task is not registered fails
     /// when its time comes.
     ///
+    /// ```
+    /// # use matins_core::JobQuery;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()))?;
+    ///
+    /// let jobs = scheduler.with_store("default", |store| store.list(&JobQuery::default()))??;
+    /// assert_eq!(jobs.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When there is no such store, and after shutdown.
     pub fn with_store<T>(
@@ -149,11 +304,30 @@ impl Handle {
         self.engine().with_store(&name, work)
     }
 
-    /// With another executor from now on; one of that name before it is ended as `how` says, by the calling thread. Where
+    /// Adds an executor. An executor of the same name is replaced, and ended as `how` says, on the calling thread. Where
     /// [`shutdown`](Self::shutdown) does not wait, another thread ends it.
     ///
+    /// ```
+    /// # use matins_core::Shutdown;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// let one_at_a_time = ThreadExecutor::builder().workers(1).build();
+    /// scheduler.add_executor("database", one_at_a_time, Shutdown::Wait)?;
+    ///
+    /// let job = scheduler.add(every(1.hours()).run(|| "vacuumed").executor("database"))?;
+    /// assert_eq!(job.run_now()?.wait()?.result, Some("vacuumed".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
-    /// If the name is not valid, and after shutdown.
+    /// If the name is invalid, and after shutdown.
     pub fn add_executor(
         &self,
         name: impl AsRef<str>,
@@ -166,11 +340,30 @@ impl Handle {
         Ok(())
     }
 
-    /// Takes an executor away, and ends it as `how` says, on the calling thread. Where [`shutdown`](Self::shutdown) does not
-    /// wait, another thread ends it. Jobs that name it fail until there is another of its name.
+    /// Removes an executor, and ends it as `how` says, on the calling thread. Where [`shutdown`](Self::shutdown) does not wait, another
+    /// thread ends it. Runs of jobs that name it fail until there is another executor of its name.
+    ///
+    /// ```
+    /// # use matins_core::{Outcome, Shutdown};
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// let job = scheduler.add(every(1.hours()).run(|| ()))?;
+    ///
+    /// scheduler.remove_executor("default", Shutdown::Wait)?;
+    /// let run = job.run_now()?.wait()?;
+    /// assert_eq!(run.outcome, Some(Outcome::Failed));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// When there is no such executor, and after shutdown.
+    /// If there is no such executor, and after shutdown.
     pub fn remove_executor(&self, name: impl AsRef<str>, how: Shutdown) -> Result<(), SchedulerError> {
         let name = ExecutorName::new(name)?;
         self.engine().remove_executor(&name)?;
