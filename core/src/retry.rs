@@ -65,13 +65,32 @@ impl Retry {
         Self { times, backoff: Backoff::default(), outcomes: vec![Outcome::Failed, Outcome::TimedOut] }
     }
 
-    /// Waits so long before.
+    /// Sets how long to wait before each further attempt.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use matins_core::{Backoff, Retry};
+    ///
+    /// let patient = Retry::times(5).backoff(Backoff::Exponential {
+    ///     first: Duration::from_secs(10),
+    ///     longest: Duration::from_secs(600),
+    /// });
+    /// assert_eq!(patient.times, 5);
+    /// ```
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.backoff = backoff;
         self
     }
 
-    /// After these outcomes alone.
+    /// Sets the outcomes after which a run is tried again, instead of [`Outcome::Failed`] and [`Outcome::TimedOut`].
+    ///
+    /// ```
+    /// use matins_core::{Outcome, Retry};
+    ///
+    /// // A run that takes too long is not tried again.
+    /// let retry = Retry::times(3).after_outcomes([Outcome::Failed]);
+    /// assert_eq!(retry.outcomes, [Outcome::Failed]);
+    /// ```
     pub fn after_outcomes(mut self, outcomes: impl IntoIterator<Item = Outcome>) -> Self {
         self.outcomes = outcomes.into_iter().collect();
         self

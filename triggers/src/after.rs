@@ -84,6 +84,18 @@ pub fn after<T: AfterWhat>(what: T) -> T::Sentence {
 }
 
 /// What [`after`] takes: the id of a job, or a duration.
+///
+/// ```
+/// use chrono::DateTime;
+/// use matins_triggers::{AfterWhat, IntoTrigger, TimeUnits, Trigger, after};
+///
+/// // A job, or a time from now on.
+/// let (job, duration) = ("backup".into_sentence(), 10.seconds().into_sentence());
+/// let now = DateTime::UNIX_EPOCH;
+/// assert_eq!(job.into_trigger(now)?.describe(), after("backup").into_trigger(now)?.describe());
+/// assert!(duration.into_trigger(now)?.includes(now + 10.seconds()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither the id of a job nor a duration",
     note = "write `after(\"backup\")` for runs that follow those of that job, or `after(10.seconds())` for one run, so long after \
@@ -150,7 +162,17 @@ pub struct AfterJob {
 }
 
 impl AfterJob {
-    /// After each run that ends so instead.
+    /// Sets the outcome after which the job runs. The default is after each run that has succeeded.
+    ///
+    /// ```
+    /// use chrono::Utc;
+    /// use matins_core::AfterOutcome;
+    /// use matins_triggers::{IntoTrigger, Trigger, after};
+    ///
+    /// let alarm = after("backup").outcome(AfterOutcome::Failed).into_trigger(Utc::now())?;
+    /// assert_eq!(alarm.describe(), "after backup has failed");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn outcome(self, outcome: AfterOutcome) -> Self {
         Self { outcome, ..self }
     }

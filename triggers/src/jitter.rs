@@ -103,11 +103,33 @@ impl JitterTrigger {
     }
 
     /// Returns the seed, if it has one.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use matins_triggers::{CronTrigger, JitterTrigger, TimeUnits};
+    ///
+    /// let hourly: CronTrigger = "0 * * * *".parse()?;
+    /// assert_eq!(JitterTrigger::new(Arc::new(hourly.clone()), 5.minutes(), 7)?.seed(), Some(7));
+    /// // A scheduler gives it a seed when its job is added.
+    /// assert_eq!(JitterTrigger::unseeded(Arc::new(hourly), 5.minutes())?.seed(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn seed(&self) -> Option<u64> {
         self.seed
     }
 
-    /// The trigger whose instants are shifted.
+    /// Returns the trigger whose instants are shifted.
+    ///
+    /// ```
+    /// # use matins_triggers::Trigger;
+    /// use std::sync::Arc;
+    /// use matins_triggers::{CronTrigger, JitterTrigger, TimeUnits};
+    ///
+    /// let hourly: CronTrigger = "0 * * * *".parse()?;
+    /// let jitter = JitterTrigger::unseeded(Arc::new(hourly), 5.minutes())?;
+    /// assert_eq!(jitter.of().describe(), "every hour, UTC");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn of(&self) -> &Arc<dyn Trigger> {
         &self.of
     }

@@ -29,6 +29,12 @@ impl NeverTrigger {
     }
 
     /// Returns the schedule as it is written.
+    ///
+    /// ```
+    /// use matins_triggers::NeverTrigger;
+    ///
+    /// assert_eq!(NeverTrigger::new("0 0 31 2 *").schedule(), "0 0 31 2 *");
+    /// ```
     pub fn schedule(&self) -> &str {
         &self.schedule
     }

@@ -118,6 +118,18 @@ impl WindowTrigger {
 
     /// From `start` on.
     ///
+    /// ```
+    /// # use matins_triggers::Trigger;
+    /// use std::sync::Arc;
+    /// use matins_triggers::{CronTrigger, WindowTrigger};
+    ///
+    /// let daily: CronTrigger = "0 9 * * *".parse()?;
+    /// let from_may = WindowTrigger::new(Arc::new(daily)).starting("2026-05-01T00:00:00Z".parse()?)?;
+    /// let fire = from_may.next_after("2026-01-01T00:00:00Z".parse()?).unwrap();
+    /// assert_eq!(fire.to_rfc3339(), "2026-05-01T09:00:00+00:00");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When its end lies before that.
     pub fn starting(self, start: DateTime<Utc>) -> Result<Self, EndsBeforeStart> {
@@ -125,6 +137,20 @@ impl WindowTrigger {
     }
 
     /// Up to `end`.
+    ///
+    /// ```
+    /// # use matins_triggers::Trigger;
+    /// use std::sync::Arc;
+    /// use matins_triggers::{CronTrigger, WindowTrigger};
+    ///
+    /// let daily: CronTrigger = "0 9 * * *".parse()?;
+    /// let may = WindowTrigger::new(Arc::new(daily)).starting("2026-05-01T00:00:00Z".parse()?)?;
+    /// // An end before the start is refused.
+    /// assert!(may.clone().until("2026-04-01T00:00:00Z".parse()?).is_err());
+    /// let may = may.until("2026-05-31T23:59:59Z".parse()?)?;
+    /// assert_eq!(may.next_after("2026-05-31T12:00:00Z".parse()?), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When that lies before its start.

@@ -176,6 +176,19 @@ pub struct AllTrigger {
 impl AllTrigger {
     /// The intersection of these.
     ///
+    /// ```
+    /// use matins_triggers::{AllTrigger, CronTrigger, Trigger};
+    ///
+    /// use std::sync::Arc;
+    ///
+    /// let friday: CronTrigger = "0 9 * * FRI".parse()?;
+    /// let thirteenth: CronTrigger = "0 9 13 * *".parse()?;
+    /// let both = AllTrigger::new([Arc::new(friday) as Arc<dyn Trigger>, Arc::new(thirteenth)])?;
+    /// let fire = both.next_after("2026-04-01T00:00:00Z".parse()?).unwrap();
+    /// assert_eq!(fire.to_rfc3339(), "2026-11-13T09:00:00+00:00");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When there is none, when two intervals or two cron triggers never meet, and when nothing is found that all have in
     /// common.
