@@ -59,6 +59,7 @@ async fn deliver(
     Ok(answer.trim_end().to_owned())
 }
 
+// ANCHOR: handler
 async fn create(
     State(scheduler): State<AsyncHandle>,
     Json(new): Json<NewReminder>,
@@ -68,6 +69,7 @@ async fn create(
     let job = scheduler.add(job.time_limit(10.seconds())).await?;
     Ok((StatusCode::CREATED, job.id().to_string()))
 }
+// ANCHOR_END: handler
 
 async fn list(State(scheduler): State<AsyncHandle>) -> Result<Json<Vec<Job>>, Failure> {
     let jobs = scheduler.list(&JobQuery::default()).await?;
@@ -95,7 +97,7 @@ impl From<SchedulerError> for Failure {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let status = match self.0 {
-            SchedulerError::NoSuchJob { .. } => StatusCode::NOT_FOUND,
+            SchedulerError::NoJob { .. } => StatusCode::NOT_FOUND,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         (status, self.0.to_string()).into_response()
@@ -108,6 +110,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let database = arguments.next().unwrap_or_else(|| "reminders.db".to_owned());
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:3000".to_owned());
 
+    // ANCHOR: main
     let delivered = Arc::new(Delivered::default());
     let scheduler = matins::async_scheduler()?
         .store("default", SqliteStore::open(database)?)
@@ -131,6 +134,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_graceful_shutdown(async move { handle.wait_until_shut_down().await })
         .await?;
     running.await??;
+    // ANCHOR_END: main
     println!("delivered {} reminders", delivered.0.load(Ordering::Relaxed));
     Ok(())
 }

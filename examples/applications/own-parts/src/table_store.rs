@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use matins_core::{
     Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunOrder, RunQuery, StoreError, Stretch,
-    Transition,
+    Transition, json,
 };
 
 /// Keeps jobs and runs in two tables. A change is made to a copy of both, so it is made as a whole or not at all.
@@ -23,12 +23,19 @@ impl TableStore {
         Self::default()
     }
 
+    /// Refuses what a JSON reader would not take, as stores on disk do: such a job could not be moved into one of them.
+    fn check(&self) -> Result<(), StoreError> {
+        self.jobs.values().try_for_each(|job| json::check_job(job))?;
+        Ok(self.runs.values().try_for_each(json::check_run)?)
+    }
+
     fn change<T>(
         &mut self,
         change: impl FnOnce(&mut Self) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut changed = self.clone();
         let answer = change(&mut changed)?;
+        changed.check()?;
         *self = changed;
         Ok(answer)
     }
@@ -129,11 +136,13 @@ impl JobStore for TableStore {
     }
 
     fn update(&mut self, job: Job) -> Result<(), StoreError> {
-        match self.jobs.get_mut(&job.id) {
-            Some(place) => *place = Arc::new(job),
-            None => return Err(StoreError::NotFound { id: job.id }),
-        }
-        Ok(())
+        self.change(|tables| match tables.jobs.get_mut(&job.id) {
+            Some(place) => {
+                *place = Arc::new(job);
+                Ok(())
+            }
+            None => Err(StoreError::NotFound { id: job.id }),
+        })
     }
 
     fn remove(&mut self, id: &JobId) -> Result<Job, StoreError> {

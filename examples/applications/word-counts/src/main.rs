@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fs, io};
 
+use matins::OnInterrupt;
 use matins::prelude::*;
-use matins::{OnInterrupt, RegisterError};
 use rayon::prelude::*;
 
 /// Counts the words of a file, and writes their number next to it.
