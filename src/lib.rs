@@ -81,6 +81,19 @@ pub use matins_task_command::{Command, CommandTask, Encoding, Inherit, OnOrphan}
 
 /// A scheduler's builder with what most programs want: jobs in memory, run on a pool of threads, both under the
 /// name `default`. Naming another store or executor `default` takes their place.
+///
+/// ```
+/// use matins::prelude::*;
+///
+/// # fn main() -> Result<(), SchedulerError> {
+/// let mut scheduler = matins::scheduler().background()?;
+/// scheduler.start()?;
+/// let job = scheduler.add(cron("0 9 * * MON-FRI").in_zone("Europe/Berlin").run(|| "good morning"))?;
+/// // Once without waiting for nine o'clock.
+/// assert_eq!(job.run_now()?.wait()?.result, Some("good morning".into()));
+/// # Ok(())
+/// # }
+/// ```
 #[cfg(all(feature = "memory", feature = "thread"))]
 pub fn scheduler() -> SchedulerBuilder {
     SchedulerBuilder::new().store("default", MemoryStore::new()).executor("default", ThreadExecutor::new())
