@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use matins_core::{CancelReason, Outcome, Tail, TaskContext, TaskError, TaskOutput, TaskResult};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, FdFlags, fcntl_setfd, ioctl_fionbio};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, kill_process_group};
 
 use crate::frame::{self, Done, FromWorker, Incoming, RunFrame};
+use crate::signal::Signal;
 use crate::worker::{ORDERS, Orders};
 
 /// How workers are started, and what they may.
@@ -39,7 +40,7 @@ pub(crate) struct Worker {
     /// What its tasks print; `None` once it has closed that pipe.
     printed: Option<ChildStderr>,
     control: PipeWriter,
-    /// Rung when its run is cancelled.
+    /// Rung when its run is cancelled, and when the scheduler begins to shut down.
     bell: (PipeReader, Arc<PipeWriter>),
     buffer: Vec<u8>,
     /// Of what is printed.
@@ -139,12 +140,16 @@ impl Worker {
             };
         }
         self.runs += 1;
-        let bell = self.bell.1.clone();
-        context.cancel.on_cancel(move || {
-            let _ = (&*bell).write_all(b"!");
-        });
+        let ring = || {
+            let bell = self.bell.1.clone();
+            move || {
+                let _ = (&*bell).write_all(b"!");
+            }
+        };
+        context.cancel.on_cancel(ring());
+        context.cancel.on_shutdown(ring());
         let limit_at = time_limit.and_then(|limit| Instant::now().checked_add(limit));
-        let (mut is_told, mut kill_at) = (false, None);
+        let (mut is_told, mut is_told_of_shutdown, mut kill_at) = (false, false, None);
         let mut output = Tail::new(terms.output);
         loop {
             match self.incoming.next::<FromWorker>() {
@@ -191,9 +196,14 @@ impl Worker {
                     context.cancel.cancel_because(CancelReason::TimeLimit(limit));
                 }
             }
-            if !is_told && context.cancel.is_cancelled() {
+            if !is_told_of_shutdown && context.is_shutting_down() {
+                // One that cannot be told may still end by itself.
+                let _ = self.control.write_all(&Signal::ShuttingDown.to_bytes(self.runs));
+                is_told_of_shutdown = true;
+            }
+            if let Some(reason) = context.cancel.reason().filter(|_| !is_told) {
                 // One that cannot be told is killed all the same.
-                let _ = self.control.write_all(&self.runs.to_le_bytes());
+                let _ = self.control.write_all(&Signal::Cancel(reason).to_bytes(self.runs));
                 is_told = true;
                 kill_at = Instant::now().checked_add(terms.kill_grace);
             }
@@ -258,7 +268,7 @@ impl Worker {
     /// Ends it with all that its tasks have started; how it ended, in words.
     fn end(&mut self) -> String {
         // It was about to end already, or has only closed its pipe. Not reaped yet, so that its number is no stranger's.
-        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+        let _ = kill_process_group(Pid::from_child(&self.child), rustix::process::Signal::KILL);
         match self.child.wait().map(|status| (status.code(), status.signal())) {
             Ok((Some(code), _)) => format!("it exited with status {code}"),
             Ok((_, Some(9))) => {
