@@ -258,6 +258,8 @@ pub enum StoreError {
         what: String,
         /// What to do.
         cure: &'static str,
+        /// The error that a library reported, if one did.
+        source: Option<Box<dyn Error + Send + Sync>>,
     },
     /// The store was written by a later version.
     #[error("{} has format {found}, and this program knows formats up to {known}; use a newer program", path.display())]

@@ -208,7 +208,7 @@ impl FileStore {
         let job =
             self.set_aside.iter().find(|job| job.kind == SetAsideKind::Job && *id == job.id.as_str())?;
         let cure = "use a program that knows it, or add another job in its place";
-        Some(StoreError::Damaged { place: job.place.clone(), what: job.what.clone(), cure })
+        Some(StoreError::Damaged { place: job.place.clone(), what: job.what.clone(), cure, source: None })
     }
 }
 

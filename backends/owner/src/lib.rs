@@ -208,6 +208,7 @@ fn lost(path: &Path, what: &str) -> StoreError {
         place: path.display().to_string(),
         what: format!("the file that was opened is not there any more: {what}"),
         cure: "put it back, or stop the scheduler and start it on the file that is there now",
+        source: None,
     }
 }
 

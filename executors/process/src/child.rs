@@ -161,14 +161,19 @@ impl Worker {
                     self.take_printed(&mut output);
                     return Exchange::Over(result(done, &mut output));
                 }
-                Ok(Some(FromWorker::Hello)) => return self.lost("the worker said hello again", output),
-                Err(error) => return self.lost(&format!("the worker wrote garbage: {error}"), output),
+                Ok(Some(FromWorker::Hello)) => {
+                    return self.lost(TaskError::new("the worker said hello again"), output);
+                }
+                Err(error) => {
+                    return self.lost(TaskError::new("the worker wrote garbage").with_source(error), output);
+                }
                 Ok(None) => {}
             }
             let ready = match self.wait(if is_told { kill_at } else { limit_at }) {
                 Ok(ready) => ready,
                 Err(error) => {
-                    return self.lost(&format!("the worker cannot be listened to: {error}"), output);
+                    let error = TaskError::new("the worker cannot be listened to").with_source(error);
+                    return self.lost(error, output);
                 }
             };
             if ready.printed {
@@ -178,19 +183,21 @@ impl Worker {
                 match self.incoming.read_from(&mut self.replies) {
                     Ok(0) => {
                         let end = self.end();
-                        return self.lost(&format!("the worker ended before the run did: {end}"), output);
+                        let error = TaskError::new("the worker ended before the run did").with_source(end);
+                        return self.lost(error, output);
                     }
                     // Looked at before the time is: while this process was stopped the run may have ended.
                     Ok(_) => continue,
-                    Err(error) => return self.lost(&format!("the worker cannot be read: {error}"), output),
+                    Err(error) => {
+                        return self
+                            .lost(TaskError::new("the worker cannot be read").with_source(error), output);
+                    }
                 }
             }
             if ready.is_late {
                 if is_told {
-                    return self.lost(
-                        "the worker was killed, since the run did not stop when it was told to",
-                        output,
-                    );
+                    let message = "the worker was killed, because the run did not stop when it was told to";
+                    return self.lost(TaskError::new(message), output);
                 }
                 if let Some(limit) = time_limit {
                     context.cancel.cancel_because(CancelReason::TimeLimit(limit));
@@ -257,10 +264,9 @@ impl Worker {
         }
     }
 
-    fn lost(&mut self, what: &str, mut output: Tail) -> Exchange {
+    fn lost(&mut self, mut error: TaskError, mut output: Tail) -> Exchange {
         self.end();
         self.take_printed(&mut output);
-        let mut error = TaskError::new(what);
         error.output = output.to_text();
         Exchange::Lost(error)
     }
