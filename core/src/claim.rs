@@ -74,6 +74,13 @@ pub trait ClaimStore: Send {
     /// Ends the claim without a change.
     fn release(&mut self);
 
+    /// Asks the owner of a run to cancel it: its next [heartbeat](Self::heartbeat) names the run. Returns whether the run is in
+    /// progress.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn cancel(&mut self, run: RunId) -> Result<bool, StoreError>;
+
     /// Returns the runs that the store has as begun by this scheduler and not ended: after a commit whose answer was lost, they tell
     /// whether it was made.
     ///

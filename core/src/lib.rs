@@ -95,7 +95,7 @@ pub use query::{JobOrder, JobPosition, JobQuery, RunOrder, RunQuery};
 pub use request::{RunReport, RunRequest};
 pub use resources::is_out_of_resources;
 pub use retry::{Backoff, Retry};
-pub use run::{MissedReason, Outcome, Run, RunId};
+pub use run::{MissedReason, Outcome, OutcomeError, Run, RunId};
 pub use run_log::{Progress, RunLog, RunNote};
 pub use served::Served;
 pub use store::{JobStore, SetAside, SetAsideKind, StoreError};

@@ -242,22 +242,36 @@ impl From<Outcome> for &'static str {
     }
 }
 
-impl FromStr for Outcome {
-    type Err = String;
+/// A text that names no outcome.
+///
+/// ```
+/// use matins_core::Outcome;
+///
+/// let error = "later".parse::<Outcome>().unwrap_err();
+/// assert_eq!(error.to_string(), "\"later\" is no outcome");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is no outcome")]
+pub struct OutcomeError {
+    text: String,
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for Outcome {
+    type Err = OutcomeError;
+
+    fn from_str(text: &str) -> Result<Self, OutcomeError> {
         OUTCOMES
             .iter()
             .find(|(_, name)| *name == text)
             .map(|(outcome, _)| *outcome)
-            .ok_or_else(|| format!("{text:?} is no outcome"))
+            .ok_or_else(|| OutcomeError { text: text.to_owned() })
     }
 }
 
 impl TryFrom<String> for Outcome {
-    type Error = String;
+    type Error = OutcomeError;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, OutcomeError> {
         text.parse()
     }
 }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use thiserror::Error;
@@ -236,14 +237,17 @@ pub enum StoreError {
     },
     /// Another process owns the store.
     #[error(
-        "{} belongs to another scheduler: {owner}; stop that one first, or use another store",
-        path.display()
+        "{} belongs to another scheduler: {owner}{}; stop that one first, or use another store",
+        path.display(),
+        Waited(*waited)
     )]
     Owned {
         /// The store.
         path: PathBuf,
         /// Who owns it: process, host and since when.
         owner: String,
+        /// How long it was waited for the owner to end, if it was.
+        waited: Option<Duration>,
     },
     /// What the store holds cannot be read.
     #[error("{place} is damaged: {what}; {cure}")]
@@ -254,6 +258,8 @@ pub enum StoreError {
         what: String,
         /// What to do.
         cure: &'static str,
+        /// The error that a library reported, if one did.
+        source: Option<Box<dyn Error + Send + Sync>>,
     },
     /// The store was written by a later version.
     #[error("{} has format {found}, and this program knows formats up to {known}; use a newer program", path.display())]
@@ -276,4 +282,13 @@ pub enum StoreError {
         /// What went wrong.
         source: Box<dyn Error + Send + Sync>,
     },
+}
+
+/// How long an owner was waited for, behind the owner's name.
+struct Waited(Option<Duration>);
+
+impl fmt::Display for Waited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |waited| write!(f, "; waited {waited:?} for it to end"))
+    }
 }
