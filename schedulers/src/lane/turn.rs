@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use ahash::AHashSet as HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
+use foldhash::HashSet;
 use matins_core::{
     CancelToken, Completion, JobId, Layers, Outcome, Run, RunId, RunQuery, RunReport, RunRequest, SetAside,
     StoreError, Transition, Want, text_of_panic,

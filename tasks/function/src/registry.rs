@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use ahash::AHashMap as HashMap;
+use foldhash::HashMap;
 use thiserror::Error;
 
 use matins_core::{Layer, Layers, NameError, Task, TaskName};
