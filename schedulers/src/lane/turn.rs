@@ -252,7 +252,7 @@ impl OpenLane<'_> {
             running.group.is_none() && needed.as_ref().is_some_and(|needed| !needed.contains(&report.run))
         };
         // Where none is needed, they are not even looked at: they may be many.
-        let puts_all_off = reported.is_empty() && needed.as_ref().is_some_and(|needed| needed.is_empty());
+        let puts_all_off = reported.is_empty() && needed.as_ref().is_some_and(HashSet::is_empty);
 
         let mut tick = Tick::new(claim, local, retention, pruning);
         tick.expect(due, if puts_all_off { 0 } else { ended.len() });
