@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     AfterOutcome, GroupName, Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunIds, RunQuery,
-    SetAside, StoreError, Transition, Wake,
+    Served, SetAside, StoreError, Transition, Wake,
 };
 
 /// A store as a scheduler drives it: jobs and runs are claimed, decided about, and settled.
@@ -36,6 +36,16 @@ pub trait ClaimStore: Send {
     /// When the store cannot be read or written.
     fn join(&mut self, node: &Node) -> Result<Joined, StoreError>;
 
+    /// Says what this scheduler can start, from now on and until it says so again; before, and after it has joined anew, that is
+    /// nothing. It is given no due job that it cannot start, and no run of such a job that waits, and [`next`](Self::next) does not
+    /// tell of them. What it names, has ended or takes over it is given whatever it can start.
+    ///
+    /// A store with one owner has no use for it: a job that this owner cannot start fails.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written, and [`StoreError::Fenced`] where this scheduler is no member any more.
+    fn serve(&mut self, served: &Served) -> Result<(), StoreError>;
+
     /// Renews the lease, and returns what others want of this scheduler.
     ///
     /// # Errors
@@ -62,6 +72,13 @@ pub trait ClaimStore: Send {
 
     /// Ends the claim without a change.
     fn release(&mut self);
+
+    /// Asks the owner of a run to cancel it: its next [heartbeat](Self::heartbeat) names the run. Returns whether the run is in
+    /// progress.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn cancel(&mut self, run: RunId) -> Result<bool, StoreError>;
 
     /// Returns the runs that the store has as begun by this scheduler and not ended: after a commit whose answer was lost, they tell
     /// whether it was made.
@@ -191,12 +208,15 @@ impl Joined {
 pub struct Heartbeat {
     /// Runs of this scheduler that another one was asked to cancel.
     pub cancel: Vec<RunId>,
+    /// Jobs that have been due for longer than the lease of this scheduler, and that no member [serves](ClaimStore::serve): the first
+    /// hundred of them, at most.
+    pub unserved: Vec<JobId>,
 }
 
 impl Heartbeat {
     /// These runs are to be cancelled.
     pub const fn cancelling(cancel: Vec<RunId>) -> Self {
-        Self { cancel }
+        Self { cancel, unserved: Vec::new() }
     }
 }
 

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -229,6 +230,8 @@ pub enum StoreError {
         path: PathBuf,
         /// Who owns it: process, host and since when.
         owner: String,
+        /// How long it was waited for the owner to end, if it was.
+        waited: Option<Duration>,
     },
     /// What the store holds cannot be read.
     Damaged {
@@ -238,6 +241,8 @@ pub enum StoreError {
         what: String,
         /// What to do.
         cure: &'static str,
+        /// The error that a library reported, if one did.
+        source: Option<Box<dyn Error + Send + Sync>>,
     },
     /// The store was written by a later version.
     TooNew {
@@ -293,14 +298,15 @@ impl fmt::Display for StoreError {
             Self::RunExists { run } => {
                 write!(f, "the ledger has a run {run} already; take numbers from next_run_id")
             }
-            Self::Owned { path, owner } => {
+            Self::Owned { path, owner, waited } => {
                 write!(
                     f,
-                    "{} belongs to another scheduler: {owner}; stop that one first, or use another store",
-                    path.display()
+                    "{} belongs to another scheduler: {owner}{}; stop that one first, or use another store",
+                    path.display(),
+                    Waited(*waited)
                 )
             }
-            Self::Damaged { place, what, cure } => write!(f, "{place} is damaged: {what}; {cure}"),
+            Self::Damaged { place, what, cure, .. } => write!(f, "{place} is damaged: {what}; {cure}"),
             Self::TooNew { path, found, known } => {
                 write!(
                     f,
@@ -319,6 +325,7 @@ impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Value(error) => error.source(),
+            Self::Damaged { source, .. } => source.as_deref().map(|source| source as _),
             Self::Backend { source, .. } => Some(&**source),
             _ => None,
         }
@@ -328,5 +335,14 @@ impl Error for StoreError {
 impl From<ValueError> for StoreError {
     fn from(error: ValueError) -> Self {
         Self::Value(error)
+    }
+}
+
+/// How long an owner was waited for, behind the owner's name.
+struct Waited(Option<Duration>);
+
+impl fmt::Display for Waited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |waited| write!(f, "; waited {waited:?} for it to end"))
     }
 }

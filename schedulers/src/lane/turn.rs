@@ -85,6 +85,7 @@ impl Lane {
                 lane.move_turns()?;
                 lane.tick(&reading, state, &mut submissions)?;
                 lane.note_clock_of_store(&reading);
+                lane.look_elsewhere(&reading)?;
                 lane.check_next_fires(state)
             };
             let ticked = catch_unwind(AssertUnwindSafe(all)).unwrap_or_else(|panic| Err(panicked(panic)));
@@ -174,6 +175,9 @@ impl OpenLane<'_> {
         }
         if let Some(membership) = &work.membership {
             earlier(Some(reading.at(membership.next(reading.monotonic))));
+        }
+        if let Some(look) = work.look {
+            earlier(Some(reading.at(look.at)));
         }
         if !work.ended.is_empty() {
             earlier(Some(now));
