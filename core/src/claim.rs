@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use smallvec::SmallVec;
 
 use crate::{
-    AfterOutcome, GroupName, Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, Served,
-    SetAside, StoreError, Transition, Wake,
+    AfterOutcome, GroupName, Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunIds, RunQuery,
+    Served, SetAside, StoreError, Transition, Wake,
 };
 
 /// A store as a scheduler drives it: jobs and runs are claimed, decided about, and settled.
@@ -330,7 +329,7 @@ pub struct Claimed {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct JobRuns {
     /// Those that have begun.
-    pub running: SmallVec<[RunId; 2]>,
+    pub running: RunIds,
     /// Further attempts, and runs that could not begin. They wait until their [`turn`](Run::turn), and count as running.
     pub ready: Vec<Run>,
     /// The run that waits for the others to end.

@@ -268,7 +268,7 @@ pub fn a_claim_shows_the_runs_of_all_owners(factory: &mut dyn SharedStoreFactory
     let now = factory.now();
     let run = one.fire(now);
     let claim = other.claim_job(&job.id, now).expect("a claim");
-    assert_eq!(claim.jobs[0].runs.running.as_slice(), [run.id]);
+    assert_eq!(claim.jobs[0].runs.running[..], [run.id]);
     other.store.release();
     one.claim_job(&job.id, now).expect("a claim");
     one.settle(vec![ended(&run, Outcome::Succeeded, now)]).expect("settled");

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use ahash::AHashMap as HashMap;
 use chrono::{DateTime, Utc};
+use foldhash::{HashMap, HashMapExt};
 use matins_core::{
     Capabilities, Claim, ClaimStore, GroupName, GroupTurn, Heartbeat, Job, JobId, JobQuery, JobRuns,
     JobState, JobStore, Joined, Node, OnConflict, Run, RunId, RunQuery, Served, SetAside, Settled,

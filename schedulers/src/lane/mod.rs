@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ahash::AHashMap as HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
+use foldhash::{HashMap, HashMapExt};
 use matins_core::{
     Capabilities, ClaimStore, JobId, RunQuery, RunReport, Served, SetAside, StoreError, StoreName, TaskName,
 };

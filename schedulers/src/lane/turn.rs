@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use ahash::AHashSet as HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
+use foldhash::HashSet;
 use matins_core::{
     CancelToken, Completion, JobId, Layers, Outcome, Run, RunId, RunQuery, RunReport, RunRequest, SetAside,
     StoreError, Transition, Want, text_of_panic,
@@ -256,7 +256,7 @@ impl OpenLane<'_> {
             running.group.is_none() && needed.as_ref().is_some_and(|needed| !needed.contains(&report.run))
         };
         // Where none is needed, they are not even looked at: they may be many.
-        let puts_all_off = reported.is_empty() && needed.as_ref().is_some_and(|needed| needed.is_empty());
+        let puts_all_off = reported.is_empty() && needed.as_ref().is_some_and(HashSet::is_empty);
 
         let mut tick = Tick::new(claim, local, retention, pruning);
         tick.expect(due, if puts_all_off { 0 } else { ended.len() });
