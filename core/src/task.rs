@@ -170,14 +170,14 @@ impl TaskContext {
     }
 
     /// Whether the scheduler has begun to shut down. The run may continue to its end, or to the deadline of the shutdown, at which it
-    /// is cancelled: a task that takes long can come to a good place before. It is not told in a worker process.
+    /// is cancelled: a task that takes long can come to a good place before. A task in a worker process is told too.
     ///
     /// ```
     /// # use matins_core::{JobId, RunId, TaskContext};
     /// # let context = TaskContext::new(JobId::new("backup")?, RunId::FIRST, chrono::DateTime::UNIX_EPOCH);
     /// assert!(!context.is_shutting_down());
     /// // A scheduler does this.
-    /// context.cancel.note_shutdown();
+    /// context.cancel.note_shutdown().call();
     /// assert!(context.is_shutting_down() && !context.is_cancelled());
     /// # Ok::<(), matins_core::NameError>(())
     /// ```

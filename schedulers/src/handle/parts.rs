@@ -9,6 +9,7 @@ use matins_core::{
 
 use super::Handle;
 use crate::SchedulerError;
+use crate::commands::Cancelling;
 
 impl Handle {
     /// Returns the jobs that the stores have found and cannot read. They are kept, and neither fire nor are listed.
@@ -157,7 +158,7 @@ impl Handle {
     }
 
     /// Requests cancellation of a run of a store's job. Returns `false` if the run is not in progress. How soon the run stops depends on
-    /// its task and its executor.
+    /// its task and its executor. A run of another scheduler, which shares the store, is told within some seconds.
     ///
     /// ```
     /// # use std::thread;
@@ -187,11 +188,15 @@ impl Handle {
     /// ```
     ///
     /// # Errors
-    /// If there is no such store.
+    /// If there is no such store, and if a shared store cannot be written.
     pub fn cancel(&self, store: &StoreName, run: RunId) -> Result<bool, SchedulerError> {
-        let token = self.engine().cancel(store, run)?;
-        // Not under a lock: what the token calls may use a handle.
-        Ok(token.map(|token| token.cancel()).is_some())
+        match self.engine().cancel(store, run)? {
+            // Not under a lock: what the token calls may use a handle.
+            Cancelling::Here(token) => token.cancel(),
+            Cancelling::Elsewhere => {}
+            Cancelling::Nothing => return Ok(false),
+        }
+        Ok(true)
     }
 
     /// Adds a store. Unfinished runs left by an earlier process are recovered, and overdue jobs fire.
