@@ -234,7 +234,7 @@ fn compute(scheduler: &Handle, job: &Job, now: DateTime<Utc>) -> Result<bool, St
         Ok(_) => Ok(is_same),
         // It has gone meanwhile.
         Err(SchedulerError::NoJob { .. }) => Ok(false),
-        Err(error) => Err(format!("cannot move the job {}: {error}", job.id)),
+        Err(error) => Err(format!("cannot move the job {}: {}", job.id, matins::error_chain(&error))),
     }
 }
 
