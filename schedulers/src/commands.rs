@@ -171,6 +171,8 @@ impl Engine {
         to_work.store.import(vec![job], OnConflict::Refuse)?;
         let task = from_work.closures.remove(id);
         to_work.closures.extend(task.map(|task| (id.clone(), task)));
+        let callbacks = from_work.callbacks.get(id).cloned();
+        to_work.callbacks.extend(callbacks.map(|callbacks| (id.clone(), callbacks)));
         let mut from = OpenLane { engine: self, lane: source, work: from_work };
         if !from.decide(id, |tick, at| tick.is_busy(at))? {
             self.hub().waiters.job_has_moved(source.number, target.number, id);

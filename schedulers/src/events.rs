@@ -239,11 +239,14 @@ impl Engine {
     /// may use a handle. If another thread is delivering already, it delivers this too.
     pub(crate) fn deliver_events(&self) {
         for _ in 0..MOST_ROUNDS {
-            let (discarded, round) = {
+            self.see_to_callbacks();
+            let (discarded, callbacks, round) = {
                 let mut hub = self.hub();
-                (std::mem::take(&mut hub.discarded), hub.listeners.begin_round())
+                let discarded = std::mem::take(&mut hub.discarded);
+                (discarded, std::mem::take(&mut hub.discarded_callbacks), hub.listeners.begin_round())
             };
             discarded.into_iter().for_each(drop_caught);
+            callbacks.into_iter().for_each(drop_caught);
             let Some(mut round) = round else { return };
             round.deliver();
             let rest = self.hub().listeners.end_round(round);

@@ -50,6 +50,7 @@ mod add_commands;
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod bell;
+mod callbacks;
 mod clock;
 mod clock_steps;
 mod commands;

@@ -10,6 +10,7 @@ use matins_core::{
     CancelToken, Clock, Executor, ExecutorName, Outcome, Refusal, Shutdown, StoreName, WaitMode, Wake,
 };
 
+use crate::bell::Bell;
 use crate::engine::{EXECUTOR_FULL, Engine, Next, Submission};
 use crate::lane::{Driver, Lane};
 
@@ -39,8 +40,8 @@ struct End {
 }
 
 thread_local! {
-    /// The schedulers that this thread drives, each by the address of what its handles share: more than one where a task that
-    /// runs on a driver's thread drives another scheduler.
+    /// The schedulers that this thread drives, each by the address of its bell: more than one where a task that runs on a driver's
+    /// thread drives another scheduler.
     static DRIVEN: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -69,7 +70,7 @@ impl Shared {
     /// Drives the engine until it has stopped. Stores that do I/O are driven by a thread each, so that one that is slow holds up
     /// its own jobs alone.
     pub(crate) fn drive(self: &Arc<Self>) {
-        let _end = EndOfDriver { shared: self, _driving: Driving::begin(self) };
+        let _end = EndOfDriver { shared: self, _driving: Driving::begin(&self.engine.bell) };
         self.engine.start();
         let mut threads = Vec::new();
         loop {
@@ -105,7 +106,7 @@ impl Shared {
         lane.set_driver(Driver::Thread);
         let drive = move || {
             let guard = EndOfThread { shared, lane: driven };
-            let _driving = Driving::begin(&guard.shared);
+            let _driving = Driving::begin(&guard.shared.engine.bell);
             loop {
                 guard.shared.engine.count_left_behind(&guard.lane);
                 let (submissions, next) = guard.shared.engine.turn_of(&guard.lane);
@@ -273,7 +274,7 @@ impl Shared {
 
     /// Whether this thread drives the scheduler, or works on a run of such a lane's job.
     pub(crate) fn is_needed_for(&self, of: impl Fn(&Lane) -> bool) -> bool {
-        let address = std::ptr::from_ref(self).addr();
+        let address = Arc::as_ptr(&self.engine.bell).addr();
         let drives = DRIVEN.try_with(|driven| driven.borrow().contains(&address)).unwrap_or(false);
         let works_for =
             |lane: &Arc<Lane>| of(lane) && lane.in_flight.tokens().iter().any(CancelToken::is_of_this_thread);
@@ -301,14 +302,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// While this exists, its thread is known to drive a scheduler.
+/// While this exists, its thread is known to drive a scheduler, or to call what a scheduler that shuts down waits for.
 pub(crate) struct Driving {
     address: usize,
 }
 
 impl Driving {
-    pub(crate) fn begin(shared: &Arc<Shared>) -> Self {
-        let address = Arc::as_ptr(shared).addr();
+    pub(crate) fn begin(bell: &Arc<Bell>) -> Self {
+        let address = Arc::as_ptr(bell).addr();
         // A thread that ends has no such list any more, and drives nothing.
         let _ = DRIVEN.try_with(|driven| driven.borrow_mut().push(address));
         Self { address }

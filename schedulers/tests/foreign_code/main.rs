@@ -2,6 +2,7 @@
 //! would hang, and fails instead after a generous time.
 
 mod callbacks;
+mod dropping;
 mod ending;
 
 use std::sync::atomic::{AtomicU32, Ordering};
