@@ -171,7 +171,7 @@ impl OpenLane<'_> {
     ) -> Result<(), SchedulerError> {
         let Some(first) = together.first() else { return Ok(()) };
         let on_conflict = first.conflict_in_store();
-        let placed: Vec<(JobId, Option<DateTime<Utc>>, Option<Arc<JobCallbacks>>)> = together
+        let placed: Vec<_> = together
             .iter_mut()
             .map(|prepared| (prepared.job.id.clone(), prepared.job.next_fire, prepared.callbacks.take()))
             .collect();

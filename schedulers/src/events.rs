@@ -1,10 +1,9 @@
 //! Telling those who listen, without ever waiting for them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
 
 use crossbeam_channel::{Receiver, TrySendError, bounded};
-use matins_core::drop_caught;
+use matins_core::{IntoDuration, drop_caught};
 
 use crate::Event;
 use crate::engine::Engine;
@@ -27,9 +26,9 @@ pub struct Events {
 }
 
 impl Events {
-    /// The next event; waits for it at most that long. `None` when none came.
-    pub fn next_within(&self, timeout: Duration) -> Option<Event> {
-        self.receiver.recv_timeout(timeout).ok()
+    /// Waits for the next event, at most this long. Returns `None` if none came; a negative duration counts as zero.
+    pub fn next_within(&self, timeout: impl IntoDuration) -> Option<Event> {
+        self.receiver.recv_timeout(timeout.into_duration().unwrap_or_default()).ok()
     }
 
     /// The next event, if it is here already.

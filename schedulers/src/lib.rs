@@ -68,6 +68,7 @@ mod job_commands;
 mod job_handle;
 mod lane;
 mod leaving;
+mod lists;
 mod local;
 mod new_job;
 mod observe;

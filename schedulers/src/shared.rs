@@ -10,6 +10,8 @@ use matins_core::{
     CancelToken, Clock, Executor, ExecutorName, Outcome, Refusal, Shutdown, StoreName, WaitMode, Wake,
 };
 
+#[cfg(feature = "tokio")]
+use crate::asynchronous::TokioClock;
 use crate::bell::Bell;
 use crate::engine::{EXECUTOR_FULL, Engine, Next, Submission};
 use crate::lane::{Driver, Lane};
@@ -24,6 +26,9 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     end: Mutex<End>,
     end_changed: Condvar,
+    /// The clock of a scheduler that is driven on a runtime, for tests.
+    #[cfg(feature = "tokio")]
+    pub(crate) tokio_time: Option<TokioClock>,
     /// Wakes the drivers when the clock is moved, as long as this is here.
     _wake: Arc<Wake>,
 }
@@ -46,7 +51,7 @@ thread_local! {
 }
 
 impl Shared {
-    pub(crate) fn new(engine: Engine, executors: HashMap<ExecutorName, Box<dyn Executor>>) -> Arc<Self> {
+    pub(crate) fn new(engine: Engine, executors: HashMap<ExecutorName, Box<dyn Executor>>) -> Self {
         let engine = Arc::new(engine);
         let ringing = Arc::downgrade(&engine);
         let wake: Arc<Wake> = Arc::new(move || {
@@ -57,14 +62,16 @@ impl Shared {
         let clock = engine.clock.clone();
         clock.wake_on_change(&wake);
         let executors = executors.into_iter().map(|(name, executor)| (name, Arc::new(Mutex::new(executor))));
-        Arc::new(Self {
+        Self {
             _wake: wake,
             engine,
             executors: Mutex::new(executors.collect()),
             clock,
             end: Mutex::default(),
             end_changed: Condvar::new(),
-        })
+            #[cfg(feature = "tokio")]
+            tokio_time: None,
+        }
     }
 
     /// Drives the engine until it has stopped. Stores that do I/O are driven by a thread each, so that one that is slow holds up
@@ -98,6 +105,19 @@ impl Shared {
         for executor in executors.into_values() {
             lock(&executor).shutdown(Shutdown::Now);
         }
+    }
+
+    /// Ends all executors as `how` says; on threads of their own where this thread must not wait for their runs.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn end_executors(&self, how: Shutdown) {
+        let executors = std::mem::take(&mut *self.executors());
+        executors.into_values().for_each(|executor| self.end_executor(Some(executor), how));
+    }
+
+    /// Whether executors have runs that have not reported.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn has_runs_in_flight(&self) -> bool {
+        self.engine.lanes().iter().any(|lane| !lane.in_flight.is_empty())
     }
 
     /// Drives a lane on a thread of its own; where the system starts none, it stays with the scheduler's driver.
@@ -283,6 +303,11 @@ impl Shared {
 
     /// How this thread may wait for the runs of all executors.
     fn wait_mode(&self) -> WaitMode {
+        // The runtime drives it, and this may be its only thread.
+        #[cfg(feature = "tokio")]
+        if self.tokio_time.is_some() && tokio::runtime::Handle::try_current().is_ok() {
+            return WaitMode::Never;
+        }
         let executors: Vec<SharedExecutor> = self.executors().values().cloned().collect();
         let mut all = WaitMode::Block;
         for executor in executors {

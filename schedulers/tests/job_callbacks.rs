@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Backoff, JobQuery, MissedReason, OnConflict, Outcome, Retry, Run, Shutdown, StoreName, TaskContext,
+    Backoff, JobQuery, MissedReason, OnConflict, Outcome, Retry, Run, RunQuery, Shutdown, StoreName,
+    TaskContext,
 };
 use matins_executor_thread::ThreadExecutor;
 use matins_executor_tokio::TokioExecutor;
@@ -244,7 +245,7 @@ fn a_callback_may_use_a_handle_and_is_waited_for_at_shutdown() {
     let (go, let_go) = mpsc::channel::<()>();
     let job = every(1.hours()).run(|| ()).id("job").on_success(move |run| {
         // The outcome is recorded by now, and nothing is locked.
-        let recorded = handle.runs_in(&StoreName::default(), &Default::default()).unwrap();
+        let recorded = handle.runs_in("default", &RunQuery::default()).unwrap();
         handle.pause(&run.job).unwrap();
         sender.send((recorded == [run], handle.count(&JobQuery::default()).unwrap())).unwrap();
         let _ = let_go.recv_timeout(GENEROUS);

@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use matins_core::{Outcome, Run, StoreName, drop_caught, text_of_panic};
+use smallvec::SmallVec;
 
 use crate::Event;
 use crate::bell::Bell;
@@ -43,34 +44,52 @@ impl CallbackKind {
 
 pub(crate) type Callback = Box<dyn FnMut(Run) + Send>;
 
-/// The callbacks of one job.
+/// What a callback is called for, and whether it is async.
+type Sort = (CallbackKind, bool);
+
+/// The callbacks of one job, in the order in which they were given.
 #[derive(Default)]
-pub(crate) struct JobCallbacks {
-    kinds: Vec<CallbackKind>,
-    /// In the order in which they were given. Locked only by the thread that calls them.
-    callbacks: Mutex<Vec<(CallbackKind, Callback)>>,
+pub(crate) struct JobCallbacks(Vec<JobCallback>);
+
+struct JobCallback {
+    sort: Sort,
+    /// Locked while it is called.
+    callback: Mutex<Callback>,
 }
 
 impl JobCallbacks {
-    pub(crate) fn add(&mut self, kind: CallbackKind, callback: Callback) {
-        self.kinds.push(kind);
-        self.callbacks.get_mut().unwrap_or_else(PoisonError::into_inner).push((kind, callback));
+    pub(crate) fn add(&mut self, kind: CallbackKind, is_async: bool, callback: Callback) {
+        self.0.push(JobCallback { sort: (kind, is_async), callback: Mutex::new(callback) });
     }
 
-    fn wants(&self, kind: CallbackKind) -> bool {
-        self.kinds.contains(&kind)
+    fn wants(&self, part: Part) -> bool {
+        self.0.iter().any(|callback| part.has(callback.sort))
     }
 }
 
 impl fmt::Debug for JobCallbacks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("JobCallbacks").field(&self.kinds).finish()
+        f.debug_list().entries(self.0.iter().map(|callback| callback.sort)).finish()
+    }
+}
+
+/// Those callbacks of a job that one call is for.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    kind: CallbackKind,
+    /// Only those that are async, or only the others.
+    is_async: Option<bool>,
+}
+
+impl Part {
+    fn has(self, (kind, is_async): Sort) -> bool {
+        kind == self.kind && self.is_async.is_none_or(|of| of == is_async)
     }
 }
 
 /// A call to make once the outcome is recorded.
 struct Call {
-    kind: CallbackKind,
+    part: Part,
     store: StoreName,
     run: Run,
     callbacks: Arc<JobCallbacks>,
@@ -79,9 +98,10 @@ struct Call {
 impl Call {
     /// Calls each callback. Returns an event for each one that panics; it is called again the next time.
     fn make(self) -> Vec<Event> {
-        let Self { kind, store, run, callbacks } = self;
+        let Self { part, store, run, callbacks } = self;
         let mut failures = Vec::new();
-        for (_, callback) in lock(&callbacks.callbacks).iter_mut().filter(|(of, _)| *of == kind) {
+        for JobCallback { callback, .. } in callbacks.0.iter().filter(|callback| part.has(callback.sort)) {
+            let mut callback = lock(callback);
             if let Err(panic) = catch_unwind(AssertUnwindSafe(|| callback(run.clone()))) {
                 let error = format!("it panicked: {}", text_of_panic(panic));
                 failures.push(failed(&store, &run, error));
@@ -126,6 +146,9 @@ enum Caller {
     Thread,
     /// Whoever drives the scheduler, between two turns.
     Driver,
+    /// The driver too, but it is on a runtime: async callbacks have a thread.
+    #[cfg(feature = "tokio")]
+    Runtime,
 }
 
 impl Callbacks {
@@ -144,6 +167,12 @@ impl Callbacks {
         lock(&self.waiting).caller = Caller::Driver;
     }
 
+    /// Has the driver, which is on a runtime, make the calls.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn are_made_on_runtime(&self) {
+        lock(&self.waiting).caller = Caller::Runtime;
+    }
+
     /// Whether no call waits or is in progress.
     pub(crate) fn is_idle(&self) -> bool {
         self.count.load(Ordering::Acquire) == 0
@@ -159,16 +188,28 @@ impl Callbacks {
         is_tried_again: bool,
         callbacks: &Arc<JobCallbacks>,
     ) -> Option<Event> {
-        let kind = CallbackKind::of(run.outcome?, is_tried_again).filter(|kind| callbacks.wants(*kind))?;
+        let kind = CallbackKind::of(run.outcome?, is_tried_again)?;
         let mut waiting = lock(&self.waiting);
+        let parts: &[Option<bool>] = match waiting.caller {
+            #[cfg(feature = "tokio")]
+            Caller::Runtime => &[Some(false), Some(true)],
+            _ => &[None],
+        };
+        let parts = parts.iter().map(|is_async| Part { kind, is_async: *is_async });
+        let parts: SmallVec<[Part; 2]> = parts.filter(|part| callbacks.wants(*part)).collect();
+        if parts.is_empty() {
+            return None;
+        }
         if waiting.calls.len() >= MOST_WAITING {
             let error =
                 format!("it was not called: {MOST_WAITING} calls wait for earlier callbacks to return");
             return Some(failed(store, run, error));
         }
-        let (store, run, callbacks) = (store.clone(), run.clone(), callbacks.clone());
-        waiting.calls.push_back(Call { kind, store, run, callbacks });
-        self.count.fetch_add(1, Ordering::AcqRel);
+        for part in parts {
+            let (store, run, callbacks) = (store.clone(), run.clone(), callbacks.clone());
+            waiting.calls.push_back(Call { part, store, run, callbacks });
+            self.count.fetch_add(1, Ordering::AcqRel);
+        }
         drop(waiting);
         self.came.notify_one();
         None
@@ -196,10 +237,26 @@ impl Callbacks {
     }
 
     /// Makes the calls that wait.
-    pub(crate) fn make_all(&self) {
+    pub(crate) fn make_all(self: &Arc<Self>) {
         loop {
             let Some(call) = lock(&self.waiting).calls.pop_front() else { return };
-            self.make(call);
+            match call.part.is_async {
+                Some(true) => self.make_apart(call),
+                _ => self.make(call),
+            }
+        }
+    }
+
+    /// Makes a call on a thread, where the driver must not wait for it.
+    fn make_apart(self: &Arc<Self>, call: Call) {
+        let callbacks = self.clone();
+        let make = move || {
+            let _driving = Driving::begin(&callbacks.bell);
+            callbacks.make(call);
+        };
+        if thread::Builder::new().name("matins-callback".to_owned()).spawn(make).is_err() {
+            // The system starts no thread: the call is left out.
+            self.made();
         }
     }
 
@@ -223,8 +280,15 @@ impl Callbacks {
             lock(&self.waiting).failures.extend(failures);
             self.has_failures.store(true, Ordering::Release);
         }
-        // A scheduler that shuts down waits for the last one.
-        if self.count.fetch_sub(1, Ordering::AcqRel) == 1 || has_failed {
+        self.made();
+        if has_failed {
+            self.bell.ring();
+        }
+    }
+
+    /// A scheduler that shuts down waits for the last call.
+    fn made(&self) {
+        if self.count.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.bell.ring();
         }
     }

@@ -45,7 +45,7 @@ impl NewJob {
     /// assert_eq!(results.recv().unwrap(), Some(42.into()));
     /// ```
     pub fn on_success(self, callback: impl FnMut(Run) + Send + 'static) -> Self {
-        self.on(CallbackKind::Success, callback)
+        self.on(CallbackKind::Success, false, callback)
     }
 
     /// Calls `callback` after each run that has failed, has timed out or was interrupted, and is not tried again: of a job with
@@ -74,7 +74,7 @@ impl NewJob {
     /// assert_eq!(failures.recv().unwrap(), "backup failed: the disk is full");
     /// ```
     pub fn on_failure(self, callback: impl FnMut(Run) + Send + 'static) -> Self {
-        self.on(CallbackKind::Failure, callback)
+        self.on(CallbackKind::Failure, false, callback)
     }
 
     /// Calls `callback` after fires were missed, with the row that stands for them: [`fires`](Run::fires) says which and how many, and
@@ -103,7 +103,7 @@ impl NewJob {
     /// assert_eq!(missed.recv().unwrap(), (2, Some(Outcome::Missed(MissedReason::TooLate))));
     /// ```
     pub fn on_missed(self, callback: impl FnMut(Run) + Send + 'static) -> Self {
-        self.on(CallbackKind::Missed, callback)
+        self.on(CallbackKind::Missed, false, callback)
     }
 
     /// As [`on_success`](Self::on_success), with a callback that is async.
@@ -135,7 +135,7 @@ impl NewJob {
     /// # }
     /// ```
     pub fn on_success_async(self, callback: impl AsyncFnMut(Run) + Send + 'static) -> Self {
-        self.on(CallbackKind::Success, driven(callback))
+        self.on(CallbackKind::Success, true, driven(callback))
     }
 
     /// As [`on_failure`](Self::on_failure), with a callback that is async: see [`on_success_async`](Self::on_success_async).
@@ -151,7 +151,7 @@ impl NewJob {
     /// # drop(backup);
     /// ```
     pub fn on_failure_async(self, callback: impl AsyncFnMut(Run) + Send + 'static) -> Self {
-        self.on(CallbackKind::Failure, driven(callback))
+        self.on(CallbackKind::Failure, true, driven(callback))
     }
 
     /// As [`on_missed`](Self::on_missed), with a callback that is async: see [`on_success_async`](Self::on_success_async).
@@ -167,14 +167,14 @@ impl NewJob {
     /// # drop(backup);
     /// ```
     pub fn on_missed_async(self, callback: impl AsyncFnMut(Run) + Send + 'static) -> Self {
-        self.on(CallbackKind::Missed, driven(callback))
+        self.on(CallbackKind::Missed, true, driven(callback))
     }
 
-    fn on(mut self, kind: CallbackKind, callback: impl FnMut(Run) + Send + 'static) -> Self {
+    fn on(mut self, kind: CallbackKind, is_async: bool, callback: impl FnMut(Run) + Send + 'static) -> Self {
         let callbacks = self.callbacks.get_or_insert_default();
         // Nobody else has them before the job is added.
         if let Some(callbacks) = Arc::get_mut(callbacks) {
-            callbacks.add(kind, Box::new(in_runtime(callback)));
+            callbacks.add(kind, is_async, Box::new(in_runtime(callback)));
         }
         self
     }
