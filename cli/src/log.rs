@@ -60,6 +60,10 @@ pub(crate) fn describe(told: &Told, zone: Zone) -> Option<Text> {
             let failures = history::shown_failures(*failures);
             Some(format!("{job} is paused after {failures}; resume it when the cause is gone").into())
         }
+        Told::JobNotServed { job } => {
+            let job = terminal::one_line(job);
+            Some(format!("{job} is due, and no scheduler of its store has its task and its executor").into())
+        }
         Told::ClockCorrected { by_seconds, jobs, .. } => Some(clock_corrected(*by_seconds, *jobs).into()),
         Told::StoreRecovered { store } => Some(format!("store {store} works again").into()),
         Told::Lost { count } => Some(format!("({count} lines left out: too many at once)").into()),

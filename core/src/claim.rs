@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use smallvec::SmallVec;
 
 use crate::{
-    AfterOutcome, GroupName, IntoDuration, Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery,
-    SetAside, StoreError, Transition, Wake,
+    AfterOutcome, GroupName, IntoDuration, Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunIds,
+    RunQuery, Served, SetAside, StoreError, Transition, Wake,
 };
 
 /// A store as a scheduler drives it: jobs and runs are claimed, decided about, and settled.
@@ -37,6 +36,16 @@ pub trait ClaimStore: Send {
     /// When the store cannot be read or written.
     fn join(&mut self, node: &Node) -> Result<Joined, StoreError>;
 
+    /// Says what this scheduler can start, from now on and until it says so again; before, and after it has joined anew, that is
+    /// nothing. It is given no due job that it cannot start, and no run of such a job that waits, and [`next`](Self::next) does not
+    /// tell of them. What it names, has ended or takes over it is given whatever it can start.
+    ///
+    /// A store with one owner has no use for it: a job that this owner cannot start fails.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written, and [`StoreError::Fenced`] where this scheduler is no member any more.
+    fn serve(&mut self, served: &Served) -> Result<(), StoreError>;
+
     /// Renews the lease, and returns what others want of this scheduler.
     ///
     /// # Errors
@@ -63,6 +72,13 @@ pub trait ClaimStore: Send {
 
     /// Ends the claim without a change.
     fn release(&mut self);
+
+    /// Asks the owner of a run to cancel it: its next [heartbeat](Self::heartbeat) names the run. Returns whether the run is in
+    /// progress.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn cancel(&mut self, run: RunId) -> Result<bool, StoreError>;
 
     /// Returns the runs that the store has as begun by this scheduler and not ended: after a commit whose answer was lost, they tell
     /// whether it was made.
@@ -196,12 +212,15 @@ impl Joined {
 pub struct Heartbeat {
     /// Runs of this scheduler that another one was asked to cancel.
     pub cancel: Vec<RunId>,
+    /// Jobs that have been due for longer than the lease of this scheduler, and that no member [serves](ClaimStore::serve): the first
+    /// hundred of them, at most.
+    pub unserved: Vec<JobId>,
 }
 
 impl Heartbeat {
     /// These runs are to be cancelled.
     pub const fn cancelling(cancel: Vec<RunId>) -> Self {
-        Self { cancel }
+        Self { cancel, unserved: Vec::new() }
     }
 }
 
@@ -314,7 +333,7 @@ pub struct Claimed {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct JobRuns {
     /// Those that have begun.
-    pub running: SmallVec<[RunId; 2]>,
+    pub running: RunIds,
     /// Further attempts, and runs that could not begin. They wait until their [`turn`](Run::turn), and count as running.
     pub ready: Vec<Run>,
     /// The run that waits for the others to end.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use ahash::AHashMap as HashMap;
+use foldhash::HashMap;
 use matins_core::{
     CancelToken, Clock, Executor, ExecutorName, Outcome, Refusal, Shutdown, StoreName, WaitMode, Wake,
 };
@@ -111,7 +111,9 @@ impl Shared {
     #[cfg(feature = "tokio")]
     pub(crate) fn end_executors(&self, how: Shutdown) {
         let executors = std::mem::take(&mut *self.executors());
-        executors.into_values().for_each(|executor| self.end_executor(Some(executor), how));
+        for executor in executors.into_values() {
+            self.end_executor(Some(executor), how);
+        }
     }
 
     /// Whether executors have runs that have not reported.

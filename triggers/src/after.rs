@@ -1,5 +1,6 @@
 //! Runs that follow those of another job.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use matins_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{DateTrigger, IntervalError};
+use crate::{DateTrigger, IntervalError, text};
 
 /// Has no instants: its job runs after another job of the same store has, whenever that is.
 ///
@@ -35,6 +36,18 @@ impl AfterTrigger {
     /// Returns the trigger of a job that runs after each run of `job` that ends so.
     pub const fn new(job: JobId, outcome: AfterOutcome) -> Self {
         Self { after: After::new(job, outcome) }
+    }
+}
+
+/// `after("backup"; succeeded)`: see [`parse_trigger`](crate::parse_trigger).
+impl fmt::Display for AfterTrigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outcome = match self.after.outcome {
+            AfterOutcome::Failed => "failed",
+            AfterOutcome::Any => "any",
+            _ => "succeeded",
+        };
+        write!(f, "after({}; {outcome})", text::quoted(self.after.job.as_str()))
     }
 }
 
@@ -77,6 +90,9 @@ impl Trigger for AfterTrigger {
 /// let once = after(10.seconds()).into_trigger(added)?;
 /// assert_eq!(once.next_after(added), Some(added + TimeDelta::seconds(10)));
 /// assert_eq!(once.next_after(added + TimeDelta::seconds(10)), None);
+///
+/// let at_once = after(0.seconds()).into_trigger(added)?;
+/// assert_eq!(at_once.next_after(added), Some(added + TimeDelta::microseconds(1)));
 /// # Ok::<(), matins_core::TriggerError>(())
 /// ```
 pub fn after<T: AfterWhat>(what: T) -> T::Sentence {
@@ -124,6 +140,8 @@ macro_rules! after_duration {
 after_duration!(TimeDelta, Duration);
 
 /// Once, so long after the job is added; see [`after`].
+///
+/// A job is never due at the very instant at which it is added. So a duration of zero is the next microsecond: the job is due at once.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct AfterDuration {
@@ -136,7 +154,9 @@ impl IntoTrigger for AfterDuration {
         if duration < TimeDelta::zero() {
             return Err(TriggerError::new(DurationError { given: duration }));
         }
-        let instant = now.checked_add_signed(duration).ok_or(IntervalError::TooLong { period: duration })?;
+        // A trigger is asked for instants later than `now`.
+        let wait = duration.max(TimeDelta::microseconds(1));
+        let instant = now.checked_add_signed(wait).ok_or(IntervalError::TooLong { period: duration })?;
         Ok(Arc::new(DateTrigger::new(instant)))
     }
 }

@@ -10,7 +10,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use matins_core::{Outcome, Run, StoreName, drop_caught, text_of_panic};
-use smallvec::SmallVec;
 
 use crate::Event;
 use crate::bell::Bell;
@@ -196,10 +195,8 @@ impl Callbacks {
             _ => &[None],
         };
         let parts = parts.iter().map(|is_async| Part { kind, is_async: *is_async });
-        let parts: SmallVec<[Part; 2]> = parts.filter(|part| callbacks.wants(*part)).collect();
-        if parts.is_empty() {
-            return None;
-        }
+        let mut parts = parts.filter(|part| callbacks.wants(*part)).peekable();
+        parts.peek()?;
         if waiting.calls.len() >= MOST_WAITING {
             let error =
                 format!("it was not called: {MOST_WAITING} calls wait for earlier callbacks to return");

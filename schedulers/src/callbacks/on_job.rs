@@ -21,6 +21,9 @@ use crate::NewJob;
 /// [`OnConflict::Update`](matins_core::OnConflict::Update) for instance, and so gives them their callbacks. What the new definition says
 /// replaces the callbacks that the job had; with [`OnConflict::Keep`](matins_core::OnConflict::Keep) only if it had none. Callbacks stay
 /// with a job that is modified, paused or moved, and are dropped when it is removed: a run that is in progress then calls none.
+///
+/// In a store that several schedulers share, a scheduler calls the callbacks that it was given itself, and only for outcomes that it records:
+/// those of the runs that it has started, and of the fires that it has found to be missed.
 impl NewJob {
     /// Calls `callback` after each run that has succeeded.
     ///

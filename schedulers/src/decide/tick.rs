@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use ahash::AHashMap as HashMap;
 use chrono::{DateTime, Utc};
+use foldhash::{HashMap, HashMapExt};
 use matins_core::{
     Claim, Claimed, CountBudget, GroupName, Job, JobId, JobRuns, JobState, MissedReason, OnExhausted, Run,
     RunId, RunReport, Settlement, Stretch, Transition, text_of_panic,
@@ -299,6 +299,10 @@ impl<'a> Tick<'a> {
         let runs = &mut self.jobs[at].runs;
         runs.missed = None;
         let id = run.id;
+        if self.local.leaves_to_others(job) {
+            self.leave_to_others(at, run);
+            return id;
+        }
         if job.policy.group.is_some() {
             self.apply_new(at, job, run);
             return id;

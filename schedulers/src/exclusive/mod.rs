@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use ahash::AHashMap as HashMap;
 use chrono::{DateTime, Utc};
+use foldhash::{HashMap, HashMapExt};
 use matins_core::{
     Capabilities, Claim, ClaimStore, GroupName, GroupTurn, Heartbeat, Job, JobId, JobQuery, JobRuns,
-    JobState, JobStore, Joined, Node, OnConflict, Run, RunId, RunQuery, SetAside, Settled, Settlement,
-    StoreError, Transition, Wake, WakeUp, Want,
+    JobState, JobStore, Joined, Node, OnConflict, Run, RunId, RunQuery, Served, SetAside, Settled,
+    Settlement, StoreError, Transition, Wake, WakeUp, Want,
 };
 
 use crate::followers::Followers;
@@ -207,6 +207,10 @@ impl ClaimStore for Exclusive {
         Ok(Joined::new(1))
     }
 
+    fn serve(&mut self, _served: &Served) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn heartbeat(&mut self) -> Result<Heartbeat, StoreError> {
         Ok(Heartbeat::default())
     }
@@ -269,6 +273,11 @@ impl ClaimStore for Exclusive {
     }
 
     fn release(&mut self) {}
+
+    fn cancel(&mut self, _run: RunId) -> Result<bool, StoreError> {
+        // Its runs are all those of its owner, who knows them.
+        Ok(false)
+    }
 
     fn held(&mut self) -> Result<Vec<Run>, StoreError> {
         self.is_known = false;

@@ -1,16 +1,21 @@
 //! The membership of a lane among the schedulers that share its store: its lease, and what happens when that has ended.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use matins_core::{CancelToken, ClaimStore, Node, StoreError, StoreName, Wake, WakeUp};
+use matins_core::{CancelToken, ClaimStore, JobId, Node, Served, StoreError, StoreName, Wake, WakeUp};
 
 use super::OpenLane;
+use crate::Event;
 use crate::bell::Inbox;
 use crate::engine::Submission;
 
 /// How long others wait for a sign of life of this scheduler before they take over its runs.
 const LEASE: Duration = Duration::from_secs(15);
+
+/// So long after the last renewal others are heard at the earliest.
+const SOON: Duration = Duration::from_secs(1);
 
 /// A store that is shared is claimed from only by its members.
 pub(crate) struct Membership {
@@ -21,6 +26,10 @@ pub(crate) struct Membership {
     is_over: bool,
     /// How often changes that others make have to be looked for.
     poll: Option<Duration>,
+    /// The jobs that no member serves, as the listeners have been told.
+    unserved: Vec<JobId>,
+    /// Others have changed the store, and may want runs of this scheduler cancelled.
+    is_woken: Arc<AtomicBool>,
     /// What the store calls when others change it, as long as this is here.
     _wake: Arc<Wake>,
 }
@@ -39,7 +48,10 @@ impl Membership {
             return Ok(None);
         }
         let ringing: Weak<Inbox> = Arc::downgrade(inbox);
+        let is_woken: Arc<AtomicBool> = Arc::default();
+        let woken = is_woken.clone();
         let wake: Arc<Wake> = Arc::new(move || {
+            woken.store(true, Ordering::Release);
             if let Some(inbox) = ringing.upgrade() {
                 inbox.ring();
             }
@@ -48,12 +60,21 @@ impl Membership {
             WakeUp::Poll(every) => Some(every),
             _ => None,
         };
-        Ok(Some(Self { node, renewed_at: now, is_over: false, poll, _wake: wake }))
+        Ok(Some(Self {
+            node,
+            renewed_at: now,
+            is_over: false,
+            poll,
+            unserved: Vec::new(),
+            is_woken,
+            _wake: wake,
+        }))
     }
 
-    /// When it is renewed: three times in a lease, so that two may fail.
+    /// When it is renewed: three times in a lease, so that two may fail; sooner where others have changed the store.
     fn renew_at(&self) -> Duration {
-        self.renewed_at.saturating_add(LEASE / 3)
+        let is_woken = self.is_woken.load(Ordering::Acquire);
+        self.renewed_at.saturating_add(if is_woken { SOON } else { LEASE / 3 })
     }
 
     /// Until then nobody else can have taken over, whatever the store says: some of the lease is kept for slow answers.
@@ -80,18 +101,35 @@ impl OpenLane<'_> {
         if membership.is_over {
             work.store.join(&membership.node)?;
             (membership.is_over, membership.renewed_at) = (false, now);
-            return Ok(());
+            work.local.served = Some(Served::default());
+        } else if now >= membership.renew_at() {
+            self.renew(now, cancels)?;
         }
-        if now < membership.renew_at() {
-            return Ok(());
+        self.serve()
+    }
+
+    /// Tells the store what this scheduler can start, where that has changed.
+    fn serve(&mut self) -> Result<(), StoreError> {
+        let executors = self.engine.hub().executors.clone();
+        let served = Served::new(self.engine.tasks.names(), executors);
+        if self.work.local.served.as_ref() != Some(&served) {
+            self.work.store.serve(&served)?;
+            self.work.local.served = Some(served);
         }
-        self.renew(now, cancels)
+        Ok(())
     }
 
     fn renew(&mut self, now: Duration, cancels: &mut Vec<CancelToken>) -> Result<(), StoreError> {
         let heartbeat = self.work.store.heartbeat()?;
         if let Some(membership) = &mut self.work.membership {
             membership.renewed_at = now;
+            membership.is_woken.store(false, Ordering::Release);
+            let told = std::mem::replace(&mut membership.unserved, heartbeat.unserved);
+            let mut hub = self.engine.hub();
+            for job in membership.unserved.iter().filter(|job| !told.contains(job)) {
+                let (store, job) = (self.lane.name.clone(), job.clone());
+                hub.listeners.tell(|| Event::JobNotServed { store, job });
+            }
         }
         cancels.extend(heartbeat.cancel.into_iter().filter_map(|run| self.lane.in_flight.token(run)));
         Ok(())
