@@ -1,5 +1,6 @@
 //! The ledger's rows: each fire time of each job, and what became of it.
 
+use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 
@@ -248,13 +249,20 @@ impl From<Outcome> for &'static str {
 /// use matins_core::Outcome;
 ///
 /// let error = "later".parse::<Outcome>().unwrap_err();
-/// assert_eq!(error.to_string(), "\"later\" is no outcome");
+/// assert_eq!(error.to_string(), "\"later\" is not an outcome");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no outcome")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutcomeError {
     text: String,
 }
+
+impl fmt::Display for OutcomeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} is not an outcome", self.text)
+    }
+}
+
+impl Error for OutcomeError {}
 
 impl FromStr for Outcome {
     type Err = OutcomeError;

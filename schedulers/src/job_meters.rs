@@ -1,8 +1,8 @@
 //! What is measured of each job, if that is asked for: the facade `metrics` cannot remove a gauge, so those of a job that is removed are
 //! set to "not a number", with which no comparison is true.
 
-use ahash::{AHashMap as HashMap, AHashSet as HashSet};
 use chrono::DateTime;
+use foldhash::{HashMap, HashSet};
 use matins_core::{JobId, Outcome, Run, StoreName};
 use metrics::{Gauge, counter, gauge};
 

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use ahash::AHashMap as HashMap;
+use foldhash::{HashMap, HashMapExt};
 use matins_core::{
     ClaimStore, Clock, Executor, ExecutorName, JobStore, Layer, NameError, Policy, Shutdown, StoreName,
 };
@@ -260,6 +260,11 @@ impl SchedulerBuilder {
     }
 
     pub(crate) fn build(self) -> Result<Handle, SchedulerError> {
+        self.build_with(|_| {})
+    }
+
+    /// Builds it, with something done to what handles share before there are any.
+    pub(crate) fn build_with(self, prepare: impl FnOnce(&mut Shared)) -> Result<Handle, SchedulerError> {
         if let Some(fault) = self.fault {
             return Err(fault.into());
         }
@@ -283,7 +288,9 @@ impl SchedulerBuilder {
         if self.metrics_by_job {
             engine.hub().listeners.measure_jobs();
         }
-        Ok(Handle { shared: Shared::new(engine, self.executors) })
+        let mut shared = Shared::new(engine, self.executors);
+        prepare(&mut shared);
+        Ok(Handle { shared: Arc::new(shared) })
     }
 }
 

@@ -215,6 +215,14 @@ fn a_run_that_is_left_behind() {
     rig.wait_for(|event| matches!(event, Event::WorkEnded { .. }));
 }
 
+fn a_callback_that_panics() {
+    let builder = SchedulerBuilder::new().store("default", MemoryStore::new());
+    let rig = Rig::new(builder.executor("default", InlineExecutor));
+    let job = every(1.hours()).run(|| ()).on_success(|_| panic!("no luck"));
+    drop(rig.scheduler.add(job.id("tells")).unwrap().run_now().unwrap());
+    rig.wait_for(|event| matches!(event, Event::CallbackFailed { .. }));
+}
+
 fn a_store_that_fails_for_a_moment() {
     let fails = Arc::new(AtomicBool::new(false));
     let plan = fails.clone();
@@ -264,6 +272,7 @@ fn the_tables_have_all_that_is_told_and_no_more() {
     metrics.install().unwrap();
     runs_of_all_kinds();
     a_run_that_is_left_behind();
+    a_callback_that_panics();
     a_store_that_fails_for_a_moment();
     a_job_that_cannot_be_read();
     a_clock_that_was_ahead();

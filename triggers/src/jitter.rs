@@ -1,14 +1,16 @@
 //! A trigger whose instants are shifted a little, always by the same amount.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{CountBudget, CountProgress, IntoDuration, Stretch, Trigger, round_up_to_microsecond};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
+use crate::duration::{self, Parts};
 use crate::last_fire::{just_after, just_before, last_fire};
+use crate::text;
 
 /// About what it costs to look at the ends of a count: two searches by halving.
 const STEPS_AT_THE_ENDS: u64 = 64;
@@ -60,12 +62,20 @@ struct Saved {
 }
 
 /// A jitter that is none.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("a jitter must be from 0 to 292,000 years, and was given as {max}")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JitterError {
     /// The jitter given.
     pub max: TimeDelta,
 }
+
+impl fmt::Display for JitterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { max } = self;
+        write!(f, "a jitter must be from 0 to 292,000 years, and was given as {max}")
+    }
+}
+
+impl Error for JitterError {}
 
 impl JitterTrigger {
     /// Returns the instants of `of`, each shifted by 0 to `max`, cut to the microsecond.
@@ -236,8 +246,14 @@ impl Trigger for JitterTrigger {
     }
 }
 
+/// `jitter(0 * * * *; PT5M; seed 7)`: see [`parse_trigger`](crate::parse_trigger).
 impl fmt::Display for JitterTrigger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.describe())
+        text::begin(f, "jitter", [&self.of])?;
+        write!(f, "; {}", duration::write(Parts::elapsed(self.max_micros)))?;
+        match self.seed {
+            Some(seed) => write!(f, "; seed {seed})"),
+            None => f.write_str(")"),
+        }
     }
 }

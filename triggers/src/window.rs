@@ -1,14 +1,15 @@
 //! A trigger between a start and an end.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{After, CountBudget, CountProgress, Stretch, Trigger};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::last_fire::just_after;
+use crate::text;
 
 /// The first and last instant that a trigger may fire at, both inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -20,14 +21,22 @@ pub(crate) struct Limits {
 }
 
 /// A trigger that ends before it starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("a trigger from {start} to {end} ends before it starts; exchange the two")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EndsBeforeStart {
     /// The start given.
     pub start: DateTime<Utc>,
     /// The end given.
     pub end: DateTime<Utc>,
 }
+
+impl fmt::Display for EndsBeforeStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { start, end } = self;
+        write!(f, "a trigger from {start} to {end} ends before it starts; exchange the two")
+    }
+}
+
+impl Error for EndsBeforeStart {}
 
 impl Limits {
     pub(crate) fn new(
@@ -204,8 +213,16 @@ impl Trigger for WindowTrigger {
     }
 }
 
+/// `window(0 9 * * *; from 2026-05-01T00:00:00Z; until 2026-05-31T00:00:00Z)`: see [`parse_trigger`](crate::parse_trigger).
 impl fmt::Display for WindowTrigger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.describe())
+        text::begin(f, "window", [&self.of])?;
+        if let Some(start) = self.limits.start {
+            write!(f, "; from {}", text::instant(start))?;
+        }
+        if let Some(end) = self.limits.end {
+            write!(f, "; until {}", text::instant(end))?;
+        }
+        f.write_str(")")
     }
 }

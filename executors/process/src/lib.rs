@@ -50,8 +50,8 @@ use std::thread;
 use std::time::Duration;
 
 use matins_core::{
-    Completion, Executor, Refused, RunId, RunRequest, Shutdown, Task, TaskContext, TaskError, TaskName,
-    TaskResult, Value, WaitMode, is_out_of_resources,
+    Completion, Executor, IntoDuration, Refused, RunId, RunRequest, Shutdown, Task, TaskContext, TaskError,
+    TaskName, TaskResult, Value, WaitMode, is_out_of_resources,
 };
 use matins_executor_thread::ThreadExecutor;
 use thiserror::Error;
@@ -150,15 +150,16 @@ impl ProcessExecutorBuilder {
         self
     }
 
-    /// How long a worker has to say that it is one. Default: 10 seconds.
-    pub fn start_timeout(mut self, timeout: Duration) -> Self {
-        self.start_timeout = timeout;
+    /// How long a worker has to say that it is one. Default: 10 seconds. A negative one counts as zero.
+    pub fn start_timeout(mut self, timeout: impl IntoDuration) -> Self {
+        self.start_timeout = timeout.into_duration().unwrap_or_default();
         self
     }
 
     /// How long a run has to return after it was told to stop; then its worker is killed. Default: 1 second.
-    pub fn kill_grace(mut self, grace: Duration) -> Self {
-        self.kill_grace = grace;
+    /// A negative duration counts as zero.
+    pub fn kill_grace(mut self, grace: impl IntoDuration) -> Self {
+        self.kill_grace = grace.into_duration().unwrap_or_default();
         self
     }
 
@@ -169,8 +170,9 @@ impl ProcessExecutorBuilder {
     }
 
     /// How much processor time each run may have, in whole seconds (`RLIMIT_CPU`): more ends its worker. Default: no limit.
-    pub fn cpu_time_limit(mut self, time: Duration) -> Self {
-        self.cpu_time = Some(time);
+    /// A negative duration counts as zero.
+    pub fn cpu_time_limit(mut self, time: impl IntoDuration) -> Self {
+        self.cpu_time = Some(time.into_duration().unwrap_or_default());
         self
     }
 

@@ -37,7 +37,7 @@ use std::fmt;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use matins_core::{Completion, Executor, Refusal, Refused, RunId, RunRequest, Shutdown};
+use matins_core::{Completion, Executor, IntoDuration, Refusal, Refused, RunId, RunRequest, Shutdown};
 use matins_executor_inflight::{InFlight, PriorityQueue, Ticket};
 
 use sync::{
@@ -115,16 +115,26 @@ impl ThreadExecutorBuilder {
         self
     }
 
-    /// A thread ends after it has had nothing to do for this long. Default: 10 seconds.
-    pub fn idle_timeout(mut self, idle: Duration) -> Self {
-        self.settings.idle = idle;
+    /// A thread ends after it has had nothing to do for this long. Default: 10 seconds. A negative one counts as zero.
+    pub fn idle_timeout(mut self, idle: impl IntoDuration) -> Self {
+        self.settings.idle = idle.into_duration().unwrap_or_default();
         self
     }
 
     /// How long runs that were cancelled, or are over their time limit, have to return before they are left behind.
-    /// Default: 5 seconds.
-    pub fn cancel_grace(mut self, grace: Duration) -> Self {
-        self.settings.cancel_grace = grace;
+    /// Default: 5 seconds. A negative one counts as zero.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use chrono::TimeDelta;
+    /// use matins_executor_thread::ThreadExecutor;
+    ///
+    /// let executor = ThreadExecutor::builder().cancel_grace(Duration::from_secs(20)).idle_timeout(TimeDelta::seconds(30)).build();
+    /// # drop(executor);
+    /// ```
+    pub fn cancel_grace(mut self, grace: impl IntoDuration) -> Self {
+        self.settings.cancel_grace = grace.into_duration().unwrap_or_default();
         self
     }
 

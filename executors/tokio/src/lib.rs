@@ -35,8 +35,8 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use matins_core::{
-    CancelReason, Completion, Executor, Refused, RunId, RunReport, RunRequest, Shutdown, TaskFuture,
-    TaskResult, WaitMode, drop_caught,
+    CancelReason, Completion, Executor, IntoDuration, Refused, RunId, RunReport, RunRequest, Shutdown,
+    TaskFuture, TaskResult, WaitMode, drop_caught,
 };
 use matins_executor_inflight::{InFlight, PriorityQueue, Ticket};
 use thiserror::Error;
@@ -80,9 +80,9 @@ impl TokioExecutorBuilder {
     }
 
     /// How long blocking tasks that were cancelled, or are over their time limit, have to return before they are left
-    /// behind. Default: 5 seconds.
-    pub fn cancel_grace(mut self, grace: Duration) -> Self {
-        self.cancel_grace = grace;
+    /// behind. Default: 5 seconds. A negative one counts as zero.
+    pub fn cancel_grace(mut self, grace: impl IntoDuration) -> Self {
+        self.cancel_grace = grace.into_duration().unwrap_or_default();
         self
     }
 

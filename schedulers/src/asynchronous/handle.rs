@@ -110,10 +110,13 @@ forwarded! {
     get(id: id) -> Option<Job>;
     set_aside() -> Vec<(StoreName, SetAside)>;
     list(query: jobs) -> Vec<(StoreName, Job)>;
+    list_in(store: name, query: jobs) -> Vec<Job>;
     count(query: jobs) -> usize;
+    count_in(store: name, query: jobs) -> usize;
     count_runs(query: runs) -> usize;
-    runs(query: runs) -> Vec<Run>;
-    runs_in(store: store, query: runs) -> Vec<Run>;
+    count_runs_in(store: name, query: runs) -> usize;
+    runs(query: runs) -> Vec<(StoreName, Run)>;
+    runs_in(store: name, query: runs) -> Vec<Run>;
     progress(store: store, run: run) -> Option<Progress>;
     in_flight(store: store) -> BTreeMap<RunId, Option<DateTime<Utc>>>;
     remove(id: id) -> Job;
@@ -141,6 +144,15 @@ impl AsyncHandle {
         &self,
         work: impl FnOnce(&Handle) -> Result<T, SchedulerError> + Send + 'static,
     ) -> Result<T, SchedulerError> {
+        self.unblocked(work).await
+    }
+
+    /// Does `work` where it may block; at once where the scheduler is driven on the runtime, whose time would pass meanwhile.
+    async fn unblocked<T: Send + 'static>(&self, work: impl FnOnce(&Handle) -> T + Send + 'static) -> T {
+        if let Some(clock) = &self.handle.shared.tokio_time {
+            clock.catch_up().await;
+            return work(&self.handle);
+        }
         let handle = self.handle.clone();
         unblocked(move || work(&handle)).await
     }
@@ -159,8 +171,7 @@ impl AsyncHandle {
 
     /// See [`Handle::tasks`].
     pub async fn tasks(&self) -> TaskRegistry {
-        let handle = self.handle.clone();
-        unblocked(move || handle.tasks()).await
+        self.unblocked(Handle::tasks).await
     }
 
     /// See [`Handle::add`].
@@ -212,8 +223,7 @@ impl AsyncHandle {
 
     /// See [`Handle::stats`].
     pub async fn stats(&self) -> Stats {
-        let handle = self.handle.clone();
-        unblocked(move || handle.stats()).await
+        self.unblocked(Handle::stats).await
     }
 
     /// See [`Handle::add_store`].
@@ -258,8 +268,7 @@ impl AsyncHandle {
 
     /// See [`Handle::state`].
     pub async fn state(&self) -> SchedulerState {
-        let handle = self.handle.clone();
-        unblocked(move || handle.state()).await
+        self.unblocked(Handle::state).await
     }
 
     /// See [`Handle::wakeup`]. It does not wait.
@@ -269,8 +278,8 @@ impl AsyncHandle {
 
     /// Those of the scheduler's events from now on that `wants` wants; see [`Handle::subscribe_to`].
     pub async fn subscribe_to(&self, wants: impl Fn(&Event) -> bool + Send + 'static) -> AsyncEvents {
-        let handle = self.handle.clone();
-        let receiver = unblocked(move || handle.engine().hub().listeners.subscribe_async(wants)).await;
+        let subscribe = move |handle: &Handle| handle.engine().hub().listeners.subscribe_async(wants);
+        let receiver = self.unblocked(subscribe).await;
         AsyncEvents { receiver }
     }
 
@@ -305,7 +314,9 @@ impl AsyncHandle {
         {
             return Err(SchedulerError::WaitsForItself);
         }
-        self.call(move |handle| handle.remove_store(name, how)).await
+        // It waits, also where the scheduler is driven on the runtime.
+        let handle = self.handle.clone();
+        unblocked(move || handle.remove_store(name, how)).await
     }
 
     /// Shuts the scheduler down, and waits until that is done; see [`Handle::shutdown`]. In a job of this scheduler it does not
@@ -332,8 +343,7 @@ impl AsyncHandle {
 
     /// Asks the scheduler to shut down, and does not wait for that; see [`Handle::request_shutdown`].
     pub async fn request_shutdown(&self, how: Shutdown) {
-        let handle = self.handle.clone();
-        unblocked(move || handle.request_shutdown(how)).await;
+        self.unblocked(move |handle| handle.request_shutdown(how)).await;
     }
 
     /// Waits until the scheduler has shut down. In a job of this scheduler it does not wait.

@@ -9,6 +9,7 @@ use matins_core::{
 
 use super::Handle;
 use crate::SchedulerError;
+use crate::commands::Cancelling;
 
 impl Handle {
     /// The jobs that the stores have met and cannot read: they are kept, and neither fire nor are listed.
@@ -19,28 +20,58 @@ impl Handle {
         self.engine().set_aside()
     }
 
-    /// Returns how many runs in the ledger of the store `default` meet the conditions of `query`.
+    /// Returns how many runs in the ledgers of all stores meet the conditions of `query`.
     ///
     /// # Errors
-    /// If the store fails.
+    /// If a store fails.
     pub fn count_runs(&self, query: &RunQuery) -> Result<usize, SchedulerError> {
-        self.engine().count_runs(&StoreName::default(), query)
+        self.engine().count_runs(query)
     }
 
-    /// The ledger of the store `default`.
+    /// Returns how many runs in the ledger of one store meet the conditions of `query`.
     ///
     /// # Errors
-    /// When the store fails.
-    pub fn runs(&self, query: &RunQuery) -> Result<Vec<Run>, SchedulerError> {
-        self.runs_in(&StoreName::default(), query)
+    /// If there is no such store, or it fails.
+    pub fn count_runs_in(&self, store: impl AsRef<str>, query: &RunQuery) -> Result<usize, SchedulerError> {
+        self.engine().count_runs_in(&StoreName::new(store)?, query)
     }
 
-    /// The ledger of a store.
+    /// Returns the rows of the ledgers of all stores that `query` asks for, each with its store.
+    ///
+    /// The rows of a store are in the order of the query. Between stores, the row with the earlier fire time comes first, or with
+    /// [`NewestFirst`](matins_core::RunOrder::NewestFirst) the one with the later fire time. The [limit](RunQuery::limit) is for all stores
+    /// together. Runs are numbered in each store by itself, and so [`after`](RunQuery::after) applies to each store: a long ledger is
+    /// best read in pages from one store, with [`runs_in`](Self::runs_in).
+    ///
+    /// ```
+    /// # use matins_core::RunQuery;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{every, TimeUnits};
+    /// # let start = "2026-01-01T00:00:00Z".parse().unwrap();
+    /// let builder = SchedulerBuilder::new().store("default", MemoryStore::new()).store("other", MemoryStore::new());
+    /// let mut scheduler = builder.testing(start).unwrap();
+    /// scheduler.add(every(2.hours()).run(|| ()).id("a")).unwrap();
+    /// scheduler.add(every(3.hours()).run(|| ()).id("b").store("other")).unwrap();
+    /// scheduler.advance(6.hours());
+    ///
+    /// let runs = scheduler.runs(&RunQuery::default().limit(4)).unwrap();
+    /// let jobs: Vec<String> = runs.iter().map(|(store, run)| format!("{} in {store}", run.job)).collect();
+    /// assert_eq!(jobs, ["a in default", "b in other", "a in default", "a in default"]);
+    /// ```
     ///
     /// # Errors
-    /// When there is no such store, or it fails.
-    pub fn runs_in(&self, store: &StoreName, query: &RunQuery) -> Result<Vec<Run>, SchedulerError> {
-        self.engine().runs(store, query)
+    /// If a store fails.
+    pub fn runs(&self, query: &RunQuery) -> Result<Vec<(StoreName, Run)>, SchedulerError> {
+        self.engine().runs(query)
+    }
+
+    /// Returns the rows of the ledger of one store that `query` asks for.
+    ///
+    /// # Errors
+    /// If there is no such store, or it fails.
+    pub fn runs_in(&self, store: impl AsRef<str>, query: &RunQuery) -> Result<Vec<Run>, SchedulerError> {
+        self.engine().runs_in(&StoreName::new(store)?, query)
     }
 
     /// How far a run of a store's job has come, where it goes on and its task has said so.
@@ -77,14 +108,19 @@ impl Handle {
         self.engine().in_flight(store)
     }
 
-    /// Tells a run of a store's job to stop; whether it went on at all. How soon it stops depends on its executor.
+    /// Tells a run of a store's job to stop; whether it went on at all. How soon it stops depends on its executor. A run of another
+    /// scheduler, which shares the store, is told within some seconds.
     ///
     /// # Errors
-    /// When there is no such store.
+    /// When there is no such store, and when a store that is shared cannot be written.
     pub fn cancel(&self, store: &StoreName, run: RunId) -> Result<bool, SchedulerError> {
-        let token = self.engine().cancel(store, run)?;
-        // Not under a lock: what the token calls may use a handle.
-        Ok(token.map(|token| token.cancel()).is_some())
+        match self.engine().cancel(store, run)? {
+            // Not under a lock: what the token calls may use a handle.
+            Cancelling::Here(token) => token.cancel(),
+            Cancelling::Elsewhere => {}
+            Cancelling::Nothing => return Ok(false),
+        }
+        Ok(true)
     }
 
     /// With another store from now on. What an earlier process left in it is taken up, and what is due in it fires.

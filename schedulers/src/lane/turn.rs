@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use ahash::AHashSet as HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
+use foldhash::HashSet;
 use matins_core::{
     CancelToken, Completion, JobId, Layers, Outcome, Run, RunId, RunQuery, RunReport, RunRequest, SetAside,
     StoreError, Transition, Want, text_of_panic,
@@ -85,6 +85,7 @@ impl Lane {
                 lane.move_turns()?;
                 lane.tick(&reading, state, &mut submissions)?;
                 lane.note_clock_of_store(&reading);
+                lane.look_elsewhere(&reading)?;
                 lane.check_next_fires(state)
             };
             let ticked = catch_unwind(AssertUnwindSafe(all)).unwrap_or_else(|panic| Err(panicked(panic)));
@@ -175,6 +176,9 @@ impl OpenLane<'_> {
         if let Some(membership) = &work.membership {
             earlier(Some(reading.at(membership.next(reading.monotonic))));
         }
+        if let Some(look) = work.look {
+            earlier(Some(reading.at(look.at)));
+        }
         if !work.ended.is_empty() {
             earlier(Some(now));
         }
@@ -252,7 +256,7 @@ impl OpenLane<'_> {
             running.group.is_none() && needed.as_ref().is_some_and(|needed| !needed.contains(&report.run))
         };
         // Where none is needed, they are not even looked at: they may be many.
-        let puts_all_off = reported.is_empty() && needed.as_ref().is_some_and(|needed| needed.is_empty());
+        let puts_all_off = reported.is_empty() && needed.as_ref().is_some_and(HashSet::is_empty);
 
         let mut tick = Tick::new(claim, local, retention, pruning);
         tick.expect(due, if puts_all_off { 0 } else { ended.len() });
@@ -316,7 +320,8 @@ impl OpenLane<'_> {
 
     /// Brings what is in flight, and whoever waits or listens, in line with a batch that was committed.
     pub(crate) fn apply(&mut self, effects: Effects, submissions: &mut Vec<Submission>) {
-        let Effects { postponed, mut starts, finished, missed, ended, broken, disabled } = effects;
+        let Effects { postponed, mut starts, finished, tried_again, missed, ended, broken, disabled } =
+            effects;
         let local = &mut self.work.local;
         finished.iter().chain(&missed).for_each(|run| local.ended(run.id));
         for run in &finished {
@@ -324,6 +329,9 @@ impl OpenLane<'_> {
         }
         for (run, _, postponed) in &postponed {
             local.postponed.insert(run.id, *postponed);
+        }
+        if !self.work.callbacks.is_empty() {
+            self.note_callbacks(finished.iter().chain(&missed), &tried_again);
         }
         for job in &ended {
             self.forget_job(job, false);
@@ -365,6 +373,18 @@ impl OpenLane<'_> {
             let (running, submission) = self.begin(start, &layers);
             in_flight.insert(running.run.id, running);
             submissions.extend(submission);
+        }
+    }
+
+    /// Has the callbacks of jobs called with what was committed.
+    fn note_callbacks<'r>(&self, runs: impl Iterator<Item = &'r Run>, tried_again: &[RunId]) {
+        for run in runs {
+            let Some(callbacks) = self.work.callbacks.get(&run.job) else { continue };
+            let is_tried_again = tried_again.contains(&run.id);
+            let left_out = self.engine.callbacks.note(&self.lane.name, run, is_tried_again, callbacks);
+            if let Some(event) = left_out {
+                self.engine.hub().listeners.tell(|| event);
+            }
         }
     }
 
