@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -29,7 +29,7 @@ use crate::failure::Failure;
 use crate::history::{self, Happening, History};
 use crate::hooks::{self, Hooks};
 use crate::reload::{Refused, Reloader, Step, bring_in_line};
-use crate::sources::Sources;
+use crate::sources::{Defined, Sources};
 use crate::store::{OpenError, give_to};
 use crate::sync::Changes;
 use crate::terminal::{LibraryLog, Text};
@@ -99,15 +99,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     // Before the file is read, so that no change is overlooked.
     let watched = sources.crontab.as_deref().filter(|_| !arguments.no_watch).map(Watched::new);
     let mut defined = sources.read()?;
-    let store = match (arguments.store, &defined.store) {
-        (None, Some(store)) => store.clone(),
-        (text, _) => text
-            .as_deref()
-            .unwrap_or(DEFAULT_STORE)
-            .parse()
-            .map_err(|error: StoreConfigError| matins::error_chain(&error))?,
-    };
-    let StoreConfig { url, wait_for_owner, .. } = store;
+    let StoreConfig { url, wait_for_owner, .. } = chosen_store(arguments.store.as_deref(), &defined)?;
     let limit = arguments.wait_for_owner.or(wait_for_owner.map(Duration::from)).or(defined.wait_for_owner);
     arguments.metrics.map_or(Ok(()), http::check)?;
     listen_to_tracing(arguments.log)?;
@@ -186,23 +178,13 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
 
     let started = Started { store: &url, zone: defined.zone, changes: &changes };
     started.print(&scheduler, arguments.log, clock.now())?;
-    let (form, zone) = (arguments.log, defined.zone);
-    let printer = thread::Builder::new().name("matins-log".to_owned()).spawn(move || match form {
-        Form::Text => log::print(events, zone),
-        Form::Json => log::print_json(events),
-    });
-    let printer = printer.map_err(|error| format!("cannot print what happens: {error}"))?;
+    let printer = print_events(events, arguments.log, defined.zone)?;
     history.note(clock.now(), Happening::Started, &actor::own());
     if let Some(watched) = watched {
         reload.clone().watch_crontab(watched);
     }
-    match moved {
-        Some((moved, rest)) if rest.is_done() => moved.note(&history, clock.now()),
-        Some((moved, rest)) => {
-            moved.note_jobs(&history, clock.now());
-            rest.follow_meanwhile(scheduler.handle(), history.clone(), moved.version().to_owned());
-        }
-        None => {}
+    if let Some((moved, rest)) = moved {
+        zone_rules::note_and_follow(&moved, rest, &scheduler, &history, clock.now());
     }
     act_on_signals(signals, scheduler.handle(), reload)?;
     service::feed_watchdog(scheduler.handle());
@@ -211,11 +193,32 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     history.note(clock.now(), Happening::Stopped, &actor::own());
     // It ends with the events; a panic in it has been shown already.
     let _ = printer.join();
-    if form == Form::Text {
+    if arguments.log == Form::Text {
         notice::log("stopped");
     }
     drop(server);
     Ok(())
+}
+
+/// The store that the command line names, else the configuration's, else the default.
+fn chosen_store(argument: Option<&str>, defined: &Defined) -> Result<StoreConfig, String> {
+    match (argument, &defined.store) {
+        (None, Some(store)) => Ok(store.clone()),
+        (text, _) => {
+            let store = text.unwrap_or(DEFAULT_STORE).parse();
+            store.map_err(|error: StoreConfigError| matins::error_chain(&error))
+        }
+    }
+}
+
+/// Prints what happens on a thread of its own, until the scheduler has shut down.
+fn print_events(events: matins::Events, form: Form, zone: Zone) -> Result<JoinHandle<()>, String> {
+    let print = move || match form {
+        Form::Text => log::print(events, zone),
+        Form::Json => log::print_json(events),
+    };
+    let printer = thread::Builder::new().name("matins-log".to_owned()).spawn(print);
+    printer.map_err(|error| format!("cannot print what happens: {error}"))
 }
 
 fn take_store(url: &StoreUrl, retention: &Retention) -> Result<BlockingScheduler, OpenError> {
