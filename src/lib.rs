@@ -29,7 +29,7 @@
 //! | `config` | `config::SchedulerConfig`: stores, executors and defaults from TOML or JSON | |
 //! | `tracing` | what happens, as events of the crate `tracing`, and a span around each run | |
 //! | `metrics` | counters and histograms through the facade `metrics` | |
-//! | `signals` | `Handle::shutdown_on_signals`: Ctrl-C and SIGTERM | |
+//! | `signals` | `shutdown_on_signals` of schedulers and handles: Ctrl-C and SIGTERM | |
 //! | `cron` | `triggers::ScheduleTrigger`: schedules of the crate `cron` | |
 //! | `chrono-tz` | zones of the crate `chrono-tz` wherever a time zone is given | |
 //! | `full` | all of them | |
@@ -126,7 +126,8 @@ pub fn async_scheduler() -> Result<SchedulerBuilder, NotOnRuntime> {
     Ok(SchedulerBuilder::new().store("default", MemoryStore::new()).executor("default", executor))
 }
 
-/// A scheduler for tests: [`SchedulerBuilder::testing`].
+/// A scheduler for tests: [`SchedulerBuilder::testing`]. For async code under tokio's paused time there is
+/// `SchedulerBuilder::testing_async`, with the feature `tokio`.
 pub mod testing {
     pub use matins_scheduler::TestScheduler;
 }

@@ -49,6 +49,7 @@ mod stored;
 mod sync;
 mod terminal;
 mod told;
+mod waiting;
 mod watch_files;
 mod why;
 mod zone_rules;

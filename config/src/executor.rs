@@ -73,7 +73,7 @@ macro_rules! set {
     ($builder:expr, $($setting:ident),+) => {{
         let mut builder = $builder;
         $(if let Some(value) = $setting {
-            builder = builder.$setting((*value).into());
+            builder = builder.$setting(*value);
         })+
         builder
     }};

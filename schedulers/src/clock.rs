@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
-use matins_core::{Clock, Wake};
+use chrono::{DateTime, SubsecRound, Utc};
+use matins_core::{Clock, IntoDuration, Wake};
 
 use crate::clock_steps;
 use crate::reading::Reading;
@@ -119,8 +119,8 @@ impl VirtualClock {
     /// assert_eq!(clock.monotonic(), Duration::from_secs(36 * 3600));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn advance(&self, by: TimeDelta) {
-        self.set(self.now() + by);
+    pub fn advance(&self, by: impl IntoDuration) {
+        self.set(self.now() + by.into_time_delta());
     }
 
     /// Lets time pass until `now`. If that is in the past, the clock is [set back](Self::step).
@@ -152,8 +152,8 @@ impl VirtualClock {
     /// assert_eq!(clock.now().to_rfc3339(), "2027-01-04T00:00:00+00:00");
     /// assert!(clock.monotonic().is_zero());
     /// ```
-    pub fn step(&self, by: TimeDelta) {
-        self.lock().now += by;
+    pub fn step(&self, by: impl IntoDuration) {
+        self.lock().now += by.into_time_delta();
         self.0.wakes.call();
     }
 

@@ -1,10 +1,9 @@
 //! Telling those who listen, without ever waiting for them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
 
 use crossbeam_channel::{Receiver, TrySendError, bounded};
-use matins_core::drop_caught;
+use matins_core::{IntoDuration, drop_caught};
 
 use crate::Event;
 use crate::engine::Engine;
@@ -28,6 +27,7 @@ pub struct Events {
 
 impl Events {
     /// Waits for the next event for at most `timeout`. Returns `None` if none came.
+    /// A negative duration counts as zero.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -45,8 +45,8 @@ impl Events {
     /// assert_eq!(events.next_within(Duration::from_secs(60)), Some(Event::SchedulerPaused));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn next_within(&self, timeout: Duration) -> Option<Event> {
-        self.receiver.recv_timeout(timeout).ok()
+    pub fn next_within(&self, timeout: impl IntoDuration) -> Option<Event> {
+        self.receiver.recv_timeout(timeout.into_duration().unwrap_or_default()).ok()
     }
 
     /// Returns the next event, or `None` if there is none yet. It does not wait.
@@ -265,11 +265,14 @@ impl Engine {
     /// may use a handle. If another thread is delivering already, it delivers this too.
     pub(crate) fn deliver_events(&self) {
         for _ in 0..MOST_ROUNDS {
-            let (discarded, round) = {
+            self.see_to_callbacks();
+            let (discarded, callbacks, round) = {
                 let mut hub = self.hub();
-                (std::mem::take(&mut hub.discarded), hub.listeners.begin_round())
+                let discarded = std::mem::take(&mut hub.discarded);
+                (discarded, std::mem::take(&mut hub.discarded_callbacks), hub.listeners.begin_round())
             };
             discarded.into_iter().for_each(drop_caught);
+            callbacks.into_iter().for_each(drop_caught);
             let Some(mut round) = round else { return };
             round.deliver();
             let rest = self.hub().listeners.end_round(round);

@@ -15,6 +15,7 @@ use matins_task_function::{IntoTask, MissingState, States};
 use serde::Serialize;
 
 use crate::SchedulerError;
+use crate::callbacks::JobCallbacks;
 
 /// Turns anything that can become a trigger into a job: the sentence's verb.
 pub trait Schedule: IntoTrigger + Send + Sized + 'static {
@@ -79,6 +80,7 @@ pub struct NewJob {
     pub(crate) on_conflict: OnConflict,
     pub(crate) state: JobState,
     pub(crate) first_fire: Option<DateTime<Utc>>,
+    pub(crate) callbacks: Option<Arc<JobCallbacks>>,
     /// The first setting that was wrong.
     pub(crate) fault: Option<SchedulerError>,
 }
@@ -148,6 +150,7 @@ impl NewJob {
             on_conflict: OnConflict::default(),
             state: JobState::Active,
             first_fire: None,
+            callbacks: None,
             fault: None,
         }
     }

@@ -414,6 +414,11 @@ impl SchedulerBuilder {
     }
 
     pub(crate) fn build(self) -> Result<Handle, SchedulerError> {
+        self.build_with(|_| {})
+    }
+
+    /// Builds it, with something done to what handles share before there are any.
+    pub(crate) fn build_with(self, prepare: impl FnOnce(&mut Shared)) -> Result<Handle, SchedulerError> {
         if let Some(fault) = self.fault {
             return Err(fault.into());
         }
@@ -437,7 +442,9 @@ impl SchedulerBuilder {
         if self.metrics_by_job {
             engine.hub().listeners.measure_jobs();
         }
-        Ok(Handle { shared: Shared::new(engine, self.executors) })
+        let mut shared = Shared::new(engine, self.executors);
+        prepare(&mut shared);
+        Ok(Handle { shared: Arc::new(shared) })
     }
 }
 

@@ -8,6 +8,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::Handle;
+#[cfg(feature = "tokio")]
+use crate::{AsyncHandle, AsyncScheduler};
 
 impl Handle {
     /// Shuts the scheduler down when the process is interrupted (SIGINT, which is Ctrl-C) or told to end (SIGTERM): the first such
@@ -49,5 +51,56 @@ impl Handle {
             }
         };
         thread::Builder::new().name("matins-signals".to_owned()).spawn(act).map(drop)
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl AsyncScheduler {
+    /// Shuts the scheduler down when the process is interrupted (Ctrl-C) or told to end: see [`Handle::shutdown_on_signals`].
+    ///
+    /// ```no_run
+    /// use chrono::TimeDelta;
+    /// use matins_core::Shutdown;
+    /// # use matins_executor_tokio::TokioExecutor;
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let builder = SchedulerBuilder::new();
+    /// # let builder = builder.store("default", MemoryStore::new()).executor("default", TokioExecutor::current()?);
+    /// let scheduler = builder.asynchronous()?;
+    /// scheduler.shutdown_on_signals(Shutdown::within(TimeDelta::seconds(30)))?;
+    /// scheduler.run().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Handle::shutdown_on_signals`].
+    pub fn shutdown_on_signals(&self, how: Shutdown) -> io::Result<()> {
+        self.handle().shutdown_on_signals(how)
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl AsyncHandle {
+    /// Shuts the scheduler down when the process is interrupted (Ctrl-C) or told to end: see [`Handle::shutdown_on_signals`]. It does
+    /// not wait.
+    ///
+    /// ```no_run
+    /// # use matins_core::Shutdown;
+    /// # use matins_scheduler::AsyncHandle;
+    /// # async fn example(handle: AsyncHandle) -> std::io::Result<()> {
+    /// handle.shutdown_on_signals(Shutdown::Wait)?;
+    /// handle.wait_until_shut_down().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Handle::shutdown_on_signals`].
+    pub fn shutdown_on_signals(&self, how: Shutdown) -> io::Result<()> {
+        self.blocking().shutdown_on_signals(how)
     }
 }

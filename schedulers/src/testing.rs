@@ -95,7 +95,8 @@ impl SchedulerBuilder {
         let ended =
             handle.subscribe_to(|event| matches!(event, Event::RunFinished { .. } | Event::RunMissed { .. }));
         handle.shared.engine.start();
-        let driving = Driving::begin(&handle.shared);
+        handle.shared.engine.callbacks.are_made_by_driver();
+        let driving = Driving::begin(&handle.shared.engine.bell);
         Ok(TestScheduler { handle, clock, ended, _driving: driving, _not_send: PhantomData })
     }
 }
@@ -269,7 +270,8 @@ impl TestScheduler {
             let (submissions, next) = shared.engine.turn();
             shared.engine.deliver_events();
             shared.submit(submissions);
-            // Rung by runs that have ended, and by commands of tasks and filters.
+            shared.engine.callbacks.make_all();
+            // Rung by runs that have ended, and by commands of tasks, filters and callbacks.
             let has_work = shared.engine.bell.take();
             let so_far = ended.len();
             while let Some(event) = self.ended.try_next() {

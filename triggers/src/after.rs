@@ -1,5 +1,6 @@
 //! Runs that follow those of another job.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use matins_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{DateTrigger, IntervalError};
+use crate::{DateTrigger, IntervalError, text};
 
 /// Has no instants: its job runs after another job of the same store has, whenever that is.
 ///
@@ -35,6 +36,18 @@ impl AfterTrigger {
     /// Returns the trigger of a job that runs after each run of `job` that ends so.
     pub const fn new(job: JobId, outcome: AfterOutcome) -> Self {
         Self { after: After::new(job, outcome) }
+    }
+}
+
+/// `after("backup"; succeeded)`: see [`parse_trigger`](crate::parse_trigger).
+impl fmt::Display for AfterTrigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outcome = match self.after.outcome {
+            AfterOutcome::Failed => "failed",
+            AfterOutcome::Any => "any",
+            _ => "succeeded",
+        };
+        write!(f, "after({}; {outcome})", text::quoted(self.after.job.as_str()))
     }
 }
 

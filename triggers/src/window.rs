@@ -9,6 +9,7 @@ use matins_core::{After, CountBudget, CountProgress, Stretch, Trigger};
 use serde::{Deserialize, Serialize};
 
 use crate::last_fire::just_after;
+use crate::text;
 
 /// The first and last instant that a trigger may fire at, both inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -238,8 +239,16 @@ impl Trigger for WindowTrigger {
     }
 }
 
+/// `window(0 9 * * *; from 2026-05-01T00:00:00Z; until 2026-05-31T00:00:00Z)`: see [`parse_trigger`](crate::parse_trigger).
 impl fmt::Display for WindowTrigger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.describe())
+        text::begin(f, "window", [&self.of])?;
+        if let Some(start) = self.limits.start {
+            write!(f, "; from {}", text::instant(start))?;
+        }
+        if let Some(end) = self.limits.end {
+            write!(f, "; until {}", text::instant(end))?;
+        }
+        f.write_str(")")
     }
 }

@@ -75,7 +75,7 @@ impl Operator {
         let mut count = 0;
         let mut causes = self.causes();
         loop {
-            let page = self.handle.runs(&query)?;
+            let page = self.handle.runs_in("default", &query)?;
             // After the rows: one that ends meanwhile is shown as running, and none as lost.
             let in_flight = self.handle.in_flight(&StoreName::default())?;
             query.after = page.last().map(|run| run.id);
@@ -106,9 +106,12 @@ impl Operator {
     pub(super) fn unfinished(&self) -> Result<(Vec<RunView>, usize), Problem> {
         let unfinished = RunQuery::default().unfinished().limit(RUNS_IN_STATUS);
         let in_flight = self.in_flight()?;
-        let runs = self.handle.runs(&unfinished)?;
-        let count =
-            if runs.len() < RUNS_IN_STATUS { runs.len() } else { self.handle.count_runs(&unfinished)? };
+        let runs = self.handle.runs_in("default", &unfinished)?;
+        let count = if runs.len() < RUNS_IN_STATUS {
+            runs.len()
+        } else {
+            self.handle.count_runs_in("default", &unfinished)?
+        };
         Ok((runs.into_iter().map(|run| RunView::of(run, &in_flight)).collect(), count))
     }
 }

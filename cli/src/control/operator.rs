@@ -182,7 +182,7 @@ impl Operator {
     pub(crate) fn row(&self, run: RunId) -> Result<Option<Run>, Problem> {
         // The first row whose number is not below it.
         let query = RunQuery::default().after(run.0.checked_sub(1).map(RunId)).limit(1);
-        Ok(self.handle.runs(&query)?.into_iter().find(|found| found.id == run))
+        Ok(self.handle.runs_in("default", &query)?.into_iter().find(|found| found.id == run))
     }
 
     fn run(&self, run: u64) -> Done {
@@ -307,8 +307,8 @@ impl Operator {
             store: self.store.to_string(),
             jobs: self.handle.count(&JobQuery::default())?,
             paused: self.handle.count(&paused)?,
-            runs: self.handle.count_runs(&RunQuery::default())?,
-            oldest_run: self.handle.runs(&first)?.first().map(matins::Run::scheduled),
+            runs: self.handle.count_runs_in("default", &RunQuery::default())?,
+            oldest_run: self.handle.runs_in("default", &first)?.first().map(matins::Run::scheduled),
             set_aside: self.handle.set_aside()?.iter().map(|(_, job)| job.to_string()).collect(),
             files: files_of(&self.store),
         };

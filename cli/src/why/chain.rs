@@ -23,7 +23,7 @@ impl Followed {
     pub(super) fn of(operator: &Operator, after: &After) -> Result<Self, Problem> {
         let query = RunQuery::of_job(&after.job).order(RunOrder::NewestFirst);
         let job = operator.handle.get(after.job.as_str())?;
-        Ok(Self { after: after.clone(), job, runs: operator.handle.runs(&query)? })
+        Ok(Self { after: after.clone(), job, runs: operator.handle.runs_in("default", &query)? })
     }
 
     /// The run that was in progress then, or else the last one before.

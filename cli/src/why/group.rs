@@ -31,7 +31,7 @@ impl GroupRuns {
         let mut runs = Vec::new();
         for (_, other) in jobs.iter().filter(is_other).take(MOST_JOBS) {
             let query = RunQuery::of_job(&other.id).order(RunOrder::NewestFirst).limit(MOST_RUNS);
-            runs.extend(operator.handle.runs(&query)?);
+            runs.extend(operator.handle.runs_in("default", &query)?);
         }
         Ok(Some(Self { group, runs }))
     }

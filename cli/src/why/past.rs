@@ -54,7 +54,7 @@ impl Past {
             group,
             in_flight: operator.in_flight()?,
             orphan: operator.orphans.all().into_iter().find(|orphan| orphan.job == id),
-            runs: operator.handle.runs(&query)?,
+            runs: operator.handle.runs_in("default", &query)?,
             entries,
             is_up: operator.reload.is_some(),
         })

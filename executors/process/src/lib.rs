@@ -67,8 +67,8 @@ use std::thread;
 use std::time::Duration;
 
 use matins_core::{
-    Completion, Executor, Refused, RunId, RunRequest, Shutdown, Task, TaskContext, TaskError, TaskName,
-    TaskResult, Value, WaitMode, is_out_of_resources,
+    Completion, Executor, IntoDuration, Refused, RunId, RunRequest, Shutdown, Task, TaskContext, TaskError,
+    TaskName, TaskResult, Value, WaitMode, is_out_of_resources,
 };
 use matins_executor_thread::ThreadExecutor;
 use thiserror::Error;
@@ -205,6 +205,7 @@ impl ProcessExecutorBuilder {
     }
 
     /// Sets how long a worker has to start, until it calls [`serve_if_worker`]. Default: 10 seconds.
+    /// A negative duration counts as zero.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -213,12 +214,13 @@ impl ProcessExecutorBuilder {
     /// # drop(executor);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn start_timeout(mut self, timeout: Duration) -> Self {
-        self.start_timeout = timeout;
+    pub fn start_timeout(mut self, timeout: impl IntoDuration) -> Self {
+        self.start_timeout = timeout.into_duration().unwrap_or_default();
         self
     }
 
     /// Sets how long a run has to return after it was told to stop. Then its worker is killed. Default: 1 second.
+    /// A negative duration counts as zero.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -227,8 +229,8 @@ impl ProcessExecutorBuilder {
     /// # drop(executor);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn kill_grace(mut self, grace: Duration) -> Self {
-        self.kill_grace = grace;
+    pub fn kill_grace(mut self, grace: impl IntoDuration) -> Self {
+        self.kill_grace = grace.into_duration().unwrap_or_default();
         self
     }
 
@@ -246,6 +248,7 @@ impl ProcessExecutorBuilder {
     }
 
     /// Sets how much processor time each run may have, in whole seconds (`RLIMIT_CPU`). A worker that needs more is killed. Default: no limit.
+    /// A negative duration counts as zero.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -254,8 +257,8 @@ impl ProcessExecutorBuilder {
     /// # drop(executor);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn cpu_time_limit(mut self, time: Duration) -> Self {
-        self.cpu_time = Some(time);
+    pub fn cpu_time_limit(mut self, time: impl IntoDuration) -> Self {
+        self.cpu_time = Some(time.into_duration().unwrap_or_default());
         self
     }
 

@@ -30,7 +30,7 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use matins_core::{Completion, Executor, Refused, RunId, RunRequest, Shutdown};
+use matins_core::{Completion, Executor, IntoDuration, Refused, RunId, RunRequest, Shutdown};
 use matins_executor_inflight::{InFlight, PriorityQueue, Ticket};
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
@@ -130,6 +130,7 @@ impl RayonExecutorBuilder {
 
     /// Sets how long runs that were cancelled, or are over their time limit, have to return before they are left behind.
     /// Default: 5 seconds.
+    /// A negative duration counts as zero.
     ///
     /// ```
     /// # use std::sync::{Mutex, mpsc};
@@ -154,8 +155,8 @@ impl RayonExecutorBuilder {
     /// drop(go);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn cancel_grace(mut self, grace: Duration) -> Self {
-        self.cancel_grace = grace;
+    pub fn cancel_grace(mut self, grace: impl IntoDuration) -> Self {
+        self.cancel_grace = grace.into_duration().unwrap_or_default();
         self
     }
 

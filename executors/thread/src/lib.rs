@@ -37,7 +37,7 @@ use std::fmt;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use matins_core::{Completion, Executor, Refusal, Refused, RunId, RunRequest, Shutdown};
+use matins_core::{Completion, Executor, IntoDuration, Refusal, Refused, RunId, RunRequest, Shutdown};
 use matins_executor_inflight::{InFlight, PriorityQueue, Ticket};
 
 use sync::{
@@ -165,6 +165,7 @@ impl ThreadExecutorBuilder {
     }
 
     /// Sets how long a thread that has nothing to do waits for the next run before it ends. Default: 10 seconds.
+    /// A negative duration counts as zero.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -173,13 +174,14 @@ impl ThreadExecutorBuilder {
     /// let executor = ThreadExecutor::builder().idle_timeout(Duration::from_secs(90)).build();
     /// # drop(executor);
     /// ```
-    pub fn idle_timeout(mut self, idle: Duration) -> Self {
-        self.settings.idle = idle;
+    pub fn idle_timeout(mut self, idle: impl IntoDuration) -> Self {
+        self.settings.idle = idle.into_duration().unwrap_or_default();
         self
     }
 
     /// Sets how long runs that were cancelled, or are over their time limit, have to return before they are left behind.
     /// Default: 5 seconds.
+    /// A negative duration counts as zero.
     ///
     /// ```
     /// # use std::sync::{Mutex, mpsc};
@@ -204,8 +206,8 @@ impl ThreadExecutorBuilder {
     /// drop(go);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn cancel_grace(mut self, grace: Duration) -> Self {
-        self.settings.cancel_grace = grace;
+    pub fn cancel_grace(mut self, grace: impl IntoDuration) -> Self {
+        self.settings.cancel_grace = grace.into_duration().unwrap_or_default();
         self
     }
 

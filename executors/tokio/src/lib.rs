@@ -35,8 +35,8 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use matins_core::{
-    CancelReason, Completion, Executor, Refused, RunId, RunReport, RunRequest, Shutdown, TaskFuture,
-    TaskResult, WaitMode, drop_caught,
+    CancelReason, Completion, Executor, IntoDuration, Refused, RunId, RunReport, RunRequest, Shutdown,
+    TaskFuture, TaskResult, WaitMode, drop_caught,
 };
 use matins_executor_inflight::{InFlight, PriorityQueue, Ticket};
 use thiserror::Error;
@@ -145,6 +145,7 @@ impl TokioExecutorBuilder {
 
     /// Sets how long blocking tasks that were cancelled, or are over their time limit, have to return before they are left behind. An async
     /// task that awaits its cancellation has this time to end by itself. Default: 5 seconds.
+    /// A negative duration counts as zero.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -155,8 +156,8 @@ impl TokioExecutorBuilder {
     /// # drop(executor);
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn cancel_grace(mut self, grace: Duration) -> Self {
-        self.cancel_grace = grace;
+    pub fn cancel_grace(mut self, grace: impl IntoDuration) -> Self {
+        self.cancel_grace = grace.into_duration().unwrap_or_default();
         self
     }
 

@@ -3,6 +3,7 @@
 mod calls;
 mod handle;
 mod job_handle;
+mod tokio_time;
 
 use std::panic::resume_unwind;
 use std::pin::Pin;
@@ -18,6 +19,7 @@ use crate::{Event, SchedulerError};
 
 pub use handle::AsyncHandle;
 pub use job_handle::AsyncJobHandle;
+pub(crate) use tokio_time::TokioClock;
 
 /// A scheduler for a program on a tokio runtime: [`run`](Self::run) is a future to await or to spawn.
 ///
@@ -104,6 +106,10 @@ impl AsyncScheduler {
     /// If the system cannot start a thread.
     pub async fn run(self) -> Result<(), SchedulerError> {
         let shared = self.handle.shared.clone();
+        if let Some(clock) = &shared.tokio_time {
+            tokio_time::drive(&shared, clock).await;
+            return Ok(());
+        }
         let (ends, ended) = oneshot::channel();
         let drive = move || {
             shared.drive();

@@ -106,11 +106,25 @@ impl Handle {
         self.engine().get(&id)
     }
 
-    /// Returns the jobs that `query` asks for, store by store.
+    /// Returns the jobs of all stores that `query` asks for, in its order, each with its store.
     ///
-    /// Nothing else is done in a store meanwhile. A list of many jobs is better read in pages: with a
-    /// [`limit`](JobQuery::limit), and [`after`](JobQuery::after) the last job of the page before. Where there are several
-    /// stores, both apply to each of them.
+    /// Nothing else is done in a store while it is read. A list of many jobs is better read in pages: with a
+    /// [`limit`](JobQuery::limit), which is for all stores together, and [`after`](JobQuery::after) the last job of the page before. If
+    /// several stores may have jobs with the same id, read the pages of each store with [`list_in`](Self::list_in).
+    ///
+    /// ```
+    /// # use matins_core::{JobOrder, JobQuery};
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{every, TimeUnits};
+    /// let builder = SchedulerBuilder::new().store("default", MemoryStore::new()).store("other", MemoryStore::new());
+    /// let scheduler = builder.testing("2026-01-01T00:00:00Z".parse().unwrap()).unwrap();
+    /// scheduler.add(every(2.hours()).run(|| ()).id("in two hours")).unwrap();
+    /// scheduler.add(every(1.hours()).run(|| ()).id("in an hour").store("other")).unwrap();
+    /// let next = scheduler.list(&JobQuery::default().order(JobOrder::NextFire).limit(1)).unwrap();
+    /// let (store, job) = &next[0];
+    /// assert_eq!((store.as_str(), job.id.as_str()), ("other", "in an hour"));
+    /// ```
     ///
     /// ```
     /// # use matins_core::JobQuery;
@@ -130,9 +144,25 @@ impl Handle {
     /// ```
     ///
     /// # Errors
-    /// When a store fails.
+    /// If a store fails.
     pub fn list(&self, query: &JobQuery) -> Result<Vec<(StoreName, Job)>, SchedulerError> {
         self.engine().list(query)
+    }
+
+    /// Returns the jobs of one store that `query` asks for.
+    ///
+    /// # Errors
+    /// If there is no such store, or it fails.
+    pub fn list_in(&self, store: impl AsRef<str>, query: &JobQuery) -> Result<Vec<Job>, SchedulerError> {
+        self.engine().list_in(&StoreName::new(store)?, query)
+    }
+
+    /// Returns how many jobs of one store meet the conditions of `query`.
+    ///
+    /// # Errors
+    /// If there is no such store, or it fails.
+    pub fn count_in(&self, store: impl AsRef<str>, query: &JobQuery) -> Result<usize, SchedulerError> {
+        self.engine().count_in(&StoreName::new(store)?, query)
     }
 
     /// Returns how many jobs of all stores meet the conditions of `query`. This is much faster than to list them, in

@@ -31,7 +31,7 @@ impl Handle {
         self.engine().set_aside()
     }
 
-    /// Returns how many runs in the ledger of the store `default` meet the conditions of `query`.
+    /// Returns how many runs in the ledgers of all stores meet the conditions of `query`.
     ///
     /// ```
     /// # use matins_core::{Outcome, RunQuery, TaskContext};
@@ -49,12 +49,12 @@ impl Handle {
     /// ```
     ///
     /// # Errors
-    /// If the store fails.
+    /// If a store fails.
     pub fn count_runs(&self, query: &RunQuery) -> Result<usize, SchedulerError> {
-        self.engine().count_runs(&StoreName::default(), query)
+        self.engine().count_runs(query)
     }
 
-    /// The ledger of the store `default`.
+    /// Returns how many runs in the ledger of one store meet the conditions of `query`.
     ///
     /// ```
     /// # use matins_core::{RunOrder, RunQuery};
@@ -74,12 +74,34 @@ impl Handle {
     /// ```
     ///
     /// # Errors
-    /// When the store fails.
-    pub fn runs(&self, query: &RunQuery) -> Result<Vec<Run>, SchedulerError> {
-        self.runs_in(&StoreName::default(), query)
+    /// If there is no such store, or it fails.
+    pub fn count_runs_in(&self, store: impl AsRef<str>, query: &RunQuery) -> Result<usize, SchedulerError> {
+        self.engine().count_runs_in(&StoreName::new(store)?, query)
     }
 
-    /// The ledger of a store.
+    /// Returns the rows of the ledgers of all stores that `query` asks for, each with its store.
+    ///
+    /// The rows of a store are in the order of the query. Between stores, the row with the earlier fire time comes first, or with
+    /// [`NewestFirst`](matins_core::RunOrder::NewestFirst) the one with the later fire time. The [limit](RunQuery::limit) is for all stores
+    /// together. Runs are numbered in each store by itself, and so [`after`](RunQuery::after) applies to each store: a long ledger is
+    /// best read in pages from one store, with [`runs_in`](Self::runs_in).
+    ///
+    /// ```
+    /// # use matins_core::RunQuery;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{every, TimeUnits};
+    /// # let start = "2026-01-01T00:00:00Z".parse().unwrap();
+    /// let builder = SchedulerBuilder::new().store("default", MemoryStore::new()).store("other", MemoryStore::new());
+    /// let mut scheduler = builder.testing(start).unwrap();
+    /// scheduler.add(every(2.hours()).run(|| ()).id("a")).unwrap();
+    /// scheduler.add(every(3.hours()).run(|| ()).id("b").store("other")).unwrap();
+    /// scheduler.advance(6.hours());
+    ///
+    /// let runs = scheduler.runs(&RunQuery::default().limit(4)).unwrap();
+    /// let jobs: Vec<String> = runs.iter().map(|(store, run)| format!("{} in {store}", run.job)).collect();
+    /// assert_eq!(jobs, ["a in default", "b in other", "a in default", "a in default"]);
+    /// ```
     ///
     /// ```
     /// # use matins_core::{RunQuery, StoreName};
@@ -98,9 +120,17 @@ impl Handle {
     /// ```
     ///
     /// # Errors
-    /// When there is no such store, or it fails.
-    pub fn runs_in(&self, store: &StoreName, query: &RunQuery) -> Result<Vec<Run>, SchedulerError> {
-        self.engine().runs(store, query)
+    /// If a store fails.
+    pub fn runs(&self, query: &RunQuery) -> Result<Vec<(StoreName, Run)>, SchedulerError> {
+        self.engine().runs(query)
+    }
+
+    /// Returns the rows of the ledger of one store that `query` asks for.
+    ///
+    /// # Errors
+    /// If there is no such store, or it fails.
+    pub fn runs_in(&self, store: impl AsRef<str>, query: &RunQuery) -> Result<Vec<Run>, SchedulerError> {
+        self.engine().runs_in(&StoreName::new(store)?, query)
     }
 
     /// Returns how far a run of a store's job has come, or `None` if it is not in progress or its task has not

@@ -20,6 +20,7 @@ pub use except_dates::ExceptDatesTrigger;
 use crate::cron::CronTrigger;
 use crate::interval::IntervalTrigger;
 use crate::last_fire::{just_after, just_before, last_fire};
+use crate::text;
 
 /// How often the members of an intersection leap over each other for one answer, before it gives up: some thousandths of
 /// a second.
@@ -422,13 +423,18 @@ impl From<AllTrigger> for Members {
     }
 }
 
-macro_rules! display_is_description {
-    ($($trigger:ty),*) => {
-        $(impl fmt::Display for $trigger {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.describe())
-            }
-        })*
-    };
+/// `any(0 9 * * *; P2D from 2026-01-01T00:00:00Z)`: see [`parse_trigger`](crate::parse_trigger).
+impl fmt::Display for AnyTrigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        text::begin(f, "any", &self.of)?;
+        f.write_str(")")
+    }
 }
-display_is_description!(AnyTrigger, AllTrigger, ExceptTrigger, ExceptDatesTrigger);
+
+/// `all(0 9 * * *; P2D from 2026-01-01T09:00:00Z)`: see [`parse_trigger`](crate::parse_trigger).
+impl fmt::Display for AllTrigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        text::begin(f, "all", &self.of)?;
+        f.write_str(")")
+    }
+}

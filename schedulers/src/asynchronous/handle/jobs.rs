@@ -3,6 +3,7 @@
 use matins_core::{IntoTrigger, Job, JobId, JobQuery, NameError, StoreName};
 
 use super::AsyncHandle;
+use super::forwarded::{argument, forwarded, given, owned};
 use crate::SchedulerError;
 use crate::add_commands::AddOutcome;
 use crate::asynchronous::AsyncJobHandle;
@@ -73,217 +74,6 @@ impl AsyncHandle {
         self.call(move |handle| handle.add_many(jobs)).await
     }
 
-    /// Returns the job with this id, or `None`. See [`Handle::get`].
-    ///
-    /// ```
-    /// # use matins_executor_tokio::TokioExecutor;
-    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
-    /// # use matins_store_memory::MemoryStore;
-    /// # use matins_triggers::{TimeUnits, every};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let scheduler = SchedulerBuilder::new()
-    /// #     .store("default", MemoryStore::new())
-    /// #     .executor("default", TokioExecutor::current()?)
-    /// #     .asynchronous()?;
-    /// # let handle = scheduler.handle();
-    /// handle.add(every(1.hours()).run(async || ()).id("report")).await?;
-    ///
-    /// let job = handle.get("report").await?.expect("it was added");
-    /// assert_eq!(job.trigger.describe(), "every hour");
-    /// assert!(handle.get("no-such-job").await?.is_none());
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Handle::get`].
-    pub async fn get(&self, id: impl AsRef<str>) -> Result<Option<Job>, SchedulerError> {
-        let id = JobId::new(id)?;
-        self.call(move |handle| handle.get(&id)).await
-    }
-
-    /// Returns the jobs that `query` asks for, store by store. See [`Handle::list`].
-    ///
-    /// ```
-    /// # use matins_core::JobQuery;
-    /// # use matins_executor_tokio::TokioExecutor;
-    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
-    /// # use matins_store_memory::MemoryStore;
-    /// # use matins_triggers::{TimeUnits, every};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let scheduler = SchedulerBuilder::new()
-    /// #     .store("default", MemoryStore::new())
-    /// #     .executor("default", TokioExecutor::current()?)
-    /// #     .asynchronous()?;
-    /// # let handle = scheduler.handle();
-    /// handle.add(every(1.hours()).run(async || ()).id("poll")).await?;
-    /// handle.add(every(1.days()).run(async || ()).id("backup").tag("disk")).await?;
-    ///
-    /// let jobs = handle.list(&JobQuery::default().tag("disk")).await?;
-    /// let ids: Vec<&str> = jobs.iter().map(|(_store, job)| job.id.as_str()).collect();
-    /// assert_eq!(ids, ["backup"]);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Handle::list`].
-    pub async fn list(&self, query: &JobQuery) -> Result<Vec<(StoreName, Job)>, SchedulerError> {
-        let query = query.clone();
-        self.call(move |handle| handle.list(&query)).await
-    }
-
-    /// Returns how many jobs of all stores meet the conditions of `query`. See [`Handle::count`].
-    ///
-    /// ```
-    /// # use matins_core::{JobQuery, JobState};
-    /// # use matins_executor_tokio::TokioExecutor;
-    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
-    /// # use matins_store_memory::MemoryStore;
-    /// # use matins_triggers::{TimeUnits, every};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let scheduler = SchedulerBuilder::new()
-    /// #     .store("default", MemoryStore::new())
-    /// #     .executor("default", TokioExecutor::current()?)
-    /// #     .asynchronous()?;
-    /// # let handle = scheduler.handle();
-    /// handle.add(every(1.hours()).run(async || ()).paused()).await?;
-    /// handle.add(every(1.days()).run(async || ())).await?;
-    /// assert_eq!(handle.count(&JobQuery::default().state(JobState::Paused)).await?, 1);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Handle::count`].
-    pub async fn count(&self, query: &JobQuery) -> Result<usize, SchedulerError> {
-        let query = query.clone();
-        self.call(move |handle| handle.count(&query)).await
-    }
-
-    /// Removes a job and returns it. See [`Handle::remove`].
-    ///
-    /// ```
-    /// # use matins_executor_tokio::TokioExecutor;
-    /// # use matins_scheduler::{Schedule, SchedulerBuilder, SchedulerError};
-    /// # use matins_store_memory::MemoryStore;
-    /// # use matins_triggers::{TimeUnits, every};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let scheduler = SchedulerBuilder::new()
-    /// #     .store("default", MemoryStore::new())
-    /// #     .executor("default", TokioExecutor::current()?)
-    /// #     .asynchronous()?;
-    /// # let handle = scheduler.handle();
-    /// handle.add(every(1.hours()).run(async || ()).id("report")).await?;
-    ///
-    /// assert_eq!(handle.remove("report").await?.id, "report");
-    /// assert!(matches!(handle.remove("report").await, Err(SchedulerError::NoJob { .. })));
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Handle::remove`].
-    pub async fn remove(&self, id: impl AsRef<str>) -> Result<Job, SchedulerError> {
-        let id = JobId::new(id)?;
-        self.call(move |handle| handle.remove(&id)).await
-    }
-
-    /// Removes the jobs with these ids, and returns those that there were. See [`Handle::remove_many`].
-    ///
-    /// ```
-    /// # use matins_executor_tokio::TokioExecutor;
-    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
-    /// # use matins_store_memory::MemoryStore;
-    /// # use matins_triggers::{TimeUnits, every};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let scheduler = SchedulerBuilder::new()
-    /// #     .store("default", MemoryStore::new())
-    /// #     .executor("default", TokioExecutor::current()?)
-    /// #     .asynchronous()?;
-    /// # let handle = scheduler.handle();
-    /// handle.add(every(1.hours()).run(async || ()).id("report")).await?;
-    ///
-    /// let removed = handle.remove_many(["report", "no-such-job"]).await?;
-    /// assert_eq!(removed.len(), 1);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Handle::remove_many`].
-    pub async fn remove_many(
-        &self,
-        ids: impl IntoIterator<Item = impl AsRef<str>>,
-    ) -> Result<Vec<Job>, SchedulerError> {
-        let ids = ids.into_iter().map(JobId::new).collect::<Result<Vec<JobId>, NameError>>()?;
-        self.call(move |handle| handle.remove_many(ids)).await
-    }
-
-    /// Removes the jobs of all stores that meet the conditions of `query`, and returns how many they were. See [`Handle::remove_matching`].
-    ///
-    /// ```
-    /// # use matins_core::JobQuery;
-    /// # use matins_executor_tokio::TokioExecutor;
-    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
-    /// # use matins_store_memory::MemoryStore;
-    /// # use matins_triggers::{TimeUnits, every};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let scheduler = SchedulerBuilder::new()
-    /// #     .store("default", MemoryStore::new())
-    /// #     .executor("default", TokioExecutor::current()?)
-    /// #     .asynchronous()?;
-    /// # let handle = scheduler.handle();
-    /// handle.add(every(10.minutes()).run(async || ()).tag("poll")).await?;
-    /// handle.add(every(10.minutes()).run(async || ()).tag("poll")).await?;
-    /// assert_eq!(handle.remove_matching(&JobQuery::default().tag("poll")).await?, 2);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Handle::remove_matching`].
-    pub async fn remove_matching(&self, query: &JobQuery) -> Result<usize, SchedulerError> {
-        let query = query.clone();
-        self.call(move |handle| handle.remove_matching(&query)).await
-    }
-
-    /// Removes all jobs from a store and returns how many were removed. See [`Handle::remove_all`].
-    ///
-    /// ```
-    /// # use matins_core::{JobQuery, StoreName};
-    /// # use matins_executor_tokio::TokioExecutor;
-    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
-    /// # use matins_store_memory::MemoryStore;
-    /// # use matins_triggers::{TimeUnits, every};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let scheduler = SchedulerBuilder::new()
-    /// #     .store("default", MemoryStore::new())
-    /// #     .executor("default", TokioExecutor::current()?)
-    /// #     .asynchronous()?;
-    /// # let handle = scheduler.handle();
-    /// handle.add(every(1.hours()).run(async || ()).id("report")).await?;
-    ///
-    /// assert_eq!(handle.remove_all(&StoreName::default()).await?, 1);
-    /// assert_eq!(handle.count(&JobQuery::default()).await?, 0);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Handle::remove_all`].
-    pub async fn remove_all(&self, store: &StoreName) -> Result<usize, SchedulerError> {
-        let store = store.clone();
-        self.call(move |handle| handle.remove_all(&store)).await
-    }
-
     /// Applies `change` to a job and returns the updated job. See [`Handle::modify`].
     ///
     /// ```
@@ -349,6 +139,140 @@ impl AsyncHandle {
         let id = JobId::new(id)?;
         self.call(move |handle| handle.reschedule(&id, trigger)).await
     }
+}
+
+forwarded! {
+    /// Returns the job with this id, or `None`. See [`Handle::get`].
+    ///
+    /// ```
+    /// # use matins_executor_tokio::TokioExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", TokioExecutor::current()?)
+    /// #     .asynchronous()?;
+    /// # let handle = scheduler.handle();
+    /// handle.add(every(1.hours()).run(async || ()).id("report")).await?;
+    ///
+    /// let job = handle.get("report").await?.expect("it was added");
+    /// assert_eq!(job.trigger.describe(), "every hour");
+    /// assert!(handle.get("no-such-job").await?.is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Handle::get`].
+    get(id: id) -> Option<Job>;
+
+    /// Removes a job and returns it. See [`Handle::remove`].
+    ///
+    /// ```
+    /// # use matins_executor_tokio::TokioExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder, SchedulerError};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", TokioExecutor::current()?)
+    /// #     .asynchronous()?;
+    /// # let handle = scheduler.handle();
+    /// handle.add(every(1.hours()).run(async || ()).id("report")).await?;
+    ///
+    /// assert_eq!(handle.remove("report").await?.id, "report");
+    /// assert!(matches!(handle.remove("report").await, Err(SchedulerError::NoJob { .. })));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Handle::remove`].
+    remove(id: id) -> Job;
+
+    /// Removes the jobs with these ids, and returns those that there were. See [`Handle::remove_many`].
+    ///
+    /// ```
+    /// # use matins_executor_tokio::TokioExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", TokioExecutor::current()?)
+    /// #     .asynchronous()?;
+    /// # let handle = scheduler.handle();
+    /// handle.add(every(1.hours()).run(async || ()).id("report")).await?;
+    ///
+    /// let removed = handle.remove_many(["report", "no-such-job"]).await?;
+    /// assert_eq!(removed.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Handle::remove_many`].
+    remove_many(ids: ids) -> Vec<Job>;
+
+    /// Removes the jobs of all stores that meet the conditions of `query`, and returns how many they were. See [`Handle::remove_matching`].
+    ///
+    /// ```
+    /// # use matins_core::JobQuery;
+    /// # use matins_executor_tokio::TokioExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", TokioExecutor::current()?)
+    /// #     .asynchronous()?;
+    /// # let handle = scheduler.handle();
+    /// handle.add(every(10.minutes()).run(async || ()).tag("poll")).await?;
+    /// handle.add(every(10.minutes()).run(async || ()).tag("poll")).await?;
+    /// assert_eq!(handle.remove_matching(&JobQuery::default().tag("poll")).await?, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Handle::remove_matching`].
+    remove_matching(query: jobs) -> usize;
+
+    /// Removes all jobs from a store and returns how many were removed. See [`Handle::remove_all`].
+    ///
+    /// ```
+    /// # use matins_core::{JobQuery, StoreName};
+    /// # use matins_executor_tokio::TokioExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", TokioExecutor::current()?)
+    /// #     .asynchronous()?;
+    /// # let handle = scheduler.handle();
+    /// handle.add(every(1.hours()).run(async || ()).id("report")).await?;
+    ///
+    /// assert_eq!(handle.remove_all(&StoreName::default()).await?, 1);
+    /// assert_eq!(handle.count(&JobQuery::default()).await?, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Handle::remove_all`].
+    remove_all(store: store) -> usize;
 
     /// Moves a job to another store. See [`Handle::move_to`].
     ///
@@ -377,11 +301,7 @@ impl AsyncHandle {
     ///
     /// # Errors
     /// As [`Handle::move_to`].
-    pub async fn move_to(&self, id: impl AsRef<str>, store: &StoreName) -> Result<(), SchedulerError> {
-        let id = JobId::new(id)?;
-        let store = store.clone();
-        self.call(move |handle| handle.move_to(&id, &store)).await
-    }
+    move_to(id: id, store: store) -> ();
 
     /// Starts a run of a job now. The outcome can be awaited. See [`Handle::run_now`].
     ///
@@ -411,10 +331,7 @@ impl AsyncHandle {
     ///
     /// # Errors
     /// As [`Handle::run_now`].
-    pub async fn run_now(&self, id: impl AsRef<str>) -> Result<PendingOutcome, SchedulerError> {
-        let id = JobId::new(id)?;
-        self.call(move |handle| handle.run_now(&id)).await
-    }
+    run_now(id: id) -> PendingOutcome;
 
     /// Returns the outcome of the next run of the job that ends or is missed. See [`Handle::next_outcome`].
     ///
@@ -443,10 +360,7 @@ impl AsyncHandle {
     ///
     /// # Errors
     /// As [`Handle::next_outcome`].
-    pub async fn next_outcome(&self, id: impl AsRef<str>) -> Result<PendingOutcome, SchedulerError> {
-        let id = JobId::new(id)?;
-        self.call(move |handle| handle.next_outcome(&id)).await
-    }
+    next_outcome(id: id) -> PendingOutcome;
 
     /// Pauses a job: it has no next fire time until it is resumed. See [`Handle::pause`].
     ///
@@ -472,10 +386,7 @@ impl AsyncHandle {
     ///
     /// # Errors
     /// As [`Handle::pause`].
-    pub async fn pause(&self, id: impl AsRef<str>) -> Result<(), SchedulerError> {
-        let id = JobId::new(id)?;
-        self.call(move |handle| handle.pause(&id)).await
-    }
+    pause(id: id) -> ();
 
     /// Resumes a paused job. See [`Handle::resume`].
     ///
@@ -500,8 +411,5 @@ impl AsyncHandle {
     ///
     /// # Errors
     /// As [`Handle::resume`].
-    pub async fn resume(&self, id: impl AsRef<str>) -> Result<(), SchedulerError> {
-        let id = JobId::new(id)?;
-        self.call(move |handle| handle.resume(&id)).await
-    }
+    resume(id: id) -> ();
 }

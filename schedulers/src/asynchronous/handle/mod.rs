@@ -1,16 +1,19 @@
 //! The way to a scheduler from async code.
 
+mod events;
+mod forwarded;
 mod jobs;
+mod lists;
 mod parts;
 
 use matins_core::Shutdown;
 use matins_task_function::{IntoTask, RegisterError, TaskRegistry};
 
-use super::AsyncEvents;
+use self::forwarded::{argument, forwarded, given, owned};
 use super::calls::unblocked;
 use crate::handle::{Handle, SchedulerState};
 use crate::stats::Stats;
-use crate::{Event, SchedulerError};
+use crate::SchedulerError;
 
 /// The way to a scheduler from async code: the methods of [`Handle`], which wait without keeping a worker of the runtime, or a
 /// thread of its blocking pool.
@@ -28,6 +31,10 @@ impl From<Handle> for AsyncHandle {
 }
 
 impl AsyncHandle {
+    fn from(handle: Handle) -> Self {
+        Self { handle }
+    }
+
     /// Returns the handle for code that may block.
     ///
     /// ```
@@ -58,6 +65,15 @@ impl AsyncHandle {
         &self,
         work: impl FnOnce(&Handle) -> Result<T, SchedulerError> + Send + 'static,
     ) -> Result<T, SchedulerError> {
+        self.unblocked(work).await
+    }
+
+    /// Does `work` where it may block; at once where the scheduler is driven on the runtime, whose time would pass meanwhile.
+    async fn unblocked<T: Send + 'static>(&self, work: impl FnOnce(&Handle) -> T + Send + 'static) -> T {
+        if let Some(clock) = &self.handle.shared.tokio_time {
+            clock.catch_up().await;
+            return work(&self.handle);
+        }
         let handle = self.handle.clone();
         unblocked(move || work(&handle)).await
     }
@@ -116,8 +132,7 @@ impl AsyncHandle {
     /// # }
     /// ```
     pub async fn tasks(&self) -> TaskRegistry {
-        let handle = self.handle.clone();
-        unblocked(move || handle.tasks()).await
+        self.unblocked(Handle::tasks).await
     }
 
     /// Returns what the scheduler is doing. See [`Handle::state`].
@@ -146,8 +161,7 @@ impl AsyncHandle {
     /// # }
     /// ```
     pub async fn state(&self) -> SchedulerState {
-        let handle = self.handle.clone();
-        unblocked(move || handle.state()).await
+        self.unblocked(Handle::state).await
     }
 
     /// Returns what the scheduler has done since it was built, and what is in progress. See [`Handle::stats`].
@@ -175,8 +189,7 @@ impl AsyncHandle {
     /// # }
     /// ```
     pub async fn stats(&self) -> Stats {
-        let handle = self.handle.clone();
-        unblocked(move || handle.stats()).await
+        self.unblocked(Handle::stats).await
     }
 
     /// Makes the scheduler look at its stores now. It does not wait for that. See [`Handle::wakeup`].
@@ -203,154 +216,6 @@ impl AsyncHandle {
     /// ```
     pub fn wakeup(&self) {
         self.handle.wakeup();
-    }
-
-    /// Pauses the whole scheduler: no job fires. See [`Handle::pause_all`].
-    ///
-    /// ```
-    /// # use matins_executor_tokio::TokioExecutor;
-    /// # use matins_scheduler::{SchedulerBuilder, SchedulerState};
-    /// # use matins_store_memory::MemoryStore;
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let scheduler = SchedulerBuilder::new()
-    /// #     .store("default", MemoryStore::new())
-    /// #     .executor("default", TokioExecutor::current()?)
-    /// #     .asynchronous()?;
-    /// # let handle = scheduler.handle();
-    /// handle.pause_all().await?;
-    /// assert_eq!(handle.state().await, SchedulerState::NotStarted, "it will start paused");
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Handle::pause_all`].
-    pub async fn pause_all(&self) -> Result<(), SchedulerError> {
-        self.call(Handle::pause_all).await
-    }
-
-    /// Resumes the whole scheduler. See [`Handle::resume_all`].
-    ///
-    /// ```
-    /// # use matins_core::{Outcome, Shutdown};
-    /// # use matins_executor_tokio::TokioExecutor;
-    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
-    /// # use matins_store_memory::MemoryStore;
-    /// # use matins_triggers::{TimeUnits, every};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let scheduler = SchedulerBuilder::new()
-    /// #     .store("default", MemoryStore::new())
-    /// #     .executor("default", TokioExecutor::current()?)
-    /// #     .asynchronous()?;
-    /// # let handle = scheduler.handle();
-    /// # let running = tokio::spawn(scheduler.run());
-    /// handle.pause_all().await?;
-    /// handle.resume_all().await?;
-    /// let job = handle.add(every(1.hours()).run(async || ())).await?;
-    /// assert_eq!(job.run_now().await?.await?.outcome, Some(Outcome::Succeeded));
-    /// # handle.shutdown(Shutdown::Wait).await;
-    /// # running.await??;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Handle::resume_all`].
-    pub async fn resume_all(&self) -> Result<(), SchedulerError> {
-        self.call(Handle::resume_all).await
-    }
-
-    /// Returns the scheduler's events from now on. See [`Handle::subscribe`].
-    ///
-    /// ```
-    /// # use matins_executor_tokio::TokioExecutor;
-    /// # use matins_scheduler::{Event, Schedule, SchedulerBuilder};
-    /// # use matins_store_memory::MemoryStore;
-    /// # use matins_triggers::{TimeUnits, every};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let scheduler = SchedulerBuilder::new()
-    /// #     .store("default", MemoryStore::new())
-    /// #     .executor("default", TokioExecutor::current()?)
-    /// #     .asynchronous()?;
-    /// # let handle = scheduler.handle();
-    /// let mut events = handle.subscribe().await;
-    /// handle.add(every(1.hours()).run(async || ()).id("report")).await?;
-    /// assert!(matches!(events.next().await, Some(Event::JobAdded { job, .. }) if job == "report"));
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn subscribe(&self) -> AsyncEvents {
-        self.subscribe_to(|_| true).await
-    }
-
-    /// Returns those of the scheduler's events from now on for which `wants` returns `true`. See [`Handle::subscribe_to`].
-    ///
-    /// ```
-    /// # use matins_core::{Outcome, Shutdown};
-    /// # use matins_executor_tokio::TokioExecutor;
-    /// # use matins_scheduler::{Event, Schedule, SchedulerBuilder};
-    /// # use matins_store_memory::MemoryStore;
-    /// # use matins_triggers::{TimeUnits, every};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let scheduler = SchedulerBuilder::new()
-    /// #     .store("default", MemoryStore::new())
-    /// #     .executor("default", TokioExecutor::current()?)
-    /// #     .asynchronous()?;
-    /// # let handle = scheduler.handle();
-    /// # let running = tokio::spawn(scheduler.run());
-    /// let mut failures = handle
-    ///     .subscribe_to(|event| matches!(event, Event::RunFinished { run, .. } if run.outcome == Some(Outcome::Failed)))
-    ///     .await;
-    /// handle.add(every(10.milliseconds()).run(async || Err::<(), _>("disk full")).id("backup")).await?;
-    /// if let Some(Event::RunFinished { run, .. }) = failures.next().await {
-    ///     assert_eq!(run.message.as_deref(), Some("disk full"));
-    /// }
-    /// # handle.shutdown(Shutdown::Wait).await;
-    /// # running.await??;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn subscribe_to(&self, wants: impl Fn(&Event) -> bool + Send + 'static) -> AsyncEvents {
-        let handle = self.handle.clone();
-        let receiver = unblocked(move || handle.engine().hub().listeners.subscribe_async(wants)).await;
-        AsyncEvents { receiver }
-    }
-
-    /// Calls `listener` with each event for which `wants` returns `true`, on a thread of its own. The listener may block. See [`Handle::on_event`].
-    ///
-    /// ```
-    /// # use matins_executor_tokio::TokioExecutor;
-    /// # use matins_scheduler::{Event, Schedule, SchedulerBuilder};
-    /// # use matins_store_memory::MemoryStore;
-    /// # use matins_triggers::{TimeUnits, every};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let scheduler = SchedulerBuilder::new()
-    /// #     .store("default", MemoryStore::new())
-    /// #     .executor("default", TokioExecutor::current()?)
-    /// #     .asynchronous()?;
-    /// # let handle = scheduler.handle();
-    /// let (sender, mut added) = tokio::sync::mpsc::unbounded_channel();
-    /// let is_added = |event: &Event| matches!(event, Event::JobAdded { .. });
-    /// handle.on_event(is_added, move |event| drop(sender.send(event))).await?;
-    /// handle.add(every(1.hours()).run(async || ())).await?;
-    /// assert!(added.recv().await.is_some());
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Handle::on_event`].
-    pub async fn on_event(
-        &self,
-        wants: impl Fn(&Event) -> bool + Send + 'static,
-        listener: impl FnMut(Event) + Send + 'static,
-    ) -> Result<(), SchedulerError> {
-        self.call(move |handle| handle.on_event(wants, listener)).await
     }
 
     /// Shuts the scheduler down, and waits until that is done; see [`Handle::shutdown`]. In a job of this scheduler it does not
@@ -402,8 +267,7 @@ impl AsyncHandle {
     /// # }
     /// ```
     pub async fn request_shutdown(&self, how: Shutdown) {
-        let handle = self.handle.clone();
-        unblocked(move || handle.request_shutdown(how)).await;
+        self.unblocked(move |handle| handle.request_shutdown(how)).await;
     }
 
     /// Waits until the scheduler has shut down. In a job of this scheduler it does not wait.
@@ -436,31 +300,95 @@ impl AsyncHandle {
     }
 }
 
+forwarded! {
+    /// Pauses the whole scheduler: no job fires. See [`Handle::pause_all`].
+    ///
+    /// ```
+    /// # use matins_executor_tokio::TokioExecutor;
+    /// # use matins_scheduler::{SchedulerBuilder, SchedulerState};
+    /// # use matins_store_memory::MemoryStore;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", TokioExecutor::current()?)
+    /// #     .asynchronous()?;
+    /// # let handle = scheduler.handle();
+    /// handle.pause_all().await?;
+    /// assert_eq!(handle.state().await, SchedulerState::NotStarted, "it will start paused");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Handle::pause_all`].
+    pause_all() -> ();
+
+    /// Resumes the whole scheduler. See [`Handle::resume_all`].
+    ///
+    /// ```
+    /// # use matins_core::{Outcome, Shutdown};
+    /// # use matins_executor_tokio::TokioExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", TokioExecutor::current()?)
+    /// #     .asynchronous()?;
+    /// # let handle = scheduler.handle();
+    /// # let running = tokio::spawn(scheduler.run());
+    /// handle.pause_all().await?;
+    /// handle.resume_all().await?;
+    /// let job = handle.add(every(1.hours()).run(async || ())).await?;
+    /// assert_eq!(job.run_now().await?.await?.outcome, Some(Outcome::Succeeded));
+    /// # handle.shutdown(Shutdown::Wait).await;
+    /// # running.await??;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Handle::resume_all`].
+    resume_all() -> ();
+}
+
 #[cfg(test)]
 mod tests {
-    /// The names of the public methods in a source.
+    /// The names of the public methods in a source, those that are forwarded included.
     fn methods(source: &str) -> Vec<&str> {
-        let lines = source.lines().map(str::trim);
-        let named = lines
-            .filter_map(|line| line.strip_prefix("pub fn ").or_else(|| line.strip_prefix("pub async fn ")));
-        named.filter_map(|rest| rest.split(['(', '<']).next()).collect()
+        source.lines().map(str::trim).filter_map(method).collect()
+    }
+
+    fn method(line: &str) -> Option<&str> {
+        let written = line.strip_prefix("pub fn ").or_else(|| line.strip_prefix("pub async fn "));
+        let is_forwarded = || line.ends_with(';') && line.contains(") -> ") && !line.starts_with("//");
+        let method = written.or_else(|| Some(line).filter(|_| is_forwarded()))?;
+        method.split(['(', '<']).next()
     }
 
     #[test]
     fn both_handles_have_the_same_methods() {
-        let of_both = [
-            (include_str!("../../handle/mod.rs"), include_str!("mod.rs")),
-            (include_str!("../../handle/jobs.rs"), include_str!("jobs.rs")),
-            (include_str!("../../handle/parts.rs"), include_str!("parts.rs")),
+        let blocking = [
+            include_str!("../../handle/mod.rs"),
+            include_str!("../../handle/jobs.rs"),
+            include_str!("../../handle/parts.rs"),
         ];
-        for (blocking, asynchronous) in of_both {
-            let (mut blocking, mut asynchronous) = (methods(blocking), methods(asynchronous));
-            asynchronous.retain(|name| !["blocking", ""].contains(name));
-            blocking.retain(|name| !name.is_empty());
-            blocking.sort_unstable();
-            asynchronous.sort_unstable();
-            assert!(blocking.len() > 8);
-            assert_eq!(asynchronous, blocking);
-        }
+        let asynchronous = [
+            include_str!("mod.rs"),
+            include_str!("events.rs"),
+            include_str!("jobs.rs"),
+            include_str!("lists.rs"),
+            include_str!("parts.rs"),
+        ];
+        let mut blocking: Vec<&str> = blocking.into_iter().flat_map(methods).collect();
+        let mut asynchronous: Vec<&str> = asynchronous.into_iter().flat_map(methods).collect();
+        asynchronous.retain(|name| *name != "blocking");
+        blocking.sort_unstable();
+        asynchronous.sort_unstable();
+        assert!(blocking.len() > 30);
+        assert_eq!(asynchronous, blocking);
     }
 }

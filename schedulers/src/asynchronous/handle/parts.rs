@@ -8,249 +8,11 @@ use matins_core::{
 };
 
 use super::AsyncHandle;
+use super::forwarded::{argument, forwarded, given, owned};
 use crate::SchedulerError;
 use crate::handle::Handle;
 
 impl AsyncHandle {
-    /// Returns the jobs that the stores have found and cannot read. See [`Handle::set_aside`].
-    ///
-    /// ```
-    /// # use matins_executor_tokio::TokioExecutor;
-    /// # use matins_scheduler::SchedulerBuilder;
-    /// # use matins_store_memory::MemoryStore;
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let scheduler = SchedulerBuilder::new()
-    /// #     .store("default", MemoryStore::new())
-    /// #     .executor("default", TokioExecutor::current()?)
-    /// #     .asynchronous()?;
-    /// # let handle = scheduler.handle();
-    /// for (store, job) in handle.set_aside().await? {
-    ///     eprintln!("{store}: {job:?}");
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Handle::set_aside`].
-    pub async fn set_aside(&self) -> Result<Vec<(StoreName, SetAside)>, SchedulerError> {
-        self.call(Handle::set_aside).await
-    }
-
-    /// Returns how many runs in the ledger of the store `default` meet the conditions of `query`. See [`Handle::count_runs`].
-    ///
-    /// ```
-    /// # use matins_core::{Outcome, RunQuery, Shutdown};
-    /// # use matins_executor_tokio::TokioExecutor;
-    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
-    /// # use matins_store_memory::MemoryStore;
-    /// # use matins_triggers::{TimeUnits, every};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let scheduler = SchedulerBuilder::new()
-    /// #     .store("default", MemoryStore::new())
-    /// #     .executor("default", TokioExecutor::current()?)
-    /// #     .asynchronous()?;
-    /// # let handle = scheduler.handle();
-    /// # let running = tokio::spawn(scheduler.run());
-    /// let job = handle.add(every(1.hours()).run(async || "42 rows")).await?;
-    /// job.run_now().await?.await?;
-    ///
-    ///
-    /// assert_eq!(handle.count_runs(&RunQuery::default().outcome(Outcome::Succeeded)).await?, 1);
-    /// # handle.shutdown(Shutdown::Wait).await;
-    /// # running.await??;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Handle::count_runs`].
-    pub async fn count_runs(&self, query: &RunQuery) -> Result<usize, SchedulerError> {
-        let query = query.clone();
-        self.call(move |handle| handle.count_runs(&query)).await
-    }
-
-    /// Returns the ledger of the store `default`. See [`Handle::runs`].
-    ///
-    /// ```
-    /// # use matins_core::{RunQuery, Shutdown};
-    /// # use matins_executor_tokio::TokioExecutor;
-    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
-    /// # use matins_store_memory::MemoryStore;
-    /// # use matins_triggers::{TimeUnits, every};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let scheduler = SchedulerBuilder::new()
-    /// #     .store("default", MemoryStore::new())
-    /// #     .executor("default", TokioExecutor::current()?)
-    /// #     .asynchronous()?;
-    /// # let handle = scheduler.handle();
-    /// # let running = tokio::spawn(scheduler.run());
-    /// let job = handle.add(every(1.hours()).run(async || "42 rows")).await?;
-    /// job.run_now().await?.await?;
-    ///
-    ///
-    /// let runs = handle.runs(&RunQuery::of_job(job.id()).limit(10)).await?;
-    /// assert_eq!(runs[0].result, Some("42 rows".into()));
-    /// # handle.shutdown(Shutdown::Wait).await;
-    /// # running.await??;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Handle::runs`].
-    pub async fn runs(&self, query: &RunQuery) -> Result<Vec<Run>, SchedulerError> {
-        let query = query.clone();
-        self.call(move |handle| handle.runs(&query)).await
-    }
-
-    /// Returns the ledger of a store. See [`Handle::runs_in`].
-    ///
-    /// ```
-    /// # use matins_core::{RunQuery, StoreName};
-    /// # use matins_executor_tokio::TokioExecutor;
-    /// # use matins_scheduler::SchedulerBuilder;
-    /// # use matins_store_memory::MemoryStore;
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let scheduler = SchedulerBuilder::new()
-    /// #     .store("default", MemoryStore::new())
-    /// #     .executor("default", TokioExecutor::current()?)
-    /// #     .asynchronous()?;
-    /// # let handle = scheduler.handle();
-    /// handle.add_store("audit", MemoryStore::new()).await?;
-    /// let runs = handle.runs_in(&StoreName::new("audit")?, &RunQuery::default()).await?;
-    /// assert!(runs.is_empty());
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Handle::runs_in`].
-    pub async fn runs_in(&self, store: &StoreName, query: &RunQuery) -> Result<Vec<Run>, SchedulerError> {
-        let store = store.clone();
-        let query = query.clone();
-        self.call(move |handle| handle.runs_in(&store, &query)).await
-    }
-
-    /// Returns how far a run of a store's job has come, or `None` if it is not in progress or its task has not reported any. See [`Handle::progress`].
-    ///
-    /// ```
-    /// # use matins_core::{Shutdown, StoreName, TaskContext};
-    /// # use matins_executor_tokio::TokioExecutor;
-    /// # use matins_scheduler::{Schedule, SchedulerBuilder, SchedulerError};
-    /// # use matins_store_memory::MemoryStore;
-    /// # use matins_triggers::{TimeUnits, every};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let scheduler = SchedulerBuilder::new()
-    /// #     .store("default", MemoryStore::new())
-    /// #     .executor("default", TokioExecutor::current()?)
-    /// #     .asynchronous()?;
-    /// # let handle = scheduler.handle();
-    /// # let running = tokio::spawn(scheduler.run());
-    /// let asks = handle.clone();
-    /// let copy = move |context: TaskContext| {
-    ///     let handle = asks.clone();
-    ///     async move {
-    ///         context.progress(3, 10);
-    ///         let progress = handle.progress(&StoreName::default(), context.run).await?;
-    ///         Ok::<_, SchedulerError>(progress.map(|progress| progress.to_string()))
-    ///     }
-    /// };
-    /// let job = handle.add(every(1.hours()).run(copy)).await?;
-    /// assert_eq!(job.run_now().await?.await?.result, Some("3 of 10".into()));
-    /// # handle.shutdown(Shutdown::Wait).await;
-    /// # running.await??;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Handle::progress`].
-    pub async fn progress(&self, store: &StoreName, run: RunId) -> Result<Option<Progress>, SchedulerError> {
-        let store = store.clone();
-        self.call(move |handle| handle.progress(&store, run)).await
-    }
-
-    /// Returns the runs of a store's jobs that executors have taken, each with the time at which its work began, or `None` for a run that is queued. See [`Handle::in_flight`].
-    ///
-    /// ```
-    /// # use matins_core::{Shutdown, StoreName};
-    /// # use matins_executor_tokio::TokioExecutor;
-    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
-    /// # use matins_store_memory::MemoryStore;
-    /// # use matins_triggers::{TimeUnits, every};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let scheduler = SchedulerBuilder::new()
-    /// #     .store("default", MemoryStore::new())
-    /// #     .executor("default", TokioExecutor::current()?)
-    /// #     .asynchronous()?;
-    /// # let handle = scheduler.handle();
-    /// # let running = tokio::spawn(scheduler.run());
-    /// let asks = handle.clone();
-    /// let count = move || {
-    ///     let handle = asks.clone();
-    ///     async move { handle.in_flight(&StoreName::default()).await.map(|runs| runs.len()) }
-    /// };
-    /// let job = handle.add(every(1.hours()).run(count)).await?;
-    /// assert_eq!(job.run_now().await?.await?.result, Some(1.into()), "the run counts itself");
-    /// # handle.shutdown(Shutdown::Wait).await;
-    /// # running.await??;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Handle::in_flight`].
-    pub async fn in_flight(
-        &self,
-        store: &StoreName,
-    ) -> Result<BTreeMap<RunId, Option<DateTime<Utc>>>, SchedulerError> {
-        let store = store.clone();
-        self.call(move |handle| handle.in_flight(&store)).await
-    }
-
-    /// Requests cancellation of a run of a store's job. Returns `false` if the run is not in progress. See [`Handle::cancel`].
-    ///
-    /// ```
-    /// # use matins_core::{Outcome, Shutdown};
-    /// # use matins_executor_tokio::TokioExecutor;
-    /// # use matins_scheduler::{Event, Schedule, SchedulerBuilder};
-    /// # use matins_store_memory::MemoryStore;
-    /// # use matins_triggers::{TimeUnits, every};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let scheduler = SchedulerBuilder::new()
-    /// #     .store("default", MemoryStore::new())
-    /// #     .executor("default", TokioExecutor::current()?)
-    /// #     .asynchronous()?;
-    /// # let handle = scheduler.handle();
-    /// # let running = tokio::spawn(scheduler.run());
-    /// let mut started = handle.subscribe_to(|event| matches!(event, Event::RunStarted { .. })).await;
-    /// let job = handle.add(every(1.hours()).run(async || std::future::pending::<()>().await)).await?;
-    /// let outcome = job.run_now().await?;
-    /// if let Some(Event::RunStarted { store, run }) = started.next().await {
-    ///     assert!(handle.cancel(&store, run.id).await?);
-    /// }
-    /// assert_eq!(outcome.await?.outcome, Some(Outcome::Cancelled));
-    /// # handle.shutdown(Shutdown::Wait).await;
-    /// # running.await??;
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Handle::cancel`].
-    pub async fn cancel(&self, store: &StoreName, run: RunId) -> Result<bool, SchedulerError> {
-        let store = store.clone();
-        self.call(move |handle| handle.cancel(&store, run)).await
-    }
-
     /// Adds a store. See [`Handle::add_store`].
     ///
     /// ```
@@ -316,7 +78,9 @@ impl AsyncHandle {
         {
             return Err(SchedulerError::WaitsForItself);
         }
-        self.call(move |handle| handle.remove_store(name, how)).await
+        // It waits, also where the scheduler is driven on the runtime.
+        let handle = self.handle.clone();
+        unblocked(move || handle.remove_store(name, how)).await
     }
 
     /// Calls `work` with a store itself, on a thread that may block. See [`Handle::with_store`].
@@ -391,6 +155,135 @@ impl AsyncHandle {
         let name = ExecutorName::new(name)?;
         self.call(move |handle| handle.add_executor(name, executor, how)).await
     }
+}
+
+forwarded! {
+    /// Returns the jobs that the stores have found and cannot read. See [`Handle::set_aside`].
+    ///
+    /// ```
+    /// # use matins_executor_tokio::TokioExecutor;
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", TokioExecutor::current()?)
+    /// #     .asynchronous()?;
+    /// # let handle = scheduler.handle();
+    /// for (store, job) in handle.set_aside().await? {
+    ///     eprintln!("{store}: {job:?}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Handle::set_aside`].
+    set_aside() -> Vec<(StoreName, SetAside)>;
+
+    /// Returns how far a run of a store's job has come, or `None` if it is not in progress or its task has not reported any. See [`Handle::progress`].
+    ///
+    /// ```
+    /// # use matins_core::{Shutdown, StoreName, TaskContext};
+    /// # use matins_executor_tokio::TokioExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder, SchedulerError};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", TokioExecutor::current()?)
+    /// #     .asynchronous()?;
+    /// # let handle = scheduler.handle();
+    /// # let running = tokio::spawn(scheduler.run());
+    /// let asks = handle.clone();
+    /// let copy = move |context: TaskContext| {
+    ///     let handle = asks.clone();
+    ///     async move {
+    ///         context.progress(3, 10);
+    ///         let progress = handle.progress(&StoreName::default(), context.run).await?;
+    ///         Ok::<_, SchedulerError>(progress.map(|progress| progress.to_string()))
+    ///     }
+    /// };
+    /// let job = handle.add(every(1.hours()).run(copy)).await?;
+    /// assert_eq!(job.run_now().await?.await?.result, Some("3 of 10".into()));
+    /// # handle.shutdown(Shutdown::Wait).await;
+    /// # running.await??;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Handle::progress`].
+    progress(store: store, run: run) -> Option<Progress>;
+
+    /// Returns the runs of a store's jobs that executors have taken, each with the time at which its work began, or `None` for a run that is queued. See [`Handle::in_flight`].
+    ///
+    /// ```
+    /// # use matins_core::{Shutdown, StoreName};
+    /// # use matins_executor_tokio::TokioExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", TokioExecutor::current()?)
+    /// #     .asynchronous()?;
+    /// # let handle = scheduler.handle();
+    /// # let running = tokio::spawn(scheduler.run());
+    /// let asks = handle.clone();
+    /// let count = move || {
+    ///     let handle = asks.clone();
+    ///     async move { handle.in_flight(&StoreName::default()).await.map(|runs| runs.len()) }
+    /// };
+    /// let job = handle.add(every(1.hours()).run(count)).await?;
+    /// assert_eq!(job.run_now().await?.await?.result, Some(1.into()), "the run counts itself");
+    /// # handle.shutdown(Shutdown::Wait).await;
+    /// # running.await??;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Handle::in_flight`].
+    in_flight(store: store) -> BTreeMap<RunId, Option<DateTime<Utc>>>;
+
+    /// Requests cancellation of a run of a store's job. Returns `false` if the run is not in progress. See [`Handle::cancel`].
+    ///
+    /// ```
+    /// # use matins_core::{Outcome, Shutdown};
+    /// # use matins_executor_tokio::TokioExecutor;
+    /// # use matins_scheduler::{Event, Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", TokioExecutor::current()?)
+    /// #     .asynchronous()?;
+    /// # let handle = scheduler.handle();
+    /// # let running = tokio::spawn(scheduler.run());
+    /// let mut started = handle.subscribe_to(|event| matches!(event, Event::RunStarted { .. })).await;
+    /// let job = handle.add(every(1.hours()).run(async || std::future::pending::<()>().await)).await?;
+    /// let outcome = job.run_now().await?;
+    /// if let Some(Event::RunStarted { store, run }) = started.next().await {
+    ///     assert!(handle.cancel(&store, run.id).await?);
+    /// }
+    /// assert_eq!(outcome.await?.outcome, Some(Outcome::Cancelled));
+    /// # handle.shutdown(Shutdown::Wait).await;
+    /// # running.await??;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Handle::cancel`].
+    cancel(store: store, run: run) -> bool;
 
     /// Removes an executor, and ends it as `how` says. See [`Handle::remove_executor`].
     ///
@@ -419,8 +312,5 @@ impl AsyncHandle {
     ///
     /// # Errors
     /// As [`Handle::remove_executor`].
-    pub async fn remove_executor(&self, name: impl AsRef<str>, how: Shutdown) -> Result<(), SchedulerError> {
-        let name = ExecutorName::new(name)?;
-        self.call(move |handle| handle.remove_executor(&name, how)).await
-    }
+    remove_executor(name: name, how: how) -> ();
 }
