@@ -14,8 +14,17 @@ use source::{Kind, Method, Source};
 
 /// Members of the workspace that programs do not depend on, or whose items only other crates of Matins and authors of a store
 /// or an executor use.
-const OTHER_CRATES: [&str; 8] =
-    [".", "backends/owner", "benches", "book", "cli", "conformance", "executors/inflight", "files"];
+const OTHER_CRATES: [&str; 9] = [
+    ".",
+    "backends/owner",
+    "benches",
+    "book",
+    "cli",
+    "conformance",
+    "executors/inflight",
+    "files",
+    "tests/packaging",
+];
 
 /// What only those need who write a store, an executor or a scheduler. `examples/` and `matins-conformance` show how it is used.
 const BETWEEN_PARTS: [&str; 22] = [

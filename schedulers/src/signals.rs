@@ -58,7 +58,7 @@ impl Handle {
 impl AsyncScheduler {
     /// Shuts the scheduler down when the process is interrupted (Ctrl-C) or told to end: see [`Handle::shutdown_on_signals`].
     ///
-    /// ```no_run
+    /// ```
     /// use chrono::TimeDelta;
     /// use matins_core::Shutdown;
     /// # use matins_executor_tokio::TokioExecutor;
@@ -71,6 +71,8 @@ impl AsyncScheduler {
     /// # let builder = builder.store("default", MemoryStore::new()).executor("default", TokioExecutor::current()?);
     /// let scheduler = builder.asynchronous()?;
     /// scheduler.shutdown_on_signals(Shutdown::within(TimeDelta::seconds(30)))?;
+    /// # // As if it came from outside.
+    /// # signal_hook::low_level::raise(signal_hook::consts::SIGTERM)?;
     /// scheduler.run().await?;
     /// # Ok(())
     /// # }
@@ -88,12 +90,22 @@ impl AsyncHandle {
     /// Shuts the scheduler down when the process is interrupted (Ctrl-C) or told to end: see [`Handle::shutdown_on_signals`]. It does
     /// not wait.
     ///
-    /// ```no_run
+    /// ```
     /// # use matins_core::Shutdown;
-    /// # use matins_scheduler::AsyncHandle;
-    /// # async fn example(handle: AsyncHandle) -> std::io::Result<()> {
+    /// # use matins_executor_tokio::TokioExecutor;
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let builder = SchedulerBuilder::new().store("default", MemoryStore::new());
+    /// # let scheduler = builder.executor("default", TokioExecutor::current()?).asynchronous()?;
+    /// # let handle = scheduler.handle();
+    /// let running = tokio::spawn(scheduler.run());
     /// handle.shutdown_on_signals(Shutdown::Wait)?;
+    /// # // As if it came from outside.
+    /// # signal_hook::low_level::raise(signal_hook::consts::SIGTERM)?;
     /// handle.wait_until_shut_down().await;
+    /// running.await??;
     /// # Ok(())
     /// # }
     /// ```

@@ -87,6 +87,9 @@ impl Source {
                 Item::Fn(item) if is_public(&item.vis) && !is_hidden(&item.attrs) => {
                     self.functions.push((item.sig.ident.to_string(), documentation(&item.attrs)));
                 }
+                Item::Macro(item) if item.mac.path.is_ident("forwarded") => {
+                    self.forwarded(item.mac.tokens);
+                }
                 Item::Macro(item) => {
                     if let Some(name) = item.ident {
                         let owner = format!("{name}!");
@@ -122,6 +125,32 @@ impl Source {
         };
         let name = signature.ident.to_string();
         self.methods.push(Method { owner, name, kind, documentation: documentation(attributes) });
+    }
+
+    /// The methods of both handles that are written once: each `name(...) -> answer;`.
+    fn forwarded(&mut self, tokens: TokenStream) {
+        let mut docs = String::new();
+        let mut tokens = tokens.into_iter().peekable();
+        while let Some(token) = tokens.next() {
+            match token {
+                TokenTree::Group(group) if group.delimiter() == Delimiter::Bracket => {
+                    docs.push_str(&doc_of_tokens(group.stream()));
+                }
+                TokenTree::Ident(name) if matches!(tokens.peek(), Some(TokenTree::Group(_))) => {
+                    self.methods.push(Method {
+                        owner: "AsyncHandle".to_owned(),
+                        name: name.to_string(),
+                        kind: Kind::Other,
+                        documentation: Documentation::new(&docs),
+                    });
+                    docs.clear();
+                    tokens
+                        .by_ref()
+                        .find(|token| matches!(token, TokenTree::Punct(mark) if mark.as_char() == ';'));
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Methods that a macro writes: each `pub fn name` in its definition. Their owner is the macro.

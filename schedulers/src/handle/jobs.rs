@@ -151,6 +151,22 @@ impl Handle {
 
     /// Returns the jobs of one store that `query` asks for.
     ///
+    /// ```
+    /// # use matins_core::{JobQuery};
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let builder = SchedulerBuilder::new().store("default", MemoryStore::new());
+    /// # let mut scheduler = builder.store("scratch", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()).id("report"))?;
+    /// scheduler.add(every(1.hours()).run(|| ()).id("experiment").store("scratch"))?;
+    /// let jobs = scheduler.list_in("scratch", &JobQuery::default())?;
+    /// assert_eq!(jobs.len(), 1);
+    /// assert_eq!(jobs[0].id, "experiment");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// If there is no such store, or it fails.
     pub fn list_in(&self, store: impl AsRef<str>, query: &JobQuery) -> Result<Vec<Job>, SchedulerError> {
@@ -158,6 +174,20 @@ impl Handle {
     }
 
     /// Returns how many jobs of one store meet the conditions of `query`.
+    ///
+    /// ```
+    /// # use matins_core::{JobQuery};
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let builder = SchedulerBuilder::new().store("default", MemoryStore::new());
+    /// # let mut scheduler = builder.store("scratch", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()).store("scratch"))?;
+    /// assert_eq!(scheduler.count_in("scratch", &JobQuery::default())?, 1);
+    /// assert_eq!(scheduler.count_in("default", &JobQuery::default())?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// If there is no such store, or it fails.

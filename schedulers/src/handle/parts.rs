@@ -127,6 +127,21 @@ impl Handle {
 
     /// Returns the rows of the ledger of one store that `query` asks for.
     ///
+    /// ```
+    /// # use matins_core::{RunQuery};
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let builder = SchedulerBuilder::new().store("default", MemoryStore::new());
+    /// # let mut scheduler = builder.store("scratch", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()).store("scratch"))?;
+    /// scheduler.advance(1.days());
+    /// assert_eq!(scheduler.runs_in("scratch", &RunQuery::default())?.len(), 24);
+    /// assert!(scheduler.runs_in("default", &RunQuery::default())?.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// If there is no such store, or it fails.
     pub fn runs_in(&self, store: impl AsRef<str>, query: &RunQuery) -> Result<Vec<Run>, SchedulerError> {

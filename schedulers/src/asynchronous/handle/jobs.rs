@@ -11,7 +11,7 @@ use crate::new_job::NewJob;
 use crate::outcomes::PendingOutcome;
 
 impl AsyncHandle {
-    /// Adds a job and returns a handle to it. See [`Handle::add`].
+    /// Adds a job and returns a handle to it. See [`Handle::add`](crate::Handle::add).
     ///
     /// ```
     /// # use matins_core::Shutdown;
@@ -36,13 +36,13 @@ impl AsyncHandle {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::add`].
+    /// As [`Handle::add`](crate::Handle::add).
     pub async fn add(&self, job: NewJob) -> Result<AsyncJobHandle, SchedulerError> {
         let job = self.call(move |handle| handle.add(job)).await?;
         Ok(AsyncJobHandle { handle: self.clone(), id: job.id().clone(), add_outcome: job.add_outcome() })
     }
 
-    /// Adds many jobs and returns what happened to each, in their order. See [`Handle::add_many`].
+    /// Adds many jobs and returns what happened to each, in their order. See [`Handle::add_many`](crate::Handle::add_many).
     ///
     /// ```
     /// # use matins_executor_tokio::TokioExecutor;
@@ -65,7 +65,7 @@ impl AsyncHandle {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::add_many`].
+    /// As [`Handle::add_many`](crate::Handle::add_many).
     pub async fn add_many(
         &self,
         jobs: impl IntoIterator<Item = NewJob>,
@@ -74,7 +74,7 @@ impl AsyncHandle {
         self.call(move |handle| handle.add_many(jobs)).await
     }
 
-    /// Applies `change` to a job and returns the updated job. See [`Handle::modify`].
+    /// Applies `change` to a job and returns the updated job. See [`Handle::modify`](crate::Handle::modify).
     ///
     /// ```
     /// # use matins_executor_tokio::TokioExecutor;
@@ -97,7 +97,7 @@ impl AsyncHandle {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::modify`].
+    /// As [`Handle::modify`](crate::Handle::modify).
     pub async fn modify(
         &self,
         id: impl AsRef<str>,
@@ -107,7 +107,7 @@ impl AsyncHandle {
         self.call(move |handle| handle.modify(&id, change)).await
     }
 
-    /// Gives a job another trigger and returns the updated job. See [`Handle::reschedule`].
+    /// Gives a job another trigger and returns the updated job. See [`Handle::reschedule`](crate::Handle::reschedule).
     ///
     /// ```
     /// # use matins_executor_tokio::TokioExecutor;
@@ -130,7 +130,7 @@ impl AsyncHandle {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::reschedule`].
+    /// As [`Handle::reschedule`](crate::Handle::reschedule).
     pub async fn reschedule(
         &self,
         id: impl AsRef<str>,
@@ -142,7 +142,7 @@ impl AsyncHandle {
 }
 
 forwarded! {
-    /// Returns the job with this id, or `None`. See [`Handle::get`].
+    /// Returns the job with this id, or `None`. See [`Handle::get`](crate::Handle::get).
     ///
     /// ```
     /// # use matins_executor_tokio::TokioExecutor;
@@ -166,10 +166,10 @@ forwarded! {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::get`].
+    /// As [`Handle::get`](crate::Handle::get).
     get(id: id) -> Option<Job>;
 
-    /// Removes a job and returns it. See [`Handle::remove`].
+    /// Removes a job and returns it. See [`Handle::remove`](crate::Handle::remove).
     ///
     /// ```
     /// # use matins_executor_tokio::TokioExecutor;
@@ -192,10 +192,10 @@ forwarded! {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::remove`].
+    /// As [`Handle::remove`](crate::Handle::remove).
     remove(id: id) -> Job;
 
-    /// Removes the jobs with these ids, and returns those that there were. See [`Handle::remove_many`].
+    /// Removes the jobs with these ids, and returns those that there were. See [`Handle::remove_many`](crate::Handle::remove_many).
     ///
     /// ```
     /// # use matins_executor_tokio::TokioExecutor;
@@ -218,10 +218,10 @@ forwarded! {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::remove_many`].
+    /// As [`Handle::remove_many`](crate::Handle::remove_many).
     remove_many(ids: ids) -> Vec<Job>;
 
-    /// Removes the jobs of all stores that meet the conditions of `query`, and returns how many they were. See [`Handle::remove_matching`].
+    /// Removes the jobs of all stores that meet the conditions of `query`, and returns how many they were. See [`Handle::remove_matching`](crate::Handle::remove_matching).
     ///
     /// ```
     /// # use matins_core::JobQuery;
@@ -244,10 +244,10 @@ forwarded! {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::remove_matching`].
+    /// As [`Handle::remove_matching`](crate::Handle::remove_matching).
     remove_matching(query: jobs) -> usize;
 
-    /// Removes all jobs from a store and returns how many were removed. See [`Handle::remove_all`].
+    /// Removes all jobs from a store and returns how many were removed. See [`Handle::remove_all`](crate::Handle::remove_all).
     ///
     /// ```
     /// # use matins_core::{JobQuery, StoreName};
@@ -271,10 +271,10 @@ forwarded! {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::remove_all`].
+    /// As [`Handle::remove_all`](crate::Handle::remove_all).
     remove_all(store: store) -> usize;
 
-    /// Moves a job to another store. See [`Handle::move_to`].
+    /// Moves a job to another store. See [`Handle::move_to`](crate::Handle::move_to).
     ///
     /// ```
     /// # use matins_core::{JobQuery, StoreName};
@@ -300,10 +300,10 @@ forwarded! {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::move_to`].
+    /// As [`Handle::move_to`](crate::Handle::move_to).
     move_to(id: id, store: store) -> ();
 
-    /// Starts a run of a job now. The outcome can be awaited. See [`Handle::run_now`].
+    /// Starts a run of a job now. The outcome can be awaited. See [`Handle::run_now`](crate::Handle::run_now).
     ///
     /// ```
     /// # use matins_core::Shutdown;
@@ -330,10 +330,10 @@ forwarded! {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::run_now`].
+    /// As [`Handle::run_now`](crate::Handle::run_now).
     run_now(id: id) -> PendingOutcome;
 
-    /// Returns the outcome of the next run of the job that ends or is missed. See [`Handle::next_outcome`].
+    /// Returns the outcome of the next run of the job that ends or is missed. See [`Handle::next_outcome`](crate::Handle::next_outcome).
     ///
     /// ```
     /// # use matins_core::Shutdown;
@@ -359,10 +359,10 @@ forwarded! {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::next_outcome`].
+    /// As [`Handle::next_outcome`](crate::Handle::next_outcome).
     next_outcome(id: id) -> PendingOutcome;
 
-    /// Pauses a job: it has no next fire time until it is resumed. See [`Handle::pause`].
+    /// Pauses a job: it has no next fire time until it is resumed. See [`Handle::pause`](crate::Handle::pause).
     ///
     /// ```
     /// # use matins_executor_tokio::TokioExecutor;
@@ -385,10 +385,10 @@ forwarded! {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::pause`].
+    /// As [`Handle::pause`](crate::Handle::pause).
     pause(id: id) -> ();
 
-    /// Resumes a paused job. See [`Handle::resume`].
+    /// Resumes a paused job. See [`Handle::resume`](crate::Handle::resume).
     ///
     /// ```
     /// # use matins_executor_tokio::TokioExecutor;
@@ -410,6 +410,6 @@ forwarded! {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::resume`].
+    /// As [`Handle::resume`](crate::Handle::resume).
     resume(id: id) -> ();
 }

@@ -7,7 +7,7 @@ use super::forwarded::{argument, forwarded, given, owned};
 use crate::SchedulerError;
 
 forwarded! {
-    /// Returns the jobs that `query` asks for, store by store. See [`Handle::list`].
+    /// Returns the jobs that `query` asks for, store by store. See [`Handle::list`](crate::Handle::list).
     ///
     /// ```
     /// # use matins_core::JobQuery;
@@ -33,10 +33,10 @@ forwarded! {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::list`].
+    /// As [`Handle::list`](crate::Handle::list).
     list(query: jobs) -> Vec<(StoreName, Job)>;
 
-    /// Returns the jobs of one store that match the query. See [`Handle::list_in`].
+    /// Returns the jobs of one store that match the query. See [`Handle::list_in`](crate::Handle::list_in).
     ///
     /// ```
     /// # use matins_core::JobQuery;
@@ -59,10 +59,10 @@ forwarded! {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::list_in`].
+    /// As [`Handle::list_in`](crate::Handle::list_in).
     list_in(store: name, query: jobs) -> Vec<Job>;
 
-    /// Returns how many jobs of all stores meet the conditions of `query`. See [`Handle::count`].
+    /// Returns how many jobs of all stores meet the conditions of `query`. See [`Handle::count`](crate::Handle::count).
     ///
     /// ```
     /// # use matins_core::{JobQuery, JobState};
@@ -85,10 +85,10 @@ forwarded! {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::count`].
+    /// As [`Handle::count`](crate::Handle::count).
     count(query: jobs) -> usize;
 
-    /// Returns how many jobs of one store match the query. See [`Handle::count_in`].
+    /// Returns how many jobs of one store match the query. See [`Handle::count_in`](crate::Handle::count_in).
     ///
     /// ```
     /// # use matins_core::JobQuery;
@@ -110,10 +110,10 @@ forwarded! {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::count_in`].
+    /// As [`Handle::count_in`](crate::Handle::count_in).
     count_in(store: name, query: jobs) -> usize;
 
-    /// Returns the ledger of the store `default`. See [`Handle::runs`].
+    /// Returns the ledger of the store `default`. See [`Handle::runs`](crate::Handle::runs).
     ///
     /// ```
     /// # use matins_core::{RunQuery, Shutdown};
@@ -142,10 +142,10 @@ forwarded! {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::runs`].
+    /// As [`Handle::runs`](crate::Handle::runs).
     runs(query: runs) -> Vec<(StoreName, Run)>;
 
-    /// Returns the ledger of a store. See [`Handle::runs_in`].
+    /// Returns the ledger of a store. See [`Handle::runs_in`](crate::Handle::runs_in).
     ///
     /// ```
     /// # use matins_core::{RunQuery, StoreName};
@@ -167,10 +167,10 @@ forwarded! {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::runs_in`].
+    /// As [`Handle::runs_in`](crate::Handle::runs_in).
     runs_in(store: name, query: runs) -> Vec<Run>;
 
-    /// Returns how many runs in the ledger of the store `default` meet the conditions of `query`. See [`Handle::count_runs`].
+    /// Returns how many runs in the ledger of the store `default` meet the conditions of `query`. See [`Handle::count_runs`](crate::Handle::count_runs).
     ///
     /// ```
     /// # use matins_core::{Outcome, RunQuery, Shutdown};
@@ -198,10 +198,10 @@ forwarded! {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::count_runs`].
+    /// As [`Handle::count_runs`](crate::Handle::count_runs).
     count_runs(query: runs) -> usize;
 
-    /// Returns how many runs in the ledger of one store match the query. See [`Handle::count_runs_in`].
+    /// Returns how many runs in the ledger of one store match the query. See [`Handle::count_runs_in`](crate::Handle::count_runs_in).
     ///
     /// ```
     /// # use matins_core::RunQuery;
@@ -227,6 +227,6 @@ forwarded! {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::count_runs_in`].
+    /// As [`Handle::count_runs_in`](crate::Handle::count_runs_in).
     count_runs_in(store: name, query: runs) -> usize;
 }

@@ -9,11 +9,11 @@ mod parts;
 use matins_core::Shutdown;
 use matins_task_function::{IntoTask, RegisterError, TaskRegistry};
 
-use self::forwarded::{argument, forwarded, given, owned};
+use self::forwarded::forwarded;
 use super::calls::unblocked;
+use crate::SchedulerError;
 use crate::handle::{Handle, SchedulerState};
 use crate::stats::Stats;
-use crate::SchedulerError;
 
 /// The way to a scheduler from async code: the methods of [`Handle`], which wait without keeping a worker of the runtime, or a
 /// thread of its blocking pool.
@@ -31,10 +31,6 @@ impl From<Handle> for AsyncHandle {
 }
 
 impl AsyncHandle {
-    fn from(handle: Handle) -> Self {
-        Self { handle }
-    }
-
     /// Returns the handle for code that may block.
     ///
     /// ```

@@ -3,17 +3,15 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use matins_core::{
-    Executor, ExecutorName, JobStore, Progress, Run, RunId, RunQuery, SetAside, Shutdown, StoreName,
-};
+use matins_core::{Executor, ExecutorName, JobStore, Progress, RunId, SetAside, Shutdown, StoreName};
 
 use super::AsyncHandle;
 use super::forwarded::{argument, forwarded, given, owned};
 use crate::SchedulerError;
-use crate::handle::Handle;
+use crate::asynchronous::calls::unblocked;
 
 impl AsyncHandle {
-    /// Adds a store. See [`Handle::add_store`].
+    /// Adds a store. See [`Handle::add_store`](crate::Handle::add_store).
     ///
     /// ```
     /// # use matins_executor_tokio::TokioExecutor;
@@ -34,7 +32,7 @@ impl AsyncHandle {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::add_store`].
+    /// As [`Handle::add_store`](crate::Handle::add_store).
     pub async fn add_store(
         &self,
         name: impl AsRef<str>,
@@ -44,7 +42,7 @@ impl AsyncHandle {
         self.call(move |handle| handle.add_store(name, store)).await
     }
 
-    /// Removes a store and returns it. See [`Handle::remove_store`].
+    /// Removes a store and returns it. See [`Handle::remove_store`](crate::Handle::remove_store).
     ///
     /// ```
     /// # use matins_core::{JobQuery, Shutdown};
@@ -67,7 +65,7 @@ impl AsyncHandle {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::remove_store`]. [`SchedulerError::WaitsForItself`] if a job of that store awaits this.
+    /// As [`Handle::remove_store`](crate::Handle::remove_store). [`SchedulerError::WaitsForItself`] if a job of that store awaits this.
     pub async fn remove_store(
         &self,
         name: impl AsRef<str>,
@@ -83,7 +81,7 @@ impl AsyncHandle {
         unblocked(move || handle.remove_store(name, how)).await
     }
 
-    /// Calls `work` with a store itself, on a thread that may block. See [`Handle::with_store`].
+    /// Calls `work` with a store itself, on a thread that may block. See [`Handle::with_store`](crate::Handle::with_store).
     ///
     /// ```
     /// # use matins_core::JobQuery;
@@ -107,7 +105,7 @@ impl AsyncHandle {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::with_store`].
+    /// As [`Handle::with_store`](crate::Handle::with_store).
     pub async fn with_store<T: Send + 'static>(
         &self,
         name: impl AsRef<str>,
@@ -117,7 +115,7 @@ impl AsyncHandle {
         self.call(move |handle| handle.with_store(name, work)).await
     }
 
-    /// Adds an executor. An executor of the same name is replaced, and ended as `how` says. See [`Handle::add_executor`].
+    /// Adds an executor. An executor of the same name is replaced, and ended as `how` says. See [`Handle::add_executor`](crate::Handle::add_executor).
     ///
     /// ```
     /// # use matins_core::Shutdown;
@@ -145,7 +143,7 @@ impl AsyncHandle {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::add_executor`].
+    /// As [`Handle::add_executor`](crate::Handle::add_executor).
     pub async fn add_executor(
         &self,
         name: impl AsRef<str>,
@@ -158,7 +156,7 @@ impl AsyncHandle {
 }
 
 forwarded! {
-    /// Returns the jobs that the stores have found and cannot read. See [`Handle::set_aside`].
+    /// Returns the jobs that the stores have found and cannot read. See [`Handle::set_aside`](crate::Handle::set_aside).
     ///
     /// ```
     /// # use matins_executor_tokio::TokioExecutor;
@@ -179,10 +177,10 @@ forwarded! {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::set_aside`].
+    /// As [`Handle::set_aside`](crate::Handle::set_aside).
     set_aside() -> Vec<(StoreName, SetAside)>;
 
-    /// Returns how far a run of a store's job has come, or `None` if it is not in progress or its task has not reported any. See [`Handle::progress`].
+    /// Returns how far a run of a store's job has come, or `None` if it is not in progress or its task has not reported any. See [`Handle::progress`](crate::Handle::progress).
     ///
     /// ```
     /// # use matins_core::{Shutdown, StoreName, TaskContext};
@@ -216,10 +214,10 @@ forwarded! {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::progress`].
+    /// As [`Handle::progress`](crate::Handle::progress).
     progress(store: store, run: run) -> Option<Progress>;
 
-    /// Returns the runs of a store's jobs that executors have taken, each with the time at which its work began, or `None` for a run that is queued. See [`Handle::in_flight`].
+    /// Returns the runs of a store's jobs that executors have taken, each with the time at which its work began, or `None` for a run that is queued. See [`Handle::in_flight`](crate::Handle::in_flight).
     ///
     /// ```
     /// # use matins_core::{Shutdown, StoreName};
@@ -249,10 +247,10 @@ forwarded! {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::in_flight`].
+    /// As [`Handle::in_flight`](crate::Handle::in_flight).
     in_flight(store: store) -> BTreeMap<RunId, Option<DateTime<Utc>>>;
 
-    /// Requests cancellation of a run of a store's job. Returns `false` if the run is not in progress. See [`Handle::cancel`].
+    /// Requests cancellation of a run of a store's job. Returns `false` if the run is not in progress. See [`Handle::cancel`](crate::Handle::cancel).
     ///
     /// ```
     /// # use matins_core::{Outcome, Shutdown};
@@ -282,10 +280,10 @@ forwarded! {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::cancel`].
+    /// As [`Handle::cancel`](crate::Handle::cancel).
     cancel(store: store, run: run) -> bool;
 
-    /// Removes an executor, and ends it as `how` says. See [`Handle::remove_executor`].
+    /// Removes an executor, and ends it as `how` says. See [`Handle::remove_executor`](crate::Handle::remove_executor).
     ///
     /// ```
     /// # use matins_core::{Outcome, Shutdown};
@@ -311,6 +309,6 @@ forwarded! {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::remove_executor`].
+    /// As [`Handle::remove_executor`](crate::Handle::remove_executor).
     remove_executor(name: name, how: how) -> ();
 }
