@@ -1,12 +1,13 @@
 //! Reads the text of a trigger.
 
+use std::error::Error;
+use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use matins_core::{AfterOutcome, JobId, Trigger, TriggerError, json};
 use serde::de::DeserializeOwned;
-use thiserror::Error;
 
 use crate::duration::{self, Parts};
 use crate::{
@@ -33,17 +34,15 @@ const FORMS: [(&str, &str); 8] = [
 const MOST_NESTED: usize = json::TRIGGER_DEPTH / 2;
 
 /// A text that is not a trigger.
-#[derive(Debug, Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum ParseTriggerError {
     /// No combination has this name.
-    #[error("there is no trigger `{name}(...)`; there are {}", FORMS.map(|(name, _)| name).join(", "))]
     Unknown {
         /// The name.
         name: String,
     },
     /// A combination does not have the parts that it needs.
-    #[error("write {form}; found {found:?}")]
     Form {
         /// How it is written.
         form: &'static str,
@@ -51,19 +50,16 @@ pub enum ParseTriggerError {
         found: String,
     },
     /// Something follows the trigger.
-    #[error("nothing may follow a trigger, but {text:?} does; remove it")]
     Trailing {
         /// What follows.
         text: String,
     },
     /// Triggers are nested too deep.
-    #[error("triggers may be nested {limit} deep; use fewer combinations")]
     TooDeep {
         /// How deep they may be nested.
         limit: usize,
     },
     /// A part cannot be read, or does not make a trigger.
-    #[error("cannot read the trigger {text:?}")]
     Part {
         /// The part.
         text: String,
@@ -71,13 +67,41 @@ pub enum ParseTriggerError {
         source: TriggerError,
     },
     /// The text is another trigger than the one that was asked for.
-    #[error("{text:?} is not of the form {form}")]
     Other {
         /// The text.
         text: String,
         /// How the one that was asked for is written.
         form: &'static str,
     },
+}
+
+impl fmt::Display for ParseTriggerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { name } => {
+                let known = FORMS.map(|(name, _)| name).join(", ");
+                write!(f, "there is no trigger `{name}(...)`; there are {known}")
+            }
+            Self::Form { form, found } => write!(f, "write {form}; found {found:?}"),
+            Self::Trailing { text } => {
+                write!(f, "nothing may follow a trigger, but {text:?} does; remove it")
+            }
+            Self::TooDeep { limit } => {
+                write!(f, "triggers may be nested {limit} deep; use fewer combinations")
+            }
+            Self::Part { text, .. } => write!(f, "cannot read the trigger {text:?}"),
+            Self::Other { text, form } => write!(f, "{text:?} is not of the form {form}"),
+        }
+    }
+}
+
+impl Error for ParseTriggerError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Part { source, .. } => Some(source),
+            _ => None,
+        }
+    }
 }
 
 impl From<ParseTriggerError> for TriggerError {
