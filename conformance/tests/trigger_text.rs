@@ -98,7 +98,7 @@ fn a_third_party_trigger_is_written_as_it_is_saved() {
 #[test]
 fn forms_that_people_write_are_read() {
     let same = |one: &str, other: &str| {
-        assert!(*parse_trigger(one).unwrap() == *parse_trigger(other).unwrap(), "{one}")
+        assert!(*parse_trigger(one).unwrap() == *parse_trigger(other).unwrap(), "{one}");
     };
     same(
         "  any( 0 9 * * MON-FRI ;0 11 * * SAT )  ",

@@ -163,11 +163,9 @@ impl Source {
                 TokenTree::Group(group) if group.delimiter() == Delimiter::Bracket => {
                     docs.push_str(&doc_of_tokens(group.stream()));
                 }
-                TokenTree::Group(group) => {
-                    if group.delimiter() == Delimiter::Brace {
-                        self.tokens(owner, group.stream());
-                        (docs, is_public) = (String::new(), false);
-                    }
+                TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
+                    self.tokens(owner, group.stream());
+                    (docs, is_public) = (String::new(), false);
                 }
                 TokenTree::Ident(word) if *word == "pub" => is_public = true,
                 TokenTree::Ident(name) => {

@@ -113,7 +113,7 @@ forwarded! {
     /// As [`Handle::count_in`](crate::Handle::count_in).
     count_in(store: name, query: jobs) -> usize;
 
-    /// Returns the ledger of the store `default`. See [`Handle::runs`](crate::Handle::runs).
+    /// Returns the runs of all stores that match the query, each with its store. See [`Handle::runs`](crate::Handle::runs).
     ///
     /// ```
     /// # use matins_core::{RunQuery, Shutdown};
@@ -132,9 +132,8 @@ forwarded! {
     /// let job = handle.add(every(1.hours()).run(async || "42 rows")).await?;
     /// job.run_now().await?.await?;
     ///
-    ///
     /// let runs = handle.runs(&RunQuery::of_job(job.id()).limit(10)).await?;
-    /// assert_eq!(runs[0].result, Some("42 rows".into()));
+    /// assert_eq!(runs[0].1.result, Some("42 rows".into()));
     /// # handle.shutdown(Shutdown::Wait).await;
     /// # running.await??;
     /// # Ok(())

@@ -360,9 +360,9 @@ mod tests {
 
     fn method(line: &str) -> Option<&str> {
         let written = line.strip_prefix("pub fn ").or_else(|| line.strip_prefix("pub async fn "));
-        let is_forwarded = || line.ends_with(';') && line.contains(") -> ") && !line.starts_with("//");
-        let method = written.or_else(|| Some(line).filter(|_| is_forwarded()))?;
-        method.split(['(', '<']).next()
+        let is_forwarded = || line.ends_with(';') && line.contains(") -> ");
+        let name = written.or_else(|| Some(line).filter(|_| is_forwarded()))?.split(['(', '<']).next()?;
+        Some(name).filter(|name| name.chars().all(|sign| sign.is_ascii_lowercase() || sign == '_'))
     }
 
     #[test]
