@@ -108,10 +108,12 @@ macro_rules! given {
 
 forwarded! {
     get(id: id) -> Option<Job>;
+    stores() -> Vec<StoreName>;
     set_aside() -> Vec<(StoreName, SetAside)>;
     list(query: jobs) -> Vec<(StoreName, Job)>;
     count(query: jobs) -> usize;
     count_runs(query: runs) -> usize;
+    count_runs_in(store: store, query: runs) -> usize;
     runs(query: runs) -> Vec<Run>;
     runs_in(store: store, query: runs) -> Vec<Run>;
     progress(store: store, run: run) -> Option<Progress>;
@@ -155,6 +157,11 @@ impl AsyncHandle {
         task: impl IntoTask<Form>,
     ) -> Result<(), RegisterError> {
         self.tasks().await.register(name, task)
+    }
+
+    /// See [`Handle::time_zone`].
+    pub fn time_zone(&self) -> &str {
+        self.handle.time_zone()
     }
 
     /// See [`Handle::tasks`].

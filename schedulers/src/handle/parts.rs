@@ -11,6 +11,26 @@ use super::Handle;
 use crate::SchedulerError;
 
 impl Handle {
+    /// Returns the names of the scheduler's stores, in the order in which they were added.
+    ///
+    /// ```
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// let scheduler = SchedulerBuilder::new()
+    ///     .store("default", MemoryStore::new())
+    ///     .store("reports", MemoryStore::new())
+    ///     .background()
+    ///     .unwrap();
+    /// let names = scheduler.stores().unwrap();
+    /// assert_eq!(names.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["default", "reports"]);
+    /// ```
+    ///
+    /// # Errors
+    /// After shutdown.
+    pub fn stores(&self) -> Result<Vec<StoreName>, SchedulerError> {
+        self.engine().stores()
+    }
+
     /// The jobs that the stores have met and cannot read: they are kept, and neither fire nor are listed.
     ///
     /// # Errors
@@ -24,7 +44,15 @@ impl Handle {
     /// # Errors
     /// If the store fails.
     pub fn count_runs(&self, query: &RunQuery) -> Result<usize, SchedulerError> {
-        self.engine().count_runs(&StoreName::default(), query)
+        self.count_runs_in(&StoreName::default(), query)
+    }
+
+    /// Returns how many runs in the ledger of a store meet the conditions of `query`.
+    ///
+    /// # Errors
+    /// If there is no such store, or it fails.
+    pub fn count_runs_in(&self, store: &StoreName, query: &RunQuery) -> Result<usize, SchedulerError> {
+        self.engine().count_runs(store, query)
     }
 
     /// The ledger of the store `default`.
