@@ -2,6 +2,7 @@
 //!
 //! `cargo run -p matins-book` builds it and says where; `cargo run -p matins-book -- serve` shows it to a browser. Every snippet is a test: `cargo test -p matins-book`.
 
+pub mod lines;
 pub mod pictures;
 pub mod serve;
 
@@ -53,6 +54,7 @@ pages! {
     introduction: "introduction.md",
     start_five_minutes: "start/five-minutes.md",
     start_coming_from: "start/coming-from.md",
+    start_applications: "start/applications.md",
     defining_a_job: "defining-a-job.md",
     triggers: "triggers/triggers.md",
     stores: "stores/stores.md",

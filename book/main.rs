@@ -1,19 +1,20 @@
 //! Builds the book and says where it is: `cargo run -p matins-book`. With `serve`, shows it to a browser on this machine; with
-//! `pictures`, draws its pictures anew.
+//! `pictures`, draws its pictures anew; with `lines`, counts the lines of the applications again.
 
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use matins_book::pictures;
 use matins_book::serve::BookServer;
+use matins_book::{lines, pictures};
 
 fn main() -> Result<(), Box<dyn Error>> {
     match std::env::args().nth(1).as_deref() {
         None => println!("the book is at {}", matins_book::build()?.display()),
         Some("serve") => serve()?,
-        Some("pictures") => draw()?,
-        Some(other) => return Err(format!("{other:?} is nothing to do; there are serve and pictures").into()),
+        Some("pictures") => write(pictures::all())?,
+        Some("lines") => write(lines::tables()?)?,
+        Some(other) => return Err(format!("{other:?} is unknown; write serve, pictures or lines").into()),
     }
     Ok(())
 }
@@ -29,10 +30,11 @@ fn serve() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn draw() -> Result<(), Box<dyn Error>> {
+/// Writes files below `src/`.
+fn write(files: Vec<(&str, String)>) -> Result<(), Box<dyn Error>> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for (file, picture) in pictures::all() {
-        fs::write(source.join(file), picture)?;
+    for (file, text) in files {
+        fs::write(source.join(file), text)?;
         println!("{file}");
     }
     Ok(())

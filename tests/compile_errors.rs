@@ -50,7 +50,8 @@ fn write_project(project: &Path, programs: &Path) {
 
 /// Returns the errors of the compiler, by the name of the program.
 fn errors(project: &Path) -> BTreeMap<String, String> {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compile_errors_target");
+    // Shared with `tests/applications.rs`.
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("outside_target");
     let output = Command::new(env!("CARGO"))
         .args(["check", "--quiet", "--offline", "--bins", "--keep-going", "--message-format", "json"])
         .current_dir(project)

@@ -60,6 +60,10 @@ pub(crate) fn describe(event: &EventView, zone: Zone) -> Option<Text> {
             let failures = show::failures_in_a_row(*failures);
             Some(format!("{job} is paused after {failures}; resume it when the cause is gone").into())
         }
+        EventView::JobNotServed { job } => {
+            let job = terminal::one_line(job);
+            Some(format!("{job} is due, and no scheduler of its store has its task and its executor").into())
+        }
         EventView::ClockCorrected { by_seconds, jobs, .. } => {
             Some(clock_corrected(*by_seconds, *jobs).into())
         }

@@ -40,6 +40,11 @@ pub enum EventView {
         /// How many.
         failures: u32,
     },
+    /// A job is due, and no scheduler of its store has its task and its executor.
+    JobNotServed {
+        /// The job's id.
+        job: String,
+    },
     /// A job was resumed.
     JobResumed {
         /// The job's id.
@@ -152,6 +157,7 @@ impl EventView {
             Event::JobModified { job, .. } => Self::JobModified { job: name(job) },
             Event::JobPaused { job, .. } => Self::JobPaused { job: name(job) },
             Event::JobDisabled { job, failures, .. } => Self::JobDisabled { job: name(job), failures },
+            Event::JobNotServed { job, .. } => Self::JobNotServed { job: name(job) },
             Event::JobResumed { job, .. } => Self::JobResumed { job: name(job) },
             Event::JobRemoved { job, .. } => Self::JobRemoved { job: name(job) },
             Event::AllJobsRemoved { .. } => Self::AllJobsRemoved,

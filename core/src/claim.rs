@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use smallvec::SmallVec;
 
 use crate::{
-    AfterOutcome, GroupName, Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, SetAside,
-    StoreError, Transition, Wake,
+    AfterOutcome, GroupName, Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, Served,
+    SetAside, StoreError, Transition, Wake,
 };
 
 /// A store as a scheduler drives it: jobs and runs are claimed, decided about, and settled.
@@ -36,6 +36,16 @@ pub trait ClaimStore: Send {
     /// # Errors
     /// When the store cannot be read or written.
     fn join(&mut self, node: &Node) -> Result<Joined, StoreError>;
+
+    /// Says what this scheduler can start, from now on and until it says so again; before, and after it has joined anew, that is
+    /// nothing. It is given no due job that it cannot start, and no run of such a job that waits, and [`next`](Self::next) does not
+    /// tell of them. What it names, has ended or takes over it is given whatever it can start.
+    ///
+    /// A store with one owner has no use for it: a job that this owner cannot start fails.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written, and [`StoreError::Fenced`] where this scheduler is no member any more.
+    fn serve(&mut self, served: &Served) -> Result<(), StoreError>;
 
     /// Renews the lease, and returns what others want of this scheduler.
     ///
@@ -192,12 +202,15 @@ impl Joined {
 pub struct Heartbeat {
     /// Runs of this scheduler that another one was asked to cancel.
     pub cancel: Vec<RunId>,
+    /// Jobs that have been due for longer than the lease of this scheduler, and that no member [serves](ClaimStore::serve): the first
+    /// hundred of them, at most.
+    pub unserved: Vec<JobId>,
 }
 
 impl Heartbeat {
     /// These runs are to be cancelled.
     pub const fn cancelling(cancel: Vec<RunId>) -> Self {
-        Self { cancel }
+        Self { cancel, unserved: Vec::new() }
     }
 }
 

@@ -71,6 +71,14 @@ pub enum Event {
         /// How many runs have failed in a row.
         failures: u32,
     },
+    /// A job of a store that several schedulers share has been due for longer than a lease, and none of them has its task and its
+    /// executor. It stays due until one has; then its misfire grace says whether it still runs.
+    JobNotServed {
+        /// The store.
+        store: StoreName,
+        /// The job.
+        job: JobId,
+    },
     /// A job was resumed.
     JobResumed {
         /// The store.

@@ -2,7 +2,7 @@
 
 use ahash::AHashMap as HashMap;
 use chrono::TimeDelta;
-use matins_core::RunId;
+use matins_core::{Job, RunId, Served};
 
 use crate::decide::postponed::Postponed;
 use crate::occupied::Occupations;
@@ -13,9 +13,17 @@ pub(crate) struct Local {
     pub(crate) postponed: HashMap<RunId, Postponed>,
     /// Work of jobs that is in progress outside of the scheduler.
     pub(crate) occupations: Occupations,
+    /// What this scheduler can start, where others share the store; what it cannot is left to them. `None` where nobody does: such a
+    /// job fails.
+    pub(crate) served: Option<Served>,
 }
 
 impl Local {
+    /// Whether the runs of a job are left to other schedulers.
+    pub(crate) fn leaves_to_others(&self, job: &Job) -> bool {
+        self.served.as_ref().is_some_and(|served| !served.includes(&job.task, &job.executor))
+    }
+
     /// The clock was set: how long it has been tried already is counted by the time that has passed.
     pub(crate) fn clock_was_set(&mut self, by: TimeDelta) {
         for postponed in self.postponed.values_mut() {

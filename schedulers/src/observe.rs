@@ -94,6 +94,9 @@ pub(crate) fn trace(event: &Event) {
         Event::JobDisabled { store, job, failures } => {
             warn!(target: "matins", %store, %job, failures, "job paused after failures in a row");
         }
+        Event::JobNotServed { store, job } => {
+            warn!(target: "matins", %store, %job, "job is due, and no scheduler has its task and its executor");
+        }
         Event::TriggerFailed { store, job, error } => {
             error!(target: "matins", %store, %job, error, "trigger failed, job paused");
         }

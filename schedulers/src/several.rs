@@ -20,6 +20,9 @@ use crate::occupied::WHEN_IT_ENDS;
 use crate::{Retention, Schedule, VirtualClock};
 
 const NODES: usize = 3;
+
+/// The tasks of the jobs. The first node has both, so that no job waits for ever.
+const TASKS: [&str; 2] = ["task", "other task"];
 const STEPS: usize = 150;
 
 struct Node {
@@ -53,8 +56,8 @@ impl Cluster {
         let (handed_over, jobs) = (BTreeMap::new(), BTreeMap::new());
         let groups = BTreeMap::new();
         let mut cluster = Self { random, clock, store, nodes: Vec::new(), handed_over, jobs, groups };
-        for _ in 0..NODES {
-            let node = cluster.node();
+        for number in 0..NODES {
+            let node = cluster.node(number);
             cluster.nodes.push(node);
         }
         cluster.add_jobs();
@@ -65,12 +68,15 @@ impl Cluster {
         self.random.next_u64() % limit
     }
 
-    /// A scheduler that has just been started, on a machine whose clock may be wrong.
-    fn node(&mut self) -> Node {
+    /// A scheduler that has just been started, on a machine whose clock may be wrong. It may have only one of the tasks.
+    fn node(&mut self, number: usize) -> Node {
         let skew = TimeDelta::seconds(self.below(7200) as i64 - 3600);
         let clock = VirtualClock::new(self.clock.now() + skew);
         let tasks = TaskRegistry::default();
-        tasks.register("task", || ()).unwrap();
+        let without = if number == 0 { TASKS.len() } else { self.below(3) as usize };
+        for (_, task) in TASKS.iter().enumerate().filter(|(task, _)| *task != without) {
+            tasks.register(*task, || ()).unwrap();
+        }
         let engine = Engine::new(Parts {
             clock: Arc::new(clock.clone()),
             tasks,
@@ -90,9 +96,10 @@ impl Cluster {
             let coalesce = [Coalesce::Latest, Coalesce::Earliest, Coalesce::All][self.below(3) as usize];
             let on_interrupt = [OnInterrupt::Leave, OnInterrupt::RunAgain][self.below(2) as usize];
             let period = TimeDelta::seconds(1 + self.below(20) as i64);
+            let task = TASKS[self.below(2) as usize];
             let trigger = IntervalTrigger::new(self.clock.now() + TimeDelta::seconds(5), period).unwrap();
             let id = JobId::new(format!("job {number}")).unwrap();
-            let new = (Arc::new(trigger.clone()) as Arc<dyn Trigger>).task("task").id(&id);
+            let new = (Arc::new(trigger.clone()) as Arc<dyn Trigger>).task(task).id(&id);
             let new = new.overlap(overlap).coalesce(coalesce).on_interrupt(on_interrupt);
             let new = new.on_exhausted(OnExhausted::Keep).retry(Retry::times(self.below(2) as u32));
             let group = [None, Some(1), Some(2)][self.below(3) as usize];
@@ -166,7 +173,7 @@ impl Cluster {
                 let by = TimeDelta::seconds(self.below(172_800) as i64 - 86_400);
                 self.nodes[number].clock.step(by);
             }
-            _ => self.nodes[number] = self.node(),
+            _ => self.nodes[number] = self.node(number),
         }
     }
 
@@ -186,6 +193,10 @@ impl Cluster {
 
     fn check(&self) {
         let rows = self.store.rows();
+        let without_task = rows.iter().find(|run| {
+            run.message.as_ref().is_some_and(|message| message.starts_with("no task is registered"))
+        });
+        assert_eq!(without_task, None, "each run is started by a node that has its task");
         for job in self.store.jobs() {
             let (trigger, overlap) = &self.jobs[&job.id];
             let of_job: Vec<&Run> = rows.iter().filter(|run| run.job == job.id).collect();

@@ -77,6 +77,9 @@ impl Trigger for AfterTrigger {
 /// let once = after(10.seconds()).into_trigger(added)?;
 /// assert_eq!(once.next_after(added), Some(added + TimeDelta::seconds(10)));
 /// assert_eq!(once.next_after(added + TimeDelta::seconds(10)), None);
+///
+/// let at_once = after(0.seconds()).into_trigger(added)?;
+/// assert_eq!(at_once.next_after(added), Some(added + TimeDelta::microseconds(1)));
 /// # Ok::<(), matins_core::TriggerError>(())
 /// ```
 pub fn after<T: AfterWhat>(what: T) -> T::Sentence {
@@ -124,6 +127,8 @@ macro_rules! after_duration {
 after_duration!(TimeDelta, Duration);
 
 /// Once, so long after the job is added; see [`after`].
+///
+/// A job is never due at the very instant at which it is added. So a duration of zero is the next microsecond: the job is due at once.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct AfterDuration {
@@ -136,7 +141,9 @@ impl IntoTrigger for AfterDuration {
         if duration < TimeDelta::zero() {
             return Err(TriggerError::new(DurationError { given: duration }));
         }
-        let instant = now.checked_add_signed(duration).ok_or(IntervalError::TooLong { period: duration })?;
+        // A trigger is asked for instants later than `now`.
+        let wait = duration.max(TimeDelta::microseconds(1));
+        let instant = now.checked_add_signed(wait).ok_or(IntervalError::TooLong { period: duration })?;
         Ok(Arc::new(DateTrigger::new(instant)))
     }
 }

@@ -68,9 +68,9 @@ impl Truth {
         self.groups.in_progress(&turn.name, outside).saturating_sub(ending) < turn.limit
     }
 
-    /// Whether any job waits for a group that has room for it.
-    pub(super) fn has_room_for_any(&self, outside: Outside<'_>) -> bool {
-        self.groups.turns.values().any(|turn| self.has_room(turn, outside, &[]))
+    /// Whether any of these jobs waits for a group that has room for it.
+    pub(super) fn has_room_for_any(&self, outside: Outside<'_>, of_these: impl Fn(&JobId) -> bool) -> bool {
+        self.groups.turns.iter().any(|(job, turn)| of_these(job) && self.has_room(turn, outside, &[]))
     }
 
     /// Says in a claim how much of the groups of its jobs is in progress.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
     Capabilities, Claim, ClaimStore, Claimed, GroupName, Heartbeat, Job, JobId, JobQuery, JobRuns, JobStore,
-    Joined, Node, OnConflict, Run, RunOrder, RunQuery, SetAside, Settled, Settlement, StoreError, Wake,
-    WakeUp, Want,
+    Joined, Node, OnConflict, Run, RunOrder, RunQuery, Served, SetAside, Settled, Settlement, StoreError,
+    Wake, WakeUp, Want,
 };
 
 use super::SharedModel;
@@ -81,14 +81,26 @@ impl ClaimStore for Member {
         Ok(Joined::new(self.number))
     }
 
+    fn serve(&mut self, served: &Served) -> Result<(), StoreError> {
+        self.with(|truth| {
+            truth.served.insert(self.number, served.clone());
+            Ok(())
+        })
+    }
+
     fn heartbeat(&mut self) -> Result<Heartbeat, StoreError> {
         let now = self.store.now();
         self.with(|truth| {
+            let mut late = now;
             if let Some(lease) = truth.members.get_mut(&self.number) {
                 lease.until = now + lease.length;
+                late = now - lease.length;
             }
             let asked = truth.held_by(self.number).into_iter().map(|run| run.id);
-            Ok(Heartbeat::cancelling(asked.filter(|run| truth.to_cancel.contains(run)).collect()))
+            let asked = asked.filter(|run| truth.to_cancel.contains(run)).collect();
+            let mut heartbeat = Heartbeat::cancelling(asked);
+            heartbeat.unserved = truth.unserved(late, now);
+            Ok(heartbeat)
         })
     }
 
@@ -110,6 +122,7 @@ impl ClaimStore for Member {
             let mut due: Vec<(DateTime<Utc>, JobId)> = truth
                 .jobs
                 .values()
+                .filter(|job| truth.serves(member, &job.id))
                 .filter_map(|job| Some((job.next_fire.filter(|fire| *fire <= now)?, job.id.clone())))
                 .collect();
             due.sort_unstable();
@@ -135,7 +148,7 @@ impl ClaimStore for Member {
                     claim.jobs.push(Claimed { id: id.clone(), job, runs, abandoned, followers });
                 }
             }
-            for id in truth.jobs_with_work(want, now) {
+            for id in truth.jobs_with_work(want, now, member) {
                 claim_one(truth, member, &id, &mut claim);
             }
             truth.tell_groups(&mut claim, want.outside);
@@ -179,9 +192,12 @@ impl ClaimStore for Member {
 
     fn next(&mut self, fires: bool) -> Result<Option<DateTime<Utc>>, StoreError> {
         self.with(|truth| {
-            let fire = truth.jobs.values().filter_map(|job| job.next_fire).filter(|_| fires);
+            let serves = |job: &JobId| truth.serves(self.number, job);
+            let jobs = truth.jobs.values().filter(|job| fires && serves(&job.id));
+            let fire = jobs.filter_map(|job| job.next_fire);
             let turns = truth.rows.values().filter(|run| run.outcome.is_none() && run.started.is_none());
-            let vacant = Some(self.store.now()).filter(|_| truth.has_room_for_any(&self.outside));
+            let turns = turns.filter(|run| serves(&run.job));
+            let vacant = Some(self.store.now()).filter(|_| truth.has_room_for_any(&self.outside, serves));
             Ok(fire.chain(turns.filter_map(|run| run.turn)).chain(vacant).min())
         })
     }

@@ -7,9 +7,11 @@ mod group_laws;
 mod groups;
 mod member;
 mod model;
+mod served_laws;
 mod suite;
 
 pub use group_laws::*;
 pub use member::Member;
 pub use model::SharedModel;
+pub use served_laws::*;
 pub use suite::*;

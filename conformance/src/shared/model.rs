@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    AfterOutcome, Clock, Job, JobId, JobRuns, JobState, Run, RunId, StoreError, Stretch, Transition, Wake,
-    Want,
+    AfterOutcome, Clock, Job, JobId, JobRuns, JobState, Run, RunId, Served, StoreError, Stretch, Transition,
+    Wake, Want,
 };
 
 use super::Member;
@@ -48,6 +48,8 @@ pub(super) struct Truth {
     /// To whom the runs of dead owners were given, as long as the claim is open.
     given: BTreeMap<RunId, u64>,
     pub(super) members: BTreeMap<u64, Lease>,
+    /// What each member can start.
+    pub(super) served: BTreeMap<u64, Served>,
     last_member: u64,
     last_run: u64,
     pub(super) to_cancel: BTreeSet<RunId>,
@@ -129,6 +131,26 @@ impl Truth {
 
     pub(super) fn is_member(&self, member: u64) -> bool {
         self.members.get(&member).is_some_and(|lease| !lease.is_over)
+    }
+
+    /// Whether a member can start this job. What is left of a job that is gone anybody can end.
+    pub(super) fn serves(&self, member: u64, job: &JobId) -> bool {
+        let Some(job) = self.jobs.get(job) else { return true };
+        self.served.get(&member).is_some_and(|served| served.includes(&job.task, &job.executor))
+    }
+
+    /// The jobs that were due before `late`, and that no member can start whose lease has not ended.
+    pub(super) fn unserved(&self, late: DateTime<Utc>, now: DateTime<Utc>) -> Vec<JobId> {
+        let alive: Vec<u64> = self
+            .members
+            .iter()
+            .filter(|(_, lease)| !lease.is_over && lease.until >= now)
+            .map(|(member, _)| *member)
+            .collect();
+        let is_late = |job: &&Job| job.next_fire.is_some_and(|fire| fire < late);
+        let is_served = |job: &Job| alive.iter().any(|member| self.serves(*member, &job.id));
+        let unserved = self.jobs.values().filter(is_late).filter(|job| !is_served(job));
+        unserved.map(|job| job.id.clone()).take(100).collect()
     }
 
     /// Declares those members dead whose lease has ended, and voids their claims.
@@ -213,7 +235,7 @@ impl Truth {
     }
 
     /// The jobs that have something to do beside their fires: runs to take over, runs that may start, or an end.
-    pub(super) fn jobs_with_work(&self, want: &Want<'_>, now: DateTime<Utc>) -> Vec<JobId> {
+    pub(super) fn jobs_with_work(&self, want: &Want<'_>, now: DateTime<Utc>, member: u64) -> Vec<JobId> {
         let Want { starts, takes_over, .. } = *want;
         // They may end now.
         let ending: Vec<RunId> =
@@ -230,7 +252,7 @@ impl Truth {
                 None => runs.occupied() == 0,
             };
             (takes_over && !abandoned.is_empty())
-                || (starts && abandoned.is_empty() && (is_ready || is_vacant))
+                || (starts && abandoned.is_empty() && (is_ready || is_vacant) && self.serves(member, id))
         };
         of_interest.iter().filter(has_work).map(|id| (*id).clone()).collect()
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    Claim, ClaimStore, Job, JobId, Node, OnConflict, Outcome, Run, RunId, RunQuery, Settlement, StoreError,
-    Transition, Want,
+    Claim, ClaimStore, ExecutorName, Job, JobId, Node, OnConflict, Outcome, Run, RunId, RunQuery, Served,
+    Settlement, StoreError, TaskName, Transition, Want,
 };
 
 use crate::store_suite;
@@ -48,7 +48,10 @@ macro_rules! shared_store_suite {
             what_one_owner_adds_changes_and_removes_the_others_see,
             two_owners_never_begin_more_of_a_group_than_its_limit,
             a_run_that_waits_for_its_group_begins_after_a_run_of_it,
-            a_run_counts_for_its_group_until_it_has_ended
+            a_run_counts_for_its_group_until_it_has_ended,
+            a_member_claims_only_what_it_serves,
+            what_waits_is_started_by_a_member_that_serves_it,
+            a_job_that_no_member_serves_is_named
         );
     };
     (@tests $factory:expr, $($name:ident),*) => {
@@ -70,11 +73,17 @@ pub(super) struct Owner {
 pub(super) fn owner(factory: &mut dyn SharedStoreFactory) -> Owner {
     let mut store = factory.open();
     let member = store.join(&Node::new("owner", Duration::from_secs(3600))).expect("a member").member;
+    store.serve(&served()).expect("taken note of");
     Owner { store, member }
 }
 
+/// What starts the jobs of the suite.
+pub(super) fn served() -> Served {
+    Served::new([TaskName::new("task").expect("a name")], [ExecutorName::default()])
+}
+
 /// Two owners of a store with one job, which is due.
-fn two(factory: &mut dyn SharedStoreFactory) -> (Owner, Owner, Job) {
+pub(super) fn two(factory: &mut dyn SharedStoreFactory) -> (Owner, Owner, Job) {
     factory.create();
     let (mut one, other) = (owner(factory), owner(factory));
     let fire = factory.now() - TimeDelta::seconds(10);
@@ -98,7 +107,7 @@ impl Owner {
     }
 
     /// Starts the fire of the one job that is due, and moves it on by an hour.
-    fn fire(&mut self, now: DateTime<Utc>) -> Run {
+    pub(super) fn fire(&mut self, now: DateTime<Utc>) -> Run {
         let claim = self.claim(now);
         assert_eq!(claim.due, 1, "the job is due: {claim:?}");
         let job = claim.jobs[0].job.clone().expect("the job");

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use proptest::prelude::*;
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
 use super::*;
@@ -159,9 +160,10 @@ fn no_text_takes_long() {
         "-----BEGIN ",
     ] {
         let text = part.repeat(8 * 1024 / part.len());
-        let begun = std::time::Instant::now();
+        // Of the processor's time: others may want it too.
+        let begun = clock_gettime(ClockId::ThreadCPUTime).tv_sec;
         let _ = hide_in_text(&text);
-        assert!(begun.elapsed().as_secs() < 10, "{part}");
+        assert!(clock_gettime(ClockId::ThreadCPUTime).tv_sec - begun < 10, "{part}");
     }
 }
 

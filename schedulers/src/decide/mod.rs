@@ -6,6 +6,7 @@ mod counts;
 mod follow;
 mod group;
 mod missed;
+mod others;
 mod overlap;
 pub(crate) mod plan;
 pub(crate) mod postponed;

@@ -91,8 +91,9 @@ impl Tick<'_> {
     pub(crate) fn start_waiting(&mut self, at: usize) {
         let claimed = &mut self.jobs[at];
         let is_in_the_way = claimed.runs.occupied() > 0 || self.local.occupations.count(&claimed.id) > 0;
-        let is_paused = claimed.job.as_ref().is_some_and(|job| job.state == JobState::Paused);
-        if claimed.runs.waiting.is_none() || is_in_the_way || is_paused {
+        let has_to_wait = |job: &Arc<Job>| job.state == JobState::Paused || self.local.leaves_to_others(job);
+        let has_to_wait = claimed.job.as_ref().is_some_and(has_to_wait);
+        if claimed.runs.waiting.is_none() || is_in_the_way || has_to_wait {
             return;
         }
         if let Some(job) = claimed.job.clone().filter(|job| job.policy.group.is_some())

@@ -63,6 +63,9 @@ impl Tick<'_> {
     /// Starts what waits of the claimed jobs and may begin.
     pub(crate) fn start_what_waits(&mut self) {
         for at in 0..self.jobs.len() {
+            if self.jobs[at].job.as_ref().is_some_and(|job| self.local.leaves_to_others(job)) {
+                continue;
+            }
             // Whether its group keeps it waiting is found again.
             self.jobs[at].runs.group = None;
             if !self.jobs[at].runs.ready.is_empty() {

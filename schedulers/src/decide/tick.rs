@@ -289,6 +289,10 @@ impl<'a> Tick<'a> {
         let runs = &mut self.jobs[at].runs;
         runs.missed = None;
         let id = run.id;
+        if self.local.leaves_to_others(job) {
+            self.leave_to_others(at, run);
+            return id;
+        }
         if job.policy.group.is_some() {
             self.apply_new(at, job, run);
             return id;

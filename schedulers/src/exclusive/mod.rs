@@ -10,8 +10,8 @@ use ahash::AHashMap as HashMap;
 use chrono::{DateTime, Utc};
 use matins_core::{
     Capabilities, Claim, ClaimStore, GroupName, GroupTurn, Heartbeat, Job, JobId, JobQuery, JobRuns,
-    JobState, JobStore, Joined, Node, OnConflict, Run, RunId, RunQuery, SetAside, Settled, Settlement,
-    StoreError, Transition, Wake, WakeUp, Want,
+    JobState, JobStore, Joined, Node, OnConflict, Run, RunId, RunQuery, Served, SetAside, Settled,
+    Settlement, StoreError, Transition, Wake, WakeUp, Want,
 };
 
 use crate::followers::Followers;
@@ -205,6 +205,10 @@ impl ClaimStore for Exclusive {
     fn join(&mut self, _node: &Node) -> Result<Joined, StoreError> {
         self.next_run = self.store.next_run_id()?;
         Ok(Joined::new(1))
+    }
+
+    fn serve(&mut self, _served: &Served) -> Result<(), StoreError> {
+        Ok(())
     }
 
     fn heartbeat(&mut self) -> Result<Heartbeat, StoreError> {

@@ -3,9 +3,10 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use matins_core::{CancelToken, ClaimStore, Node, StoreError, StoreName, Wake, WakeUp};
+use matins_core::{CancelToken, ClaimStore, JobId, Node, Served, StoreError, StoreName, Wake, WakeUp};
 
 use super::OpenLane;
+use crate::Event;
 use crate::bell::Inbox;
 use crate::engine::Submission;
 
@@ -21,6 +22,8 @@ pub(crate) struct Membership {
     is_over: bool,
     /// How often changes that others make have to be looked for.
     poll: Option<Duration>,
+    /// The jobs that no member serves, as the listeners have been told.
+    unserved: Vec<JobId>,
     /// What the store calls when others change it, as long as this is here.
     _wake: Arc<Wake>,
 }
@@ -48,7 +51,7 @@ impl Membership {
             WakeUp::Poll(every) => Some(every),
             _ => None,
         };
-        Ok(Some(Self { node, renewed_at: now, is_over: false, poll, _wake: wake }))
+        Ok(Some(Self { node, renewed_at: now, is_over: false, poll, unserved: Vec::new(), _wake: wake }))
     }
 
     /// When it is renewed: three times in a lease, so that two may fail.
@@ -80,18 +83,34 @@ impl OpenLane<'_> {
         if membership.is_over {
             work.store.join(&membership.node)?;
             (membership.is_over, membership.renewed_at) = (false, now);
-            return Ok(());
+            work.local.served = Some(Served::default());
+        } else if now >= membership.renew_at() {
+            self.renew(now, cancels)?;
         }
-        if now < membership.renew_at() {
-            return Ok(());
+        self.serve()
+    }
+
+    /// Tells the store what this scheduler can start, where that has changed.
+    fn serve(&mut self) -> Result<(), StoreError> {
+        let executors = self.engine.hub().executors.clone();
+        let served = Served::new(self.engine.tasks.names(), executors);
+        if self.work.local.served.as_ref() != Some(&served) {
+            self.work.store.serve(&served)?;
+            self.work.local.served = Some(served);
         }
-        self.renew(now, cancels)
+        Ok(())
     }
 
     fn renew(&mut self, now: Duration, cancels: &mut Vec<CancelToken>) -> Result<(), StoreError> {
         let heartbeat = self.work.store.heartbeat()?;
         if let Some(membership) = &mut self.work.membership {
             membership.renewed_at = now;
+            let told = std::mem::replace(&mut membership.unserved, heartbeat.unserved);
+            let mut hub = self.engine.hub();
+            for job in membership.unserved.iter().filter(|job| !told.contains(job)) {
+                let (store, job) = (self.lane.name.clone(), job.clone());
+                hub.listeners.tell(|| Event::JobNotServed { store, job });
+            }
         }
         cancels.extend(heartbeat.cancel.into_iter().filter_map(|run| self.lane.in_flight.token(run)));
         Ok(())

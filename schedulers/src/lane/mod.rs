@@ -17,7 +17,7 @@ use std::time::Duration;
 use ahash::AHashMap as HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    Capabilities, ClaimStore, JobId, RunQuery, RunReport, SetAside, StoreError, StoreName, TaskName,
+    Capabilities, ClaimStore, JobId, RunQuery, RunReport, Served, SetAside, StoreError, StoreName, TaskName,
 };
 
 use crate::SchedulerError;
@@ -130,9 +130,11 @@ impl Lane {
         let Capabilities { durable: is_persistent, shared: is_shared, .. } = store.capabilities();
         let one = RunQuery::default().limit(1);
         let is_empty = !is_persistent && store.runs(&one)?.is_empty();
+        // Before the first turn nothing is known of what it can start.
+        let local = Local { served: is_shared.then(Served::default), ..Local::default() };
         let work = Work {
             store,
-            local: Local::default(),
+            local,
             membership,
             ahead: TimeDelta::zero(),
             spare_reports: Vec::new(),
