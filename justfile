@@ -64,6 +64,10 @@ docs:
 book:
     cargo run -p matins-book
 
+# The tables of the book with the lines of code of each application.
+lines:
+    cargo run -p matins-book -- lines
+
 # Looks at every page in headless Chromium, at two widths and in two themes (needs npm and Chromium).
 look *PICTURES:
     cargo run -p matins-book

@@ -70,11 +70,11 @@ pub use matins_executor_tokio::{NotOnRuntime, TokioExecutor};
 #[cfg(feature = "file")]
 pub use matins_store_file as file;
 #[cfg(feature = "file")]
-pub use matins_store_file::FileStore;
+pub use matins_store_file::{FileStore, FileStoreOptions};
 #[cfg(feature = "memory")]
 pub use matins_store_memory::MemoryStore;
 #[cfg(feature = "sqlite")]
-pub use matins_store_sqlite::{Durability, SqliteStore};
+pub use matins_store_sqlite::{Durability, SqliteStore, SqliteStoreOptions};
 #[cfg(feature = "transfer")]
 pub use matins_store_transfer as transfer;
 #[cfg(feature = "command")]

@@ -56,6 +56,21 @@ fn snippets_that_are_no_tests_are_pieces_of_programs() {
     assert!(pieces > 0);
 }
 
+/// The names of tracing and metrics are in one table, which the documentation of the crate and the book both show.
+#[test]
+fn the_names_of_tracing_and_metrics_are_included_and_not_copied() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (page, file) = (source.join("reference/events.md"), "../../../schedulers/src/observation.md");
+    assert!(fs::read_to_string(&page).unwrap().contains(&format!("{{{{#include {file}:tables}}}}")));
+    let table = fs::read_to_string(page.parent().unwrap().join(file)).unwrap();
+    assert!(table.contains("<!-- ANCHOR: tables -->") && table.contains("<!-- ANCHOR_END: tables -->"));
+    for page in files_below(&source, "md") {
+        let text = fs::read_to_string(&page).unwrap();
+        let row = text.lines().find(|line| line.starts_with("| `matins_"));
+        assert!(row.is_none(), "{}: {row:?} is a copy of a row", page.display());
+    }
+}
+
 /// A bar within a code span ends the cell, unless it is written `\\|`; the rest of the row is then lost.
 #[test]
 fn rows_of_tables_have_as_many_cells_as_their_heads() {

@@ -1,5 +1,7 @@
 //! What is wrong with a configuration.
 
+use std::error::Error;
+
 use matins_core::StoreError;
 use thiserror::Error;
 
@@ -28,12 +30,12 @@ pub enum ConfigError {
         source: StoreError,
     },
     /// An executor cannot be started.
-    #[error("an executor of kind {kind}: {what}")]
+    #[error("an executor of kind {kind} cannot be started")]
     Executor {
         /// Its kind.
         kind: &'static str,
         /// Why.
-        what: String,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// This program was built without it.
     #[error("this program was built without {what}; build it with the feature {feature:?}")]

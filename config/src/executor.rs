@@ -149,6 +149,6 @@ impl ExecutorConfig {
 }
 
 #[allow(dead_code)] // Unused where none is built in that can fail.
-fn failed(kind: &'static str, error: impl std::error::Error + 'static) -> ConfigError {
-    ConfigError::Executor { kind, what: matins_core::error_chain(&error) }
+fn failed(kind: &'static str, error: impl std::error::Error + Send + Sync + 'static) -> ConfigError {
+    ConfigError::Executor { kind, source: error.into() }
 }

@@ -5,26 +5,44 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 /// A duration that is read and written as `30s`, `5m`, `1h 30m`, `250ms`, `2days`.
+///
+/// ```
+/// use std::time::Duration;
+/// use matins_config::HumanDuration;
+///
+/// assert_eq!("1h 30m".parse(), Ok(HumanDuration(Duration::from_secs(5_400))));
+/// let error = "3 parsecs".parse::<HumanDuration>().unwrap_err();
+/// assert!(error.to_string().starts_with("\"3 parsecs\" is no duration"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct HumanDuration(pub Duration);
 
-impl FromStr for HumanDuration {
-    type Err = String;
+/// A text that is no duration.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{text:?} is no duration: {why}; write 3s, 5m, 1h 30m, 250ms, 2days")]
+pub struct HumanDurationError {
+    text: String,
+    why: String,
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for HumanDuration {
+    type Err = HumanDurationError;
+
+    fn from_str(text: &str) -> Result<Self, HumanDurationError> {
         humantime::parse_duration(text)
             .map(Self)
-            .map_err(|error| format!("{text:?} is no duration: {error}; write 3s, 5m, 1h 30m, 250ms, 2days"))
+            .map_err(|error| HumanDurationError { text: text.to_owned(), why: error.to_string() })
     }
 }
 
 impl TryFrom<String> for HumanDuration {
-    type Error = String;
+    type Error = HumanDurationError;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, HumanDurationError> {
         text.parse()
     }
 }

@@ -42,7 +42,7 @@
 //!
 //! | key | value | default |
 //! | --- | --- | --- |
-//! | `stores.NAME` | `memory:`, `sqlite:PATH` or `file:DIRECTORY`, paths from the working directory | `default = "memory:"` |
+//! | `stores.NAME` | `memory:`, `sqlite:PATH` or `file:DIRECTORY`, paths from the working directory; or a table with `url`: see [`StoreConfig`] | `default = "memory:"` |
 //! | `executors.NAME` | `kind`: `thread`, `rayon`, `tokio` or `process`, and the settings of [that kind](ExecutorConfig) | `default = { kind = "thread" }` |
 //! | `timezone` | the zone of local times that name none, such as `Europe/Berlin`: see [`SchedulerBuilder::time_zone`] | `UTC` |
 //! | `job_defaults` | what jobs get that say nothing else: see [`JobDefaults`] | |
@@ -57,6 +57,7 @@ mod executor;
 mod human_duration;
 mod job_defaults;
 mod ledger;
+mod store_config;
 mod store_url;
 
 use std::collections::BTreeMap;
@@ -68,9 +69,10 @@ use serde::Deserialize;
 
 pub use error::ConfigError;
 pub use executor::ExecutorConfig;
-pub use human_duration::HumanDuration;
+pub use human_duration::{HumanDuration, HumanDurationError};
 pub use job_defaults::{JobDefaults, RetryConfig};
 pub use ledger::{Keep, LedgerConfig};
+pub use store_config::{StoreConfig, StoreConfigError};
 pub use store_url::{StoreUrl, StoreUrlError};
 
 /// What a scheduler is made of. See the [crate's page](crate).
@@ -79,7 +81,7 @@ pub use store_url::{StoreUrl, StoreUrlError};
 #[non_exhaustive]
 pub struct SchedulerConfig {
     /// Where jobs are kept. Jobs are looked for in the order of the names.
-    pub stores: BTreeMap<StoreName, StoreUrl>,
+    pub stores: BTreeMap<StoreName, StoreConfig>,
     /// What runs them.
     pub executors: BTreeMap<ExecutorName, ExecutorConfig>,
     /// What jobs get that say nothing else.
@@ -135,8 +137,8 @@ impl SchedulerConfig {
         if !self.stores.contains_key(&StoreName::default()) {
             builder = builder.store(StoreName::default(), StoreUrl::Memory.open()?);
         }
-        for (name, url) in &self.stores {
-            builder = builder.store(name, url.open()?);
+        for (name, store) in &self.stores {
+            builder = builder.store(name, store.open()?);
         }
         if !self.executors.contains_key(&ExecutorName::default()) {
             builder = builder.executor(ExecutorName::default(), ExecutorConfig::default().build()?);

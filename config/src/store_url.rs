@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::ConfigError;
 
-/// A store as people name it: `memory:`, `sqlite:PATH`, `file:DIRECTORY`.
+/// A store as people name it: `memory:`, `sqlite:PATH`, `file:DIRECTORY`. How it is opened is said by [`StoreConfig`](crate::StoreConfig).
 ///
 /// ```
 /// use matins_config::StoreUrl;
@@ -32,9 +32,10 @@ pub enum StoreUrl {
 
 /// A text that names no store.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{text:?} is no store; write sqlite:PATH, file:DIRECTORY or memory:")]
+#[error("{text:?} {what}")]
 pub struct StoreUrlError {
     text: String,
+    what: &'static str,
 }
 
 impl StoreUrl {
@@ -66,13 +67,26 @@ impl FromStr for StoreUrl {
     type Err = StoreUrlError;
 
     fn from_str(text: &str) -> Result<Self, StoreUrlError> {
+        let refused = |what| StoreUrlError { text: text.to_owned(), what };
+        if parameters(text).is_some() {
+            return Err(refused("has parameters, and a URL without them is expected here"));
+        }
         match text.split_once(':') {
             None | Some((_, "")) if text.trim_end_matches(':') == "memory" => Ok(Self::Memory),
             Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
-            _ => Err(StoreUrlError { text: text.to_owned() }),
+            _ => Err(refused("is no store; write sqlite:PATH, file:DIRECTORY or memory:")),
         }
     }
+}
+
+/// Divides a URL of a store on this machine from its parameters: what follows a `?`, if a name and `=` come first.
+pub(crate) fn parameters(text: &str) -> Option<(&str, &str)> {
+    let is_local = ["sqlite:", "file:", "memory"].iter().any(|start| text.starts_with(start));
+    let (url, parameters) = text.rsplit_once('?').filter(|_| is_local)?;
+    let (name, _) = parameters.split_once('=')?;
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
+    is_name.then_some((url, parameters))
 }
 
 impl fmt::Display for StoreUrl {

@@ -50,7 +50,7 @@ fn toml_and_json_say_the_same() {
     assert_eq!(SchedulerConfig::from_json(json).unwrap(), config);
     assert_eq!(
         config.stores.values().collect::<Vec<_>>(),
-        [&StoreUrl::Sqlite("archive.db".into()), &StoreUrl::Memory]
+        [&StoreUrl::Sqlite("archive.db".into()).into(), &StoreUrl::Memory.into()]
     );
     let policy = config.job_defaults.policy();
     assert_eq!(policy.misfire_grace, Some(Duration::from_secs(600)));
@@ -115,6 +115,23 @@ fn every_fault_says_where_and_what() {
             "2:8: unknown variant `fork`, expected one of `thread`, `rayon`, `tokio`, `process`",
         ),
         ("[executors.x]\nworkers = 3\n", "1:1: missing field `kind`"),
+        (
+            "[stores]\na = \"sqlite:x?wait=3s\"\n",
+            "2:5: \"sqlite:x?wait=3s\" has the parameter \"wait\", which no store has",
+        ),
+        (
+            "[stores]\na = { url = \"sqlite:x\", wait = \"3s\" }\n",
+            "2:25: unknown field `wait`, expected `url` or `wait_for_owner`",
+        ),
+        (
+            "[stores]\na = { url = \"sqlite:x?wait_for_owner=3s\" }\n",
+            "2:13: \"sqlite:x?wait_for_owner=3s\" has parameters, and a URL without them",
+        ),
+        (
+            "[stores]\na = { url = \"memory:\", wait_for_owner = \"3s\" }\n",
+            "2:5: wait_for_owner is of no use with a store in memory",
+        ),
+        ("[stores]\na = 3\n", "2:5: invalid type: integer `3`, expected a store such as"),
         ("[stores]\n\" x\" = \"memory:\"\n", "2:1: the store name \" x\" has white space"),
         ("[stores\n", "1:8: "),
     ];
@@ -134,8 +151,8 @@ fn what_cannot_be_opened_or_started_is_said() {
     let shown = matins_core::error_chain(&error);
     assert!(shown.starts_with("store sqlite:/proc/none/jobs.db: "), "{shown}");
     let config = SchedulerConfig::from_toml("executors.a.kind = 'tokio'").unwrap();
-    let error = config.builder().unwrap_err().to_string();
-    assert!(error.starts_with("an executor of kind tokio: "), "{error}");
+    let shown = matins_core::error_chain(&config.builder().unwrap_err());
+    assert!(shown.starts_with("an executor of kind tokio cannot be started: "), "{shown}");
 }
 
 #[tokio::test]
@@ -157,4 +174,26 @@ fn jobs_that_name_no_zone_are_in_the_default_one() {
     assert!(trigger(cron("0 9 * * *").in_zone("Asia/Tokyo"), "own").contains("Asia/Tokyo"));
     let error = SchedulerConfig::from_toml("timezone = \"Europe/Berlim\"").unwrap_err();
     assert!(matins_core::error_chain(&error).contains("Europe/Berlim"), "{error}");
+}
+
+/// Asked for as overlapping deployments: the new process starts before the old one has ended.
+#[test]
+fn a_store_that_another_process_owns_is_waited_for_as_long_as_its_configuration_says() {
+    let directory = tempfile::tempdir().unwrap();
+    for kind in ["sqlite", "file"] {
+        let url = format!("{kind}:{}", directory.path().join(kind).display());
+        let previous = url.parse::<StoreUrl>().unwrap().open().unwrap();
+        for text in [
+            format!("stores.default = '{url}?wait_for_owner=20ms'"),
+            format!("stores.default = {{ url = '{url}', wait_for_owner = '20ms' }}"),
+        ] {
+            let error = SchedulerConfig::from_toml(&text).unwrap().builder().unwrap_err();
+            let shown = matins_core::error_chain(&error);
+            assert!(shown.contains("; waited 20ms for it to end; "), "{shown}");
+            assert!(shown.contains(&format!("process {} ", std::process::id())), "{shown}");
+        }
+        drop(previous);
+        let text = format!("stores.default = '{url}?wait_for_owner=30s'");
+        drop(SchedulerConfig::from_toml(&text).unwrap().builder().unwrap());
+    }
 }

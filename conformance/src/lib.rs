@@ -7,6 +7,7 @@
 //! | a store that several schedulers share | `shared_store_suite!`; [`shared`] has a model of such a store |
 //! | what stands on job stores | [`wrapped`]: stores that fail, and stores that measure |
 //! | an executor | `executor_suite!`, and [`chaos`] |
+//! | errors | [`causes`]: each cause is shown once |
 //! | what stands on executors | [`inline`]: one that does each run where it is handed over |
 //! | fire times that others computed | [`vectors`] |
 //!
@@ -21,6 +22,7 @@
 //! laws::all(&(Arc::new(trigger) as _), start, start + TimeDelta::hours(3));
 //! ```
 
+pub mod causes;
 pub mod chaos;
 pub mod executor_suite;
 pub mod inline;

@@ -55,6 +55,8 @@ pub(crate) struct Cancelling {
 struct State {
     reason: Option<CancelReason>,
     callbacks: Vec<Callback>,
+    /// Called when the scheduler begins to shut down.
+    on_shutdown: Vec<Callback>,
     /// Who is woken, by place.
     wakers: BTreeMap<u64, Waker>,
     next_place: u64,
@@ -146,9 +148,42 @@ impl CancelToken {
         self.lock().reason
     }
 
-    /// Notes that the scheduler of the run has begun to shut down. For schedulers; the token is not set by this.
-    pub fn note_shutdown(&self) {
+    /// Notes that the scheduler of the run has begun to shut down, and returns what was registered with
+    /// [`on_shutdown`](Self::on_shutdown) instead of calling it. For schedulers; the token is not set by this.
+    ///
+    /// ```
+    /// use matins_core::CancelToken;
+    ///
+    /// let token = CancelToken::new();
+    /// token.note_shutdown().call();
+    /// assert!(token.is_shutting_down() && !token.is_cancelled());
+    /// ```
+    pub fn note_shutdown(&self) -> CancelCallbacks {
+        let mut state = self.lock();
         self.0.cancelling.is_shutting_down.store(true, Ordering::Release);
+        CancelCallbacks(std::mem::take(&mut state.on_shutdown))
+    }
+
+    /// Calls `callback` when the scheduler of the run begins to shut down, or now if it has begun already. The callback should return
+    /// soon, and is called as those of [`on_cancel`](Self::on_cancel) are at a shutdown.
+    ///
+    /// ```
+    /// use matins_core::CancelToken;
+    ///
+    /// let token = CancelToken::new();
+    /// let (sender, receiver) = std::sync::mpsc::channel();
+    /// token.on_shutdown(move || sender.send("finish the page").unwrap());
+    /// token.note_shutdown().call();
+    /// assert_eq!(receiver.try_recv(), Ok("finish the page"));
+    /// ```
+    pub fn on_shutdown(&self, callback: impl FnOnce() + Send + 'static) {
+        let mut state = self.lock();
+        if self.is_shutting_down() {
+            drop(state);
+            caught(callback);
+        } else {
+            state.on_shutdown.push(Box::new(callback));
+        }
     }
 
     /// Returns whether the scheduler of the run has begun to shut down: see
@@ -188,7 +223,8 @@ impl fmt::Debug for CancelToken {
     }
 }
 
-/// What was registered with [`CancelToken::on_cancel`] and has not been called: see [`CancelToken::set`].
+/// What was registered with [`CancelToken::on_cancel`] or [`on_shutdown`](CancelToken::on_shutdown) and has not been called: see
+/// [`CancelToken::set`].
 #[derive(Default)]
 #[must_use = "what was registered for a cancelled run is not called unless this is"]
 pub struct CancelCallbacks(Vec<Callback>);

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use smallvec::SmallVec;
 
 use crate::{
-    AfterOutcome, GroupName, Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, Served,
-    SetAside, StoreError, Transition, Wake,
+    AfterOutcome, GroupName, Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunIds, RunQuery,
+    Served, SetAside, StoreError, Transition, Wake,
 };
 
 /// A store as a scheduler drives it: jobs and runs are claimed, decided about, and settled.
@@ -73,6 +72,13 @@ pub trait ClaimStore: Send {
 
     /// Ends the claim without a change.
     fn release(&mut self);
+
+    /// Asks the owner of a run to cancel it: its next [heartbeat](Self::heartbeat) names the run. Returns whether the run is in
+    /// progress.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    fn cancel(&mut self, run: RunId) -> Result<bool, StoreError>;
 
     /// Returns the runs that the store has as begun by this scheduler and not ended: after a commit whose answer was lost, they tell
     /// whether it was made.
@@ -323,7 +329,7 @@ pub struct Claimed {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct JobRuns {
     /// Those that have begun.
-    pub running: SmallVec<[RunId; 2]>,
+    pub running: RunIds,
     /// Further attempts, and runs that could not begin. They wait until their [`turn`](Run::turn), and count as running.
     pub ready: Vec<Run>,
     /// The run that waits for the others to end.

@@ -1,17 +1,25 @@
 //! Durations, as any of the usual types.
 
+use std::error::Error;
+use std::fmt;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use thiserror::Error;
 
 /// A duration that is negative.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the duration {given} is negative; give one of zero or more")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DurationError {
     /// The duration given.
     pub given: TimeDelta,
 }
+
+impl fmt::Display for DurationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the duration {} is negative; give one of zero or more", self.given)
+    }
+}
+
+impl Error for DurationError {}
 
 /// A duration: [`std::time::Duration`] or [`chrono::TimeDelta`], which is also what `30.seconds()` of `matins-triggers` returns.
 ///

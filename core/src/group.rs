@@ -1,11 +1,11 @@
 //! Concurrency groups: jobs that share a limit of runs in progress.
 
+use std::error::Error;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::{GroupName, NameError};
 
@@ -38,26 +38,54 @@ pub struct Group {
 }
 
 /// Why a text or a pair of values is not a group.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GroupError {
     /// The name is invalid.
-    #[error(transparent)]
-    Name(#[from] NameError),
+    Name(NameError),
     /// The limit is zero, so that no run could ever begin.
-    #[error("the group {name:?} has the limit 0, so that no run could begin; give it at least 1")]
     NoRuns {
         /// The group's name.
         name: String,
     },
     /// What follows the last colon of the text is not a limit.
-    #[error("{limit:?} is not a limit of the group {name:?}; write NAME or NAME:LIMIT, such as {name}:2")]
     Limit {
         /// The group's name.
         name: String,
         /// What was found in place of a number.
         limit: String,
     },
+}
+
+impl fmt::Display for GroupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(error) => error.fmt(f),
+            Self::NoRuns { name } => write!(
+                f,
+                "the group {name:?} has the limit 0, so that no run could begin; give it at least 1"
+            ),
+            Self::Limit { name, limit } => write!(
+                f,
+                "{limit:?} is not a limit of the group {name:?}; write NAME or NAME:LIMIT, such as {name}:2"
+            ),
+        }
+    }
+}
+
+impl Error for GroupError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Name(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl From<NameError> for GroupError {
+    fn from(error: NameError) -> Self {
+        Self::Name(error)
+    }
 }
 
 impl Group {

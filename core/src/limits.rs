@@ -1,9 +1,10 @@
 //! How much a job and a run may hold, so that no store grows without bound or holds what it cannot read back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+use std::fmt;
 
 use serde_json::Value;
-use thiserror::Error;
 
 use crate::json::{check_trigger, check_value, dismantle, measure};
 use crate::{Job, JobId, Outcome, RunReport};
@@ -163,11 +164,10 @@ fn keep_end(text: &mut String, limit: usize) {
 }
 
 /// Why a value cannot be kept.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ValueError {
     /// It nests too deep.
-    #[error("{what}: nested more than {limit} levels deep; make it flatter, or pass it as text")]
     TooDeep {
         /// What it is: "the arguments of job \"a\"".
         what: String,
@@ -175,9 +175,6 @@ pub enum ValueError {
         limit: usize,
     },
     /// It is too long.
-    #[error(
-        "{what}: {size} bytes as JSON, and the limit is {limit}; keep it elsewhere, and pass where it is"
-    )]
     TooLarge {
         /// What it is.
         what: String,
@@ -187,7 +184,6 @@ pub enum ValueError {
         limit: usize,
     },
     /// It has a key that serde's JSON reader keeps for itself.
-    #[error("{what}: the key {key:?} is reserved by serde_json; choose another key")]
     ReservedKey {
         /// What it is.
         what: String,
@@ -195,7 +191,6 @@ pub enum ValueError {
         key: String,
     },
     /// It cannot be written as JSON.
-    #[error("{what}: cannot be written as JSON: {why}")]
     NotJson {
         /// What it is.
         what: String,
@@ -203,7 +198,6 @@ pub enum ValueError {
         why: String,
     },
     /// A number is beyond what stores can hold.
-    #[error("{what}: {why}; choose a smaller number")]
     OutOfRange {
         /// What it is.
         what: String,
@@ -211,6 +205,28 @@ pub enum ValueError {
         why: String,
     },
 }
+
+impl fmt::Display for ValueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooDeep { what, limit } => {
+                write!(f, "{what}: nested more than {limit} levels deep; make it flatter, or pass it as text")
+            }
+            Self::TooLarge { what, size, limit } => write!(
+                f,
+                "{what}: {size} bytes as JSON, and the limit is {limit}; keep it elsewhere, and pass \
+                 where it is"
+            ),
+            Self::ReservedKey { what, key } => {
+                write!(f, "{what}: the key {key:?} is reserved by serde_json; choose another key")
+            }
+            Self::NotJson { what, why } => write!(f, "{what}: cannot be written as JSON: {why}"),
+            Self::OutOfRange { what, why } => write!(f, "{what}: {why}; choose a smaller number"),
+        }
+    }
+}
+
+impl Error for ValueError {}
 
 #[cfg(test)]
 mod tests {

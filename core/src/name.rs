@@ -1,28 +1,26 @@
 //! Names of jobs, tasks, stores and executors: checked once, then right.
 
 use std::borrow::Borrow;
+use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
-use thiserror::Error;
 
 /// The longest name, in bytes.
 const MAX_LENGTH: usize = 255;
 
 /// A text that cannot be a name.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NameError {
     /// The text is empty.
-    #[error("a {kind} may not be empty; give it at least one character")]
     Empty {
         /// What the name is of.
         kind: &'static str,
     },
     /// The text is longer than 255 bytes.
-    #[error("this {kind} has {length} bytes; shorten it to {MAX_LENGTH} (it begins with {start:?})")]
     TooLong {
         /// What the name is of.
         kind: &'static str,
@@ -32,7 +30,6 @@ pub enum NameError {
         start: String,
     },
     /// The text has a control character, or begins or ends with white space.
-    #[error("the {kind} {name:?} has {found} at byte {at}; leave it out")]
     Character {
         /// What the name is of.
         kind: &'static str,
@@ -44,6 +41,23 @@ pub enum NameError {
         at: usize,
     },
 }
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty { kind } => write!(f, "a {kind} may not be empty; give it at least one character"),
+            Self::TooLong { kind, length, start } => write!(
+                f,
+                "this {kind} has {length} bytes; shorten it to {MAX_LENGTH} (it begins with {start:?})"
+            ),
+            Self::Character { kind, name, found, at } => {
+                write!(f, "the {kind} {name:?} has {found} at byte {at}; leave it out")
+            }
+        }
+    }
+}
+
+impl Error for NameError {}
 
 fn check(kind: &'static str, name: &str) -> Result<(), NameError> {
     if name.is_empty() {

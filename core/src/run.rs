@@ -1,5 +1,6 @@
 //! The ledger's rows: each fire time of each job, and what became of it.
 
+use std::error::Error;
 use std::fmt;
 use std::str::FromStr;
 
@@ -242,22 +243,43 @@ impl From<Outcome> for &'static str {
     }
 }
 
-impl FromStr for Outcome {
-    type Err = String;
+/// A text that names no outcome.
+///
+/// ```
+/// use matins_core::Outcome;
+///
+/// let error = "later".parse::<Outcome>().unwrap_err();
+/// assert_eq!(error.to_string(), "\"later\" is not an outcome");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutcomeError {
+    text: String,
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl fmt::Display for OutcomeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} is not an outcome", self.text)
+    }
+}
+
+impl Error for OutcomeError {}
+
+impl FromStr for Outcome {
+    type Err = OutcomeError;
+
+    fn from_str(text: &str) -> Result<Self, OutcomeError> {
         OUTCOMES
             .iter()
             .find(|(_, name)| *name == text)
             .map(|(outcome, _)| *outcome)
-            .ok_or_else(|| format!("{text:?} is no outcome"))
+            .ok_or_else(|| OutcomeError { text: text.to_owned() })
     }
 }
 
 impl TryFrom<String> for Outcome {
-    type Error = String;
+    type Error = OutcomeError;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, OutcomeError> {
         text.parse()
     }
 }

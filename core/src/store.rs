@@ -4,9 +4,9 @@ use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use thiserror::Error;
 
 use crate::{Job, JobId, JobQuery, OnConflict, Run, RunId, RunQuery, Transition, ValueError};
 
@@ -186,25 +186,20 @@ pub enum SetAsideKind {
 }
 
 /// What can go wrong in a store.
-#[derive(Debug, Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum StoreError {
     /// There is no job with this id.
-    #[error("there is no job {id:?} in this store; list the jobs to see which there are")]
     NotFound {
         /// The id asked for.
         id: JobId,
     },
     /// The id is taken.
-    #[error(
-        "there is a job {id:?} already; choose another id, or add it with OnConflict::Replace or OnConflict::Keep"
-    )]
     Conflict {
         /// The id.
         id: JobId,
     },
     /// Somebody else moved the job on.
-    #[error("job {id:?} was to move on from {expected:?}, but the store holds {found:?}; read it again")]
     Stale {
         /// The job.
         id: JobId,
@@ -214,7 +209,6 @@ pub enum StoreError {
         found: Option<DateTime<Utc>>,
     },
     /// Somebody else changed the job.
-    #[error("job {id:?} is at revision {found}, and was to be changed at revision {expected}; read it again")]
     Revised {
         /// The job.
         id: JobId,
@@ -224,29 +218,22 @@ pub enum StoreError {
         found: u64,
     },
     /// This scheduler is no member of those that share the store any more: its lease had ended, and others took over its runs.
-    #[error(
-        "this scheduler's lease of the store has ended, and others have taken over its runs; it joins again by itself"
-    )]
     Fenced,
     /// The ledger has a run of this number already.
-    #[error("the ledger has a run {run} already; take numbers from next_run_id")]
     RunExists {
         /// The number.
         run: RunId,
     },
     /// Another process owns the store.
-    #[error(
-        "{} belongs to another scheduler: {owner}; stop that one first, or use another store",
-        path.display()
-    )]
     Owned {
         /// The store.
         path: PathBuf,
         /// Who owns it: process, host and since when.
         owner: String,
+        /// How long it was waited for the owner to end, if it was.
+        waited: Option<Duration>,
     },
     /// What the store holds cannot be read.
-    #[error("{place} is damaged: {what}; {cure}")]
     Damaged {
         /// Where: file, table and row.
         place: String,
@@ -254,9 +241,10 @@ pub enum StoreError {
         what: String,
         /// What to do.
         cure: &'static str,
+        /// The error that a library reported, if one did.
+        source: Option<Box<dyn Error + Send + Sync>>,
     },
     /// The store was written by a later version.
-    #[error("{} has format {found}, and this program knows formats up to {known}; use a newer program", path.display())]
     TooNew {
         /// The store.
         path: PathBuf,
@@ -266,14 +254,95 @@ pub enum StoreError {
         known: i64,
     },
     /// A job or a run holds what could not be read back, so the store refuses it. Nothing was changed.
-    #[error(transparent)]
-    Value(#[from] ValueError),
+    Value(ValueError),
     /// The store's own means failed: a disk, a database.
-    #[error("{doing}")]
     Backend {
         /// What the store was doing.
         doing: String,
         /// What went wrong.
         source: Box<dyn Error + Send + Sync>,
     },
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound { id } => {
+                write!(f, "there is no job {id:?} in this store; list the jobs to see which there are")
+            }
+            Self::Conflict { id } => {
+                write!(
+                    f,
+                    "there is a job {id:?} already; choose another id, or add it with OnConflict::Replace \
+                     or OnConflict::Keep"
+                )
+            }
+            Self::Stale { id, expected, found } => {
+                write!(
+                    f,
+                    "job {id:?} was to move on from {expected:?}, but the store holds {found:?}; read it \
+                     again"
+                )
+            }
+            Self::Revised { id, expected, found } => {
+                write!(
+                    f,
+                    "job {id:?} is at revision {found}, and was to be changed at revision {expected}; \
+                     read it again"
+                )
+            }
+            Self::Fenced => f.write_str(
+                "this scheduler's lease of the store has ended, and others have taken over its runs; \
+                     it joins again by itself",
+            ),
+            Self::RunExists { run } => {
+                write!(f, "the ledger has a run {run} already; take numbers from next_run_id")
+            }
+            Self::Owned { path, owner, waited } => {
+                write!(
+                    f,
+                    "{} belongs to another scheduler: {owner}{}; stop that one first, or use another store",
+                    path.display(),
+                    Waited(*waited)
+                )
+            }
+            Self::Damaged { place, what, cure, .. } => write!(f, "{place} is damaged: {what}; {cure}"),
+            Self::TooNew { path, found, known } => {
+                write!(
+                    f,
+                    "{} has format {found}, and this program knows formats up to {known}; use a newer \
+                     program",
+                    path.display()
+                )
+            }
+            Self::Value(error) => error.fmt(f),
+            Self::Backend { doing, .. } => f.write_str(doing),
+        }
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Value(error) => error.source(),
+            Self::Damaged { source, .. } => source.as_deref().map(|source| source as _),
+            Self::Backend { source, .. } => Some(&**source),
+            _ => None,
+        }
+    }
+}
+
+impl From<ValueError> for StoreError {
+    fn from(error: ValueError) -> Self {
+        Self::Value(error)
+    }
+}
+
+/// How long an owner was waited for, behind the owner's name.
+struct Waited(Option<Duration>);
+
+impl fmt::Display for Waited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |waited| write!(f, "; waited {waited:?} for it to end"))
+    }
 }

@@ -108,7 +108,7 @@ impl TaskContext {
     }
 
     /// Whether the scheduler has begun to shut down. The run may continue to its end, or to the deadline of the shutdown, at which it
-    /// is cancelled: a task that takes long can come to a good place before. It is not told in a worker process.
+    /// is cancelled: a task that takes long can come to a good place before. So it is in a worker process too.
     pub fn is_shutting_down(&self) -> bool {
         self.cancel.is_shutting_down()
     }

@@ -175,11 +175,18 @@ impl PartialEq for TaskError {
 ///
 /// assert_eq!(ArgumentsError::new("missing field `to`").to_string(), "missing field `to`");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what}")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArgumentsError {
     what: String,
 }
+
+impl fmt::Display for ArgumentsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl Error for ArgumentsError {}
 
 impl ArgumentsError {
     /// Returns an error that says what is wrong with the arguments.

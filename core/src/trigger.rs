@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::error::Error;
+use std::fmt;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -305,9 +306,20 @@ impl Stretch {
 /// }
 /// assert_eq!(program().unwrap_err().to_string(), "invalid digit found in string");
 /// ```
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
+#[derive(Debug)]
 pub struct TriggerError(Box<dyn Error + Send + Sync>);
+
+impl fmt::Display for TriggerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl Error for TriggerError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
 
 impl TriggerError {
     /// Returns an error that shows `error`: any error type, a `String` or a `&str`.

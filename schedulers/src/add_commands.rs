@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use ahash::AHashSet as HashSet;
 use chrono::{DateTime, Utc};
+use foldhash::{HashSet, HashSetExt};
 use matins_core::{
     Job, JobCounts, JobId, JobState, Limits, MissedReason, OnConflict, StoreError, Task, TaskName, json,
 };

@@ -15,6 +15,17 @@ use crate::outcomes::PendingOutcome;
 use crate::stats::Stats;
 use crate::{Event, SchedulerError};
 
+/// Who tells a run to stop.
+#[derive(Debug)]
+pub(crate) enum Cancelling {
+    /// This scheduler, by its token.
+    Here(CancelToken),
+    /// The scheduler that has it, which hears of it with its next sign of life.
+    Elsewhere,
+    /// Nobody: it is not in progress.
+    Nothing,
+}
+
 impl Engine {
     pub(crate) fn pause(&self) -> Result<(), SchedulerError> {
         self.check_not_stopped()?;
@@ -208,16 +219,22 @@ impl Engine {
     }
 
     pub(crate) fn next_outcome(&self, id: &JobId) -> Result<PendingOutcome, SchedulerError> {
-        self.with_job(id, |lane, _| Ok(self.hub().waiters.for_job(lane.lane.number, id.clone())))
+        self.with_job(id, |lane, _| {
+            let now = lane.now();
+            Ok(self.hub().waiters.for_job(lane.lane.number, id.clone(), now))
+        })
     }
 
-    /// What tells a run that is in flight to stop.
-    pub(crate) fn cancel(
-        &self,
-        store: &StoreName,
-        run: RunId,
-    ) -> Result<Option<CancelToken>, SchedulerError> {
-        Ok(self.lane(store)?.in_flight.token(run))
+    /// What tells a run to stop that is in progress; one of another scheduler is told by the store.
+    pub(crate) fn cancel(&self, store: &StoreName, run: RunId) -> Result<Cancelling, SchedulerError> {
+        let lane = self.lane(store)?;
+        if let Some(token) = lane.in_flight.token(run) {
+            return Ok(Cancelling::Here(token));
+        }
+        if lane.is_shared && self.open(&lane, |open| Ok(open.work.store.cancel(run)?))? {
+            return Ok(Cancelling::Elsewhere);
+        }
+        Ok(Cancelling::Nothing)
     }
 
     pub(crate) fn progress(&self, store: &StoreName, run: RunId) -> Result<Option<Progress>, SchedulerError> {

@@ -1,39 +1,33 @@
 //! What a scheduler refuses, and why.
 
+use std::error::Error;
+use std::fmt;
+
 use matins_core::{
     ArgumentsError, DurationError, ExecutorName, GroupError, JobId, NameError, StoreError, StoreName,
     TaskName, TriggerError, ValueError,
 };
 use matins_task_function::{MissingState, RegisterError};
-use thiserror::Error;
 
 /// Why a scheduler did not do what was asked.
-#[derive(Debug, Error)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum SchedulerError {
     /// What was given as a trigger is not one, or the trigger is invalid.
-    #[error(transparent)]
-    Trigger(#[from] TriggerError),
+    Trigger(TriggerError),
     /// A name is none.
-    #[error(transparent)]
-    Name(#[from] NameError),
+    Name(NameError),
     /// A duration is negative.
-    #[error(transparent)]
-    Duration(#[from] DurationError),
+    Duration(DurationError),
     /// A concurrency group is invalid.
-    #[error(transparent)]
-    Group(#[from] GroupError),
+    Group(GroupError),
     /// The store refused or failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
     /// The arguments or the metadata of a job are over a [limit](matins_core::Limits).
-    #[error(transparent)]
-    Value(#[from] ValueError),
+    Value(ValueError),
     /// The task of a closure takes a [`State`](matins_task_function::State) that the scheduler was not given.
-    #[error(transparent)]
-    State(#[from] MissingState),
+    State(MissingState),
     /// There is no store of this name.
-    #[error("there is no store {name:?}; there are {}", list(known))]
     NoStore {
         /// The name asked for.
         name: StoreName,
@@ -41,21 +35,16 @@ pub enum SchedulerError {
         known: Vec<StoreName>,
     },
     /// There is a store of this name.
-    #[error("there is a store {name:?} already; remove it first, or choose another name")]
     StoreExists {
         /// The name.
         name: StoreName,
     },
     /// The store is shared with other schedulers, so that none of them can have it to itself.
-    #[error(
-        "store {name:?} is shared with other schedulers, and cannot be worked on or taken away here; use its own tools"
-    )]
     SharedStore {
         /// The name.
         name: StoreName,
     },
     /// There is no executor of this name.
-    #[error("there is no executor {name:?}; there are {}", list(known))]
     NoExecutor {
         /// The name asked for.
         name: ExecutorName,
@@ -63,10 +52,6 @@ pub enum SchedulerError {
         known: Vec<ExecutorName>,
     },
     /// No task is registered under this name.
-    #[error(
-        "no task is registered as {name:?}; register it before the job is added (registered: {})",
-        list(known)
-    )]
     NoTask {
         /// The name asked for.
         name: TaskName,
@@ -74,7 +59,6 @@ pub enum SchedulerError {
         known: Vec<TaskName>,
     },
     /// The task cannot take these arguments.
-    #[error("task {task:?} cannot take these arguments: {what}")]
     Arguments {
         /// The task.
         task: TaskName,
@@ -82,16 +66,11 @@ pub enum SchedulerError {
         what: ArgumentsError,
     },
     /// A closure cannot be kept in a store that outlives the process.
-    #[error(
-        "a closure cannot be saved in the persistent store {store:?}; register it under a name with \
-         register(\"name\", closure), and give the job .task(\"name\") in place of .run(closure)"
-    )]
     ClosureInPersistentStore {
         /// The store.
         store: StoreName,
     },
     /// The trigger has no instant in the future.
-    #[error("{trigger}: this trigger has no fire time after now ({now}), so the job would never run")]
     NeverFires {
         /// The trigger, described.
         trigger: String,
@@ -99,27 +78,21 @@ pub enum SchedulerError {
         now: chrono::DateTime<chrono::Utc>,
     },
     /// A job would run after itself, by way of others.
-    #[error("{chain}: the job would run after itself; have one of them run at times of its own")]
     Cycle {
         /// The jobs in the order in which they would run: `a, then b, then a`.
         chain: String,
     },
     /// No store has a job with this id.
-    #[error("there is no job {id:?} in any store; list the jobs to see which there are")]
     NoJob {
         /// The id asked for.
         id: JobId,
     },
     /// The job whose next outcome was waited for has been removed, and no run of it goes on.
-    #[error("job {id:?} has been removed, so no run of it will end; add it again to wait for one")]
     JobGone {
         /// The job.
         id: JobId,
     },
     /// A job was changed by others each time that a change of it was tried.
-    #[error(
-        "job {id:?} was changed by others while it was to be changed, each of {tries} times; try again later"
-    )]
     Contended {
         /// The job.
         id: JobId,
@@ -127,17 +100,142 @@ pub enum SchedulerError {
         tries: u32,
     },
     /// The call would wait for its own end.
-    #[error(
-        "this call would wait for itself: it was made by a job of this scheduler, or on a thread that its runs depend \
-         on; make it on another thread"
-    )]
     WaitsForItself,
     /// The scheduler has been shut down.
-    #[error("the scheduler has been shut down; start a new one")]
     ShutDown,
     /// The scheduler's thread could not be started.
-    #[error("the scheduler's thread could not be started")]
-    Thread(#[source] std::io::Error),
+    Thread(std::io::Error),
+}
+
+impl fmt::Display for SchedulerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Trigger(error) => error.fmt(f),
+            Self::Name(error) => error.fmt(f),
+            Self::Duration(error) => error.fmt(f),
+            Self::Group(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
+            Self::Value(error) => error.fmt(f),
+            Self::State(error) => error.fmt(f),
+            Self::NoStore { name, known } => {
+                write!(f, "there is no store {name:?}; there are {}", list(known))
+            }
+            Self::StoreExists { name } => {
+                write!(f, "there is a store {name:?} already; remove it first, or choose another name")
+            }
+            Self::SharedStore { name } => {
+                write!(
+                    f,
+                    "store {name:?} is shared with other schedulers, and cannot be worked on or taken away \
+                     here; use its own tools"
+                )
+            }
+            Self::NoExecutor { name, known } => {
+                write!(f, "there is no executor {name:?}; there are {}", list(known))
+            }
+            Self::NoTask { name, known } => {
+                write!(
+                    f,
+                    "no task is registered as {name:?}; register it before the job is added \
+                     (registered: {})",
+                    list(known)
+                )
+            }
+            Self::Arguments { task, what } => write!(f, "task {task:?} cannot take these arguments: {what}"),
+            Self::ClosureInPersistentStore { store } => write!(
+                f,
+                "a closure cannot be saved in the persistent store {store:?}; register it under a name \
+                 with register(\"name\", closure), and give the job .task(\"name\") in place of .run(closure)"
+            ),
+            Self::NeverFires { trigger, now } => {
+                write!(
+                    f,
+                    "{trigger}: this trigger has no fire time after now ({now}), so the job would \
+                     never run"
+                )
+            }
+            Self::Cycle { chain } => {
+                write!(f, "{chain}: the job would run after itself; have one of them run at times of its own")
+            }
+            Self::NoJob { id } => {
+                write!(f, "there is no job {id:?} in any store; list the jobs to see which there are")
+            }
+            Self::JobGone { id } => {
+                write!(f, "job {id:?} has been removed, so no run of it will end; add it again to wait for one")
+            }
+            Self::Contended { id, tries } => {
+                write!(
+                    f,
+                    "job {id:?} was changed by others while it was to be changed, each of {tries} times; \
+                     try again later"
+                )
+            }
+            Self::WaitsForItself => f.write_str(
+                "this call would wait for itself: it was made by a job of this scheduler, or on a thread that \
+                 its runs depend on; make it on another thread",
+            ),
+            Self::ShutDown => f.write_str("the scheduler has been shut down; start a new one"),
+            Self::Thread(_) => f.write_str("the scheduler's thread could not be started"),
+        }
+    }
+}
+
+impl Error for SchedulerError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Trigger(error) => error.source(),
+            Self::Name(error) => error.source(),
+            Self::Duration(error) => error.source(),
+            Self::Group(error) => error.source(),
+            Self::Store(error) => error.source(),
+            Self::Value(error) => error.source(),
+            Self::State(error) => error.source(),
+            Self::Thread(source) => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl From<TriggerError> for SchedulerError {
+    fn from(error: TriggerError) -> Self {
+        Self::Trigger(error)
+    }
+}
+
+impl From<NameError> for SchedulerError {
+    fn from(error: NameError) -> Self {
+        Self::Name(error)
+    }
+}
+
+impl From<DurationError> for SchedulerError {
+    fn from(error: DurationError) -> Self {
+        Self::Duration(error)
+    }
+}
+
+impl From<GroupError> for SchedulerError {
+    fn from(error: GroupError) -> Self {
+        Self::Group(error)
+    }
+}
+
+impl From<StoreError> for SchedulerError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<ValueError> for SchedulerError {
+    fn from(error: ValueError) -> Self {
+        Self::Value(error)
+    }
+}
+
+impl From<MissingState> for SchedulerError {
+    fn from(error: MissingState) -> Self {
+        Self::State(error)
+    }
 }
 
 impl From<RegisterError> for SchedulerError {

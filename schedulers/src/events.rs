@@ -63,8 +63,6 @@ pub(crate) struct Listeners {
     is_closed: bool,
     #[cfg(feature = "metrics")]
     meters: crate::observe::Meters,
-    #[cfg(feature = "metrics")]
-    meters_by_job: bool,
 }
 
 struct Listener {
@@ -133,14 +131,13 @@ impl Listeners {
     /// What comes belongs to another turn of the engine.
     #[cfg(feature = "metrics")]
     pub(crate) fn next_turn(&mut self) {
-        self.meters = crate::observe::Meters::new(self.meters_by_job);
+        self.meters.next_turn();
     }
 
     /// Runs are counted for each job, too.
     #[cfg(feature = "metrics")]
     pub(crate) fn measure_jobs(&mut self) {
-        self.meters_by_job = true;
-        self.next_turn();
+        self.meters.measure_jobs();
     }
 
     /// Notes the event, and makes it only where somebody listens, or observes.

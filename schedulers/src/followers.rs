@@ -1,6 +1,6 @@
 //! Which jobs run after which others.
 
-use ahash::AHashMap as HashMap;
+use foldhash::HashMap;
 use matins_core::{AfterOutcome, Job, JobId, JobState};
 
 /// The active jobs of a store that run after other jobs.

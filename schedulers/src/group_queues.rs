@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use ahash::AHashMap as HashMap;
 use chrono::{DateTime, Utc};
+use foldhash::HashMap;
 use matins_core::{GroupName, GroupTurn, JobId, JobRuns, RunId};
 
 /// The groups of a store.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ahash::AHashMap as HashMap;
+use foldhash::{HashMap, HashMapExt};
 use matins_core::{
     After, Job, JobId, JobOrder, JobPosition, JobQuery, JobState, Limits, MissedReason, OnExhausted,
     StoreName, json,

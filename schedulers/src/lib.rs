@@ -65,6 +65,8 @@ mod group_queues;
 mod handle;
 mod job_commands;
 mod job_handle;
+#[cfg(feature = "metrics")]
+mod job_meters;
 mod lane;
 mod leaving;
 mod local;

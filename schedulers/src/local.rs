@@ -1,7 +1,7 @@
 //! What the scheduler alone knows of a store's jobs, beside what it claims.
 
-use ahash::AHashMap as HashMap;
 use chrono::TimeDelta;
+use foldhash::HashMap;
 use matins_core::{Job, RunId, Served};
 
 use crate::decide::postponed::Postponed;

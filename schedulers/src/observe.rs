@@ -38,7 +38,7 @@ pub(crate) fn queues(lane: &Lane, work: &Work) {
 
 /// From fire time to beginning, and from beginning to end, in seconds; `None` for what did not begin.
 #[cfg(any(feature = "tracing", feature = "metrics"))]
-fn times(run: &Run) -> Option<(f64, f64)> {
+pub(crate) fn times(run: &Run) -> Option<(f64, f64)> {
     let (started, finished) = (run.started?, run.finished?);
     Some(((started - run.scheduled()).as_seconds_f64(), (finished - started).as_seconds_f64()))
 }
@@ -115,7 +115,8 @@ pub(crate) fn trace(event: &Event) {
 #[derive(Default)]
 pub(crate) struct Meters {
     stores: Vec<StoreMeters>,
-    by_job: bool,
+    /// What is measured of each job, if that is asked for.
+    jobs: Option<crate::job_meters::JobMeters>,
 }
 
 #[cfg(feature = "metrics")]
@@ -154,33 +155,24 @@ impl StoreMeters {
 }
 
 #[cfg(feature = "metrics")]
-fn measure_job(store: &StoreName, run: &Run) {
-    use matins_core::Outcome;
-    use metrics::{counter, gauge};
-    let outcome = run.outcome.map_or("none", Outcome::as_str);
-    let labels = || [("store", store.to_string()), ("job", run.job.to_string())];
-    let [(_, store), (_, job)] = labels();
-    counter!("matins_job_runs_total", "store" => store, "job" => job, "outcome" => outcome).increment(1);
-    if let Some((_, took)) = times(run) {
-        gauge!("matins_job_last_duration_seconds", &labels()).set(took);
-    }
-    if let (Some(Outcome::Succeeded), Some(finished)) = (run.outcome, run.finished) {
-        let seconds = (finished - chrono::DateTime::UNIX_EPOCH).as_seconds_f64();
-        gauge!("matins_job_last_success_timestamp_seconds", &labels()).set(seconds);
-    }
-}
-
-#[cfg(feature = "metrics")]
 impl Meters {
-    /// Those of a turn; with the jobs as labels, if `by_job`.
-    pub(crate) fn new(by_job: bool) -> Self {
-        Self { stores: Vec::new(), by_job }
+    /// Measures each job from now on, too.
+    pub(crate) fn measure_jobs(&mut self) {
+        self.jobs.get_or_insert_default();
+    }
+
+    /// What is counted on is looked for again.
+    pub(crate) fn next_turn(&mut self) {
+        self.stores.clear();
     }
 
     pub(crate) fn measure(&mut self, event: &Event) {
         use matins_core::Outcome;
         use metrics::counter;
         let outcome = |run: &Run| run.outcome.map_or("none", Outcome::as_str);
+        if let Some(jobs) = &mut self.jobs {
+            jobs.measure(event);
+        }
         match event {
             Event::RunStarted { store, .. } => self.of(store).started.increment(1),
             Event::RunPostponed { store, .. } => {
@@ -192,9 +184,6 @@ impl Meters {
                 if let Some((late, took)) = times(run) {
                     meters.late.record(late);
                     meters.took.record(took);
-                }
-                if self.by_job {
-                    measure_job(store, run);
                 }
             }
             Event::RunMissed { store, run } => {

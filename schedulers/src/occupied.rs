@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use ahash::AHashMap as HashMap;
 use chrono::{DateTime, Utc};
+use foldhash::HashMap;
 use matins_core::{GroupName, JobId, Run, RunId};
 
 use crate::engine::Engine;

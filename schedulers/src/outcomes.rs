@@ -5,6 +5,7 @@ use std::future::IntoFuture;
 use std::hash::Hash;
 use std::pin::Pin;
 
+use chrono::{DateTime, Utc};
 use matins_core::{IntoDuration, JobId, Run, RunId};
 
 use crate::SchedulerError;
@@ -58,6 +59,22 @@ impl IntoFuture for PendingOutcome {
 pub(crate) struct Waiters {
     runs: HashMap<(usize, RunId), Vec<oneshot::Sender<Told>>>,
     jobs: HashMap<(usize, JobId), Vec<oneshot::Sender<Told>>>,
+    /// Since when the first of those who wait for a run of a job does.
+    since: HashMap<(usize, JobId), DateTime<Utc>>,
+}
+
+/// What is waited for in one store.
+#[derive(Debug, Default)]
+pub(crate) struct Awaited {
+    pub(crate) runs: Vec<RunId>,
+    /// The next run of a job that has ended since then.
+    pub(crate) jobs: Vec<(JobId, DateTime<Utc>)>,
+}
+
+impl Awaited {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.runs.is_empty() && self.jobs.is_empty()
+    }
 }
 
 impl Waiters {
@@ -65,9 +82,23 @@ impl Waiters {
         wait_for(&mut self.runs, (store, run))
     }
 
-    /// For whichever run of the job ends next.
-    pub(crate) fn for_job(&mut self, store: usize, job: JobId) -> PendingOutcome {
-        wait_for(&mut self.jobs, (store, job))
+    /// For the first run of the job that ends after `now`, by the store's clock.
+    pub(crate) fn for_job(&mut self, store: usize, job: JobId, now: DateTime<Utc>) -> PendingOutcome {
+        let key = (store, job);
+        if self.jobs.get(&key).is_none_or(|waiting| waiting.iter().all(oneshot::Sender::is_closed)) {
+            self.since.insert(key.clone(), now);
+        }
+        wait_for(&mut self.jobs, key)
+    }
+
+    /// What somebody still waits for in a store.
+    pub(crate) fn awaited(&mut self, store: usize) -> Awaited {
+        self.runs.retain(|_, waiting| waiting.iter().any(|waiter| !waiter.is_closed()));
+        self.jobs.retain(|_, waiting| waiting.iter().any(|waiter| !waiter.is_closed()));
+        self.since.retain(|job, _| self.jobs.contains_key(job));
+        let runs = self.runs.keys().filter(|(of, _)| *of == store).map(|(_, run)| *run).collect();
+        let jobs = self.since.iter().filter(|((of, _), _)| *of == store);
+        Awaited { runs, jobs: jobs.map(|((_, job), since)| (job.clone(), *since)).collect() }
     }
 
     /// The store is gone: nobody hears of its runs any more.

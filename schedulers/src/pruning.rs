@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use ahash::{AHashMap as HashMap, AHashSet as HashSet};
+use foldhash::{HashMap, HashSet};
 use matins_core::JobId;
 
 use crate::retention::Retention;

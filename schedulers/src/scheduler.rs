@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use ahash::AHashMap as HashMap;
+use foldhash::{HashMap, HashMapExt};
 use matins_core::{
     ClaimStore, Clock, Executor, ExecutorName, JobStore, Layer, NameError, Policy, Shutdown, StoreName,
 };

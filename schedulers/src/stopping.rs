@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use matins_core::{CancelToken, Shutdown};
+use matins_core::{CancelCallbacks, CancelToken, Shutdown};
 
 use crate::Event;
 use crate::engine::{Engine, State, cancel};
@@ -40,9 +40,14 @@ impl Engine {
         };
         hub.state = State::Stopping { cancel_at };
         drop(hub);
-        for lane in self.lanes() {
-            lane.in_flight.tokens().iter().for_each(CancelToken::note_shutdown);
-        }
+        // What a token calls may use a handle.
+        let callbacks: CancelCallbacks = self
+            .lanes()
+            .iter()
+            .flat_map(|lane| lane.in_flight.tokens())
+            .map(|token| token.note_shutdown())
+            .collect();
+        callbacks.call_in_background();
         self.ring_all();
         false
     }

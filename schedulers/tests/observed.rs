@@ -106,7 +106,51 @@ fn each_job_is_measured_where_that_is_asked_for() {
     assert_eq!(found, expected);
 }
 
-/// The table in the documentation and the code have the same names.
+/// Reported as alerts that fire for ever: the last success of a job that was removed grows older and older.
+#[test]
+fn the_gauges_of_a_job_that_is_removed_are_not_numbers() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let start = "2026-01-01T00:00:00Z".parse().unwrap();
+    metrics::with_local_recorder(&recorder, || {
+        let builder = SchedulerBuilder::new().store("default", MemoryStore::new()).metrics_by_job();
+        let mut scheduler = builder.testing(start).unwrap();
+        let handle = scheduler.handle();
+        scheduler.add(every(1.hours()).run(|| ()).id("removed")).unwrap();
+        scheduler.add(every(1.hours()).run(|| ()).id("stays")).unwrap();
+        // It ends after it was removed.
+        let remove = move || handle.remove("removes itself").map(drop);
+        scheduler.add(every(1.hours()).run(remove).id("removes itself")).unwrap();
+        scheduler.add(every(3.hours()).run(|| ()).id("never run")).unwrap();
+        scheduler.add(every(1.hours()).run(|| ()).id("comes back")).unwrap();
+        scheduler.advance(1.hours());
+        for job in ["removed", "never run", "comes back"] {
+            scheduler.remove(job).unwrap();
+        }
+        scheduler.add(every(1.hours()).run(|| ()).id("comes back")).unwrap();
+        scheduler.advance(1.hours());
+    });
+    let mut found: Vec<String> = Vec::new();
+    for (key, _, _, value) in snapshotter.snapshot().into_vec() {
+        if let Some(name) = key.key().name().strip_prefix("matins_job_last_") {
+            let job = key.key().labels().find(|label| label.key() == "job").unwrap().value();
+            found.push(format!("{name} {job} {value:?}"));
+        }
+    }
+    found.sort();
+    let expected = [
+        "duration_seconds comes back Gauge(0.0)",
+        "duration_seconds removed Gauge(NaN)",
+        "duration_seconds stays Gauge(0.0)",
+        "success_timestamp_seconds comes back Gauge(1767232800.0)",
+        "success_timestamp_seconds removed Gauge(NaN)",
+        "success_timestamp_seconds stays Gauge(1767232800.0)",
+    ];
+    assert_eq!(found, expected);
+}
+
+/// The table in the documentation and the code have the same names, those too that no test brings about (`observation.rs` has what
+/// is told).
 #[test]
 fn the_table_has_every_name_and_no_other() {
     let (table, code) = (include_str!("../src/observation.md"), include_str!("../src/observe.rs"));
@@ -117,7 +161,9 @@ fn the_table_has_every_name_and_no_other() {
             .map(str::to_owned)
             .collect()
     };
-    assert_eq!(metrics_of(table, '`'), metrics_of(code, '"'));
+    let mut in_code = metrics_of(code, '"');
+    in_code.extend(metrics_of(include_str!("../src/job_meters.rs"), '"'));
+    assert_eq!(metrics_of(table, '`'), in_code);
     let rows = table.split("| metric |").next().unwrap().lines().filter_map(|line| line.strip_prefix("| `"));
     let told: BTreeSet<&str> =
         rows.filter_map(|row| row.split('`').next()).filter(|name| *name != "run").collect();

@@ -2,6 +2,7 @@
 
 mod previous;
 
+use std::error::Error;
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -9,7 +10,6 @@ use std::sync::Arc;
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use matins_core::{CountBudget, CountProgress, IntoTrigger, Trigger, TriggerError, round_up_to_microsecond};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::duration::{self, Parts};
 use crate::interval::list;
@@ -75,17 +75,14 @@ pub struct CalendarBuilder {
 }
 
 /// What makes no calendar trigger.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CalendarError {
     /// No period.
-    #[error("a calendar trigger needs a period; give years, months, weeks or days")]
     NoPeriod,
     /// A period longer than any calendar.
-    #[error("a calendar period must be shorter than 8,000 years")]
     TooLong,
     /// It ends before it starts.
-    #[error("a calendar trigger from {start} to {end} ends before it starts; exchange the two")]
     EndsBeforeStart {
         /// The start given.
         start: NaiveDate,
@@ -93,16 +90,47 @@ pub enum CalendarError {
         end: NaiveDate,
     },
     /// The zone.
-    #[error(transparent)]
-    Zone(#[from] UnknownZone),
+    Zone(UnknownZone),
     /// A text that cannot be read.
-    #[error(
-        "cannot read {text:?}; write such as \"P1M from 2026-01-31T08:00:00 Europe/Berlin until 2027-01-31 or last day\", the end and \"or last day\" as you like"
-    )]
     Unreadable {
         /// The text.
         text: String,
     },
+}
+
+impl fmt::Display for CalendarError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPeriod => {
+                f.write_str("a calendar trigger needs a period; give years, months, weeks or days")
+            }
+            Self::TooLong => f.write_str("a calendar period must be shorter than 8,000 years"),
+            Self::EndsBeforeStart { start, end } => {
+                write!(f, "a calendar trigger from {start} to {end} ends before it starts; exchange the two")
+            }
+            Self::Zone(error) => error.fmt(f),
+            Self::Unreadable { text } => write!(
+                f,
+                "cannot read {text:?}; write such as \"P1M from 2026-01-31T08:00:00 Europe/Berlin until \
+                 2027-01-31 or last day\", the end and \"or last day\" as you like"
+            ),
+        }
+    }
+}
+
+impl Error for CalendarError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Zone(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl From<UnknownZone> for CalendarError {
+    fn from(error: UnknownZone) -> Self {
+        Self::Zone(error)
+    }
 }
 
 /// Dates end with this year.

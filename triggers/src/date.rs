@@ -1,12 +1,12 @@
 //! One instant, given as such or as a local time in a zone.
 
+use std::error::Error;
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, Utc};
 use matins_core::{Trigger, round_up_to_microsecond};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::zone::{UnknownZone, Zone};
 
@@ -37,27 +37,50 @@ enum Saved {
 }
 
 /// A text that is no date and time.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DateError {
     /// It cannot be read.
-    #[error(
-        "cannot read {text:?} as a date and time; write 2026-12-24T18:00, with seconds if you like, \
-         and with Z or an offset such as +01:00 at its end for an instant"
-    )]
     Unreadable {
         /// The text.
         text: String,
     },
     /// Its zone does not exist.
-    #[error(transparent)]
-    Zone(#[from] UnknownZone),
+    Zone(UnknownZone),
     /// It lies beyond the years that can be held.
-    #[error("{local} lies beyond the years that can be held")]
     OutOfRange {
         /// The local time.
         local: NaiveDateTime,
     },
+}
+
+impl fmt::Display for DateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { text } => write!(
+                f,
+                "cannot read {text:?} as a date and time; write 2026-12-24T18:00, with seconds if you like, \
+                 and with Z or an offset such as +01:00 at its end for an instant"
+            ),
+            Self::Zone(error) => error.fmt(f),
+            Self::OutOfRange { local } => write!(f, "{local} lies beyond the years that can be held"),
+        }
+    }
+}
+
+impl Error for DateError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Zone(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl From<UnknownZone> for DateError {
+    fn from(error: UnknownZone) -> Self {
+        Self::Zone(error)
+    }
 }
 
 impl DateTrigger {

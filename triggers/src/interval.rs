@@ -1,5 +1,6 @@
 //! A start, and every so often after it, in elapsed time.
 
+use std::error::Error;
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -7,7 +8,6 @@ use std::sync::Arc;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use matins_core::{CountBudget, CountProgress, IntoDuration, Stretch, Trigger, round_up_to_microsecond};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::duration::{self, Parts};
 use crate::last_fire::{just_after, just_before};
@@ -32,23 +32,20 @@ struct Saved {
 }
 
 /// What makes no interval.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IntervalError {
     /// The period is not positive.
-    #[error("an interval needs a period of at least one microsecond, and was given {period}")]
     NotPositive {
         /// The period given.
         period: TimeDelta,
     },
     /// The period is longer than can be held.
-    #[error("an interval of {period} is longer than can be held (about 292,000 years)")]
     TooLong {
         /// The period given.
         period: TimeDelta,
     },
     /// It ends before it starts.
-    #[error("an interval from {start} to {end} ends before it starts; exchange the two")]
     EndsBeforeStart {
         /// The start given.
         start: DateTime<Utc>,
@@ -56,14 +53,34 @@ pub enum IntervalError {
         end: DateTime<Utc>,
     },
     /// A text that cannot be read.
-    #[error(
-        "cannot read {text:?}; write such as \"PT1M30S from 2026-01-01T00:00:00Z until 2027-01-01T00:00:00Z\", the end as you like"
-    )]
     Unreadable {
         /// The text.
         text: String,
     },
 }
+
+impl fmt::Display for IntervalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotPositive { period } => {
+                write!(f, "an interval needs a period of at least one microsecond, and was given {period}")
+            }
+            Self::TooLong { period } => {
+                write!(f, "an interval of {period} is longer than can be held (about 292,000 years)")
+            }
+            Self::EndsBeforeStart { start, end } => {
+                write!(f, "an interval from {start} to {end} ends before it starts; exchange the two")
+            }
+            Self::Unreadable { text } => write!(
+                f,
+                "cannot read {text:?}; write such as \"PT1M30S from 2026-01-01T00:00:00Z until \
+                 2027-01-01T00:00:00Z\", the end as you like"
+            ),
+        }
+    }
+}
+
+impl Error for IntervalError {}
 
 impl IntervalTrigger {
     /// Fires at `start` and every `period` after it. Start and period are kept to the microsecond (the start rounded

@@ -1,12 +1,12 @@
 //! A trigger whose instants are shifted a little, always by the same amount.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{CountBudget, CountProgress, IntoDuration, Stretch, Trigger, round_up_to_microsecond};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::last_fire::{just_after, just_before, last_fire};
 
@@ -60,12 +60,20 @@ struct Saved {
 }
 
 /// A jitter that is none.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("a jitter must be from 0 to 292,000 years, and was given as {max}")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JitterError {
     /// The jitter given.
     pub max: TimeDelta,
 }
+
+impl fmt::Display for JitterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { max } = self;
+        write!(f, "a jitter must be from 0 to 292,000 years, and was given as {max}")
+    }
+}
+
+impl Error for JitterError {}
 
 impl JitterTrigger {
     /// Returns the instants of `of`, each shifted by 0 to `max`, cut to the microsecond.

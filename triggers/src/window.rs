@@ -1,12 +1,12 @@
 //! A trigger between a start and an end.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{After, CountBudget, CountProgress, Stretch, Trigger};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::last_fire::just_after;
 
@@ -20,14 +20,22 @@ pub(crate) struct Limits {
 }
 
 /// A trigger that ends before it starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("a trigger from {start} to {end} ends before it starts; exchange the two")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EndsBeforeStart {
     /// The start given.
     pub start: DateTime<Utc>,
     /// The end given.
     pub end: DateTime<Utc>,
 }
+
+impl fmt::Display for EndsBeforeStart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { start, end } = self;
+        write!(f, "a trigger from {start} to {end} ends before it starts; exchange the two")
+    }
+}
+
+impl Error for EndsBeforeStart {}
 
 impl Limits {
     pub(crate) fn new(

@@ -71,6 +71,7 @@ pub(crate) fn damaged(path: &Path, place: &str, what: &str) -> StoreError {
         place: format!("{}, {place}", path.display()),
         what: what.to_owned(),
         cure: "nothing was changed; see what `matins store repair` would drop, or restore the directory from a backup",
+        source: None,
     }
 }
 

@@ -67,6 +67,7 @@ impl InPlace {
                 place: self.path.display().to_string(),
                 what: "another file was put in its place while the store was open".to_owned(),
                 cure: "put the store's file back or remove the other one; or restart the scheduler to use the other one",
+                source: None,
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(failed_at(&self.path, "looking for the file", error)),

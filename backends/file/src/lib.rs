@@ -61,6 +61,7 @@ mod instant;
 mod line;
 mod log;
 mod opening;
+mod options;
 mod repair;
 mod snapshot;
 mod step;
@@ -86,6 +87,7 @@ use opening::Opened;
 use unreadable::Unreadable;
 
 pub use damage::DamagedLine;
+pub use options::FileStoreOptions;
 pub use repair::{Examination, examine, repair};
 
 const SNAPSHOT: &str = "snapshot.jsonl";
@@ -137,13 +139,28 @@ impl FileStore {
     /// The format of the files that this version writes. It also reads earlier ones.
     pub const FORMAT: i64 = format::FORMAT;
 
-    /// Opens the store in a directory, or creates it there.
+    /// Opens the store in a directory, or creates it there. [`options`](Self::options) can wait for a process that owns it.
     ///
     /// # Errors
     /// If another process owns the store, if the directory has other files and no store, if a file is damaged or of a
     /// later format, and if the disk fails. After an error of the disk ([`StoreError::Backend`]) it can be tried again.
     pub fn open(directory: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::open_on(Disk::System, directory.as_ref())
+    }
+
+    /// Returns how a store is opened, to be changed before it is: [`FileStoreOptions`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use matins_store_file::FileStore;
+    ///
+    /// let directory = tempfile::tempdir().unwrap();
+    /// let options = FileStore::options().wait_for_owner(Duration::from_secs(30));
+    /// let store = options.open(directory.path().join("jobs")).unwrap();
+    /// # drop(store);
+    /// ```
+    pub fn options() -> FileStoreOptions {
+        FileStoreOptions::default()
     }
 
     fn open_on(disk: Disk, directory: &Path) -> Result<Self, StoreError> {
@@ -191,7 +208,7 @@ impl FileStore {
         let job =
             self.set_aside.iter().find(|job| job.kind == SetAsideKind::Job && *id == job.id.as_str())?;
         let cure = "use a program that knows it, or add another job in its place";
-        Some(StoreError::Damaged { place: job.place.clone(), what: job.what.clone(), cure })
+        Some(StoreError::Damaged { place: job.place.clone(), what: job.what.clone(), cure, source: None })
     }
 }
 

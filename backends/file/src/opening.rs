@@ -35,6 +35,7 @@ pub(crate) fn prepare(disk: &Disk, directory: &Path) -> Result<bool, StoreError>
             place: directory.display().to_string(),
             what: format!("it holds no store, and other files, such as {}", foreign.display()),
             cure: "name an empty directory, or one that is not there yet; nothing was changed",
+            source: None,
         });
     }
     if names.iter().any(|name| name == LOG) {

@@ -82,6 +82,7 @@ fn lock(disk: &Disk, directory: &Path) -> Result<Lock, StoreError> {
             place: directory.display().to_string(),
             what: "there is no store".to_owned(),
             cure: "name the directory of a file store",
+            source: None,
         });
     }
     disk.lock(directory, &directory.join(OWNER))

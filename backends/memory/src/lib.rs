@@ -27,8 +27,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use ahash::{AHashMap as HashMap, AHashSet as HashSet};
 use chrono::{DateTime, Utc};
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use matins_core::{
     Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, StoreError, Transition, json,
 };

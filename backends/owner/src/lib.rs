@@ -7,6 +7,7 @@
 //! | what happens | what the next one gets |
 //! | --- | --- |
 //! | the owner is alive | an error with its process, host and since when |
+//! | it is alive, and ends while it is [waited for](wait_for_owner) | the lock |
 //! | it ended, was killed, or lost its power | the lock |
 //! | the store's file was moved or replaced under it | [`FileId`] tells the owner, so that it writes no more |
 //! | the owner forked | an error: the lock stays with the process that took it, whatever its child drops or closes |
@@ -28,6 +29,8 @@ compile_error!(
     "matins-store-owner needs Unix: it locks files with its processes. Elsewhere, keep jobs in memory (matins-store-memory)."
 );
 
+mod waiting;
+
 use std::fs::{File, Metadata, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
@@ -36,6 +39,8 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use matins_core::StoreError;
 use matins_files::OpenOptions;
+
+pub use waiting::{wait_for_owner, wait_for_owner_while};
 
 /// The lock, held until it is dropped, or the process ends in whatever way.
 #[derive(Debug)]
@@ -70,7 +75,7 @@ impl Owner {
                 }
                 Err(TryLockError::WouldBlock) => {
                     let name = owner.name().map_err(failed)?;
-                    return Err(StoreError::Owned { path: store.to_owned(), owner: name });
+                    return Err(StoreError::Owned { path: store.to_owned(), owner: name, waited: None });
                 }
                 Err(TryLockError::Error(source)) => return Err(failed(source)),
             }
@@ -155,7 +160,7 @@ impl Process {
             "process {}, from which this process was forked; open a store after forking, in the process that uses it",
             self.0
         );
-        Err(StoreError::Owned { path: store.to_owned(), owner })
+        Err(StoreError::Owned { path: store.to_owned(), owner, waited: None })
     }
 }
 
@@ -203,6 +208,7 @@ fn lost(path: &Path, what: &str) -> StoreError {
         place: path.display().to_string(),
         what: format!("the file that was opened is not there any more: {what}"),
         cure: "put it back, or stop the scheduler and start it on the file that is there now",
+        source: None,
     }
 }
 

@@ -24,6 +24,7 @@
 mod aside;
 mod connection;
 mod listing;
+mod options;
 mod read_jobs;
 mod rows;
 mod schema;
@@ -39,6 +40,8 @@ use matins_core::{
 };
 use matins_store_owner::{FileId, Owner};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+
+pub use options::SqliteStoreOptions;
 
 use connection::{BUSY_TIMEOUT, OwnConnection, check_place, connect, owner_file};
 use read_jobs::ReadJobs;
@@ -80,7 +83,7 @@ impl SqliteStore {
     /// The format of the file that this version writes; earlier ones it reads and brings up to this.
     pub const FORMAT: i64 = schema::FORMAT;
 
-    /// Opens the file, or makes it.
+    /// Opens the file, or makes it. [`options`](Self::options) can wait for a process that owns it.
     ///
     /// # Errors
     /// When another process owns it, when it is no database or one of another program, when a later version wrote it,
@@ -94,7 +97,27 @@ impl SqliteStore {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_with(path: impl AsRef<Path>, durability: Durability) -> Result<Self, StoreError> {
-        let path = path.as_ref().to_owned();
+        Self::open_now(path.as_ref(), durability)
+    }
+
+    /// Returns how a store is opened, to be changed before it is: [`SqliteStoreOptions`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use matins_store_sqlite::SqliteStore;
+    ///
+    /// let directory = tempfile::tempdir().unwrap();
+    /// let options = SqliteStore::options().wait_for_owner(Duration::from_secs(30));
+    /// let store = options.open(directory.path().join("jobs.db")).unwrap();
+    /// # drop(store);
+    /// ```
+    pub fn options() -> SqliteStoreOptions {
+        SqliteStoreOptions::default()
+    }
+
+    /// Opens the file unless another process owns it.
+    fn open_now(path: &Path, durability: Durability) -> Result<Self, StoreError> {
+        let path = path.to_owned();
         check_place(&path)?;
         schema::refuse_foreign_file(&path)?;
         let owner = Owner::take(&path, &owner_file(&path))?;

@@ -156,7 +156,7 @@ pub(crate) fn job_from_row(row: &Row<'_>, path: &Path) -> Result<Job, SetAside> 
 
 /// The error of asking for a job that is set aside.
 pub(crate) fn damaged_job(job: &SetAside) -> StoreError {
-    StoreError::Damaged { place: job.place.clone(), what: job.what.clone(), cure: MEND_ROW }
+    StoreError::Damaged { place: job.place.clone(), what: job.what.clone(), cure: MEND_ROW, source: None }
 }
 
 const MEND_ROW: &str = "mend or delete the row with sqlite3 while no scheduler runs";
@@ -194,7 +194,8 @@ fn read_run(row: &Row<'_>, id: i64) -> Result<Run, String> {
     run.fires = Stretch { first, last: fire(3)?, count };
     run.attempt = row.get(5).map_err(sqlite)?;
     (run.started, run.finished) = (time(6)?, time(7)?);
-    run.outcome = outcome.map(|text| text.parse::<Outcome>()).transpose()?;
+    run.outcome =
+        outcome.map(|text| text.parse::<Outcome>()).transpose().map_err(|error| error.to_string())?;
     run.message = row.get(9).map_err(sqlite)?;
     run.output = row.get(10).map_err(sqlite)?;
     run.result = result.map(|text| json::read_result(&text));

@@ -120,9 +120,19 @@ pub(crate) fn refuse_foreign_file(path: &Path) -> Result<(), StoreError> {
 }
 
 pub(crate) fn damaged(path: &Path, what: impl Into<String>) -> StoreError {
+    damage(path, what.into(), None)
+}
+
+/// The same, as SQLite found out.
+fn damaged_because(path: &Path, source: rusqlite::Error) -> StoreError {
+    damage(path, "SQLite cannot read it".to_owned(), Some(source))
+}
+
+fn damage(path: &Path, what: String, source: Option<rusqlite::Error>) -> StoreError {
     StoreError::Damaged {
         place: path.display().to_string(),
-        what: what.into(),
+        what,
+        source: source.map(Into::into),
         cure: "name another file, restore this one from a backup, or see what `sqlite3 FILE .recover` saves; \
                nothing was changed",
     }
@@ -131,7 +141,7 @@ pub(crate) fn damaged(path: &Path, what: impl Into<String>) -> StoreError {
 /// A failure to open, in words that tell what to do where that is known.
 pub(crate) fn open_error(path: &Path, source: rusqlite::Error) -> StoreError {
     match source.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => damaged(path, source.to_string()),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => damaged_because(path, source),
         _ => failed_at(path, "opening the store")(source),
     }
 }
@@ -182,9 +192,9 @@ fn refuse_damage(connection: &Connection, path: &Path) -> Result<(), StoreError>
     for sql in
         ["SELECT key, id, task, next_fire, body FROM jobs LIMIT 1", "SELECT id, outcome FROM runs LIMIT 1"]
     {
-        let mut statement = connection.prepare(sql).map_err(|error| damaged(path, error.to_string()))?;
-        let mut rows = statement.query([]).map_err(|error| damaged(path, error.to_string()))?;
-        rows.next().map_err(|error| damaged(path, error.to_string()))?;
+        let mut statement = connection.prepare(sql).map_err(|error| damaged_because(path, error))?;
+        let mut rows = statement.query([]).map_err(|error| damaged_because(path, error))?;
+        rows.next().map_err(|error| damaged_because(path, error))?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Out of any store and into any other; and what cannot be read is refused whole.
 
+use matins_conformance::causes::{cause, causes};
 use matins_conformance::store_suite::job;
 use matins_core::{JobId, JobQuery, JobStore, MissedReason, OnConflict, Run, RunId, RunQuery, Stretch};
 use matins_store_file::FileStore;
@@ -179,4 +180,40 @@ fn what_was_exported_before_there_were_limits_is_refused_by_its_line_or_made_to_
             assert_eq!(inner, deep(levels - depth), "{levels} levels");
         }
     }
+}
+
+/// A disk that is full.
+struct Full;
+
+impl std::io::Write for Full {
+    fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+        Err(std::io::ErrorKind::StorageFull.into())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_went_wrong_is_among_the_causes_once() {
+    let directory = TempDir::new().unwrap();
+    for mut store in stores(&directory) {
+        fill(&mut *store);
+        let error = export(&mut *store, &mut Full).unwrap_err();
+        assert_eq!(cause::<std::io::Error>(&error).kind(), std::io::ErrorKind::StorageFull);
+        let mut text = Vec::new();
+        export(&mut *store, &mut text).unwrap();
+        // The store's own refusal, and not a layer more.
+        let error = import(&mut *store, &text[..], OnConflict::Refuse).unwrap_err();
+        assert_eq!(
+            causes(&error),
+            ["there is a job \"a\" already; choose another id, or add it with OnConflict::Replace or \
+                                    OnConflict::Keep"]
+        );
+        let error = import(&mut *store, "{}\n".as_bytes(), OnConflict::Refuse).unwrap_err();
+        assert!(causes(&error)[0].starts_with("line 1, column "), "{error}");
+    }
+    let error = import(&mut MemoryStore::new(), &b"\xff\n"[..], OnConflict::Refuse).unwrap_err();
+    assert_eq!(cause::<std::io::Error>(&error).kind(), std::io::ErrorKind::InvalidData);
 }

@@ -36,6 +36,7 @@ macro_rules! executor_suite {
         $crate::executor_suite!(@tests $make,
             every_run_completes_exactly_once,
             each_end_has_its_outcome,
+            the_causes_of_a_failure_are_told_once,
             a_full_executor_refuses_and_recovers,
             an_executor_that_is_shut_down_refuses,
             what_waits_begins_by_priority_then_in_order,
@@ -97,6 +98,15 @@ pub fn each_end_has_its_outcome(make: Make<'_>) {
     assert_eq!(reports[&2].output.as_deref(), Some("tail"));
     assert_eq!(ends[2], (Outcome::Failed, Some("panicked: out of luck")));
     assert_eq!(ends[3].0, Outcome::Cancelled);
+}
+
+/// Those of any error type, in the order of the chain.
+pub fn the_causes_of_a_failure_are_told_once(make: Make<'_>) {
+    let mut bench = Bench::new(make(Limits { at_once: 1, waiting: 10 }));
+    bench.submit(BEHAVE, json!({"do": "fail with causes"})).expect("there is room");
+    let reports = bench.reports.wait_for(1);
+    let message = reports[&1].message.as_deref();
+    assert_eq!(message, Some("cannot send the report: cannot connect to mail.example: connection refused"));
 }
 
 /// At once, without waiting for room; and takes runs again when there is.

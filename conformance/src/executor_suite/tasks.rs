@@ -33,6 +33,11 @@ fn behave(arguments: &Value, context: &TaskContext) -> Behaved {
         Some("fail") => {
             return Behaved(Err(TaskError::new("no luck").with_output("tail")));
         }
+        Some("fail with causes") => {
+            let refused = std::io::Error::new(std::io::ErrorKind::ConnectionRefused, "connection refused");
+            let connect = TaskError::new("cannot connect to mail.example").with_source(refused);
+            return Behaved(Err(TaskError::new("cannot send the report").with_source(connect)));
+        }
         Some("panic") => panic!("out of luck"),
         Some("log") => {
             context.log("first");

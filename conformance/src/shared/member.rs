@@ -7,8 +7,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
     Capabilities, Claim, ClaimStore, Claimed, GroupName, Heartbeat, Job, JobId, JobQuery, JobRuns, JobStore,
-    Joined, Node, OnConflict, Run, RunOrder, RunQuery, Served, SetAside, Settled, Settlement, StoreError,
-    Wake, WakeUp, Want,
+    Joined, Node, OnConflict, Run, RunId, RunOrder, RunQuery, Served, SetAside, Settled, Settlement,
+    StoreError, Wake, WakeUp, Want,
 };
 
 use super::SharedModel;
@@ -184,6 +184,22 @@ impl ClaimStore for Member {
 
     fn release(&mut self) {
         self.store.truth().release(self.number);
+    }
+
+    fn cancel(&mut self, run: RunId) -> Result<bool, StoreError> {
+        let is_asked = {
+            let mut truth = self.store.truth();
+            let goes_on =
+                truth.rows.get(&run).is_some_and(|row| row.started.is_some() && row.outcome.is_none());
+            if goes_on {
+                truth.to_cancel.insert(run);
+            }
+            goes_on
+        };
+        if is_asked {
+            self.wake_others();
+        }
+        Ok(is_asked)
     }
 
     fn held(&mut self) -> Result<Vec<Run>, StoreError> {

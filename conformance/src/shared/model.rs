@@ -90,11 +90,6 @@ impl SharedModel {
         }
     }
 
-    /// Has the owner of a run told that it is to be cancelled.
-    pub fn ask_to_cancel(&self, run: RunId) {
-        self.truth().to_cancel.insert(run);
-    }
-
     /// Returns all rows of the ledger, by number.
     pub fn rows(&self) -> Vec<Run> {
         self.truth().rows.values().cloned().collect()

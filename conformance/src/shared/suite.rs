@@ -49,6 +49,7 @@ macro_rules! shared_store_suite {
             two_owners_never_begin_more_of_a_group_than_its_limit,
             a_run_that_waits_for_its_group_begins_after_a_run_of_it,
             a_run_counts_for_its_group_until_it_has_ended,
+            a_run_that_another_wants_cancelled_is_named_to_its_owner,
             a_member_claims_only_what_it_serves,
             what_waits_is_started_by_a_member_that_serves_it,
             a_job_that_no_member_serves_is_named
@@ -267,7 +268,7 @@ pub fn a_claim_shows_the_runs_of_all_owners(factory: &mut dyn SharedStoreFactory
     let now = factory.now();
     let run = one.fire(now);
     let claim = other.claim_job(&job.id, now).expect("a claim");
-    assert_eq!(claim.jobs[0].runs.running.as_slice(), [run.id]);
+    assert_eq!(claim.jobs[0].runs.running[..], [run.id]);
     other.store.release();
     one.claim_job(&job.id, now).expect("a claim");
     one.settle(vec![ended(&run, Outcome::Succeeded, now)]).expect("settled");
@@ -318,6 +319,22 @@ pub fn a_lost_answer_is_told_from_the_runs_that_are_held(factory: &mut dyn Share
     let run = one.fire(now);
     assert_eq!(one.store.held().expect("read"), [run]);
     assert!(other.store.held().expect("read").is_empty());
+}
+
+/// Only the owner of a run can stop it.
+pub fn a_run_that_another_wants_cancelled_is_named_to_its_owner(factory: &mut dyn SharedStoreFactory) {
+    let (mut one, mut other, _) = two(factory);
+    let now = factory.now();
+    let run = one.fire(now);
+    assert!(one.store.heartbeat().expect("a member").cancel.is_empty());
+    assert!(other.store.cancel(run.id).expect("asked"), "it is in progress");
+    assert!(other.store.heartbeat().expect("a member").cancel.is_empty(), "it is not the owner");
+    assert_eq!(one.store.heartbeat().expect("a member").cancel, [run.id]);
+    assert!(!other.store.cancel(run.id.next()).expect("asked"), "there is no such run");
+    one.claim(now);
+    one.settle(vec![ended(&run, Outcome::Cancelled, now)]).expect("settled");
+    assert!(!other.store.cancel(run.id).expect("asked"), "it has ended");
+    assert!(one.store.heartbeat().expect("a member").cancel.is_empty());
 }
 
 /// Whoever gives them.

@@ -16,6 +16,7 @@ use serde_json::json;
 use super::ledger::{advance, finished, started};
 use super::model::{Model, operation};
 use super::{StoreFactory, all_jobs, all_runs, due, id, ids, job, reopened, second};
+use crate::causes::causes;
 use crate::proof;
 
 /// Every field survives.
@@ -88,6 +89,28 @@ pub fn what_is_not_there_is_an_error(factory: &mut dyn StoreFactory) {
     assert_eq!(store.next_due().expect("next due"), Some(second(3)));
     assert_eq!(store.remove(&id("a")).expect("remove"), job("a", Some(3)));
     assert_eq!(store.next_due().expect("next due"), None);
+}
+
+/// Whoever prints an error with its causes prints each of them once.
+pub fn a_refusal_shows_each_of_its_causes_once(factory: &mut dyn StoreFactory) {
+    let mut store = factory.create();
+    store.add(job("a", Some(1)), OnConflict::Refuse).expect("add");
+    let nested = (0..200).fold(json!(null), |value, _| json!([value]));
+    let refusals = [
+        store.add(job("a", Some(2)), OnConflict::Refuse),
+        store.update(job("b", None)),
+        store.remove(&id("b")).map(drop),
+        store.commit(vec![advance("a", Some(5), None)]),
+        store.import(vec![], vec![started(1, "a", 1), started(1, "a", 2)], OnConflict::Refuse),
+        // A store that can read it back may take it.
+        store.add(job("deep", None).with(|job| job.arguments = nested), OnConflict::Refuse),
+    ];
+    for (number, refusal) in refusals.into_iter().enumerate() {
+        match refusal {
+            Err(error) => drop(causes(&error)),
+            Ok(()) => assert_eq!(number, 5, "it is refused"),
+        }
+    }
 }
 
 /// By next fire time, then id.

@@ -62,6 +62,7 @@ macro_rules! store_suite {
             an_id_that_is_taken_is_refused_replaced_or_kept,
             an_import_is_whole_or_nothing,
             what_is_not_there_is_an_error,
+            a_refusal_shows_each_of_its_causes_once,
             due_jobs_come_in_order_and_within_the_limit,
             a_paused_job_is_never_due,
             jobs_are_listed_as_asked,

@@ -1,16 +1,17 @@
 //! The program that this crate's tests start as a worker. It does what no task should do.
 
 use std::fs::OpenOptions;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::{self, Command};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use matins_core::{
-    Clock, Completion, CompletionSink, Executor, JobId, RunId, RunReport, RunRequest, TaskError, TaskName,
-    layer_fn,
+    Clock, Completion, CompletionSink, Executor, JobId, RunId, RunReport, RunRequest, TaskContext, TaskError,
+    TaskName, layer_fn,
 };
 use matins_executor_process::{ProcessExecutor, serve_if_worker};
 use matins_scheduler::SystemClock;
@@ -88,6 +89,8 @@ fn register(tasks: &TaskRegistry) -> Result<(), RegisterError> {
         Ok::<_, String>(memory.iter().map(|byte| u64::from(*byte)).sum::<u64>())
     })?;
     tasks.register("burn", burn)?;
+    tasks.register("wait for the shutdown", wait_for_the_shutdown)?;
+    tasks.register("wait for the cancellation", wait_for_the_cancellation)?;
     tasks.register("read", || {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).map(|_| text)
@@ -100,6 +103,25 @@ fn exit(status: i32) {
 
 fn abort() {
     process::abort()
+}
+
+/// Runs until it is told that its scheduler shuts down, as a task that comes to a good place would.
+fn wait_for_the_shutdown(socket: String, context: &TaskContext) -> io::Result<String> {
+    let before = context.is_shutting_down();
+    UnixStream::connect(socket)?.write_all(b"!")?;
+    while !context.is_shutting_down() {
+        thread::sleep(Duration::from_millis(1));
+    }
+    Ok(format!("before: {before}, cancelled: {}", context.is_cancelled()))
+}
+
+/// Runs until it is cancelled, and prints why.
+async fn wait_for_the_cancellation(socket: String, context: TaskContext) -> io::Result<()> {
+    UnixStream::connect(socket)?.write_all(b"!")?;
+    context.cancelled().await;
+    let reason = context.cancel.reason();
+    context.log(format_args!("{reason:?}, shutting down: {}", context.is_shutting_down()));
+    Ok(())
 }
 
 fn burn() {

@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 use matins_core::{CancelReason, Outcome, Tail, TaskContext, TaskError, TaskOutput, TaskResult};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, FdFlags, fcntl_setfd, ioctl_fionbio};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, kill_process_group};
 
 use crate::frame::{self, Done, FromWorker, Incoming, RunFrame};
+use crate::signal::Signal;
 use crate::worker::{ORDERS, Orders};
 
 /// How workers are started, and what they may.
@@ -39,7 +40,7 @@ pub(crate) struct Worker {
     /// What its tasks print; `None` once it has closed that pipe.
     printed: Option<ChildStderr>,
     control: PipeWriter,
-    /// Rung when its run is cancelled.
+    /// Rung when its run is cancelled, and when the scheduler begins to shut down.
     bell: (PipeReader, Arc<PipeWriter>),
     buffer: Vec<u8>,
     /// Of what is printed.
@@ -139,12 +140,16 @@ impl Worker {
             };
         }
         self.runs += 1;
-        let bell = self.bell.1.clone();
-        context.cancel.on_cancel(move || {
-            let _ = (&*bell).write_all(b"!");
-        });
+        let ring = || {
+            let bell = self.bell.1.clone();
+            move || {
+                let _ = (&*bell).write_all(b"!");
+            }
+        };
+        context.cancel.on_cancel(ring());
+        context.cancel.on_shutdown(ring());
         let limit_at = time_limit.and_then(|limit| Instant::now().checked_add(limit));
-        let (mut is_told, mut kill_at) = (false, None);
+        let (mut is_told, mut is_told_of_shutdown, mut kill_at) = (false, false, None);
         let mut output = Tail::new(terms.output);
         loop {
             match self.incoming.next::<FromWorker>() {
@@ -156,14 +161,19 @@ impl Worker {
                     self.take_printed(&mut output);
                     return Exchange::Over(result(done, &mut output));
                 }
-                Ok(Some(FromWorker::Hello)) => return self.lost("the worker said hello again", output),
-                Err(error) => return self.lost(&format!("the worker wrote garbage: {error}"), output),
+                Ok(Some(FromWorker::Hello)) => {
+                    return self.lost(TaskError::new("the worker said hello again"), output);
+                }
+                Err(error) => {
+                    return self.lost(TaskError::new("the worker wrote garbage").with_source(error), output);
+                }
                 Ok(None) => {}
             }
             let ready = match self.wait(if is_told { kill_at } else { limit_at }) {
                 Ok(ready) => ready,
                 Err(error) => {
-                    return self.lost(&format!("the worker cannot be listened to: {error}"), output);
+                    let error = TaskError::new("the worker cannot be listened to").with_source(error);
+                    return self.lost(error, output);
                 }
             };
             if ready.printed {
@@ -173,27 +183,34 @@ impl Worker {
                 match self.incoming.read_from(&mut self.replies) {
                     Ok(0) => {
                         let end = self.end();
-                        return self.lost(&format!("the worker ended before the run did: {end}"), output);
+                        let error = TaskError::new("the worker ended before the run did").with_source(end);
+                        return self.lost(error, output);
                     }
                     // Looked at before the time is: while this process was stopped the run may have ended.
                     Ok(_) => continue,
-                    Err(error) => return self.lost(&format!("the worker cannot be read: {error}"), output),
+                    Err(error) => {
+                        return self
+                            .lost(TaskError::new("the worker cannot be read").with_source(error), output);
+                    }
                 }
             }
             if ready.is_late {
                 if is_told {
-                    return self.lost(
-                        "the worker was killed, since the run did not stop when it was told to",
-                        output,
-                    );
+                    let message = "the worker was killed, because the run did not stop when it was told to";
+                    return self.lost(TaskError::new(message), output);
                 }
                 if let Some(limit) = time_limit {
                     context.cancel.cancel_because(CancelReason::TimeLimit(limit));
                 }
             }
-            if !is_told && context.cancel.is_cancelled() {
+            if !is_told_of_shutdown && context.is_shutting_down() {
+                // One that cannot be told may still end by itself.
+                let _ = self.control.write_all(&Signal::ShuttingDown.to_bytes(self.runs));
+                is_told_of_shutdown = true;
+            }
+            if let Some(reason) = context.cancel.reason().filter(|_| !is_told) {
                 // One that cannot be told is killed all the same.
-                let _ = self.control.write_all(&self.runs.to_le_bytes());
+                let _ = self.control.write_all(&Signal::Cancel(reason).to_bytes(self.runs));
                 is_told = true;
                 kill_at = Instant::now().checked_add(terms.kill_grace);
             }
@@ -247,10 +264,9 @@ impl Worker {
         }
     }
 
-    fn lost(&mut self, what: &str, mut output: Tail) -> Exchange {
+    fn lost(&mut self, mut error: TaskError, mut output: Tail) -> Exchange {
         self.end();
         self.take_printed(&mut output);
-        let mut error = TaskError::new(what);
         error.output = output.to_text();
         Exchange::Lost(error)
     }
@@ -258,7 +274,7 @@ impl Worker {
     /// Ends it with all that its tasks have started; how it ended, in words.
     fn end(&mut self) -> String {
         // It was about to end already, or has only closed its pipe. Not reaped yet, so that its number is no stranger's.
-        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+        let _ = kill_process_group(Pid::from_child(&self.child), rustix::process::Signal::KILL);
         match self.child.wait().map(|status| (status.code(), status.signal())) {
             Ok((Some(code), _)) => format!("it exited with status {code}"),
             Ok((_, Some(9))) => {

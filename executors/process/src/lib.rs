@@ -4,7 +4,8 @@
 //! ([`serve_if_worker`]). They stay for further runs, and take arguments and give results as JSON over pipes. A worker that
 //! dies, hangs, or writes what it should not costs one run, and another takes its place.
 //!
-//! A run that is cancelled, or over its time limit, is told so by its [`CancelToken`](matins_core::CancelToken); what has not
+//! A run that is cancelled, or over its time limit, is told so by its [`CancelToken`](matins_core::CancelToken), with the reason; so
+//! is one whose scheduler begins to shut down. What has not
 //! returned within a grace is killed, with the whole process group: whatever the task has started goes with it. However
 //! the scheduler ends, its workers end too.
 //!
@@ -37,6 +38,7 @@ compile_error!(
 
 mod child;
 mod frame;
+mod signal;
 mod worker;
 
 use std::ffi::OsString;

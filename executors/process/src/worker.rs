@@ -15,12 +15,13 @@ use chrono::{DateTime, Utc};
 use matins_core::{CancelToken, Clock, Limits, Outcome, RunLog, RunReport, RunRequest, error_chain};
 use matins_task_function::TaskRegistry;
 use rustix::fs::OFlags;
-use rustix::process::{Resource, Rlimit, Signal, getppid, getrlimit, kill_current_process_group, setrlimit};
+use rustix::process::{Resource, Rlimit, getppid, getrlimit, kill_current_process_group, setrlimit};
 use rustix::stdio::{dup2_stdin, dup2_stdout, stderr, stdin, stdout};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
 use crate::frame::{self, Done, FromWorker, Incoming, RunFrame};
+use crate::signal::{self, Signal};
 
 /// Where a worker finds what it is to know: [`Orders`] as JSON.
 pub(crate) const ORDERS: &str = "MATINS_WORKER";
@@ -30,7 +31,7 @@ pub(crate) const ORDERS: &str = "MATINS_WORKER";
 pub(crate) struct Orders {
     /// Its master's process, so that a program which a task starts does not take the orders for its own.
     pub(crate) master: i32,
-    /// The descriptor over which it is told to cancel; it closes when the master ends.
+    /// The descriptor over which it is told of its runs; it closes when the master ends.
     pub(crate) control: i32,
     /// Address space, in bytes.
     pub(crate) memory: Option<u64>,
@@ -168,8 +169,8 @@ impl Replies {
     }
 }
 
-/// The run that a worker does. Runs are numbered in the order in which the worker gets them, from 1: a cancellation may reach it
-/// after the run that it is for has ended, or before that run has begun.
+/// The run that a worker does. Runs are numbered in the order in which the worker gets them, from 1: a signal may reach it after the
+/// run that it is for has ended, or before that run has begun.
 #[derive(Default)]
 struct Current(Mutex<Numbered>);
 
@@ -177,8 +178,8 @@ struct Current(Mutex<Numbered>);
 struct Numbered {
     number: u64,
     cancel: CancelToken,
-    /// The last run that is to be cancelled.
-    cancelled: u64,
+    /// Signals for runs that have not begun.
+    early: Vec<(u64, Signal)>,
 }
 
 impl Current {
@@ -188,32 +189,35 @@ impl Current {
 
     /// The next run begins.
     fn begin_next(&self) -> CancelToken {
-        let (cancel, is_cancelled) = {
+        let (number, cancel, early) = {
             let mut current = self.lock();
             current.number += 1;
             current.cancel = CancelToken::new();
-            (current.cancel.clone(), current.cancelled == current.number)
+            (current.number, current.cancel.clone(), std::mem::take(&mut current.early))
         };
-        if is_cancelled {
-            cancel.cancel();
+        for (_, signal) in early.into_iter().filter(|(run, _)| *run == number) {
+            signal.tell(&cancel);
         }
         cancel
     }
 
-    /// The run with this number is to be cancelled.
-    fn cancel(&self, number: u64) {
+    /// The run with this number is told something.
+    fn signal(&self, number: u64, signal: Signal) {
         let cancel = {
             let mut current = self.lock();
-            current.cancelled = current.cancelled.max(number);
+            if number > current.number {
+                // Its master tells it of no run but the next.
+                current.early.push((number, signal));
+            }
             (current.number == number).then(|| current.cancel.clone())
         };
         if let Some(cancel) = cancel {
-            cancel.cancel();
+            signal.tell(&cancel);
         }
     }
 }
 
-/// Hears on a thread of its own when a run is cancelled, and when the master has ended: then so does this worker, with
+/// Hears on a thread of its own what runs are told, and when the master has ended: then so does this worker, with
 /// all that its tasks have started.
 fn listen(control: i32, current: Arc<Current>) -> io::Result<()> {
     // Not to wait for a master that is gone already.
@@ -221,11 +225,14 @@ fn listen(control: i32, current: Arc<Current>) -> io::Result<()> {
     let mut control = options.open(format!("/dev/fd/{control}"))?;
     rustix::io::ioctl_fionbio(&control, false)?;
     thread::Builder::new().name("matins-control".to_owned()).spawn(move || {
-        let mut number = [0; 8];
-        while control.read_exact(&mut number).is_ok() {
-            current.cancel(u64::from_le_bytes(number));
+        let mut bytes = [0; signal::LENGTH];
+        while control.read_exact(&mut bytes).is_ok() {
+            // What is not known is of a later version, and no reason to end.
+            if let Some((number, signal)) = Signal::from_bytes(bytes) {
+                current.signal(number, signal);
+            }
         }
-        let _ = kill_current_process_group(Signal::KILL);
+        let _ = kill_current_process_group(rustix::process::Signal::KILL);
         process::exit(1);
     })?;
     Ok(())
@@ -240,21 +247,29 @@ fn limit(resource: Resource, to: u64) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use matins_core::CancelReason;
+
     use super::*;
 
     #[test]
-    fn a_cancellation_that_comes_early_or_late_meets_its_own_run_alone() {
+    fn a_signal_that_comes_early_or_late_meets_its_own_run_alone() {
         let current = Current::default();
+        let cancel = Signal::Cancel(CancelReason::TimeLimit(Duration::from_secs(3)));
         let first = current.begin_next();
         let second = current.begin_next();
-        current.cancel(1);
+        current.signal(1, cancel);
         assert!(!first.is_cancelled() && !second.is_cancelled(), "the first has ended");
-        current.cancel(3);
-        assert!(!second.is_cancelled());
+        current.signal(3, cancel);
+        current.signal(3, Signal::ShuttingDown);
+        assert!(!second.is_cancelled() && !second.is_shutting_down());
         let third = current.begin_next();
-        assert!(third.is_cancelled(), "it was cancelled before it began");
+        assert!(third.is_cancelled() && third.is_shutting_down(), "it was told before it began");
+        assert_eq!(third.reason(), Some(CancelReason::TimeLimit(Duration::from_secs(3))));
         let fourth = current.begin_next();
-        current.cancel(4);
+        assert!(!fourth.is_cancelled() && !fourth.is_shutting_down());
+        current.signal(4, Signal::ShuttingDown);
+        assert!(!fourth.is_cancelled() && fourth.is_shutting_down());
+        current.signal(4, cancel);
         assert!(fourth.is_cancelled() && !current.begin_next().is_cancelled());
     }
 }

@@ -1,9 +1,11 @@
 //! Which of the fire times that are due run, and which are missed: decided from the trigger, the policy and the time
 //! alone.
 
+use std::error::Error;
+use std::fmt;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{Coalesce, CountBudget, CountProgress, Policy, Stretch, Trigger, round_up_to_microsecond};
-use thiserror::Error;
 
 /// With [`Coalesce::All`], how many fires of one job a tick takes; the rest stays due for the next.
 const ALL_AT_ONCE: usize = 100;
@@ -36,12 +38,23 @@ pub(crate) enum Fires {
 }
 
 /// A trigger that answers with an instant that is not later than the one that it was asked about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("its trigger answers with {answer} for the first fire time after {asked}, which is not later")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StandsStill {
     asked: DateTime<Utc>,
     answer: DateTime<Utc>,
 }
+
+impl fmt::Display for StandsStill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { asked, answer } = self;
+        write!(
+            f,
+            "its trigger answers with {answer} for the first fire time after {asked}, which is not later"
+        )
+    }
+}
+
+impl Error for StandsStill {}
 
 /// Decides at `now` about the job whose next fire time, `due`, has come. Where the fires up to now cannot be counted within `budget`,
 /// it decides about those that it has counted.

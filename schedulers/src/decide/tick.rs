@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use ahash::AHashMap as HashMap;
 use chrono::{DateTime, Utc};
+use foldhash::{HashMap, HashMapExt};
 use matins_core::{
     Claim, Claimed, CountBudget, GroupName, Job, JobId, JobRuns, JobState, MissedReason, OnExhausted, Run,
     RunId, RunReport, Settlement, Stretch, Transition, text_of_panic,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ahash::AHashMap as HashMap;
+use foldhash::{HashMap, HashMapExt};
 use matins_core::{Claim, Claimed, GroupName, JobId, JobRuns, RunId, StoreError, Want};
 
 use super::Exclusive;

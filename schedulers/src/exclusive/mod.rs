@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use ahash::AHashMap as HashMap;
 use chrono::{DateTime, Utc};
+use foldhash::{HashMap, HashMapExt};
 use matins_core::{
     Capabilities, Claim, ClaimStore, GroupName, GroupTurn, Heartbeat, Job, JobId, JobQuery, JobRuns,
     JobState, JobStore, Joined, Node, OnConflict, Run, RunId, RunQuery, Served, SetAside, Settled,
@@ -273,6 +273,11 @@ impl ClaimStore for Exclusive {
     }
 
     fn release(&mut self) {}
+
+    fn cancel(&mut self, _run: RunId) -> Result<bool, StoreError> {
+        // Its runs are all those of its owner, who knows them.
+        Ok(false)
+    }
 
     fn held(&mut self) -> Result<Vec<Run>, StoreError> {
         self.is_known = false;

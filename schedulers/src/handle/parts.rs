@@ -9,6 +9,7 @@ use matins_core::{
 
 use super::Handle;
 use crate::SchedulerError;
+use crate::commands::Cancelling;
 
 impl Handle {
     /// Returns the names of the scheduler's stores, in the order in which they were added.
@@ -105,14 +106,19 @@ impl Handle {
         self.engine().in_flight(store)
     }
 
-    /// Tells a run of a store's job to stop; whether it went on at all. How soon it stops depends on its executor.
+    /// Tells a run of a store's job to stop; whether it went on at all. How soon it stops depends on its executor. A run of another
+    /// scheduler, which shares the store, is told within some seconds.
     ///
     /// # Errors
-    /// When there is no such store.
+    /// When there is no such store, and when a store that is shared cannot be written.
     pub fn cancel(&self, store: &StoreName, run: RunId) -> Result<bool, SchedulerError> {
-        let token = self.engine().cancel(store, run)?;
-        // Not under a lock: what the token calls may use a handle.
-        Ok(token.map(|token| token.cancel()).is_some())
+        match self.engine().cancel(store, run)? {
+            // Not under a lock: what the token calls may use a handle.
+            Cancelling::Here(token) => token.cancel(),
+            Cancelling::Elsewhere => {}
+            Cancelling::Nothing => return Ok(false),
+        }
+        Ok(true)
     }
 
     /// With another store from now on. What an earlier process left in it is taken up, and what is due in it fires.

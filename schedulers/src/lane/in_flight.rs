@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ahash::AHashMap as HashMap;
 use chrono::{DateTime, Utc};
+use foldhash::HashMap;
 use matins_core::{CancelToken, Clock, Progress, RunId};
 
 use crate::running::Running;

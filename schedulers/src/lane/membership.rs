@@ -1,5 +1,6 @@
 //! The membership of a lane among the schedulers that share its store: its lease, and what happens when that has ended.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ use crate::engine::Submission;
 /// How long others wait for a sign of life of this scheduler before they take over its runs.
 const LEASE: Duration = Duration::from_secs(15);
 
+/// So long after the last renewal others are heard at the earliest.
+const SOON: Duration = Duration::from_secs(1);
+
 /// A store that is shared is claimed from only by its members.
 pub(crate) struct Membership {
     node: Node,
@@ -24,6 +28,8 @@ pub(crate) struct Membership {
     poll: Option<Duration>,
     /// The jobs that no member serves, as the listeners have been told.
     unserved: Vec<JobId>,
+    /// Others have changed the store, and may want runs of this scheduler cancelled.
+    is_woken: Arc<AtomicBool>,
     /// What the store calls when others change it, as long as this is here.
     _wake: Arc<Wake>,
 }
@@ -42,7 +48,10 @@ impl Membership {
             return Ok(None);
         }
         let ringing: Weak<Inbox> = Arc::downgrade(inbox);
+        let is_woken: Arc<AtomicBool> = Arc::default();
+        let woken = is_woken.clone();
         let wake: Arc<Wake> = Arc::new(move || {
+            woken.store(true, Ordering::Release);
             if let Some(inbox) = ringing.upgrade() {
                 inbox.ring();
             }
@@ -51,12 +60,21 @@ impl Membership {
             WakeUp::Poll(every) => Some(every),
             _ => None,
         };
-        Ok(Some(Self { node, renewed_at: now, is_over: false, poll, unserved: Vec::new(), _wake: wake }))
+        Ok(Some(Self {
+            node,
+            renewed_at: now,
+            is_over: false,
+            poll,
+            unserved: Vec::new(),
+            is_woken,
+            _wake: wake,
+        }))
     }
 
-    /// When it is renewed: three times in a lease, so that two may fail.
+    /// When it is renewed: three times in a lease, so that two may fail; sooner where others have changed the store.
     fn renew_at(&self) -> Duration {
-        self.renewed_at.saturating_add(LEASE / 3)
+        let is_woken = self.is_woken.load(Ordering::Acquire);
+        self.renewed_at.saturating_add(if is_woken { SOON } else { LEASE / 3 })
     }
 
     /// Until then nobody else can have taken over, whatever the store says: some of the lease is kept for slow answers.
@@ -105,6 +123,7 @@ impl OpenLane<'_> {
         let heartbeat = self.work.store.heartbeat()?;
         if let Some(membership) = &mut self.work.membership {
             membership.renewed_at = now;
+            membership.is_woken.store(false, Ordering::Release);
             let told = std::mem::replace(&mut membership.unserved, heartbeat.unserved);
             let mut hub = self.engine.hub();
             for job in membership.unserved.iter().filter(|job| !told.contains(job)) {

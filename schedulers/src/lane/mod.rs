@@ -4,6 +4,7 @@
 //! in flight has a second lock that is never held during I/O: runs can be cancelled, counted and looked at meanwhile.
 
 mod clock_set;
+mod elsewhere;
 mod in_flight;
 mod membership;
 #[cfg(test)]
@@ -14,8 +15,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ahash::AHashMap as HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
+use foldhash::{HashMap, HashMapExt};
 use matins_core::{
     Capabilities, ClaimStore, JobId, RunQuery, RunReport, Served, SetAside, StoreError, StoreName, TaskName,
 };
@@ -31,6 +32,7 @@ use crate::retention::Retention;
 use crate::running::Running;
 
 use clock_set::ClockSet;
+use elsewhere::Look;
 pub(crate) use in_flight::InFlight;
 use membership::Membership;
 pub(crate) use turn::Turned;
@@ -71,6 +73,8 @@ pub(crate) struct Work {
     pub(crate) local: Local,
     /// Of the schedulers that share the store, if it is shared.
     membership: Option<Membership>,
+    /// When the ledger is looked at for runs of the others that somebody waits for.
+    look: Option<Look>,
     /// By how much the store's clock is ahead of the scheduler's.
     ahead: TimeDelta,
     /// Empty: room for the next reports.
@@ -136,6 +140,7 @@ impl Lane {
             store,
             local,
             membership,
+            look: None,
             ahead: TimeDelta::zero(),
             spare_reports: Vec::new(),
             ended: Vec::new(),

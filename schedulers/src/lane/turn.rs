@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use ahash::AHashSet as HashSet;
 use chrono::{DateTime, TimeDelta, Utc};
+use foldhash::HashSet;
 use matins_core::{
     CancelToken, Completion, JobId, Layers, Outcome, Run, RunId, RunQuery, RunReport, RunRequest, SetAside,
     StoreError, Transition, Want, text_of_panic,
@@ -85,6 +85,7 @@ impl Lane {
                 lane.move_turns()?;
                 lane.tick(&reading, state, &mut submissions)?;
                 lane.note_clock_of_store(&reading);
+                lane.look_elsewhere(&reading)?;
                 lane.check_next_fires(state)
             };
             let ticked = catch_unwind(AssertUnwindSafe(all)).unwrap_or_else(|panic| Err(panicked(panic)));
@@ -175,6 +176,9 @@ impl OpenLane<'_> {
         if let Some(membership) = &work.membership {
             earlier(Some(reading.at(membership.next(reading.monotonic))));
         }
+        if let Some(look) = work.look {
+            earlier(Some(reading.at(look.at)));
+        }
         if !work.ended.is_empty() {
             earlier(Some(now));
         }
@@ -252,7 +256,7 @@ impl OpenLane<'_> {
             running.group.is_none() && needed.as_ref().is_some_and(|needed| !needed.contains(&report.run))
         };
         // Where none is needed, they are not even looked at: they may be many.
-        let puts_all_off = reported.is_empty() && needed.as_ref().is_some_and(|needed| needed.is_empty());
+        let puts_all_off = reported.is_empty() && needed.as_ref().is_some_and(HashSet::is_empty);
 
         let mut tick = Tick::new(claim, local, retention, pruning);
         tick.expect(due, if puts_all_off { 0 } else { ended.len() });

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use ahash::AHashMap as HashMap;
 use chrono::{DateTime, Utc};
+use foldhash::{HashMap, HashMapExt};
 use matins_core::{
     Job, JobId, JobQuery, JobState, JobStore, OnConflict, Run, RunId, RunQuery, StoreError, Transition,
     Trigger,

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::InvalidCommand;
+
 /// What to run: a job's arguments for [`CommandTask`](crate::CommandTask).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -192,19 +194,19 @@ impl Command {
         self
     }
 
-    pub(crate) fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), InvalidCommand> {
         if let Some(umask) = self.umask.filter(|umask| *umask > 0o777) {
-            return Err(format!("{umask:#o} is no umask; write one from 0 to 0o777"));
+            return Err(InvalidCommand::Umask(umask));
         }
         if let Some(nice) = self.nice.filter(|nice| !(-20..=19).contains(nice)) {
-            return Err(format!("{nice} is no nice level; write one from -20 to 19"));
+            return Err(InvalidCommand::Nice(nice));
         }
         let has_zero = |text: &str| text.contains('\0');
         if self.program.is_empty() {
-            return Err("the program is empty; name one".to_owned());
+            return Err(InvalidCommand::NoProgram);
         }
         if has_zero(&self.program) || self.arguments.iter().any(|argument| has_zero(argument)) {
-            return Err("a program and its arguments cannot hold a zero byte; leave it out".to_owned());
+            return Err(InvalidCommand::ZeroByte);
         }
         if self.encoding == Encoding::Latin1 {
             let environment = self.environment.iter().flat_map(|(name, value)| [name, value]);
@@ -212,14 +214,12 @@ impl Command {
             let texts = std::iter::once(&self.program).chain(&self.arguments).chain(environment);
             let mut texts = texts.chain(&self.stdin).map(String::as_str).chain(directory);
             if let Some(c) = texts.find_map(|text| text.chars().find(|c| u32::from(*c) > 0xff)) {
-                return Err(format!("{c:?} cannot be passed as Latin-1; use the encoding utf8"));
+                return Err(InvalidCommand::Latin1(c));
             }
         }
         let bad = |name: &String| name.is_empty() || name.contains('=') || has_zero(name);
         match self.environment.iter().find(|(name, value)| bad(name) || has_zero(value)) {
-            Some((name, _)) => {
-                Err(format!("{name:?} cannot be set in an environment; mend its name or value"))
-            }
+            Some((name, _)) => Err(InvalidCommand::Environment(name.clone())),
             None => Ok(()),
         }
     }

@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | exits with 0 | succeeded; the end of what it printed is kept |
 //! | exits with another status, or by a signal | failed; the message says which, beside the end of what it printed |
-//! | cannot be started | failed; the message says why |
+//! | cannot be started | failed; the message says why, and the causes are kept: see [`CommandError`] |
 //! | is over its time limit | timed out |
 //!
 //! # What a program is started with
@@ -52,18 +52,20 @@ mod account;
 mod awaited;
 mod command;
 mod drain;
+mod error;
 mod orphan;
 mod process;
 mod spawn;
 
 use std::path::PathBuf;
 
-use matins_core::{ArgumentsError, Task, TaskContext, TaskError, TaskResult, Value};
+use matins_core::{ArgumentsError, Task, TaskContext, TaskResult, Value};
 use serde::Deserialize;
 
 pub use account::Account;
 pub use awaited::is_awaited;
 pub use command::{Command, Encoding, Inherit, OnOrphan};
+pub use error::{CommandError, InvalidCommand, StartError};
 pub use orphan::Orphan;
 
 /// Runs the [`Command`] that it is given. See the [crate's page](crate).
@@ -128,16 +130,15 @@ impl CommandTask {
 
 impl Task for CommandTask {
     fn run(&self, arguments: &Value, context: &TaskContext) -> TaskResult {
-        let command = Command::deserialize(arguments).map_err(|error| {
-            TaskError::new(format!("the arguments {arguments} are no command")).with_source(error)
-        })?;
-        command.check().map_err(TaskError::new)?;
+        let command = Command::deserialize(arguments)
+            .map_err(|source| CommandError::Arguments { arguments: arguments.clone(), source })?;
+        command.check().map_err(CommandError::from)?;
         process::run(&command, context, self)
     }
 
     fn check(&self, arguments: &Value) -> Result<(), ArgumentsError> {
         let command =
             Command::deserialize(arguments).map_err(|error| ArgumentsError::new(error.to_string()))?;
-        command.check().map_err(ArgumentsError::new)
+        command.check().map_err(|error| ArgumentsError::new(error.to_string()))
     }
 }

@@ -14,8 +14,8 @@ use rustix::io::{Errno, ioctl_fionbio};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use crate::orphan::Record;
-use crate::spawn::{CannotStart, Started, start};
-use crate::{Command, CommandTask, drain};
+use crate::spawn::{Started, start};
+use crate::{Command, CommandError, CommandTask, StartError, drain};
 
 /// How long a cancelled command has to end by itself after SIGTERM.
 pub(crate) const TERM_GRACE: Duration = Duration::from_secs(5);
@@ -27,20 +27,14 @@ const OUTPUT_GRACE: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(50);
 
 pub(crate) fn run(command: &Command, context: &TaskContext, task: &CommandTask) -> TaskResult {
-    let failed = |what: &str, error: &dyn std::fmt::Display| {
-        TaskError::new(format!("{what} {:?}: {error}", command.program))
-    };
+    let watch_error = |source| CommandError::Watch { program: command.program.clone(), source };
     let record = |output: &PipeReader| Record::of_intent(task.records.as_deref()?, context, output);
-    let not_started = |why: CannotStart| {
-        let mut error = failed("cannot start", &why.message);
-        error.not_started = why.is_out_of_resources;
-        error
-    };
+    let start_error = |source| CommandError::Start { program: command.program.clone(), source };
     // What is needed to watch it is there before it is: nothing that began is lost for want of a descriptor.
-    let pipe = io::pipe().map_err(|error| not_started(CannotStart::new(&error, error.to_string())))?;
-    let Started { mut child, output, awaited, record } = start(command, record).map_err(not_started)?;
+    let pipe = io::pipe().map_err(|error| start_error(StartError::of(error)))?;
+    let Started { mut child, output, awaited, record } = start(command, record).map_err(start_error)?;
     let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
-        return Err(failed("cannot watch", &"its process id is not known"));
+        return Err(watch_error(io::Error::other("its process id is not known")).into());
     };
     if let Some(soft_limit) = task.open_files {
         limit_open_files(pid, soft_limit);
@@ -55,11 +49,11 @@ pub(crate) fn run(command: &Command, context: &TaskContext, task: &CommandTask) 
             // Not watched, it must not keep running.
             let _ = kill_process_group(pid, Signal::KILL);
             let _ = child.wait();
-            return Err(failed("cannot watch", &error));
+            return Err(watch_error(error).into());
         }
     };
     // Only now is the process reaped, and its number free for others: no signal above could hit another process.
-    let status = child.wait().map_err(|error| failed("cannot wait for", &error))?;
+    let status = child.wait().map_err(watch_error)?;
     drop((awaited, record));
     let output = watch.rest_of_output();
     if status.success() {
@@ -67,7 +61,7 @@ pub(crate) fn run(command: &Command, context: &TaskContext, task: &CommandTask) 
         printed.output = output;
         Ok(printed)
     } else {
-        let mut error = TaskError::new(describe(status));
+        let mut error = TaskError::from(failed(status));
         error.output = output;
         Err(error)
     }
@@ -281,11 +275,11 @@ fn has_ended(pid: Pid) -> bool {
     }
 }
 
-fn describe(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exited with status {code}"),
-        (None, Some(signal)) => format!("killed by signal {signal}"),
-        _ => status.to_string(),
+/// A process that was waited for has either exited or been killed.
+fn failed(status: ExitStatus) -> CommandError {
+    match status.signal() {
+        Some(signal) => CommandError::Signal(signal),
+        None => CommandError::Status(status.code().unwrap_or_default()),
     }
 }
 

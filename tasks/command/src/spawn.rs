@@ -6,13 +6,12 @@ use std::io::{self, PipeReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
 
-use matins_core::is_out_of_resources;
 use nix::unistd::geteuid;
 use process_wrap::std::{ChildWrapper, CommandWrap, ProcessSession, ResetSigmask};
 
 use crate::awaited::{Awaited, Starting};
 use crate::orphan::Record;
-use crate::{Account, Command, Inherit};
+use crate::{Account, Command, Inherit, StartError};
 
 /// A program that was started.
 pub(crate) struct Started {
@@ -23,36 +22,11 @@ pub(crate) struct Started {
     pub(crate) record: Option<Record>,
 }
 
-/// Why a program could not be started.
-pub(crate) struct CannotStart {
-    pub(crate) message: String,
-    /// It can be tried again: the system, or a limit, had nothing left for it.
-    pub(crate) is_out_of_resources: bool,
-}
-
-impl CannotStart {
-    pub(crate) fn new(error: &io::Error, message: String) -> Self {
-        let is_out_of_resources = is_out_of_resources(error);
-        let message = if is_out_of_resources {
-            format!("{message}: the system, or a limit of this process or its user, has none left")
-        } else {
-            message
-        };
-        Self { message, is_out_of_resources }
-    }
-}
-
-impl From<String> for CannotStart {
-    fn from(message: String) -> Self {
-        Self { message, is_out_of_resources: false }
-    }
-}
-
 /// `record` makes the record of the command, of the pipe that it prints to; it is asked just before the command is started.
 pub(crate) fn start(
     command: &Command,
     record: impl FnOnce(&PipeReader) -> Option<Record>,
-) -> Result<Started, CannotStart> {
+) -> Result<Started, StartError> {
     let account = command.user.as_deref().map(account).transpose()?;
     let home = account.as_ref().map(|account| account.home.clone());
     let own = |directory: &PathBuf| match directory.to_str() {
@@ -61,7 +35,7 @@ pub(crate) fn start(
     };
     let directory = command.directory.as_ref().map(own).or(home);
     let started = start_in(command, account, directory.as_deref(), record);
-    started.map_err(|error| CannotStart::new(&error, explain(command, directory.as_deref(), &error)))
+    started.map_err(|error| explain(command, directory, error))
 }
 
 fn start_in(
@@ -147,17 +121,15 @@ fn spawn(process: Process) -> io::Result<Box<dyn ChildWrapper>> {
     Ok(child.into_inner())
 }
 
-fn account(name: &str) -> Result<Account, CannotStart> {
-    let found = Account::named(name)
-        .map_err(|error| CannotStart::new(&error, format!("cannot look up the user {name:?}: {error}")))?;
-    let account = found
-        .ok_or_else(|| format!("there is no user {name:?} on this machine; correct the user of the job"))?;
+fn account(name: &str) -> Result<Account, StartError> {
+    let found = Account::named(name).map_err(|source| match StartError::of(source) {
+        StartError::Io(source) => StartError::LookUpUser { user: name.to_owned(), source },
+        error => error,
+    });
+    let account = found?.ok_or_else(|| StartError::NoUser(name.to_owned()))?;
     let own = geteuid();
     if account.uid != own.as_raw() && !own.is_root() {
-        let message = format!(
-            "only a scheduler that runs as root can run it as {name:?}; start it as root, or leave the user out"
-        );
-        return Err(message.into());
+        return Err(StartError::NotRoot(name.to_owned()));
     }
     Ok(account)
 }
@@ -214,30 +186,18 @@ fn spawn_as(account: &Account, mut process: Process) -> io::Result<Box<dyn Child
 }
 
 /// Why it could not be started, and what to do.
-fn explain(command: &Command, directory: Option<&Path>, error: &io::Error) -> String {
-    if is_out_of_resources(error) {
-        return error.to_string();
-    }
-    if let Some(directory) = directory.filter(|directory| !directory.is_dir()) {
-        let directory: PathBuf = directory.to_owned();
-        return match &command.user {
-            Some(user) if command.directory.is_none() => format!(
-                "the home directory {} of {user} does not exist; create it, or set the directory of the job",
-                directory.display()
-            ),
-            _ => format!(
-                "there is no directory {}; create it, or correct the directory of the job",
-                directory.display()
-            ),
-        };
-    }
-    match error.kind() {
-        io::ErrorKind::NotFound => {
-            format!("{error}; name a program that is in its PATH, or the whole path of one")
+fn explain(command: &Command, directory: Option<PathBuf>, error: io::Error) -> StartError {
+    let error = match StartError::of(error) {
+        StartError::Io(error) => error,
+        nothing_left => return nothing_left,
+    };
+    match (directory.filter(|directory| !directory.is_dir()), &command.user, error.kind()) {
+        (Some(directory), Some(user), _) if command.directory.is_none() => {
+            StartError::NoHome { directory, user: user.clone(), source: error }
         }
-        io::ErrorKind::PermissionDenied => {
-            format!("{error}; its user must be allowed to run the program, and to enter its directory")
-        }
-        _ => error.to_string(),
+        (Some(directory), ..) => StartError::NoDirectory { directory, source: error },
+        (None, _, io::ErrorKind::NotFound) => StartError::NotFound(error),
+        (None, _, io::ErrorKind::PermissionDenied) => StartError::NotPermitted(error),
+        _ => StartError::Io(error),
     }
 }

@@ -1,7 +1,8 @@
 //! Programs that end well, fail, talk too much, do not exist, and are cancelled.
 
-use matins_core::{CancelToken, JobId, RunId, Task, TaskContext, TaskResult};
-use matins_task_command::{Command, CommandTask};
+use matins_conformance::causes::{cause, causes};
+use matins_core::{CancelToken, JobId, RunId, Task, TaskContext, TaskResult, error_chain};
+use matins_task_command::{Command, CommandError, CommandTask, InvalidCommand, StartError};
 
 fn context(cancel: CancelToken) -> TaskContext {
     let job = JobId::new("job").unwrap();
@@ -52,12 +53,16 @@ fn environment_directory_and_standard_input_are_as_asked() {
 #[test]
 fn a_program_that_does_not_exist_is_named() {
     let error = run(&Command::new("/no/such/program")).unwrap_err();
-    assert!(
-        error.message.contains("\"/no/such/program\"") && error.message.contains("whole path"),
-        "{error}"
+    assert_eq!(
+        error_chain(&error),
+        "cannot start \"/no/such/program\": name a program that is in its PATH, or the whole path of one: No such file or \
+         directory (os error 2)"
     );
     let error = run(&Command::new("true").directory("/no/such/directory")).unwrap_err();
-    assert!(error.message.contains("there is no directory /no/such/directory"), "{error}");
+    assert!(
+        error_chain(&error).contains(": there is no directory /no/such/directory; create it"),
+        "{error:?}"
+    );
     assert!(CommandTask::default().check(&serde_json::json!({"program": ""})).is_err());
     assert!(CommandTask::default().check(&serde_json::json!({"program": "x", "args": []})).is_err());
 }
@@ -118,4 +123,35 @@ fn what_is_no_umask_or_nice_level_is_refused() {
     assert!(check(Command::new("true").umask(0o1777)).unwrap_err().to_string().contains("umask"));
     assert!(check(Command::new("true").nice(20)).unwrap_err().to_string().contains("-20 to 19"));
     assert!(check(Command::new("true").umask(0o777).nice(-20)).is_ok());
+}
+
+/// A layer, or a program that calls the task itself, may treat each kind in its own way.
+#[test]
+fn what_went_wrong_is_among_the_causes_once() {
+    let error = run(&Command::new("/no/such/program")).unwrap_err();
+    assert!(matches!(error.downcast_ref(), Some(CommandError::Start { .. })), "{error:?}");
+    assert!(matches!(cause(&error), StartError::NotFound(_)));
+    assert_eq!(cause::<std::io::Error>(&error).kind(), std::io::ErrorKind::NotFound);
+    let error = run(&Command::new("true").directory("/no/such/directory")).unwrap_err();
+    assert!(matches!(cause(&error), StartError::NoDirectory { .. }), "{error:?}");
+    let error = run(&Command::new("/")).unwrap_err();
+    assert!(matches!(cause(&error), StartError::NotPermitted(_)), "{error:?}");
+    for (script, expected) in [("exit 3", "exited with status 3"), ("kill -9 $$", "killed by signal 9")] {
+        let error = run(&Command::shell(script)).unwrap_err();
+        assert!(matches!(error.downcast_ref(), Some(CommandError::Status(3) | CommandError::Signal(9))));
+        assert_eq!(causes(&error), [expected]);
+    }
+    let mut nice = Command::new("true");
+    nice.nice = Some(100);
+    let error = run(&nice).unwrap_err();
+    assert!(
+        matches!(error.downcast_ref(), Some(CommandError::Invalid(InvalidCommand::Nice(100)))),
+        "{error:?}"
+    );
+    let context = context(CancelToken::new());
+    let error = CommandTask::default().run(&serde_json::json!({"program": 3}), &context).unwrap_err();
+    assert!(matches!(error.downcast_ref(), Some(CommandError::Arguments { .. })), "{error:?}");
+    cause::<serde_json::Error>(&error);
+    let no_user = run(&Command::new("true").user("no such user")).unwrap_err();
+    assert!(matches!(cause(&no_user), StartError::NoUser(_)), "{no_user:?}");
 }

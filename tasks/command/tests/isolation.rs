@@ -5,7 +5,7 @@ mod rig;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use matins_core::{CancelToken, Task};
+use matins_core::{CancelToken, Task, error_chain};
 use matins_task_command::{Account, Command, CommandTask, is_awaited};
 use nix::sys::signal::{SigSet, Signal};
 
@@ -80,14 +80,15 @@ fn blocked_signals_and_an_ignored_sigpipe_are_not_inherited() {
 
 #[test]
 fn another_user_needs_root_and_has_to_exist() {
-    let unknown = run(&Command::new("id").user("no such user")).unwrap_err().message;
+    let unknown = run(&Command::new("id").user("no such user")).unwrap_err();
+    let unknown = error_chain(&unknown);
     assert!(unknown.contains("there is no user \"no such user\""), "{unknown}");
     let nobody = Account::named("nobody").unwrap().unwrap();
     let script = "id -un; id -G; env | sort";
     let as_nobody = Command::shell(script).user("nobody").directory("/").environment("COLOUR", "green");
     if !nix::unistd::geteuid().is_root() {
         println!("not run as root: no command is run as another user");
-        assert!(run(&as_nobody).unwrap_err().message.contains("as root"));
+        assert!(error_chain(&run(&as_nobody).unwrap_err()).contains("as root"));
         return;
     }
     let output = printed(&as_nobody);
@@ -106,7 +107,7 @@ fn another_user_needs_root_and_has_to_exist() {
 
     let homeless = run(&Command::new("true").user("nobody"));
     if !nobody.home.is_dir() {
-        let message = homeless.unwrap_err().message;
+        let message = error_chain(&homeless.unwrap_err());
         assert!(message.contains("the home directory") && message.contains("set the directory"), "{message}");
     }
     // The process that started it is still root's, with its own groups.

@@ -1,10 +1,10 @@
 //! Which tasks a program has: names to tasks.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use ahash::AHashMap as HashMap;
-use thiserror::Error;
+use foldhash::HashMap;
 
 use matins_core::{Layer, Layers, NameError, Task, TaskName};
 
@@ -34,14 +34,42 @@ struct Inner {
 }
 
 /// Why a task cannot be registered.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RegisterError {
     /// The name is not valid.
-    #[error(transparent)]
-    Name(#[from] NameError),
+    Name(NameError),
     /// The task takes a [`State`](crate::State) that the registry was not given.
-    #[error(transparent)]
-    State(#[from] MissingState),
+    State(MissingState),
+}
+
+impl fmt::Display for RegisterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(error) => error.fmt(f),
+            Self::State(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for RegisterError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Name(error) => error.source(),
+            Self::State(error) => error.source(),
+        }
+    }
+}
+
+impl From<NameError> for RegisterError {
+    fn from(error: NameError) -> Self {
+        Self::Name(error)
+    }
+}
+
+impl From<MissingState> for RegisterError {
+    fn from(error: MissingState) -> Self {
+        Self::State(error)
+    }
 }
 
 impl TaskRegistry {

@@ -2,10 +2,9 @@
 
 use std::any::{Any, TypeId, type_name};
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
-
-use thiserror::Error;
 
 /// What tasks share, as the first parameter of a function: a pool of connections, a client, settings.
 ///
@@ -32,16 +31,25 @@ use thiserror::Error;
 pub struct State<T>(pub T);
 
 /// A task takes a [`State`] that was not given.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error(
-    "the task takes `State<{wanted}>`, and there is no such state (there is {}); give it with .state(value) before the task is \
-     registered or its job added",
-    list(known)
-)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingState {
     wanted: &'static str,
     known: Vec<&'static str>,
 }
+
+impl fmt::Display for MissingState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { wanted, known } = self;
+        write!(
+            f,
+            "the task takes `State<{wanted}>`, and there is no such state (there is {}); give it with \
+             .state(value) before the task is registered or its job added",
+            list(known)
+        )
+    }
+}
+
+impl Error for MissingState {}
 
 fn list(names: &[&str]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }

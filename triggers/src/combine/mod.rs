@@ -6,13 +6,13 @@ mod except_dates;
 mod union_count;
 
 use std::any::Any;
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use matins_core::{After, CountBudget, CountProgress, Stretch, Trigger};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 pub use except::ExceptTrigger;
 pub use except_dates::ExceptDatesTrigger;
@@ -34,16 +34,12 @@ pub const LEAP_LIMIT: usize = 10_000;
 pub const SHARED_LIMIT: usize = 100_000;
 
 /// Triggers that make none together.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CombineError {
     /// There is nothing to combine.
-    #[error("nothing is given to combine; give at least one trigger")]
     Empty,
     /// Two intervals whose fires never coincide.
-    #[error(
-        "{one} and {other} never fire at the same instant: their fires keep a distance; give one the other's start"
-    )]
     NeverMeet {
         /// The one, described.
         one: String,
@@ -51,7 +47,6 @@ pub enum CombineError {
         other: String,
     },
     /// Two triggers, one of them a cron trigger, that have no value of a field in common.
-    #[error("{one} and {other} never fire at the same instant: no {field} is in both; change that of one")]
     NothingShared {
         /// The one, described.
         one: String,
@@ -61,9 +56,6 @@ pub enum CombineError {
         field: &'static str,
     },
     /// Nothing was found within the [`LEAP_LIMIT`] or the [`SHARED_LIMIT`].
-    #[error(
-        "{what}: no fire was found among the first {looked_at} instants, so it is taken for one that never fires"
-    )]
     NeverFires {
         /// The trigger, described.
         what: String,
@@ -71,6 +63,30 @@ pub enum CombineError {
         looked_at: usize,
     },
 }
+
+impl fmt::Display for CombineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("nothing is given to combine; give at least one trigger"),
+            Self::NeverMeet { one, other } => write!(
+                f,
+                "{one} and {other} never fire at the same instant: their fires keep a distance; give one \
+                 the other's start"
+            ),
+            Self::NothingShared { one, other, field } => write!(
+                f,
+                "{one} and {other} never fire at the same instant: no {field} is in both; change that of one"
+            ),
+            Self::NeverFires { what, looked_at } => write!(
+                f,
+                "{what}: no fire was found among the first {looked_at} instants, so it is taken for one \
+                 that never fires"
+            ),
+        }
+    }
+}
+
+impl Error for CombineError {}
 
 /// Fires when any of its members does: the union. Instants that several have are one.
 ///

@@ -1,12 +1,12 @@
 //! An expression in a zone, between a start and an end.
 
+use std::error::Error;
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use matins_core::{CountBudget, CountProgress, Trigger};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use super::rules::is_name;
 use super::{CronError, CronExpression, describe, previous, search};
@@ -43,26 +43,64 @@ struct Saved {
 }
 
 /// What makes no cron trigger.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CronTriggerError {
     /// The expression.
-    #[error(transparent)]
-    Expression(#[from] CronError),
+    Expression(CronError),
     /// The zone.
-    #[error(transparent)]
-    Zone(#[from] UnknownZone),
+    Zone(UnknownZone),
     /// Its end lies before its start.
-    #[error(transparent)]
-    EndsBeforeStart(#[from] EndsBeforeStart),
+    EndsBeforeStart(EndsBeforeStart),
     /// A start or end in the text.
-    #[error("{text:?} after {word:?} is no instant; write one such as 2026-12-24T18:00:00Z")]
     Limit {
         /// `from` or `until`.
         word: &'static str,
         /// What stands there.
         text: String,
     },
+}
+
+impl fmt::Display for CronTriggerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Expression(error) => error.fmt(f),
+            Self::Zone(error) => error.fmt(f),
+            Self::EndsBeforeStart(error) => error.fmt(f),
+            Self::Limit { word, text } => {
+                write!(f, "{text:?} after {word:?} is no instant; write one such as 2026-12-24T18:00:00Z")
+            }
+        }
+    }
+}
+
+impl Error for CronTriggerError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Expression(error) => error.source(),
+            Self::Zone(error) => error.source(),
+            Self::EndsBeforeStart(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl From<CronError> for CronTriggerError {
+    fn from(error: CronError) -> Self {
+        Self::Expression(error)
+    }
+}
+
+impl From<UnknownZone> for CronTriggerError {
+    fn from(error: UnknownZone) -> Self {
+        Self::Zone(error)
+    }
+}
+
+impl From<EndsBeforeStart> for CronTriggerError {
+    fn from(error: EndsBeforeStart) -> Self {
+        Self::EndsBeforeStart(error)
+    }
 }
 
 impl CronTrigger {

@@ -1,10 +1,10 @@
 //! Texts that name no time zone.
 
-use thiserror::Error;
+use std::error::Error;
+use std::fmt;
 
 /// A text that names no time zone.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{}", self.message())]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnknownZone {
     /// The text.
@@ -14,6 +14,14 @@ pub struct UnknownZone {
     /// What is wrong, where the text is a file, a POSIX rule, or a name whose data cannot be read.
     pub reason: Option<String>,
 }
+
+impl fmt::Display for UnknownZone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message())
+    }
+}
+
+impl Error for UnknownZone {}
 
 impl UnknownZone {
     pub(super) fn because(name: &str, reason: impl Into<String>) -> Self {
@@ -33,7 +41,8 @@ impl UnknownZone {
                     .map(|nearest| format!(" (did you mean {nearest:?}?)"))
                     .unwrap_or_default();
                 format!(
-                    "there is no time zone {:?}{suggestion}; names are those of the tz database, such as Europe/Berlin",
+                    "there is no time zone {:?}{suggestion}; names are those of the tz database, such as \
+                     Europe/Berlin",
                     self.name
                 )
             }

@@ -1,18 +1,15 @@
 //! The zone of this machine, as tzset(3) finds it.
 
-use thiserror::Error;
+use std::error::Error;
+use std::fmt;
 
 use super::Zone;
 
 /// The zone of this machine cannot be told.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SystemZoneError {
     /// The environment variable `TZ` holds something that is no time zone.
-    #[error(
-        "the environment variable TZ is {value:?}: {reason}. Set it to a name such as Europe/Berlin or to a POSIX rule such as \
-         CET-1CEST,M3.5.0,M10.5.0/3, or unset it"
-    )]
     Variable {
         /// What it holds.
         value: String,
@@ -20,14 +17,30 @@ pub enum SystemZoneError {
         reason: String,
     },
     /// The system's own setting cannot be read.
-    #[error(
-        "cannot tell this machine's time zone: {reason}. Set the environment variable TZ, such as TZ=Europe/Berlin"
-    )]
     Setting {
         /// What is wrong.
         reason: String,
     },
 }
+
+impl fmt::Display for SystemZoneError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable { value, reason } => write!(
+                f,
+                "the environment variable TZ is {value:?}: {reason}. Set it to a name such as Europe/Berlin or \
+                 to a POSIX rule such as CET-1CEST,M3.5.0,M10.5.0/3, or unset it"
+            ),
+            Self::Setting { reason } => write!(
+                f,
+                "cannot tell this machine's time zone: {reason}. Set the environment variable TZ, such as \
+                 TZ=Europe/Berlin"
+            ),
+        }
+    }
+}
+
+impl Error for SystemZoneError {}
 
 /// What the environment and the file system say.
 pub(super) fn zone() -> Result<Zone, SystemZoneError> {

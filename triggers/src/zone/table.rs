@@ -1,10 +1,11 @@
-//! Builds the table of a zone from TZif data or from a POSIX rule. The crate `jiff` reads both.
+//! Builds the table of a zone from TZif data or from a POSIX rule. The crate `jiff-core` reads both.
 
+use std::iter;
 use std::sync::LazyLock;
 
 use chrono::{FixedOffset, NaiveDate, NaiveDateTime, NaiveTime};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use jiff_core::Timestamp;
+use jiff_core::tz::{Offset, Transition, posix, tzif};
 
 use super::span::{CORRECTION, Era, FIRST_YEAR, LAST_YEAR, Span, Table, YEARS, naive};
 
@@ -53,7 +54,9 @@ pub(super) fn of_tzif(data: &[u8]) -> Result<Built, String> {
     if counts_leap_seconds(data) {
         return Err("it counts leap seconds, which a scheduler's clock does not".to_owned());
     }
-    build(&TimeZone::tzif("", data).map_err(|error| format!("it is no valid TZif file: {error}"))?)
+    let zone =
+        tzif::TimeZone::parse(data).map_err(|error| format!("it is not a valid TZif file: {error}"))?;
+    build(&|at| zone.to_offset(at), &|after| zone.next_transition(after))
 }
 
 /// Reads a POSIX rule such as `CET-1CEST,M3.5.0,M10.5.0/3`.
@@ -61,7 +64,8 @@ pub(super) fn of_tzif(data: &[u8]) -> Result<Built, String> {
 /// # Errors
 /// Says what is wrong with it.
 pub(super) fn of_rule(rule: &str) -> Result<Built, String> {
-    build(&TimeZone::posix(rule).map_err(|error| error.to_string())?)
+    let zone = posix::TimeZone::parse(rule).map_err(|error| error.to_string())?;
+    build(&|at| zone.to_offset(at), &|after| zone.next_transition(after))
 }
 
 /// Whether TZif data has records of leap seconds, as the files under `right/` have.
@@ -82,7 +86,10 @@ fn counts_leap_seconds(data: &[u8]) -> bool {
     leaps > 0 || (data[4] != 0 && second.and_then(block).is_some_and(|(_, leaps)| leaps > 0))
 }
 
-fn build(tz: &TimeZone) -> Result<Built, String> {
+fn build(
+    to_offset: &dyn Fn(Timestamp) -> Offset,
+    next_transition: &dyn Fn(Timestamp) -> Option<Transition>,
+) -> Result<Built, String> {
     static YEARS_BEGIN: LazyLock<Box<[NaiveDateTime]>> = LazyLock::new(|| {
         (FIRST_YEAR..=LAST_YEAR + 1)
             .map(|year| NaiveDate::from_ymd_opt(year, 1, 1).unwrap_or_default().and_time(NaiveTime::MIN))
@@ -92,12 +99,13 @@ fn build(tz: &TimeZone) -> Result<Built, String> {
     let (begin, end) = (seconds(YEARS_BEGIN[0]), seconds(YEARS_BEGIN[YEARS]));
     let begin = Timestamp::from_second(begin).map_err(|error| error.to_string())?;
 
-    let mut offset = offset(tz.to_offset(begin))?;
+    let mut offset = offset(to_offset(begin))?;
     let mut spans = vec![Span::first(offset)];
     let mut last = begin.as_second();
-    for transition in tz.following(begin) {
+    let transitions = iter::successors(next_transition(begin), |last| next_transition(last.timestamp()));
+    for transition in transitions {
         let second = transition.timestamp().as_second();
-        // Of data without a rule for the time to come, jiff repeats the last change without end.
+        // Of data without a rule for the time to come, jiff-core repeats the last change without end.
         if second >= end || second <= last {
             break;
         }
@@ -142,8 +150,9 @@ fn mark_eras(spans: &mut [Span]) {
     }
 }
 
-fn offset(offset: jiff::tz::Offset) -> Result<FixedOffset, String> {
-    FixedOffset::east_opt(offset.seconds()).ok_or_else(|| format!("its offset {offset} is a day or more"))
+fn offset(offset: Offset) -> Result<FixedOffset, String> {
+    let seconds = offset.seconds();
+    FixedOffset::east_opt(seconds).ok_or_else(|| format!("its offset of {seconds} seconds is a day or more"))
 }
 
 #[cfg(test)]

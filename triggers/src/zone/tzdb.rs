@@ -20,11 +20,11 @@
 //! println!("time zones by the tz database {}", tzdb::version());
 //! ```
 
+use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
-use thiserror::Error;
 
 use super::Zone;
 use super::database::Database;
@@ -70,11 +70,19 @@ pub struct Refreshed {
 }
 
 /// A directory that cannot be used as a tz database.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{reason}; name a directory such as /usr/share/zoneinfo")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirectoryError {
     reason: String,
 }
+
+impl fmt::Display for DirectoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { reason } = self;
+        write!(f, "{reason}; name a directory such as /usr/share/zoneinfo")
+    }
+}
+
+impl Error for DirectoryError {}
 
 /// Returns which database is in use.
 pub fn version() -> Version {
@@ -120,7 +128,8 @@ fn version_of(registry: &registry::Registry) -> Version {
     let mut problems: Vec<String> = database.problem.iter().cloned().collect();
     if let Some(release) = release.filter(|release| is_older(release, bundled)) {
         problems.push(format!(
-            "release {release} is older than the bundled {bundled}; update the system's package, or set {VARIABLE}=bundled"
+            "release {release} is older than the bundled {bundled}; update the system's package, or set \
+             {VARIABLE}=bundled"
         ));
     }
     problems.extend(registry.problems());

@@ -249,7 +249,11 @@ impl SimulatedDisk {
         self.call(Kind::Read, || "lock".to_owned(), |_, _| Ok(()), |_| ())
             .map_err(|source| StoreError::Backend { doing: "locking".to_owned(), source: source.into() })?;
         if std::mem::replace(&mut self.inner().is_locked, true) {
-            return Err(StoreError::Owned { path: directory.to_owned(), owner: "another".to_owned() });
+            return Err(StoreError::Owned {
+                path: directory.to_owned(),
+                owner: "another".to_owned(),
+                waited: None,
+            });
         }
         Ok(SimulatedLock(self.clone()))
     }

@@ -1,10 +1,12 @@
 //! A store on a simulated disk, and what it must hold.
 
 use std::collections::HashSet;
+use std::io;
 use std::path::Path;
 use std::sync::Mutex;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use matins_conformance::causes::cause;
 use matins_conformance::store_suite::job;
 use matins_core::{
     Job, JobId, JobQuery, JobStore, OnConflict, Outcome, Run, RunQuery, StoreError, Transition,
@@ -156,6 +158,7 @@ impl<'a> World<'a> {
                 successes = 0;
                 self.past.push(format!("{step:?}: {error}"));
                 assert!(matches!(error, StoreError::Backend { .. }), "{:#?}", self.history());
+                cause::<io::Error>(&error);
                 assert!(
                     self.disk.fired() > before || self.disk.has_ended(),
                     "an error without a fault: {:#?}",

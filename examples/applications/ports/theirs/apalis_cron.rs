@@ -15,7 +15,7 @@ use cron::Schedule;
 
 async fn feed(tick: Tick<Tz>, meals: Data<Arc<AtomicU32>>, worker: WorkerContext) -> Result<(), BoxDynError> {
     let meal = meals.fetch_add(1, Ordering::Relaxed) + 1;
-    println!("meal {meal} at {:?}", tick);
+    println!("meal {meal} at {}", tick.get_timestamp());
     if meal == 3 {
         worker.stop()?;
     }

@@ -1,5 +1,7 @@
 //! A loop around the crate `cron`: sleep until the next time, do the work, and stop when asked to.
 
+#![allow(clippy::unnecessary_wraps, reason = "all jobs have one type")]
+
 // ANCHOR: program
 use std::error::Error;
 use std::str::FromStr;

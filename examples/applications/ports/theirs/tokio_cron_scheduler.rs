@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             println!("poll {number}, the next at {next:?}");
         })
     })?;
-    poll.on_stop_notification_add(
+    poll.on_done_notification_add(
         &scheduler,
         Box::new(|_job, _notification, _state| Box::pin(async { println!("a poll has ended") })),
     )
