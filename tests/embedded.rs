@@ -102,7 +102,10 @@ fn jobs_of_an_application_are_listed_paused_run_cancelled_explained_and_removed(
 fn what_only_a_daemon_does_is_refused_with_a_sentence() {
     let app = Application::start();
     for (arguments, words) in [
-        (&["add", "new", "--every", "5m", "--", "true"][..], "jobs are added only to the daemon of `matins run`"),
+        (
+            &["add", "new", "--every", "5m", "--", "true"][..],
+            "jobs are added only to the daemon of `matins run`",
+        ),
         (&["edit", "report", "--every", "5m"], "jobs are changed only in the daemon of `matins run`"),
         (&["reschedule", "report", "--every", "5m"], "jobs are changed only in the daemon of `matins run`"),
         (&["reload"], "no configuration or crontab to read again"),

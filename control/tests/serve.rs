@@ -76,6 +76,10 @@ fn the_socket_is_private_and_goes_with_its_server() {
     // Connected before it goes: the connection is closed, whether it was asked for something or not.
     let mut idle = UnixStream::connect(&path).unwrap();
     idle.set_read_timeout(Some(GENEROUS)).unwrap();
+    idle.write_all(b"{\"matins\":1,\"command\":\"job\",\"job\":\"backup\"}\n").unwrap();
+    let mut answer = String::new();
+    BufReader::new(&idle).read_line(&mut answer).unwrap();
+    assert!(answer.contains("02:30"), "{answer}");
     let mut watching = connect(&path);
     let watch = thread::spawn(move || watching.ask(&Request::Watch).is_err());
     drop(server);
