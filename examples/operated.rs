@@ -15,7 +15,7 @@ use matins::prelude::*;
 
 // ANCHOR: serve
 /// Starts the scheduler of this application, and serves it on a socket for as long as the server is kept.
-pub fn start(socket: &Path) -> Result<(BackgroundScheduler, Server), Box<dyn Error>> {
+pub(crate) fn start(socket: &Path) -> Result<(BackgroundScheduler, Server), Box<dyn Error>> {
     let mut scheduler = matins::scheduler().background()?;
     scheduler.add(cron("0 9 * * MON-FRI").run(|| println!("the report is sent")).id("report"))?;
     scheduler.add(cron("30 2 * * *").run(tidy).id("tidy").tag("slow"))?;

@@ -30,7 +30,7 @@
 //! | `control` | `control::serve`: a socket on which the command `matins` lists, pauses, runs and explains jobs | |
 //! | `tracing` | what happens, as events of the crate `tracing`, and a span around each run | |
 //! | `metrics` | counters and histograms through the facade `metrics` | |
-//! | `signals` | `Handle::shutdown_on_signals`: Ctrl-C and SIGTERM | |
+//! | `signals` | `shutdown_on_signals` of schedulers and handles: Ctrl-C and SIGTERM | |
 //! | `cron` | `triggers::ScheduleTrigger`: schedules of the crate `cron` | |
 //! | `chrono-tz` | zones of the crate `chrono-tz` wherever a time zone is given | |
 //! | `full` | all of them | |
@@ -84,6 +84,19 @@ pub use matins_task_command::{Command, CommandTask, Encoding, Inherit, OnOrphan}
 
 /// A scheduler's builder with what most programs want: jobs in memory, run on a pool of threads, both under the
 /// name `default`. Naming another store or executor `default` takes their place.
+///
+/// ```
+/// use matins::prelude::*;
+///
+/// # fn main() -> Result<(), SchedulerError> {
+/// let mut scheduler = matins::scheduler().background()?;
+/// scheduler.start()?;
+/// let job = scheduler.add(cron("0 9 * * MON-FRI").in_zone("Europe/Berlin").run(|| "good morning"))?;
+/// // Once without waiting for nine o'clock.
+/// assert_eq!(job.run_now()?.wait()?.result, Some("good morning".into()));
+/// # Ok(())
+/// # }
+/// ```
 #[cfg(all(feature = "memory", feature = "thread"))]
 pub fn scheduler() -> SchedulerBuilder {
     SchedulerBuilder::new().store("default", MemoryStore::new()).executor("default", ThreadExecutor::new())
@@ -116,7 +129,8 @@ pub fn async_scheduler() -> Result<SchedulerBuilder, NotOnRuntime> {
     Ok(SchedulerBuilder::new().store("default", MemoryStore::new()).executor("default", executor))
 }
 
-/// A scheduler for tests: [`SchedulerBuilder::testing`].
+/// A scheduler for tests: [`SchedulerBuilder::testing`]. For async code under tokio's paused time there is
+/// `SchedulerBuilder::testing_async`, with the feature `tokio`.
 pub mod testing {
     pub use matins_scheduler::TestScheduler;
 }

@@ -125,7 +125,7 @@ impl Rig {
 
     fn ledger(&self, job: &str) -> Vec<String> {
         let query = RunQuery::default().job(matins::JobId::new(job).expect("an id"));
-        self.handle.runs(&query).expect("the ledger").iter().map(shown).collect()
+        self.handle.runs_in("default", &query).expect("the ledger").iter().map(shown).collect()
     }
 
     /// Waits until the ledger has these rows of the job.
@@ -191,7 +191,7 @@ fn a_life(store: &str, executor: &str, driver: &str) {
     rig.expect("slow", &["86 going on"]);
     rig.at(96);
     rig.expect("slow", &["86 going on", "96 missed: overlap"]);
-    let run = rig.handle.runs(&RunQuery::default().unfinished()).expect("the ledger")[0].id;
+    let run = rig.handle.runs_in("default", &RunQuery::default().unfinished()).expect("the ledger")[0].id;
     assert!(rig.handle.cancel(&StoreName::default(), run).expect("a store"));
     rig.expect("slow", &["86 cancelled", "96 missed: overlap"]);
     rig.handle.remove("slow").expect("removed");

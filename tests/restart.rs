@@ -66,7 +66,7 @@ fn the_second_scheduler_goes_on_where_the_first_stopped() {
 
     let (scheduler, ..) = open(&path, &clock);
     let ledger: Vec<(i64, u64, &str)> = scheduler
-        .runs(&RunQuery::default())
+        .runs_in("default", &RunQuery::default())
         .unwrap()
         .iter()
         .map(|run| {

@@ -87,7 +87,7 @@ fn a_store_that_keeps_the_scheduler_waiting_holds_up_neither_other_stores_nor_th
     let added = scheduler.add(every(1.hours()).run(|| ()).id("another")).unwrap();
     added.modify(|job| job.tags = ["kept".to_owned()].into()).unwrap();
     added.remove().unwrap();
-    assert!(!scheduler.runs(&RunQuery::default()).unwrap().is_empty());
+    assert!(!scheduler.runs_in("default", &RunQuery::default()).unwrap().is_empty());
     assert!(scheduler.stats().started > 10);
     assert!(scheduler.in_flight(&slow).unwrap().len() <= 1);
     assert!(!scheduler.cancel(&slow, matins::RunId(u64::MAX)).unwrap());
@@ -95,7 +95,7 @@ fn a_store_that_keeps_the_scheduler_waiting_holds_up_neither_other_stores_nor_th
     scheduler.resume_all().unwrap();
     expect_runs(&runs, 10);
     let missed = RunQuery::default().outcome(Outcome::Missed(matins::MissedReason::TooLate));
-    assert_eq!(scheduler.runs(&missed).unwrap(), []);
+    assert_eq!(scheduler.runs_in("default", &missed).unwrap(), []);
 
     gate.set(false);
     scheduler.next_outcome("slow").unwrap().wait_within(GENEROUS).unwrap().expect("it fires again");

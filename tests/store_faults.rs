@@ -196,6 +196,6 @@ fn a_row_left_by_an_earlier_process_that_cannot_be_read_does_not_stop_its_store(
     ended.sort();
     assert_eq!(ended, ["sound interrupted", "sound succeeded", "spoilt succeeded"]);
     assert!(aside.len() == 1 && aside[0].starts_with("run 1 is set aside: "), "{aside:?}");
-    assert_eq!(scheduler.runs(&RunQuery::default()).unwrap().len(), 3);
+    assert_eq!(scheduler.runs_in("default", &RunQuery::default()).unwrap().len(), 3);
     scheduler.shutdown_and_wait(Shutdown::Wait);
 }

@@ -47,6 +47,7 @@ mod store;
 mod stored;
 mod sync;
 mod terminal;
+mod waiting;
 mod watch_files;
 mod why;
 mod zone_rules;

@@ -155,6 +155,7 @@ impl Reloader {
         let was = &self.began_with;
         let keys = [
             ("store", defined.store != was.store),
+            ("wait_for_owner", defined.wait_for_owner != was.wait_for_owner),
             ("ledger", defined.retention != was.retention),
             ("timezone", defined.zone != was.zone),
         ];

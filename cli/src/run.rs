@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use matins::Handle;
 use matins::command::Orphan;
-use matins::config::{StoreUrl, StoreUrlError};
+use matins::config::{StoreConfig, StoreConfigError, StoreUrl};
 use matins::control::{Listener, user};
 use matins::prelude::*;
 use matins::triggers::Zone;
@@ -28,21 +28,19 @@ use crate::failure::Failure;
 use crate::history::{self, HistoryEvent};
 use crate::hooks::{self, Hooks};
 use crate::reload::{Refused, Reloader, Step, bring_in_line};
-use crate::sources::Sources;
+use crate::sources::{Defined, Sources};
 use crate::store::{OpenError, give_to};
 use crate::sync::Changes;
 use crate::terminal::{LibraryLog, Text};
+use crate::waiting::{Waited, after_hand_over};
 use crate::watch_files::Watched;
 use crate::{
     beside, crontab, http, jobs, log, mail, notice, orphans, process_setup, reaper, safety, service, show,
-    zone_rules,
+    waiting, zone_rules,
 };
 
 /// How many commands run at once; each has a thread, which is started on need. Further ones are queued.
 pub(crate) const WORKERS: usize = 1024;
-
-/// How long a store that somebody else has open is tried again: a command has it for a moment only.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
@@ -62,6 +60,10 @@ pub(crate) struct RunArguments {
     /// sqlite:matins.db]
     #[arg(long, value_name = "STORE", env = "MATINS_STORE", hide_env_values = true)]
     store: Option<String>,
+    /// How long to wait for another process that owns the store, such as the previous daemon in a deployment: 30s [default: the
+    /// store's parameter `?wait_for_owner=30s`, else the configuration's key, else 2s]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    wait_for_owner: Option<Duration>,
     /// The time zone of jobs that name none, and of the times shown [default: the configuration's, else this machine's]
     #[arg(long, value_name = "ZONE")]
     tz: Option<Zone>,
@@ -96,22 +98,31 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     // Before the file is read, so that no change is overlooked.
     let watched = sources.crontab.as_deref().filter(|_| !arguments.no_watch).map(Watched::new);
     let mut defined = sources.read()?;
-    let configured = || defined.store.as_ref().map(ToString::to_string);
-    let store = arguments.store.or_else(configured).unwrap_or_else(|| DEFAULT_STORE.to_owned());
-    let url: StoreUrl = store.parse().map_err(|error: StoreUrlError| matins::error_chain(&error))?;
+    let StoreConfig { url, wait_for_owner, .. } = chosen_store(arguments.store.as_deref(), &defined)?;
+    let limit = arguments.wait_for_owner.or(wait_for_owner.map(Duration::from)).or(defined.wait_for_owner);
     arguments.metrics.map_or(Ok(()), http::check)?;
     listen_to_tracing(arguments.log)?;
     // From here on a signal stops it in order, also one that comes before the first job fires.
-    let signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR2])
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR2])
         .map_err(|error| format!("cannot listen to signals: {error}"))?;
     reaper::start()?;
     let clock = SystemClock;
-    let scheduler = take_store(&url, &defined.retention)?;
+    let opened = waiting::wait(limit, &mut signals, || take_store(&url, &defined.retention))?;
+    let Waited::Opened { store: scheduler, is_handed_over } = opened else {
+        notice::tell("stopped while waiting for the store");
+        return Ok(());
+    };
+    if let Some(warning) = safety::warning(&url) {
+        notice::warn(warning);
+    }
     let socket = if arguments.no_socket { None } else { arguments.socket.or_else(|| beside::socket(&url)) };
-    let listener = socket.map(|path| listen(&path)).transpose()?;
+    let listen = |path: PathBuf| after_hand_over(is_handed_over, || listen(&path));
+    let listener = socket.map(listen).transpose()?;
     // What is counted from here on; the store is ours.
     if let Some(address) = arguments.metrics {
-        http::serve(address, scheduler.handle(), descriptors.http_connections())?;
+        after_hand_over(is_handed_over, || {
+            http::serve(address, scheduler.handle(), descriptors.http_connections())
+        })?;
     }
     let for_hooks = CommandTask::default().open_files(descriptors.soft_limit_for_commands());
     let (command, found) = recorded(&url, for_hooks.clone())?;
@@ -154,25 +165,15 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     let server = listener.map(|listener| listener.serve(operator, descriptors.control_connections()));
     let server = server.transpose().map_err(|error| matins::error_chain(&error))?;
 
-    let started = Started { store: &store, zone: defined.zone, changes: &changes };
+    let started = Started { store: &url, zone: defined.zone, changes: &changes };
     started.print(&scheduler, arguments.log, clock.now())?;
-    let (form, zone) = (arguments.log, defined.zone);
-    let printer = thread::Builder::new().name("matins-log".to_owned()).spawn(move || match form {
-        Form::Text => log::print(events, zone),
-        Form::Json => log::print_json(events),
-    });
-    let printer = printer.map_err(|error| format!("cannot print what happens: {error}"))?;
+    let printer = print_events(events, arguments.log, defined.zone)?;
     history.note(clock.now(), HistoryEvent::Started, &user::own());
     if let Some(watched) = watched {
         reload.clone().watch_crontab(watched);
     }
-    match moved {
-        Some((moved, rest)) if rest.is_done() => moved.note(&history, clock.now()),
-        Some((moved, rest)) => {
-            moved.note_jobs(&history, clock.now());
-            rest.follow_meanwhile(scheduler.handle(), history.clone(), moved.version().to_owned());
-        }
-        None => {}
+    if let Some((moved, rest)) = moved {
+        zone_rules::note_and_follow(&moved, rest, &scheduler, &history, clock.now());
     }
     act_on_signals(signals, scheduler.handle(), reload)?;
     service::feed_watchdog(scheduler.handle());
@@ -181,7 +182,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     history.note(clock.now(), HistoryEvent::Stopped, &user::own());
     // It ends with the events; a panic in it has been shown already.
     let _ = printer.join();
-    if form == Form::Text {
+    if arguments.log == Form::Text {
         notice::log("stopped");
     }
     drop(server);
@@ -195,18 +196,32 @@ fn listen(path: &Path) -> Result<Listener, String> {
     })
 }
 
-/// Opens the store, and warns if others can replace its files.
-fn take_store(url: &StoreUrl, retention: &Retention) -> Result<BlockingScheduler, OpenError> {
-    let scheduler = patiently(|| {
-        let builder = SchedulerBuilder::new()
-            .executor("default", ThreadExecutor::builder().workers(WORKERS).build())
-            .retention(retention.clone());
-        give_to(builder, url)?.blocking().map_err(|error| OpenError::Other(matins::error_chain(&error)))
-    })?;
-    if let Some(warning) = safety::warning(url) {
-        notice::warn(warning);
+/// The store that the command line names, else the configuration's, else the default.
+fn chosen_store(argument: Option<&str>, defined: &Defined) -> Result<StoreConfig, String> {
+    match (argument, &defined.store) {
+        (None, Some(store)) => Ok(store.clone()),
+        (text, _) => {
+            let store = text.unwrap_or(DEFAULT_STORE).parse();
+            store.map_err(|error: StoreConfigError| matins::error_chain(&error))
+        }
     }
-    Ok(scheduler)
+}
+
+/// Prints what happens on a thread of its own, until the scheduler has shut down.
+fn print_events(events: matins::Events, form: Form, zone: Zone) -> Result<JoinHandle<()>, String> {
+    let print = move || match form {
+        Form::Text => log::print(events, zone),
+        Form::Json => log::print_json(events),
+    };
+    let printer = thread::Builder::new().name("matins-log".to_owned()).spawn(print);
+    printer.map_err(|error| format!("cannot print what happens: {error}"))
+}
+
+fn take_store(url: &StoreUrl, retention: &Retention) -> Result<BlockingScheduler, OpenError> {
+    let builder = SchedulerBuilder::new()
+        .executor("default", ThreadExecutor::builder().workers(WORKERS).build())
+        .retention(retention.clone());
+    give_to(builder, url)?.blocking().map_err(|error| OpenError::Other(matins::error_chain(&error)))
 }
 
 /// The task that runs commands, with their records beside the store, and the commands that an earlier daemon has recorded there.
@@ -214,17 +229,6 @@ fn recorded(url: &StoreUrl, command: CommandTask) -> Result<(CommandTask, Vec<Or
     let Some(records) = beside::commands(url) else { return Ok((command, Vec::new())) };
     let found = orphans::find(&records)?;
     Ok((command.recording_in(records), found))
-}
-
-/// Opens a store that a command may just have open.
-fn patiently<T>(open: impl Fn() -> Result<T, OpenError>) -> Result<T, OpenError> {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        match open() {
-            Err(OpenError::Owned(_)) if Instant::now() < until => thread::sleep(Duration::from_millis(50)),
-            result => return result,
-        }
-    }
 }
 
 /// What the libraries say of themselves, as far as `MATINS_LOG` wants it: `debug`, or `matins_scheduler=trace,warn`. It goes to
@@ -273,7 +277,7 @@ const FIRST_JOBS: usize = 40;
 
 /// What is said at the start.
 struct Started<'a> {
-    store: &'a str,
+    store: &'a StoreUrl,
     zone: Zone,
     changes: &'a [Changes],
 }
@@ -286,7 +290,7 @@ impl Started<'_> {
                 "at": now,
                 "event": "started",
                 "version": env!("CARGO_PKG_VERSION"),
-                "store": self.store,
+                "store": self.store.to_string(),
                 "changes": self.changes,
             })),
         }

@@ -1,6 +1,7 @@
 //! What a service manager is told: `sd_notify(3)`, where `NOTIFY_SOCKET` says that somebody listens.
 
 use std::thread;
+use std::time::Duration;
 
 use matins::Handle;
 use matins::SchedulerState;
@@ -11,6 +12,15 @@ use crate::notice;
 /// Jobs are fired from now on.
 pub(crate) fn ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// The store is waited for: starting takes longer, by a moment after that.
+pub(crate) fn waiting_for_owner(limit: Duration) {
+    let longer = (limit + Duration::from_secs(10)).as_micros();
+    tell(&[
+        NotifyState::ExtendTimeoutUsec(u32::try_from(longer).unwrap_or(u32::MAX)),
+        NotifyState::Status("waiting for the owner of the store to end"),
+    ]);
 }
 
 /// The files are read again; [`ready`] says when that is done.

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use matins::Retention;
-use matins::config::StoreUrl;
+use matins::config::StoreConfig;
 use matins::triggers::Zone;
 
 use crate::config::Hook;
@@ -52,7 +53,9 @@ pub(crate) struct Sources {
 #[derive(Debug, Clone)]
 pub(crate) struct Defined {
     pub(crate) files: Vec<DefinedFile>,
-    pub(crate) store: Option<StoreUrl>,
+    pub(crate) store: Option<StoreConfig>,
+    /// How long to wait for another process that owns the store.
+    pub(crate) wait_for_owner: Option<Duration>,
     pub(crate) zone: Zone,
     pub(crate) retention: Retention,
     pub(crate) hooks: Vec<Hook>,
@@ -83,6 +86,7 @@ impl Sources {
         let mut defined = Defined {
             files: Vec::new(),
             store: None,
+            wait_for_owner: None,
             zone: Zone::utc(),
             retention: Retention::default(),
             hooks: Vec::new(),
@@ -94,6 +98,7 @@ impl Sources {
                 .map_err(|faults| diagnostic::report(path, &faults))?;
             zone = zone.or(config.zone);
             defined.store = config.store;
+            defined.wait_for_owner = config.wait_for_owner;
             defined.retention = config.retention;
             defined.hooks = config.hooks;
             defined.files.push(DefinedFile { path: path.clone(), jobs: config.jobs, notes: Vec::new() });

@@ -23,14 +23,14 @@ use crate::{notice, safety, show};
 #[derive(Debug)]
 pub(crate) enum OpenError {
     /// Somebody else has it open, perhaps for a moment only.
-    Owned(String),
+    Owned(StoreError),
     Other(String),
 }
 
 impl From<StoreError> for OpenError {
     fn from(error: StoreError) -> Self {
         match error {
-            error @ StoreError::Owned { .. } => Self::Owned(matins::error_chain(&error)),
+            error @ StoreError::Owned { .. } => Self::Owned(error),
             error => Self::Other(matins::error_chain(&error)),
         }
     }
@@ -38,8 +38,10 @@ impl From<StoreError> for OpenError {
 
 impl From<OpenError> for String {
     fn from(error: OpenError) -> Self {
-        let (OpenError::Owned(message) | OpenError::Other(message)) = error;
-        message
+        match error {
+            OpenError::Owned(error) => matins::error_chain(&error),
+            OpenError::Other(message) => message,
+        }
     }
 }
 

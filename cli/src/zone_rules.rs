@@ -113,6 +113,22 @@ impl Moved {
 /// How many jobs are looked at before the daemon starts; the rest follow while it runs.
 const AT_START: usize = 2_000;
 
+/// Notes what has moved. The rest is followed while the scheduler runs.
+pub(crate) fn note_and_follow(
+    moved: &Moved,
+    rest: Rest,
+    scheduler: &Handle,
+    history: &Arc<History>,
+    now: DateTime<Utc>,
+) {
+    if rest.is_done() {
+        moved.note(history, now);
+    } else {
+        moved.note_jobs(history, now);
+        rest.follow_meanwhile(scheduler.clone(), history.clone(), moved.version().to_owned());
+    }
+}
+
 /// Computes next fire times again if the tz database is another one than at the last start. The caller notes what is returned
 /// when the daemon has started, and then has the [rest](Rest) of a large store looked at.
 ///
@@ -234,7 +250,7 @@ fn compute(scheduler: &Handle, job: &Job, now: DateTime<Utc>) -> Result<bool, St
         Ok(_) => Ok(is_same),
         // It has gone meanwhile.
         Err(SchedulerError::NoJob { .. }) => Ok(false),
-        Err(error) => Err(format!("cannot move the job {}: {error}", job.id)),
+        Err(error) => Err(format!("cannot move the job {}: {}", job.id, matins::error_chain(&error))),
     }
 }
 

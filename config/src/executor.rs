@@ -73,17 +73,27 @@ macro_rules! set {
     ($builder:expr, $($setting:ident),+) => {{
         let mut builder = $builder;
         $(if let Some(value) = $setting {
-            builder = builder.$setting((*value).into());
+            builder = builder.$setting(*value);
         })+
         builder
     }};
 }
 
 impl ExecutorConfig {
-    /// The executor.
+    /// Builds the executor.
+    ///
+    /// ```
+    /// use matins_config::SchedulerConfig;
+    /// use matins_core::{ExecutorName, Shutdown};
+    ///
+    /// let config = SchedulerConfig::from_toml("[executors.default]\nkind = \"thread\"\nworkers = 2")?;
+    /// let mut executor = config.executors[&ExecutorName::default()].build()?;
+    /// assert!(executor.shutdown(Shutdown::Wait).is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// When it cannot be started, `tokio` outside a runtime included, and when this program was built without it.
+    /// If it cannot be started (`tokio` outside a runtime, for instance), and if this program was built without it.
     pub fn build(&self) -> Result<Box<dyn Executor>, ConfigError> {
         match self {
             #[cfg(feature = "thread")]

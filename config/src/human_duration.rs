@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use chrono::TimeDelta;
+use matins_core::{DurationError, IntoDuration};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -56,6 +58,16 @@ impl fmt::Display for HumanDuration {
 impl From<HumanDuration> for String {
     fn from(duration: HumanDuration) -> Self {
         duration.to_string()
+    }
+}
+
+impl IntoDuration for HumanDuration {
+    fn into_time_delta(self) -> TimeDelta {
+        self.0.into_time_delta()
+    }
+
+    fn into_duration(self) -> Result<Duration, DurationError> {
+        Ok(self.0)
     }
 }
 

@@ -75,7 +75,16 @@ impl TryFrom<RetryKeys> for RetryConfig {
 }
 
 impl JobDefaults {
-    /// As a scheduler takes it.
+    /// Returns the policy, for [`SchedulerBuilder::job_defaults`](matins_scheduler::SchedulerBuilder::job_defaults).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use matins_config::SchedulerConfig;
+    ///
+    /// let config = SchedulerConfig::from_toml("[job_defaults]\ntime_limit = \"1h 30m\"")?;
+    /// assert_eq!(config.job_defaults.policy().time_limit, Some(Duration::from_secs(90 * 60)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn policy(&self) -> Policy {
         let mut policy = Policy::default();
         policy.misfire_grace = self.misfire_grace.map(HumanDuration::into);

@@ -37,7 +37,16 @@ pub enum All {
 }
 
 impl LedgerConfig {
-    /// As a scheduler takes it.
+    /// Returns the retention, for [`SchedulerBuilder::retention`](matins_scheduler::SchedulerBuilder::retention).
+    ///
+    /// ```
+    /// use matins_config::SchedulerConfig;
+    ///
+    /// let config = SchedulerConfig::from_toml("[ledger]\nruns_per_job = 1000\ndays = \"all\"")?;
+    /// let retention = config.ledger.retention();
+    /// assert_eq!((retention.runs_per_job, retention.age), (Some(1000), None));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn retention(&self) -> Retention {
         let default = Retention::default();
         let days = |days: u32| Duration::from_secs(u64::from(days) * 86_400);

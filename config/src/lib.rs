@@ -95,6 +95,16 @@ pub struct SchedulerConfig {
 impl SchedulerConfig {
     /// Reads TOML.
     ///
+    /// ```
+    /// use matins_config::SchedulerConfig;
+    ///
+    /// let config = SchedulerConfig::from_toml("timezone = \"Europe/Berlin\"")?;
+    /// assert_eq!(config.timezone.unwrap().name(), "Europe/Berlin");
+    /// let error = SchedulerConfig::from_toml("timezone = \"Europe/Berlin\"\ntimezome = 1").unwrap_err();
+    /// assert!(error.to_string().starts_with("2:1: "), "{error}");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// The first fault, with its line and column.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
@@ -111,6 +121,14 @@ impl SchedulerConfig {
 
     /// Reads JSON.
     ///
+    /// ```
+    /// use matins_config::SchedulerConfig;
+    ///
+    /// let config = SchedulerConfig::from_json(r#"{"timezone": "Europe/Berlin", "ledger": {"days": 7}}"#)?;
+    /// assert_eq!(config.timezone.unwrap().name(), "Europe/Berlin");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// The first fault, with its line and column.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
@@ -125,10 +143,21 @@ impl SchedulerConfig {
         })
     }
 
-    /// Opens the stores, starts the executors, and gives both to a builder, to which more can be given.
+    /// Opens the stores, starts the executors, and returns a builder that has both. More can be added to it.
+    ///
+    /// ```
+    /// use matins_config::SchedulerConfig;
+    /// use matins_core::JobQuery;
+    ///
+    /// // Without stores and executors in it: jobs in memory, run on threads.
+    /// let config = SchedulerConfig::from_toml("[job_defaults]\nmisfire_grace = \"10m\"")?;
+    /// let scheduler = config.builder()?.state("shared by all tasks".to_owned()).blocking()?;
+    /// assert_eq!(scheduler.count(&JobQuery::default())?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// When a store cannot be opened, an executor not started, and when this program was built without one of them.
+    /// If a store cannot be opened or an executor cannot be started, and if this program was built without one of them.
     pub fn builder(&self) -> Result<SchedulerBuilder, ConfigError> {
         let mut builder = SchedulerBuilder::new()
             .time_zone(self.timezone.unwrap_or_default())

@@ -39,10 +39,21 @@ pub struct StoreUrlError {
 }
 
 impl StoreUrl {
-    /// Opens the store, or makes it where there is none yet.
+    /// Opens the store, or creates it.
+    ///
+    /// ```
+    /// use matins_config::StoreUrl;
+    ///
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("jobs.db");
+    /// assert!(StoreUrl::Sqlite(path.clone()).open()?.is_persistent());
+    /// assert!(path.is_file());
+    /// assert!(!StoreUrl::Memory.open()?.is_persistent());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// When it cannot be opened, and when this program was built without its feature.
+    /// If it cannot be opened, and if this program was built without its feature.
     pub fn open(&self) -> Result<Box<dyn JobStore>, ConfigError> {
         #[allow(unused_variables)] // Where no store that can fail is built in.
         let failed = |source| ConfigError::Store { url: self.clone(), source };

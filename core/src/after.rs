@@ -58,6 +58,14 @@ impl std::fmt::Display for After {
 
 impl AfterOutcome {
     /// Returns whether a run that ended so is followed. One that was missed never is.
+    ///
+    /// ```
+    /// use matins_core::{AfterOutcome, Outcome};
+    ///
+    /// assert!(AfterOutcome::Failed.includes(Outcome::TimedOut));
+    /// assert!(!AfterOutcome::Failed.includes(Outcome::Cancelled));
+    /// assert!(AfterOutcome::Any.includes(Outcome::Cancelled));
+    /// ```
     pub const fn includes(self, outcome: Outcome) -> bool {
         match outcome {
             Outcome::Succeeded => matches!(self, Self::Succeeded | Self::Any),

@@ -70,13 +70,31 @@ impl CancelToken {
         Self::default()
     }
 
-    /// Sets it, because somebody asked. What was registered with [`on_cancel`](Self::on_cancel) is called now, once, by the
-    /// calling thread.
+    /// Sets the token, because somebody asked for it. The calling thread calls what was registered with [`on_cancel`](Self::on_cancel), once.
+    ///
+    /// ```
+    /// use matins_core::CancelToken;
+    ///
+    /// let token = CancelToken::new();
+    /// let of_the_task = token.clone();
+    /// token.cancel();
+    /// assert!(of_the_task.is_cancelled());
+    /// ```
     pub fn cancel(&self) {
         self.cancel_because(CancelReason::Asked);
     }
 
     /// Sets it for a reason, as [`cancel`](Self::cancel) does. The first reason stays.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use matins_core::{CancelReason, CancelToken};
+    ///
+    /// let token = CancelToken::new();
+    /// token.cancel_because(CancelReason::TimeLimit(Duration::from_secs(60)));
+    /// token.cancel();
+    /// assert_eq!(token.reason(), Some(CancelReason::TimeLimit(Duration::from_secs(60))));
+    /// ```
     pub fn cancel_because(&self, reason: CancelReason) {
         self.set(reason).call();
     }
@@ -138,7 +156,21 @@ impl CancelToken {
         self.lock().wakers.len()
     }
 
-    /// Whether it is set.
+    /// Returns whether the token is set.
+    ///
+    /// ```
+    /// use matins_core::CancelToken;
+    ///
+    /// let token = CancelToken::new();
+    /// let mut copied = 0;
+    /// while !token.is_cancelled() {
+    ///     copied += 1;
+    ///     if copied == 3 {
+    ///         token.cancel();
+    ///     }
+    /// }
+    /// assert_eq!(copied, 3);
+    /// ```
     pub fn is_cancelled(&self) -> bool {
         self.0.cancelling.is_set.load(Ordering::Acquire)
     }
@@ -188,6 +220,15 @@ impl CancelToken {
 
     /// Returns whether the scheduler of the run has begun to shut down: see
     /// [`TaskContext::is_shutting_down`](crate::TaskContext::is_shutting_down).
+    ///
+    /// ```
+    /// use matins_core::CancelToken;
+    ///
+    /// let token = CancelToken::new();
+    /// assert!(!token.is_shutting_down());
+    /// token.note_shutdown();
+    /// assert!(token.is_shutting_down());
+    /// ```
     pub fn is_shutting_down(&self) -> bool {
         self.0.cancelling.is_shutting_down.load(Ordering::Acquire)
     }
@@ -197,6 +238,19 @@ impl CancelToken {
     ///
     /// When a time limit has passed, or a scheduler or an executor shuts down, it is called on a thread that does nothing else,
     /// so that it may use a scheduler's handle.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use matins_core::CancelToken;
+    ///
+    /// let token = CancelToken::new();
+    /// let (sender, receiver) = mpsc::channel();
+    /// // For instance to close a connection that the task is blocked on.
+    /// token.on_cancel(move || drop(sender.send("close")));
+    /// assert!(receiver.try_recv().is_err());
+    /// token.cancel();
+    /// assert_eq!(receiver.try_recv(), Ok("close"));
+    /// ```
     pub fn on_cancel(&self, callback: impl FnOnce() + Send + 'static) {
         let mut state = self.lock();
         if self.is_cancelled() {

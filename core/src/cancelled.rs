@@ -37,6 +37,19 @@ impl CancelToken {
     }
 
     /// Returns whether somebody has begun to wait for the token by [`cancelled`](Self::cancelled). For executors of async tasks.
+    ///
+    /// ```
+    /// use matins_core::CancelToken;
+    ///
+    /// use std::pin::pin;
+    /// use std::task::{Context, Waker};
+    ///
+    /// let token = CancelToken::new();
+    /// let mut cancelled = pin!(token.cancelled());
+    /// assert!(!token.is_awaited());
+    /// let _ = cancelled.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    /// assert!(token.is_awaited(), "the task has time to end by itself");
+    /// ```
     pub fn is_awaited(&self) -> bool {
         self.0.cancelling.is_awaited.load(Ordering::Acquire)
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::{
-    AfterOutcome, GroupName, Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunIds, RunQuery,
-    Served, SetAside, StoreError, Transition, Wake,
+    AfterOutcome, GroupName, IntoDuration, Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunIds,
+    RunQuery, Served, SetAside, StoreError, Transition, Wake,
 };
 
 /// A store as a scheduler drives it: jobs and runs are claimed, decided about, and settled.
@@ -181,9 +181,13 @@ pub struct Node {
 }
 
 impl Node {
-    /// A scheduler with a label and a lease.
-    pub fn new(label: impl Into<String>, lease: Duration) -> Self {
-        Self { label: label.into(), lease, time_zones: String::new() }
+    /// A scheduler with a label and a lease; a negative duration counts as zero.
+    pub fn new(label: impl Into<String>, lease: impl IntoDuration) -> Self {
+        Self {
+            label: label.into(),
+            lease: lease.into_duration().unwrap_or_default(),
+            time_zones: String::new(),
+        }
     }
 }
 

@@ -10,6 +10,54 @@ use chrono::{DateTime, Utc};
 ///
 /// The library asks the time nowhere else, so a test can put a clock of its own here and run ten years of schedule
 /// in milliseconds.
+///
+/// ```
+/// use std::sync::atomic::{AtomicI64, Ordering};
+/// use std::sync::{Arc, Mutex};
+/// use std::time::Duration;
+///
+/// use chrono::{DateTime, Utc};
+/// use matins_core::{Clock, Wake};
+///
+/// /// A clock that a test sets.
+/// #[derive(Default)]
+/// struct ByHand {
+///     now: AtomicI64,
+///     wakes: Mutex<Vec<std::sync::Weak<Wake>>>,
+/// }
+///
+/// impl std::fmt::Debug for ByHand {
+///     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+///         write!(f, "ByHand({})", self.now())
+///     }
+/// }
+///
+/// impl ByHand {
+///     fn set(&self, now: i64) {
+///         self.now.store(now, Ordering::SeqCst);
+///         let wakes = self.wakes.lock().unwrap().clone();
+///         wakes.iter().filter_map(std::sync::Weak::upgrade).for_each(|wake| wake());
+///     }
+/// }
+///
+/// impl Clock for ByHand {
+///     fn now(&self) -> DateTime<Utc> {
+///         DateTime::UNIX_EPOCH + Duration::from_secs(self.now.load(Ordering::SeqCst) as u64)
+///     }
+///
+///     fn sleep_until(&self, _until: DateTime<Utc>) -> Option<Duration> {
+///         None
+///     }
+///
+///     fn wake_on_change(&self, wake: &Arc<Wake>) {
+///         self.wakes.lock().unwrap().push(Arc::downgrade(wake));
+///     }
+/// }
+///
+/// let clock = ByHand::default();
+/// clock.set(3_600);
+/// assert_eq!(clock.monotonic(), Duration::from_secs(3_600));
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a clock",
     label = "this does not implement `Clock`",

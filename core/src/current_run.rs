@@ -73,6 +73,13 @@ impl CancelToken {
     /// end.
     ///
     /// A thread that the run has started itself is not known to work on it.
+    ///
+    /// ```
+    /// use matins_core::CancelToken;
+    ///
+    /// let token = CancelToken::new();
+    /// assert!(!token.is_of_this_thread(), "no run is in progress here");
+    /// ```
     pub fn is_of_this_thread(&self) -> bool {
         RUNS.try_with(|runs| runs.borrow().iter().any(|run| run.is(self))).unwrap_or(false)
     }

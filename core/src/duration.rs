@@ -23,7 +23,8 @@ impl Error for DurationError {}
 
 /// A duration: [`std::time::Duration`] or [`chrono::TimeDelta`], which is also what `30.seconds()` of `matins-triggers` returns.
 ///
-/// Whatever takes a duration takes both. One that is negative or too long is refused with an error by what it is given to.
+/// Each function that takes a duration takes both. One that is negative or too long is refused with an error. Where a function cannot
+/// return an error, such as the builders of executors, a negative duration counts as zero.
 ///
 /// ```
 /// use std::time::Duration;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Clock, Limits, Outcome, RunId, RunReport, RunRequest};
+use crate::{Clock, IntoDuration, Limits, Outcome, RunId, RunReport, RunRequest};
 
 /// Runs what a scheduler hands it.
 ///
@@ -90,6 +90,24 @@ pub enum Shutdown {
     Deadline(Duration),
     /// Cancel at once.
     Now,
+}
+
+impl Shutdown {
+    /// Waits at most this long, then cancels what is left: [`Deadline`](Self::Deadline), with any of the usual types of durations. A
+    /// negative one counts as zero.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use chrono::TimeDelta;
+    /// use matins_core::Shutdown;
+    ///
+    /// assert_eq!(Shutdown::within(TimeDelta::seconds(30)), Shutdown::Deadline(Duration::from_secs(30)));
+    /// ```
+    #[must_use]
+    pub fn within(time: impl IntoDuration) -> Self {
+        Self::Deadline(time.into_duration().unwrap_or_default())
+    }
 }
 
 /// Where reports go.

@@ -183,24 +183,107 @@ impl Job {
     }
 
     /// Returns it with a change: `job.with(|job| job.next_fire = None)`.
+    ///
+    /// ```
+    /// # #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    /// # struct Hourly;
+    /// # #[typetag::serde]
+    /// # impl matins_core::Trigger for Hourly {
+    /// #     fn next_after(&self, after: chrono::DateTime<chrono::Utc>) -> Option<chrono::DateTime<chrono::Utc>> {
+    /// #         chrono::DateTime::from_timestamp((after.timestamp().div_euclid(3600) + 1) * 3600, 0)
+    /// #     }
+    /// # }
+    /// # fn job(id: &str) -> matins_core::Job {
+    /// #     let (id, task) = (matins_core::JobId::new(id).unwrap(), matins_core::TaskName::new("work").unwrap());
+    /// #     let created = chrono::DateTime::UNIX_EPOCH;
+    /// #     matins_core::Job::new(id, task, std::sync::Arc::new(Hourly), Some(created), created)
+    /// # }
+    /// let report = job("report").with(|job| job.policy.priority = 10);
+    /// assert_eq!(report.policy.priority, 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
         self
     }
 
-    /// Whether it is active and runs no more: it has no fire time left and follows no other job, or has had all its runs.
+    /// Returns whether the job is active and will not run again: it has no fire time left and follows no other job, or has had all its runs.
+    ///
+    /// ```
+    /// # #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    /// # struct Hourly;
+    /// # #[typetag::serde]
+    /// # impl matins_core::Trigger for Hourly {
+    /// #     fn next_after(&self, after: chrono::DateTime<chrono::Utc>) -> Option<chrono::DateTime<chrono::Utc>> {
+    /// #         chrono::DateTime::from_timestamp((after.timestamp().div_euclid(3600) + 1) * 3600, 0)
+    /// #     }
+    /// # }
+    /// # fn job(id: &str) -> matins_core::Job {
+    /// #     let (id, task) = (matins_core::JobId::new(id).unwrap(), matins_core::TaskName::new("work").unwrap());
+    /// #     let created = chrono::DateTime::UNIX_EPOCH;
+    /// #     matins_core::Job::new(id, task, std::sync::Arc::new(Hourly), Some(created), created)
+    /// # }
+    /// assert!(!job("report").is_exhausted());
+    /// assert!(job("report").with(|job| job.next_fire = None).is_exhausted());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_exhausted(&self) -> bool {
         let has_no_more = self.next_fire.is_none() && self.trigger.after().is_none();
         self.state == JobState::Active && (has_no_more || self.has_had_all_runs())
     }
 
     /// Returns whether it has run as often as its policy [allows](Policy::max_runs).
+    ///
+    /// ```
+    /// # #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    /// # struct Hourly;
+    /// # #[typetag::serde]
+    /// # impl matins_core::Trigger for Hourly {
+    /// #     fn next_after(&self, after: chrono::DateTime<chrono::Utc>) -> Option<chrono::DateTime<chrono::Utc>> {
+    /// #         chrono::DateTime::from_timestamp((after.timestamp().div_euclid(3600) + 1) * 3600, 0)
+    /// #     }
+    /// # }
+    /// # fn job(id: &str) -> matins_core::Job {
+    /// #     let (id, task) = (matins_core::JobId::new(id).unwrap(), matins_core::TaskName::new("work").unwrap());
+    /// #     let created = chrono::DateTime::UNIX_EPOCH;
+    /// #     matins_core::Job::new(id, task, std::sync::Arc::new(Hourly), Some(created), created)
+    /// # }
+    /// let twice = job("report").with(|job| job.policy.max_runs = std::num::NonZeroU64::new(2));
+    /// assert!(!twice.has_had_all_runs());
+    /// assert!(twice.with(|job| job.counts.runs = 2).has_had_all_runs());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn has_had_all_runs(&self) -> bool {
         self.policy.max_runs.is_some_and(|most| self.counts.runs >= most.get())
     }
 
-    /// Returns whether it is paused since it has [failed too often](Policy::max_failures) in a row.
+    /// Returns whether the job is paused because it has [failed too often](Policy::max_failures) in a row.
+    ///
+    /// ```
+    /// # #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    /// # struct Hourly;
+    /// # #[typetag::serde]
+    /// # impl matins_core::Trigger for Hourly {
+    /// #     fn next_after(&self, after: chrono::DateTime<chrono::Utc>) -> Option<chrono::DateTime<chrono::Utc>> {
+    /// #         chrono::DateTime::from_timestamp((after.timestamp().div_euclid(3600) + 1) * 3600, 0)
+    /// #     }
+    /// # }
+    /// # fn job(id: &str) -> matins_core::Job {
+    /// #     let (id, task) = (matins_core::JobId::new(id).unwrap(), matins_core::TaskName::new("work").unwrap());
+    /// #     let created = chrono::DateTime::UNIX_EPOCH;
+    /// #     matins_core::Job::new(id, task, std::sync::Arc::new(Hourly), Some(created), created)
+    /// # }
+    /// use matins_core::JobState;
+    ///
+    /// let unlucky = job("unlucky").with(|job| {
+    ///     job.policy.max_failures = std::num::NonZeroU32::new(3);
+    ///     job.state = JobState::Paused;
+    /// });
+    /// assert!(!unlucky.is_disabled(), "somebody has paused it");
+    /// assert!(unlucky.with(|job| job.counts.failures_in_a_row = 3).is_disabled());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_disabled(&self) -> bool {
         let most = self.policy.max_failures;
         self.state == JobState::Paused && most.is_some_and(|most| self.counts.failures_in_a_row >= most.get())

@@ -49,6 +49,28 @@ impl Limits {
 
     /// Checks the trigger, the arguments, the metadata and the tags of a job.
     ///
+    /// ```
+    /// # #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    /// # struct Hourly;
+    /// # #[typetag::serde]
+    /// # impl matins_core::Trigger for Hourly {
+    /// #     fn next_after(&self, after: chrono::DateTime<chrono::Utc>) -> Option<chrono::DateTime<chrono::Utc>> {
+    /// #         chrono::DateTime::from_timestamp((after.timestamp().div_euclid(3600) + 1) * 3600, 0)
+    /// #     }
+    /// # }
+    /// # fn job(id: &str) -> matins_core::Job {
+    /// #     let (id, task) = (matins_core::JobId::new(id).unwrap(), matins_core::TaskName::new("work").unwrap());
+    /// #     let created = chrono::DateTime::UNIX_EPOCH;
+    /// #     matins_core::Job::new(id, task, std::sync::Arc::new(Hourly), Some(created), created)
+    /// # }
+    /// use matins_core::Limits;
+    ///
+    /// let huge = "x".repeat(2 << 20);
+    /// let error = Limits::DEFAULT.check_job(&job("report").with(|job| job.arguments = huge.into())).unwrap_err();
+    /// assert!(error.to_string().contains("the arguments of job \"report\""));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// If one of them is too long, nests too deep, or has a key that is reserved.
     pub fn check_job(&self, job: &Job) -> Result<(), ValueError> {
@@ -82,6 +104,31 @@ impl Limits {
     }
 
     /// Checks a job that was changed. What it had before is accepted: it may be older than the limits.
+    ///
+    /// ```
+    /// # #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    /// # struct Hourly;
+    /// # #[typetag::serde]
+    /// # impl matins_core::Trigger for Hourly {
+    /// #     fn next_after(&self, after: chrono::DateTime<chrono::Utc>) -> Option<chrono::DateTime<chrono::Utc>> {
+    /// #         chrono::DateTime::from_timestamp((after.timestamp().div_euclid(3600) + 1) * 3600, 0)
+    /// #     }
+    /// # }
+    /// # fn job(id: &str) -> matins_core::Job {
+    /// #     let (id, task) = (matins_core::JobId::new(id).unwrap(), matins_core::TaskName::new("work").unwrap());
+    /// #     let created = chrono::DateTime::UNIX_EPOCH;
+    /// #     matins_core::Job::new(id, task, std::sync::Arc::new(Hourly), Some(created), created)
+    /// # }
+    /// use matins_core::Limits;
+    ///
+    /// let huge = "x".repeat(2 << 20);
+    /// let old = job("report").with(|job| job.arguments = huge.into());
+    /// // What was too long before does not keep a job from being changed.
+    /// let changed = old.clone().with(|job| job.policy.priority = 10);
+    /// assert!(Limits::DEFAULT.check_change(&old, &changed).is_ok());
+    /// assert!(Limits::DEFAULT.check_change(&job("report"), &changed).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`check_job`](Self::check_job), if `after` has other arguments, metadata or tags than `before`.

@@ -90,16 +90,31 @@ macro_rules! name_type {
         pub struct $name(Arc<str>);
 
         impl $name {
-            #[doc = concat!("Checks `name` and makes a ", $kind, " of it.")]
+            #[doc = concat!("Checks `name` and returns it as a ", $kind, ".")]
+            ///
+            /// ```
+            #[doc = concat!("use matins_core::", stringify!($name), ";")]
+            ///
+            #[doc = concat!("let name = ", stringify!($name), "::new(\"nightly\")?;")]
+            /// assert_eq!(name.as_str(), "nightly");
+            #[doc = concat!("assert!(", stringify!($name), "::new(\"two\\nlines\").is_err());")]
+            /// # Ok::<(), matins_core::NameError>(())
+            /// ```
             ///
             /// # Errors
-            /// When the text breaks the rules above.
+            /// If the text breaks the rules above.
             pub fn new(name: impl AsRef<str>) -> Result<Self, NameError> {
                 check($kind, name.as_ref())?;
                 Ok(Self(name.as_ref().into()))
             }
 
-            /// The text.
+            /// Returns the text.
+            ///
+            /// ```
+            #[doc = concat!("let name = matins_core::", stringify!($name), "::new(\"nightly\")?;")]
+            /// assert_eq!(name.as_str(), "nightly");
+            /// # Ok::<(), matins_core::NameError>(())
+            /// ```
             pub fn as_str(&self) -> &str {
                 &self.0
             }

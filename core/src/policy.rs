@@ -68,6 +68,14 @@ impl Policy {
     }
 
     /// Returns whether something of each run is to be remembered with its job: see [`JobCounts`](crate::JobCounts).
+    ///
+    /// ```
+    /// use matins_core::Policy;
+    ///
+    /// assert!(!Policy::default().counts_runs());
+    /// let ten_times = Policy::default().with(|policy| policy.max_runs = std::num::NonZeroU64::new(10));
+    /// assert!(ten_times.counts_runs());
+    /// ```
     pub const fn counts_runs(&self) -> bool {
         self.delay.is_some() || self.max_runs.is_some() || self.max_failures.is_some()
     }
@@ -109,7 +117,14 @@ pub enum Overlap {
 }
 
 impl Overlap {
-    /// How many runs of the job may go on at once; at least 1.
+    /// Returns how many runs of the job may be in progress at once. It is at least 1.
+    ///
+    /// ```
+    /// use matins_core::Overlap;
+    ///
+    /// assert_eq!(Overlap::Skip.limit(), 1);
+    /// assert_eq!(Overlap::Allow(3).limit(), 3);
+    /// ```
     pub const fn limit(self) -> usize {
         match self {
             Self::Skip | Self::QueueOne | Self::Allow(0) => 1,

@@ -79,6 +79,28 @@ pub struct JobPosition {
 
 impl JobPosition {
     /// Returns the place of a job.
+    ///
+    /// ```
+    /// # #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    /// # struct Hourly;
+    /// # #[typetag::serde]
+    /// # impl matins_core::Trigger for Hourly {
+    /// #     fn next_after(&self, after: chrono::DateTime<chrono::Utc>) -> Option<chrono::DateTime<chrono::Utc>> {
+    /// #         chrono::DateTime::from_timestamp((after.timestamp().div_euclid(3600) + 1) * 3600, 0)
+    /// #     }
+    /// # }
+    /// # fn job(id: &str) -> matins_core::Job {
+    /// #     let (id, task) = (matins_core::JobId::new(id).unwrap(), matins_core::TaskName::new("work").unwrap());
+    /// #     let created = chrono::DateTime::UNIX_EPOCH;
+    /// #     matins_core::Job::new(id, task, std::sync::Arc::new(Hourly), Some(created), created)
+    /// # }
+    /// use matins_core::{JobPosition, JobQuery};
+    ///
+    /// let rest = JobQuery::default().after(JobPosition::of(&job("backup")));
+    /// let jobs = rest.select([job("report"), job("backup"), job("archive")]);
+    /// assert_eq!(jobs[0].id, "report");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn of(job: &Job) -> Self {
         Self { id: job.id.clone(), next_fire: job.next_fire }
     }
@@ -86,6 +108,19 @@ impl JobPosition {
 
 impl JobOrder {
     /// Compares two places in this order.
+    ///
+    /// ```
+    /// use matins_core::{JobId, JobOrder};
+    ///
+    /// use std::cmp::Ordering;
+    ///
+    /// let (a, b) = (JobId::new("a")?, JobId::new("b")?);
+    /// let fire = Some(chrono::DateTime::UNIX_EPOCH);
+    /// assert_eq!(JobOrder::Id.compare((None, &a), (fire, &b)), Ordering::Less);
+    /// // A job without a next fire time comes last.
+    /// assert_eq!(JobOrder::NextFire.compare((None, &a), (fire, &b)), Ordering::Greater);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn compare(
         self,
         (fire, id): (Option<DateTime<Utc>>, &JobId),
@@ -100,78 +135,356 @@ impl JobOrder {
 
 impl JobQuery {
     /// Asks only for those whose id begins so.
+    ///
+    /// ```
+    /// # use matins_core::JobQuery;
+    /// # #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    /// # struct Hourly;
+    /// # #[typetag::serde]
+    /// # impl matins_core::Trigger for Hourly {
+    /// #     fn next_after(&self, after: chrono::DateTime<chrono::Utc>) -> Option<chrono::DateTime<chrono::Utc>> {
+    /// #         chrono::DateTime::from_timestamp((after.timestamp().div_euclid(3600) + 1) * 3600, 0)
+    /// #     }
+    /// # }
+    /// # fn job(id: &str) -> matins_core::Job {
+    /// #     let (id, task) = (matins_core::JobId::new(id).unwrap(), matins_core::TaskName::new("work").unwrap());
+    /// #     let created = chrono::DateTime::UNIX_EPOCH;
+    /// #     matins_core::Job::new(id, task, std::sync::Arc::new(Hourly), Some(created), created)
+    /// # }
+    /// let query = JobQuery::default().id_prefix("backup-");
+    /// assert!(query.matches(&job("backup-mail")));
+    /// assert!(!query.matches(&job("report")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn id_prefix(self, id_prefix: impl Into<String>) -> Self {
         Self { id_prefix: Some(id_prefix.into()), ..self }
     }
 
     /// Asks only for those of this task.
+    ///
+    /// ```
+    /// # use matins_core::{JobQuery, TaskName};
+    /// # #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    /// # struct Hourly;
+    /// # #[typetag::serde]
+    /// # impl matins_core::Trigger for Hourly {
+    /// #     fn next_after(&self, after: chrono::DateTime<chrono::Utc>) -> Option<chrono::DateTime<chrono::Utc>> {
+    /// #         chrono::DateTime::from_timestamp((after.timestamp().div_euclid(3600) + 1) * 3600, 0)
+    /// #     }
+    /// # }
+    /// # fn job(id: &str) -> matins_core::Job {
+    /// #     let (id, task) = (matins_core::JobId::new(id).unwrap(), matins_core::TaskName::new("work").unwrap());
+    /// #     let created = chrono::DateTime::UNIX_EPOCH;
+    /// #     matins_core::Job::new(id, task, std::sync::Arc::new(Hourly), Some(created), created)
+    /// # }
+    /// let query = JobQuery::default().task(TaskName::new("work")?);
+    /// assert!(query.matches(&job("any")));
+    /// assert!(!query.matches(&job("other").with(|job| job.task = TaskName::new("play").unwrap())));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn task(self, task: impl Into<Option<TaskName>>) -> Self {
         Self { task: task.into(), ..self }
     }
 
     /// Asks only for those with this tag.
+    ///
+    /// ```
+    /// # use matins_core::JobQuery;
+    /// # #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    /// # struct Hourly;
+    /// # #[typetag::serde]
+    /// # impl matins_core::Trigger for Hourly {
+    /// #     fn next_after(&self, after: chrono::DateTime<chrono::Utc>) -> Option<chrono::DateTime<chrono::Utc>> {
+    /// #         chrono::DateTime::from_timestamp((after.timestamp().div_euclid(3600) + 1) * 3600, 0)
+    /// #     }
+    /// # }
+    /// # fn job(id: &str) -> matins_core::Job {
+    /// #     let (id, task) = (matins_core::JobId::new(id).unwrap(), matins_core::TaskName::new("work").unwrap());
+    /// #     let created = chrono::DateTime::UNIX_EPOCH;
+    /// #     matins_core::Job::new(id, task, std::sync::Arc::new(Hourly), Some(created), created)
+    /// # }
+    /// let query = JobQuery::default().tag("disk");
+    /// let tagged = job("backup").with(|job| drop(job.tags.insert("disk".to_owned())));
+    /// assert!(query.matches(&tagged) && !query.matches(&job("report")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn tag(self, tag: impl Into<String>) -> Self {
         Self { tag: Some(tag.into()), ..self }
     }
 
     /// Asks only for those with something under this key of their metadata.
+    ///
+    /// ```
+    /// # use matins_core::JobQuery;
+    /// # #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    /// # struct Hourly;
+    /// # #[typetag::serde]
+    /// # impl matins_core::Trigger for Hourly {
+    /// #     fn next_after(&self, after: chrono::DateTime<chrono::Utc>) -> Option<chrono::DateTime<chrono::Utc>> {
+    /// #         chrono::DateTime::from_timestamp((after.timestamp().div_euclid(3600) + 1) * 3600, 0)
+    /// #     }
+    /// # }
+    /// # fn job(id: &str) -> matins_core::Job {
+    /// #     let (id, task) = (matins_core::JobId::new(id).unwrap(), matins_core::TaskName::new("work").unwrap());
+    /// #     let created = chrono::DateTime::UNIX_EPOCH;
+    /// #     matins_core::Job::new(id, task, std::sync::Arc::new(Hourly), Some(created), created)
+    /// # }
+    /// let query = JobQuery::default().metadata_key("owner");
+    /// let owned = job("backup").with(|job| drop(job.metadata.insert("owner".to_owned(), "Ada".into())));
+    /// assert!(query.matches(&owned) && !query.matches(&job("report")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn metadata_key(self, metadata_key: impl Into<String>) -> Self {
         Self { metadata_key: Some(metadata_key.into()), ..self }
     }
 
     /// Asks only for those in this state.
+    ///
+    /// ```
+    /// # use matins_core::{JobQuery, JobState};
+    /// # #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    /// # struct Hourly;
+    /// # #[typetag::serde]
+    /// # impl matins_core::Trigger for Hourly {
+    /// #     fn next_after(&self, after: chrono::DateTime<chrono::Utc>) -> Option<chrono::DateTime<chrono::Utc>> {
+    /// #         chrono::DateTime::from_timestamp((after.timestamp().div_euclid(3600) + 1) * 3600, 0)
+    /// #     }
+    /// # }
+    /// # fn job(id: &str) -> matins_core::Job {
+    /// #     let (id, task) = (matins_core::JobId::new(id).unwrap(), matins_core::TaskName::new("work").unwrap());
+    /// #     let created = chrono::DateTime::UNIX_EPOCH;
+    /// #     matins_core::Job::new(id, task, std::sync::Arc::new(Hourly), Some(created), created)
+    /// # }
+    /// let paused = JobQuery::default().state(JobState::Paused);
+    /// assert!(!paused.matches(&job("report")));
+    /// assert!(paused.matches(&job("report").with(|job| job.state = JobState::Paused)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn state(self, state: impl Into<Option<JobState>>) -> Self {
         Self { state: state.into(), ..self }
     }
 
     /// Asks only for those whose next fire time is before this.
+    ///
+    /// ```
+    /// # use chrono::TimeDelta;
+    /// # use matins_core::JobQuery;
+    /// # #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    /// # struct Hourly;
+    /// # #[typetag::serde]
+    /// # impl matins_core::Trigger for Hourly {
+    /// #     fn next_after(&self, after: chrono::DateTime<chrono::Utc>) -> Option<chrono::DateTime<chrono::Utc>> {
+    /// #         chrono::DateTime::from_timestamp((after.timestamp().div_euclid(3600) + 1) * 3600, 0)
+    /// #     }
+    /// # }
+    /// # fn job(id: &str) -> matins_core::Job {
+    /// #     let (id, task) = (matins_core::JobId::new(id).unwrap(), matins_core::TaskName::new("work").unwrap());
+    /// #     let created = chrono::DateTime::UNIX_EPOCH;
+    /// #     matins_core::Job::new(id, task, std::sync::Arc::new(Hourly), Some(created), created)
+    /// # }
+    /// // The job is due at the beginning of 1970.
+    /// let fire = job("report").next_fire.unwrap();
+    /// assert!(JobQuery::default().due_before(fire + TimeDelta::seconds(1)).matches(&job("report")));
+    /// assert!(!JobQuery::default().due_before(fire).matches(&job("report")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn due_before(self, due_before: impl Into<Option<DateTime<Utc>>>) -> Self {
         Self { due_before: due_before.into(), ..self }
     }
 
     /// Asks only for those that run [after](crate::Trigger::after) another job.
+    ///
+    /// ```
+    /// # use matins_core::JobQuery;
+    /// # #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    /// # struct Hourly;
+    /// # #[typetag::serde]
+    /// # impl matins_core::Trigger for Hourly {
+    /// #     fn next_after(&self, after: chrono::DateTime<chrono::Utc>) -> Option<chrono::DateTime<chrono::Utc>> {
+    /// #         chrono::DateTime::from_timestamp((after.timestamp().div_euclid(3600) + 1) * 3600, 0)
+    /// #     }
+    /// # }
+    /// # fn job(id: &str) -> matins_core::Job {
+    /// #     let (id, task) = (matins_core::JobId::new(id).unwrap(), matins_core::TaskName::new("work").unwrap());
+    /// #     let created = chrono::DateTime::UNIX_EPOCH;
+    /// #     matins_core::Job::new(id, task, std::sync::Arc::new(Hourly), Some(created), created)
+    /// # }
+    /// # #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    /// # struct AfterBackup(matins_core::After);
+    /// # #[typetag::serde]
+    /// # impl matins_core::Trigger for AfterBackup {
+    /// #     fn next_after(&self, _: chrono::DateTime<chrono::Utc>) -> Option<chrono::DateTime<chrono::Utc>> {
+    /// #         None
+    /// #     }
+    /// #     fn after(&self) -> Option<&matins_core::After> {
+    /// #         Some(&self.0)
+    /// #     }
+    /// # }
+    /// # let after = matins_core::After::new(matins_core::JobId::new("backup")?, matins_core::AfterOutcome::Any);
+    /// # let after_backup = std::sync::Arc::new(AfterBackup(after));
+    /// let report = job("report").with(|job| job.trigger = after_backup);
+    /// assert!(JobQuery::default().follows().matches(&report));
+    /// assert!(!JobQuery::default().follows().matches(&job("backup")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn follows(self) -> Self {
         Self { follows: true, ..self }
     }
 
     /// Asks for this order.
+    ///
+    /// ```
+    /// # use chrono::TimeDelta;
+    /// # use matins_core::{JobOrder, JobQuery};
+    /// # #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    /// # struct Hourly;
+    /// # #[typetag::serde]
+    /// # impl matins_core::Trigger for Hourly {
+    /// #     fn next_after(&self, after: chrono::DateTime<chrono::Utc>) -> Option<chrono::DateTime<chrono::Utc>> {
+    /// #         chrono::DateTime::from_timestamp((after.timestamp().div_euclid(3600) + 1) * 3600, 0)
+    /// #     }
+    /// # }
+    /// # fn job(id: &str) -> matins_core::Job {
+    /// #     let (id, task) = (matins_core::JobId::new(id).unwrap(), matins_core::TaskName::new("work").unwrap());
+    /// #     let created = chrono::DateTime::UNIX_EPOCH;
+    /// #     matins_core::Job::new(id, task, std::sync::Arc::new(Hourly), Some(created), created)
+    /// # }
+    /// let later = job("a").with(|job| job.next_fire = job.next_fire.map(|fire| fire + TimeDelta::hours(1)));
+    /// let soonest = JobQuery::default().order(JobOrder::NextFire).select([later, job("b")]);
+    /// assert_eq!(soonest[0].id, "b");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn order(self, order: JobOrder) -> Self {
         Self { order, ..self }
     }
 
     /// Asks only for those that come [after](#structfield.after) this place in the order.
+    ///
+    /// ```
+    /// # use matins_core::{JobPosition, JobQuery};
+    /// # #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    /// # struct Hourly;
+    /// # #[typetag::serde]
+    /// # impl matins_core::Trigger for Hourly {
+    /// #     fn next_after(&self, after: chrono::DateTime<chrono::Utc>) -> Option<chrono::DateTime<chrono::Utc>> {
+    /// #         chrono::DateTime::from_timestamp((after.timestamp().div_euclid(3600) + 1) * 3600, 0)
+    /// #     }
+    /// # }
+    /// # fn job(id: &str) -> matins_core::Job {
+    /// #     let (id, task) = (matins_core::JobId::new(id).unwrap(), matins_core::TaskName::new("work").unwrap());
+    /// #     let created = chrono::DateTime::UNIX_EPOCH;
+    /// #     matins_core::Job::new(id, task, std::sync::Arc::new(Hourly), Some(created), created)
+    /// # }
+    /// let all = [job("a"), job("b"), job("c")];
+    /// let mut query = JobQuery::default().limit(2);
+    /// let page = query.select(all.clone());
+    /// assert_eq!(page.last().unwrap().id, "b");
+    ///
+    /// query = query.after(page.last().map(JobPosition::of));
+    /// assert_eq!(query.select(all)[0].id, "c");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn after(self, after: impl Into<Option<JobPosition>>) -> Self {
         Self { after: after.into(), ..self }
     }
 
     /// Asks for at most this many; `None` for all.
+    ///
+    /// ```
+    /// # use matins_core::JobQuery;
+    /// # #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    /// # struct Hourly;
+    /// # #[typetag::serde]
+    /// # impl matins_core::Trigger for Hourly {
+    /// #     fn next_after(&self, after: chrono::DateTime<chrono::Utc>) -> Option<chrono::DateTime<chrono::Utc>> {
+    /// #         chrono::DateTime::from_timestamp((after.timestamp().div_euclid(3600) + 1) * 3600, 0)
+    /// #     }
+    /// # }
+    /// # fn job(id: &str) -> matins_core::Job {
+    /// #     let (id, task) = (matins_core::JobId::new(id).unwrap(), matins_core::TaskName::new("work").unwrap());
+    /// #     let created = chrono::DateTime::UNIX_EPOCH;
+    /// #     matins_core::Job::new(id, task, std::sync::Arc::new(Hourly), Some(created), created)
+    /// # }
+    /// let first = JobQuery::default().limit(1).select([job("b"), job("a")]);
+    /// assert_eq!(first.len(), 1);
+    /// assert_eq!(first[0].id, "a");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn limit(self, limit: impl Into<Option<usize>>) -> Self {
         Self { limit: limit.into(), ..self }
     }
 
-    /// Whether every job is asked for: no condition is given. Order, `after` and limit do not count.
+    /// Returns whether every job is asked for: there is no condition. Order, `after` and limit do not count.
+    ///
+    /// ```
+    /// use matins_core::JobQuery;
+    ///
+    /// assert!(JobQuery::default().limit(10).is_all());
+    /// assert!(!JobQuery::default().tag("disk").is_all());
+    /// ```
     pub fn is_all(&self) -> bool {
         *self == Self { order: self.order, after: self.after.clone(), limit: self.limit, ..Self::default() }
     }
 
-    /// Whether a job comes after the place that the query begins behind.
+    /// Returns whether a job comes after the place at which the query begins.
+    ///
+    /// ```
+    /// # use matins_core::{Job, JobPosition, JobQuery};
+    /// # #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    /// # struct Hourly;
+    /// # #[typetag::serde]
+    /// # impl matins_core::Trigger for Hourly {
+    /// #     fn next_after(&self, after: chrono::DateTime<chrono::Utc>) -> Option<chrono::DateTime<chrono::Utc>> {
+    /// #         chrono::DateTime::from_timestamp((after.timestamp().div_euclid(3600) + 1) * 3600, 0)
+    /// #     }
+    /// # }
+    /// # fn job(id: &str) -> matins_core::Job {
+    /// #     let (id, task) = (matins_core::JobId::new(id).unwrap(), matins_core::TaskName::new("work").unwrap());
+    /// #     let created = chrono::DateTime::UNIX_EPOCH;
+    /// #     matins_core::Job::new(id, task, std::sync::Arc::new(Hourly), Some(created), created)
+    /// # }
+    /// let query = JobQuery::default().after(JobPosition::of(&job("b")));
+    /// let is_after = |job: Job| query.is_after(job.next_fire, &job.id);
+    /// assert!(is_after(job("c")) && !is_after(job("b")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_after(&self, next_fire: Option<DateTime<Utc>>, id: &JobId) -> bool {
         self.after.as_ref().is_none_or(|after| {
             self.order.compare((next_fire, id), (after.next_fire, &after.id)) == Ordering::Greater
         })
     }
 
-    /// Whether the query's conditions hold for `job`; order, `after` and limit aside.
+    /// Returns whether `job` meets the conditions of the query. Order, `after` and limit do not count.
+    ///
+    /// ```
+    /// # use matins_core::JobQuery;
+    /// # #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    /// # struct Hourly;
+    /// # #[typetag::serde]
+    /// # impl matins_core::Trigger for Hourly {
+    /// #     fn next_after(&self, after: chrono::DateTime<chrono::Utc>) -> Option<chrono::DateTime<chrono::Utc>> {
+    /// #         chrono::DateTime::from_timestamp((after.timestamp().div_euclid(3600) + 1) * 3600, 0)
+    /// #     }
+    /// # }
+    /// # fn job(id: &str) -> matins_core::Job {
+    /// #     let (id, task) = (matins_core::JobId::new(id).unwrap(), matins_core::TaskName::new("work").unwrap());
+    /// #     let created = chrono::DateTime::UNIX_EPOCH;
+    /// #     matins_core::Job::new(id, task, std::sync::Arc::new(Hourly), Some(created), created)
+    /// # }
+    /// assert!(JobQuery::default().matches(&job("report")));
+    /// assert!(!JobQuery::default().id_prefix("backup").matches(&job("report")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn matches(&self, job: &Job) -> bool {
         self.id_prefix.as_ref().is_none_or(|prefix| job.id.as_str().starts_with(prefix.as_str()))
             && self.task.as_ref().is_none_or(|task| job.task == *task)
@@ -183,6 +496,27 @@ impl JobQuery {
     }
 
     /// Returns the jobs of `jobs` that the query asks for, in its order: what a store without an index of its own can use.
+    ///
+    /// ```
+    /// # use matins_core::JobQuery;
+    /// # #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    /// # struct Hourly;
+    /// # #[typetag::serde]
+    /// # impl matins_core::Trigger for Hourly {
+    /// #     fn next_after(&self, after: chrono::DateTime<chrono::Utc>) -> Option<chrono::DateTime<chrono::Utc>> {
+    /// #         chrono::DateTime::from_timestamp((after.timestamp().div_euclid(3600) + 1) * 3600, 0)
+    /// #     }
+    /// # }
+    /// # fn job(id: &str) -> matins_core::Job {
+    /// #     let (id, task) = (matins_core::JobId::new(id).unwrap(), matins_core::TaskName::new("work").unwrap());
+    /// #     let created = chrono::DateTime::UNIX_EPOCH;
+    /// #     matins_core::Job::new(id, task, std::sync::Arc::new(Hourly), Some(created), created)
+    /// # }
+    /// let jobs = JobQuery::default().id_prefix("backup").select([job("backup-2"), job("report"), job("backup-1")]);
+    /// let ids: Vec<&str> = jobs.iter().map(|job| job.id.as_str()).collect();
+    /// assert_eq!(ids, ["backup-1", "backup-2"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn select(&self, jobs: impl IntoIterator<Item = Job>) -> Vec<Job> {
         let is_wanted = |job: &Job| self.matches(job) && self.is_after(job.next_fire, &job.id);
         let mut jobs: Vec<Job> = jobs.into_iter().filter(is_wanted).collect();
@@ -233,60 +567,152 @@ pub enum RunOrder {
 }
 
 impl RunQuery {
-    /// All runs of one job.
+    /// Asks for all runs of one job.
+    ///
+    /// ```
+    /// use matins_core::{JobId, RunQuery};
+    ///
+    /// let query = RunQuery::of_job(&JobId::new("backup")?).limit(10);
+    /// assert_eq!(query.job.unwrap(), "backup");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn of_job(job: &JobId) -> Self {
         Self::default().job(job.clone())
     }
 
     /// Asks only for those of this job.
+    ///
+    /// ```
+    /// # use matins_core::{JobId, Run, RunId, RunQuery};
+    /// let query = RunQuery::default().job(JobId::new("backup")?);
+    /// let now = chrono::DateTime::UNIX_EPOCH;
+    /// assert!(query.matches(&Run::waiting(RunId(1), JobId::new("backup")?, now)));
+    /// assert!(!query.matches(&Run::waiting(RunId(2), JobId::new("report")?, now)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn job(self, job: impl Into<Option<JobId>>) -> Self {
         Self { job: job.into(), ..self }
     }
 
     /// Asks only for those with this outcome.
+    ///
+    /// ```
+    /// # use matins_core::{JobId, Outcome, Run, RunId, RunQuery};
+    /// let failed = RunQuery::default().outcome(Outcome::Failed);
+    /// let run = Run::waiting(RunId(1), JobId::new("backup")?, chrono::DateTime::UNIX_EPOCH);
+    /// assert!(!failed.matches(&run));
+    /// assert!(failed.matches(&run.with(|run| run.outcome = Some(Outcome::Failed))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn outcome(self, outcome: impl Into<Option<Outcome>>) -> Self {
         Self { outcome: outcome.into(), ..self }
     }
 
     /// Asks only for those that wait or run.
+    ///
+    /// ```
+    /// # use matins_core::{JobId, Outcome, Run, RunId, RunQuery};
+    /// let unfinished = RunQuery::default().unfinished();
+    /// let run = Run::waiting(RunId(1), JobId::new("backup")?, chrono::DateTime::UNIX_EPOCH);
+    /// assert!(unfinished.matches(&run));
+    /// assert!(!unfinished.matches(&run.with(|run| run.outcome = Some(Outcome::Succeeded))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn unfinished(self) -> Self {
         Self { unfinished: true, ..self }
     }
 
     /// Asks only for those whose first fire time is at or after this.
+    ///
+    /// ```
+    /// # use chrono::{DateTime, TimeDelta};
+    /// # use matins_core::{JobId, Run, RunId, RunQuery};
+    /// let (epoch, hour) = (DateTime::UNIX_EPOCH, TimeDelta::hours(1));
+    /// let the_first_hour = RunQuery::default().since(epoch).until(epoch + hour);
+    /// let at = |fire| Run::waiting(RunId(1), JobId::new("backup").unwrap(), fire);
+    /// assert!(the_first_hour.matches(&at(epoch)));
+    /// assert!(!the_first_hour.matches(&at(epoch - hour)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn since(self, since: impl Into<Option<DateTime<Utc>>>) -> Self {
         Self { since: since.into(), ..self }
     }
 
     /// Asks only for those whose first fire time is before this.
+    ///
+    /// ```
+    /// # use chrono::{DateTime, TimeDelta};
+    /// # use matins_core::{JobId, Run, RunId, RunQuery};
+    /// let (epoch, hour) = (DateTime::UNIX_EPOCH, TimeDelta::hours(1));
+    /// let the_first_hour = RunQuery::default().since(epoch).until(epoch + hour);
+    /// let at = |fire| Run::waiting(RunId(1), JobId::new("backup").unwrap(), fire);
+    /// assert!(!the_first_hour.matches(&at(epoch + hour)), "the end is not included");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn until(self, until: impl Into<Option<DateTime<Utc>>>) -> Self {
         Self { until: until.into(), ..self }
     }
 
     /// Asks for this order.
+    ///
+    /// ```
+    /// use matins_core::{RunOrder, RunQuery};
+    ///
+    /// let newest = RunQuery::default().order(RunOrder::NewestFirst).limit(1);
+    /// assert_eq!(newest.order, RunOrder::NewestFirst);
+    /// ```
     #[must_use]
     pub fn order(self, order: RunOrder) -> Self {
         Self { order, ..self }
     }
 
     /// Asks only for those that come after this run in the order.
+    ///
+    /// ```
+    /// # use chrono::DateTime;
+    /// # use matins_core::{JobId, Run, RunId, RunOrder, RunQuery};
+    /// let at = |id| Run::waiting(RunId(id), JobId::new("backup").unwrap(), DateTime::UNIX_EPOCH);
+    /// let newer = RunQuery::default().after(RunId(7));
+    /// assert!(newer.matches(&at(8)) && !newer.matches(&at(7)));
+    /// // The next page of a list whose newest runs come first.
+    /// let older = RunQuery::default().order(RunOrder::NewestFirst).after(RunId(7));
+    /// assert!(older.matches(&at(6)) && !older.matches(&at(7)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn after(self, after: impl Into<Option<RunId>>) -> Self {
         Self { after: after.into(), ..self }
     }
 
     /// Asks for at most this many; `None` for all.
+    ///
+    /// ```
+    /// use matins_core::RunQuery;
+    ///
+    /// let page = RunQuery::default().limit(100);
+    /// assert_eq!(page.limit, Some(100));
+    /// assert_eq!(page.limit(None).limit, None);
+    /// ```
     #[must_use]
     pub fn limit(self, limit: impl Into<Option<usize>>) -> Self {
         Self { limit: limit.into(), ..self }
     }
 
-    /// Whether the query's conditions hold for `run`, `after` included; order and limit aside.
+    /// Returns whether `run` meets the conditions of the query, `after` included. Order and limit do not count.
+    ///
+    /// ```
+    /// # use chrono::DateTime;
+    /// # use matins_core::{JobId, Run, RunId, RunQuery};
+    /// let run = Run::waiting(RunId(1), JobId::new("backup")?, DateTime::UNIX_EPOCH);
+    /// assert!(RunQuery::of_job(&run.job).unfinished().matches(&run));
+    /// assert!(!RunQuery::default().after(run.id).matches(&run));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn matches(&self, run: &Run) -> bool {
         self.job.as_ref().is_none_or(|job| run.job == *job)
             && self.outcome.is_none_or(|outcome| run.outcome == Some(outcome))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Outcome;
+use crate::{IntoDuration, Outcome};
 
 /// How often a job tries again, when, and after what. Each attempt is a row of the ledger; while one waits for its turn,
 /// the job counts as running for the [`Overlap`](crate::Overlap) rule.
@@ -65,13 +65,32 @@ impl Retry {
         Self { times, backoff: Backoff::default(), outcomes: vec![Outcome::Failed, Outcome::TimedOut] }
     }
 
-    /// Waits so long before.
+    /// Sets how long to wait before each further attempt.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use matins_core::{Backoff, Retry};
+    ///
+    /// let patient = Retry::times(5).backoff(Backoff::Exponential {
+    ///     first: Duration::from_secs(10),
+    ///     longest: Duration::from_secs(600),
+    /// });
+    /// assert_eq!(patient.times, 5);
+    /// ```
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.backoff = backoff;
         self
     }
 
-    /// After these outcomes alone.
+    /// Sets the outcomes after which a run is tried again, instead of [`Outcome::Failed`] and [`Outcome::TimedOut`].
+    ///
+    /// ```
+    /// use matins_core::{Outcome, Retry};
+    ///
+    /// // A run that takes too long is not tried again.
+    /// let retry = Retry::times(3).after_outcomes([Outcome::Failed]);
+    /// assert_eq!(retry.outcomes, [Outcome::Failed]);
+    /// ```
     pub fn after_outcomes(mut self, outcomes: impl IntoIterator<Item = Outcome>) -> Self {
         self.outcomes = outcomes.into_iter().collect();
         self
@@ -87,4 +106,35 @@ impl Backoff {
     pub const FIRST: Duration = Duration::from_secs(1);
     /// At most, where nobody says otherwise.
     pub const LONGEST: Duration = Duration::from_secs(3600);
+
+    /// Waits this long each time: [`Fixed`](Self::Fixed), with any of the usual types of durations. A negative one counts as zero.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use chrono::TimeDelta;
+    /// use matins_core::{Backoff, Retry};
+    ///
+    /// let retry = Retry::times(3).backoff(Backoff::fixed(TimeDelta::seconds(30)));
+    /// assert_eq!(retry.backoff, Backoff::Fixed(Duration::from_secs(30)));
+    /// ```
+    pub fn fixed(delay: impl IntoDuration) -> Self {
+        Self::Fixed(delay.into_duration().unwrap_or_default())
+    }
+
+    /// Waits twice as long each time, from `first` up to `longest`: [`Exponential`](Self::Exponential), with any of the usual types of
+    /// durations. A negative one counts as zero.
+    ///
+    /// ```
+    /// use chrono::TimeDelta;
+    /// use matins_core::Backoff;
+    ///
+    /// assert_eq!(Backoff::exponential(TimeDelta::seconds(1), TimeDelta::hours(1)), Backoff::default());
+    /// ```
+    pub fn exponential(first: impl IntoDuration, longest: impl IntoDuration) -> Self {
+        Self::Exponential {
+            first: first.into_duration().unwrap_or_default(),
+            longest: longest.into_duration().unwrap_or_default(),
+        }
+    }
 }

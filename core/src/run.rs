@@ -19,7 +19,13 @@ impl RunId {
     /// The first id of an empty ledger.
     pub const FIRST: Self = Self(1);
 
-    /// The id after this one.
+    /// Returns the id after this one.
+    ///
+    /// ```
+    /// use matins_core::RunId;
+    ///
+    /// assert_eq!(RunId::FIRST.next(), RunId(2));
+    /// ```
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0 + 1)
@@ -73,7 +79,15 @@ pub struct Run {
 }
 
 impl Run {
-    /// A run of one fire time that waits to be started.
+    /// Returns a run of one fire time that waits to be started.
+    ///
+    /// ```
+    /// # use chrono::DateTime;
+    /// # use matins_core::{JobId, Run, RunId};
+    /// let run = Run::waiting(RunId::FIRST, JobId::new("backup")?, DateTime::UNIX_EPOCH);
+    /// assert_eq!((run.started, run.outcome, run.attempt), (None, None, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn waiting(id: RunId, job: JobId, scheduled: DateTime<Utc>) -> Self {
         Self {
             id,
@@ -92,12 +106,32 @@ impl Run {
         }
     }
 
-    /// A run of one fire time that starts at `now`.
+    /// Returns a run of one fire time that starts at `now`.
+    ///
+    /// ```
+    /// # use chrono::{DateTime, TimeDelta};
+    /// # use matins_core::{JobId, Run, RunId};
+    /// let fire = DateTime::UNIX_EPOCH;
+    /// let late = Run::started(RunId::FIRST, JobId::new("backup")?, fire, fire + TimeDelta::seconds(3));
+    /// assert_eq!(late.started, Some(fire + TimeDelta::seconds(3)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn started(id: RunId, job: JobId, scheduled: DateTime<Utc>, now: DateTime<Utc>) -> Self {
         Self { started: Some(now), ..Self::waiting(id, job, scheduled) }
     }
 
-    /// Fires that were missed, found so at `now`.
+    /// Returns the row of fires that were missed, which was found at `now`.
+    ///
+    /// ```
+    /// # use chrono::{DateTime, TimeDelta};
+    /// # use matins_core::{JobId, MissedReason, Run, RunId, Stretch};
+    /// let (epoch, hour) = (DateTime::UNIX_EPOCH, TimeDelta::hours(1));
+    /// let fires = Stretch { first: epoch, last: epoch + hour * 23, count: 24 };
+    /// let row = Run::missed(RunId::FIRST, JobId::new("backup")?, fires, MissedReason::TooLate, epoch + hour * 24);
+    /// assert_eq!(row.fires.count, 24);
+    /// assert_eq!(row.outcome.unwrap().to_string(), "missed: too late");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn missed(id: RunId, job: JobId, fires: Stretch, reason: MissedReason, now: DateTime<Utc>) -> Self {
         Self {
             fires,
@@ -149,7 +183,15 @@ impl Run {
         self.result = finish.result;
     }
 
-    /// The fire time that it is for: the first one, where it stands for several.
+    /// Returns the fire time that the run is for: the first one, if it stands for several.
+    ///
+    /// ```
+    /// # use chrono::DateTime;
+    /// # use matins_core::{JobId, Run, RunId};
+    /// let run = Run::waiting(RunId::FIRST, JobId::new("backup")?, DateTime::UNIX_EPOCH);
+    /// assert_eq!(run.scheduled(), DateTime::UNIX_EPOCH);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn scheduled(&self) -> DateTime<Utc> {
         self.fires.first
     }
@@ -195,7 +237,13 @@ pub enum MissedReason {
 }
 
 impl MissedReason {
-    /// A few words for people: "too late".
+    /// Returns a few words for people.
+    ///
+    /// ```
+    /// use matins_core::MissedReason;
+    ///
+    /// assert_eq!(MissedReason::TooLate.describe(), "too late");
+    /// ```
     pub const fn describe(self) -> &'static str {
         match self {
             Self::TooLate => "too late",
@@ -225,7 +273,15 @@ const OUTCOMES: [(Outcome, &str); 12] = [
 ];
 
 impl Outcome {
-    /// The outcome as it is saved and shown: `succeeded`, `missed: overlap`.
+    /// Returns the outcome as it is saved and shown.
+    ///
+    /// ```
+    /// use matins_core::{MissedReason, Outcome};
+    ///
+    /// let outcome = Outcome::Missed(MissedReason::Overlap);
+    /// assert_eq!(outcome.as_str(), "missed: overlap");
+    /// assert_eq!("missed: overlap".parse(), Ok(outcome));
+    /// ```
     pub fn as_str(self) -> &'static str {
         OUTCOMES.iter().find(|(outcome, _)| *outcome == self).map_or("unknown", |(_, text)| text)
     }

@@ -29,11 +29,25 @@ enum Ids {
 
 impl RunIds {
     /// Returns an empty list.
+    ///
+    /// ```
+    /// use matins_core::RunIds;
+    ///
+    /// assert!(RunIds::new().is_empty());
+    /// ```
     pub const fn new() -> Self {
         Self(Ids::InPlace { ids: [RunId::FIRST; IN_PLACE], len: 0 })
     }
 
     /// Adds an id at the end.
+    ///
+    /// ```
+    /// use matins_core::{RunId, RunIds};
+    ///
+    /// let mut running = RunIds::new();
+    /// running.push(RunId(7));
+    /// assert_eq!(running.last(), Some(&RunId(7)));
+    /// ```
     #[inline]
     pub fn push(&mut self, id: RunId) {
         match &mut self.0 {
@@ -47,6 +61,14 @@ impl RunIds {
     }
 
     /// Removes the ids for which `keep` returns `false`. The others stay in order.
+    ///
+    /// ```
+    /// use matins_core::{RunId, RunIds};
+    ///
+    /// let mut running: RunIds = (1..=4).map(RunId).collect();
+    /// running.retain(|id| id.0 % 2 == 0);
+    /// assert_eq!(running[..], [RunId(2), RunId(4)]);
+    /// ```
     #[inline]
     pub fn retain(&mut self, mut keep: impl FnMut(&RunId) -> bool) {
         match &mut self.0 {

@@ -93,7 +93,18 @@ impl RunLog {
         Self(cancel.0.clone())
     }
 
-    /// A log that keeps nothing and hands each note on, for a run whose ledger is elsewhere.
+    /// Returns a log that keeps nothing and passes each note on, for a run whose ledger is elsewhere.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use matins_core::{RunLog, RunNote};
+    ///
+    /// let (sender, notes) = mpsc::channel();
+    /// let log = RunLog::forwarding(move |note| drop(sender.send(note)));
+    /// log.line("copying");
+    /// assert_eq!(notes.try_recv(), Ok(RunNote::Line("copying".to_owned())));
+    /// assert_eq!(log.text_before(None), None);
+    /// ```
     pub fn forwarding(to: impl Fn(RunNote) + Send + Sync + 'static) -> Self {
         let log = Log { forward: Some(Box::new(to)), ..Log::default() };
         Self(Arc::new(RunState { log, ..RunState::default() }))
@@ -119,6 +130,15 @@ impl RunLog {
     }
 
     /// Returns when the work began, or `None` if it has not: the run is queued.
+    ///
+    /// ```
+    /// use matins_core::RunLog;
+    ///
+    /// let log = RunLog::default();
+    /// assert_eq!(log.began(), None, "it is queued");
+    /// log.begin(chrono::DateTime::UNIX_EPOCH);
+    /// assert_eq!(log.began(), Some(chrono::DateTime::UNIX_EPOCH));
+    /// ```
     pub fn began(&self) -> Option<DateTime<Utc>> {
         self.0.log.began.get().map(|began| began.at)
     }
@@ -127,6 +147,23 @@ impl RunLog {
     ///
     /// If the clock was set meanwhile, this differs from [`began`](Self::began), so that the time from here to the clock's `now` is
     /// the time that has really passed.
+    ///
+    /// ```
+    /// # use matins_core::{Clock, RunLog};
+    /// # use std::time::Duration;
+    /// # use chrono::{DateTime, Utc};
+    /// # #[derive(Debug)]
+    /// # struct Stopped;
+    /// # impl Clock for Stopped {
+    /// #     fn now(&self) -> DateTime<Utc> { DateTime::UNIX_EPOCH + Duration::from_secs(3_600) }
+    /// #     fn sleep_until(&self, _: DateTime<Utc>) -> Option<Duration> { None }
+    /// # }
+    /// # let clock = Stopped;
+    /// let log = RunLog::default();
+    /// assert_eq!(log.began_by(&clock), None);
+    /// log.begin(clock.now());
+    /// assert_eq!(log.began_by(&clock), Some(clock.now()));
+    /// ```
     pub fn began_by(&self, clock: &dyn Clock) -> Option<DateTime<Utc>> {
         self.began_before(clock.now(), clock)
     }
@@ -141,6 +178,15 @@ impl RunLog {
     }
 
     /// Takes a note of either kind.
+    ///
+    /// ```
+    /// use matins_core::{Progress, RunLog, RunNote};
+    ///
+    /// let log = RunLog::default();
+    /// log.note(RunNote::Line("copying".to_owned()));
+    /// log.note(RunNote::Progress(Progress { done: 3, total: 10 }));
+    /// assert_eq!(log.text_before(None).as_deref(), Some("copying\nprogress: 3 of 10"));
+    /// ```
     pub fn note(&self, note: RunNote) {
         if let Some(forward) = &self.0.log.forward {
             return forward(note);
@@ -156,22 +202,57 @@ impl RunLog {
         }
     }
 
-    /// Says a line.
+    /// Adds a line.
+    ///
+    /// ```
+    /// use matins_core::RunLog;
+    ///
+    /// let log = RunLog::default();
+    /// log.line(format_args!("copied {} files", 7));
+    /// assert_eq!(log.text_before(None).as_deref(), Some("copied 7 files"));
+    /// ```
     pub fn line(&self, line: impl fmt::Display) {
         self.note(RunNote::Line(line.to_string()));
     }
 
-    /// Says how far the run has come; the last word counts.
+    /// Reports how far the run has come. The last report counts.
+    ///
+    /// ```
+    /// use matins_core::{Progress, RunLog};
+    ///
+    /// let log = RunLog::default();
+    /// log.progress(Progress { done: 3, total: 10 });
+    /// log.progress(Progress { done: 4, total: 10 });
+    /// assert_eq!(log.last_progress(), Some(Progress { done: 4, total: 10 }));
+    /// ```
     pub fn progress(&self, progress: Progress) {
         self.note(RunNote::Progress(progress));
     }
 
-    /// How far the run has come, where it has said so.
+    /// Returns how far the run has come, or `None` if it has not reported any progress.
+    ///
+    /// ```
+    /// use matins_core::{Progress, RunLog};
+    ///
+    /// let log = RunLog::default();
+    /// assert_eq!(log.last_progress(), None);
+    /// log.progress(Progress { done: 3, total: 10 });
+    /// assert_eq!(log.last_progress().unwrap().to_string(), "3 of 10");
+    /// ```
     pub fn last_progress(&self) -> Option<Progress> {
         self.lock().progress
     }
 
-    /// All that is kept, with `output` behind it; `None` when there is nothing.
+    /// Returns all that is kept, with `output` after it, or `None` if there is nothing.
+    ///
+    /// ```
+    /// use matins_core::RunLog;
+    ///
+    /// let log = RunLog::default();
+    /// assert_eq!(log.text_before(None), None);
+    /// log.line("started");
+    /// assert_eq!(log.text_before(Some("printed".to_owned())).as_deref(), Some("started\nprinted"));
+    /// ```
     pub fn text_before(&self, output: Option<String>) -> Option<String> {
         let mut state = self.lock();
         let lines = state.lines.as_mut().and_then(Tail::to_text);

@@ -13,9 +13,8 @@ use crate::{ExecutorName, TaskName};
 /// use matins_core::{ExecutorName, Served, TaskName};
 ///
 /// let task = TaskName::new("report").unwrap();
-/// let served = Served::new([task.clone()], [ExecutorName::default()]);
-/// assert!(served.includes(&task, &ExecutorName::default()));
-/// assert!(!served.includes(&task, &ExecutorName::new("gpu").unwrap()));
+/// let served = Served::new([task], [ExecutorName::default()]);
+/// assert_eq!((served.tasks.len(), served.executors.len()), (1, 1));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -36,6 +35,15 @@ impl Served {
     }
 
     /// Returns whether a job with this task, for this executor, can be started.
+    ///
+    /// ```
+    /// use matins_core::{ExecutorName, Served, TaskName};
+    ///
+    /// let report = TaskName::new("report").unwrap();
+    /// let served = Served::new([report.clone()], [ExecutorName::default()]);
+    /// assert!(served.includes(&report, &ExecutorName::default()));
+    /// assert!(!served.includes(&report, &ExecutorName::new("gpu").unwrap()));
+    /// ```
     pub fn includes(&self, task: &TaskName, executor: &ExecutorName) -> bool {
         self.tasks.contains(task) && self.executors.contains(executor)
     }

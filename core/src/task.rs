@@ -11,6 +11,32 @@ use crate::{ArgumentsError, CancelToken, Cancelled, JobId, Progress, RunId, RunL
 /// Work that has a name and takes arguments as JSON.
 ///
 /// Most tasks are functions or closures: the crate `matins-task-function` makes tasks of them.
+///
+/// ```
+/// # let context = TaskContext::new(JobId::new("backup")?, RunId::FIRST, chrono::DateTime::UNIX_EPOCH);
+/// use matins_core::{ArgumentsError, JobId, RunId, Task, TaskContext, TaskFuture, TaskOutput, TaskResult, Value};
+///
+/// /// Greets the person that the arguments name.
+/// struct Greet;
+///
+/// impl Task for Greet {
+///     fn run(&self, arguments: &Value, context: &TaskContext) -> TaskResult {
+///         let greeting = format!("hello {}", arguments.as_str().unwrap_or("world"));
+///         context.log(&greeting);
+///         Ok(TaskOutput::default().with_result(greeting))
+///     }
+///
+///     fn check(&self, arguments: &Value) -> Result<(), ArgumentsError> {
+///         let is_name = arguments.is_string() || arguments.is_null();
+///         is_name.then_some(()).ok_or_else(|| ArgumentsError::new("a name is a text"))
+///     }
+/// }
+///
+/// assert_eq!(Greet.run(&"Ada".into(), &context).unwrap().result, Some("hello Ada".into()));
+/// assert!(Greet.check(&7.into()).is_err());
+/// assert!(Greet.future(&Value::Null, &context).is_none(), "it blocks");
+/// # Ok::<(), matins_core::NameError>(())
+/// ```
 pub trait Task: Send + Sync {
     /// Does the work. It may block; it may panic, which is recorded as a failure.
     ///
@@ -76,17 +102,53 @@ impl TaskContext {
         Self { job, run, scheduled, started: scheduled, attempt: 1, cause: None, cancel, log }
     }
 
-    /// Says a line that ends in the ledger, as the run's output. The last 8 KiB are kept.
+    /// Adds a line to the run's output in the ledger. The last 8 KiB are kept.
+    ///
+    /// ```
+    /// # use matins_core::{JobId, RunId, TaskContext};
+    /// # let context = TaskContext::new(JobId::new("backup")?, RunId::FIRST, chrono::DateTime::UNIX_EPOCH);
+    /// context.log("copying");
+    /// context.log(format_args!("{} files", 7));
+    /// assert_eq!(context.log.text_before(None).as_deref(), Some("copying\n7 files"));
+    /// # Ok::<(), matins_core::NameError>(())
+    /// ```
     pub fn log(&self, line: impl fmt::Display) {
         self.log.line(line);
     }
 
-    /// Says that so much is done of so much. What was said last ends in the ledger.
+    /// Reports how much is done, and of how much. Others can ask for it while the task runs, and the last report is in the ledger.
+    ///
+    /// ```
+    /// # use matins_core::{JobId, RunId, TaskContext};
+    /// # let context = TaskContext::new(JobId::new("backup")?, RunId::FIRST, chrono::DateTime::UNIX_EPOCH);
+    /// for file in 0..10 {
+    ///     context.progress(file + 1, 10);
+    /// }
+    /// assert_eq!(context.log.last_progress().unwrap().to_string(), "10 of 10");
+    /// # Ok::<(), matins_core::NameError>(())
+    /// ```
     pub fn progress(&self, done: u64, total: u64) {
         self.log.progress(Progress { done, total });
     }
 
-    /// Whether the run should stop, because it was cancelled or its time is over.
+    /// Returns whether the run should stop, because it was cancelled or its time limit has passed.
+    ///
+    /// ```
+    /// # use matins_core::{JobId, RunId, TaskContext};
+    /// # let context = TaskContext::new(JobId::new("backup")?, RunId::FIRST, chrono::DateTime::UNIX_EPOCH);
+    /// let copy = |context: &TaskContext| {
+    ///     for _file in 0..1_000 {
+    ///         if context.is_cancelled() {
+    ///             return Err("cancelled");
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// };
+    /// assert_eq!(copy(&context), Ok(()));
+    /// context.cancel.cancel();
+    /// assert_eq!(copy(&context), Err("cancelled"));
+    /// # Ok::<(), matins_core::NameError>(())
+    /// ```
     pub fn is_cancelled(&self) -> bool {
         self.cancel.is_cancelled()
     }
@@ -108,7 +170,17 @@ impl TaskContext {
     }
 
     /// Whether the scheduler has begun to shut down. The run may continue to its end, or to the deadline of the shutdown, at which it
-    /// is cancelled: a task that takes long can come to a good place before. So it is in a worker process too.
+    /// is cancelled: a task that takes long can come to a good place before. A task in a worker process is told too.
+    ///
+    /// ```
+    /// # use matins_core::{JobId, RunId, TaskContext};
+    /// # let context = TaskContext::new(JobId::new("backup")?, RunId::FIRST, chrono::DateTime::UNIX_EPOCH);
+    /// assert!(!context.is_shutting_down());
+    /// // A scheduler does this.
+    /// context.cancel.note_shutdown().call();
+    /// assert!(context.is_shutting_down() && !context.is_cancelled());
+    /// # Ok::<(), matins_core::NameError>(())
+    /// ```
     pub fn is_shutting_down(&self) -> bool {
         self.cancel.is_shutting_down()
     }
@@ -139,12 +211,26 @@ pub struct TaskOutput {
 
 impl TaskOutput {
     /// Adds what the task returned.
+    ///
+    /// ```
+    /// use matins_core::TaskOutput;
+    ///
+    /// let output = TaskOutput::default().with_result("42 rows");
+    /// assert_eq!(output.result, Some("42 rows".into()));
+    /// ```
     #[must_use]
     pub fn with_result(self, result: impl Into<Value>) -> Self {
         Self { result: Some(result.into()), ..self }
     }
 
     /// Adds the tail of what the task printed.
+    ///
+    /// ```
+    /// use matins_core::TaskOutput;
+    ///
+    /// let output = TaskOutput::default().with_output("copied 7 files");
+    /// assert_eq!(output.output.as_deref(), Some("copied 7 files"));
+    /// ```
     #[must_use]
     pub fn with_output(self, output: impl Into<String>) -> Self {
         Self { output: Some(output.into()), ..self }

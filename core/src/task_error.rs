@@ -118,12 +118,30 @@ impl TaskError {
     }
 
     /// Sets the cause, which [`source`](Error::source) returns.
+    ///
+    /// ```
+    /// use matins_core::TaskError;
+    ///
+    /// use std::error::Error;
+    ///
+    /// let refused = std::io::Error::other("connection refused");
+    /// let error = TaskError::new("cannot send the report").with_source(refused);
+    /// assert_eq!(error.to_string(), "cannot send the report");
+    /// assert_eq!(error.source().unwrap().to_string(), "connection refused");
+    /// ```
     #[must_use]
     pub fn with_source(self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { cause: Some(Cause::Source(source.into().into())), ..self }
     }
 
     /// Adds the tail of what the task printed.
+    ///
+    /// ```
+    /// use matins_core::TaskError;
+    ///
+    /// let error = TaskError::new("disk full").with_output("copied 3 of 7 files");
+    /// assert_eq!(error.output.as_deref(), Some("copied 3 of 7 files"));
+    /// ```
     #[must_use]
     pub fn with_output(self, output: impl Into<String>) -> Self {
         Self { output: Some(output.into()), ..self }

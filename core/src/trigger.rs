@@ -33,6 +33,36 @@ use crate::{After, CountBudget, CountProgress, NameError, json, previous_by_sear
 /// reports that `typetag_name` is missing.
 ///
 /// The smallest implementation is shown on the [crate's page](crate).
+///
+/// ```
+/// use chrono::{DateTime, TimeDelta, Utc};
+/// use matins_core::Trigger;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, Serialize, Deserialize)]
+/// struct EachMinute;
+///
+/// #[typetag::serde(name = "each minute, described")]
+/// impl Trigger for EachMinute {
+///     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
+///         DateTime::from_timestamp((after.timestamp().div_euclid(60) + 1) * 60, 0)
+///     }
+///
+///     fn describe(&self) -> String {
+///         "every minute".to_owned()
+///     }
+/// }
+///
+/// let noon: DateTime<Utc> = "2026-01-01T12:00:00Z".parse()?;
+/// assert_eq!(EachMinute.next_after(noon), Some(noon + TimeDelta::minutes(1)));
+/// assert_eq!(EachMinute.stretch(noon, noon + TimeDelta::hours(1)).unwrap().count, 60);
+/// assert_eq!(EachMinute.describe(), "every minute");
+/// // It follows elapsed time, wherever its job was added, and no other job.
+/// assert!(!EachMinute.has_fixed_times());
+/// assert!(EachMinute.added_at(noon, noon + TimeDelta::hours(1)).is_none());
+/// assert!(EachMinute.after().is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a trigger",
     label = "this does not implement `Trigger`",
@@ -268,18 +298,44 @@ pub struct Stretch {
 }
 
 impl Stretch {
-    /// A stretch of one instant.
+    /// Returns a stretch of one instant.
+    ///
+    /// ```
+    /// use matins_core::Stretch;
+    ///
+    /// let now = chrono::DateTime::UNIX_EPOCH;
+    /// assert_eq!(Stretch::single(now), Stretch { first: now, last: now, count: 1 });
+    /// ```
     pub const fn single(instant: DateTime<Utc>) -> Self {
         Self { first: instant, last: instant, count: 1 }
     }
 
-    /// This stretch with `later` joined to its end; the two must not overlap.
+    /// Returns this stretch with `later` joined to its end. The two must not overlap.
+    ///
+    /// ```
+    /// use chrono::{DateTime, TimeDelta};
+    /// use matins_core::Stretch;
+    ///
+    /// let (now, hour) = (DateTime::UNIX_EPOCH, TimeDelta::hours(1));
+    /// let both = Stretch::single(now).joined(Stretch::single(now + hour));
+    /// assert_eq!((both.last, both.count), (now + hour, 2));
+    /// ```
     #[must_use]
     pub fn joined(self, later: Self) -> Self {
         Self { first: self.first, last: later.last, count: self.count.saturating_add(later.count) }
     }
 
     /// Returns two stretches as one, either of which may be empty; the second must be the later one.
+    ///
+    /// ```
+    /// use chrono::{DateTime, TimeDelta};
+    /// use matins_core::Stretch;
+    ///
+    /// let (now, hour) = (DateTime::UNIX_EPOCH, TimeDelta::hours(1));
+    /// let one = Some(Stretch::single(now));
+    /// assert_eq!(Stretch::concat(one, None), one);
+    /// assert_eq!(Stretch::concat(one, Some(Stretch::single(now + hour))).unwrap().count, 2);
+    /// ```
     pub fn concat(one: Option<Self>, later: Option<Self>) -> Option<Self> {
         match (one, later) {
             (Some(one), Some(later)) => Some(one.joined(later)),
@@ -328,6 +384,14 @@ impl TriggerError {
     }
 
     /// Returns the error that this one is made of, if it is an `E`.
+    ///
+    /// ```
+    /// use matins_core::TriggerError;
+    ///
+    /// let error = TriggerError::new(std::io::Error::other("the calendar is offline"));
+    /// assert!(error.downcast_ref::<std::io::Error>().is_some());
+    /// assert!(error.downcast_ref::<std::fmt::Error>().is_none());
+    /// ```
     pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
         self.0.downcast_ref()
     }
@@ -344,6 +408,31 @@ impl From<NameError> for TriggerError {
 /// Every [`Trigger`] can, also in an `Arc` or as `Box<dyn Trigger>`. So can sentences such as `every(3.seconds())` of
 /// `matins-triggers`, which need the instant at which the job is added: an interval without a start is anchored there, and
 /// saved with that anchor, so that the trigger itself stays pure.
+///
+/// ```
+/// # #[derive(Debug, serde::Serialize, serde::Deserialize)]
+/// # struct Hourly;
+/// # #[typetag::serde]
+/// # impl matins_core::Trigger for Hourly {
+/// #     fn next_after(&self, after: chrono::DateTime<chrono::Utc>) -> Option<chrono::DateTime<chrono::Utc>> {
+/// #         chrono::DateTime::from_timestamp((after.timestamp().div_euclid(3600) + 1) * 3600, 0)
+/// #     }
+/// # }
+/// # fn job(id: &str) -> matins_core::Job {
+/// #     let (id, task) = (matins_core::JobId::new(id).unwrap(), matins_core::TaskName::new("work").unwrap());
+/// #     let created = chrono::DateTime::UNIX_EPOCH;
+/// #     matins_core::Job::new(id, task, std::sync::Arc::new(Hourly), Some(created), created)
+/// # }
+/// use std::sync::Arc;
+/// use matins_core::{IntoTrigger, Trigger};
+///
+/// let now = chrono::DateTime::UNIX_EPOCH;
+/// // `Hourly` implements `Trigger`. A default time zone makes no difference to it.
+/// let trigger: Arc<dyn Trigger> = Hourly.into_trigger(now)?;
+/// let shared = trigger.clone().into_trigger_in(now, "Europe/Berlin")?;
+/// assert_eq!(shared.next_after(now), Hourly.next_after(now));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be used as a trigger",
     label = "this is not a trigger",
@@ -402,10 +491,17 @@ impl IntoTrigger for Box<dyn Trigger> {
     }
 }
 
-/// The first whole microsecond at or after `instant`.
+/// Returns the first whole microsecond at or after `instant`.
 ///
 /// Stores keep instants to the microsecond. Fire times are rounded up, never down, so that the successor of a
 /// rounded fire time is never that fire time again.
+///
+/// ```
+/// use chrono::{DateTime, TimeDelta};
+///
+/// let instant = DateTime::UNIX_EPOCH + TimeDelta::nanoseconds(1_500);
+/// assert_eq!(matins_core::round_up_to_microsecond(instant), DateTime::UNIX_EPOCH + TimeDelta::microseconds(2));
+/// ```
 pub fn round_up_to_microsecond(instant: DateTime<Utc>) -> DateTime<Utc> {
     match instant.timestamp_subsec_nanos() % 1000 {
         0 => instant,

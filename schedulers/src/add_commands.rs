@@ -8,6 +8,7 @@ use matins_core::{
     Job, JobCounts, JobId, JobState, Limits, MissedReason, OnConflict, StoreError, Task, TaskName, json,
 };
 
+use crate::callbacks::JobCallbacks;
 use crate::decide::plan::next_after;
 use crate::engine::Engine;
 use crate::lane::OpenLane;
@@ -45,8 +46,9 @@ impl Engine {
             return Err(fault);
         }
         let lane = self.lane(&new.store)?;
-        // Of a job that is refused, it is dropped when no lock is held.
+        // Of a job that is refused, they are dropped when no lock is held.
         let _closure = new.closure();
+        let _callbacks = new.callbacks.clone();
         self.open(&lane, |lane| {
             let prepared = lane.prepare(new)?;
             lane.put_in(prepared)
@@ -97,6 +99,7 @@ impl Engine {
             }
             let lane = self.lane(&of_store[0].store)?;
             let _closures: Vec<Arc<dyn Task>> = of_store.iter().filter_map(NewJob::closure).collect();
+            let _callbacks: Vec<_> = of_store.iter().filter_map(|new| new.callbacks.clone()).collect();
             let outcome = self.open(&lane, |lane| lane.add_many(of_store, &mut added));
             // Also after an error: those before it were added.
             lane.inbox.ring();
@@ -113,6 +116,7 @@ struct Prepared {
     old: Option<Job>,
     on_conflict: OnConflict,
     closure: Option<Arc<dyn Task>>,
+    callbacks: Option<Arc<JobCallbacks>>,
 }
 
 impl Prepared {
@@ -167,12 +171,14 @@ impl OpenLane<'_> {
     ) -> Result<(), SchedulerError> {
         let Some(first) = together.first() else { return Ok(()) };
         let on_conflict = first.conflict_in_store();
-        let placed: Vec<(JobId, Option<DateTime<Utc>>)> =
-            together.iter().map(|prepared| (prepared.job.id.clone(), prepared.job.next_fire)).collect();
+        let placed: Vec<_> = together
+            .iter_mut()
+            .map(|prepared| (prepared.job.id.clone(), prepared.job.next_fire, prepared.callbacks.take()))
+            .collect();
         let jobs = together.drain(..).map(|prepared| prepared.job).collect();
         self.work.store.import(jobs, on_conflict)?;
-        for (id, fire) in placed {
-            added.push(self.announce(id, fire, AddOutcome::Added, None)?);
+        for (id, fire, callbacks) in placed {
+            added.push(self.announce(id, fire, AddOutcome::Added, None, callbacks)?);
         }
         Ok(())
     }
@@ -241,7 +247,7 @@ impl OpenLane<'_> {
         if job.has_had_all_runs() {
             job.next_fire = None;
         }
-        Ok(Prepared { job, old, on_conflict: new.on_conflict, closure })
+        Ok(Prepared { job, old, on_conflict: new.on_conflict, closure, callbacks: new.callbacks })
     }
 
     /// Gives a closure a name of its own.
@@ -255,10 +261,10 @@ impl OpenLane<'_> {
     }
 
     fn put_in(&mut self, prepared: Prepared) -> Result<Added, SchedulerError> {
-        let Prepared { job, old, on_conflict, closure } = prepared;
+        let Prepared { job, old, on_conflict, closure, callbacks } = prepared;
         let (id, task, fire) = (job.id.clone(), job.task.clone(), job.next_fire);
         let outcome = self.place(job, old, on_conflict)?;
-        self.announce(id, fire, outcome, closure.map(|closure| (task, closure)))
+        self.announce(id, fire, outcome, closure.map(|closure| (task, closure)), callbacks)
     }
 
     /// Brings all beside the store in line with a job that was put in, and tells of it.
@@ -268,7 +274,12 @@ impl OpenLane<'_> {
         fire: Option<DateTime<Utc>>,
         outcome: AddOutcome,
         closure: Option<(TaskName, Arc<dyn Task>)>,
+        callbacks: Option<Arc<JobCallbacks>>,
     ) -> Result<Added, SchedulerError> {
+        // A job that is kept keeps those that it has. One that an earlier process has added has none.
+        if outcome != AddOutcome::Kept || !self.work.callbacks.contains_key(&id) {
+            self.set_callbacks(&id, callbacks);
+        }
         if matches!(outcome, AddOutcome::Kept | AddOutcome::Unchanged) {
             return Ok(Added { id, outcome });
         }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+#[cfg(feature = "tokio")]
+use std::task::{Context, Poll, Waker};
 
 use chrono::{DateTime, Utc};
 use matins_core::{Clock, CompletionSink, RunId, RunReport};
@@ -13,12 +15,30 @@ use crate::reading::Reading;
 pub(crate) struct Bell {
     is_rung: Mutex<bool>,
     rung: Condvar,
+    /// Of a driver that is a future.
+    #[cfg(feature = "tokio")]
+    waker: Mutex<Option<Waker>>,
 }
 
 impl Bell {
     pub(crate) fn ring(&self) {
         *self.lock() = true;
         self.rung.notify_one();
+        #[cfg(feature = "tokio")]
+        {
+            let waker = lock(&self.waker).take();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Returns whether it was rung since; wakes the task when it is.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<()> {
+        // Before it looks: what rings afterwards finds it.
+        *lock(&self.waker) = Some(context.waker().clone());
+        if self.take() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Returns whether it was rung since it was last waited at, or asked.

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
-use matins_core::{Clock, Wake};
+use chrono::{DateTime, SubsecRound, Utc};
+use matins_core::{Clock, IntoDuration, Wake};
 
 use crate::clock_steps;
 use crate::reading::Reading;
@@ -59,12 +59,44 @@ struct State {
 
 impl VirtualClock {
     /// A clock that stands at `start` until it is moved with [`advance`](Self::advance) or [`set`](Self::set).
+    ///
+    /// ```
+    /// use matins_core::Clock;
+    /// use matins_scheduler::VirtualClock;
+    ///
+    /// let clock = VirtualClock::new("2026-01-01T00:00:00Z".parse()?);
+    /// assert_eq!(clock.now().to_rfc3339(), "2026-01-01T00:00:00+00:00");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(start: DateTime<Utc>) -> Self {
         Self::with(start, false)
     }
 
     /// A clock that leaps: whoever sleeps until an instant finds that instant come at once. A scheduler on such a clock
     /// passes a year as fast as it can work.
+    ///
+    /// ```
+    /// # use matins_core::Shutdown;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Event, Schedule, SchedulerBuilder, VirtualClock};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// let start = "2026-01-01T00:00:00Z".parse()?;
+    /// let scheduler = SchedulerBuilder::new()
+    ///     .store("default", MemoryStore::new())
+    ///     .executor("default", ThreadExecutor::new())
+    ///     .clock(VirtualClock::leaping(start))
+    ///     .blocking()?;
+    /// let handle = scheduler.handle();
+    /// scheduler.add(every(1.days()).run(|| ()).max_runs(365).id("daily"))?;
+    /// scheduler.on_event(
+    ///     |event| matches!(event, Event::JobRemoved { .. }),
+    ///     move |_event| handle.request_shutdown(Shutdown::Wait),
+    /// )?;
+    /// // Returns after a year of that clock, which takes a moment.
+    /// scheduler.run();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn leaping(start: DateTime<Utc>) -> Self {
         Self::with(start, true)
     }
@@ -75,11 +107,34 @@ impl VirtualClock {
     }
 
     /// Lets time pass. With a negative time, the clock is [set back](Self::step).
-    pub fn advance(&self, by: TimeDelta) {
-        self.set(self.now() + by);
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use chrono::TimeDelta;
+    /// # use matins_core::Clock;
+    /// # use matins_scheduler::VirtualClock;
+    /// let clock = VirtualClock::new("2026-01-01T00:00:00Z".parse()?);
+    /// clock.advance(TimeDelta::hours(36));
+    /// assert_eq!(clock.now().to_rfc3339(), "2026-01-02T12:00:00+00:00");
+    /// assert_eq!(clock.monotonic(), Duration::from_secs(36 * 3600));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn advance(&self, by: impl IntoDuration) {
+        self.set(self.now() + by.into_time_delta());
     }
 
     /// Lets time pass until `now`. If that is in the past, the clock is [set back](Self::step).
+    ///
+    /// ```
+    /// # use chrono::{DateTime, Utc};
+    /// # use matins_core::Clock;
+    /// # use matins_scheduler::VirtualClock;
+    /// let clock = VirtualClock::new("2026-01-01T00:00:00Z".parse()?);
+    /// let noon: DateTime<Utc> = "2026-01-01T12:00:00Z".parse()?;
+    /// clock.set(noon);
+    /// assert_eq!(clock.now(), noon);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set(&self, now: DateTime<Utc>) {
         self.lock().pass_until(now);
         self.0.wakes.call();
@@ -97,8 +152,8 @@ impl VirtualClock {
     /// assert_eq!(clock.now().to_rfc3339(), "2027-01-04T00:00:00+00:00");
     /// assert!(clock.monotonic().is_zero());
     /// ```
-    pub fn step(&self, by: TimeDelta) {
-        self.lock().now += by;
+    pub fn step(&self, by: impl IntoDuration) {
+        self.lock().now += by.into_time_delta();
         self.0.wakes.call();
     }
 

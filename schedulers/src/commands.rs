@@ -5,8 +5,7 @@ use std::sync::{Arc, MutexGuard};
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    CancelToken, ExecutorName, Job, JobId, JobQuery, OnConflict, Progress, Run, RunId, RunQuery, SetAside,
-    StoreName, Task, TaskName,
+    CancelToken, ExecutorName, Job, JobId, OnConflict, Progress, RunId, SetAside, StoreName, Task, TaskName,
 };
 
 use crate::engine::{Engine, State};
@@ -189,6 +188,8 @@ impl Engine {
         to_work.store.import(vec![job], OnConflict::Refuse)?;
         let task = from_work.closures.remove(id);
         to_work.closures.extend(task.map(|task| (id.clone(), task)));
+        let callbacks = from_work.callbacks.get(id).cloned();
+        to_work.callbacks.extend(callbacks.map(|callbacks| (id.clone(), callbacks)));
         let mut from = OpenLane { engine: self, lane: source, work: from_work };
         if !from.decide(id, |tick, at| tick.is_busy(at))? {
             self.hub().waiters.job_has_moved(source.number, target.number, id);
@@ -285,31 +286,6 @@ impl Engine {
         }
     }
 
-    pub(crate) fn list(&self, query: &JobQuery) -> Result<Vec<(StoreName, Job)>, SchedulerError> {
-        self.check_not_stopped()?;
-        let mut jobs = Vec::new();
-        for lane in self.lanes() {
-            let Some(work) = &mut *lane.lock() else { continue };
-            let of_store = work.store.list(query)?;
-            jobs.extend(of_store.into_iter().map(|job| (lane.name.clone(), job)));
-        }
-        Ok(jobs)
-    }
-
-    pub(crate) fn count(&self, query: &JobQuery) -> Result<usize, SchedulerError> {
-        self.check_not_stopped()?;
-        let mut count = 0;
-        for lane in self.lanes() {
-            let Some(work) = &mut *lane.lock() else { continue };
-            count += work.store.count(query)?;
-        }
-        Ok(count)
-    }
-
-    pub(crate) fn count_runs(&self, store: &StoreName, query: &RunQuery) -> Result<usize, SchedulerError> {
-        self.open(&*self.lane(store)?, |lane| Ok(lane.work.store.count_runs(query)?))
-    }
-
     pub(crate) fn set_aside(&self) -> Result<Vec<(StoreName, SetAside)>, SchedulerError> {
         self.check_not_stopped()?;
         let mut all = Vec::new();
@@ -318,10 +294,6 @@ impl Engine {
             all.extend(work.store.set_aside().iter().map(|job| (lane.name.clone(), job.clone())));
         }
         Ok(all)
-    }
-
-    pub(crate) fn runs(&self, store: &StoreName, query: &RunQuery) -> Result<Vec<Run>, SchedulerError> {
-        self.open(&*self.lane(store)?, |lane| Ok(lane.work.store.runs(query)?))
     }
 
     pub(crate) fn check_executor(&self, name: &ExecutorName) -> Result<(), SchedulerError> {

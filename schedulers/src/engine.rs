@@ -13,6 +13,7 @@ use matins_task_function::TaskRegistry;
 
 use crate::Event;
 use crate::bell::Bell;
+use crate::callbacks::{Callbacks, JobCallbacks};
 use crate::events::Listeners;
 #[cfg(test)]
 use crate::lane::Work;
@@ -35,6 +36,8 @@ pub(crate) struct Engine {
     pub(crate) time_zone: String,
     /// Wakes the scheduler's driver.
     pub(crate) bell: Arc<Bell>,
+    /// Of all jobs, to be called when no lock is held.
+    pub(crate) callbacks: Arc<Callbacks>,
     lanes: RwLock<Vec<Arc<Lane>>>,
     hub: Mutex<Hub>,
 }
@@ -50,6 +53,8 @@ pub(crate) struct Hub {
     pub(crate) layers: RunLayers,
     /// Closures of jobs that are gone. What they hold is foreign code too: it is dropped when no lock is held.
     pub(crate) discarded: Vec<Arc<dyn Task>>,
+    /// Callbacks of jobs that are gone, likewise.
+    pub(crate) discarded_callbacks: Vec<Arc<JobCallbacks>>,
     /// How many closures have been added: their names are numbered, over all stores.
     pub(crate) closures: u64,
     /// How many stores there have been: their numbers are not used again.
@@ -115,6 +120,7 @@ impl Engine {
             stats: Stats::default(),
             layers: RunLayers::default(),
             discarded: Vec::new(),
+            discarded_callbacks: Vec::new(),
             closures: 0,
             lanes_so_far: lanes.len(),
         };
@@ -124,6 +130,7 @@ impl Engine {
             retention: parts.retention,
             job_defaults: parts.job_defaults,
             time_zone: UTC.to_owned(),
+            callbacks: Callbacks::new(bell.clone()),
             bell,
             lanes: RwLock::new(lanes),
             hub: Mutex::new(hub),
@@ -227,9 +234,12 @@ impl Engine {
             }
         }
         let is_over = match state {
-            State::Stopping { .. } => are_idle,
+            // The callbacks of the last runs are part of them.
+            State::Stopping { .. } => are_idle && self.callbacks.is_idle(),
             // Where even the last commit failed, the store has these runs as started, and the next start finds them.
-            State::Cancelling { leave_at } => are_idle || leave_at <= reading.monotonic,
+            State::Cancelling { leave_at } => {
+                (are_idle && self.callbacks.is_idle()) || leave_at <= reading.monotonic
+            }
             _ => false,
         };
         if is_over && !has_threads {

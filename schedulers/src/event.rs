@@ -165,6 +165,18 @@ pub enum Event {
         /// What went wrong.
         error: String,
     },
+    /// A callback of a job panicked, or was not called because too many calls wait: see
+    /// [`NewJob::on_failure`](crate::NewJob::on_failure).
+    CallbackFailed {
+        /// The store.
+        store: StoreName,
+        /// The job.
+        job: JobId,
+        /// The run, or the fires that were missed, that it was called with.
+        run: RunId,
+        /// What went wrong.
+        error: String,
+    },
     /// The system's clock was wrong: it was set back by more than three hours, or next fire times show that it has been ahead by
     /// more. The next fire times of all jobs were computed again, except those that somebody gave.
     ClockCorrected {

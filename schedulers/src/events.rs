@@ -1,10 +1,9 @@
 //! Telling those who listen, without ever waiting for them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
 
 use crossbeam_channel::{Receiver, TrySendError, bounded};
-use matins_core::drop_caught;
+use matins_core::{IntoDuration, drop_caught};
 
 use crate::Event;
 use crate::engine::Engine;
@@ -27,12 +26,42 @@ pub struct Events {
 }
 
 impl Events {
-    /// The next event; waits for it at most that long. `None` when none came.
-    pub fn next_within(&self, timeout: Duration) -> Option<Event> {
-        self.receiver.recv_timeout(timeout).ok()
+    /// Waits for the next event for at most `timeout`. Returns `None` if none came.
+    /// A negative duration counts as zero.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Event, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// let events = scheduler.subscribe();
+    /// assert_eq!(events.next_within(Duration::from_millis(1)), None);
+    /// scheduler.pause_all()?;
+    /// assert_eq!(events.next_within(Duration::from_secs(60)), Some(Event::SchedulerPaused));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn next_within(&self, timeout: impl IntoDuration) -> Option<Event> {
+        self.receiver.recv_timeout(timeout.into_duration().unwrap_or_default()).ok()
     }
 
-    /// The next event, if it is here already.
+    /// Returns the next event, or `None` if there is none yet. It does not wait.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Event, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// let events = scheduler.subscribe();
+    /// assert_eq!(events.try_next(), None);
+    /// scheduler.pause_all()?;
+    /// assert_eq!(events.try_next(), Some(Event::SchedulerPaused));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_next(&self) -> Option<Event> {
         self.receiver.try_recv().ok()
     }
@@ -236,11 +265,14 @@ impl Engine {
     /// may use a handle. If another thread is delivering already, it delivers this too.
     pub(crate) fn deliver_events(&self) {
         for _ in 0..MOST_ROUNDS {
-            let (discarded, round) = {
+            self.see_to_callbacks();
+            let (discarded, callbacks, round) = {
                 let mut hub = self.hub();
-                (std::mem::take(&mut hub.discarded), hub.listeners.begin_round())
+                let discarded = std::mem::take(&mut hub.discarded);
+                (discarded, std::mem::take(&mut hub.discarded_callbacks), hub.listeners.begin_round())
             };
             discarded.into_iter().for_each(drop_caught);
+            callbacks.into_iter().for_each(drop_caught);
             let Some(mut round) = round else { return };
             round.deliver();
             let rest = self.hub().listeners.end_round(round);

@@ -47,12 +47,41 @@ impl JobHandle {
         self.add_outcome
     }
 
-    /// The job's id.
+    /// Returns the job's id.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// let named = scheduler.add(every(1.hours()).run(|| ()).id("report"))?;
+    /// assert_eq!(*named.id(), "report");
+    ///
+    /// // Without an id of its own, a job gets one.
+    /// let unnamed = scheduler.add(every(1.hours()).run(|| ()))?;
+    /// assert!(scheduler.get(unnamed.id())?.is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn id(&self) -> &JobId {
         &self.id
     }
 
-    /// The job as it is now, if it is there still.
+    /// Returns the job as it is now, or `None` if it was removed or is over.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// let once = scheduler.add(every(1.hours()).run(|| ()).max_runs(1))?;
+    /// assert_eq!(once.get()?.and_then(|job| job.next_fire), Some(scheduler.now() + 1.hours()));
+    ///
+    /// scheduler.advance(1.hours());
+    /// assert!(once.get()?.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Handle::get`].
@@ -62,13 +91,41 @@ impl JobHandle {
 
     /// Returns the outcome of the next run of the job that ends or is missed.
     ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// let job = scheduler.add(every(1.hours()).run(|| "42 rows"))?;
+    /// let outcome = job.next_outcome()?;
+    /// scheduler.advance(1.hours());
+    /// assert_eq!(outcome.wait()?.result, Some("42 rows".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Handle::next_outcome`].
     pub fn next_outcome(&self) -> Result<PendingOutcome, SchedulerError> {
         self.handle.next_outcome(self)
     }
 
-    /// Starts a run now, beside the schedule.
+    /// Starts a run now, in addition to the schedule. See [`Handle::run_now`].
+    ///
+    /// ```
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::cron;
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// let job = scheduler.add(cron("@yearly").run(|| "happy new year"))?;
+    /// assert_eq!(job.run_now()?.wait()?.result, Some("happy new year".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Handle::run_now`].
@@ -76,7 +133,20 @@ impl JobHandle {
         self.handle.run_now(self)
     }
 
-    /// Pauses the job.
+    /// Pauses the job. See [`Handle::pause`].
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// let job = scheduler.add(every(1.hours()).run(|| ()))?;
+    /// scheduler.advance(1.hours());
+    /// job.pause()?;
+    /// assert!(scheduler.advance(1.days()).is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Handle::pause`].
@@ -84,7 +154,19 @@ impl JobHandle {
         self.handle.pause(self)
     }
 
-    /// Resumes the job.
+    /// Resumes the job. See [`Handle::resume`].
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// let job = scheduler.add(every(1.hours()).run(|| ()).paused())?;
+    /// job.resume()?;
+    /// assert_eq!(scheduler.advance(1.days()).len(), 24);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Handle::resume`].
@@ -94,13 +176,40 @@ impl JobHandle {
 
     /// Applies `change` to the job and returns the updated job.
     ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// let job = scheduler.add(every(1.hours()).run(|| ()))?;
+    /// let changed = job.modify(|job| {
+    ///     job.tags.insert("slow".to_owned());
+    /// })?;
+    /// assert!(changed.tags.contains("slow"));
+    /// assert_eq!(changed.revision, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Handle::modify`].
     pub fn modify(&self, change: impl FnMut(&mut Job)) -> Result<Job, SchedulerError> {
         self.handle.modify(self, change)
     }
 
-    /// Gives the job another trigger.
+    /// Gives the job another trigger and returns the updated job. See [`Handle::reschedule`].
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, cron, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// let job = scheduler.add(every(1.hours()).run(|| ()))?;
+    /// job.reschedule(cron("30 * * * *"))?;
+    /// assert_eq!(scheduler.advance(30.minutes()).len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Handle::reschedule`].
@@ -108,7 +217,20 @@ impl JobHandle {
         self.handle.reschedule(self, trigger)
     }
 
-    /// Removes the job, and gives it back.
+    /// Removes the job and returns it. See [`Handle::remove`].
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// let job = scheduler.add(every(1.hours()).run(|| ()).id("report"))?;
+    /// let removed = job.remove()?;
+    /// assert_eq!(removed.id, "report");
+    /// assert!(job.get()?.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Handle::remove`].

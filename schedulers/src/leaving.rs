@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use matins_core::{CancelToken, JobStore, Shutdown, StoreName};
+use matins_core::{CancelToken, JobStore, Shutdown, StoreName, drop_caught};
 
 use crate::engine::{Engine, State};
 use crate::exclusive::Exclusive;
@@ -88,6 +88,7 @@ impl Engine {
         for task in work.closures.values() {
             self.tasks.unregister(task.as_str());
         }
+        drop_caught(work.callbacks);
         self.hub().waiters.forget_store(lane.number);
         if let Some(leaving) = work.leaving {
             // Who asked for it may have gone; then it is closed here.

@@ -50,6 +50,7 @@ mod add_commands;
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod bell;
+mod callbacks;
 mod clock;
 mod clock_steps;
 mod commands;
@@ -69,6 +70,7 @@ mod job_handle;
 mod job_meters;
 mod lane;
 mod leaving;
+mod lists;
 mod local;
 mod new_job;
 mod observe;

@@ -15,16 +15,47 @@ use matins_task_function::{IntoTask, MissingState, States};
 use serde::Serialize;
 
 use crate::SchedulerError;
+use crate::callbacks::JobCallbacks;
 
 /// Turns anything that can become a trigger into a job: the sentence's verb.
 pub trait Schedule: IntoTrigger + Send + Sized + 'static {
-    /// A job that calls a closure or function. It works with stores that do not outlive the process; for the others,
-    /// register the function and use [`task`](Self::task).
+    /// Makes a job that calls a closure or function. It works with stores that do not outlive the process. For the others, register the
+    /// function and use [`task`](Self::task).
+    ///
+    /// ```
+    /// # use matins_core::TaskContext;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, cron};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// let report = |context: &TaskContext| format!("report of {}", context.scheduled.format("%H:%M"));
+    /// scheduler.add(cron("30 9 * * *").run(report))?;
+    ///
+    /// let runs = scheduler.advance(1.days());
+    /// assert_eq!(runs[0].result, Some("report of 09:30".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn run<Form>(self, task: impl IntoTask<Form> + Send + 'static) -> NewJob {
         NewJob::new(self, Work::Function(Box::new(move |states| task.into_task_with(states))))
     }
 
-    /// A job that runs the task registered under a name.
+    /// Makes a job that runs the task that is registered under a name. If there is none, the job is refused when it is added.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder, SchedulerError};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, cron};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// let report = || cron("30 9 * * *").task("report");
+    /// assert!(matches!(scheduler.add(report()), Err(SchedulerError::NoTask { .. })));
+    ///
+    /// scheduler.register("report", || "42 rows")?;
+    /// scheduler.add(report())?;
+    /// assert_eq!(scheduler.advance(1.days())[0].result, Some("42 rows".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     fn task(self, name: impl AsRef<str>) -> NewJob {
         NewJob::new(self, Work::Named(TaskName::new(name)))
     }
@@ -49,6 +80,7 @@ pub struct NewJob {
     pub(crate) on_conflict: OnConflict,
     pub(crate) state: JobState,
     pub(crate) first_fire: Option<DateTime<Utc>>,
+    pub(crate) callbacks: Option<Arc<JobCallbacks>>,
     /// The first setting that was wrong.
     pub(crate) fault: Option<SchedulerError>,
 }
@@ -118,17 +150,47 @@ impl NewJob {
             on_conflict: OnConflict::default(),
             state: JobState::Active,
             first_fire: None,
+            callbacks: None,
             fault: None,
         }
     }
 
-    /// Under this id. Without one, it gets its task's name and a number.
+    /// Sets the id. Without one, the job gets the name of its task and a number.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()).id("report"))?;
+    /// assert!(scheduler.get("report")?.is_some());
+    /// // An id is unique: see `on_conflict`.
+    /// assert!(scheduler.add(every(2.hours()).run(|| ()).id("report")).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn id(mut self, id: impl AsRef<str>) -> Self {
         self.id = keep(&mut self.fault, JobId::new(id));
         self
     }
 
-    /// With these arguments: anything that serde can save as JSON, within [`Limits::DEFAULT`](matins_core::Limits::DEFAULT).
+    /// Sets the arguments: anything that serde can save as JSON, within [`Limits::DEFAULT`](matins_core::Limits::DEFAULT).
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder, SchedulerError};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.register("mail", |(to, copies): (String, u32)| format!("{copies} mails to {to}"))?;
+    /// let mail = || every(1.hours()).task("mail").id("mail");
+    ///
+    /// scheduler.add(mail().arguments(("Ada", 2)))?;
+    /// assert_eq!(scheduler.run_now("mail")?.result, Some("2 mails to Ada".into()));
+    /// // Arguments that the task cannot take are refused.
+    /// assert!(matches!(scheduler.add(mail().arguments("Ada")), Err(SchedulerError::Arguments { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn arguments(mut self, arguments: impl Serialize) -> Self {
         if let Some(arguments) = keep(&mut self.fault, json::to_value("the arguments", &arguments)) {
             self.arguments = arguments;
@@ -136,7 +198,22 @@ impl NewJob {
         self
     }
 
-    /// In the store of this name, in place of `default`.
+    /// Puts the job in the store of this name, instead of `default`.
+    ///
+    /// ```
+    /// # use matins_core::JobQuery;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add_store("scratch", MemoryStore::new())?;
+    /// scheduler.add(every(1.hours()).run(|| ()).store("scratch"))?;
+    ///
+    /// let (store, _job) = &scheduler.list(&JobQuery::default())?[0];
+    /// assert_eq!(*store, "scratch");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn store(mut self, name: impl AsRef<str>) -> Self {
         if let Some(name) = keep(&mut self.fault, StoreName::new(name)) {
             self.store = name;
@@ -144,7 +221,24 @@ impl NewJob {
         self
     }
 
-    /// By the executor of this name, in place of `default`.
+    /// Runs the job on the executor of this name, instead of `default`.
+    ///
+    /// ```
+    /// # use matins_core::Shutdown;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// scheduler.add_executor("database", ThreadExecutor::builder().workers(1).build(), Shutdown::Wait)?;
+    /// let job = scheduler.add(every(1.hours()).run(|| "vacuumed").executor("database"))?;
+    /// assert_eq!(job.run_now()?.wait()?.result, Some("vacuumed".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn executor(mut self, name: impl AsRef<str>) -> Self {
         if let Some(name) = keep(&mut self.fault, ExecutorName::new(name)) {
             self.executor = name;
@@ -152,13 +246,48 @@ impl NewJob {
         self
     }
 
-    /// With all these policies at once, whatever the scheduler's [defaults](crate::SchedulerBuilder::job_defaults).
+    /// Sets all policies at once, and replaces the scheduler's [defaults](crate::SchedulerBuilder::job_defaults).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use matins_core::{Overlap, Policy};
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// let careful = Policy::default().with(|policy| {
+    ///     policy.overlap = Overlap::QueueOne;
+    ///     policy.misfire_grace = Some(Duration::from_secs(600));
+    /// });
+    /// scheduler.add(every(1.hours()).run(|| ()).id("report").policy(careful.clone()))?;
+    /// assert_eq!(scheduler.get("report")?.unwrap().policy, careful);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy.add(move |choices| *choices = policy);
         self
     }
 
-    /// A fire that is later than this is missed. `None`: a fire runs however late.
+    /// Sets how late a fire may run; one that is later is recorded as missed. `None`: a fire runs however late it is.
+    ///
+    /// ```
+    /// # use matins_core::{MissedReason, Outcome};
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{At, TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()).misfire_grace(10.minutes()))?;
+    /// // At 01:30, the fire of 01:00 is half an hour late.
+    /// scheduler.pause_all()?;
+    /// scheduler.advance(90.minutes());
+    /// scheduler.resume_all()?;
+    ///
+    /// let rows = scheduler.run_until_idle();
+    /// assert_eq!(rows[0].outcome, Some(Outcome::Missed(MissedReason::TooLate)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn misfire_grace(mut self, grace: impl IntoDurationLimit) -> Self {
         if let Some(misfire_grace) = keep(&mut self.fault, grace.into_limit()) {
             self.policy.add(move |policy| policy.misfire_grace = misfire_grace);
@@ -166,31 +295,115 @@ impl NewJob {
         self
     }
 
-    /// Which of several fires that are due together runs.
+    /// Sets which of several fires that are due together runs.
+    ///
+    /// ```
+    /// # use matins_core::{Coalesce, Outcome, Run};
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()).coalesce(Coalesce::Earliest))?;
+    /// scheduler.pause_all()?;
+    /// scheduler.advance(3.hours());
+    /// scheduler.resume_all()?;
+    ///
+    /// let rows = scheduler.run_until_idle();
+    /// let ran: Vec<&Run> = rows.iter().filter(|row| row.outcome == Some(Outcome::Succeeded)).collect();
+    /// assert_eq!(ran.len(), 1);
+    /// assert_eq!(ran[0].scheduled().to_rfc3339(), "2026-01-01T01:00:00+00:00");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn coalesce(mut self, coalesce: Coalesce) -> Self {
         self.policy.add(move |policy| policy.coalesce = coalesce);
         self
     }
 
-    /// What happens to a fire that finds a run still going.
+    /// Sets what happens to a fire while a run of the job is still in progress.
+    ///
+    /// ```
+    /// # use matins_core::Overlap;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// // A run that takes longer than an hour delays the next one, which would otherwise be skipped.
+    /// scheduler.add(every(1.hours()).run(|| ()).id("report").overlap(Overlap::QueueOne))?;
+    /// assert_eq!(scheduler.get("report")?.unwrap().policy.overlap, Overlap::QueueOne);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn overlap(mut self, overlap: Overlap) -> Self {
         self.policy.add(move |policy| policy.overlap = overlap);
         self
     }
 
-    /// What happens to a run that was going when the process died.
+    /// Sets what happens to a run that was in progress when the process died.
+    ///
+    /// ```
+    /// # use matins_core::OnInterrupt;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// // For a task that may run twice for one fire time.
+    /// scheduler.add(every(1.hours()).run(|| ()).id("report").on_interrupt(OnInterrupt::RunAgain))?;
+    /// assert_eq!(scheduler.get("report")?.unwrap().policy.on_interrupt, OnInterrupt::RunAgain);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_interrupt(mut self, on_interrupt: OnInterrupt) -> Self {
         self.policy.add(move |policy| policy.on_interrupt = on_interrupt);
         self
     }
 
-    /// What happens to the job when its trigger has no more fire times.
+    /// Sets what happens to the job when its trigger has no more fire times.
+    ///
+    /// ```
+    /// # use matins_core::{OnExhausted, Outcome};
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, at};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(at("2026-01-01T08:00").run(|| ()).id("once"))?;
+    /// scheduler.add(at("2026-01-01T08:00").run(|| ()).id("kept").on_exhausted(OnExhausted::Keep))?;
+    /// scheduler.advance(1.days());
+    ///
+    /// assert!(scheduler.get("once")?.is_none());
+    /// // It is still there, for instance to run it by hand.
+    /// assert_eq!(scheduler.run_now("kept")?.outcome, Some(Outcome::Succeeded));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_exhausted(mut self, on_exhausted: OnExhausted) -> Self {
         self.policy.add(move |policy| policy.on_exhausted = on_exhausted);
         self
     }
 
-    /// How long a run may take, from when it begins. `None`: as long as it takes.
+    /// Sets how long a run may take, from when it begins. `None`: as long as it takes.
+    ///
+    /// ```
+    /// # use std::thread;
+    /// # use matins_core::{Outcome, TaskContext};
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// let never_ready = |context: &TaskContext| {
+    ///     while !context.is_cancelled() {
+    ///         thread::yield_now();
+    ///     }
+    /// };
+    /// let job = scheduler.add(every(1.hours()).run(never_ready).time_limit(10.milliseconds()))?;
+    /// assert_eq!(job.run_now()?.wait()?.outcome, Some(Outcome::TimedOut));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn time_limit(mut self, limit: impl IntoDurationLimit) -> Self {
         if let Some(time_limit) = keep(&mut self.fault, limit.into_limit()) {
             self.policy.add(move |policy| policy.time_limit = time_limit);
@@ -217,15 +430,40 @@ impl NewJob {
         self
     }
 
-    /// At most so many times; 0 counts as 1. Further attempts, runs by hand and missed fires do not count. Then the job is over.
+    /// Sets how often the job runs at most; 0 counts as 1. Further attempts, runs started by hand and missed fires do not count. Then the job
+    /// is over.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()).id("three-times").max_runs(3))?;
+    /// assert_eq!(scheduler.advance(1.days()).len(), 3);
+    /// assert!(scheduler.get("three-times")?.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn max_runs(mut self, most: impl Into<Option<u64>>) -> Self {
         let max_runs = most.into().map(|most| NonZeroU64::new(most).unwrap_or(NonZeroU64::MIN));
         self.policy.add(move |policy| policy.max_runs = max_runs);
         self
     }
 
-    /// Until so many runs have failed in a row, 0 counts as 1: then it is paused, and an [event](crate::Event::JobDisabled) says so.
-    /// A run counts with its last attempt. Resuming the job begins the count again.
+    /// Sets after how many failures in a row the job is paused; 0 counts as 1. An [event](crate::Event::JobDisabled) reports it. A run counts
+    /// with its last attempt. Resuming the job begins the count again.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| Err::<(), _>("no luck")).id("unlucky").max_failures(3))?;
+    /// assert_eq!(scheduler.advance(1.days()).len(), 3);
+    /// assert!(scheduler.get("unlucky")?.unwrap().is_disabled());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn max_failures(mut self, most: impl Into<Option<u32>>) -> Self {
         let max_failures = most.into().map(|most| NonZeroU32::new(most).unwrap_or(NonZeroU32::MIN));
         self.policy.add(move |policy| policy.max_failures = max_failures);
@@ -267,42 +505,144 @@ impl NewJob {
     }
 
     /// In no concurrency group, whatever the scheduler's [defaults](crate::SchedulerBuilder::job_defaults).
+    ///
+    /// ```
+    /// use matins_core::{Group, Policy};
+    /// use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// use matins_store_memory::MemoryStore;
+    /// use matins_triggers::{TimeUnits, every};
+    ///
+    /// let start = "2026-01-01T00:00:00Z".parse()?;
+    /// let scheduler = SchedulerBuilder::new()
+    ///     .store("default", MemoryStore::new())
+    ///     .job_defaults(Policy::default().with(|policy| policy.group = Group::new("database", 1).ok()))
+    ///     .testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()).id("backup"))?;
+    /// scheduler.add(every(1.hours()).run(|| ()).id("greeting").no_group())?;
+    /// assert!(scheduler.get("backup")?.unwrap().policy.group.is_some());
+    /// assert!(scheduler.get("greeting")?.unwrap().policy.group.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn no_group(mut self) -> Self {
         self.policy.add(|policy| policy.group = None);
         self
     }
 
-    /// How often, when, and after what a run that ended badly is tried again.
+    /// Sets how often, when, and after which outcomes a run is tried again.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use matins_core::{Backoff, Outcome, Retry, TaskContext};
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// let flaky = |context: &TaskContext| if context.attempt < 3 { Err("no luck") } else { Ok(()) };
+    /// let retry = Retry::times(5).backoff(Backoff::Fixed(Duration::from_secs(30)));
+    /// scheduler.add(every(1.days()).run(flaky).retry(retry))?;
+    ///
+    /// scheduler.advance(1.days());
+    /// let retried = scheduler.advance(1.minutes());
+    /// assert_eq!(retried.iter().map(|run| run.attempt).collect::<Vec<_>>(), [2, 3]);
+    /// assert_eq!(retried[1].outcome, Some(Outcome::Succeeded));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn retry(mut self, retry: Retry) -> Self {
         self.policy.add(move |policy| policy.retry = retry);
         self
     }
 
-    /// What happens if its id is taken.
+    /// Sets what happens if there is a job with this id. By default, the new job is refused.
+    ///
+    /// ```
+    /// # use matins_core::OnConflict;
+    /// # use matins_scheduler::{AddOutcome, Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// let report = |period: u32| every(period.hours()).run(|| ()).id("report");
+    /// scheduler.add(report(1))?;
+    /// let added = scheduler.add(report(2).on_conflict(OnConflict::Replace))?;
+    /// assert_eq!(added.add_outcome(), AddOutcome::Replaced);
+    /// assert_eq!(scheduler.advance(1.days()).len(), 12);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn on_conflict(mut self, on_conflict: OnConflict) -> Self {
         self.on_conflict = on_conflict;
         self
     }
 
-    /// With this tag, beside those it has.
+    /// Adds a tag, by which jobs are found.
+    ///
+    /// ```
+    /// # use matins_core::JobQuery;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()).tag("disk").tag("nightly"))?;
+    /// assert_eq!(scheduler.count(&JobQuery::default().tag("nightly"))?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn tag(mut self, tag: impl Into<String>) -> Self {
         self.tags.insert(tag.into());
         self
     }
 
-    /// With this kept beside it.
+    /// Adds a value that is stored with the job. Matins does not use it.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()).id("report").metadata("owner", "Ada").metadata("floor", 3))?;
+    /// let job = scheduler.get("report")?.unwrap();
+    /// assert_eq!((&job.metadata["owner"], &job.metadata["floor"]), (&"Ada".into(), &3.into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn metadata(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         self.metadata.insert(key.into(), value.into());
         self
     }
 
-    /// Paused from the start, until it is resumed.
+    /// Adds the job in the paused state: it does not fire until it is resumed.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// let job = scheduler.add(every(1.hours()).run(|| ()).paused())?;
+    /// assert!(scheduler.advance(1.days()).is_empty());
+    /// job.resume()?;
+    /// assert_eq!(scheduler.advance(1.days()).len(), 24);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn paused(mut self) -> Self {
         self.state = JobState::Paused;
         self
     }
 
-    /// The first fire is at `instant`, whatever the trigger says; the trigger counts from there on.
+    /// Sets the first fire time, whatever the trigger says. The trigger counts from there on.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{Every, TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// // Every six hours, and right away too.
+    /// scheduler.add(every(6.hours()).run(|| ()).first_fire(scheduler.now()))?;
+    /// let runs = scheduler.advance(12.hours());
+    /// assert_eq!(runs.iter().map(|run| run.scheduled().format("%H").to_string()).collect::<Vec<_>>(), ["00", "06", "12"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn first_fire(mut self, instant: DateTime<Utc>) -> Self {
         self.first_fire = Some(instant);
         self

@@ -100,6 +100,9 @@ pub(crate) fn trace(event: &Event) {
         Event::TriggerFailed { store, job, error } => {
             error!(target: "matins", %store, %job, error, "trigger failed, job paused");
         }
+        Event::CallbackFailed { store, job, run, error } => {
+            error!(target: "matins", %store, %job, run = run.0, error, "callback failed");
+        }
         Event::StoreRecovered { store } => info!(target: "matins", %store, "store recovered"),
         Event::JobSetAside { store, job } => {
             error!(target: "matins", %store, job = job.id, place = job.place, error = job.what, "job set aside");

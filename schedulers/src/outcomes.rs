@@ -25,6 +25,22 @@ type Told = Result<Run, SchedulerError>;
 impl PendingOutcome {
     /// Waits until the run has ended, and gives its row of the ledger. Not to be called from the scheduler's own thread.
     ///
+    /// ```
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// let job = scheduler.add(every(1.hours()).run(|| 6 * 7))?;
+    /// let run = job.run_now()?.wait()?;
+    /// assert_eq!(run.result, Some(42.into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`SchedulerError::JobGone`] when the job is removed first and no run of it goes on;
     /// [`SchedulerError::ShutDown`] when the scheduler shuts down, or the job's store is taken away, first.
@@ -32,7 +48,29 @@ impl PendingOutcome {
         self.receiver.recv().unwrap_or(Err(SchedulerError::ShutDown))
     }
 
-    /// Waits at most that long; `None` when it has not ended by then.
+    /// Waits for at most `timeout`. Returns `None` if the run has not ended by then.
+    ///
+    /// ```
+    /// # use matins_core::Outcome;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// let job = scheduler.add(every(1.hours()).run(|| ()))?;
+    /// // Its next fire is an hour away.
+    /// let outcome = job.next_outcome()?;
+    /// assert!(outcome.wait_within(1.milliseconds())?.is_none());
+    ///
+    /// job.run_now()?.wait()?;
+    /// let run = outcome.wait_within(1.minutes())?.expect("a run has ended");
+    /// assert_eq!(run.outcome, Some(Outcome::Succeeded));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`wait`](Self::wait), and if the duration is negative.

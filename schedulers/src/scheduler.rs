@@ -72,9 +72,24 @@ impl SchedulerBuilder {
         }
     }
 
-    /// With a store under a name; one of that name before it is replaced. Jobs that name no store go to `default`.
+    /// Adds a store under a name. A store that was added under the same name is replaced. Jobs that name no store go to `default`.
     ///
     /// The type of the store may be chosen at run time: `Box<dyn JobStore>` is a store too.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_core::StoreName;
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// let start = "2026-01-01T00:00:00Z".parse()?;
+    /// let mut scheduler = SchedulerBuilder::new()
+    ///     .store("default", MemoryStore::new())
+    ///     .store("scratch", MemoryStore::new())
+    ///     .testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()).store("scratch"))?;
+    /// assert_eq!(scheduler.remove_all(&StoreName::new("scratch")?)?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn store(mut self, name: impl AsRef<str>, store: impl JobStore + 'static) -> Self {
         match StoreName::new(name) {
             Ok(name) => {
@@ -86,9 +101,25 @@ impl SchedulerBuilder {
         self
     }
 
-    /// With an executor under a name; one of that name before it is replaced. Jobs that name none go to `default`.
+    /// Adds an executor under a name. An executor that was added under the same name is replaced. Jobs that name no executor run on `default`.
     ///
     /// The type of the executor may be chosen at run time: `Box<dyn Executor>` is an executor too.
+    ///
+    /// ```
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// let mut scheduler = SchedulerBuilder::new()
+    ///     .store("default", MemoryStore::new())
+    ///     .executor("default", ThreadExecutor::new())
+    ///     .executor("one-at-a-time", ThreadExecutor::builder().workers(1).build())
+    ///     .background()?;
+    /// scheduler.start()?;
+    /// let job = scheduler.add(every(1.hours()).run(|| "vacuumed").executor("one-at-a-time"))?;
+    /// assert_eq!(job.run_now()?.wait()?.result, Some("vacuumed".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn executor(mut self, name: impl AsRef<str>, executor: impl Executor + 'static) -> Self {
         match ExecutorName::new(name) {
             Ok(name) => drop(self.executors.insert(name, Box::new(executor))),
@@ -97,7 +128,23 @@ impl SchedulerBuilder {
         self
     }
 
-    /// With these tasks.
+    /// Sets the tasks that jobs refer to by name. Clones of a registry share their tasks, so that a worker process can be given the same ones.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_task_function::TaskRegistry;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// let tasks = TaskRegistry::default();
+    /// tasks.register("greet", |name: String| format!("hello {name}"))?;
+    ///
+    /// let start = "2026-01-01T00:00:00Z".parse()?;
+    /// let mut scheduler =
+    ///     SchedulerBuilder::new().store("default", MemoryStore::new()).tasks(tasks).testing(start)?;
+    /// scheduler.add(every(1.hours()).task("greet").arguments("Ada"))?;
+    /// assert_eq!(scheduler.advance(1.hours())[0].result, Some("hello Ada".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn tasks(mut self, tasks: TaskRegistry) -> Self {
         self.tasks = tasks;
         self
@@ -136,7 +183,26 @@ impl SchedulerBuilder {
         self
     }
 
-    /// On this clock.
+    /// Sets the clock. The default is the [`SystemClock`].
+    ///
+    /// For tests, see [`testing`](Self::testing); for a simulation on real executors, [`VirtualClock::leaping`](crate::VirtualClock::leaping).
+    ///
+    /// ```
+    /// # use matins_core::Clock;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder, VirtualClock};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// let clock = VirtualClock::new("2026-01-01T00:00:00Z".parse()?);
+    /// let scheduler = SchedulerBuilder::new()
+    ///     .store("default", MemoryStore::new())
+    ///     .executor("default", ThreadExecutor::new())
+    ///     .clock(clock.clone())
+    ///     .background()?;
+    /// let job = scheduler.add(every(1.hours()).run(|| ()))?;
+    /// assert_eq!(job.get()?.unwrap().next_fire, Some(clock.now() + 1.hours()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Arc::new(clock);
         self
@@ -157,13 +223,47 @@ impl SchedulerBuilder {
         self
     }
 
-    /// Keeping so much of the ledger.
+    /// Sets how much of the ledger is kept.
+    ///
+    /// ```
+    /// # use matins_core::RunQuery;
+    /// # use matins_scheduler::{Retention, Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// let start = "2026-01-01T00:00:00Z".parse()?;
+    /// let mut scheduler = SchedulerBuilder::new()
+    ///     .store("default", MemoryStore::new())
+    ///     .retention(Retention { runs_per_job: Some(10), ..Retention::default() })
+    ///     .testing(start)?;
+    /// scheduler.add(every(1.minutes()).run(|| ()))?;
+    /// assert_eq!(scheduler.advance(1.hours()).len(), 60);
+    /// // Old rows are dropped in batches.
+    /// assert!(scheduler.count_runs(&RunQuery::default())? <= 13);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn retention(mut self, retention: Retention) -> Self {
         self.retention = retention;
         self
     }
 
-    /// With this policy for jobs, as far as they say nothing else when they are added.
+    /// Sets the default policy: jobs have it, except for what they set themselves when they are added.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use matins_core::Policy;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// let start = "2026-01-01T00:00:00Z".parse()?;
+    /// let defaults = Policy::default().with(|policy| policy.time_limit = Some(Duration::from_secs(60)));
+    /// let scheduler =
+    ///     SchedulerBuilder::new().store("default", MemoryStore::new()).job_defaults(defaults).testing(start)?;
+    /// let usual = scheduler.add(every(1.hours()).run(|| ()))?;
+    /// let slow = scheduler.add(every(1.hours()).run(|| ()).time_limit(1.hours()))?;
+    /// assert_eq!(usual.get()?.unwrap().policy.time_limit, Some(Duration::from_secs(60)));
+    /// assert_eq!(slow.get()?.unwrap().policy.time_limit, Some(Duration::from_secs(3600)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn job_defaults(mut self, policy: Policy) -> Self {
         self.job_defaults = policy;
         self
@@ -234,32 +334,91 @@ impl SchedulerBuilder {
         self
     }
 
-    /// A scheduler that runs on the thread that calls [`BlockingScheduler::run`].
+    /// Builds a scheduler that runs on the thread that calls [`BlockingScheduler::run`].
+    ///
+    /// ```
+    /// # use matins_core::Shutdown;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// let scheduler = SchedulerBuilder::new()
+    ///     .store("default", MemoryStore::new())
+    ///     .executor("default", ThreadExecutor::new())
+    ///     .blocking()?;
+    /// let handle = scheduler.handle();
+    /// scheduler.add(every(1.milliseconds()).run(move || handle.request_shutdown(Shutdown::Wait)))?;
+    /// scheduler.run();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// When a name is none, or a store cannot be read.
+    /// If a name is invalid, or a store cannot be read.
     pub fn blocking(self) -> Result<BlockingScheduler, SchedulerError> {
         Ok(BlockingScheduler { handle: self.build()? })
     }
 
-    /// A scheduler that runs on a thread of its own once it is [started](BackgroundScheduler::start).
+    /// Builds a scheduler that runs on a thread of its own once it is [started](BackgroundScheduler::start).
+    ///
+    /// ```
+    /// # use matins_core::Outcome;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// let mut scheduler = SchedulerBuilder::new()
+    ///     .store("default", MemoryStore::new())
+    ///     .executor("default", ThreadExecutor::new())
+    ///     .background()?;
+    /// scheduler.start()?;
+    /// let job = scheduler.add(every(1.hours()).run(|| ()))?;
+    /// assert_eq!(job.run_now()?.wait()?.outcome, Some(Outcome::Succeeded));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// When a name is none, or a store cannot be read.
+    /// If a name is invalid, or a store cannot be read.
     pub fn background(self) -> Result<BackgroundScheduler, SchedulerError> {
         Ok(BackgroundScheduler { handle: self.build()?, thread: None })
     }
 
-    /// A scheduler for a program on a tokio runtime, which is driven by [`AsyncScheduler::run`](crate::AsyncScheduler::run).
+    /// Builds a scheduler for a program on a tokio runtime, which is driven by [`AsyncScheduler::run`](crate::AsyncScheduler::run).
+    ///
+    /// ```
+    /// # use matins_core::{Outcome, Shutdown};
+    /// # use matins_executor_tokio::TokioExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let scheduler = SchedulerBuilder::new()
+    ///     .store("default", MemoryStore::new())
+    ///     .executor("default", TokioExecutor::current()?)
+    ///     .asynchronous()?;
+    /// let handle = scheduler.handle();
+    /// let running = tokio::spawn(scheduler.run());
+    /// let job = handle.add(every(1.hours()).run(async || ())).await?;
+    /// assert_eq!(job.run_now().await?.await?.outcome, Some(Outcome::Succeeded));
+    /// handle.shutdown(Shutdown::Wait).await;
+    /// running.await??;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// When a name is none, or a store cannot be read.
+    /// If a name is invalid, or a store cannot be read.
     #[cfg(feature = "tokio")]
     pub fn asynchronous(self) -> Result<crate::AsyncScheduler, SchedulerError> {
         Ok(crate::AsyncScheduler::new(self.build()?))
     }
 
     pub(crate) fn build(self) -> Result<Handle, SchedulerError> {
+        self.build_with(|_| {})
+    }
+
+    /// Builds it, with something done to what handles share before there are any.
+    pub(crate) fn build_with(self, prepare: impl FnOnce(&mut Shared)) -> Result<Handle, SchedulerError> {
         if let Some(fault) = self.fault {
             return Err(fault.into());
         }
@@ -283,7 +442,9 @@ impl SchedulerBuilder {
         if self.metrics_by_job {
             engine.hub().listeners.measure_jobs();
         }
-        Ok(Handle { shared: Shared::new(engine, self.executors) })
+        let mut shared = Shared::new(engine, self.executors);
+        prepare(&mut shared);
+        Ok(Handle { shared: Arc::new(shared) })
     }
 }
 
@@ -324,13 +485,54 @@ pub struct BlockingScheduler {
 }
 
 impl BlockingScheduler {
-    /// A way to this scheduler from other threads, and from its jobs.
+    /// Returns a handle to this scheduler, for other threads and for its jobs.
+    ///
+    /// ```
+    /// # use std::thread;
+    /// # use matins_core::Shutdown;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .blocking()?;
+    /// let handle = scheduler.handle();
+    /// let watcher = thread::spawn(move || {
+    ///     // For instance after a command of the user.
+    ///     handle.shutdown(Shutdown::Wait);
+    /// });
+    /// scheduler.run();
+    /// watcher.join().unwrap();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
-    /// Fires jobs until somebody shuts the scheduler down by a [`Handle`]; returns when that is done, its stores closed
-    /// and its executors ended.
+    /// Fires jobs until the scheduler is shut down by a [`Handle`]. Returns when that is done: its stores are closed and its executors ended.
+    ///
+    /// ```
+    /// # use matins_core::{Shutdown, TaskContext};
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .blocking()?;
+    /// let handle = scheduler.handle();
+    /// let tick = move |context: &TaskContext| {
+    ///     println!("run {}", context.run);
+    ///     if context.run.0 >= 3 {
+    ///         handle.request_shutdown(Shutdown::Wait);
+    ///     }
+    /// };
+    /// scheduler.add(every(1.milliseconds()).run(tick))?;
+    /// scheduler.run();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn run(self) {
         self.handle.shared.drive();
     }
@@ -364,15 +566,49 @@ pub struct BackgroundScheduler {
 }
 
 impl BackgroundScheduler {
-    /// A way to this scheduler from other threads, and from its jobs.
+    /// Returns a handle to this scheduler, for other threads and for its jobs.
+    ///
+    /// ```
+    /// # use std::thread;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// let handle = scheduler.handle();
+    /// let job = thread::spawn(move || handle.add(every(1.hours()).run(|| "from another thread"))).join().unwrap()?;
+    /// assert_eq!(job.run_now()?.wait()?.result, Some("from another thread".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
-    /// Begins to fire jobs on a thread of its own, and returns at once. Started again, it does nothing.
+    /// Starts to fire jobs on a thread of its own, and returns at once. It does nothing if the scheduler was started before.
+    ///
+    /// ```
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// // Nothing fires before all jobs are there.
+    /// let job = scheduler.add(every(1.hours()).run(|| "tick"))?;
+    /// let first = job.run_now()?;
+    /// scheduler.start()?;
+    /// assert_eq!(first.wait()?.result, Some("tick".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// When the system starts no thread.
+    /// If the system cannot start a thread.
     pub fn start(&mut self) -> Result<(), SchedulerError> {
         if self.thread.is_none() {
             let shared = self.handle.shared.clone();
@@ -383,7 +619,27 @@ impl BackgroundScheduler {
         Ok(())
     }
 
-    /// Shuts it down, and waits until that is done, as [`Handle::shutdown`] does: its stores closed, its executors ended.
+    /// Shuts the scheduler down, and waits until that is done, as [`Handle::shutdown`] does: its stores are closed and its executors ended.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use matins_core::Shutdown;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// let job = scheduler.add(every(1.hours()).run(|| "finished"))?;
+    /// let outcome = job.run_now()?;
+    /// // Runs in progress have ten seconds to end.
+    /// scheduler.shutdown_and_wait(Shutdown::Deadline(Duration::from_secs(10)));
+    /// assert_eq!(outcome.wait()?.result, Some("finished".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn shutdown_and_wait(mut self, how: Shutdown) {
         self.end(how);
     }

@@ -10,6 +10,9 @@ use matins_core::{
     CancelToken, Clock, Executor, ExecutorName, Outcome, Refusal, Shutdown, StoreName, WaitMode, Wake,
 };
 
+#[cfg(feature = "tokio")]
+use crate::asynchronous::TokioClock;
+use crate::bell::Bell;
 use crate::engine::{EXECUTOR_FULL, Engine, Next, Submission};
 use crate::lane::{Driver, Lane};
 
@@ -23,6 +26,9 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     end: Mutex<End>,
     end_changed: Condvar,
+    /// The clock of a scheduler that is driven on a runtime, for tests.
+    #[cfg(feature = "tokio")]
+    pub(crate) tokio_time: Option<TokioClock>,
     /// Wakes the drivers when the clock is moved, as long as this is here.
     _wake: Arc<Wake>,
 }
@@ -39,13 +45,13 @@ struct End {
 }
 
 thread_local! {
-    /// The schedulers that this thread drives, each by the address of what its handles share: more than one where a task that
-    /// runs on a driver's thread drives another scheduler.
+    /// The schedulers that this thread drives, each by the address of its bell: more than one where a task that runs on a driver's
+    /// thread drives another scheduler.
     static DRIVEN: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
 impl Shared {
-    pub(crate) fn new(engine: Engine, executors: HashMap<ExecutorName, Box<dyn Executor>>) -> Arc<Self> {
+    pub(crate) fn new(engine: Engine, executors: HashMap<ExecutorName, Box<dyn Executor>>) -> Self {
         let engine = Arc::new(engine);
         let ringing = Arc::downgrade(&engine);
         let wake: Arc<Wake> = Arc::new(move || {
@@ -56,20 +62,22 @@ impl Shared {
         let clock = engine.clock.clone();
         clock.wake_on_change(&wake);
         let executors = executors.into_iter().map(|(name, executor)| (name, Arc::new(Mutex::new(executor))));
-        Arc::new(Self {
+        Self {
             _wake: wake,
             engine,
             executors: Mutex::new(executors.collect()),
             clock,
             end: Mutex::default(),
             end_changed: Condvar::new(),
-        })
+            #[cfg(feature = "tokio")]
+            tokio_time: None,
+        }
     }
 
     /// Drives the engine until it has stopped. Stores that do I/O are driven by a thread each, so that one that is slow holds up
     /// its own jobs alone.
     pub(crate) fn drive(self: &Arc<Self>) {
-        let _end = EndOfDriver { shared: self, _driving: Driving::begin(self) };
+        let _end = EndOfDriver { shared: self, _driving: Driving::begin(&self.engine.bell) };
         self.engine.start();
         let mut threads = Vec::new();
         loop {
@@ -99,13 +107,28 @@ impl Shared {
         }
     }
 
+    /// Ends all executors as `how` says; on threads of their own where this thread must not wait for their runs.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn end_executors(&self, how: Shutdown) {
+        let executors = std::mem::take(&mut *self.executors());
+        for executor in executors.into_values() {
+            self.end_executor(Some(executor), how);
+        }
+    }
+
+    /// Whether executors have runs that have not reported.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn has_runs_in_flight(&self) -> bool {
+        self.engine.lanes().iter().any(|lane| !lane.in_flight.is_empty())
+    }
+
     /// Drives a lane on a thread of its own; where the system starts none, it stays with the scheduler's driver.
     fn drive_apart(self: &Arc<Self>, lane: Arc<Lane>) -> Option<JoinHandle<()>> {
         let (shared, driven) = (self.clone(), lane.clone());
         lane.set_driver(Driver::Thread);
         let drive = move || {
             let guard = EndOfThread { shared, lane: driven };
-            let _driving = Driving::begin(&guard.shared);
+            let _driving = Driving::begin(&guard.shared.engine.bell);
             loop {
                 guard.shared.engine.count_left_behind(&guard.lane);
                 let (submissions, next) = guard.shared.engine.turn_of(&guard.lane);
@@ -273,7 +296,7 @@ impl Shared {
 
     /// Whether this thread drives the scheduler, or works on a run of such a lane's job.
     pub(crate) fn is_needed_for(&self, of: impl Fn(&Lane) -> bool) -> bool {
-        let address = std::ptr::from_ref(self).addr();
+        let address = Arc::as_ptr(&self.engine.bell).addr();
         let drives = DRIVEN.try_with(|driven| driven.borrow().contains(&address)).unwrap_or(false);
         let works_for =
             |lane: &Arc<Lane>| of(lane) && lane.in_flight.tokens().iter().any(CancelToken::is_of_this_thread);
@@ -282,6 +305,11 @@ impl Shared {
 
     /// How this thread may wait for the runs of all executors.
     fn wait_mode(&self) -> WaitMode {
+        // The runtime drives it, and this may be its only thread.
+        #[cfg(feature = "tokio")]
+        if self.tokio_time.is_some() && tokio::runtime::Handle::try_current().is_ok() {
+            return WaitMode::Never;
+        }
         let executors: Vec<SharedExecutor> = self.executors().values().cloned().collect();
         let mut all = WaitMode::Block;
         for executor in executors {
@@ -301,14 +329,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// While this exists, its thread is known to drive a scheduler.
+/// While this exists, its thread is known to drive a scheduler, or to call what a scheduler that shuts down waits for.
 pub(crate) struct Driving {
     address: usize,
 }
 
 impl Driving {
-    pub(crate) fn begin(shared: &Arc<Shared>) -> Self {
-        let address = Arc::as_ptr(shared).addr();
+    pub(crate) fn begin(bell: &Arc<Bell>) -> Self {
+        let address = Arc::as_ptr(bell).addr();
         // A thread that ends has no such list any more, and drives nothing.
         let _ = DRIVEN.try_with(|driven| driven.borrow_mut().push(address));
         Self { address }

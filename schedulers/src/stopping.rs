@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use matins_core::{CancelCallbacks, CancelToken, Shutdown};
+use matins_core::{CancelCallbacks, CancelToken, Shutdown, drop_caught};
 
 use crate::Event;
 use crate::engine::{Engine, State, cancel};
@@ -74,6 +74,8 @@ impl Engine {
     }
 
     pub(crate) fn stop(&self) {
+        // Before the last event.
+        self.tell_failed_callbacks();
         self.hub().state = State::Stopped;
         self.close();
     }
@@ -88,6 +90,7 @@ impl Engine {
                 for task in work.closures.values() {
                     self.tasks.unregister(task.as_str());
                 }
+                drop_caught(work.callbacks);
             }
             self.remove_lane(lane.number);
         }
@@ -99,5 +102,6 @@ impl Engine {
         };
         // Not under a lock: this wakes those who wait, and drops what layers hold.
         drop(leftovers);
+        self.callbacks.close();
     }
 }

@@ -74,6 +74,17 @@ impl SchedulerBuilder {
     /// Returns a scheduler for tests, whose clock shows `start` until the test advances it. Its clock and its executors replace those of
     /// this builder; it always has an executor `default`.
     ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, cron};
+    /// let start = "2026-03-02T08:00:00Z".parse()?; // A Monday.
+    /// let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(cron("0 9 * * MON-FRI").run(|| ()))?;
+    /// assert_eq!(scheduler.advance(7.days()).len(), 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// If a name is invalid, or a store cannot be read.
     pub fn testing(mut self, start: DateTime<Utc>) -> Result<TestScheduler, SchedulerError> {
@@ -84,19 +95,47 @@ impl SchedulerBuilder {
         let ended =
             handle.subscribe_to(|event| matches!(event, Event::RunFinished { .. } | Event::RunMissed { .. }));
         handle.shared.engine.start();
-        let driving = Driving::begin(&handle.shared);
+        handle.shared.engine.callbacks.are_made_by_driver();
+        let driving = Driving::begin(&handle.shared.engine.bell);
         Ok(TestScheduler { handle, clock, ended, _driving: driving, _not_send: PhantomData })
     }
 }
 
 impl TestScheduler {
-    /// Returns a handle of this scheduler, which jobs may use.
+    /// Returns a handle to this scheduler, which jobs may use.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, at, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// let handle = scheduler.handle();
+    /// let add_another = move || handle.add(every(1.hours()).run(|| "added by a job")).map(drop);
+    /// scheduler.add(at("2026-01-01T01:00").run(add_another))?;
+    /// let runs = scheduler.advance(2.hours());
+    /// assert_eq!(runs[1].result, Some("added by a job".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
     /// Lets time pass, from fire to fire. Returns the rows of the ledger that were finished, in the order in which they were: runs, and
     /// fires that were missed.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()))?;
+    /// let runs = scheduler.advance(1.days());
+    /// assert_eq!(runs.len(), 24);
+    /// assert_eq!(runs[0].started, Some(start + 1.hours()), "each runs at its own time");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Panics
     /// If more than 100,000 runs end at one instant: most likely a job becomes due again and again. If `by` is negative (use
@@ -109,6 +148,18 @@ impl TestScheduler {
     }
 
     /// Lets time pass up to `until`, as [`advance`](Self::advance) does. What is due at `until` is done.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::cron;
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(cron("0 9 * * *").run(|| ()))?;
+    /// let runs = scheduler.advance_to("2026-01-03T09:00:00Z".parse()?);
+    /// assert_eq!(runs.len(), 3, "the last one is due at that very instant");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Panics
     /// As [`advance`](Self::advance); and if `until` is in the past.
@@ -128,6 +179,18 @@ impl TestScheduler {
 
     /// Does what is due now, without letting time pass: a job that was added for this instant, or a run that somebody asked for.
     ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()).first_fire(scheduler.now()))?;
+    /// assert_eq!(scheduler.run_until_idle().len(), 1);
+    /// assert_eq!(scheduler.now(), start);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Panics
     /// If more than 100,000 runs end.
     #[track_caller]
@@ -136,6 +199,17 @@ impl TestScheduler {
     }
 
     /// Runs a job now, and returns the run once it has ended.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::cron;
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(cron("@yearly").run(|| "happy new year").id("greeting"))?;
+    /// assert_eq!(scheduler.run_now("greeting")?.result, Some("happy new year".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Handle::run_now`]. [`SchedulerError::WaitsForItself`] if the run has not ended, because it waits for something: its group, or
@@ -151,11 +225,36 @@ impl TestScheduler {
     }
 
     /// Returns the time by the clock of the scheduler.
+    ///
+    /// ```
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::TimeUnits;
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.advance(90.minutes());
+    /// assert_eq!(scheduler.now(), start + 90.minutes());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
 
     /// Returns the clock: a test can set it, as an administrator would.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()).id("report"))?;
+    /// // The clock turns out to be a minute slow, and is set.
+    /// scheduler.clock().step(1.minutes());
+    /// let runs = scheduler.advance_to(start + 1.hours());
+    /// assert_eq!(runs.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn clock(&self) -> &VirtualClock {
         &self.clock
     }
@@ -171,7 +270,8 @@ impl TestScheduler {
             let (submissions, next) = shared.engine.turn();
             shared.engine.deliver_events();
             shared.submit(submissions);
-            // Rung by runs that have ended, and by commands of tasks and filters.
+            shared.engine.callbacks.make_all();
+            // Rung by runs that have ended, and by commands of tasks, filters and callbacks.
             let has_work = shared.engine.bell.take();
             let so_far = ended.len();
             while let Some(event) = self.ended.try_next() {

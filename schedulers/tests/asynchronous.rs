@@ -56,7 +56,7 @@ async fn a_future_fires_jobs_until_it_is_shut_down() {
     handle.reschedule("answer", every(3.seconds())).await.unwrap();
     let by_hand = handle.run_now("answer").await.unwrap();
     assert!(timeout(GENEROUS, by_hand.into_future()).await.unwrap().unwrap().by_hand);
-    assert_eq!(handle.runs(&RunQuery::default()).await.unwrap().len(), 2);
+    assert_eq!(handle.runs_in("default", &RunQuery::default()).await.unwrap().len(), 2);
     assert_eq!(handle.state().await, SchedulerState::Running);
 
     let never = handle.next_outcome("answer").await.unwrap();
@@ -79,7 +79,7 @@ async fn dropping_the_future_shuts_the_scheduler_down() {
     let outcome = handle.run_now("forever").await.unwrap();
     let running = tokio::spawn(scheduler.run());
     let began = async {
-        while handle.runs(&RunQuery::default()).await.unwrap().is_empty()
+        while handle.runs_in("default", &RunQuery::default()).await.unwrap().is_empty()
             || handle.state().await != SchedulerState::Running
         {
             tokio::task::yield_now().await;
@@ -271,7 +271,7 @@ fn blocking_jobs_that_take_the_whole_blocking_pool_can_be_ended() {
             timeout(GENEROUS, handle.count(&JobQuery::default())).await.unwrap().unwrap(),
             THREADS + 1
         );
-        let runs = handle.runs_in(&StoreName::default(), &RunQuery::default()).await.unwrap();
+        let runs = handle.runs_in("default", &RunQuery::default()).await.unwrap();
         assert!(timeout(GENEROUS, handle.cancel(&StoreName::default(), runs[0].id)).await.unwrap().unwrap());
         timeout(GENEROUS, handle.shutdown(Shutdown::Now)).await.expect("it ends");
         timeout(GENEROUS, running).await.unwrap().unwrap().unwrap();

@@ -65,7 +65,7 @@ impl Rig {
     }
 
     fn ledger(&self) -> Vec<(i64, Option<Outcome>)> {
-        let runs = self.scheduler.runs(&RunQuery::default()).unwrap();
+        let runs = self.scheduler.runs_in("default", &RunQuery::default()).unwrap();
         runs.iter().map(|run| ((run.scheduled() - second(0)).num_seconds(), run.outcome)).collect()
     }
 }

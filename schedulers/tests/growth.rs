@@ -53,7 +53,7 @@ fn all_jobs_are_removed_in_a_commit_a_thousand_and_what_was_due_is_in_the_ledger
     assert_eq!(scheduler.remove_all(&StoreName::default()).unwrap(), 2_500);
     assert_eq!((calls(&meter, "commit") - before.0, calls(&meter, "remove") - before.1), (3, 0));
     assert_eq!(scheduler.count(&JobQuery::default()).unwrap(), 0);
-    let runs = scheduler.runs(&RunQuery::default()).unwrap();
+    let runs = scheduler.runs_in("default", &RunQuery::default()).unwrap();
     assert_eq!(runs.len(), 2_500);
     let removed = Some(Outcome::Missed(MissedReason::JobRemoved));
     assert!(runs.iter().all(|run| run.outcome == removed && run.fires.count == 2));
@@ -85,7 +85,7 @@ fn many_jobs_are_removed_in_one_commit_for_each_store() {
     // Each fire that was due has a row, and each job an event.
     let gone = Some(Outcome::Missed(MissedReason::JobRemoved));
     for (store, count) in [("default", 200), ("other", 1)] {
-        let runs = scheduler.runs_in(&StoreName::new(store).unwrap(), &RunQuery::default()).unwrap();
+        let runs = scheduler.runs_in(store, &RunQuery::default()).unwrap();
         assert_eq!(runs.len(), count);
         assert!(runs.iter().all(|run| run.outcome == gone && run.fires.count == 2));
     }
@@ -202,7 +202,7 @@ fn a_store_in_memory_keeps_the_rows_of_the_last_jobs_that_are_gone() {
     let look = {
         let seen = seen.clone();
         move || {
-            let rows = handle.runs(&RunQuery::default()).unwrap();
+            let rows = handle.runs_in("default", &RunQuery::default()).unwrap();
             *seen.lock().unwrap() = rows.iter().map(|run| run.job.to_string()).collect::<Vec<_>>();
             handle.request_shutdown(Shutdown::Wait);
         }

@@ -104,8 +104,13 @@ fn a_job_that_hangs_takes_one_thread_and_not_the_pool() {
         assert_eq!(run.outcome, Some(Outcome::Missed(MissedReason::Overlap)));
         assert!(run.message.unwrap().contains("its work is still in progress"));
     }
-    let fires: Vec<u64> =
-        rig.scheduler.runs(&RunQuery::default()).unwrap().iter().map(|run| run.fires.count).collect();
+    let fires: Vec<u64> = rig
+        .scheduler
+        .runs_in("default", &RunQuery::default())
+        .unwrap()
+        .iter()
+        .map(|run| run.fires.count)
+        .collect();
     assert_eq!(fires, [1, 10], "one row for all that are missed");
     // All other threads are free.
     let other = rig.scheduler.add(every(1.hours()).run(|| ()).id("other")).unwrap();
@@ -126,10 +131,10 @@ fn a_fire_that_waits_for_a_run_that_was_left_behind_starts_when_its_work_ends() 
     rig.clock.advance(TimeDelta::seconds(10));
     rig.is_left_behind();
     rig.clock.advance(TimeDelta::seconds(10));
-    while rig.scheduler.runs(&RunQuery::default()).unwrap().len() < 2 {
+    while rig.scheduler.runs_in("default", &RunQuery::default()).unwrap().len() < 2 {
         std::thread::yield_now();
     }
-    assert_eq!(rig.scheduler.runs(&RunQuery::default()).unwrap()[1].started, None);
+    assert_eq!(rig.scheduler.runs_in("default", &RunQuery::default()).unwrap()[1].started, None);
     rig.gate.open();
     assert!(matches!(rig.next(), Event::WorkEnded { .. }));
     assert_eq!(rig.finished().outcome, Some(Outcome::Succeeded));
@@ -147,7 +152,7 @@ fn the_next_attempt_waits_for_the_work_of_one_that_was_left_behind() {
     let other = rig.scheduler.add(every(1.hours()).run(|| ()).id("other")).unwrap();
     let _run = other.run_now().unwrap();
     assert_eq!(rig.finished().job.as_str(), "other");
-    let attempt = &rig.scheduler.runs(&RunQuery::default()).unwrap()[1];
+    let attempt = &rig.scheduler.runs_in("default", &RunQuery::default()).unwrap()[1];
     assert_eq!((attempt.attempt, attempt.started), (2, None));
     rig.gate.open();
     assert!(matches!(rig.next(), Event::WorkEnded { .. }));

@@ -37,4 +37,29 @@ fn the_first_signal_waits_for_runs_and_the_second_cancels_them() {
     raise(SIGTERM).unwrap();
     assert_eq!(outcome.wait().unwrap().outcome, Some(Outcome::Cancelled));
     scheduler.wait_until_shut_down();
+    an_async_scheduler_ends_too();
 }
+
+#[cfg(feature = "tokio")]
+fn an_async_scheduler_ends_too() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for by_its_handle in [false, true] {
+        runtime.block_on(async {
+            let store = MemoryStore::new();
+            let scheduler = SchedulerBuilder::new().store("default", store).asynchronous().unwrap();
+            let handle = scheduler.handle();
+            if by_its_handle {
+                handle.shutdown_on_signals(Shutdown::Wait).unwrap();
+            } else {
+                scheduler.shutdown_on_signals(Shutdown::Wait).unwrap();
+            }
+            let running = tokio::spawn(scheduler.run());
+            raise(SIGTERM).unwrap();
+            running.await.unwrap().unwrap();
+            assert_eq!(handle.state().await, SchedulerState::ShutDown);
+        });
+    }
+}
+
+#[cfg(not(feature = "tokio"))]
+fn an_async_scheduler_ends_too() {}

@@ -1,5 +1,6 @@
 //! Runs that follow those of another job.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use matins_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{DateTrigger, IntervalError};
+use crate::{DateTrigger, IntervalError, text};
 
 /// Has no instants: its job runs after another job of the same store has, whenever that is.
 ///
@@ -35,6 +36,18 @@ impl AfterTrigger {
     /// Returns the trigger of a job that runs after each run of `job` that ends so.
     pub const fn new(job: JobId, outcome: AfterOutcome) -> Self {
         Self { after: After::new(job, outcome) }
+    }
+}
+
+/// `after("backup"; succeeded)`: see [`parse_trigger`](crate::parse_trigger).
+impl fmt::Display for AfterTrigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outcome = match self.after.outcome {
+            AfterOutcome::Failed => "failed",
+            AfterOutcome::Any => "any",
+            _ => "succeeded",
+        };
+        write!(f, "after({}; {outcome})", text::quoted(self.after.job.as_str()))
     }
 }
 
@@ -87,6 +100,18 @@ pub fn after<T: AfterWhat>(what: T) -> T::Sentence {
 }
 
 /// What [`after`] takes: the id of a job, or a duration.
+///
+/// ```
+/// use chrono::DateTime;
+/// use matins_triggers::{AfterWhat, IntoTrigger, TimeUnits, Trigger, after};
+///
+/// // A job, or a time from now on.
+/// let (job, duration) = ("backup".into_sentence(), 10.seconds().into_sentence());
+/// let now = DateTime::UNIX_EPOCH;
+/// assert_eq!(job.into_trigger(now)?.describe(), after("backup").into_trigger(now)?.describe());
+/// assert!(duration.into_trigger(now)?.includes(now + 10.seconds()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is neither the id of a job nor a duration",
     note = "write `after(\"backup\")` for runs that follow those of that job, or `after(10.seconds())` for one run, so long after \
@@ -157,7 +182,17 @@ pub struct AfterJob {
 }
 
 impl AfterJob {
-    /// After each run that ends so instead.
+    /// Sets the outcome after which the job runs. The default is after each run that has succeeded.
+    ///
+    /// ```
+    /// use chrono::Utc;
+    /// use matins_core::AfterOutcome;
+    /// use matins_triggers::{IntoTrigger, Trigger, after};
+    ///
+    /// let alarm = after("backup").outcome(AfterOutcome::Failed).into_trigger(Utc::now())?;
+    /// assert_eq!(alarm.describe(), "after backup has failed");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn outcome(self, outcome: AfterOutcome) -> Self {
         Self { outcome, ..self }
     }

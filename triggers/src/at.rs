@@ -30,6 +30,24 @@ pub fn at(date: impl IntoDate) -> At {
 }
 
 /// What [`at`] takes: text, a `DateTime` in any time zone, or a [`NaiveDateTime`].
+///
+/// ```
+/// use chrono::{DateTime, Utc};
+/// use matins_triggers::{AtDate, IntoDate, IntoTrigger, Trigger, at};
+///
+/// struct Deadline(DateTime<Utc>);
+///
+/// impl IntoDate for Deadline {
+///     fn into_date(self) -> AtDate {
+///         self.0.into_date()
+///     }
+/// }
+///
+/// let noon: DateTime<Utc> = "2026-12-24T12:00:00Z".parse()?;
+/// let trigger = at(Deadline(noon)).into_trigger(DateTime::UNIX_EPOCH)?;
+/// assert!(trigger.includes(noon));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a date and time",
     note = "write a text such as \"2026-12-24T18:00\", or give a `chrono::DateTime` or a `chrono::NaiveDateTime`; for a time from \
@@ -90,7 +108,18 @@ pub struct At {
 }
 
 impl At {
-    /// In the local time of a zone: a name of the tz database such as `Europe/Berlin`, or a [`Zone`]. An instant stays what it is.
+    /// Sets the time zone of the local time: a name of the tz database such as `Europe/Berlin`, or a [`Zone`]. It does not change an instant.
+    ///
+    /// ```
+    /// use chrono::DateTime;
+    /// use matins_triggers::{IntoTrigger, Trigger, at};
+    ///
+    /// let eve = at("2026-12-24T18:00").in_zone("Asia/Tokyo").into_trigger(DateTime::UNIX_EPOCH)?;
+    /// assert_eq!(eve.describe(), "once, at 2026-12-24 18:00:00, Asia/Tokyo");
+    /// let fire = eve.next_after(DateTime::UNIX_EPOCH).unwrap();
+    /// assert_eq!(fire.to_rfc3339(), "2026-12-24T09:00:00+00:00");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn in_zone(self, zone: impl IntoZone) -> Self {
         Self { zone: Some(zone.into_zone()), ..self }
     }

@@ -85,12 +85,31 @@ impl From<UnknownZone> for DateError {
 
 impl DateTrigger {
     /// Fires at `instant`, rounded up to the microsecond.
+    ///
+    /// ```
+    /// use chrono::DateTime;
+    /// use matins_triggers::{DateTrigger, Trigger};
+    ///
+    /// let trigger = DateTrigger::new("2026-12-24T17:00:00Z".parse()?);
+    /// assert_eq!(trigger.next_after(DateTime::UNIX_EPOCH), Some(trigger.instant()));
+    /// assert_eq!(trigger.next_after(trigger.instant()), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(instant: DateTime<Utc>) -> Self {
         Self { date: Date::Instant(round_up_to_microsecond(instant)) }
     }
 
     /// Fires when the clocks in `zone` show `local`: the first time, if they do so twice; at the first instant after
     /// the gap, if they skip it.
+    ///
+    /// ```
+    /// use matins_triggers::{DateTrigger, Zone};
+    ///
+    /// let berlin = Zone::named("Europe/Berlin")?;
+    /// let eve = DateTrigger::local("2026-12-24T18:00:00".parse()?, berlin)?;
+    /// assert_eq!(eve.instant().to_rfc3339(), "2026-12-24T17:00:00+00:00");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When that lies beyond the years that can be held (about 262,000).
@@ -101,6 +120,16 @@ impl DateTrigger {
 
     /// Reads ISO 8601 text: a date, or a date and a time to the minute, second or fraction. With `Z` or an offset it is
     /// an instant; without, a local time in `zone`. A date alone means its midnight.
+    ///
+    /// ```
+    /// use matins_triggers::{DateTrigger, Zone};
+    ///
+    /// let berlin = Zone::named("Europe/Berlin")?;
+    /// assert_eq!(DateTrigger::parse("2026-12-24 18:00", berlin)?.instant().to_rfc3339(), "2026-12-24T17:00:00+00:00");
+    /// assert_eq!(DateTrigger::parse("2026-12-24T18:00Z", berlin)?.instant().to_rfc3339(), "2026-12-24T18:00:00+00:00");
+    /// assert!(DateTrigger::parse("24.12.2026", berlin).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the text cannot be read so.
@@ -124,7 +153,15 @@ impl DateTrigger {
             .and_then(|local| Self::local(local, zone))
     }
 
-    /// The instant at which it fires.
+    /// Returns the instant at which it fires.
+    ///
+    /// ```
+    /// use matins_triggers::DateTrigger;
+    ///
+    /// let trigger: DateTrigger = "2026-07-01T12:00 Europe/Berlin".parse()?;
+    /// assert_eq!(trigger.instant().to_rfc3339(), "2026-07-01T10:00:00+00:00");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn instant(&self) -> DateTime<Utc> {
         match self.date {
             Date::Instant(instant) => instant,
@@ -135,7 +172,17 @@ impl DateTrigger {
         }
     }
 
-    /// The local time that it was given as, if it was not given as an instant.
+    /// Returns the local time that it was given as, or `None` if it was given as an instant.
+    ///
+    /// ```
+    /// use matins_triggers::DateTrigger;
+    ///
+    /// let local: DateTrigger = "2026-07-01T12:00 Europe/Berlin".parse()?;
+    /// assert_eq!(local.local_time(), Some("2026-07-01T12:00:00".parse()?));
+    /// let instant: DateTrigger = "2026-07-01T12:00Z".parse()?;
+    /// assert_eq!(instant.local_time(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn local_time(&self) -> Option<NaiveDateTime> {
         match self.date {
             Date::Instant(_) => None,
@@ -143,7 +190,15 @@ impl DateTrigger {
         }
     }
 
-    /// The zone of that local time.
+    /// Returns the time zone of that local time, or `None` if it was given as an instant.
+    ///
+    /// ```
+    /// use matins_triggers::{DateTrigger, Zone};
+    ///
+    /// let local: DateTrigger = "2026-07-01T12:00 Europe/Berlin".parse()?;
+    /// assert_eq!(local.zone(), Some(Zone::named("Europe/Berlin")?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn zone(&self) -> Option<Zone> {
         match self.date {
             Date::Instant(_) => None,

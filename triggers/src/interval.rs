@@ -86,6 +86,16 @@ impl IntervalTrigger {
     /// Fires at `start` and every `period` after it. Start and period are kept to the microsecond (the start rounded
     /// up, the period down).
     ///
+    /// ```
+    /// use matins_triggers::{IntervalTrigger, TimeUnits, Trigger};
+    ///
+    /// let start = "2026-01-01T00:00:00Z".parse()?;
+    /// let trigger = IntervalTrigger::new(start, 90.minutes())?;
+    /// assert_eq!(trigger.next_after(start).unwrap().to_rfc3339(), "2026-01-01T01:30:00+00:00");
+    /// assert!(IntervalTrigger::new(start, 0.seconds()).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When the period is shorter than a microsecond or longer than 292,000 years.
     pub fn new(start: DateTime<Utc>, period: impl IntoDuration) -> Result<Self, IntervalError> {
@@ -99,6 +109,16 @@ impl IntervalTrigger {
 
     /// The same, up to `end` inclusive.
     ///
+    /// ```
+    /// use chrono::DateTime;
+    /// use matins_triggers::{IntervalTrigger, TimeUnits, TriggerExt};
+    ///
+    /// let start = "2026-01-01T00:00:00Z".parse()?;
+    /// let trigger = IntervalTrigger::new(start, 6.hours())?.until("2026-01-02T00:00:00Z".parse()?)?;
+    /// assert_eq!(trigger.iter_after(DateTime::UNIX_EPOCH).count(), 5, "both ends included");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When that lies before the start.
     pub fn until(self, end: DateTime<Utc>) -> Result<Self, IntervalError> {
@@ -108,12 +128,28 @@ impl IntervalTrigger {
         Ok(Self { end: Some(end), ..self })
     }
 
-    /// The time from one fire to the next.
+    /// Returns the time from one fire to the next.
+    ///
+    /// ```
+    /// use matins_triggers::{IntervalTrigger, TimeUnits};
+    ///
+    /// let trigger: IntervalTrigger = "PT1M30S from 2026-01-01T00:00:00Z".parse()?;
+    /// assert_eq!(trigger.period(), 90.seconds());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn period(&self) -> TimeDelta {
         TimeDelta::microseconds(self.period_micros)
     }
 
-    /// The first fire time.
+    /// Returns the first fire time.
+    ///
+    /// ```
+    /// use matins_triggers::IntervalTrigger;
+    ///
+    /// let trigger: IntervalTrigger = "PT1M30S from 2026-01-01T00:00:00Z".parse()?;
+    /// assert_eq!(trigger.start().to_rfc3339(), "2026-01-01T00:00:00+00:00");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn start(&self) -> DateTime<Utc> {
         self.start
     }

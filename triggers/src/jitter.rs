@@ -8,7 +8,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{CountBudget, CountProgress, IntoDuration, Stretch, Trigger, round_up_to_microsecond};
 use serde::{Deserialize, Serialize};
 
+use crate::duration::{self, Parts};
 use crate::last_fire::{just_after, just_before, last_fire};
+use crate::text;
 
 /// About what it costs to look at the ends of a count: two searches by halving.
 const STEPS_AT_THE_ENDS: u64 = 64;
@@ -111,11 +113,33 @@ impl JitterTrigger {
     }
 
     /// Returns the seed, if it has one.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use matins_triggers::{CronTrigger, JitterTrigger, TimeUnits};
+    ///
+    /// let hourly: CronTrigger = "0 * * * *".parse()?;
+    /// assert_eq!(JitterTrigger::new(Arc::new(hourly.clone()), 5.minutes(), 7)?.seed(), Some(7));
+    /// // A scheduler gives it a seed when its job is added.
+    /// assert_eq!(JitterTrigger::unseeded(Arc::new(hourly), 5.minutes())?.seed(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn seed(&self) -> Option<u64> {
         self.seed
     }
 
-    /// The trigger whose instants are shifted.
+    /// Returns the trigger whose instants are shifted.
+    ///
+    /// ```
+    /// # use matins_triggers::Trigger;
+    /// use std::sync::Arc;
+    /// use matins_triggers::{CronTrigger, JitterTrigger, TimeUnits};
+    ///
+    /// let hourly: CronTrigger = "0 * * * *".parse()?;
+    /// let jitter = JitterTrigger::unseeded(Arc::new(hourly), 5.minutes())?;
+    /// assert_eq!(jitter.of().describe(), "every hour, UTC");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn of(&self) -> &Arc<dyn Trigger> {
         &self.of
     }
@@ -244,8 +268,14 @@ impl Trigger for JitterTrigger {
     }
 }
 
+/// `jitter(0 * * * *; PT5M; seed 7)`: see [`parse_trigger`](crate::parse_trigger).
 impl fmt::Display for JitterTrigger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.describe())
+        text::begin(f, "jitter", [&self.of])?;
+        write!(f, "; {}", duration::write(Parts::elapsed(self.max_micros)))?;
+        match self.seed {
+            Some(seed) => write!(f, "; seed {seed})"),
+            None => f.write_str(")"),
+        }
     }
 }

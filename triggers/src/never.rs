@@ -1,8 +1,12 @@
 //! A schedule that is switched off.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use matins_core::Trigger;
 use serde::{Deserialize, Serialize};
+
+use crate::text;
 
 /// Has no instants: stands for a schedule that names a day which the calendar does not have, such as `0 0 31 2 *`, and
 /// says so where jobs are listed.
@@ -29,8 +33,21 @@ impl NeverTrigger {
     }
 
     /// Returns the schedule as it is written.
+    ///
+    /// ```
+    /// use matins_triggers::NeverTrigger;
+    ///
+    /// assert_eq!(NeverTrigger::new("0 0 31 2 *").schedule(), "0 0 31 2 *");
+    /// ```
     pub fn schedule(&self) -> &str {
         &self.schedule
+    }
+}
+
+/// `never("0 0 31 2 *")`: see [`parse_trigger`](crate::parse_trigger).
+impl fmt::Display for NeverTrigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "never({})", text::quoted(&self.schedule))
     }
 }
 

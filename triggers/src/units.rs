@@ -13,6 +13,10 @@ use chrono::TimeDelta;
 ///
 /// assert_eq!(90.minutes(), TimeDelta::minutes(90));
 /// assert_eq!(2u64.hours(), 120u8.minutes());
+/// assert_eq!(1.days(), 24.hours());
+/// assert_eq!(1.weeks(), 7.days());
+/// assert_eq!(1_500.milliseconds(), 1_500_000.microseconds());
+/// assert_eq!(30u8.seconds() + 1.minutes(), TimeDelta::seconds(90));
 /// assert_eq!(u64::MAX.weeks(), TimeDelta::MAX);
 /// ```
 pub trait TimeUnits: Sized {

@@ -9,6 +9,7 @@ use matins_core::{After, CountBudget, CountProgress, Stretch, Trigger};
 use serde::{Deserialize, Serialize};
 
 use crate::last_fire::just_after;
+use crate::text;
 
 /// The first and last instant that a trigger may fire at, both inclusive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -126,6 +127,18 @@ impl WindowTrigger {
 
     /// From `start` on.
     ///
+    /// ```
+    /// # use matins_triggers::Trigger;
+    /// use std::sync::Arc;
+    /// use matins_triggers::{CronTrigger, WindowTrigger};
+    ///
+    /// let daily: CronTrigger = "0 9 * * *".parse()?;
+    /// let from_may = WindowTrigger::new(Arc::new(daily)).starting("2026-05-01T00:00:00Z".parse()?)?;
+    /// let fire = from_may.next_after("2026-01-01T00:00:00Z".parse()?).unwrap();
+    /// assert_eq!(fire.to_rfc3339(), "2026-05-01T09:00:00+00:00");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When its end lies before that.
     pub fn starting(self, start: DateTime<Utc>) -> Result<Self, EndsBeforeStart> {
@@ -133,6 +146,20 @@ impl WindowTrigger {
     }
 
     /// Up to `end`.
+    ///
+    /// ```
+    /// # use matins_triggers::Trigger;
+    /// use std::sync::Arc;
+    /// use matins_triggers::{CronTrigger, WindowTrigger};
+    ///
+    /// let daily: CronTrigger = "0 9 * * *".parse()?;
+    /// let may = WindowTrigger::new(Arc::new(daily)).starting("2026-05-01T00:00:00Z".parse()?)?;
+    /// // An end before the start is refused.
+    /// assert!(may.clone().until("2026-04-01T00:00:00Z".parse()?).is_err());
+    /// let may = may.until("2026-05-31T23:59:59Z".parse()?)?;
+    /// assert_eq!(may.next_after("2026-05-31T12:00:00Z".parse()?), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When that lies before its start.
@@ -212,8 +239,16 @@ impl Trigger for WindowTrigger {
     }
 }
 
+/// `window(0 9 * * *; from 2026-05-01T00:00:00Z; until 2026-05-31T00:00:00Z)`: see [`parse_trigger`](crate::parse_trigger).
 impl fmt::Display for WindowTrigger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.describe())
+        text::begin(f, "window", [&self.of])?;
+        if let Some(start) = self.limits.start {
+            write!(f, "; from {}", text::instant(start))?;
+        }
+        if let Some(end) = self.limits.end {
+            write!(f, "; until {}", text::instant(end))?;
+        }
+        f.write_str(")")
     }
 }

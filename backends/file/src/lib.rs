@@ -141,6 +141,19 @@ impl FileStore {
 
     /// Opens the store in a directory, or creates it there. [`options`](Self::options) can wait for a process that owns it.
     ///
+    /// ```
+    /// # use matins_core::StoreError;
+    /// # use matins_store_file::FileStore;
+    /// # let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("jobs");
+    /// let store = FileStore::open(&path)?;
+    /// // It has one owner.
+    /// assert!(matches!(FileStore::open(&path), Err(StoreError::Owned { .. })));
+    /// drop(store);
+    /// assert!(FileStore::open(&path).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// If another process owns the store, if the directory has other files and no store, if a file is damaged or of a
     /// later format, and if the disk fails. After an error of the disk ([`StoreError::Backend`]) it can be tried again.
@@ -181,12 +194,38 @@ impl FileStore {
         }
     }
 
-    /// The directory.
+    /// Returns the directory.
+    ///
+    /// ```
+    /// # use matins_store_file::FileStore;
+    /// # let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("jobs");
+    /// assert_eq!(FileStore::open(&path)?.directory(), path);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn directory(&self) -> &Path {
         &self.files.directory
     }
 
-    /// What was cut off the log when the store was opened, if anything was.
+    /// Returns what was cut off the log when the store was opened, or `None` if nothing was.
+    ///
+    /// ```
+    /// # use matins_core::{JobStore, OnConflict};
+    /// # use matins_store_file::FileStore;
+    /// # let directory = tempfile::tempdir()?;
+    /// use std::io::Write;
+    ///
+    /// let path = directory.path().join("jobs");
+    /// let mut store = FileStore::open(&path)?;
+    /// store.import(Vec::new(), Vec::new(), OnConflict::Refuse)?;
+    /// drop(store);
+    /// // As if the power had been cut in the middle of a write.
+    /// std::fs::OpenOptions::new().append(true).open(path.join("log.jsonl"))?.write_all(b"{\"commit\":[")?;
+    ///
+    /// let store = FileStore::open(&path)?;
+    /// assert_eq!(store.torn_tail().map(|torn| torn.length), Some(11));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn torn_tail(&self) -> Option<&TornTail> {
         self.torn.as_ref()
     }

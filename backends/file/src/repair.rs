@@ -29,6 +29,17 @@ pub struct Examination {
 
 /// Looks through a store's files, and changes nothing.
 ///
+/// ```
+/// # use matins_store_file::FileStore;
+/// # let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("jobs");
+/// drop(FileStore::open(&path)?);
+/// let examination = matins_store_file::examine(&path)?;
+/// assert!(examination.damaged.is_empty());
+/// assert_eq!((examination.jobs, examination.runs), (0, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// When another process owns the store, when a file cannot be read, is of a later format, or has no head.
 pub fn examine(directory: impl AsRef<Path>) -> Result<Examination, StoreError> {
@@ -40,6 +51,23 @@ pub fn examine(directory: impl AsRef<Path>) -> Result<Examination, StoreError> {
 /// Writes a new snapshot of what [`examine`] finds whole, and begins a new log. The files as they were stay beside them,
 /// as `snapshot.jsonl.damaged-N` and `log.jsonl.damaged-N`, where N is the snapshot's generation: no repair writes over what
 /// an earlier one has kept. A repair that is interrupted, by an error or by the end of the process, can be repeated.
+///
+/// ```
+/// # use matins_store_file::FileStore;
+/// # let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("jobs");
+/// drop(FileStore::open(&path)?);
+/// // As if a part of the disk had been lost.
+/// std::fs::OpenOptions::new().append(true).open(path.join("snapshot.jsonl")).and_then(|mut file| {
+///     std::io::Write::write_all(&mut file, b"what is this?\n")
+/// })?;
+/// assert!(FileStore::open(&path).is_err());
+///
+/// let dropped = matins_store_file::repair(&path)?.damaged;
+/// assert_eq!(dropped.len(), 1);
+/// assert!(FileStore::open(&path).is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 /// As [`examine`]; and when the disk refuses.

@@ -53,7 +53,15 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Returns an empty store.
+    ///
+    /// ```
+    /// use matins_core::{JobQuery, JobStore};
+    /// use matins_store_memory::MemoryStore;
+    ///
+    /// assert_eq!(MemoryStore::new().count(&JobQuery::default())?, 0);
+    /// # Ok::<(), matins_core::StoreError>(())
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }

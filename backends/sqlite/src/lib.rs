@@ -83,16 +83,38 @@ impl SqliteStore {
     /// The format of the file that this version writes; earlier ones it reads and brings up to this.
     pub const FORMAT: i64 = schema::FORMAT;
 
-    /// Opens the file, or makes it. [`options`](Self::options) can wait for a process that owns it.
+    /// Opens the file, or creates it. [`options`](Self::options) can wait for a process that owns it.
+    ///
+    /// ```
+    /// # use matins_core::StoreError;
+    /// # use matins_store_sqlite::SqliteStore;
+    /// # let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("jobs.db");
+    /// let store = SqliteStore::open(&path)?;
+    /// // It has one owner.
+    /// assert!(matches!(SqliteStore::open(&path), Err(StoreError::Owned { .. })));
+    /// drop(store);
+    /// assert!(SqliteStore::open(&path).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// When another process owns it, when it is no database or one of another program, when a later version wrote it,
-    /// and when the disk refuses.
+    /// If another process owns the file, if it is not a database or one of another program, if a later version wrote it, and if the disk
+    /// fails.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::open_with(path, Durability::default())
     }
 
-    /// The same, with a choice of durability.
+    /// Opens the file, or creates it, with this durability.
+    ///
+    /// ```
+    /// # use matins_store_sqlite::{Durability, SqliteStore};
+    /// # let directory = tempfile::tempdir()?;
+    /// // Commits do not wait for the disk; a power cut may take the last ones.
+    /// let store = SqliteStore::open_with(directory.path().join("jobs.db"), Durability::Normal)?;
+    /// # drop(store);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -140,12 +162,28 @@ impl SqliteStore {
         }
     }
 
-    /// The file.
+    /// Returns the path of the file.
+    ///
+    /// ```
+    /// # use matins_store_sqlite::SqliteStore;
+    /// # let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("jobs.db");
+    /// assert_eq!(SqliteStore::open(&path)?.path(), path);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Looks through the whole file for damage; it takes as long as reading it.
+    /// Checks the whole file for damage. It takes as long as reading it.
+    ///
+    /// ```
+    /// # use matins_store_sqlite::SqliteStore;
+    /// # let directory = tempfile::tempdir()?;
+    /// let store = SqliteStore::open(directory.path().join("jobs.db"))?;
+    /// store.check()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`StoreError::Damaged`] with what SQLite's `quick_check` found first.
@@ -153,10 +191,21 @@ impl SqliteStore {
         quick_check(&self.connection, &self.path)
     }
 
-    /// The same of a file that somebody else may own and write: it is read, and nothing is changed.
+    /// Checks a file that somebody else may own and write. It is read, and nothing is changed.
+    ///
+    /// ```
+    /// # use matins_store_sqlite::SqliteStore;
+    /// # let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("jobs.db");
+    /// let owner = SqliteStore::open(&path)?;
+    /// SqliteStore::check_file(&path)?;
+    /// # drop(owner);
+    /// assert!(SqliteStore::check_file(directory.path().join("no-such.db")).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`check`](Self::check), and when there is no such file.
+    /// As [`check`](Self::check), and if there is no such file.
     pub fn check_file(path: impl AsRef<Path>) -> Result<(), StoreError> {
         let path = path.as_ref();
         let failed = |source: rusqlite::Error| schema::open_error(path, source);

@@ -95,6 +95,16 @@ enum Read {
 
 /// Writes all jobs, by id, then the ledger, by number.
 ///
+/// ```
+/// # use matins_store_memory::MemoryStore;
+/// # use matins_store_transfer::export;
+/// let mut lines = Vec::new();
+/// let exported = export(&mut MemoryStore::new(), &mut lines)?;
+/// assert_eq!(exported.jobs, 0);
+/// assert_eq!(lines, b"{\"matins\":\"export\",\"format\":1}\n");
+/// # Ok::<(), matins_store_transfer::TransferError>(())
+/// ```
+///
 /// # Errors
 /// When the store cannot be read, or `out` not written.
 pub fn export(store: &mut dyn JobStore, out: &mut impl Write) -> Result<Carried, TransferError> {
@@ -143,6 +153,19 @@ fn each_run(
 /// the ledger has already, but for its number, is left out: importing the same once more changes nothing there.
 ///
 /// What comes back counts the jobs of the text and the rows that were put in.
+///
+/// ```
+/// # use matins_core::OnConflict;
+/// # use matins_store_memory::MemoryStore;
+/// # use matins_store_transfer::{export, import};
+/// let lines = "{\"matins\":\"export\",\"format\":1}\n";
+/// let imported = import(&mut MemoryStore::new(), lines.as_bytes(), OnConflict::Refuse)?;
+/// assert_eq!((imported.jobs, imported.runs), (0, 0));
+///
+/// let error = import(&mut MemoryStore::new(), "{}".as_bytes(), OnConflict::Refuse).unwrap_err();
+/// assert!(error.to_string().starts_with("line 1"));
+/// # Ok::<(), matins_store_transfer::TransferError>(())
+/// ```
 ///
 /// # Errors
 /// If a line cannot be read, if a job is over the [limits](Limits), and if the store refuses.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use matins::Retention;
-use matins::config::{LedgerConfig, StoreUrl};
+use matins::config::{LedgerConfig, StoreConfig};
 use matins::triggers::Zone;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -25,7 +25,8 @@ pub(crate) use hook::Hook;
 /// What a configuration says.
 #[derive(Debug)]
 pub(crate) struct Config {
-    pub(crate) store: Option<StoreUrl>,
+    pub(crate) store: Option<StoreConfig>,
+    pub(crate) wait_for_owner: Option<Duration>,
     pub(crate) zone: Option<Zone>,
     pub(crate) retention: Retention,
     pub(crate) hooks: Vec<Hook>,
@@ -36,6 +37,7 @@ pub(crate) struct Config {
 #[serde(deny_unknown_fields)]
 struct File {
     store: Option<Spanned<String>>,
+    wait_for_owner: Option<Spanned<String>>,
     timezone: Option<Spanned<String>>,
     #[serde(default)]
     ledger: LedgerConfig,
@@ -70,6 +72,7 @@ pub(crate) fn parse(text: &str, zone: Zone) -> Result<Config, Vec<Diagnostic>> {
     let own_zone = file.timezone.as_ref().and_then(|name| reader.zone(name));
     let zone = own_zone.unwrap_or(zone);
     let store = file.store.as_ref().and_then(|url| reader.store(url));
+    let wait_for_owner = reader.optional_duration(file.wait_for_owner.as_ref()).unwrap_or_default();
     let hooks = file.hook.iter().filter_map(|hook| reader.hook(hook)).collect();
     let jobs = file.jobs.iter().filter_map(|(id, job)| reader.job(id, job, zone)).collect();
     let followed =
@@ -79,7 +82,7 @@ pub(crate) fn parse(text: &str, zone: Zone) -> Result<Config, Vec<Diagnostic>> {
         reader.faults.sort_by_key(|fault| (fault.line, fault.column));
         return Err(reader.faults);
     }
-    Ok(Config { store, zone: own_zone, retention: file.ledger.retention(), hooks, jobs })
+    Ok(Config { store, wait_for_owner, zone: own_zone, retention: file.ledger.retention(), hooks, jobs })
 }
 
 /// Reads a job from keys and values as a configuration has them.
@@ -119,8 +122,9 @@ impl Reader<'_> {
         None
     }
 
-    fn store(&mut self, url: &Spanned<String>) -> Option<StoreUrl> {
-        url.get_ref().parse().map_err(|error| self.fault::<()>(url.span().start, error)).ok()
+    fn store(&mut self, url: &Spanned<String>) -> Option<StoreConfig> {
+        let store = url.get_ref().parse::<StoreConfig>();
+        store.map_err(|error| self.fault::<()>(url.span().start, matins::error_chain(&error))).ok()
     }
 
     pub(super) fn zone(&mut self, name: &Spanned<String>) -> Option<Zone> {

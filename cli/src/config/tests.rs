@@ -34,7 +34,7 @@ fn a_whole_configuration_is_understood() {
         Zone::utc(),
     )
     .unwrap();
-    assert_eq!(config.store, Some(matins::config::StoreUrl::Sqlite("jobs.db".into())));
+    assert_eq!(config.store, Some(matins::config::StoreUrl::Sqlite("jobs.db".into()).into()));
     assert_eq!(
         config.retention,
         Retention { runs_per_job: None, age: Some(Duration::from_secs(7 * 86_400)), ..Retention::default() }

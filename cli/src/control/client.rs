@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use matins::config::{StoreUrl, StoreUrlError};
+use matins::config::{StoreConfig, StoreConfigError, StoreUrl};
 use matins::control::protocol::Received;
 use matins::control::{self, Operator, Problem, Request, user};
 use matins::prelude::*;
@@ -75,7 +75,8 @@ impl OpenedStore {
 
 impl Target {
     pub(crate) fn url(&self) -> Result<StoreUrl, Failure> {
-        self.store.parse().map_err(|error: StoreUrlError| Failure::BadInput(matins::error_chain(&error)))
+        let store: Result<StoreConfig, StoreConfigError> = self.store.parse();
+        store.map(|store| store.url).map_err(|error| Failure::BadInput(matins::error_chain(&error)))
     }
 
     fn connect(&self, socket: &Path) -> std::io::Result<Client> {
@@ -133,9 +134,9 @@ impl Target {
                 Err(OpenError::Owned(_)) if Instant::now() < until => {
                     thread::sleep(Duration::from_millis(20));
                 }
-                Err(OpenError::Owned(message)) => {
+                Err(OpenError::Owned(error)) => {
                     let message = format!(
-                        "{message}; where that is its daemon, it does not listen at {}: name its place with --socket",
+                        "{error}; where that is its daemon, it does not listen at {}: name its place with --socket",
                         socket.display()
                     );
                     return Err(Failure::BadInput(message));

@@ -14,7 +14,7 @@ pub(super) fn collect() -> Result<PrometheusHandle, String> {
     let recorder = PrometheusBuilder::new()
         .set_buckets(&BUCKETS)
         .and_then(PrometheusBuilder::install_recorder)
-        .map_err(|error| format!("metrics cannot be collected: {error}"))?;
+        .map_err(|error| format!("metrics cannot be collected: {}", matins::error_chain(&error)))?;
     let upkeep = recorder.clone();
     let work = move || {
         loop {

@@ -7,8 +7,8 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use matins_core::{
-    CancelCallbacks, CancelReason, CancelToken, Completion, Refusal, RunId, RunReport, RunRequest, Shutdown,
-    drop_caught,
+    CancelCallbacks, CancelReason, CancelToken, Completion, IntoDuration, Refusal, RunId, RunReport,
+    RunRequest, Shutdown, drop_caught,
 };
 use slab::Slab;
 
@@ -51,8 +51,9 @@ pub struct Ticket {
 
 impl InFlight {
     /// Room for so many runs, those that wait included. Runs that are told to stop have `cancel_grace` to return before they
-    /// are left behind.
-    pub fn new(room: usize, cancel_grace: Duration) -> Arc<Self> {
+    /// are left behind; a negative duration counts as zero.
+    pub fn new(room: usize, cancel_grace: impl IntoDuration) -> Arc<Self> {
+        let cancel_grace = cancel_grace.into_duration().unwrap_or_default();
         Arc::new(Self {
             room,
             cancel_grace,

@@ -20,13 +20,30 @@
 //! | a run over its time limit | is killed after a grace, with what it started |
 //! | a panic | or a crash of its process ends the run; another worker takes its place |
 //!
-//! ```no_run
+//! ```standalone_crate
 //! use matins_executor_process::{ProcessExecutor, serve_if_worker};
+//! # use matins_scheduler::{Schedule, SchedulerBuilder};
+//! # use matins_store_memory::MemoryStore;
+//! # use matins_triggers::{TimeUnits, every};
+//!
+//! fn greet(name: String) {
+//!     println!("good morning, {name}");
+//! }
 //!
 //! fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     serve_if_worker(|tasks| tasks.register("greet", |name: String| println!("good morning, {name}")));
+//!     // A worker does not get beyond this line.
+//!     serve_if_worker(|tasks| tasks.register("greet", greet));
+//!
 //!     let executor = ProcessExecutor::builder().workers(4).runs_per_worker(1_000).build()?;
-//!     # drop(executor);
+//!     let mut scheduler = SchedulerBuilder::new()
+//!         .store("default", MemoryStore::new())
+//!         .executor("default", executor)
+//!         .background()?;
+//!     scheduler.register("greet", greet)?;
+//!     scheduler.start()?;
+//!     let job = scheduler.add(every(1.hours()).task("greet").arguments("Ada"))?;
+//!     let run = job.run_now()?.wait()?;
+//!     assert_eq!(run.output.as_deref(), Some("good morning, Ada\n"));
 //!     Ok(())
 //! }
 //! ```
@@ -50,8 +67,8 @@ use std::thread;
 use std::time::Duration;
 
 use matins_core::{
-    Completion, Executor, Refused, RunId, RunRequest, Shutdown, Task, TaskContext, TaskError, TaskName,
-    TaskResult, Value, WaitMode, is_out_of_resources,
+    Completion, Executor, IntoDuration, Refused, RunId, RunRequest, Shutdown, Task, TaskContext, TaskError,
+    TaskName, TaskResult, Value, WaitMode, is_out_of_resources,
 };
 use matins_executor_thread::ThreadExecutor;
 use thiserror::Error;
@@ -119,72 +136,157 @@ impl Default for ProcessExecutorBuilder {
 }
 
 impl ProcessExecutorBuilder {
-    /// At most this many workers, and so runs at once; 0 counts as 1. Default: one for each processor.
+    /// Sets how many workers there are at most, and so how many runs are in progress at once; 0 counts as 1. Default: one for each processor.
+    ///
+    /// ```
+    /// # use matins_executor_process::ProcessExecutor;
+    /// let executor = ProcessExecutor::builder().workers(4).build()?;
+    /// # drop(executor);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers.max(1);
         self
     }
 
-    /// At most this many runs that wait for a worker: 0 refuses whatever finds none, `usize::MAX` is a waiting room
-    /// without end. Default: 100,000.
+    /// Sets how many runs may wait for a worker. With 0, a run that finds no free worker is refused, and recorded as missed. With
+    /// `usize::MAX`, the queue has no limit. Default: 100,000.
+    ///
+    /// ```
+    /// # use matins_executor_process::ProcessExecutor;
+    /// // What cannot begin at once is not run at all.
+    /// let executor = ProcessExecutor::builder().queue(0).build()?;
+    /// # drop(executor);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn queue(mut self, queue: usize) -> Self {
         self.queue = queue;
         self
     }
 
-    /// A worker is replaced after so many runs, so that what tasks leak does not add up; 0 counts as 1. Default: never.
+    /// Sets after how many runs a worker is replaced, so that what tasks leak does not add up; 0 counts as 1. Default: never.
+    ///
+    /// ```
+    /// # use matins_executor_process::ProcessExecutor;
+    /// // Each run has a fresh process.
+    /// let executor = ProcessExecutor::builder().runs_per_worker(1).build()?;
+    /// # drop(executor);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn runs_per_worker(mut self, runs: u64) -> Self {
         self.runs_per_worker = runs.max(1);
         self
     }
 
-    /// The program that workers run, in place of this one.
+    /// Sets the program that workers run, instead of this one. It calls [`serve_if_worker`] too.
+    ///
+    /// ```
+    /// # use matins_executor_process::ProcessExecutor;
+    /// let executor = ProcessExecutor::builder().program("/usr/lib/my-app/worker").build()?;
+    /// # drop(executor);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn program(mut self, program: impl Into<PathBuf>) -> Self {
         self.program = Some(program.into());
         self
     }
 
-    /// The arguments that it is started with. Default: none.
+    /// Sets the arguments that the program is started with. Default: none.
+    ///
+    /// ```
+    /// # use matins_executor_process::ProcessExecutor;
+    /// let executor = ProcessExecutor::builder().arguments(["--log", "worker.log"]).build()?;
+    /// # drop(executor);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn arguments<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         self.arguments = arguments.into_iter().map(Into::into).collect();
         self
     }
 
-    /// How long a worker has to say that it is one. Default: 10 seconds.
-    pub fn start_timeout(mut self, timeout: Duration) -> Self {
-        self.start_timeout = timeout;
+    /// Sets how long a worker has to start, until it calls [`serve_if_worker`]. Default: 10 seconds.
+    /// A negative duration counts as zero.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use matins_executor_process::ProcessExecutor;
+    /// let executor = ProcessExecutor::builder().start_timeout(Duration::from_secs(60)).build()?;
+    /// # drop(executor);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn start_timeout(mut self, timeout: impl IntoDuration) -> Self {
+        self.start_timeout = timeout.into_duration().unwrap_or_default();
         self
     }
 
-    /// How long a run has to return after it was told to stop; then its worker is killed. Default: 1 second.
-    pub fn kill_grace(mut self, grace: Duration) -> Self {
-        self.kill_grace = grace;
+    /// Sets how long a run has to return after it was told to stop. Then its worker is killed. Default: 1 second.
+    /// A negative duration counts as zero.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use matins_executor_process::ProcessExecutor;
+    /// let executor = ProcessExecutor::builder().kill_grace(Duration::from_secs(10)).build()?;
+    /// # drop(executor);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn kill_grace(mut self, grace: impl IntoDuration) -> Self {
+        self.kill_grace = grace.into_duration().unwrap_or_default();
         self
     }
 
-    /// How much address space each worker may have, in bytes (`RLIMIT_AS`): what needs more ends it. Default: no limit.
+    /// Sets how much address space each worker may have, in bytes (`RLIMIT_AS`). A worker that needs more ends. Default: no limit.
+    ///
+    /// ```
+    /// # use matins_executor_process::ProcessExecutor;
+    /// let executor = ProcessExecutor::builder().memory_limit(2 << 30).build()?;
+    /// # drop(executor);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn memory_limit(mut self, bytes: u64) -> Self {
         self.memory = Some(bytes);
         self
     }
 
-    /// How much processor time each run may have, in whole seconds (`RLIMIT_CPU`): more ends its worker. Default: no limit.
-    pub fn cpu_time_limit(mut self, time: Duration) -> Self {
-        self.cpu_time = Some(time);
+    /// Sets how much processor time each run may have, in whole seconds (`RLIMIT_CPU`). A worker that needs more is killed. Default: no limit.
+    /// A negative duration counts as zero.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use matins_executor_process::ProcessExecutor;
+    /// let executor = ProcessExecutor::builder().cpu_time_limit(Duration::from_secs(60)).build()?;
+    /// # drop(executor);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cpu_time_limit(mut self, time: impl IntoDuration) -> Self {
+        self.cpu_time = Some(time.into_duration().unwrap_or_default());
         self
     }
 
-    /// How much of what a run prints is kept, in bytes, from its end. Default: 8 KiB.
+    /// Sets how much of what a run prints is kept, in bytes, from its end. Default: 8 KiB.
+    ///
+    /// ```
+    /// # use matins_executor_process::ProcessExecutor;
+    /// let executor = ProcessExecutor::builder().output_limit(64 * 1024).build()?;
+    /// # drop(executor);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn output_limit(mut self, bytes: usize) -> Self {
         self.output = bytes;
         self
     }
 
-    /// The executor. Workers are started when runs come.
+    /// Builds the executor. Workers are started when runs come.
+    ///
+    /// ```
+    /// # use matins_core::{Executor, Shutdown};
+    /// # use matins_executor_process::ProcessExecutor;
+    /// let mut executor = ProcessExecutor::builder().workers(2).build()?;
+    /// assert!(executor.shutdown(Shutdown::Wait).is_empty(), "no run was left behind");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// In a process that was started as a worker and did not call [`serve_if_worker`]; and when the path of this program is
-    /// not known.
+    /// In a process that was started as a worker and did not call [`serve_if_worker`], and if the path of this program is not known.
     pub fn build(self) -> Result<ProcessExecutor, ProcessExecutorError> {
         if Orders::of_this_process().is_some() {
             return Err(ProcessExecutorError::IsWorker);
@@ -212,7 +314,14 @@ impl ProcessExecutorBuilder {
 }
 
 impl ProcessExecutor {
-    /// An executor with the default limits: a worker for each processor, 100,000 runs that wait.
+    /// Returns an executor with the default limits: a worker for each processor, 100,000 runs that wait.
+    ///
+    /// ```
+    /// # use matins_executor_process::ProcessExecutor;
+    /// let executor = ProcessExecutor::new()?;
+    /// # drop(executor);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// See [`build`](ProcessExecutorBuilder::build).
@@ -220,7 +329,14 @@ impl ProcessExecutor {
         Self::builder().build()
     }
 
-    /// An executor with limits of one's own.
+    /// Returns the builder of an executor with other limits.
+    ///
+    /// ```
+    /// # use matins_executor_process::ProcessExecutor;
+    /// let executor = ProcessExecutor::builder().workers(4).runs_per_worker(1_000).build()?;
+    /// # drop(executor);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder() -> ProcessExecutorBuilder {
         ProcessExecutorBuilder::default()
     }

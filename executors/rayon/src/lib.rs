@@ -30,7 +30,7 @@ use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use matins_core::{Completion, Executor, Refused, RunId, RunRequest, Shutdown};
+use matins_core::{Completion, Executor, IntoDuration, Refused, RunId, RunRequest, Shutdown};
 use matins_executor_inflight::{InFlight, PriorityQueue, Ticket};
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
@@ -74,30 +74,104 @@ pub struct RayonExecutorBuilder {
 }
 
 impl RayonExecutorBuilder {
-    /// So many threads, and so runs at once; 0, the default, is one for each processor.
+    /// Sets how many threads the pool has, and so how many runs are in progress at once. 0, the default, is one for each processor.
+    ///
+    /// ```
+    /// # use matins_executor_rayon::RayonExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// let executor = RayonExecutor::builder().threads(2).build()?;
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", executor)
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// let job = scheduler.add(every(1.hours()).run(|| rayon::current_num_threads()))?;
+    /// assert_eq!(job.run_now()?.wait()?.result, Some(2.into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
     }
 
-    /// At most this many runs that wait for a thread: 0 refuses whatever finds no thread, `usize::MAX` is a waiting room
-    /// without end. Default: 100,000.
+    /// Sets how many runs may wait for a thread. With 0, a run that finds no free thread is refused, and recorded as missed. With
+    /// `usize::MAX`, the queue has no limit. Default: 100,000.
+    ///
+    /// ```
+    /// # use std::sync::{Mutex, mpsc};
+    /// # use matins_core::{MissedReason, Outcome};
+    /// # use matins_executor_rayon::RayonExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// let executor = RayonExecutor::builder().threads(1).queue(0).build()?;
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", executor)
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// let (go, gate) = mpsc::channel::<()>();
+    /// let gate = Mutex::new(gate);
+    /// let slow = scheduler.add(every(1.hours()).run(move || drop(gate.lock().unwrap().recv())))?;
+    /// let quick = scheduler.add(every(1.hours()).run(|| ()))?;
+    ///
+    /// let (in_progress, refused) = (slow.run_now()?, quick.run_now()?);
+    /// assert_eq!(refused.wait()?.outcome, Some(Outcome::Missed(MissedReason::ExecutorFull)));
+    /// drop(go);
+    /// assert_eq!(in_progress.wait()?.outcome, Some(Outcome::Succeeded));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn queue(mut self, queue: usize) -> Self {
         self.queue = queue;
         self
     }
 
-    /// How long runs that were cancelled, or are over their time limit, have to return before they are left behind.
+    /// Sets how long runs that were cancelled, or are over their time limit, have to return before they are left behind.
     /// Default: 5 seconds.
-    pub fn cancel_grace(mut self, grace: Duration) -> Self {
-        self.cancel_grace = grace;
+    /// A negative duration counts as zero.
+    ///
+    /// ```
+    /// # use std::sync::{Mutex, mpsc};
+    /// # use std::time::Duration;
+    /// # use matins_core::Outcome;
+    /// # use matins_executor_rayon::RayonExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// let executor = RayonExecutor::builder().cancel_grace(Duration::from_millis(10)).build()?;
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", executor)
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// let (go, gate) = mpsc::channel::<()>();
+    /// let gate = Mutex::new(gate);
+    /// // It does not look at its cancel token.
+    /// let stuck = every(1.hours()).run(move || drop(gate.lock().unwrap().recv())).time_limit(10.milliseconds());
+    /// let run = scheduler.add(stuck)?.run_now()?.wait()?;
+    /// assert_eq!(run.outcome, Some(Outcome::TimedOut));
+    /// drop(go);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cancel_grace(mut self, grace: impl IntoDuration) -> Self {
+        self.cancel_grace = grace.into_duration().unwrap_or_default();
         self
     }
 
-    /// The executor, its threads started.
+    /// Builds the executor and starts its threads.
+    ///
+    /// ```
+    /// # use matins_core::{Executor, Shutdown};
+    /// # use matins_executor_rayon::RayonExecutor;
+    /// let mut executor = RayonExecutor::builder().threads(2).build()?;
+    /// assert!(executor.shutdown(Shutdown::Wait).is_empty(), "no run was left behind");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// When the system starts no threads.
+    /// If the system cannot start threads.
     pub fn build(self) -> Result<RayonExecutor, ThreadPoolBuildError> {
         let threads = Arc::new(Threads { count: Mutex::new(0), ended: Condvar::new() });
         let exits = threads.clone();
@@ -127,13 +201,40 @@ impl Threads {
 }
 
 impl RayonExecutor {
-    /// An executor on rayon's global pool, with room for 100,000 runs that wait. Dropping it leaves the pool alone.
+    /// Returns an executor on rayon's global pool, with room for 100,000 runs that wait. Dropping it leaves the pool alone.
+    ///
+    /// ```
+    /// # use matins_executor_rayon::RayonExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// let executor = RayonExecutor::global();
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", executor)
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// use rayon::prelude::*;
+    ///
+    /// // The parts of a run are spread over the pool.
+    /// let sum = || (1..=1_000_u64).into_par_iter().sum::<u64>();
+    /// let job = scheduler.add(every(1.hours()).run(sum))?;
+    /// assert_eq!(job.run_now()?.wait()?.result, Some(500_500.into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn global() -> Self {
         let room = rayon::current_num_threads() + DEFAULT_QUEUE;
         Self { pool: Pool::Global, runs: InFlight::new(room, CANCEL_GRACE), waiting: Arc::default() }
     }
 
-    /// An executor with a pool of its own.
+    /// Returns the builder of an executor with a pool of its own.
+    ///
+    /// ```
+    /// # use matins_executor_rayon::RayonExecutor;
+    /// let executor = RayonExecutor::builder().threads(2).queue(1_000).build()?;
+    /// # drop(executor);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn builder() -> RayonExecutorBuilder {
         RayonExecutorBuilder { threads: 0, queue: DEFAULT_QUEUE, cancel_grace: CANCEL_GRACE }
     }

@@ -37,7 +37,7 @@ use std::fmt;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use matins_core::{Completion, Executor, Refusal, Refused, RunId, RunRequest, Shutdown};
+use matins_core::{Completion, Executor, IntoDuration, Refusal, Refused, RunId, RunRequest, Shutdown};
 use matins_executor_inflight::{InFlight, PriorityQueue, Ticket};
 
 use sync::{
@@ -87,14 +87,63 @@ impl Default for ThreadExecutorBuilder {
 }
 
 impl ThreadExecutorBuilder {
-    /// At most this many threads, and so runs at once; 0 counts as 1. Default: 10.
+    /// Sets how many threads there are at most, and so how many runs are in progress at once; 0 counts as 1. Default: 10.
+    ///
+    /// ```
+    /// # use std::sync::Mutex;
+    /// # use matins_core::Outcome;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// // One run at a time.
+    /// let executor = ThreadExecutor::builder().workers(1).build();
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", executor)
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// static DATABASE: Mutex<()> = Mutex::new(());
+    /// let work = || drop(DATABASE.try_lock().expect("no other run is in progress"));
+    /// let (one, other) = (scheduler.add(every(1.hours()).run(work))?, scheduler.add(every(1.hours()).run(work))?);
+    /// let outcomes = [one.run_now()?, other.run_now()?];
+    /// for outcome in outcomes {
+    ///     assert_eq!(outcome.wait()?.outcome, Some(Outcome::Succeeded));
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn workers(mut self, workers: usize) -> Self {
         self.settings.workers = workers.max(1);
         self
     }
 
-    /// At most this many runs that wait for a thread: 0 refuses whatever finds no thread, `usize::MAX` is a waiting room
-    /// without end. Default: 100,000.
+    /// Sets how many runs may wait for a thread. With 0, a run that finds no free thread is refused, and recorded as missed. With
+    /// `usize::MAX`, the queue has no limit. Default: 100,000.
+    ///
+    /// ```
+    /// # use std::sync::{Mutex, mpsc};
+    /// # use matins_core::{MissedReason, Outcome};
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// let executor = ThreadExecutor::builder().workers(1).queue(0).build();
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", executor)
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// let (go, gate) = mpsc::channel::<()>();
+    /// let gate = Mutex::new(gate);
+    /// let slow = scheduler.add(every(1.hours()).run(move || drop(gate.lock().unwrap().recv())))?;
+    /// let quick = scheduler.add(every(1.hours()).run(|| ()))?;
+    ///
+    /// let (in_progress, refused) = (slow.run_now()?, quick.run_now()?);
+    /// assert_eq!(refused.wait()?.outcome, Some(Outcome::Missed(MissedReason::ExecutorFull)));
+    /// drop(go);
+    /// assert_eq!(in_progress.wait()?.outcome, Some(Outcome::Succeeded));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn queue(mut self, queue: usize) -> Self {
         self.settings.queue = queue;
         self
@@ -115,20 +164,62 @@ impl ThreadExecutorBuilder {
         self
     }
 
-    /// A thread ends after it has had nothing to do for this long. Default: 10 seconds.
-    pub fn idle_timeout(mut self, idle: Duration) -> Self {
-        self.settings.idle = idle;
+    /// Sets how long a thread that has nothing to do waits for the next run before it ends. Default: 10 seconds.
+    /// A negative duration counts as zero.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// // Jobs fire every minute, and the threads stay.
+    /// let executor = ThreadExecutor::builder().idle_timeout(Duration::from_secs(90)).build();
+    /// # drop(executor);
+    /// ```
+    pub fn idle_timeout(mut self, idle: impl IntoDuration) -> Self {
+        self.settings.idle = idle.into_duration().unwrap_or_default();
         self
     }
 
-    /// How long runs that were cancelled, or are over their time limit, have to return before they are left behind.
+    /// Sets how long runs that were cancelled, or are over their time limit, have to return before they are left behind.
     /// Default: 5 seconds.
-    pub fn cancel_grace(mut self, grace: Duration) -> Self {
-        self.settings.cancel_grace = grace;
+    /// A negative duration counts as zero.
+    ///
+    /// ```
+    /// # use std::sync::{Mutex, mpsc};
+    /// # use std::time::Duration;
+    /// # use matins_core::Outcome;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// let executor = ThreadExecutor::builder().cancel_grace(Duration::from_millis(10)).build();
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", executor)
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// let (go, gate) = mpsc::channel::<()>();
+    /// let gate = Mutex::new(gate);
+    /// // It does not look at its cancel token.
+    /// let stuck = every(1.hours()).run(move || drop(gate.lock().unwrap().recv())).time_limit(10.milliseconds());
+    /// let run = scheduler.add(stuck)?.run_now()?.wait()?;
+    /// assert_eq!(run.outcome, Some(Outcome::TimedOut));
+    /// drop(go);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn cancel_grace(mut self, grace: impl IntoDuration) -> Self {
+        self.settings.cancel_grace = grace.into_duration().unwrap_or_default();
         self
     }
 
-    /// The executor. Its threads are started when runs come.
+    /// Builds the executor. Its threads are started when runs come.
+    ///
+    /// ```
+    /// # use matins_core::{Executor, Shutdown};
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// let mut executor = ThreadExecutor::builder().workers(4).build();
+    /// let left_behind = executor.shutdown(Shutdown::Wait);
+    /// assert!(left_behind.is_empty());
+    /// ```
     pub fn build(self) -> ThreadExecutor {
         let Settings { workers, queue, cancel_grace, .. } = self.settings;
         let (sender, receiver) = unbounded();
@@ -261,11 +352,34 @@ impl Pool {
 
 impl ThreadExecutor {
     /// An executor with the default limits: 10 threads, 100,000 runs that wait.
+    ///
+    /// ```
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// let executor = ThreadExecutor::new();
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", executor)
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// let job = scheduler.add(every(1.hours()).run(|| std::thread::current().name().map(str::to_owned)))?;
+    /// let name = job.run_now()?.wait()?.result.unwrap();
+    /// assert!(name.as_str().unwrap().starts_with("matins-"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new() -> Self {
         Self::builder().build()
     }
 
     /// An executor with limits of one's own.
+    ///
+    /// ```
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// let executor = ThreadExecutor::builder().workers(4).queue(1_000).build();
+    /// # drop(executor);
+    /// ```
     pub fn builder() -> ThreadExecutorBuilder {
         ThreadExecutorBuilder::default()
     }

@@ -3,6 +3,7 @@
 mod calls;
 mod handle;
 mod job_handle;
+mod tokio_time;
 
 use std::panic::resume_unwind;
 use std::pin::Pin;
@@ -18,6 +19,7 @@ use crate::{Event, SchedulerError};
 
 pub use handle::AsyncHandle;
 pub use job_handle::AsyncJobHandle;
+pub(crate) use tokio_time::TokioClock;
 
 /// A scheduler for a program on a tokio runtime: [`run`](Self::run) is a future to await or to spawn.
 ///
@@ -71,13 +73,43 @@ impl AsyncScheduler {
         AsyncHandle { handle: self.handle.clone() }
     }
 
-    /// Fires jobs until somebody shuts the scheduler down by a handle; ready when that is done, its stores closed and its
-    /// executors ended. Dropping the future shuts it down at once, and does not wait for that.
+    /// Fires jobs until the scheduler is shut down by a handle. The future is ready when that is done: its stores are closed and its
+    /// executors ended. Dropping the future shuts the scheduler down at once, and does not wait for that.
+    ///
+    /// ```
+    /// # use matins_core::Shutdown;
+    /// # use matins_executor_tokio::TokioExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder, SchedulerError};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", TokioExecutor::current()?)
+    /// #     .asynchronous()?;
+    /// # let handle = scheduler.handle();
+    /// let server = async {
+    ///     handle.add(every(1.hours()).run(async || ())).await?;
+    ///     // Serves until it is told to end.
+    ///     handle.shutdown(Shutdown::Wait).await;
+    ///     Ok::<_, SchedulerError>(())
+    /// };
+    /// let (ended, served) = tokio::join!(scheduler.run(), server);
+    /// ended?;
+    /// served?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// When the system starts no thread.
+    /// If the system cannot start a thread.
     pub async fn run(self) -> Result<(), SchedulerError> {
         let shared = self.handle.shared.clone();
+        if let Some(clock) = &shared.tokio_time {
+            tokio_time::drive(&shared, clock).await;
+            return Ok(());
+        }
         let (ends, ended) = oneshot::channel();
         let drive = move || {
             shared.drive();
@@ -105,7 +137,26 @@ pub struct AsyncEvents {
 }
 
 impl AsyncEvents {
-    /// The next event; `None` when the scheduler is gone.
+    /// Returns the next event, or `None` when the scheduler is gone.
+    ///
+    /// ```
+    /// # use matins_executor_tokio::TokioExecutor;
+    /// # use matins_scheduler::{Event, Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", TokioExecutor::current()?)
+    /// #     .asynchronous()?;
+    /// # let handle = scheduler.handle();
+    /// let mut events = handle.subscribe().await;
+    /// handle.add(every(1.hours()).run(async || ()).id("report")).await?;
+    /// assert!(matches!(events.next().await, Some(Event::JobAdded { job, .. }) if job == "report"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn next(&mut self) -> Option<Event> {
         self.receiver.recv().await
     }

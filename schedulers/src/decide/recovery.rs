@@ -46,6 +46,11 @@ impl Tick<'_> {
             // A run that kills its process would otherwise kill each that comes after.
             let runs_again =
                 job.policy.on_interrupt == OnInterrupt::RunAgain && interrupted.attempt <= MOST_RUN_AGAIN;
+            let delay =
+                retry::delay_after(&job.policy.retry, Outcome::Interrupted, interrupted.attempt, &job.id);
+            if runs_again || delay.is_some() {
+                self.tried_again.push(interrupted.id);
+            }
             if runs_again && self.is_kept_waiting(at, &job, 1) {
                 self.try_again_at(at, &interrupted, WHEN_IT_ENDS);
             } else if runs_again {
@@ -62,9 +67,7 @@ impl Tick<'_> {
                         run.cause = cause;
                     }),
                 );
-            } else if let Some(delay) =
-                retry::delay_after(&job.policy.retry, Outcome::Interrupted, interrupted.attempt, &job.id)
-            {
+            } else if let Some(delay) = delay {
                 self.try_again(at, &interrupted, self.now, delay);
             } else {
                 self.has_ended(at, &interrupted);

@@ -49,6 +49,8 @@ pub(crate) struct Tick<'a> {
     /// To be handed to executors once the batch is committed.
     pub(crate) starts: Vec<(Arc<Job>, Run)>,
     pub(crate) finished: Vec<Run>,
+    /// Those of them that another attempt follows.
+    pub(super) tried_again: Vec<RunId>,
     pub(crate) missed: Vec<Run>,
     pub(crate) ended: Vec<JobId>,
     /// Jobs that were paused since their triggers are broken, and how these are.
@@ -64,6 +66,8 @@ pub(crate) struct Effects {
     pub(crate) postponed: Vec<(Run, DateTime<Utc>, Postponed)>,
     pub(crate) starts: Vec<Start>,
     pub(crate) finished: Vec<Run>,
+    /// Those of them that another attempt follows.
+    pub(crate) tried_again: Vec<RunId>,
     pub(crate) missed: Vec<Run>,
     pub(crate) ended: Vec<JobId>,
     pub(crate) broken: Vec<(JobId, String)>,
@@ -94,6 +98,7 @@ impl<'a> Tick<'a> {
             postponed: Vec::new(),
             starts: Vec::new(),
             finished: Vec::new(),
+            tried_again: Vec::new(),
             missed: Vec::new(),
             ended: Vec::new(),
             broken: Vec::new(),
@@ -108,11 +113,11 @@ impl<'a> Tick<'a> {
             tick.begin_in_groups();
         }
         tick.write_counted();
-        let Self { batch, jobs, postponed, starts, finished, missed, ended, broken, disabled, began, .. } =
-            tick;
+        let (began, tried_again) = (std::mem::take(&mut tick.began), std::mem::take(&mut tick.tried_again));
+        let Self { batch, jobs, postponed, starts, finished, missed, ended, broken, disabled, .. } = tick;
         let runs = jobs.into_iter().map(|claimed| (claimed.id, claimed.runs)).collect();
         let starts = starts.into_iter().map(|(job, run)| Start::new(job, run)).collect();
-        let effects = Effects { postponed, starts, finished, missed, ended, broken, disabled };
+        let effects = Effects { postponed, starts, finished, tried_again, missed, ended, broken, disabled };
         (Settlement { batch, runs, groups: began }, effects)
     }
 
@@ -180,6 +185,13 @@ impl<'a> Tick<'a> {
             run.output.clone_from(&report.output);
             run.result.clone_from(&report.result);
         });
+        let delay = running
+            .retry
+            .as_ref()
+            .and_then(|retry| retry::delay_after(retry, outcome, run.attempt, &run.job));
+        if delay.is_some() {
+            self.tried_again.push(run.id);
+        }
         if !is_known {
             // A commit whose answer was lost has ended it, with all that follows; it was not told yet.
             self.finished.push(run);
@@ -189,9 +201,7 @@ impl<'a> Tick<'a> {
         runs.running.retain(|running| *running != run.id);
         runs.missed = None;
         self.batch.push(Transition::Finish(run.clone()));
-        if let Some(delay) =
-            running.retry.as_ref().and_then(|retry| retry::delay_after(retry, outcome, run.attempt, &run.job))
-        {
+        if let Some(delay) = delay {
             self.try_again(at, &run, report.finished, delay);
         } else {
             self.has_ended(at, &run);

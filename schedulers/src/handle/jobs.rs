@@ -82,25 +82,117 @@ impl Handle {
         }
     }
 
-    /// The job with this id, if there is one.
+    /// Returns the job with this id, or `None`.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()).id("report"))?;
+    ///
+    /// let job = scheduler.get("report")?.expect("it was added");
+    /// assert_eq!(job.trigger.describe(), "every hour");
+    /// assert_eq!(job.next_fire, Some(scheduler.now() + 1.hours()));
+    /// assert!(scheduler.get("no-such-job")?.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// When a store fails.
+    /// If a store fails.
     pub fn get(&self, id: impl AsRef<str>) -> Result<Option<Job>, SchedulerError> {
         let id = JobId::new(id)?;
         self.engine().get(&id)
     }
 
-    /// Returns the jobs that `query` asks for, store by store.
+    /// Returns the jobs of all stores that `query` asks for, in its order, each with its store.
     ///
-    /// Nothing else is done in a store meanwhile. A list of many jobs is better read in pages: with a
-    /// [`limit`](JobQuery::limit), and [`after`](JobQuery::after) the last job of the page before. Where there are several
-    /// stores, both apply to each of them.
+    /// Nothing else is done in a store while it is read. A list of many jobs is better read in pages: with a
+    /// [`limit`](JobQuery::limit), which is for all stores together, and [`after`](JobQuery::after) the last job of the page before. If
+    /// several stores may have jobs with the same id, read the pages of each store with [`list_in`](Self::list_in).
+    ///
+    /// ```
+    /// # use matins_core::{JobOrder, JobQuery};
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{every, TimeUnits};
+    /// let builder = SchedulerBuilder::new().store("default", MemoryStore::new()).store("other", MemoryStore::new());
+    /// let scheduler = builder.testing("2026-01-01T00:00:00Z".parse().unwrap()).unwrap();
+    /// scheduler.add(every(2.hours()).run(|| ()).id("in two hours")).unwrap();
+    /// scheduler.add(every(1.hours()).run(|| ()).id("in an hour").store("other")).unwrap();
+    /// let next = scheduler.list(&JobQuery::default().order(JobOrder::NextFire).limit(1)).unwrap();
+    /// let (store, job) = &next[0];
+    /// assert_eq!((store.as_str(), job.id.as_str()), ("other", "in an hour"));
+    /// ```
+    ///
+    /// ```
+    /// # use matins_core::JobQuery;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()).id("poll"))?;
+    /// scheduler.add(every(1.days()).run(|| ()).id("backup").tag("disk"))?;
+    /// scheduler.add(every(1.days()).run(|| ()).id("tidy-up").tag("disk"))?;
+    ///
+    /// let jobs = scheduler.list(&JobQuery::default().tag("disk"))?;
+    /// let ids: Vec<&str> = jobs.iter().map(|(_store, job)| job.id.as_str()).collect();
+    /// assert_eq!(ids, ["backup", "tidy-up"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// When a store fails.
+    /// If a store fails.
     pub fn list(&self, query: &JobQuery) -> Result<Vec<(StoreName, Job)>, SchedulerError> {
         self.engine().list(query)
+    }
+
+    /// Returns the jobs of one store that `query` asks for.
+    ///
+    /// ```
+    /// # use matins_core::{JobQuery};
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let builder = SchedulerBuilder::new().store("default", MemoryStore::new());
+    /// # let mut scheduler = builder.store("scratch", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()).id("report"))?;
+    /// scheduler.add(every(1.hours()).run(|| ()).id("experiment").store("scratch"))?;
+    /// let jobs = scheduler.list_in("scratch", &JobQuery::default())?;
+    /// assert_eq!(jobs.len(), 1);
+    /// assert_eq!(jobs[0].id, "experiment");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If there is no such store, or it fails.
+    pub fn list_in(&self, store: impl AsRef<str>, query: &JobQuery) -> Result<Vec<Job>, SchedulerError> {
+        self.engine().list_in(&StoreName::new(store)?, query)
+    }
+
+    /// Returns how many jobs of one store meet the conditions of `query`.
+    ///
+    /// ```
+    /// # use matins_core::{JobQuery};
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let builder = SchedulerBuilder::new().store("default", MemoryStore::new());
+    /// # let mut scheduler = builder.store("scratch", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()).store("scratch"))?;
+    /// assert_eq!(scheduler.count_in("scratch", &JobQuery::default())?, 1);
+    /// assert_eq!(scheduler.count_in("default", &JobQuery::default())?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If there is no such store, or it fails.
+    pub fn count_in(&self, store: impl AsRef<str>, query: &JobQuery) -> Result<usize, SchedulerError> {
+        self.engine().count_in(&StoreName::new(store)?, query)
     }
 
     /// Returns how many jobs of all stores meet the conditions of `query`. This is much faster than to list them, in
@@ -127,11 +219,25 @@ impl Handle {
         self.engine().count(query)
     }
 
-    /// Removes a job, and gives it back. A run of it that goes on goes on; one that waits, be it for an earlier run or
-    /// for another attempt, is missed.
+    /// Removes a job and returns it. A run in progress continues. A run that is waiting (for an earlier run, or for a retry) is recorded
+    /// as missed.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder, SchedulerError};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()).id("report"))?;
+    ///
+    /// let job = scheduler.remove("report")?;
+    /// assert_eq!(job.id, "report");
+    /// assert!(matches!(scheduler.remove("report"), Err(SchedulerError::NoJob { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// When there is no such job, or its store fails.
+    /// If there is no such job, or its store fails.
     pub fn remove(&self, id: impl AsRef<str>) -> Result<Job, SchedulerError> {
         let id = JobId::new(id)?;
         self.engine().remove(&id)
@@ -200,10 +306,25 @@ impl Handle {
         self.engine().remove_matching(query)
     }
 
-    /// Removes all jobs of a store; how many there were.
+    /// Removes all jobs from a store and returns how many were removed.
+    ///
+    /// ```
+    /// # use matins_core::{JobQuery, StoreName};
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()))?;
+    /// scheduler.add(every(1.days()).run(|| ()))?;
+    ///
+    /// assert_eq!(scheduler.remove_all(&StoreName::default())?, 2);
+    /// assert_eq!(scheduler.count(&JobQuery::default())?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// When there is no such store, or it fails: then some may be left.
+    /// If there is no such store, or it fails: then some jobs may be left.
     pub fn remove_all(&self, store: &StoreName) -> Result<usize, SchedulerError> {
         self.engine().remove_all(store)
     }
@@ -239,10 +360,23 @@ impl Handle {
         self.engine().modify(&id, change)
     }
 
-    /// Gives a job another trigger; the job as it is then. An interval without a start counts from now.
+    /// Gives a job another trigger and returns the updated job. An interval without a start counts from now.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()).id("report"))?;
+    ///
+    /// let job = scheduler.reschedule("report", every(5.minutes()))?;
+    /// assert_eq!(job.next_fire, Some(scheduler.now() + 5.minutes()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// As [`modify`](Self::modify), and when the trigger cannot be made.
+    /// As [`modify`](Self::modify), and if the trigger is invalid.
     pub fn reschedule(&self, id: impl AsRef<str>, trigger: impl IntoTrigger) -> Result<Job, SchedulerError> {
         let id = JobId::new(id)?;
         let engine = &self.shared.engine;
@@ -251,6 +385,24 @@ impl Handle {
     }
 
     /// Moves a job to another store, with its next fire time. Its rows of the ledger stay where they are.
+    ///
+    /// ```
+    /// # use matins_core::{JobQuery, StoreName};
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()).id("report"))?;
+    /// let archive = StoreName::new("archive")?;
+    /// scheduler.add_store("archive", MemoryStore::new())?;
+    ///
+    /// scheduler.move_to("report", &archive)?;
+    /// let jobs = scheduler.list(&JobQuery::default())?;
+    /// assert!(jobs.iter().all(|(store, _job)| *store == archive));
+    /// assert_eq!(scheduler.advance(1.hours()).len(), 1, "it fires there");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When there is no such job or store, when that store has a job of this id or cannot keep its closure, and when one
@@ -263,6 +415,24 @@ impl Handle {
     /// Starts a run of a job now, beside its schedule: even if other runs of the job are in progress, and even if it is paused. The ledger
     /// has it as [`by_hand`](matins_core::Run::by_hand). Its outcome can be waited for.
     ///
+    /// ```
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// scheduler.add(every(1.days()).run(|| "42 rows").id("report"))?;
+    ///
+    /// let run = scheduler.run_now("report")?.wait()?;
+    /// assert_eq!(run.result, Some("42 rows".into()));
+    /// assert!(run.by_hand);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When there is no such job, its store fails, or the scheduler shuts down.
     pub fn run_now(&self, id: impl AsRef<str>) -> Result<PendingOutcome, SchedulerError> {
@@ -271,6 +441,23 @@ impl Handle {
     }
 
     /// Returns the outcome of the next run of the job that ends or is missed.
+    ///
+    /// ```
+    /// # use matins_core::Outcome;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| Err::<(), _>("disk full")).id("backup"))?;
+    ///
+    /// let outcome = scheduler.next_outcome("backup")?;
+    /// scheduler.advance(1.hours());
+    /// let run = outcome.wait()?;
+    /// assert_eq!(run.outcome, Some(Outcome::Failed));
+    /// assert_eq!(run.message.as_deref(), Some("disk full"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When there is no such job, or its store fails.
@@ -282,6 +469,22 @@ impl Handle {
     /// Pauses a job: it has no next fire time until it is resumed. Runs in progress continue; retries and runs that wait start once it
     /// is resumed.
     ///
+    /// ```
+    /// # use matins_core::JobState;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()).id("report"))?;
+    ///
+    /// scheduler.pause("report")?;
+    /// let job = scheduler.get("report")?.expect("it is paused, not removed");
+    /// assert_eq!((job.state, job.next_fire), (JobState::Paused, None));
+    /// assert!(scheduler.advance(1.days()).is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When there is no such job, or its store fails.
     pub fn pause(&self, id: impl AsRef<str>) -> Result<(), SchedulerError> {
@@ -291,6 +494,21 @@ impl Handle {
 
     /// Resumes a paused job: its next fire time is the first one after now. Where the trigger has no more, the job
     /// is removed, or stays, as its policy says.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()).id("report").paused())?;
+    /// assert!(scheduler.advance(90.minutes()).is_empty());
+    ///
+    /// scheduler.resume("report")?;
+    /// // The fire at 01:00 is not made up for; the next one is at 02:00.
+    /// assert_eq!(scheduler.advance(30.minutes()).len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When there is no such job, or its store fails.

@@ -60,10 +60,25 @@ impl From<State> for SchedulerState {
 }
 
 impl Handle {
-    /// Registers a task under a name, for jobs to refer to.
+    /// Registers a task under a name, by which jobs refer to it. A task of the same name is replaced.
+    ///
+    /// Jobs in a store that outlives the process need a task with a name.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.register("greet", |name: String| format!("hello {name}"))?;
+    /// scheduler.add(every(1.hours()).task("greet").arguments("Ada").id("greet-ada"))?;
+    ///
+    /// assert_eq!(scheduler.run_now("greet-ada")?.result, Some("hello Ada".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// If the name is not valid, or the task takes a [`State`](matins_task_function::State) that the scheduler was not given.
+    /// If the name is invalid, or the task takes a [`State`](matins_task_function::State) that the scheduler was not given.
     pub fn register<Form>(
         &self,
         name: impl AsRef<str>,
@@ -72,12 +87,39 @@ impl Handle {
         self.tasks().register(name, task)
     }
 
-    /// The tasks that are registered.
+    /// Returns the tasks that are registered. The registry is shared: a task that is registered there is one of this scheduler.
+    ///
+    /// ```
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.register("backup", || ())?;
+    /// scheduler.tasks().register("report", || ())?;
+    /// assert_eq!(scheduler.tasks().names(), ["backup", "report"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn tasks(&self) -> TaskRegistry {
         self.shared.engine.tasks.clone()
     }
 
-    /// What the scheduler is doing.
+    /// Returns what the scheduler is doing.
+    ///
+    /// ```
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{SchedulerBuilder, SchedulerState};
+    /// # use matins_store_memory::MemoryStore;
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// assert_eq!(scheduler.state(), SchedulerState::NotStarted);
+    /// scheduler.start()?;
+    /// assert_eq!(scheduler.state(), SchedulerState::Running);
+    /// scheduler.pause_all()?;
+    /// assert_eq!(scheduler.state(), SchedulerState::Paused);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn state(&self) -> SchedulerState {
         self.shared.engine.state().into()
     }
@@ -94,12 +136,42 @@ impl Handle {
         &self.shared.engine.time_zone
     }
 
-    /// What the scheduler has done since it was made, and what goes on.
+    /// Returns what the scheduler has done since it was built, and what is in progress.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()))?;
+    /// scheduler.advance(1.days());
+    ///
+    /// let stats = scheduler.stats();
+    /// assert_eq!((stats.started, stats.finished["succeeded"], stats.running), (24, 24, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stats(&self) -> Stats {
         self.engine().stats()
     }
 
-    /// Has the scheduler look at its stores now, rather than when it meant to.
+    /// Makes the scheduler look at its stores now, before the next fire time that it knows.
+    ///
+    /// A scheduler wakes up by itself after each call of a handle, and when the system's clock is set.
+    ///
+    /// ```
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// // The program's own clock was corrected.
+    /// scheduler.wakeup();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wakeup(&self) {
         self.engine().ring_all();
     }
@@ -107,21 +179,64 @@ impl Handle {
     /// Pauses the whole scheduler: no job fires. What comes due meanwhile is late when it is resumed. One that was not started
     /// yet will start paused.
     ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()))?;
+    ///
+    /// scheduler.pause_all()?;
+    /// assert!(scheduler.advance(1.days()).is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When it has been shut down.
     pub fn pause_all(&self) -> Result<(), SchedulerError> {
         self.engine().pause()
     }
 
-    /// Resumes the whole scheduler.
+    /// Resumes the whole scheduler. Fires that have come due meanwhile are late, and are handled as the policy of their job says.
+    ///
+    /// ```
+    /// # use matins_core::{Outcome, Run};
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()))?;
+    /// scheduler.pause_all()?;
+    /// scheduler.advance(1.days());
+    ///
+    /// scheduler.resume_all()?;
+    /// let rows = scheduler.run_until_idle();
+    /// let ran: Vec<&Run> = rows.iter().filter(|row| row.outcome == Some(Outcome::Succeeded)).collect();
+    /// assert_eq!(ran.len(), 1, "the latest fire runs, for those before it");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// When it has been shut down.
+    /// After shutdown.
     pub fn resume_all(&self) -> Result<(), SchedulerError> {
         self.engine().resume()
     }
 
-    /// The scheduler's events from now on.
+    /// Returns the scheduler's events from now on.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Event, Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// let events = scheduler.subscribe();
+    /// scheduler.add(every(1.hours()).run(|| ()).id("report"))?;
+    /// assert!(matches!(events.try_next(), Some(Event::JobAdded { job, .. }) if job == "report"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn subscribe(&self) -> Events {
         self.subscribe_to(|_| true)
     }
@@ -130,6 +245,21 @@ impl Handle {
     ///
     /// `wants` is called on a thread of the scheduler, or on one that uses a handle, and under no lock: it may use this handle. It
     /// should be quick, because what it delays is the scheduler. If it panics, there are no more events.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Event, Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// let events = scheduler.subscribe_to(|event| matches!(event, Event::RunFinished { .. }));
+    /// scheduler.add(every(1.hours()).run(|| ()))?;
+    /// scheduler.advance(1.days());
+    ///
+    /// let finished = std::iter::from_fn(|| events.try_next()).count();
+    /// assert_eq!(finished, 24);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn subscribe_to(&self, wants: impl Fn(&Event) -> bool + Send + 'static) -> Events {
         self.engine().hub().listeners.subscribe(wants)
     }
@@ -137,6 +267,35 @@ impl Handle {
     /// Calls `listener` with each event that `wants` wants, on a thread of its own, until the scheduler is gone. One that is
     /// slow delays nobody (it loses events when it lags more than 10,000 behind, and is told by [`Event::Lost`]), and one
     /// that panics is called again with the next event.
+    ///
+    /// ```
+    /// # use std::sync::mpsc;
+    /// # use matins_core::Outcome;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Event, Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// let (sender, messages) = mpsc::channel();
+    /// let has_failed = |event: &Event| {
+    ///     matches!(event, Event::RunFinished { run, .. } if run.outcome == Some(Outcome::Failed))
+    /// };
+    /// let alert = move |event| {
+    ///     if let Event::RunFinished { run, .. } = event {
+    ///         let _ = sender.send(format!("{}: {}", run.job, run.message.unwrap_or_default()));
+    ///     }
+    /// };
+    /// scheduler.on_event(has_failed, alert)?;
+    ///
+    /// let backup = every(1.hours()).run(|| Err::<(), _>("disk full")).id("backup");
+    /// scheduler.add(backup)?.run_now()?.wait()?;
+    /// assert_eq!(messages.recv()?, "backup: disk full");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When the system starts no thread.
@@ -209,6 +368,26 @@ impl Handle {
     }
 
     /// Waits until the scheduler has shut down. It does not wait where [`shutdown`](Self::shutdown) does not.
+    ///
+    /// ```
+    /// # use std::thread;
+    /// # use matins_core::Shutdown;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{SchedulerBuilder, SchedulerState};
+    /// # use matins_store_memory::MemoryStore;
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// let handle = scheduler.handle();
+    /// let main = thread::spawn(move || handle.wait_until_shut_down());
+    ///
+    /// scheduler.request_shutdown(Shutdown::Wait);
+    /// main.join().unwrap();
+    /// assert_eq!(scheduler.state(), SchedulerState::ShutDown);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn wait_until_shut_down(&self) {
         self.shared.wait_until_stopped();
     }

@@ -20,10 +20,9 @@ impl Handle {
     /// let scheduler = SchedulerBuilder::new()
     ///     .store("default", MemoryStore::new())
     ///     .store("reports", MemoryStore::new())
-    ///     .background()
-    ///     .unwrap();
-    /// let names = scheduler.stores().unwrap();
-    /// assert_eq!(names.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["default", "reports"]);
+    ///     .background()?;
+    /// assert_eq!(scheduler.stores()?, ["default", "reports"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
@@ -32,7 +31,18 @@ impl Handle {
         self.engine().stores()
     }
 
-    /// The jobs that the stores have met and cannot read: they are kept, and neither fire nor are listed.
+    /// Returns the jobs that the stores have found and cannot read. They are kept, and neither fire nor are listed.
+    ///
+    /// ```
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// for (store, job) in scheduler.set_aside()? {
+    ///     eprintln!("{store}: {job:?}");
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// After shutdown.
@@ -40,42 +50,127 @@ impl Handle {
         self.engine().set_aside()
     }
 
-    /// Returns how many runs in the ledger of the store `default` meet the conditions of `query`.
+    /// Returns how many runs in the ledgers of all stores meet the conditions of `query`.
+    ///
+    /// ```
+    /// # use matins_core::{Outcome, RunQuery, TaskContext};
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// let flaky = |context: &TaskContext| if context.run.0 % 3 == 0 { Err("no luck") } else { Ok(()) };
+    /// scheduler.add(every(1.hours()).run(flaky))?;
+    /// scheduler.advance(1.days());
+    ///
+    /// assert_eq!(scheduler.count_runs(&RunQuery::default().outcome(Outcome::Failed))?, 8);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// If the store fails.
+    /// If a store fails.
     pub fn count_runs(&self, query: &RunQuery) -> Result<usize, SchedulerError> {
-        self.count_runs_in(&StoreName::default(), query)
+        self.engine().count_runs(query)
     }
 
-    /// Returns how many runs in the ledger of a store meet the conditions of `query`.
+    /// Returns how many runs in the ledger of one store meet the conditions of `query`.
+    ///
+    /// ```
+    /// # use matins_core::RunQuery;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()))?;
+    /// scheduler.advance(1.days());
+    /// assert_eq!(scheduler.count_runs_in("default", &RunQuery::default())?, 24);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// If there is no such store, or it fails.
-    pub fn count_runs_in(&self, store: &StoreName, query: &RunQuery) -> Result<usize, SchedulerError> {
-        self.engine().count_runs(store, query)
+    pub fn count_runs_in(&self, store: impl AsRef<str>, query: &RunQuery) -> Result<usize, SchedulerError> {
+        self.engine().count_runs_in(&StoreName::new(store)?, query)
     }
 
-    /// The ledger of the store `default`.
+    /// Returns the rows of the ledgers of all stores that `query` asks for, each with its store.
+    ///
+    /// The rows of a store are in the order of the query. Between stores, the row with the earlier fire time comes first, or with
+    /// [`NewestFirst`](matins_core::RunOrder::NewestFirst) the one with the later fire time. The [limit](RunQuery::limit) is for all stores
+    /// together. Runs are numbered in each store by itself, and so [`after`](RunQuery::after) applies to each store: a long ledger is
+    /// best read in pages from one store, with [`runs_in`](Self::runs_in).
+    ///
+    /// ```
+    /// # use matins_core::RunQuery;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{every, TimeUnits};
+    /// # let start = "2026-01-01T00:00:00Z".parse().unwrap();
+    /// let builder = SchedulerBuilder::new().store("default", MemoryStore::new()).store("other", MemoryStore::new());
+    /// let mut scheduler = builder.testing(start).unwrap();
+    /// scheduler.add(every(2.hours()).run(|| ()).id("a")).unwrap();
+    /// scheduler.add(every(3.hours()).run(|| ()).id("b").store("other")).unwrap();
+    /// scheduler.advance(6.hours());
+    ///
+    /// let runs = scheduler.runs(&RunQuery::default().limit(4)).unwrap();
+    /// let jobs: Vec<String> = runs.iter().map(|(store, run)| format!("{} in {store}", run.job)).collect();
+    /// assert_eq!(jobs, ["a in default", "b in other", "a in default", "a in default"]);
+    /// ```
     ///
     /// # Errors
-    /// When the store fails.
-    pub fn runs(&self, query: &RunQuery) -> Result<Vec<Run>, SchedulerError> {
-        self.runs_in(&StoreName::default(), query)
+    /// If a store fails.
+    pub fn runs(&self, query: &RunQuery) -> Result<Vec<(StoreName, Run)>, SchedulerError> {
+        self.engine().runs(query)
     }
 
-    /// The ledger of a store.
+    /// Returns the rows of the ledger of one store that `query` asks for.
+    ///
+    /// ```
+    /// # use matins_core::{RunQuery};
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let builder = SchedulerBuilder::new().store("default", MemoryStore::new());
+    /// # let mut scheduler = builder.store("scratch", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()).store("scratch"))?;
+    /// scheduler.advance(1.days());
+    /// assert_eq!(scheduler.runs_in("scratch", &RunQuery::default())?.len(), 24);
+    /// assert!(scheduler.runs_in("default", &RunQuery::default())?.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// When there is no such store, or it fails.
-    pub fn runs_in(&self, store: &StoreName, query: &RunQuery) -> Result<Vec<Run>, SchedulerError> {
-        self.engine().runs(store, query)
+    /// If there is no such store, or it fails.
+    pub fn runs_in(&self, store: impl AsRef<str>, query: &RunQuery) -> Result<Vec<Run>, SchedulerError> {
+        self.engine().runs_in(&StoreName::new(store)?, query)
     }
 
-    /// How far a run of a store's job has come, where it goes on and its task has said so.
+    /// Returns how far a run of a store's job has come, or `None` if it is not in progress or its task has not
+    /// [reported](matins_core::TaskContext::progress) any.
+    ///
+    /// ```
+    /// # use matins_core::{StoreName, TaskContext};
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder, SchedulerError};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// let handle = scheduler.handle();
+    /// let copy = move |context: &TaskContext| {
+    ///     context.progress(3, 10);
+    ///     // Any thread that has a handle can ask.
+    ///     let progress = handle.progress(&StoreName::default(), context.run)?;
+    ///     Ok::<_, SchedulerError>(progress.map(|progress| progress.to_string()))
+    /// };
+    /// scheduler.add(every(1.hours()).run(copy).id("copy"))?;
+    /// assert_eq!(scheduler.run_now("copy")?.result, Some("3 of 10".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// When there is no such store.
+    /// If there is no such store.
     pub fn progress(&self, store: &StoreName, run: RunId) -> Result<Option<Progress>, SchedulerError> {
         self.engine().progress(store, run)
     }
@@ -106,11 +201,38 @@ impl Handle {
         self.engine().in_flight(store)
     }
 
-    /// Tells a run of a store's job to stop; whether it went on at all. How soon it stops depends on its executor. A run of another
-    /// scheduler, which shares the store, is told within some seconds.
+    /// Requests cancellation of a run of a store's job. Returns `false` if the run is not in progress. How soon the run stops depends on
+    /// its task and its executor. A run of another scheduler, which shares the store, is told within some seconds.
+    ///
+    /// ```
+    /// # use std::thread;
+    /// # use matins_core::{Outcome, TaskContext};
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Event, Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// let wait_for_the_end = |context: &TaskContext| {
+    ///     while !context.is_cancelled() {
+    ///         thread::yield_now();
+    ///     }
+    /// };
+    /// let job = scheduler.add(every(1.hours()).run(wait_for_the_end))?;
+    /// let mut started = scheduler.subscribe_to(|event| matches!(event, Event::RunStarted { .. }));
+    /// let outcome = job.run_now()?;
+    /// if let Some(Event::RunStarted { store, run }) = started.next() {
+    ///     assert!(scheduler.cancel(&store, run.id)?);
+    /// }
+    /// assert_eq!(outcome.wait()?.outcome, Some(Outcome::Cancelled));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// When there is no such store, and when a store that is shared cannot be written.
+    /// If there is no such store, and if a shared store cannot be written.
     pub fn cancel(&self, store: &StoreName, run: RunId) -> Result<bool, SchedulerError> {
         match self.engine().cancel(store, run)? {
             // Not under a lock: what the token calls may use a handle.
@@ -121,10 +243,25 @@ impl Handle {
         Ok(true)
     }
 
-    /// With another store from now on. What an earlier process left in it is taken up, and what is due in it fires.
+    /// Adds a store. Unfinished runs left by an earlier process are recovered, and overdue jobs fire.
+    ///
+    /// ```
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder, SchedulerError};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add_store("scratch", MemoryStore::new())?;
+    /// scheduler.add(every(1.hours()).run(|| ()).store("scratch"))?;
+    /// assert_eq!(scheduler.advance(1.days()).len(), 24);
+    ///
+    /// let again = scheduler.add_store("scratch", MemoryStore::new());
+    /// assert!(matches!(again, Err(SchedulerError::StoreExists { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// If the name is not valid or is taken, if the store cannot be read, and after shutdown.
+    /// If the name is invalid or taken, if the store cannot be read, and after shutdown.
     pub fn add_store(
         &self,
         name: impl AsRef<str>,
@@ -138,6 +275,25 @@ impl Handle {
     /// waited for, on the calling thread. Runs that wait stay in it, for the
     /// next scheduler that it is given to. A store that fails is given back once its runs would have been left behind; with
     /// [`Shutdown::Wait`], when it works again and has taken in what became of them.
+    ///
+    /// ```
+    /// # use matins_core::{JobQuery, Shutdown};
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// scheduler.add(every(1.hours()).run(|| ()).id("report"))?;
+    ///
+    /// let mut store = scheduler.remove_store("default", Shutdown::Wait)?;
+    /// assert!(scheduler.get("report")?.is_none(), "the scheduler has no store");
+    /// assert_eq!(store.count(&JobQuery::default())?, 1, "its job is still in it");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When there is no such store, and when the scheduler shuts down meanwhile. [`SchedulerError::WaitsForItself`] in a job of
@@ -172,6 +328,20 @@ impl Handle {
     /// Jobs that are put in so are not checked as [`add`](Self::add) checks them: a run whose task is not registered fails
     /// when its time comes.
     ///
+    /// ```
+    /// # use matins_core::JobQuery;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(every(1.hours()).run(|| ()))?;
+    ///
+    /// let jobs = scheduler.with_store("default", |store| store.list(&JobQuery::default()))??;
+    /// assert_eq!(jobs.len(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When there is no such store, and after shutdown.
     pub fn with_store<T>(
@@ -183,11 +353,30 @@ impl Handle {
         self.engine().with_store(&name, work)
     }
 
-    /// With another executor from now on; one of that name before it is ended as `how` says, by the calling thread. Where
+    /// Adds an executor. An executor of the same name is replaced, and ended as `how` says, on the calling thread. Where
     /// [`shutdown`](Self::shutdown) does not wait, another thread ends it.
     ///
+    /// ```
+    /// # use matins_core::Shutdown;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// let one_at_a_time = ThreadExecutor::builder().workers(1).build();
+    /// scheduler.add_executor("database", one_at_a_time, Shutdown::Wait)?;
+    ///
+    /// let job = scheduler.add(every(1.hours()).run(|| "vacuumed").executor("database"))?;
+    /// assert_eq!(job.run_now()?.wait()?.result, Some("vacuumed".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
-    /// If the name is not valid, and after shutdown.
+    /// If the name is invalid, and after shutdown.
     pub fn add_executor(
         &self,
         name: impl AsRef<str>,
@@ -200,11 +389,30 @@ impl Handle {
         Ok(())
     }
 
-    /// Takes an executor away, and ends it as `how` says, on the calling thread. Where [`shutdown`](Self::shutdown) does not
-    /// wait, another thread ends it. Jobs that name it fail until there is another of its name.
+    /// Removes an executor, and ends it as `how` says, on the calling thread. Where [`shutdown`](Self::shutdown) does not wait, another
+    /// thread ends it. Runs of jobs that name it fail until there is another executor of its name.
+    ///
+    /// ```
+    /// # use matins_core::{Outcome, Shutdown};
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// let job = scheduler.add(every(1.hours()).run(|| ()))?;
+    ///
+    /// scheduler.remove_executor("default", Shutdown::Wait)?;
+    /// let run = job.run_now()?.wait()?;
+    /// assert_eq!(run.outcome, Some(Outcome::Failed));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// When there is no such executor, and after shutdown.
+    /// If there is no such executor, and after shutdown.
     pub fn remove_executor(&self, name: impl AsRef<str>, how: Shutdown) -> Result<(), SchedulerError> {
         let name = ExecutorName::new(name)?;
         self.engine().remove_executor(&name)?;

@@ -23,6 +23,7 @@ use matins_core::{
 
 use crate::SchedulerError;
 use crate::bell::{Bell, Inbox};
+use crate::callbacks::JobCallbacks;
 use crate::engine::{Engine, Submission};
 use crate::leaving::Leaving;
 use crate::local::Local;
@@ -95,6 +96,8 @@ pub(crate) struct Work {
     was_full: bool,
     /// The tasks of jobs that were added as closures.
     pub(crate) closures: HashMap<JobId, TaskName>,
+    /// What jobs that have callbacks were added with.
+    pub(crate) callbacks: HashMap<JobId, Arc<JobCallbacks>>,
     next_job_number: u64,
     /// The jobs that are set aside, as the listeners have been told.
     set_aside: Vec<SetAside>,
@@ -152,6 +155,7 @@ impl Lane {
             is_known: false,
             was_full: false,
             closures: HashMap::new(),
+            callbacks: HashMap::new(),
             next_job_number: 1,
             set_aside: Vec::new(),
             leaving: None,
@@ -267,8 +271,23 @@ impl OpenLane<'_> {
     /// A job is gone: what was kept for it alone is dropped.
     pub(crate) fn forget_job(&mut self, id: &JobId, is_busy: bool) {
         self.forget_closure(id);
+        self.forget_callbacks(id);
         let keeps_count = self.lane.most_ended_jobs(&self.engine.retention).is_some();
         self.work.pruning.is_gone(id, keeps_count, is_busy);
+    }
+
+    /// Drops the callbacks of a job, once no lock is held.
+    pub(crate) fn forget_callbacks(&mut self, id: &JobId) {
+        if let Some(callbacks) = self.work.callbacks.remove(id) {
+            shrink(&mut self.work.callbacks);
+            self.engine.hub().discarded_callbacks.push(callbacks);
+        }
+    }
+
+    /// Gives a job that was added the callbacks of its definition.
+    pub(crate) fn set_callbacks(&mut self, id: &JobId, callbacks: Option<Arc<JobCallbacks>>) {
+        self.forget_callbacks(id);
+        self.work.callbacks.extend(callbacks.map(|callbacks| (id.clone(), callbacks)));
     }
 
     /// Unregisters the task of a job that was added as a closure.

@@ -55,7 +55,7 @@ fn rows_that_grow_too_old_go_though_no_job_is_due_and_then_nobody_wakes_up() {
     }
     assert!(clock.now() > start + TimeDelta::hours(3), "{}", clock.now());
     assert!(looks <= 6, "{looks} looks: once an hour, and once for the job");
-    assert!(engine.runs(&StoreName::default(), &RunQuery::default()).unwrap().is_empty());
+    assert!(engine.runs_in(&StoreName::default(), &RunQuery::default()).unwrap().is_empty());
 }
 
 /// A burst of one-off jobs, closures, all due at one instant.
@@ -134,7 +134,7 @@ fn a_store_that_fails_or_panics_where_it_is_asked_for_the_next_fire_is_tried_aga
             assert!(until.is_some_and(|until| until > clock.now()), "{until:?} at {time}");
             assert!(engine.is_failing());
         }
-        let fires = engine.runs(&StoreName::default(), &RunQuery::default()).unwrap().len();
+        let fires = engine.runs_in(&StoreName::default(), &RunQuery::default()).unwrap().len();
         assert_eq!(fires, 3, "what is due is done all the same");
         is_broken.store(false, Ordering::Relaxed);
         clock.set(start + TimeDelta::seconds(39));

@@ -320,7 +320,8 @@ impl OpenLane<'_> {
 
     /// Brings what is in flight, and whoever waits or listens, in line with a batch that was committed.
     pub(crate) fn apply(&mut self, effects: Effects, submissions: &mut Vec<Submission>) {
-        let Effects { postponed, mut starts, finished, missed, ended, broken, disabled } = effects;
+        let Effects { postponed, mut starts, finished, tried_again, missed, ended, broken, disabled } =
+            effects;
         let local = &mut self.work.local;
         finished.iter().chain(&missed).for_each(|run| local.ended(run.id));
         for run in &finished {
@@ -328,6 +329,9 @@ impl OpenLane<'_> {
         }
         for (run, _, postponed) in &postponed {
             local.postponed.insert(run.id, *postponed);
+        }
+        if !self.work.callbacks.is_empty() {
+            self.note_callbacks(finished.iter().chain(&missed), &tried_again);
         }
         for job in &ended {
             self.forget_job(job, false);
@@ -369,6 +373,18 @@ impl OpenLane<'_> {
             let (running, submission) = self.begin(start, &layers);
             in_flight.insert(running.run.id, running);
             submissions.extend(submission);
+        }
+    }
+
+    /// Has the callbacks of jobs called with what was committed.
+    fn note_callbacks<'r>(&self, runs: impl Iterator<Item = &'r Run>, tried_again: &[RunId]) {
+        for run in runs {
+            let Some(callbacks) = self.work.callbacks.get(&run.job) else { continue };
+            let is_tried_again = tried_again.contains(&run.id);
+            let left_out = self.engine.callbacks.note(&self.lane.name, run, is_tried_again, callbacks);
+            if let Some(event) = left_out {
+                self.engine.hub().listeners.tell(|| event);
+            }
         }
     }
 

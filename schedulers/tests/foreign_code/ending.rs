@@ -144,10 +144,7 @@ fn a_blocking_scheduler_that_is_dropped_before_it_runs_tells_those_who_wait() {
     let events = scheduler.subscribe();
     drop(scheduler);
     assert!(matches!(outcome.wait_within(GENEROUS), Err(SchedulerError::ShutDown)));
-    assert!(matches!(
-        handle.runs_in(&StoreName::default(), &RunQuery::default()),
-        Err(SchedulerError::ShutDown)
-    ));
+    assert!(matches!(handle.runs_in("default", &RunQuery::default()), Err(SchedulerError::ShutDown)));
     ends(move || handle.wait_until_shut_down());
     assert_eq!(ends(move || events.collect::<Vec<_>>()), [Event::SchedulerShutDown]);
 }

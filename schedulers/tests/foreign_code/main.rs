@@ -2,6 +2,7 @@
 //! would hang, and fails instead after a generous time.
 
 mod callbacks;
+mod dropping;
 mod ending;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,8 +13,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use matins_conformance::inline::InlineExecutor;
 use matins_core::{
-    ArgumentsError, JobQuery, OnConflict, Outcome, RunQuery, Shutdown, StoreName, Task, TaskContext,
-    TaskOutput, TaskResult, Value,
+    ArgumentsError, JobQuery, OnConflict, Outcome, RunQuery, Shutdown, Task, TaskContext, TaskOutput,
+    TaskResult, Value,
 };
 use matins_executor_thread::ThreadExecutor;
 use matins_scheduler::{

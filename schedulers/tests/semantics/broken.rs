@@ -68,7 +68,7 @@ fn paused_with_a_reason(broken: Broken) {
     let job = rig.scheduler.get("broken").unwrap().expect("it is kept");
     assert_eq!((job.state, job.next_fire), (JobState::Paused, None));
     let query = RunQuery::default().job(job.id);
-    let rows = rig.scheduler.runs(&query).unwrap();
+    let rows = rig.scheduler.runs_in("default", &query).unwrap();
     assert_eq!(rows.len(), 1, "its due fire has a row: {rows:?}");
     assert_eq!(rows[0].message, error);
 }
@@ -112,7 +112,7 @@ fn a_long_absence_is_counted_in_slices_between_which_others_are_served() {
         }
     }
     let query = RunQuery::default();
-    let rows = rig.scheduler.runs(&query).unwrap();
+    let rows = rig.scheduler.runs_in("default", &query).unwrap();
     let fires: u64 = rows.iter().map(|run| run.fires.count).sum();
     assert_eq!(fires, days as u64 * 86_400, "each has a row");
     assert!(rows.len() > 10, "in slices");

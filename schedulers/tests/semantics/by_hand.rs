@@ -26,7 +26,7 @@ fn a_job_runs_now_beside_its_schedule_and_the_ledger_says_so() {
     let run = outcome.wait().unwrap();
     assert_eq!((run.result, run.by_hand), (Some(Value::from(42)), true));
     assert_eq!(rig.next_fire("answer"), Some(20));
-    let runs = rig.scheduler.runs(&RunQuery::default()).unwrap();
+    let runs = rig.scheduler.runs_in("default", &RunQuery::default()).unwrap();
     assert_eq!(runs.iter().map(|run| run.by_hand).collect::<Vec<_>>(), [true, false]);
 }
 
@@ -184,7 +184,7 @@ fn a_run_is_cancelled_by_its_number() {
     let rig = Rig::with(MemoryStore::new(), 9, Retention::default());
     rig.add(ticking());
     rig.at(10, &["started 10 running"]);
-    let run = rig.scheduler.runs(&RunQuery::default()).unwrap()[0].id;
+    let run = rig.scheduler.runs_in("default", &RunQuery::default()).unwrap()[0].id;
     assert!(rig.scheduler.cancel(&StoreName::default(), run).unwrap());
     assert!(rig.held.first_is_cancelled());
     rig.finish(&["finished 10 cancelled"]);

@@ -18,7 +18,7 @@ fn rows(rig: &Rig) -> Vec<String> {
         let cause = run.cause.map_or(String::new(), |cause| format!(" after {cause}"));
         format!("{} {}{cause}", run.job, run.outcome.map_or("-", matins_core::Outcome::as_str))
     };
-    rig.scheduler.runs(&RunQuery::default()).unwrap().iter().map(shown).collect()
+    rig.scheduler.runs_in("default", &RunQuery::default()).unwrap().iter().map(shown).collect()
 }
 
 #[test]

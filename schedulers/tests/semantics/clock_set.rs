@@ -60,7 +60,7 @@ impl Rig {
     /// How many fires of a job are in the ledger.
     fn fires_of(&self, id: &str) -> u64 {
         let query = RunQuery::of_job(&matins_core::JobId::new(id).unwrap());
-        self.scheduler.runs(&query).unwrap().iter().map(|run| run.fires.count).sum()
+        self.scheduler.runs_in("default", &query).unwrap().iter().map(|run| run.fires.count).sum()
     }
 }
 

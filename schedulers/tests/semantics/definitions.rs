@@ -31,7 +31,7 @@ fn after_downtime(now: i64) -> BackgroundScheduler {
 }
 
 fn ledger(scheduler: &BackgroundScheduler) -> Vec<String> {
-    scheduler.runs(&RunQuery::default()).unwrap().iter().map(shown).collect()
+    scheduler.runs_in("default", &RunQuery::default()).unwrap().iter().map(shown).collect()
 }
 
 fn job(scheduler: &BackgroundScheduler) -> Job {

@@ -194,8 +194,13 @@ fn failures_and_panics_are_outcomes_and_the_job_goes_on() {
     rig.at(10, &["started 10 running", "started 10 running"]);
     rig.finish(&["finished 10 failed"]);
     rig.finish(&["finished 10 failed"]);
-    let messages: Vec<Option<String>> =
-        rig.scheduler.runs(&RunQuery::default()).unwrap().into_iter().map(|run| run.message).collect();
+    let messages: Vec<Option<String>> = rig
+        .scheduler
+        .runs_in("default", &RunQuery::default())
+        .unwrap()
+        .into_iter()
+        .map(|run| run.message)
+        .collect();
     assert_eq!(messages, [Some("no luck".to_owned()), Some("panicked: ouch".to_owned())]);
     rig.at(20, &["started 20 running", "started 20 running"]);
 }
@@ -353,7 +358,7 @@ fn two_stores_keep_their_jobs_and_runs_apart() {
     rig.finish(&["finished 10 succeeded"]);
     rig.finish(&["finished 10 succeeded"]);
     let other = StoreName::new("other").unwrap();
-    let there = rig.scheduler.runs_in(&other, &RunQuery::default()).unwrap();
+    let there = rig.scheduler.runs_in(other, &RunQuery::default()).unwrap();
     assert_eq!(there.iter().map(|run| run.job.as_str()).collect::<Vec<_>>(), ["there"]);
     assert_eq!(rig.ledger(), ["10 succeeded"]);
 }
@@ -365,7 +370,7 @@ fn a_report_is_stamped_by_the_clock() {
     rig.at(12, &["started 10 running"]);
     rig.clock.set(second(15));
     rig.finish(&["finished 10 succeeded"]);
-    let run = &rig.scheduler.runs(&RunQuery::default()).unwrap()[0];
+    let run = &rig.scheduler.runs_in("default", &RunQuery::default()).unwrap()[0];
     assert_eq!((run.started.map(seconds), run.finished.map(seconds)), (Some(15), Some(15)));
     assert_eq!(rig.clock.now(), second(15));
 }

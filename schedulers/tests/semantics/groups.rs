@@ -33,7 +33,7 @@ fn rows(rig: &Rig) -> Vec<String> {
             run.outcome.map_or(if run.started.is_some() { "running" } else { "waiting" }, Outcome::as_str);
         format!("{} {} {state}", run.job, seconds(run.scheduled()))
     };
-    rig.scheduler.runs(&RunQuery::default()).unwrap().iter().map(shown).collect()
+    rig.scheduler.runs_in("default", &RunQuery::default()).unwrap().iter().map(shown).collect()
 }
 
 /// Asked for in db-scheduler#207 and jobrunr#123.
@@ -58,7 +58,7 @@ fn jobs_of_a_group_with_the_limit_one_exclude_each_other() {
     rig.expect(&["finished 10 succeeded"]);
     // The other one begins in the moment in which the first one ends.
     rig.finish(&["finished 10 succeeded", "started 10 running"]);
-    let run = &rig.scheduler.runs(&RunQuery::default()).unwrap();
+    let run = &rig.scheduler.runs_in("default", &RunQuery::default()).unwrap();
     assert!(run.iter().any(|run| run.started == Some(second(13))), "{run:?}");
     rig.finish(&["finished 10 succeeded"]);
 }

@@ -11,6 +11,7 @@ mod fires;
 mod groups;
 mod jitter;
 mod late;
+mod lists;
 mod outside;
 mod pains;
 mod parts;

@@ -15,7 +15,12 @@ use matins_triggers::{TimeUnits, every};
 use crate::rig::{GENEROUS, Held, Holding, Rig, second, start, ticking};
 
 fn messages(rig: &Rig) -> Vec<Option<String>> {
-    rig.scheduler.runs(&RunQuery::default()).unwrap().into_iter().map(|run| run.message).collect()
+    rig.scheduler
+        .runs_in("default", &RunQuery::default())
+        .unwrap()
+        .into_iter()
+        .map(|run| run.message)
+        .collect()
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn what_failed_is_in_the_ledger_with_its_message() {
     rig.add(every(10.seconds()).run(|| Err::<(), _>("disk on fire")).id("fail"));
     rig.at(10, &["started 10 running"]);
     rig.finish(&["finished 10 failed"]);
-    let runs = rig.scheduler.runs(&RunQuery::default()).unwrap();
+    let runs = rig.scheduler.runs_in("default", &RunQuery::default()).unwrap();
     assert_eq!(runs[0].message.as_deref(), Some("disk on fire"));
 }
 
@@ -86,7 +86,7 @@ fn ten_thousand_fires_at_one_instant_are_all_accounted_for() {
         ended += 1;
     }
     let unfinished = RunQuery::default().unfinished();
-    while !rig.scheduler.runs(&unfinished).unwrap().is_empty() {
+    while !rig.scheduler.runs_in("default", &unfinished).unwrap().is_empty() {
         std::thread::yield_now();
     }
     let stats = rig.scheduler.stats();

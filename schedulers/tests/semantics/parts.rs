@@ -43,7 +43,7 @@ fn a_store_comes_and_goes_while_the_scheduler_works() {
     // Its job is in it still, with the fire that came meanwhile.
     assert_eq!(taken.next_due().unwrap(), Some(second(20)));
     assert!(matches!(
-        rig.scheduler.runs_in(&other(), &RunQuery::default()),
+        rig.scheduler.runs_in(other(), &RunQuery::default()),
         Err(SchedulerError::NoStore { .. })
     ));
 }
@@ -93,7 +93,7 @@ fn a_store_that_is_given_back_goes_to_the_next_scheduler_with_all_that_is_in_it(
     second_one.expect(&["store other added"]);
     second_one.at(20, &["started 20 running"]);
     second_one.finish(&["finished 20 succeeded"]);
-    let runs = second_one.scheduler.runs_in(&other(), &RunQuery::default()).unwrap();
+    let runs = second_one.scheduler.runs_in(other(), &RunQuery::default()).unwrap();
     assert_eq!(runs.iter().map(shown).collect::<Vec<_>>(), ["10 succeeded", "20 succeeded"]);
 }
 

@@ -26,7 +26,7 @@ fn postpone(rig: &Rig, expected: &[&str]) {
 }
 
 fn rows(rig: &Rig) -> Vec<Run> {
-    rig.scheduler.runs(&RunQuery::default()).unwrap()
+    rig.scheduler.runs_in("default", &RunQuery::default()).unwrap()
 }
 
 fn once() -> NewJob {
@@ -130,7 +130,7 @@ fn it_does_not_hold_up_a_shutdown_and_the_next_scheduler_starts_it() {
     second_one.finish(&["finished 10 succeeded", "started 15 running"]);
     second_one.finish(&["finished 15 succeeded"]);
     let other = StoreName::new("other").unwrap();
-    let runs = second_one.scheduler.runs_in(&other, &RunQuery::default()).unwrap();
+    let runs = second_one.scheduler.runs_in(other, &RunQuery::default()).unwrap();
     assert_eq!(runs.iter().map(shown).collect::<Vec<_>>(), ["10 succeeded", "15 succeeded"]);
 }
 
@@ -170,7 +170,7 @@ fn a_run_whose_executor_can_start_no_thread_is_tried_again() {
         clock.set(second(time));
         expect(&["started 10 running", "postponed 10 waiting"]);
     }
-    let row = &scheduler.runs(&RunQuery::default()).unwrap()[0];
+    let row = &scheduler.runs_in("default", &RunQuery::default()).unwrap()[0];
     assert!(row.message.as_deref().unwrap().contains("could start no thread"), "{row:?}");
     clock.set(second(14));
     expect(&["started 10 running"]);

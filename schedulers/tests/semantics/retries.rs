@@ -129,6 +129,6 @@ fn an_attempt_that_waits_outlives_the_process() {
     assert_eq!(rig.ledger(), ["10 failed", "10 waiting (attempt 2)"]);
     rig.at(13, &["started 10 running (attempt 2)"]);
     rig.finish(&["finished 10 failed (attempt 2)"]);
-    let runs = rig.scheduler.runs(&RunQuery::default()).unwrap();
+    let runs = rig.scheduler.runs_in("default", &RunQuery::default()).unwrap();
     assert_eq!(runs[1].started.map(seconds), Some(13));
 }

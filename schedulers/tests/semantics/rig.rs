@@ -159,7 +159,7 @@ impl Rig {
     }
 
     pub(crate) fn ledger(&self) -> Vec<String> {
-        self.scheduler.runs(&RunQuery::default()).unwrap().iter().map(shown).collect()
+        self.scheduler.runs_in("default", &RunQuery::default()).unwrap().iter().map(shown).collect()
     }
 
     pub(crate) fn next_fire(&self, id: &str) -> Option<i64> {

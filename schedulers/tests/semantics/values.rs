@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use matins_core::{JobQuery, JobStore, Limits, Outcome, RunQuery, Shutdown, Trigger, Value};
+use chrono::{DateTime, TimeDelta};
+use matins_core::{Backoff, Clock, JobQuery, JobStore, Limits, Outcome, RunQuery, Shutdown, Trigger, Value};
 use matins_executor_thread::ThreadExecutor;
-use matins_scheduler::{NewJob, Schedule, SchedulerBuilder, SchedulerError};
+use matins_executor_tokio::TokioExecutor;
+use matins_scheduler::{NewJob, Retention, Schedule, SchedulerBuilder, SchedulerError, VirtualClock};
 use matins_store_file::FileStore;
 use matins_triggers::{AnyTrigger, CronTrigger, TimeUnits, every};
 
@@ -123,8 +125,27 @@ fn a_run_whose_result_is_over_a_limit_fails_and_the_ledger_can_be_read() {
         let message = run.message.unwrap();
         assert!(message.contains(what) && message.len() <= Limits::DEFAULT.message, "{what}");
     }
-    assert_eq!(scheduler.runs(&RunQuery::default()).unwrap().len(), 5);
+    assert_eq!(scheduler.runs_in("default", &RunQuery::default()).unwrap().len(), 5);
     scheduler.shutdown_and_wait(Shutdown::Wait);
     let mut store = FileStore::open(directory.path().join("jobs")).unwrap();
     assert_eq!(store.runs(&RunQuery::default()).unwrap().len(), 5);
+}
+
+#[test]
+fn durations_are_of_either_type_and_a_negative_one_counts_as_zero() {
+    let (of_std, of_chrono) = (Duration::from_secs(60), TimeDelta::seconds(60));
+    let clock = VirtualClock::new(DateTime::UNIX_EPOCH);
+    clock.advance(of_std);
+    clock.advance(of_chrono);
+    clock.step(of_std);
+    assert_eq!(clock.now(), DateTime::UNIX_EPOCH + TimeDelta::seconds(180));
+    assert_eq!(Retention::default().age(of_std), Retention::default().age(of_chrono));
+    assert_eq!(Retention::default().age(-of_chrono).age, Some(Duration::ZERO));
+    assert_eq!(Shutdown::within(of_chrono), Shutdown::Deadline(of_std));
+    assert_eq!(Backoff::fixed(of_chrono), Backoff::Fixed(of_std));
+    let executor = || ThreadExecutor::builder().cancel_grace(of_chrono).idle_timeout(-of_chrono).build();
+    let tokio = |runtime| TokioExecutor::builder(runtime).cancel_grace(of_std).build();
+    drop((executor(), tokio));
+    let scheduler = SchedulerBuilder::new().executor("default", executor()).background().unwrap();
+    assert_eq!(scheduler.subscribe().next_within(-of_chrono), None);
 }

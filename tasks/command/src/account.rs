@@ -49,6 +49,13 @@ impl Account {
 
     /// Returns the user with this user id, or `None` if there is no such user.
     ///
+    /// ```
+    /// # use matins_task_command::Account;
+    /// let root = Account::with_uid(0)?.expect("every system has one");
+    /// assert_eq!(root.name, "root");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When the user database cannot be read.
     pub fn with_uid(uid: u32) -> io::Result<Option<Self>> {

@@ -119,6 +119,19 @@ pub enum Inherit {
 
 impl Command {
     /// Runs `program`, without arguments.
+    ///
+    /// ```
+    /// # use matins_task_command::{Command, CommandTask};
+    /// # fn run(command: Command) -> matins_core::TaskResult {
+    /// #     let job = matins_core::JobId::new("command").unwrap();
+    /// #     let context = matins_core::TaskContext::new(job, matins_core::RunId::FIRST, chrono::DateTime::UNIX_EPOCH);
+    /// #     let arguments = serde_json::to_value(command).unwrap();
+    /// #     matins_core::Task::run(&CommandTask::default(), &arguments, &context)
+    /// # }
+    /// let output = run(Command::new("echo").arguments(["hello"]))?.output;
+    /// assert_eq!(output.as_deref(), Some("hello\n"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(program: impl Into<String>) -> Self {
         Self {
             program: program.into(),
@@ -136,59 +149,177 @@ impl Command {
     }
 
     /// Runs `line` by `/bin/sh -c`.
+    ///
+    /// ```
+    /// # use matins_task_command::{Command, CommandTask};
+    /// # fn run(command: Command) -> matins_core::TaskResult {
+    /// #     let job = matins_core::JobId::new("command").unwrap();
+    /// #     let context = matins_core::TaskContext::new(job, matins_core::RunId::FIRST, chrono::DateTime::UNIX_EPOCH);
+    /// #     let arguments = serde_json::to_value(command).unwrap();
+    /// #     matins_core::Task::run(&CommandTask::default(), &arguments, &context)
+    /// # }
+    /// let output = run(Command::shell("echo hello | tr a-z A-Z"))?.output;
+    /// assert_eq!(output.as_deref(), Some("HELLO\n"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn shell(line: impl Into<String>) -> Self {
         Self::new("/bin/sh").arguments(["-c".to_owned(), line.into()])
     }
 
-    /// With these arguments.
+    /// Sets the arguments. They are passed as they are: no shell reads them.
+    ///
+    /// ```
+    /// # use matins_task_command::{Command, CommandTask};
+    /// # fn run(command: Command) -> matins_core::TaskResult {
+    /// #     let job = matins_core::JobId::new("command").unwrap();
+    /// #     let context = matins_core::TaskContext::new(job, matins_core::RunId::FIRST, chrono::DateTime::UNIX_EPOCH);
+    /// #     let arguments = serde_json::to_value(command).unwrap();
+    /// #     matins_core::Task::run(&CommandTask::default(), &arguments, &context)
+    /// # }
+    /// let output = run(Command::new("echo").arguments(["$HOME", "a b"]))?.output;
+    /// assert_eq!(output.as_deref(), Some("$HOME a b\n"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn arguments<A: Into<String>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         self.arguments = arguments.into_iter().map(Into::into).collect();
         self
     }
 
-    /// With this environment variable.
+    /// Adds an environment variable.
+    ///
+    /// ```
+    /// # use matins_task_command::{Command, CommandTask};
+    /// # fn run(command: Command) -> matins_core::TaskResult {
+    /// #     let job = matins_core::JobId::new("command").unwrap();
+    /// #     let context = matins_core::TaskContext::new(job, matins_core::RunId::FIRST, chrono::DateTime::UNIX_EPOCH);
+    /// #     let arguments = serde_json::to_value(command).unwrap();
+    /// #     matins_core::Task::run(&CommandTask::default(), &arguments, &context)
+    /// # }
+    /// let output = run(Command::shell("echo $GREETING").environment("GREETING", "hello"))?.output;
+    /// assert_eq!(output.as_deref(), Some("hello\n"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn environment(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.environment.insert(name.into(), value.into());
         self
     }
 
-    /// In this directory.
+    /// Sets the directory in which it runs.
+    ///
+    /// ```
+    /// # use matins_task_command::{Command, CommandTask};
+    /// # fn run(command: Command) -> matins_core::TaskResult {
+    /// #     let job = matins_core::JobId::new("command").unwrap();
+    /// #     let context = matins_core::TaskContext::new(job, matins_core::RunId::FIRST, chrono::DateTime::UNIX_EPOCH);
+    /// #     let arguments = serde_json::to_value(command).unwrap();
+    /// #     matins_core::Task::run(&CommandTask::default(), &arguments, &context)
+    /// # }
+    /// let output = run(Command::new("pwd").directory("/"))?.output;
+    /// assert_eq!(output.as_deref(), Some("/\n"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
         self
     }
 
-    /// With this on its standard input.
+    /// Sets the text on its standard input.
+    ///
+    /// ```
+    /// # use matins_task_command::{Command, CommandTask};
+    /// # fn run(command: Command) -> matins_core::TaskResult {
+    /// #     let job = matins_core::JobId::new("command").unwrap();
+    /// #     let context = matins_core::TaskContext::new(job, matins_core::RunId::FIRST, chrono::DateTime::UNIX_EPOCH);
+    /// #     let arguments = serde_json::to_value(command).unwrap();
+    /// #     matins_core::Task::run(&CommandTask::default(), &arguments, &context)
+    /// # }
+    /// let output = run(Command::new("sort").stdin("b\na\n"))?.output;
+    /// assert_eq!(output.as_deref(), Some("a\nb\n"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn stdin(mut self, text: impl Into<String>) -> Self {
         self.stdin = Some(text.into());
         self
     }
 
-    /// With nothing in its environment but what is said here.
+    /// Clears the environment, except for what [`environment`](Self::environment) adds.
+    ///
+    /// ```
+    /// # use matins_task_command::{Command, CommandTask};
+    /// # fn run(command: Command) -> matins_core::TaskResult {
+    /// #     let job = matins_core::JobId::new("command").unwrap();
+    /// #     let context = matins_core::TaskContext::new(job, matins_core::RunId::FIRST, chrono::DateTime::UNIX_EPOCH);
+    /// #     let arguments = serde_json::to_value(command).unwrap();
+    /// #     matins_core::Task::run(&CommandTask::default(), &arguments, &context)
+    /// # }
+    /// let output = run(Command::new("/usr/bin/env").clear_environment().environment("A", "1"))?.output;
+    /// assert_eq!(output.as_deref(), Some("A=1\n"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn clear_environment(mut self) -> Self {
         self.inherit = Inherit::Nothing;
         self
     }
 
-    /// With this umask, such as `0o077`.
+    /// Sets the umask, such as `0o077`.
+    ///
+    /// ```
+    /// # use matins_task_command::{Command, CommandTask};
+    /// # fn run(command: Command) -> matins_core::TaskResult {
+    /// #     let job = matins_core::JobId::new("command").unwrap();
+    /// #     let context = matins_core::TaskContext::new(job, matins_core::RunId::FIRST, chrono::DateTime::UNIX_EPOCH);
+    /// #     let arguments = serde_json::to_value(command).unwrap();
+    /// #     matins_core::Task::run(&CommandTask::default(), &arguments, &context)
+    /// # }
+    /// let output = run(Command::shell("umask").umask(0o077))?.output;
+    /// assert_eq!(output.as_deref(), Some("0077\n"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn umask(mut self, umask: u32) -> Self {
         self.umask = Some(umask);
         self
     }
 
-    /// So far behind others for a processor: -20 to 19.
+    /// Sets the nice level, -20 to 19, which is added to the scheduler's own. With a higher one, it stands back behind other processes.
+    ///
+    /// ```
+    /// # use matins_task_command::{Command, CommandTask};
+    /// # fn run(command: Command) -> matins_core::TaskResult {
+    /// #     let job = matins_core::JobId::new("command").unwrap();
+    /// #     let context = matins_core::TaskContext::new(job, matins_core::RunId::FIRST, chrono::DateTime::UNIX_EPOCH);
+    /// #     let arguments = serde_json::to_value(command).unwrap();
+    /// #     matins_core::Task::run(&CommandTask::default(), &arguments, &context)
+    /// # }
+    /// let output = run(Command::shell("nice").nice(5))?.output.unwrap();
+    /// assert!(output.trim().parse::<i32>()? >= 5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn nice(mut self, nice: i8) -> Self {
         self.nice = Some(nice);
         self
     }
 
-    /// As this user.
+    /// Sets the user that it runs as. Only a scheduler that runs as root can run a command as another user.
+    ///
+    /// ```
+    /// use matins_task_command::Command;
+    ///
+    /// let command = Command::new("id").user("nobody");
+    /// assert_eq!(command.user.as_deref(), Some("nobody"));
+    /// ```
     pub fn user(mut self, name: impl Into<String>) -> Self {
         self.user = Some(name.into());
         self
     }
 
     /// Sets what happens to it if the scheduler's process is killed while it runs.
+    ///
+    /// ```
+    /// use matins_task_command::{Command, OnOrphan};
+    ///
+    /// let command = Command::new("rsync").on_orphan(OnOrphan::Kill);
+    /// assert_eq!(command.on_orphan, OnOrphan::Kill);
+    /// ```
     pub fn on_orphan(mut self, on_orphan: OnOrphan) -> Self {
         self.on_orphan = on_orphan;
         self

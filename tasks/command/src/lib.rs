@@ -85,6 +85,17 @@ impl Default for CommandTask {
 
 impl CommandTask {
     /// Keeps the last `bytes` of what a command prints, standard output and standard error together.
+    ///
+    /// ```
+    /// # use matins_task_command::{Command, CommandTask};
+    /// # use matins_core::{JobId, RunId, Task, TaskContext};
+    /// # let context = TaskContext::new(JobId::new("command")?, RunId::FIRST, chrono::DateTime::UNIX_EPOCH);
+    /// let task = CommandTask::keeping(10);
+    /// let seq = serde_json::to_value(Command::new("seq").arguments(["1000"]))?;
+    /// let output = task.run(&seq, &context)?.output.unwrap();
+    /// assert!(output.ends_with("\n999\n1000\n"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn keeping(bytes: usize) -> Self {
         Self { tail: bytes, records: None, open_files: None }
     }

@@ -78,6 +78,17 @@ use crate::state::{MissingState, State, States};
 pub trait IntoTask<Form>: Sized {
     /// Returns the task, with the states that it asks for.
     ///
+    /// ```
+    /// use matins_task_function::{IntoTask, State, TaskRegistry};
+    ///
+    /// let greet = |State(name): State<String>| format!("hello {name}");
+    /// let tasks = TaskRegistry::default();
+    /// assert!(greet.into_task_with(&tasks.states()).is_err(), "there is no such state yet");
+    /// tasks.state("Ada".to_owned());
+    /// assert!(greet.into_task_with(&tasks.states()).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// If it asks for a state that was not given.
     fn into_task_with(self, states: &States) -> Result<Arc<dyn Task>, MissingState>;

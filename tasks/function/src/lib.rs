@@ -26,6 +26,8 @@ mod registry;
 mod result;
 mod state;
 
+#[doc(hidden)]
+pub use block_on::block_on;
 pub use function::IntoTask;
 pub use layered::LayeredTask;
 pub use registry::{RegisterError, TaskRegistry};

@@ -73,10 +73,20 @@ impl From<MissingState> for RegisterError {
 }
 
 impl TaskRegistry {
-    /// Registers a task under a name; a task of that name before it is replaced.
+    /// Registers a task under a name. A task of the same name is replaced.
+    ///
+    /// ```
+    /// # use matins_task_function::TaskRegistry;
+    /// let tasks = TaskRegistry::default();
+    /// tasks.register("tick", || println!("tick"))?;
+    /// tasks.register("greet", |name: String| format!("hello {name}"))?;
+    /// tasks.register("fetch", async |url: String| format!("the page of {url}"))?;
+    /// assert!(tasks.register("a name\nof two lines", || ()).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// If the name is not valid (see [`TaskName`]), or the task takes a [`State`](crate::State) that the registry was not given.
+    /// If the name is invalid (see [`TaskName`]), or the task takes a [`State`](crate::State) that the registry was not given.
     pub fn register<Form>(
         &self,
         name: impl AsRef<str>,
@@ -108,11 +118,28 @@ impl TaskRegistry {
     }
 
     /// Returns the states of the tasks that are registered from now on.
+    ///
+    /// ```
+    /// # use matins_task_function::TaskRegistry;
+    /// let tasks = TaskRegistry::default();
+    /// tasks.state("Ada".to_owned());
+    /// assert_eq!(tasks.states().get::<String>()?, "Ada");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn states(&self) -> States {
         self.read().states.clone()
     }
 
-    /// Takes a task out.
+    /// Removes a task and returns it, or `None` if there is no task of this name.
+    ///
+    /// ```
+    /// # use matins_task_function::TaskRegistry;
+    /// let tasks = TaskRegistry::default();
+    /// tasks.register("tick", || ())?;
+    /// assert!(tasks.unregister("tick").is_some());
+    /// assert!(tasks.get("tick").is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn unregister(&self, name: &str) -> Option<Arc<dyn Task>> {
         const ROOMY: usize = 2_048;
         let tasks = &mut self.write().tasks;
@@ -148,12 +175,32 @@ impl TaskRegistry {
     }
 
     /// Returns the task of this name, with the layers of the registry around it.
+    ///
+    /// ```
+    /// # use matins_task_function::TaskRegistry;
+    /// # use matins_core::{JobId, RunId, TaskContext};
+    /// # let context = TaskContext::new(JobId::new("answer")?, RunId::FIRST, chrono::DateTime::UNIX_EPOCH);
+    /// let tasks = TaskRegistry::default();
+    /// tasks.register("double", |n: u32| 2 * n)?;
+    /// let task = tasks.get("double").expect("it was registered");
+    /// assert_eq!(task.run(&21.into(), &context)?.result, Some(42.into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get(&self, name: &str) -> Option<Arc<dyn Task>> {
         let inner = self.read();
         inner.tasks.get(name).map(|task| inner.layers.around(task.clone()))
     }
 
-    /// The names registered, in order.
+    /// Returns the names that are registered, in order.
+    ///
+    /// ```
+    /// # use matins_task_function::TaskRegistry;
+    /// let tasks = TaskRegistry::default();
+    /// tasks.register("report", || ())?;
+    /// tasks.register("backup", || ())?;
+    /// assert_eq!(tasks.names(), ["backup", "report"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn names(&self) -> Vec<TaskName> {
         let mut names: Vec<TaskName> = self.read().tasks.keys().cloned().collect();
         names.sort();

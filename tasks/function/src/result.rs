@@ -16,6 +16,18 @@ use serde_json::Value;
 /// * a [`TaskOutput`], which has a result and printed text.
 ///
 /// A type of your own is returned as `Ok::<_, TaskError>(value)`.
+///
+/// ```
+/// use matins_core::TaskError;
+/// use matins_task_function::IntoTaskResult;
+///
+/// assert_eq!("42 rows".into_task_result()?.result, Some("42 rows".into()));
+/// assert_eq!(Ok::<_, TaskError>([1, 2]).into_task_result()?.result, Some(vec![1, 2].into()));
+/// assert_eq!(().into_task_result()?.result, None);
+/// let error = Err::<(), _>("disk full").into_task_result().unwrap_err();
+/// assert_eq!(error.to_string(), "disk full");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a task cannot return `{Self}`",
     label = "this is what the task returns",

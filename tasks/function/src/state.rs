@@ -77,6 +77,16 @@ impl States {
 
     /// Returns a clone of the state of this type.
     ///
+    /// ```
+    /// # use matins_task_function::TaskRegistry;
+    /// let tasks = TaskRegistry::default();
+    /// tasks.state(7_u32);
+    /// let states = tasks.states();
+    /// assert_eq!(states.get::<u32>()?, 7);
+    /// assert!(states.get::<String>().is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// If none was given.
     pub fn get<T: Clone + 'static>(&self) -> Result<T, MissingState> {

@@ -1,5 +1,6 @@
 //! The difference of two triggers.
 
+use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{CombineError, SHARED_LIMIT, as_a, common, ends};
 use crate::cron::CronTrigger;
 use crate::last_fire::{just_before, last_fire};
+use crate::text;
 
 /// The first trigger's instants without those that the second has too.
 ///
@@ -43,6 +45,14 @@ impl ExceptTrigger {
             return Err(CombineError::NeverFires { what: trigger.describe(), looked_at: SHARED_LIMIT });
         }
         Ok(trigger)
+    }
+}
+
+/// `except(0 9 * * *; 0 9 25 12 *)`: see [`parse_trigger`](crate::parse_trigger).
+impl fmt::Display for ExceptTrigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        text::begin(f, "except", [&self.of, &self.without])?;
+        f.write_str(")")
     }
 }
 

@@ -1,6 +1,7 @@
 //! A trigger without its instants on certain dates.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
@@ -8,6 +9,7 @@ use matins_core::{CountBudget, CountProgress, Stretch, Trigger};
 use serde::{Deserialize, Serialize};
 
 use crate::last_fire::just_before;
+use crate::text;
 use crate::zone::{Span, Zone};
 
 /// A trigger's instants without those that fall on given local dates: holidays.
@@ -34,6 +36,15 @@ impl ExceptDatesTrigger {
     /// The instants of `of` at which the calendar in `zone` shows none of these dates.
     pub fn new(of: Arc<dyn Trigger>, dates: impl IntoIterator<Item = NaiveDate>, zone: Zone) -> Self {
         Self { of, dates: dates.into_iter().collect(), zone }
+    }
+}
+
+/// `except_dates(0 9 * * *; 2026-12-24, 2026-12-25; Europe/Berlin)`: see [`parse_trigger`](crate::parse_trigger).
+impl fmt::Display for ExceptDatesTrigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dates: Vec<String> = self.dates.iter().map(ToString::to_string).collect();
+        text::begin(f, "except_dates", [&self.of])?;
+        write!(f, "; {}; {})", dates.join(", "), self.zone)
     }
 }
 

@@ -20,6 +20,7 @@ pub use except_dates::ExceptDatesTrigger;
 use crate::cron::CronTrigger;
 use crate::interval::IntervalTrigger;
 use crate::last_fire::{just_after, just_before, last_fire};
+use crate::text;
 
 /// How often the members of an intersection leap over each other for one answer, before it gives up: some thousandths of
 /// a second.
@@ -191,6 +192,19 @@ pub struct AllTrigger {
 
 impl AllTrigger {
     /// The intersection of these.
+    ///
+    /// ```
+    /// use matins_triggers::{AllTrigger, CronTrigger, Trigger};
+    ///
+    /// use std::sync::Arc;
+    ///
+    /// let friday: CronTrigger = "0 9 * * FRI".parse()?;
+    /// let thirteenth: CronTrigger = "0 9 13 * *".parse()?;
+    /// let both = AllTrigger::new([Arc::new(friday) as Arc<dyn Trigger>, Arc::new(thirteenth)])?;
+    /// let fire = both.next_after("2026-04-01T00:00:00Z".parse()?).unwrap();
+    /// assert_eq!(fire.to_rfc3339(), "2026-11-13T09:00:00+00:00");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When there is none, when two intervals or two cron triggers never meet, and when nothing is found that all have in
@@ -409,13 +423,18 @@ impl From<AllTrigger> for Members {
     }
 }
 
-macro_rules! display_is_description {
-    ($($trigger:ty),*) => {
-        $(impl fmt::Display for $trigger {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.describe())
-            }
-        })*
-    };
+/// `any(0 9 * * *; P2D from 2026-01-01T00:00:00Z)`: see [`parse_trigger`](crate::parse_trigger).
+impl fmt::Display for AnyTrigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        text::begin(f, "any", &self.of)?;
+        f.write_str(")")
+    }
 }
-display_is_description!(AnyTrigger, AllTrigger, ExceptTrigger, ExceptDatesTrigger);
+
+/// `all(0 9 * * *; P2D from 2026-01-01T09:00:00Z)`: see [`parse_trigger`](crate::parse_trigger).
+impl fmt::Display for AllTrigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        text::begin(f, "all", &self.of)?;
+        f.write_str(")")
+    }
+}

@@ -5,6 +5,22 @@ use std::fmt;
 use std::ops::Range;
 
 /// Why a text is no cron expression: shows the text, marks the place, and says what may stand there.
+///
+/// ```
+/// use matins_triggers::CronExpression;
+///
+/// let text = "0 25 * * *";
+/// let error = CronExpression::parse(text).unwrap_err();
+/// assert_eq!(error.field(), Some("hour"));
+/// assert_eq!(&text[error.place()], "25");
+/// println!("{}", error.message());
+/// // Its `Display` shows all of it, with a mark under the place.
+/// assert!(error.to_string().ends_with("0 25 * * *\n      ^^"));
+///
+/// // A text that can be read, and has no fire time.
+/// assert!(CronExpression::parse("0 0 30 2 *").unwrap_err().never_fires());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CronError {
     text: String,

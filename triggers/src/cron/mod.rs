@@ -188,7 +188,18 @@ impl CronExpression {
         parse::quartz(text)
     }
 
-    /// Whether it is at *fixed local times* (minute and hour both do not begin with `*`) rather than at elapsed time.
+    /// Returns whether the expression names *fixed local times* (neither its minute nor its hour begins with `*`), rather than times that
+    /// repeat in elapsed time.
+    ///
+    /// ```
+    /// use matins_triggers::CronExpression;
+    ///
+    /// // Fires once a night, also when the clocks skip 02:30 or show it twice.
+    /// assert!(CronExpression::parse("30 2 * * *")?.is_fixed());
+    /// // Fires each half hour that passes.
+    /// assert!(!CronExpression::parse("*/30 * * * *")?.is_fixed());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_fixed(&self) -> bool {
         !self.minute_star && !self.hour_star
     }

@@ -70,46 +70,126 @@ impl CronFields {
     }
 
     /// The year, 1970 to 9999.
+    ///
+    /// ```
+    /// use matins_triggers::CronFields;
+    ///
+    /// let expression = CronFields::new().year("2026-2030").month(12).day(24).hour(18).build()?;
+    /// assert_eq!(expression.to_string(), "year=2026-2030 month=12 day=24 hour=18");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn year(self, value: impl Display) -> Self {
         self.field("year", value)
     }
 
     /// The month, 1 to 12 or jan to dec.
+    ///
+    /// ```
+    /// use matins_triggers::{CronFields, CronTrigger, Trigger, Zone};
+    ///
+    /// let quarterly = CronTrigger::new(CronFields::new().month("*/3").day(1).hour(9).build()?, Zone::utc());
+    /// let fire = quarterly.next_after("2026-02-01T00:00:00Z".parse()?).unwrap();
+    /// assert_eq!(fire.to_rfc3339(), "2026-04-01T09:00:00+00:00");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn month(self, value: impl Display) -> Self {
         self.field("month", value)
     }
 
     /// The day of the month, 1 to 31, `last`, `last fri`, `2nd tue`.
+    ///
+    /// ```
+    /// use matins_triggers::{CronFields, CronTrigger, Trigger, Zone};
+    ///
+    /// let patch_tuesday = CronTrigger::new(CronFields::new().day("2nd tue").hour(18).build()?, Zone::utc());
+    /// let fire = patch_tuesday.next_after("2026-11-01T00:00:00Z".parse()?).unwrap();
+    /// assert_eq!(fire.to_rfc3339(), "2026-11-10T18:00:00+00:00");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn day(self, value: impl Display) -> Self {
         self.field("day", value)
     }
 
     /// The ISO 8601 week, 1 to 53.
+    ///
+    /// ```
+    /// use matins_triggers::{CronFields, CronTrigger, Trigger, Zone};
+    ///
+    /// // On the Mondays of the ISO weeks 1 and 52.
+    /// let weeks = CronFields::new().week("1,52").day_of_week("mon").hour(9).build()?;
+    /// let fire = CronTrigger::new(weeks, Zone::utc()).next_after("2026-06-01T00:00:00Z".parse()?).unwrap();
+    /// assert_eq!(fire.to_rfc3339(), "2026-12-21T09:00:00+00:00");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn week(self, value: impl Display) -> Self {
         self.field("week", value)
     }
 
     /// The day of the week, 0 (Monday) to 6, or mon to sun.
+    ///
+    /// ```
+    /// use matins_triggers::{CronFields, CronTrigger, Trigger, Zone};
+    ///
+    /// // Monday is 0, as in APScheduler and unlike in a crontab.
+    /// let trigger = CronTrigger::new(CronFields::new().day_of_week(0).hour(9).build()?, Zone::utc());
+    /// assert_eq!(trigger.describe(), "at 09:00 on Mondays, UTC");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn day_of_week(self, value: impl Display) -> Self {
         self.field("day_of_week", value)
     }
 
     /// The hour, 0 to 23.
+    ///
+    /// ```
+    /// use matins_triggers::{CronFields, CronTrigger, Trigger, Zone};
+    ///
+    /// let trigger = CronTrigger::new(CronFields::new().hour("9-17").build()?, Zone::utc());
+    /// assert_eq!(trigger.describe(), "every hour from 09:00 to 17:00, UTC");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn hour(self, value: impl Display) -> Self {
         self.field("hour", value)
     }
 
     /// The minute, 0 to 59.
+    ///
+    /// ```
+    /// use matins_triggers::{CronFields, CronTrigger, Trigger, Zone};
+    ///
+    /// let trigger = CronTrigger::new(CronFields::new().hour(9).minute(30).build()?, Zone::utc());
+    /// assert_eq!(trigger.describe(), "at 09:30 every day, UTC");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn minute(self, value: impl Display) -> Self {
         self.field("minute", value)
     }
 
     /// The second, 0 to 59.
+    ///
+    /// ```
+    /// use matins_triggers::{CronFields, CronTrigger, Trigger, Zone};
+    ///
+    /// // Once a minute: coarser fields that are not given match always.
+    /// let trigger = CronTrigger::new(CronFields::new().second(30).build()?, Zone::utc());
+    /// let fire = trigger.next_after("2026-01-01T00:00:30Z".parse()?).unwrap();
+    /// assert_eq!(fire.to_rfc3339(), "2026-01-01T00:01:30+00:00");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn second(self, value: impl Display) -> Self {
         self.field("second", value)
     }
 
     /// The expression.
+    ///
+    /// ```
+    /// use matins_triggers::CronFields;
+    ///
+    /// assert!(CronFields::new().hour(9).build().is_ok());
+    /// let error = CronFields::new().hour(25).build().unwrap_err();
+    /// assert_eq!(error.field(), Some("hour"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// When a field cannot be read or is given twice, when none is given, and when no day ever matches.

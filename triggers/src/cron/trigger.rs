@@ -105,6 +105,14 @@ impl From<EndsBeforeStart> for CronTriggerError {
 
 impl CronTrigger {
     /// Fires when the clocks of `zone` match `expression`.
+    ///
+    /// ```
+    /// use matins_triggers::{CronTrigger, Trigger, Zone};
+    ///
+    /// let trigger = CronTrigger::new("0 9 * * MON-FRI".parse()?, Zone::named("Europe/Berlin")?);
+    /// assert_eq!(trigger.describe(), "at 09:00 on weekdays, Europe/Berlin");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(expression: CronExpression, zone: Zone) -> Self {
         Self { expression, zone, limits: Limits::default() }
     }
@@ -126,6 +134,17 @@ impl CronTrigger {
 
     /// The same from `start` on, inclusive.
     ///
+    /// ```
+    /// use chrono::DateTime;
+    /// use matins_triggers::{CronTrigger, Trigger};
+    ///
+    /// let daily: CronTrigger = "0 9 * * *".parse()?;
+    /// let from_may = daily.starting("2026-05-01T00:00:00Z".parse()?)?;
+    /// let fire = from_may.next_after(DateTime::UNIX_EPOCH).unwrap();
+    /// assert_eq!(fire.to_rfc3339(), "2026-05-01T09:00:00+00:00");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When its end lies before that.
     pub fn starting(self, start: DateTime<Utc>) -> Result<Self, EndsBeforeStart> {
@@ -134,18 +153,43 @@ impl CronTrigger {
 
     /// The same up to `end`, inclusive.
     ///
+    /// ```
+    /// use matins_triggers::{CronTrigger, Trigger};
+    ///
+    /// let daily: CronTrigger = "0 9 * * *".parse()?;
+    /// let until_may = daily.until("2026-04-30T23:59:59Z".parse()?)?;
+    /// assert_eq!(until_may.next_after("2026-04-30T09:00:00Z".parse()?), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When that lies before its start.
     pub fn until(self, end: DateTime<Utc>) -> Result<Self, EndsBeforeStart> {
         Ok(Self { limits: Limits::new(self.limits.start, Some(end))?, ..self })
     }
 
-    /// The expression.
+    /// Returns the expression.
+    ///
+    /// ```
+    /// use matins_triggers::CronTrigger;
+    ///
+    /// let trigger: CronTrigger = "0 9 * * 1-5 Europe/Berlin".parse()?;
+    /// assert_eq!(trigger.expression().to_string(), "0 9 * * MON-FRI");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn expression(&self) -> &CronExpression {
         &self.expression
     }
 
-    /// The zone.
+    /// Returns the time zone.
+    ///
+    /// ```
+    /// use matins_triggers::CronTrigger;
+    ///
+    /// let trigger: CronTrigger = "0 9 * * 1-5 Europe/Berlin".parse()?;
+    /// assert_eq!(trigger.zone().name(), "Europe/Berlin");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn zone(&self) -> Zone {
         self.zone
     }

@@ -105,6 +105,12 @@ impl LocalTime {
 
 impl Zone {
     /// Returns Coordinated Universal Time, the zone of everything that names none.
+    ///
+    /// ```
+    /// use matins_triggers::Zone;
+    ///
+    /// assert_eq!(Zone::utc().name(), "UTC");
+    /// ```
     pub fn utc() -> Self {
         Self { rules: registry::utc() }
     }
@@ -131,9 +137,11 @@ impl Zone {
     /// # Errors
     /// If `TZ` or the file cannot be understood. The error names the variable or the file.
     ///
-    /// ```no_run
-    /// println!("times are in {}", matins_triggers::Zone::system()?);
-    /// # Ok::<(), matins_triggers::SystemZoneError>(())
+    /// ```
+    /// match matins_triggers::Zone::system() {
+    ///     Ok(zone) => println!("times are in {zone}"),
+    ///     Err(error) => eprintln!("{error}; times are in UTC"),
+    /// }
     /// ```
     pub fn system() -> Result<Self, SystemZoneError> {
         system::zone()
@@ -157,17 +165,40 @@ impl Zone {
     }
 
     /// Returns its name in the tz database, or the path or the rule that it was given by.
+    ///
+    /// ```
+    /// use matins_triggers::Zone;
+    ///
+    /// assert_eq!(Zone::named("Europe/Berlin")?.name(), "Europe/Berlin");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn name(self) -> &'static str {
         self.rules.name
     }
 
     /// Returns the local date and time at `instant`.
+    ///
+    /// ```
+    /// use matins_triggers::Zone;
+    ///
+    /// let berlin = Zone::named("Europe/Berlin")?;
+    /// assert_eq!(berlin.local("2026-07-01T10:00:00Z".parse()?).to_string(), "2026-07-01 12:00:00");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn local(self, instant: DateTime<Utc>) -> NaiveDateTime {
         let (rules, utc) = (self.rules(), instant.naive_utc());
         rules.spans()[rules.span_at(utc)].local(utc)
     }
 
     /// Returns `instant` with the offset of this zone, to show it.
+    ///
+    /// ```
+    /// use matins_triggers::Zone;
+    ///
+    /// let berlin = Zone::named("Europe/Berlin")?;
+    /// assert_eq!(berlin.with_offset("2026-07-01T10:00:00Z".parse()?).to_rfc3339(), "2026-07-01T12:00:00+02:00");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn with_offset(self, instant: DateTime<Utc>) -> DateTime<FixedOffset> {
         let rules = self.rules();
         instant.with_timezone(&rules.spans()[rules.span_at(instant.naive_utc())].offset)
@@ -175,6 +206,16 @@ impl Zone {
 
     /// Returns the instant of one local time: that of the first occurrence if it occurs twice, and the first instant after
     /// the gap if the clocks skip it. `None` only beyond the years that chrono can hold.
+    ///
+    /// ```
+    /// use matins_triggers::Zone;
+    ///
+    /// let berlin = Zone::named("Europe/Berlin")?;
+    /// // The clocks skip the hour from 02:00 to 03:00.
+    /// let skipped = berlin.instant_of("2026-03-29T02:30:00".parse()?).unwrap();
+    /// assert_eq!(skipped.to_rfc3339(), "2026-03-29T01:00:00+00:00");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn instant_of(self, local: NaiveDateTime) -> Option<DateTime<Utc>> {
         instant_of(self.rules(), local)
     }

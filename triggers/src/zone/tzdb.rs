@@ -85,6 +85,14 @@ impl fmt::Display for DirectoryError {
 impl Error for DirectoryError {}
 
 /// Returns which database is in use.
+///
+/// ```
+/// use matins_triggers::tzdb;
+///
+/// for problem in tzdb::version().problems {
+///     eprintln!("time zones: {problem}");
+/// }
+/// ```
 pub fn version() -> Version {
     version_of(&registry::read())
 }
@@ -92,21 +100,55 @@ pub fn version() -> Version {
 /// Reads the database again, and all zones that were asked for. A zone that can no longer be read keeps its rules.
 ///
 /// It reads files. [`version`] and the time zones wait for it.
+///
+/// ```
+/// use matins_triggers::tzdb;
+///
+/// // For instance when the system's package was updated.
+/// for zone in tzdb::refresh().changed {
+///     println!("{zone} has other rules");
+/// }
+/// ```
 pub fn refresh() -> Refreshed {
     choose(None)
 }
 
 /// Uses the bundled data from now on, whatever the environment says. Tests that compare fire times do so.
+///
+/// ```
+/// use matins_triggers::tzdb;
+///
+/// let bundled = tzdb::use_bundled().version;
+/// assert_eq!(bundled.source, tzdb::Source::Bundled);
+/// assert!(bundled.release.is_some());
+/// ```
 pub fn use_bundled() -> Refreshed {
     choose(Some(Choice::Bundled))
 }
 
 /// Uses what the environment says from now on: the default.
+///
+/// ```
+/// use matins_triggers::tzdb;
+///
+/// tzdb::use_bundled();
+/// println!("back to {}", tzdb::use_environment().version);
+/// ```
 pub fn use_environment() -> Refreshed {
     choose(Some(Choice::Environment))
 }
 
 /// Uses the TZif files in a directory from now on.
+///
+/// ```
+/// use matins_triggers::tzdb;
+///
+/// let error = tzdb::use_directory("/no/such/directory").unwrap_err();
+/// assert!(error.to_string().contains("/no/such/directory"));
+/// if let Ok(refreshed) = tzdb::use_directory("/usr/share/zoneinfo") {
+///     println!("time zones by {}", refreshed.version);
+/// }
+/// ```
 ///
 /// # Errors
 /// If it is no directory, or cannot be read. Nothing is changed then.

@@ -82,7 +82,7 @@ async fn cancel(State(scheduler): State<AsyncHandle>, Path(id): Path<String>) ->
 }
 
 async fn runs(State(scheduler): State<AsyncHandle>) -> Result<Json<Vec<Run>>, Failure> {
-    Ok(Json(scheduler.runs(&RunQuery::default()).await?))
+    Ok(Json(scheduler.runs_in("default", &RunQuery::default()).await?))
 }
 
 /// An error of the scheduler, as HTTP has it.
@@ -118,7 +118,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .asynchronous()?;
     let handle = scheduler.handle();
     handle.register("deliver", deliver).await?;
-    handle.blocking().shutdown_on_signals(Shutdown::Deadline(Duration::from_secs(30)))?;
+    handle.shutdown_on_signals(Shutdown::Deadline(Duration::from_secs(30)))?;
 
     let routes = Router::new()
         .route("/reminders", post(create).get(list))

@@ -59,7 +59,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .asynchronous()?;
     let handle = scheduler.handle();
     handle.register("count", count).await?;
-    handle.blocking().shutdown_on_signals(Shutdown::Deadline(Duration::from_secs(60)))?;
+    handle.shutdown_on_signals(Shutdown::Deadline(Duration::from_secs(60)))?;
 
     let (directory, finder) = (PathBuf::from(directory), handle.clone());
     let look = move || {
