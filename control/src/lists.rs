@@ -4,8 +4,8 @@
 //! Conditions that the store would have to look for in job after job are checked here, page by page.
 
 use matins_core::{
-    Job, JobId, JobOrder, JobPosition, JobQuery, JobState, Outcome, Run, RunId, RunOrder, RunQuery,
-    StoreName, error_chain,
+    JobId, JobOrder, JobPosition, JobQuery, JobState, Outcome, Run, RunId, RunOrder, RunQuery, StoreName,
+    error_chain,
 };
 use serde_json::json;
 
@@ -33,9 +33,9 @@ impl Operator {
         let most = request.page.unwrap_or(usize::MAX).max(1);
         let mut count = 0;
         loop {
-            let page = JobsPage::of(self.handle().list(&query)?, order);
-            query.after = page.end;
-            for job in page.jobs.into_iter().filter(|job| conditions.matches(job)) {
+            let page = self.handle().list(&query)?;
+            query.after = page.get(PAGE - 1).map(|(_, job)| JobPosition::of(job));
+            for job in page.into_iter().map(|(_, job)| job).filter(|job| conditions.matches(job)) {
                 let position = PagePosition::of(&job);
                 if !items.put(Item::of(&JobView::of(job))) {
                     return Ok(json!({"jobs": count}));
@@ -107,31 +107,6 @@ impl Operator {
             query.after = None;
         }
         Ok(json!({"runs": count}))
-    }
-}
-
-/// Jobs of all stores, up to a position that none of the stores was cut off before.
-struct JobsPage {
-    jobs: Vec<Job>,
-    /// `None` if there are no more.
-    end: Option<JobPosition>,
-}
-
-impl JobsPage {
-    /// `listed` has [`PAGE`] jobs at most of each store, one store after another.
-    fn of(listed: Vec<(StoreName, Job)>, order: JobOrder) -> Self {
-        let compare =
-            |one: &Job, other: &Job| order.compare((one.next_fire, &one.id), (other.next_fire, &other.id));
-        let full = listed.chunk_by(|(one, _), (other, _)| one == other).filter(|jobs| jobs.len() >= PAGE);
-        let lasts = full.filter_map(|jobs| jobs.last()).map(|(_, job)| job);
-        let end = lasts.min_by(|one, other| compare(one, other)).cloned();
-        let mut jobs: Vec<Job> = listed.into_iter().map(|(_, job)| job).collect();
-        // Those of one store are sorted already.
-        jobs.sort_by(compare);
-        if let Some(end) = &end {
-            jobs.retain(|job| compare(job, end).is_le());
-        }
-        Self { jobs, end: end.as_ref().map(JobPosition::of) }
     }
 }
 
