@@ -27,6 +27,7 @@
 //! | `process` | `ProcessExecutor`: worker processes, for tasks that crash, leak or hang | |
 //! | `command` | `CommandTask`: tasks that run a program | |
 //! | `config` | `config::SchedulerConfig`: stores, executors and defaults from TOML or JSON | |
+//! | `control` | `control::serve`: a socket on which the command `matins` lists, pauses, runs and explains jobs | |
 //! | `tracing` | what happens, as events of the crate `tracing`, and a span around each run | |
 //! | `metrics` | counters and histograms through the facade `metrics` | |
 //! | `signals` | `shutdown_on_signals` of schedulers and handles: Ctrl-C and SIGTERM | |
@@ -56,6 +57,8 @@ pub use matins_scheduler::{AsyncEvents, AsyncHandle, AsyncJobHandle, AsyncSchedu
 
 #[cfg(feature = "config")]
 pub use matins_config as config;
+#[cfg(feature = "control")]
+pub use matins_control as control;
 #[cfg(feature = "process")]
 pub use matins_executor_process::{self as process, ProcessExecutor};
 #[cfg(feature = "rayon")]

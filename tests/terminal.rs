@@ -24,7 +24,7 @@ const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;title\u{7}\u{1b}]52;c;cm0=\u{1b}\\\u{1b
                        \u{80}\u{85}\u{8}\u{8}\u{7f}\u{b}\u{c}\r\u{202e}\u{202a}\u{2069}\u{200d}\u{200c}\u{200e}\u{2028}\u{1b}[8m\nFORGED";
 
 /// The commands that the tests below run. A new command is added here, and to a test.
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 27] = [
     "run",
     "jobs",
     "job",
@@ -38,6 +38,7 @@ const COMMANDS: [&str; 26] = [
     "pause",
     "resume",
     "now",
+    "cancel",
     "status",
     "watch",
     "reload",
@@ -166,6 +167,7 @@ fn what_a_store_holds_does_nothing_to_a_terminal() {
     listed(&["resume", ID]);
     listed(&["now", ID]);
     listed(&["now", ID, "--wait"]);
+    listed(&["cancel", "1"]);
     listed(&["store", "info"]);
     attack(here, &["store", "check", &store]);
     attack(here, &["store", "migrate", &store]);
@@ -176,7 +178,9 @@ fn what_a_store_holds_does_nothing_to_a_terminal() {
     listed(&["reload"]);
     listed(&["simulate", "in.jsonl"]);
     for hostile in [ID, HOSTILE] {
-        for command in ["job", "edit", "remove", "pause", "resume", "now", "run", "show-run", hostile] {
+        for command in
+            ["job", "edit", "remove", "pause", "resume", "now", "cancel", "run", "show-run", hostile]
+        {
             listed(&[command, hostile]);
         }
         listed(&["jobs", hostile, "--tag", hostile]);

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
+use matins::control::Request;
 use matins::{OnConflict, Value};
 
 use crate::control::client::{Client, Target};
-use crate::control::protocol::Request;
 use crate::failure::Failure;
 use crate::{notice, show, shown, terminal};
 

@@ -4,15 +4,14 @@ use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
+use matins::control::{JobView, RemoveManyRequest, Request};
 use matins::prelude::*;
 use matins::triggers::Zone;
 use matins::{Clock, Group, Run, SystemClock, Value};
 use serde::Serialize;
 use serde_json::{Map, json};
 
-use crate::control::JobView;
 use crate::control::client::Target;
-use crate::control::protocol::{RemoveManyRequest, Request};
 use crate::failure::Failure;
 use crate::shown::{self, AskArguments};
 use crate::{jobs, runs};

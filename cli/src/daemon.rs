@@ -4,16 +4,14 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Args;
+use matins::control::{Request, Status, StopMode, TimedEvent};
 use matins::{Clock, SystemClock};
 
-use crate::control::Status;
 use crate::control::client::Target;
-use crate::control::protocol::{How, Request};
 use crate::failure::Failure;
 use crate::shown::{self, AskArguments};
 use crate::sync::Changes;
 use crate::terminal::Text;
-use crate::told::Timed;
 use crate::{log, runs, show};
 
 #[derive(Debug, Args)]
@@ -60,6 +58,9 @@ pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
     let bold = anstyle::Style::new().bold();
     let title = Text::new().styled(bold, format_args!("matins {}", status.version));
     shown::line(title.and(format_args!(", {}, process {}", status.state, status.pid)));
+    if let Some(application) = status.application {
+        shown::property("embedded in", application);
+    }
     shown::property(
         "since",
         format!("{}, {}", show::local(status.since, zone), show::relative(status.since, now)),
@@ -110,7 +111,9 @@ pub(crate) fn watch(arguments: &WatchArguments) -> Result<(), Failure> {
             shown::json_line(item);
         } else if let Some(text) =
             // Nothing for an event that a later daemon has and this program does not.
-            shown::read::<Timed>(item).ok().and_then(|timed| log::describe(&timed.told, zone))
+            shown::read::<TimedEvent>(item)
+                .ok()
+                .and_then(|timed| log::describe(&timed.event, zone))
         {
             shown::line(text);
         }
@@ -137,7 +140,7 @@ pub(crate) fn reload(arguments: &ReloadArguments) -> Result<(), Failure> {
 }
 
 pub(crate) fn stop(arguments: &StopArguments) -> Result<(), Failure> {
-    let how = if arguments.now { How::Now } else { How::Wait };
+    let how = if arguments.now { StopMode::Now } else { StopMode::Wait };
     match arguments.target.daemon()?.ask(Request::Stop { how }) {
         // It may end before its answer is written.
         Ok(_) | Err(Failure::NoDaemon(_)) => {}

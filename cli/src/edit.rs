@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use matins::Command;
-use matins::prelude::*;
+use matins::control::display::zone_of;
 use matins::triggers::Zone;
 use matins::{Job, Policy};
 use serde::Deserialize;
@@ -114,10 +114,4 @@ fn set<T>(place: &mut T, value: T, is_named: bool) {
     if is_named {
         *place = value;
     }
-}
-
-/// The zone of a trigger that has one.
-pub(crate) fn zone_of(trigger: &dyn Trigger) -> Option<Zone> {
-    let saved = serde_json::to_value(trigger).ok()?;
-    saved.get("of").unwrap_or(&saved).get("zone")?.as_str()?.parse().ok()
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use matins::control::{ClientError, Problem, ProblemKind};
+
 /// Why a command did not do what was asked.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
@@ -21,6 +23,28 @@ impl Failure {
             Self::BadInput(_) => 2,
             Self::NoDaemon(_) => 3,
         })
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        match problem.kind {
+            ProblemKind::BadRequest | ProblemKind::UnknownCommand | ProblemKind::UnknownVersion => {
+                Self::BadInput(problem.message)
+            }
+            ProblemKind::NoDaemon => Self::NoDaemon(problem.message),
+            _ => Self::NotDone(problem.message),
+        }
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Problem(problem) => problem.into(),
+            ClientError::Lost(_) => Self::NoDaemon(error.to_string()),
+            error => Self::NotDone(error.to_string()),
+        }
     }
 }
 

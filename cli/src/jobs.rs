@@ -4,15 +4,14 @@ use std::any::Any;
 
 use chrono::{DateTime, Utc};
 use clap::Args;
+use matins::control::{JobView, JobsOrder, JobsRequest, Request, RunsRequest};
 use matins::triggers::{NeverTrigger, Zone};
 use matins::{Clock, Job, JobState, SystemClock, Value};
 
-use crate::control::JobView;
-use crate::control::protocol::{JobsOrder, JobsRequest, Request, RunsRequest};
 use crate::failure::Failure;
 use crate::shown::{self, AskArguments};
 use crate::terminal::Text;
-use crate::{history, listing, runs, secrets, show};
+use crate::{listing, runs, secrets, show};
 
 #[derive(Debug, Args)]
 pub(crate) struct JobsArguments {
@@ -68,7 +67,7 @@ fn next(job: &Job, zone: Zone, now: DateTime<Utc>) -> (String, String) {
         Some(next) => (show::local(next, zone), show::relative(next, now)),
         None if never_fires(job) => ("never".to_owned(), String::new()),
         None if job.is_disabled() => {
-            let failures = history::shown_failures(job.counts.failures_in_a_row);
+            let failures = show::failures_in_a_row(job.counts.failures_in_a_row);
             ("paused".to_owned(), format!("after {failures}"))
         }
         None if job.state == JobState::Paused => ("paused".to_owned(), String::new()),

@@ -4,22 +4,22 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use chrono::TimeDelta;
+use matins::control::EventView;
 use matins::prelude::*;
 use matins::triggers::Zone;
 use matins::{Clock, MissedReason, Run, SystemClock};
 use serde_json::json;
 
 use crate::terminal::{self, Text};
-use crate::told::Told;
-use crate::{history, notice, show};
+use crate::{notice, show};
 
 /// How many lines of a failed run's output are shown.
 const OUTPUT_LINES: usize = 5;
 
 /// Prints events for people as they come, until there are no more.
 pub(crate) fn print(events: impl Iterator<Item = Event>, zone: Zone) {
-    for told in events.filter_map(Told::of) {
-        if let Some(text) = describe(&told, zone) {
+    for event in events.filter_map(EventView::of) {
+        if let Some(text) = describe(&event, zone) {
             // Whoever read this may have gone; the jobs go on.
             notice::log(text);
         }
@@ -28,45 +28,47 @@ pub(crate) fn print(events: impl Iterator<Item = Event>, zone: Zone) {
 
 /// Prints each event as a line of JSON.
 pub(crate) fn print_json(events: impl Iterator<Item = Event>) {
-    for told in events.filter_map(Told::of) {
-        notice::log_json(json!(told.at(SystemClock.now())));
+    for event in events.filter_map(EventView::of) {
+        notice::log_json(json!(event.at(SystemClock.now())));
     }
 }
 
 /// A line for people, or a few; nothing for what they did themselves.
-pub(crate) fn describe(told: &Told, zone: Zone) -> Option<Text> {
-    match told {
-        Told::RunFinished { run } => Some(finished(run, zone)),
-        Told::RunMissed { run } => Some(missed(run, zone)),
-        Told::RunPostponed { run, until } => Some(postponed(run, *until, zone)),
-        Told::RunLeftBehind { run } => {
+pub(crate) fn describe(event: &EventView, zone: Zone) -> Option<Text> {
+    match event {
+        EventView::RunFinished { run } => Some(finished(run, zone)),
+        EventView::RunMissed { run } => Some(missed(run, zone)),
+        EventView::RunPostponed { run, until } => Some(postponed(run, *until, zone)),
+        EventView::RunLeftBehind { run } => {
             let rest = "it did not stop at its time limit; until its work ends, it counts as running";
             Some(line(run, zone, AnsiColor::Yellow.on_default(), "left behind", rest))
         }
-        Told::WorkEnded { job, run_id } => {
+        EventView::WorkEnded { job, run_id } => {
             let job = terminal::one_line(job);
             Some(format!("{job}: the work of run {run_id}, which was left behind, has ended").into())
         }
-        Told::StoreFailed { store, error } => {
+        EventView::StoreFailed { store, error } => {
             Some(format!("store {store} failed, and is tried again: {error}").into())
         }
-        Told::JobSetAside { store, what } => {
+        EventView::JobSetAside { store, what } => {
             Some(format!("store {store}: {what}; all other jobs keep firing").into())
         }
-        Told::TriggerFailed { job, error } => {
+        EventView::TriggerFailed { job, error } => {
             Some(format!("{job} is paused: {error}; reschedule it, then resume it").into())
         }
-        Told::JobDisabled { job, failures } => {
-            let failures = history::shown_failures(*failures);
+        EventView::JobDisabled { job, failures } => {
+            let failures = show::failures_in_a_row(*failures);
             Some(format!("{job} is paused after {failures}; resume it when the cause is gone").into())
         }
-        Told::JobNotServed { job } => {
+        EventView::JobNotServed { job } => {
             let job = terminal::one_line(job);
             Some(format!("{job} is due, and no scheduler of its store has its task and its executor").into())
         }
-        Told::ClockCorrected { by_seconds, jobs, .. } => Some(clock_corrected(*by_seconds, *jobs).into()),
-        Told::StoreRecovered { store } => Some(format!("store {store} works again").into()),
-        Told::Lost { count } => Some(format!("({count} lines left out: too many at once)").into()),
+        EventView::ClockCorrected { by_seconds, jobs, .. } => {
+            Some(clock_corrected(*by_seconds, *jobs).into())
+        }
+        EventView::StoreRecovered { store } => Some(format!("store {store} works again").into()),
+        EventView::Lost { count } => Some(format!("({count} lines left out: too many at once)").into()),
         _ => None,
     }
 }

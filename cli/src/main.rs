@@ -3,7 +3,6 @@
 // Text is printed through `terminal`: see there, and `clippy.toml`.
 #![warn(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
 
-mod actor;
 mod beside;
 mod boot;
 mod carry;
@@ -48,7 +47,6 @@ mod store;
 mod stored;
 mod sync;
 mod terminal;
-mod told;
 mod waiting;
 mod watch_files;
 mod why;
@@ -107,6 +105,10 @@ enum Subcommands {
     Resume(change::OneJobArguments),
     /// Starts a run of a job now, beside its schedule.
     Now(change::NowArguments),
+    /// Cancels a run in progress.
+    ///
+    /// How soon it stops depends on its work: a command is sent SIGTERM, and SIGKILL five seconds later.
+    Cancel(runs::CancelArguments),
     /// Shows how the daemon is; exit status 3 if there is none.
     Status(daemon::StatusArguments),
     /// Shows what happens, as it happens.
@@ -166,6 +168,7 @@ fn obey(command: Subcommands) -> Result<(), Failure> {
         Subcommands::Pause(arguments) => change::pause(arguments),
         Subcommands::Resume(arguments) => change::resume(arguments),
         Subcommands::Now(arguments) => change::now(arguments),
+        Subcommands::Cancel(arguments) => runs::cancel(arguments),
         Subcommands::Status(arguments) => daemon::status(arguments),
         Subcommands::Watch(arguments) => daemon::watch(&arguments),
         Subcommands::Reload(arguments) => daemon::reload(&arguments),

@@ -7,34 +7,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use matins::command::Orphan;
+use matins::control::OrphanView;
 use matins::{Command, Handle};
 use matins::{Occupied, OnOrphan};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::notice;
 
 /// How long a command has to end by itself after SIGTERM.
 const TERM_GRACE: Duration = Duration::from_secs(5);
-
-/// A command that is still running, as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct OrphanView {
-    pub(crate) job: String,
-    /// The run that started it.
-    pub(crate) run: u64,
-    pub(crate) pid: u32,
-}
-
-impl OrphanView {
-    /// A clause for people, and for the message of a run that is missed because of it.
-    pub(crate) fn describe(&self) -> String {
-        format!(
-            "the command of run {}, started by a daemon that was killed, is still running as process {}",
-            self.run, self.pid
-        )
-    }
-}
 
 /// Those that are still running.
 #[derive(Debug, Clone, Default)]

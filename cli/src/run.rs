@@ -1,7 +1,7 @@
 //! `matins run`: the daemon.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use matins::Handle;
 use matins::command::Orphan;
 use matins::config::{StoreConfig, StoreConfigError, StoreUrl};
+use matins::control::{Listener, user};
 use matins::prelude::*;
 use matins::triggers::Zone;
 use matins::{BlockingScheduler, Clock, JobOrder, Retention, SystemClock};
@@ -21,12 +22,10 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 use crate::control::client::DEFAULT_STORE;
-use crate::control::operator::{Operator, Reload};
-use crate::control::server::Server;
-
+use crate::control::host::{self, Daemon, Reload};
 use crate::definition::COMMAND;
 use crate::failure::Failure;
-use crate::history::{self, Happening, History};
+use crate::history::{self, HistoryEvent};
 use crate::hooks::{self, Hooks};
 use crate::reload::{Refused, Reloader, Step, bring_in_line};
 use crate::sources::{Defined, Sources};
@@ -36,8 +35,8 @@ use crate::terminal::{LibraryLog, Text};
 use crate::waiting::{Waited, after_hand_over};
 use crate::watch_files::Watched;
 use crate::{
-    actor, beside, crontab, http, jobs, log, mail, notice, orphans, process_setup, reaper, safety, service,
-    show, waiting, zone_rules,
+    beside, crontab, http, jobs, log, mail, notice, orphans, process_setup, reaper, safety, service, show,
+    waiting, zone_rules,
 };
 
 /// How many commands run at once; each has a thread, which is started on need. Further ones are queued.
@@ -117,8 +116,8 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
         notice::warn(warning);
     }
     let socket = if arguments.no_socket { None } else { arguments.socket.or_else(|| beside::socket(&url)) };
-    let listen = |path: PathBuf| after_hand_over(is_handed_over, || Server::listen(&path));
-    let server = socket.map(listen).transpose()?;
+    let listen = |path: PathBuf| after_hand_over(is_handed_over, || listen(&path));
+    let listener = socket.map(listen).transpose()?;
     // What is counted from here on; the store is ours.
     if let Some(address) = arguments.metrics {
         after_hand_over(is_handed_over, || {
@@ -128,7 +127,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     let for_hooks = CommandTask::default().open_files(descriptors.soft_limit_for_commands());
     let (command, found) = recorded(&url, for_hooks.clone())?;
     scheduler.register(COMMAND, command).map_err(|error| matins::error_chain(&error))?;
-    let history = Arc::new(History::open(beside::history(&url).as_deref())?);
+    let history = history::open(beside::history(&url).as_deref())?;
     let hooks: Hooks = Arc::new(Mutex::new(defined.hooks.clone()));
 
     mail::warn_without_sendmail(defined.definitions().map(|job| &job.mail));
@@ -139,8 +138,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
         notice::tell(moved.describe());
     }
     hooks::listen(&scheduler, &hooks, for_hooks).map_err(|error| matins::error_chain(&error))?;
-    history::note_what_the_scheduler_does(&scheduler, &history)
-        .map_err(|error| matins::error_chain(&error))?;
+    history.follow(&scheduler).map_err(|error| matins::error_chain(&error))?;
     mail::listen(&scheduler).map_err(|error| matins::error_chain(&error))?;
     let orphans = orphans::watch(found, &scheduler);
     let reload = Reloader {
@@ -157,29 +155,20 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
         let reload = reload.clone();
         Box::new(move |dry_run| reload.reload(dry_run).map(|changes| json!(changes)))
     };
-    let operator = Operator {
-        handle: scheduler.handle(),
-        history: history.clone(),
-        clock: Arc::new(clock),
-        zone: defined.zone,
-        store: url.clone(),
-        since: clock.now(),
-        orphans,
-        reload: Some(by_request),
-        refused: reload.refused.clone(),
-    };
+    let daemon = Daemon { store: url.clone(), orphans, reload: by_request, refused: reload.refused.clone() };
+    let operator = host::operator(&scheduler.handle(), &url)
+        .with_history(history.clone())
+        .with_time_zone(defined.zone)
+        .with_host(daemon);
     // Before anybody can stop the scheduler: a subscription to one that has shut down would not end.
     let events = scheduler.subscribe();
-    if let Some(server) = &server {
-        server
-            .serve(operator, descriptors.control_connections())
-            .map_err(|error| format!("cannot serve the control socket: {error}"))?;
-    }
+    let server = listener.map(|listener| listener.serve(operator, descriptors.control_connections()));
+    let server = server.transpose().map_err(|error| matins::error_chain(&error))?;
 
     let started = Started { store: &url, zone: defined.zone, changes: &changes };
     started.print(&scheduler, arguments.log, clock.now())?;
     let printer = print_events(events, arguments.log, defined.zone)?;
-    history.note(clock.now(), Happening::Started, &actor::own());
+    history.note(clock.now(), HistoryEvent::Started, &user::own());
     if let Some(watched) = watched {
         reload.clone().watch_crontab(watched);
     }
@@ -190,7 +179,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     service::feed_watchdog(scheduler.handle());
     service::ready("firing jobs");
     scheduler.run();
-    history.note(clock.now(), Happening::Stopped, &actor::own());
+    history.note(clock.now(), HistoryEvent::Stopped, &user::own());
     // It ends with the events; a panic in it has been shown already.
     let _ = printer.join();
     if arguments.log == Form::Text {
@@ -198,6 +187,13 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     }
     drop(server);
     Ok(())
+}
+
+/// Takes the control socket's place. Clients that connect wait until it is served.
+fn listen(path: &Path) -> Result<Listener, String> {
+    Listener::bind(path).map_err(|error| {
+        format!("{}; name another place with --socket, or none with --no-socket", matins::error_chain(&error))
+    })
 }
 
 /// The store that the command line names, else the configuration's, else the default.

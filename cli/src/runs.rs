@@ -2,12 +2,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
+use matins::control::{Request, RunState, RunView, RunsRequest};
 use matins::triggers::Zone;
 use matins::{Clock, SystemClock, Value};
 
 use crate::control::client::Target;
-use crate::control::protocol::{Request, RunsRequest};
-use crate::control::{RunState, RunView};
 use crate::failure::Failure;
 use crate::shown::{self, AskArguments};
 use crate::terminal::Text;
@@ -39,7 +38,28 @@ pub(crate) struct ShowRunArguments {
     #[arg(long, conflicts_with = "json")]
     raw: bool,
     #[command(flatten)]
+    ledger: Ledger,
+    #[command(flatten)]
     ask: AskArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CancelArguments {
+    /// The run's number, as `matins runs` and `matins status` show it.
+    #[arg(value_name = "ID")]
+    run: u64,
+    #[command(flatten)]
+    ledger: Ledger,
+    #[command(flatten)]
+    target: Target,
+}
+
+/// Which ledger a run is in: each store of a scheduler numbers its own.
+#[derive(Debug, Args)]
+struct Ledger {
+    /// The store of the run, for an application whose scheduler has several stores.
+    #[arg(long, value_name = "NAME")]
+    in_store: Option<String>,
 }
 
 pub(crate) fn runs(arguments: RunsArguments) -> Result<(), Failure> {
@@ -90,8 +110,12 @@ pub(crate) fn row(view: &RunView, zone: Zone) -> Vec<String> {
     };
     let late = run.started.map(|started| show::span((started - run.scheduled()).max(TimeDelta::zero())));
     let took = run.started.zip(run.finished).map(|(from, to)| show::span((to - from).max(TimeDelta::zero())));
+    let number = match &view.store {
+        None => run.id.to_string(),
+        Some(store) => format!("{} in {store}", run.id),
+    };
     vec![
-        run.id.to_string(),
+        number,
         run.job.to_string(),
         due,
         late.unwrap_or_default(),
@@ -122,11 +146,23 @@ fn outcome(view: &RunView) -> &'static str {
     }
 }
 
+pub(crate) fn cancel(arguments: CancelArguments) -> Result<(), Failure> {
+    let request = Request::Cancel { run: arguments.run, store: arguments.ledger.in_store };
+    let done = arguments.target.daemon()?.ask(request)?;
+    let job = done.get("job").and_then(Value::as_str).unwrap_or_default();
+    shown::line(format!("cancelling run {} of {job}", arguments.run));
+    Ok(())
+}
+
 pub(crate) fn show_run(arguments: ShowRunArguments) -> Result<(), Failure> {
     if arguments.raw {
         secrets::show();
     }
-    let value = arguments.ask.target.client()?.ask(Request::Run { run: arguments.run })?;
+    let value = arguments
+        .ask
+        .target
+        .client()?
+        .ask(Request::Run { run: arguments.run, store: arguments.ledger.in_store })?;
     if arguments.ask.json {
         shown::json(value);
         return Ok(());
@@ -186,5 +222,28 @@ pub(crate) fn print(view: &RunView, progress: Option<&Value>, zone: Zone) {
     }
     if let Some(output) = &run.output {
         shown::print(&Text::new().end_line().lines(output.trim_end()).end_line());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use matins::{JobId, Run, RunId};
+
+    use super::*;
+
+    #[test]
+    fn a_row_says_what_a_run_does_what_it_follows_and_in_which_store_it_is() {
+        let due = "2026-11-25T10:00:00Z".parse().unwrap();
+        let mut run = Run::waiting(RunId(7), JobId::new("report").unwrap(), due);
+        run.cause = Some(RunId(1));
+        let view = RunView {
+            store: Some("archive".to_owned()),
+            state: Some(RunState::Queued),
+            cause_job: Some("dump".to_owned()),
+            ..RunView::from(run)
+        };
+        let row = row(&view, Zone::utc());
+        let expected = ["7 in archive", "report", "queued", "after run 1 of dump"];
+        assert_eq!([&row[0], &row[1], &row[5], &row[6]], expected);
     }
 }

@@ -6,15 +6,14 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use indicatif::{HumanBytes, ProgressBar};
 use matins::config::{ConfigError, StoreUrl};
+use matins::control::{JobsRequest, Request, StoreInfo};
 use matins::file::{Examination, examine, repair};
 use matins::prelude::*;
 use matins::{JobPosition, StoreError};
 use matins::{JobStore, SchedulerBuilder, Value};
 
-use crate::control::StoreInfo;
 use crate::control::client::Target;
 use crate::control::pages::Taker;
-use crate::control::protocol::{JobsRequest, Request};
 use crate::failure::Failure;
 use crate::shown::{self, Times};
 use crate::terminal::{self, Text};

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::crontab::{self, Existing};
 use crate::definition::{Definition, When};
-use crate::history::{Happening, History};
+use crate::history::{History, HistoryEvent};
 use crate::source_file;
 use crate::sources::DefinedFile;
 use crate::stored::{Stored, StoredDefinition, StoredJob};
@@ -239,17 +239,17 @@ pub(crate) fn apply(history: &History, plan: Plan, situation: &Situation<'_>) ->
         for Step { definition, what } in some {
             let id = definition.id;
             match what {
-                What::Add => note(Happening::Added { job: id.clone() }),
-                What::Update => note(Happening::Edited { job: id.clone() }),
+                What::Add => note(HistoryEvent::Added { job: id.clone() }),
+                What::Update => note(HistoryEvent::Edited { job: id.clone() }),
                 What::Fire | What::Rename => {}
             }
             if definition.paused && what != What::Rename {
-                note(Happening::Paused { job: id });
+                note(HistoryEvent::Paused { job: id });
             }
         }
     }
     for job in scheduler.remove_many(&changes.removed).map_err(|error| matins::error_chain(&error))? {
-        note(Happening::Removed { job: job.id.to_string() });
+        note(HistoryEvent::Removed { job: job.id.to_string() });
     }
     Ok(changes)
 }

@@ -10,7 +10,7 @@ use matins::prelude::*;
 use matins::triggers::{Zone, tzdb};
 use matins::{Clock, Job, JobOrder, SchedulerState, SystemClock, Value};
 
-use crate::history::{Happening, History};
+use crate::history::{History, HistoryEvent};
 use crate::notice;
 use crate::sync::Changes;
 
@@ -92,13 +92,13 @@ impl Moved {
     /// Writes it into the history.
     pub(crate) fn note(&self, history: &History, now: DateTime<Utc>) {
         self.note_jobs(history, now);
-        history.note(now, Happening::ZoneRules { version: self.version.clone() }, "matins");
+        history.note(now, HistoryEvent::ZoneRules { version: self.version.clone() }, "matins");
     }
 
     /// The same, while jobs are left that were not looked at.
     pub(crate) fn note_jobs(&self, history: &History, now: DateTime<Utc>) {
         for job in &self.jobs {
-            history.note(now, Happening::Edited { job: job.clone() }, &self.by());
+            history.note(now, HistoryEvent::Edited { job: job.clone() }, &self.by());
         }
     }
 
@@ -140,7 +140,7 @@ pub(crate) fn follow_since_last_start(
 ) -> Result<Option<(Moved, Rest)>, String> {
     let version = tzdb::version().to_string();
     let known = history.entries().into_iter().rev().find_map(|entry| match entry.what {
-        Happening::ZoneRules { version } => Some(version),
+        HistoryEvent::ZoneRules { version } => Some(version),
         _ => None,
     });
     if known.as_ref() == Some(&version) {

@@ -62,6 +62,13 @@ impl Engine {
         if self.state() == State::Stopped { Err(SchedulerError::ShutDown) } else { Ok(()) }
     }
 
+    /// The names of the stores that stay.
+    pub(crate) fn stores(&self) -> Result<Vec<StoreName>, SchedulerError> {
+        self.check_not_stopped()?;
+        let lanes = self.lanes();
+        Ok(lanes.iter().filter(|lane| !lane.is_leaving()).map(|lane| lane.name.clone()).collect())
+    }
+
     /// The lane of a store.
     pub(crate) fn lane(&self, name: &StoreName) -> Result<Arc<Lane>, SchedulerError> {
         self.check_not_stopped()?;

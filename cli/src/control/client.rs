@@ -2,26 +2,22 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use matins::config::{StoreConfig, StoreConfigError, StoreUrl};
+use matins::control::protocol::Received;
+use matins::control::{self, Operator, Problem, Request, user};
 use matins::prelude::*;
-use matins::{Clock, SystemClock};
 use serde_json::Value;
 
-use super::connection::Connection;
-use super::operator::Operator;
-use super::protocol::{Answer, Asked, Problem, Request};
+use super::host::{self, StoreAlone};
 use crate::definition::COMMAND;
 use crate::failure::Failure;
-use crate::history::History;
-use crate::orphans::{self, Orphans};
 use crate::store::{OpenError, give_to};
 use crate::zone_rules::system_zone;
-use crate::{actor, beside, secrets};
+use crate::{beside, history, orphans, secrets};
 
 /// Where jobs are kept when nobody says.
 pub(crate) const DEFAULT_STORE: &str = "sqlite:matins.db";
@@ -46,12 +42,13 @@ pub(crate) struct Target {
 
 /// Whom a command asks.
 pub(crate) enum Client {
-    Daemon(Connection),
+    Daemon(control::Client),
     Store(Box<OpenedStore>),
 }
 
 /// A store that is open for a moment, under a scheduler that is not started: nothing fires.
 pub(crate) struct OpenedStore {
+    url: StoreUrl,
     operator: Operator,
     scheduler: BlockingScheduler,
 }
@@ -62,7 +59,7 @@ impl OpenedStore {
         let problem = |error: SchedulerError| Failure::from(Problem::from(error));
         self.scheduler.pause_all().map_err(problem)?;
         let handle = self.scheduler.handle();
-        let records = beside::commands(&self.operator.store);
+        let records = beside::commands(&self.url);
         let _occupied = records.map(|records| orphans::occupy(&records, &handle));
         let pending = handle.run_now(job).map_err(problem)?;
         let driver = thread::Builder::new().name("matins-scheduler".to_owned());
@@ -83,7 +80,8 @@ impl Target {
     }
 
     fn connect(&self, socket: &Path) -> std::io::Result<Client> {
-        Connection::open(socket, self.timeout).map(Client::Daemon)
+        let daemon = control::Client::connect_within(socket, self.timeout)?;
+        Ok(Client::Daemon(daemon.show_secrets(secrets::are_shown())))
     }
 
     /// The daemon, and nothing else.
@@ -182,19 +180,11 @@ fn open(url: &StoreUrl) -> Result<OpenedStore, OpenError> {
     scheduler
         .register(COMMAND, CommandTask::default())
         .map_err(|error| other(matins::error_chain(&error)))?;
-    let clock = Arc::new(SystemClock);
-    let operator = Operator {
-        handle: scheduler.handle(),
-        history: Arc::new(History::open(beside::history(url).as_deref()).map_err(other)?),
-        zone: system_zone().map_err(other)?,
-        store: url.clone(),
-        since: clock.now(),
-        orphans: Orphans::default(),
-        clock,
-        reload: None,
-        refused: crate::reload::Refused::default(),
-    };
-    Ok(OpenedStore { operator, scheduler })
+    let operator = host::operator(&scheduler.handle(), url)
+        .with_history(history::open(beside::history(url).as_deref()).map_err(other)?)
+        .with_time_zone(system_zone().map_err(other)?)
+        .with_host(StoreAlone { store: url.clone() });
+    Ok(OpenedStore { url: url.clone(), operator, scheduler })
 }
 
 impl Client {
@@ -209,31 +199,12 @@ impl Client {
             Self::Store(store) => match request {
                 Request::Now { job, .. } => store.run_now(&job),
                 request => {
-                    let asked = Asked { request, shows_secrets: secrets::are_shown() };
+                    let received = Received { request, shows_secrets: secrets::are_shown() };
                     let mut items = |item| items(item);
-                    Ok(store.operator.answer_asked(asked, &actor::own(), imported, &mut items)?)
+                    Ok(store.operator.answer_received(received, &user::own(), imported, &mut items)?)
                 }
             },
-            Self::Daemon(mut daemon) => {
-                daemon.send(&request, imported)?;
-                loop {
-                    let answer: Answer = serde_json::from_str(&daemon.line()?).map_err(|error| {
-                        Failure::NotDone(format!(
-                            "the daemon answers in a way that is not known here: {error}"
-                        ))
-                    })?;
-                    match answer {
-                        Answer::Item(Value::Null) => {}
-                        Answer::Item(item) => {
-                            if !items(item) {
-                                return Ok(Value::Null);
-                            }
-                        }
-                        Answer::Done(done) => return Ok(done),
-                        Answer::Error(problem) => return Err(problem.into()),
-                    }
-                }
-            }
+            Self::Daemon(mut daemon) => Ok(daemon.ask_for(&request, imported, items)?),
         }
     }
 

@@ -1,9 +1,9 @@
 //! Long answers, asked for page by page: whoever prints them may be held up by its reader for as long as that likes.
 
+use matins::control::{JobsRequest, Request, RunsRequest};
 use serde_json::Value;
 
 use super::client::{Client, Target};
-use super::protocol::{JobsRequest, Request, RunsRequest};
 use crate::failure::Failure;
 use crate::shown;
 

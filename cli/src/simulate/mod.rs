@@ -11,6 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use matins::Command;
+use matins::control::RunsRequest;
 use matins::prelude::*;
 use matins::triggers::{JitterTrigger, Zone};
 use matins::{Clock, MissedReason, Retention, Run, SystemClock};
@@ -18,7 +19,6 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::control::client::{DEFAULT_STORE, Target};
-use crate::control::protocol::RunsRequest;
 use crate::definition::{COMMAND, Definition, When};
 use crate::failure::Failure;
 use crate::run::WORKERS;

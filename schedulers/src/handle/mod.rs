@@ -124,6 +124,18 @@ impl Handle {
         self.shared.engine.state().into()
     }
 
+    /// Returns the name of the scheduler's default time zone: see
+    /// [`SchedulerBuilder::time_zone`](crate::SchedulerBuilder::time_zone).
+    ///
+    /// ```
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// let scheduler = SchedulerBuilder::new().time_zone("Europe/Berlin").background().unwrap();
+    /// assert_eq!(scheduler.time_zone(), "Europe/Berlin");
+    /// ```
+    pub fn time_zone(&self) -> &str {
+        &self.shared.engine.time_zone
+    }
+
     /// Returns what the scheduler has done since it was built, and what is in progress.
     ///
     /// ```

@@ -12,6 +12,25 @@ use crate::SchedulerError;
 use crate::commands::Cancelling;
 
 impl Handle {
+    /// Returns the names of the scheduler's stores, in the order in which they were added.
+    ///
+    /// ```
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// let scheduler = SchedulerBuilder::new()
+    ///     .store("default", MemoryStore::new())
+    ///     .store("reports", MemoryStore::new())
+    ///     .background()?;
+    /// assert_eq!(scheduler.stores()?, ["default", "reports"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// After shutdown.
+    pub fn stores(&self) -> Result<Vec<StoreName>, SchedulerError> {
+        self.engine().stores()
+    }
+
     /// Returns the jobs that the stores have found and cannot read. They are kept, and neither fire nor are listed.
     ///
     /// ```

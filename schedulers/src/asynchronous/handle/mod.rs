@@ -160,6 +160,23 @@ impl AsyncHandle {
         self.unblocked(Handle::state).await
     }
 
+    /// Returns the name of the scheduler's default time zone. See [`Handle::time_zone`].
+    ///
+    /// ```
+    /// # use matins_executor_tokio::TokioExecutor;
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let builder = SchedulerBuilder::new().executor("default", TokioExecutor::current()?);
+    /// let scheduler = builder.time_zone("Europe/Berlin").asynchronous()?;
+    /// assert_eq!(scheduler.handle().time_zone(), "Europe/Berlin");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn time_zone(&self) -> &str {
+        self.handle.time_zone()
+    }
+
     /// Returns what the scheduler has done since it was built, and what is in progress. See [`Handle::stats`].
     ///
     /// ```

@@ -156,6 +156,29 @@ impl AsyncHandle {
 }
 
 forwarded! {
+    /// Returns the names of the scheduler's stores. See [`Handle::stores`](crate::Handle::stores).
+    ///
+    /// ```
+    /// # use matins_executor_tokio::TokioExecutor;
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", TokioExecutor::current()?)
+    /// #     .asynchronous()?;
+    /// # let handle = scheduler.handle();
+    /// handle.add_store("reports", MemoryStore::new()).await?;
+    /// assert_eq!(handle.stores().await?, ["default", "reports"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Handle::stores`](crate::Handle::stores).
+    stores() -> Vec<StoreName>;
+
     /// Returns the jobs that the stores have found and cannot read. See [`Handle::set_aside`](crate::Handle::set_aside).
     ///
     /// ```

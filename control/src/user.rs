@@ -1,0 +1,16 @@
+//! Names of users, for the history.
+
+use nix::unistd::{Uid, User, geteuid};
+
+/// Returns the name of a user: `ada (uid 1000)`.
+pub fn by_uid(uid: u32) -> String {
+    match User::from_uid(Uid::from_raw(uid)) {
+        Ok(Some(user)) => format!("{} (uid {uid})", user.name),
+        _ => format!("uid {uid}"),
+    }
+}
+
+/// Returns the name of the user who runs this process.
+pub fn own() -> String {
+    by_uid(geteuid().as_raw())
+}
