@@ -6,6 +6,7 @@
 mod chain;
 mod fire_before;
 mod group;
+mod local_time;
 mod past;
 mod question;
 mod said;

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{Job, JobState, Run, Trigger};
 use matins_triggers::{CalendarTrigger, CronTrigger, DateTrigger, JitterTrigger, LocalTime, Zone};
 
@@ -29,88 +29,6 @@ pub(super) struct Question {
 impl Question {
     pub(super) fn said(&self) -> Said<'_> {
         Said::new(&self.id, self.zone)
-    }
-
-    pub(super) fn about_local(&self, local: NaiveDateTime, instant: DateTime<Utc>) -> Explanation {
-        match self.zone.local_time(local) {
-            Some(LocalTime::Skipped { at, from, to }) => self.about_gap(local, at, (from, to)),
-            Some(LocalTime::Twice { first, second }) => self.about_both(local, first, second),
-            _ => self.about_instant(instant),
-        }
-    }
-
-    /// The clocks skip the time that was asked for.
-    fn about_gap(
-        &self,
-        local: NaiveDateTime,
-        at: DateTime<Utc>,
-        (from, to): (NaiveDateTime, NaiveDateTime),
-    ) -> Explanation {
-        let mut said = self.said();
-        let is_correction = LocalTime::Skipped { at, from, to }.is_correction();
-        let form = if from.date() == to.date() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
-        said.say(format!(
-            "{} does not exist in {} (clocks go from {} to {})",
-            said::local(local),
-            self.zone,
-            from.format(form),
-            to.format(form)
-        ));
-        let is_in = self.cron().is_none_or(|cron| cron.expression().excluded_by(local).is_empty());
-        let at = self.meant(at);
-        // One date fires in any case.
-        let moves = !is_correction || self.is_one_date();
-        if is_in && self.is_fixed() && moves && self.contains(at) {
-            let what = self.what_became(at);
-            let instead = to.format(form);
-            said.say(match what.kind {
-                ExplanationKind::Ran | ExplanationKind::Running | ExplanationKind::Queued => {
-                    format!("this job is at a fixed time, so it fired at {instead}")
-                }
-                ExplanationKind::WillFire => format!("this job is at a fixed time, so it fires at {instead}"),
-                _ => format!("this job is at a fixed time, so that {instead} stands for it"),
-            });
-            said.join(&what.sentences);
-            return said.into_answer(Explanation { kind: ExplanationKind::InGap, ..what });
-        }
-        let reason = match self.cron() {
-            Some(cron) if !is_in => said::excluded(&cron.expression().excluded_by(local)),
-            _ if self.is_fixed() && !moves => {
-                "clocks that change by three hours or more are corrected, so that nothing fires for what they skip"
-                    .to_owned()
-            }
-            _ => "this job follows the time that passes, and none passes there".to_owned(),
-        };
-        said.say(reason);
-        // What fires when the clocks have jumped is the next one.
-        self.with_neighbours(ExplanationKind::InGap, at, at - TICK, said)
-    }
-
-    /// The clocks show the time that was asked for twice.
-    fn about_both(&self, local: NaiveDateTime, first: DateTime<Utc>, second: DateTime<Utc>) -> Explanation {
-        let (first, second) = (self.meant(first), self.meant(second));
-        let mut said = self.said();
-        said.say(format!("{} comes twice in {}", said::local(local), self.zone));
-        let what = self.about_instant(first);
-        // After a correction, what is shown a second time fires a second time.
-        if !self.contains(second) || (self.is_fixed() && !LocalTime::Twice { first, second }.is_correction())
-        {
-            if self.contains(first) {
-                said.say(
-                    "this job is at a fixed time, so that it is the first of the two that counts".to_owned(),
-                );
-            }
-            said.join(&what.sentences);
-            return said.into_answer(what);
-        }
-        said.say(if self.is_fixed() {
-            "clocks that change by three hours or more are corrected, so that both count".to_owned()
-        } else {
-            "this job follows the time that passes, so that both count".to_owned()
-        });
-        said.join_after("For the first: ", &what.sentences);
-        said.join_after("For the second: ", &self.about_instant(second).sentences);
-        said.into_answer(what)
     }
 
     pub(super) fn about_instant(&self, at: DateTime<Utc>) -> Explanation {
@@ -141,7 +59,7 @@ impl Question {
     }
 
     /// The fire, or else the run, that is meant by a time which was not given to the microsecond.
-    fn meant(&self, at: DateTime<Utc>) -> DateTime<Utc> {
+    pub(super) fn meant(&self, at: DateTime<Utc>) -> DateTime<Utc> {
         if self.contains(at) || self.past.run_for(at, false).is_some() || at.timestamp_subsec_micros() != 0 {
             return at;
         }
@@ -157,7 +75,7 @@ impl Question {
     }
 
     /// What became, or will become, of an instant.
-    fn what_became(&self, at: DateTime<Utc>) -> Explanation {
+    pub(super) fn what_became(&self, at: DateTime<Utc>) -> Explanation {
         if let Some(run) = self.past.run_for(at, self.contains(at)) {
             return self.about_run(at, run);
         }
@@ -379,13 +297,13 @@ impl Question {
         Some(any.downcast_ref::<JitterTrigger>().map_or(trigger, |jitter| &**jitter.of()))
     }
 
-    fn cron(&self) -> Option<&CronTrigger> {
+    pub(super) fn cron(&self) -> Option<&CronTrigger> {
         let trigger: &dyn Any = self.plain()?;
         trigger.downcast_ref()
     }
 
     /// Whether the trigger is at fixed local times rather than at elapsed time.
-    fn is_fixed(&self) -> bool {
+    pub(super) fn is_fixed(&self) -> bool {
         let Some(trigger) = self.plain() else { return false };
         let trigger: &dyn Any = trigger;
         self.cron().map_or_else(
@@ -394,16 +312,16 @@ impl Question {
         )
     }
 
-    fn is_one_date(&self) -> bool {
+    pub(super) fn is_one_date(&self) -> bool {
         self.plain().is_some_and(|trigger| (trigger as &dyn Any).is::<DateTrigger>())
     }
 
-    fn contains(&self, at: DateTime<Utc>) -> bool {
+    pub(super) fn contains(&self, at: DateTime<Utc>) -> bool {
         self.job.as_ref().is_some_and(|job| job.trigger.next_after(at - TICK) == Some(at))
     }
 
     /// With the last fire before `at`, and the first one later than `from`.
-    fn with_neighbours(
+    pub(super) fn with_neighbours(
         &self,
         kind: ExplanationKind,
         at: DateTime<Utc>,
