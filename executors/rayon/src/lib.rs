@@ -26,13 +26,14 @@
 //! # drop((own, shared));
 //! ```
 
+use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use matins_core::{Completion, Executor, IntoDuration, Refused, RunId, RunRequest, Shutdown};
 use matins_executor_inflight::{InFlight, PriorityQueue, Ticket};
-use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// Runs that wait for a thread, where nobody says otherwise.
 const DEFAULT_QUEUE: usize = 100_000;
@@ -172,19 +173,52 @@ impl RayonExecutorBuilder {
     ///
     /// # Errors
     /// If the system cannot start threads.
-    pub fn build(self) -> Result<RayonExecutor, ThreadPoolBuildError> {
+    pub fn build(self) -> Result<RayonExecutor, RayonExecutorError> {
         let threads = Arc::new(Threads { count: Mutex::new(0), ended: Condvar::new() });
         let exits = threads.clone();
         let pool = ThreadPoolBuilder::new()
             .num_threads(self.threads)
             .thread_name(|number| format!("matins-rayon-{number}"))
             .exit_handler(move |_| exits.one_ended())
-            .build()?;
+            .build()
+            .map_err(|error| RayonExecutorError { source: error.into() })?;
         *threads.count.lock().unwrap_or_else(PoisonError::into_inner) = pool.current_num_threads();
         let room = pool.current_num_threads().saturating_add(self.queue);
         let runs = InFlight::new(room, self.cancel_grace);
         let pool = Pool::Own { pool, threads, grace: self.cancel_grace };
         Ok(RayonExecutor { pool, runs, waiting: Arc::default() })
+    }
+}
+
+/// The system could not start the threads of a pool. The [source](Error::source) says why.
+///
+/// ```
+/// use std::error::Error;
+///
+/// use matins_executor_rayon::{RayonExecutor, RayonExecutorError};
+///
+/// fn executor() -> Result<RayonExecutor, RayonExecutorError> {
+///     RayonExecutor::builder().threads(2).build()
+/// }
+/// if let Err(error) = executor() {
+///     eprintln!("{error}: {:?}", error.source());
+/// }
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct RayonExecutorError {
+    source: Box<dyn Error + Send + Sync>,
+}
+
+impl fmt::Display for RayonExecutorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot start the threads of a rayon pool; ask for fewer, or raise the system's limit")
+    }
+}
+
+impl Error for RayonExecutorError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.source)
     }
 }
 

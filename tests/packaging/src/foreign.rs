@@ -2,15 +2,29 @@
 
 use std::collections::BTreeSet;
 
-/// Which crates of others a library may show, and why.
-const PERMITTED: &[(&str, &[&str])] = &[];
+/// What every library may show: instants, and values that are read and written.
+const EVERYWHERE: [&str; 3] = ["chrono", "serde_core", "serde_json"];
+
+/// Which other crates a library may show, and why.
+const PERMITTED: &[(&str, &[&str])] = &[
+    // Triggers of others are saved and read by their type's name.
+    ("matins_core", &["typetag"]),
+    // Strategies for property tests.
+    ("matins_conformance", &["proptest"]),
+    // The runtime, and a stream of events.
+    ("matins_executor_tokio", &["tokio"]),
+    ("matins_scheduler", &["futures_core"]),
+    // With the features `cron` and `chrono-tz`.
+    ("matins_triggers", &["chrono_tz", "cron"]),
+];
 
 /// Returns a complaint for each crate that a library shows and may not, and for each that is permitted without need.
 pub(crate) fn complaints(library: &str, api: &[String]) -> Vec<String> {
     let permitted = PERMITTED.iter().filter(|(name, _)| *name == library).flat_map(|(_, crates)| *crates);
     let permitted: BTreeSet<&str> = permitted.copied().collect();
     let shown: BTreeSet<&str> = api.iter().flat_map(|item| crates(item)).collect();
-    let shown: BTreeSet<&str> = shown.into_iter().filter(|name| !is_own(name)).collect();
+    let is_foreign = |name: &&str| !is_own(name) && !EVERYWHERE.contains(name);
+    let shown: BTreeSet<&str> = shown.into_iter().filter(is_foreign).collect();
     let first = |name: &str| api.iter().find(|item| crates(item).any(|found| found == name));
     let unwanted = shown.difference(&permitted).map(|name| {
         format!("{library}: the public API shows the crate {name}: {}\n", first(name).map_or("", |item| item))
@@ -25,7 +39,17 @@ pub(crate) fn complaints(library: &str, api: &[String]) -> Vec<String> {
 }
 
 fn is_own(name: &str) -> bool {
-    ["core", "alloc", "std"].contains(&name) || name == "matins" || name.starts_with("matins_")
+    let is_primitive = name == "str" || name == "bool" || name == "char" || is_number(name);
+    ["core", "alloc", "std"].contains(&name)
+        || name == "matins"
+        || name.starts_with("matins_")
+        || is_primitive
+}
+
+/// Whether this is the name of a number's type: `i64`, `usize`.
+fn is_number(name: &str) -> bool {
+    let size = name.strip_prefix(['i', 'u', 'f']);
+    size.is_some_and(|size| size == "size" || size.parse::<u16>().is_ok())
 }
 
 /// Returns the first segments of the paths in an item.
