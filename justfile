@@ -60,6 +60,18 @@ miri:
 docs:
     RUSTC_BOOTSTRAP=1 RUSTDOCFLAGS="--cfg docsrs -D warnings" cargo doc --workspace --all-features --no-deps --target-dir target/docsrs
 
+# Compares the public API of each library with its snapshot, and with the foreign crates that it may show.
+public-api:
+    cargo run -p matins-packaging --bin public-api -- check
+
+# Takes the public API as it is now for the snapshot.
+public-api-accept:
+    cargo run -p matins-packaging --bin public-api -- accept
+
+# What is breaking since the last release, by its tag (needs `cargo install cargo-semver-checks`).
+semver RELEASE:
+    cargo semver-checks --workspace --baseline-rev {{RELEASE}}
+
 # The book, and where it is.
 book:
     cargo run -p matins-book

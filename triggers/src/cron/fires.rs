@@ -84,13 +84,13 @@ impl Iterator for Fires<'_> {
 
     fn next(&mut self) -> Option<DateTime<Utc>> {
         let trigger = self.trigger;
-        if let Some(today) = &mut self.today
-            && let Some(second) = trigger.expression.next_time(today.second + 1)
-            && second < today.end
-        {
-            today.second = second;
-            self.last = today.midnight + TimeDelta::seconds(second.into());
-            return trigger.limits.allow_end(self.last).then_some(self.last);
+        if let Some(today) = &mut self.today {
+            let second = trigger.expression.next_time(today.second + 1);
+            if let Some(second) = second.filter(|second| *second < today.end) {
+                today.second = second;
+                self.last = today.midnight + TimeDelta::seconds(second.into());
+                return trigger.limits.allow_end(self.last).then_some(self.last);
+            }
         }
         if let Some(fire) = self.along_the_run() {
             self.last = fire.and_utc();

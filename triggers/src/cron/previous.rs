@@ -75,14 +75,11 @@ impl CronExpression {
         if self.months >> month & 1 == 1 && self.matches_year(date.year()) {
             let every_day = self.day_rule == DayRule::Every && self.weeks == 0;
             let time = until.and_then(|until| self.previous_time(until));
-            if every_day && let Some(time) = time {
+            if let Some(time) = time.filter(|_| every_day) {
                 return on(date, time);
             }
             let days = self.days_of(&Year::of(date), month);
-            if !every_day
-                && days >> day & 1 == 1
-                && let Some(time) = time
-            {
+            if let Some(time) = time.filter(|_| !every_day && days >> day & 1 == 1) {
                 return on(date, time);
             }
             if let Some(day) = last_bit(u64::from(days) & below(day)) {
@@ -132,10 +129,10 @@ impl CronExpression {
         let (hour, minute, second) = (until / 3600, until / 60 % 60, until % 60);
         let last_second = || last_bit(self.seconds).unwrap_or(0);
         if self.hours >> hour & 1 == 1 {
-            if self.minutes >> minute & 1 == 1
-                && let Some(second) = last_bit(self.seconds & below(second + 1))
-            {
-                return Some((hour * 60 + minute) * 60 + second);
+            if self.minutes >> minute & 1 == 1 {
+                if let Some(second) = last_bit(self.seconds & below(second + 1)) {
+                    return Some((hour * 60 + minute) * 60 + second);
+                }
             }
             if let Some(minute) = last_bit(self.minutes & below(minute)) {
                 return Some((hour * 60 + minute) * 60 + last_second());

@@ -68,15 +68,16 @@ impl CronExpression {
         let (day, month) = (date.day(), date.month());
         if self.months >> month & 1 == 1 && self.matches_year(date.year()) {
             let every_day = self.day_rule == DayRule::Every && self.weeks == 0;
-            if every_day && let Some(time) = self.next_time(from) {
-                return on(date, time);
+            if every_day {
+                if let Some(time) = self.next_time(from) {
+                    return on(date, time);
+                }
             }
             let days = self.days_of(&Year::of(date), month);
-            if !every_day
-                && days >> day & 1 == 1
-                && let Some(time) = self.next_time(from)
-            {
-                return on(date, time);
+            if !every_day && days >> day & 1 == 1 {
+                if let Some(time) = self.next_time(from) {
+                    return on(date, time);
+                }
             }
             // Shifted in two steps, as there may be no day left to shift over.
             let later = days >> day >> 1;
@@ -136,10 +137,10 @@ impl CronExpression {
     pub(super) fn next_time(&self, from: u32) -> Option<u32> {
         let (hour, minute, second) = (from / 3600, from / 60 % 60, from % 60);
         if self.hours >> hour & 1 == 1 {
-            if self.minutes >> minute & 1 == 1
-                && let Some(second) = first_bit(self.seconds >> second << second)
-            {
-                return Some((hour * 60 + minute) * 60 + second);
+            if self.minutes >> minute & 1 == 1 {
+                if let Some(second) = first_bit(self.seconds >> second << second) {
+                    return Some((hour * 60 + minute) * 60 + second);
+                }
             }
             if let Some(minute) = first_bit(self.minutes >> (minute + 1) << (minute + 1)) {
                 return Some((hour * 60 + minute) * 60 + self.seconds.trailing_zeros());

@@ -124,9 +124,8 @@ impl Database {
         let problem = match read_file(&path) {
             Ok(table) => return Ok(Found { table, fallback: None }),
             Err(FileError::Missing) => {
-                if let Some(target) = self.target_of(name)
-                    && let Ok(table) = read_file(&directory.join(target))
-                {
+                let linked = self.target_of(name).map(|target| read_file(&directory.join(target)));
+                if let Some(Ok(table)) = linked {
                     return Ok(Found { table, fallback: None });
                 }
                 None
