@@ -70,12 +70,15 @@ pub fn to_value<T: Serialize + ?Sized>(what: &str, value: &T) -> Result<Value, V
 pub fn check_text(what: impl FnOnce() -> String, text: &[u8]) -> Result<(), ValueError> {
     let mut scan = Scan::new(text);
     while let Some(token) = scan.token() {
-        if let Token::String { start, end } = token
-            && text[start + 1..].starts_with(RESERVED.as_bytes())
-            && text[end..].trim_ascii_start().starts_with(b":")
-        {
-            let key = String::from_utf8_lossy(&text[start + 1..end - 1]).into_owned();
-            return Err(ValueError::ReservedKey { what: what(), key });
+        match token {
+            Token::String { start, end }
+                if text[start + 1..].starts_with(RESERVED.as_bytes())
+                    && text[end..].trim_ascii_start().starts_with(b":") =>
+            {
+                let key = String::from_utf8_lossy(&text[start + 1..end - 1]).into_owned();
+                return Err(ValueError::ReservedKey { what: what(), key });
+            }
+            _ => {}
         }
         if scan.depth > STORED_DEPTH {
             return Err(ValueError::TooDeep { what: what(), limit: STORED_DEPTH });

@@ -330,10 +330,9 @@ pub(crate) fn in_words(micros: i64, zero: &str) -> String {
         }
         rest %= size;
     }
-    if let [(count, "microsecond")] = parts[..]
-        && count % 1000 == 0
-    {
-        parts = vec![(count / 1000, "millisecond")];
+    match parts[..] {
+        [(count, "microsecond")] if count % 1000 == 0 => parts = vec![(count / 1000, "millisecond")],
+        _ => {}
     }
     if parts.is_empty() { zero.to_owned() } else { counted(&parts) }
 }

@@ -222,14 +222,15 @@ fn take_zone(text: &str) -> (&str, Option<&str>) {
             return (expression, Some(zone));
         }
     }
-    if let Some((rest, last)) = trimmed.rsplit_once(char::is_whitespace)
-        && last.starts_with(|first: char| first.is_ascii_alphabetic())
-        && !last.contains('=')
-        && (has_the_form_of_a_zone(last) || Zone::exists(last))
-    {
-        return (rest, Some(last));
+    let is_zone = |word: &str| {
+        word.starts_with(|first: char| first.is_ascii_alphabetic())
+            && !word.contains('=')
+            && (has_the_form_of_a_zone(word) || Zone::exists(word))
+    };
+    match trimmed.rsplit_once(char::is_whitespace) {
+        Some((rest, last)) if is_zone(last) => (rest, Some(last)),
+        _ => (text, None),
     }
-    (text, None)
 }
 
 /// Whether a word is written like `Europe/Berlin`, which no field is: after a field's slash a number follows.
