@@ -13,10 +13,10 @@ struct Chains(Vec<usize>);
 impl Visit<'_> for Chains {
     fn visit_expr_binary(&mut self, binary: &ExprBinary) {
         let is_let = |side: &Expr| matches!(side, Expr::Let(_));
-        if let BinOp::And(and) = &binary.op {
-            if is_let(&binary.left) || is_let(&binary.right) {
-                self.0.push(and.spans[0].start().line);
-            }
+        if let BinOp::And(and) = &binary.op
+            && (is_let(&binary.left) || is_let(&binary.right))
+        {
+            self.0.push(and.spans[0].start().line);
         }
         visit::visit_expr_binary(self, binary);
     }
