@@ -51,7 +51,18 @@ pub enum ClientError {
 
 /// A connection to a process that serves its scheduler.
 ///
-/// See [`serve`](crate::serve) for an example.
+/// ```
+/// use matins_control::{Client, Request};
+/// # use matins_scheduler::SchedulerBuilder;
+/// # use matins_store_memory::MemoryStore;
+/// # let scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).background()?;
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("control");
+/// # let _server = matins_control::serve(&scheduler.handle(), &path)?;
+/// let mut client = Client::connect(&path)?;
+/// assert_eq!(client.ask(&Request::Status)?["jobs"], 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Client {
     stream: BufReader<UnixStream>,
@@ -74,6 +85,20 @@ impl Client {
     /// Connects as [`connect`](Self::connect) does. `limit` is how long the process may take to accept the connection, and then
     /// may send nothing; by default 30 seconds, and 10 minutes for a request that reads or writes a whole store.
     ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use matins_control::{Client, Request};
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).background()?;
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("control");
+    /// # let _server = matins_control::serve(&scheduler.handle(), &path)?;
+    /// let mut client = Client::connect_within(&path, Some(Duration::from_secs(5)))?;
+    /// assert_eq!(client.ask(&Request::Status)?["state"], "starting");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`connect`](Self::connect).
     pub fn connect_within(path: impl AsRef<Path>, limit: Option<Duration>) -> io::Result<Self> {
@@ -83,12 +108,53 @@ impl Client {
     }
 
     /// Asks for secrets as they are. By default, answers have `(hidden)` in their place.
+    ///
+    /// ```
+    /// use matins_control::{Client, Request};
+    /// # use matins_core::JobQuery;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::Schedule;
+    /// # use matins_triggers::every;
+    /// # use matins_triggers::TimeUnits;
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("control");
+    /// # let _server = matins_control::serve(&scheduler.handle(), &path)?;
+    /// scheduler.register("upload", |_: serde_json::Value| ())?;
+    /// let arguments = serde_json::json!({"password": "hunter2"});
+    /// scheduler.add(every(1.hours()).task("upload").arguments(arguments).id("upload"))?;
+    /// let request = Request::Job { job: "upload".to_owned() };
+    /// let hidden = Client::connect(&path)?.ask(&request)?;
+    /// assert_eq!(hidden["arguments"]["password"], "(hidden)");
+    /// let shown = Client::connect(&path)?.show_secrets(true).ask(&request)?;
+    /// assert_eq!(shown["arguments"]["password"], "hunter2");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn show_secrets(self, shows_secrets: bool) -> Self {
         Self { shows_secrets, ..self }
     }
 
     /// Sends a request and returns the end of its answer. Items before it are ignored.
+    ///
+    /// ```
+    /// use matins_control::{Client, ClientError, ProblemKind, Request};
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).background()?;
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("control");
+    /// # let _server = matins_control::serve(&scheduler.handle(), &path)?;
+    /// let mut client = Client::connect(&path)?;
+    /// let answer = client.ask(&Request::Pause { job: "backup".to_owned() });
+    /// assert!(matches!(answer, Err(ClientError::Problem(problem)) if problem.kind == ProblemKind::NotFound));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// See [`ClientError`].

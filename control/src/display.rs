@@ -7,6 +7,15 @@ use matins_core::Trigger;
 use matins_triggers::{DateTrigger, Zone};
 
 /// Returns an instant as a local time: `Tue 2026-11-24 13:05:03`, with milliseconds if it has a fraction of a second.
+///
+/// ```
+/// use matins_control::display;
+/// use matins_triggers::Zone;
+///
+/// let instant = "2026-11-24T12:05:03Z".parse()?;
+/// assert_eq!(display::local(instant, Zone::named("Europe/Berlin")?), "Tue 2026-11-24 13:05:03");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn local(instant: DateTime<Utc>, zone: Zone) -> String {
     let format = if instant.timestamp_subsec_micros() == 0 {
         "%a %Y-%m-%d %H:%M:%S"
@@ -26,11 +35,27 @@ pub fn trigger(trigger: &dyn Trigger, zone: Zone) -> String {
 }
 
 /// Returns a number of things: `1 job`, `3 jobs`.
+///
+/// ```
+/// use matins_control::display;
+///
+/// assert_eq!([1, 3].map(|count| display::counted(count, "job")), ["1 job", "3 jobs"]);
+/// ```
 pub fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Returns an instant relative to another, in its two largest units: `in 3 s`, `in 2 h 5 min`, `3 s ago`.
+///
+/// ```
+/// use chrono::TimeDelta;
+/// use matins_control::display;
+///
+/// let now = "2026-11-24T12:00:00Z".parse()?;
+/// assert_eq!(display::relative(now + TimeDelta::minutes(125), now), "in 2 h 5 min");
+/// assert_eq!(display::relative(now - TimeDelta::seconds(3), now), "3 s ago");
+/// # Ok::<(), chrono::ParseError>(())
+/// ```
 pub fn relative(instant: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let distance = instant - now;
     let text = span(distance.abs());
@@ -62,11 +87,28 @@ pub fn span(span: TimeDelta) -> String {
 }
 
 /// Returns how many failures in a row there were, in words.
+///
+/// ```
+/// use matins_control::display;
+///
+/// assert_eq!(display::failures_in_a_row(3), "3 failures in a row");
+/// ```
 pub fn failures_in_a_row(failures: u32) -> String {
     if failures == 1 { "1 failure".to_owned() } else { format!("{failures} failures in a row") }
 }
 
 /// Returns the zone of a trigger that has one.
+///
+/// ```
+/// use matins_control::display;
+/// use matins_triggers::{CronTrigger, IntervalTrigger};
+///
+/// let trigger: CronTrigger = "0 9 * * * Europe/Berlin".parse()?;
+/// assert_eq!(display::zone_of(&trigger).unwrap().name(), "Europe/Berlin");
+/// let trigger: IntervalTrigger = "PT30M from 2026-01-01T00:00:00Z".parse()?;
+/// assert!(display::zone_of(&trigger).is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn zone_of(trigger: &dyn Trigger) -> Option<Zone> {
     let saved = serde_json::to_value(trigger).ok()?;
     saved.get("of").unwrap_or(&saved).get("zone")?.as_str()?.parse().ok()

@@ -6,6 +6,18 @@ use matins_scheduler::Event;
 use serde::{Deserialize, Serialize};
 
 /// An event in JSON, with its name in the field `event`. What each means is said at [`Event`].
+///
+/// ```
+/// use matins_control::EventView;
+/// use matins_core::ExecutorName;
+/// use matins_scheduler::Event;
+/// use serde_json::json;
+///
+/// let view = EventView::of(Event::SchedulerPaused).unwrap();
+/// assert_eq!(json!(view), json!({"event": "scheduler_paused"}));
+/// // Clients are not told of executors.
+/// assert!(EventView::of(Event::ExecutorAdded { executor: ExecutorName::default() }).is_none());
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -146,6 +158,13 @@ pub struct TimedEvent {
 impl EventView {
     /// Returns the view of an event, or `None` for an event that clients are not sent: that an executor or a store was added
     /// or removed.
+    ///
+    /// ```
+    /// use matins_control::EventView;
+    /// use matins_scheduler::Event;
+    ///
+    /// assert_eq!(EventView::of(Event::Lost { count: 7 }), Some(EventView::Lost { count: 7 }));
+    /// ```
     pub fn of(event: Event) -> Option<Self> {
         let name = |job: JobId| job.to_string();
         Some(match event {
@@ -182,6 +201,15 @@ impl EventView {
     }
 
     /// Adds the time at which it is sent.
+    ///
+    /// ```
+    /// use matins_control::EventView;
+    /// use serde_json::json;
+    ///
+    /// let timed = EventView::SchedulerPaused.at("2026-11-24T12:00:00Z".parse()?);
+    /// assert_eq!(json!(timed), json!({"at": "2026-11-24T12:00:00Z", "event": "scheduler_paused"}));
+    /// # Ok::<(), chrono::ParseError>(())
+    /// ```
     pub fn at(self, at: DateTime<Utc>) -> TimedEvent {
         TimedEvent { at, event: self }
     }

@@ -37,6 +37,13 @@ pub struct HistoryEntry {
 }
 
 /// What happened.
+///
+/// ```
+/// use matins_control::HistoryEvent;
+///
+/// assert_eq!(HistoryEvent::Paused { job: "backup".to_owned() }.job(), Some("backup"));
+/// assert_eq!(HistoryEvent::Started.job(), None);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -146,6 +153,17 @@ impl History {
 
     /// Opens the history in the file at `path`, which is created if it does not exist.
     ///
+    /// ```
+    /// use chrono::Utc;
+    /// use matins_control::{History, HistoryEvent};
+    ///
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("history");
+    /// History::open(&path)?.note(Utc::now(), HistoryEvent::Started, "ada");
+    /// assert_eq!(History::open(&path)?.entries()[0].what, HistoryEvent::Started);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// If the file cannot be opened, or is not private to this process's user (see the crate `matins-files`).
     pub fn open(path: &Path) -> io::Result<Self> {
@@ -155,12 +173,31 @@ impl History {
 
     /// Calls `report` with a sentence if an entry cannot be written. Without it, such an error is ignored: it costs an
     /// explanation, and no work.
+    ///
+    /// ```
+    /// use matins_control::History;
+    ///
+    /// let directory = tempfile::tempdir()?;
+    /// let history = History::open(&directory.path().join("history"))?;
+    /// let history = history.on_error(|sentence| eprintln!("{sentence}"));
+    /// # drop(history);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn on_error(self, report: impl Fn(String) + Send + Sync + 'static) -> Self {
         Self { on_error: Some(Box::new(report)), ..self }
     }
 
     /// Adds an entry.
+    ///
+    /// ```
+    /// use matins_control::{History, HistoryEvent};
+    ///
+    /// let history = History::in_memory();
+    /// history.note("2026-11-24T12:00:00Z".parse()?, HistoryEvent::Removed { job: "backup".to_owned() }, "ada");
+    /// assert_eq!(history.entries()[0].what.job(), Some("backup"));
+    /// # Ok::<(), chrono::ParseError>(())
+    /// ```
     pub fn note(&self, at: DateTime<Utc>, what: HistoryEvent, by: &str) {
         let entry = HistoryEntry { at, what, by: by.to_owned() };
         match &mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -190,6 +227,31 @@ impl History {
     }
 
     /// Adds an entry whenever the scheduler corrects its clock or pauses a job by itself, until the history is dropped.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use matins_control::{History, HistoryEvent};
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let mut scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// # scheduler.start()?;
+    /// let history = Arc::new(History::in_memory());
+    /// history.follow(&scheduler.handle())?;
+    /// let fails = every(1.hours()).run(|| Err::<(), _>("disk full")).max_failures(1);
+    /// scheduler.add(fails.id("backup"))?.run_now()?.wait()?;
+    /// while history.entries().is_empty() {
+    ///     std::thread::yield_now();
+    /// }
+    /// assert_eq!(history.entries()[0].what, HistoryEvent::Paused { job: "backup".to_owned() });
+    /// assert_eq!(history.entries()[0].by, "matins, after 1 failure");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// If the system starts no thread.

@@ -32,6 +32,67 @@ use crate::{Operator, OrphanView, Problem, ProblemKind, Request, StopMode};
 ///     }
 /// }
 /// ```
+///
+/// A host with a configuration, files and commands of its own implements the other methods too:
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use std::path::PathBuf;
+///
+/// use matins_control::{Host, Operator, OrphanView, Problem, ProblemKind, Request};
+/// use matins_core::OnConflict;
+/// use serde_json::{Map, Value, json};
+///
+/// /// Everybody may look, nobody may change anything, and files can be read again.
+/// struct ReadOnly;
+///
+/// impl Host for ReadOnly {
+///     fn refuse(&self, _: &Operator, request: &Request) -> Option<Problem> {
+///         let is_allowed = request.is_read_only() || matches!(request, Request::Reload { .. });
+///         (!is_allowed).then(|| Problem::new(ProblemKind::Forbidden, "look, and do not touch"))
+///     }
+///
+///     fn fires_jobs(&self) -> bool {
+///         true
+///     }
+///
+///     fn add(&self, _: &Operator, job: &str, _: &Map<String, Value>, _: OnConflict, _: &str) -> Result<Value, Problem> {
+///         Err(Problem::bad(format!("{job} cannot be added")))
+///     }
+///
+///     fn edit(&self, _: &Operator, job: &str, _: &Map<String, Value>, _: &str) -> Result<Value, Problem> {
+///         Err(Problem::bad(format!("{job} cannot be changed")))
+///     }
+///
+///     fn reload(&self, _: &Operator, dry_run: bool) -> Result<Value, Problem> {
+///         Ok(json!({"changes": [], "dry_run": dry_run}))
+///     }
+///
+///     fn orphans(&self) -> Vec<OrphanView> {
+///         Vec::new()
+///     }
+///
+///     fn files_refused(&self) -> Option<String> {
+///         None
+///     }
+///
+///     fn store_files(&self) -> BTreeMap<String, u64> {
+///         BTreeMap::from([("jobs.db".to_owned(), 4096)])
+///     }
+///
+///     fn scratch_directory(&self) -> Option<PathBuf> {
+///         Some("/var/tmp".into())
+///     }
+/// }
+/// # use matins_scheduler::SchedulerBuilder;
+/// # use matins_store_memory::MemoryStore;
+/// # let scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).background().unwrap();
+/// let operator = Operator::new(&scheduler.handle()).with_host(ReadOnly);
+/// let ask = |request| operator.answer(request, "ada", &[], &mut |_item| true);
+/// assert_eq!(ask(Request::Pause { job: "backup".to_owned() }).unwrap_err().kind, ProblemKind::Forbidden);
+/// assert_eq!(ask(Request::Reload { dry_run: true }).unwrap()["dry_run"], true);
+/// assert_eq!(ask(Request::Info).unwrap()["files"]["jobs.db"], 4096);
+/// ```
 pub trait Host: Send + Sync + 'static {
     /// Refuses a request, whatever it is, by returning a problem. By default, only an import is refused.
     fn refuse(&self, operator: &Operator, request: &Request) -> Option<Problem> {
@@ -128,6 +189,17 @@ impl Host for Application {}
 
 impl Operator {
     /// Returns the problem of a request that the application does not do. `why` is a clause about the application.
+    ///
+    /// ```
+    /// use matins_control::Operator;
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).background()?;
+    /// let operator = Operator::new(&scheduler.handle()).with_application("reports");
+    /// let problem = operator.unsupported("which has no configuration");
+    /// assert_eq!(problem.to_string(), "the scheduler is embedded in reports, which has no configuration");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn unsupported(&self, why: &str) -> Problem {
         let name = self.application().unwrap_or("this process");
         let message = format!("the scheduler is embedded in {name}, {why}");

@@ -6,6 +6,13 @@ use serde_json::Value;
 use crate::secrets;
 
 /// An item as JSON. It is written once, and never held as a tree of values: a list may have a million of them.
+///
+/// ```
+/// use matins_control::Item;
+///
+/// assert_eq!(Item::of(&["backup", "report"]).json(), r#"["backup","report"]"#);
+/// assert_eq!(Item::heartbeat().json(), "null");
+/// ```
 #[derive(Debug)]
 pub struct Item(String);
 
@@ -27,7 +34,28 @@ impl Item {
     }
 }
 
-/// Takes the items of an answer.
+/// Takes the items of an answer. A closure that takes a [`Value`], and returns whether more are wanted, is one.
+///
+/// ```
+/// use matins_control::{Item, ItemSink};
+///
+/// /// Keeps the first ten.
+/// struct FirstTen(Vec<Item>);
+///
+/// impl ItemSink for FirstTen {
+///     fn put(&mut self, item: Item) -> bool {
+///         self.0.push(item);
+///         self.0.len() < 10
+///     }
+///
+///     fn flush(&mut self) -> bool {
+///         true
+///     }
+/// }
+/// let mut sink = FirstTen(Vec::new());
+/// while sink.put(Item::heartbeat()) && sink.flush() {}
+/// assert_eq!(sink.0.len(), 10);
+/// ```
 pub trait ItemSink {
     /// Takes an item. Returns `false` if no more are wanted.
     fn put(&mut self, item: Item) -> bool;

@@ -56,6 +56,7 @@ compile_error!(
     "matins-control needs Unix: it serves a Unix socket. Leave the feature `control` out elsewhere."
 );
 
+mod answers;
 mod causes;
 mod client;
 mod connection;

@@ -1,21 +1,17 @@
 //! Answers requests: for clients of the socket, and for a program that has opened a store itself.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use matins_core::{Clock, Job, JobOrder, JobQuery, RunId, StoreName};
-use matins_scheduler::{Handle, SchedulerState, SystemClock};
-use matins_triggers::{Zone, tzdb};
+use matins_core::{Clock, Job, StoreName};
+use matins_scheduler::{Handle, SystemClock};
+use matins_triggers::Zone;
 use serde_json::{Value, json};
 
 use crate::host::{Application, Host};
-use crate::items::{Hiding, Item, ItemSink};
+use crate::items::{Hiding, ItemSink};
 use crate::protocol::Received;
-use crate::server::HEARTBEAT;
-use crate::{
-    EventView, History, HistoryEvent, JobView, Problem, ProblemKind, Request, Status, explain, secrets,
-};
+use crate::{History, HistoryEvent, JobView, Problem, ProblemKind, Request, explain, secrets};
 
 pub(crate) type Done = Result<Value, Problem>;
 
@@ -37,6 +33,11 @@ pub(crate) type Done = Result<Value, Problem>;
 /// let operator = Operator::new(&scheduler.handle()).with_application("reports");
 /// let status = operator.answer(Request::Status, "ada", &[], &mut |_item| true).unwrap();
 /// assert_eq!(status["application"], "reports");
+/// assert_eq!(operator.application(), Some("reports"));
+/// assert_eq!(operator.time_zone().name(), "UTC");
+/// assert!(operator.history().entries().is_empty());
+/// assert!(operator.now() >= status["since"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap());
+/// assert_eq!(operator.handle().stores().unwrap(), ["default"]);
 /// ```
 pub struct Operator {
     handle: Handle,
@@ -76,12 +77,32 @@ impl Operator {
     }
 
     /// Sets the name of the application, which `matins status` shows.
+    ///
+    /// ```
+    /// use matins_control::Operator;
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).background()?;
+    /// let operator = Operator::new(&scheduler.handle()).with_application("reports");
+    /// assert_eq!(operator.application(), Some("reports"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_application(self, name: impl Into<String>) -> Self {
         Self { application: Some(name.into()), ..self }
     }
 
     /// Makes this the operator of a daemon, which runs nothing but jobs: it has no application's name.
+    ///
+    /// ```
+    /// use matins_control::Operator;
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).background()?;
+    /// let operator = Operator::new(&scheduler.handle()).without_application();
+    /// assert_eq!(operator.application(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn without_application(self) -> Self {
         Self { application: None, ..self }
@@ -105,24 +126,78 @@ impl Operator {
     }
 
     /// Sets the clock: the scheduler's own, if that is not the system's. It also says since when the scheduler runs.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use matins_control::Operator;
+    /// use matins_scheduler::VirtualClock;
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).background()?;
+    /// let clock = VirtualClock::new("2026-01-01T00:00:00Z".parse()?);
+    /// let operator = Operator::new(&scheduler.handle()).with_clock(Arc::new(clock));
+    /// assert_eq!(operator.now().to_rfc3339(), "2026-01-01T00:00:00+00:00");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
         Self { since: clock.now(), clock, ..self }
     }
 
     /// Sets the zone of times in explanations of jobs that have none. By default, it is the scheduler's time zone.
+    ///
+    /// ```
+    /// use matins_control::Operator;
+    /// use matins_triggers::Zone;
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).background()?;
+    /// let operator = Operator::new(&scheduler.handle()).with_time_zone(Zone::named("Europe/Berlin")?);
+    /// assert_eq!(operator.time_zone().name(), "Europe/Berlin");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_time_zone(self, zone: Zone) -> Self {
         Self { zone, ..self }
     }
 
     /// Sets the description of the store, such as its URL. By default, it is the names of the scheduler's stores.
+    ///
+    /// ```
+    /// use matins_control::{Operator, Request};
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).background()?;
+    /// let operator = Operator::new(&scheduler.handle()).with_store_description("the reports in memory");
+    /// let status = operator.answer(Request::Status, "ada", &[], &mut |_item| true)?;
+    /// assert_eq!(status["store"], "the reports in memory");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_store_description(self, store: impl Into<String>) -> Self {
         Self { store: Some(store.into()), ..self }
     }
 
     /// Sets what the process adds.
+    ///
+    /// ```
+    /// use matins_control::{Host, Operator, OrphanView, Request};
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).background()?;
+    /// struct WithOrphan;
+    ///
+    /// impl Host for WithOrphan {
+    ///     fn orphans(&self) -> Vec<OrphanView> {
+    ///         vec![OrphanView { job: "backup".to_owned(), run: 7, pid: 4711 }]
+    ///     }
+    /// }
+    /// let operator = Operator::new(&scheduler.handle()).with_host(WithOrphan);
+    /// let status = operator.answer(Request::Status, "ada", &[], &mut |_item| true)?;
+    /// assert_eq!(status["orphans"][0]["pid"], 4711);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_host(self, host: impl Host) -> Self {
         Self { host: Box::new(host), ..self }
@@ -153,12 +228,29 @@ impl Operator {
         self.application.as_deref()
     }
 
+    /// Since when the scheduler runs.
+    pub(crate) fn since(&self) -> DateTime<Utc> {
+        self.since
+    }
+
     pub(crate) fn host(&self) -> &dyn Host {
         &*self.host
     }
 
     /// Answers a request as [`answer`](Self::answer) does, and hides secrets in the answer unless the client asks for them. An
     /// export is exact.
+    ///
+    /// ```
+    /// use matins_control::{Operator, protocol};
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).background()?;
+    /// let operator = Operator::new(&scheduler.handle());
+    /// let received = protocol::read(br#"{"matins":1,"command":"info"}"#)?;
+    /// let info = operator.answer_received(received, "ada", &[], &mut |_item| true)?;
+    /// assert_eq!(info["jobs"], 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`answer`](Self::answer).
@@ -185,6 +277,24 @@ impl Operator {
 
     /// Does what `request` asks for, and returns the end of the answer. `by` is the client's user, `imported` what follows the
     /// request, and `items` takes what comes before the end.
+    ///
+    /// ```
+    /// use matins_control::{HistoryEvent, Operator, Request};
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::cron;
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// scheduler.add(cron("30 2 * * *").run(|| ()).id("backup"))?;
+    /// let operator = Operator::new(&scheduler.handle());
+    /// operator.answer(Request::Pause { job: "backup".to_owned() }, "ada", &[], &mut |_item| true)?;
+    /// assert!(scheduler.get("backup")?.unwrap().next_fire.is_none());
+    /// assert_eq!(operator.history().entries()[0].what, HistoryEvent::Paused { job: "backup".to_owned() });
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// If the request is not done. Nothing has changed then.
@@ -236,6 +346,23 @@ impl Operator {
 
     /// Returns a job.
     ///
+    /// ```
+    /// use matins_control::{Operator, ProblemKind};
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::cron;
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", ThreadExecutor::new())
+    /// #     .background()?;
+    /// scheduler.add(cron("30 2 * * *").run(|| ()).id("backup"))?;
+    /// let operator = Operator::new(&scheduler.handle());
+    /// assert_eq!(operator.job("backup")?.id, "backup");
+    /// assert_eq!(operator.job("report").unwrap_err().kind, ProblemKind::NotFound);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`NotFound`](ProblemKind::NotFound) if there is none with this id.
     pub fn job(&self, id: &str) -> Result<Job, Problem> {
@@ -243,6 +370,17 @@ impl Operator {
     }
 
     /// Adds an entry to the history.
+    ///
+    /// ```
+    /// use matins_control::{HistoryEvent, Operator};
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).background()?;
+    /// let operator = Operator::new(&scheduler.handle());
+    /// operator.note(HistoryEvent::Stopped, "ada");
+    /// assert_eq!(operator.history().entries()[0].by, "ada");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn note(&self, what: HistoryEvent, by: &str) {
         self.history.note(self.clock.now(), what, by);
     }
@@ -266,100 +404,9 @@ impl Operator {
         let names: Vec<String> = self.stores()?.iter().map(ToString::to_string).collect();
         Ok(names.join(", "))
     }
-
-    fn status(&self) -> Done {
-        let jobs = self.handle.count(&JobQuery::default())?;
-        let first = JobQuery::default().order(JobOrder::NextFire).limit(1);
-        let listed = self.handle.list(&first)?;
-        let next = listed.iter().filter_map(|(_, job)| Some((job.next_fire?, job.id.to_string()))).min();
-        let stats = self.handle.stats();
-        let tz_database = tzdb::version();
-        let outcomes: BTreeMap<String, u64> = stats
-            .finished
-            .iter()
-            .chain(&stats.missed)
-            .map(|(name, count)| ((*name).to_owned(), *count))
-            .collect();
-        let (running, unfinished) = self.unfinished()?;
-        Ok(json!(Status {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
-            application: self.application.clone(),
-            since: self.since,
-            state: match self.handle.state() {
-                SchedulerState::Running => "running",
-                SchedulerState::Paused => "paused",
-                SchedulerState::ShuttingDown => "stopping",
-                SchedulerState::ShutDown => "stopped",
-                _ => "starting",
-            }
-            .to_owned(),
-            store: self.describe_store()?,
-            timezone: self.zone.to_string(),
-            tz_database: tz_database.to_string(),
-            tz_problems: tz_database.problems,
-            jobs,
-            next: next.map(|(at, job)| (job, at)),
-            unfinished,
-            running,
-            orphans: self.host.orphans(),
-            outcomes,
-            store_failures: stats.store_failures,
-            files_refused: self.host.files_refused(),
-        }))
-    }
-
-    fn run_now(&self, id: &str, wait: bool, items: &mut dyn ItemSink) -> Done {
-        let pending = self.handle.run_now(id)?;
-        if !wait {
-            return Ok(json!({"job": id}));
-        }
-        loop {
-            match pending.wait_within(HEARTBEAT)? {
-                Some(run) => return Ok(json!(run)),
-                None if !heartbeat(items) => return Ok(json!({"job": id})),
-                None => {}
-            }
-        }
-    }
-
-    fn cancel(&self, run: u64, store: Option<&str>) -> Done {
-        let (store, row) = self.find_run(run, store)?;
-        if !self.handle.cancel(&store, RunId(run))? {
-            let message = match row.outcome {
-                Some(outcome) => format!("run {run} of {} has ended: {}", row.job, outcome.as_str()),
-                None => format!("run {run} of {} is not in progress: it waits, and can start later", row.job),
-            };
-            return Err(Problem::new(ProblemKind::Failed, message));
-        }
-        Ok(json!({"run": run, "job": row.job}))
-    }
-
-    fn watch(&self, items: &mut dyn ItemSink) -> Value {
-        let events = self.handle.subscribe();
-        while self.handle.state() != SchedulerState::ShutDown {
-            let item = match events.next_within(HEARTBEAT) {
-                Some(event) => match EventView::of(event) {
-                    Some(event) => Item::of(&event.at(self.clock.now())),
-                    None => continue,
-                },
-                // Shows whether anybody still listens.
-                None => Item::heartbeat(),
-            };
-            if !items.put(item) || !items.flush() {
-                break;
-            }
-        }
-        Value::Null
-    }
 }
 
 pub(crate) fn no_job(id: &str) -> Problem {
     let message = format!("there is no job {id:?}; `matins jobs` lists those that there are");
     Problem::new(ProblemKind::NotFound, message)
-}
-
-/// Says that the server is still there. Returns `false` if nobody waits any more.
-fn heartbeat(items: &mut dyn ItemSink) -> bool {
-    items.put(Item::heartbeat()) && items.flush()
 }

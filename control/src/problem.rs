@@ -57,6 +57,12 @@ impl Problem {
     }
 
     /// Returns a [`BadRequest`](ProblemKind::BadRequest), with a message for people.
+    ///
+    /// ```
+    /// use matins_control::{Problem, ProblemKind};
+    ///
+    /// assert_eq!(Problem::bad("a limit is a number").kind, ProblemKind::BadRequest);
+    /// ```
     pub fn bad(message: impl Into<String>) -> Self {
         Self::new(ProblemKind::BadRequest, message)
     }

@@ -40,6 +40,16 @@ pub struct Received {
 
 /// Reads a line as a request.
 ///
+/// ```
+/// use matins_control::{ProblemKind, protocol};
+///
+/// let received = protocol::read(br#"{"matins":1,"command":"status"}"#)?;
+/// assert!(!received.shows_secrets);
+/// let unknown = protocol::read(br#"{"matins":1,"command":"paint"}"#).unwrap_err();
+/// assert_eq!(unknown.kind, ProblemKind::UnknownCommand);
+/// # Ok::<(), matins_control::Problem>(())
+/// ```
+///
 /// # Errors
 /// If it is not a request that this version knows.
 pub fn read(line: &[u8]) -> Result<Received, Problem> {

@@ -272,6 +272,13 @@ pub enum StopMode {
 
 impl Request {
     /// Returns whether the request changes nothing. It is dropped if its client has gone.
+    ///
+    /// ```
+    /// use matins_control::Request;
+    ///
+    /// assert!(Request::Status.is_read_only());
+    /// assert!(!Request::Pause { job: "backup".to_owned() }.is_read_only());
+    /// ```
     pub fn is_read_only(&self) -> bool {
         match self {
             Self::Status

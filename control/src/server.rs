@@ -97,6 +97,20 @@ pub struct Server {
 impl Listener {
     /// Serves an operator, to at most so many clients at once.
     ///
+    /// ```
+    /// use matins_control::{Client, Listener, Operator, Request};
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).background()?;
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("control");
+    /// let operator = Operator::new(&scheduler.handle()).with_application("reports");
+    /// let server = Listener::bind(&path)?.serve(operator, 8)?;
+    /// let status = Client::connect(server.path())?.ask(&Request::Status)?;
+    /// assert_eq!(status["application"], "reports");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// If the system starts no thread, or has no descriptor left.
     pub fn serve(self, operator: Operator, most_connections: usize) -> Result<Server, ServeError> {
@@ -115,6 +129,17 @@ impl Listener {
 
 impl Server {
     /// Returns the path of the socket.
+    ///
+    /// ```
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).background()?;
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("control");
+    /// let server = matins_control::serve(&scheduler.handle(), &path)?;
+    /// assert_eq!(*server.path(), path);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn path(&self) -> &PathBuf {
         &self.listener.path
     }

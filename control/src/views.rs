@@ -10,6 +10,20 @@ use serde::{Deserialize, Serialize};
 const UPCOMING: usize = 3;
 
 /// A job, with its trigger in English and its next fire times.
+///
+/// ```
+/// use matins_control::JobView;
+/// # use matins_scheduler::{Schedule, SchedulerBuilder};
+/// # use matins_store_memory::MemoryStore;
+/// # use matins_triggers::cron;
+/// # let start = "2026-01-01T00:00:00Z".parse()?;
+/// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+/// scheduler.add(cron("30 2 * * *").run(|| ()).id("backup"))?;
+/// let view = JobView::of(scheduler.get("backup")?.unwrap());
+/// assert_eq!(view.description, "at 02:30 every day, UTC");
+/// assert_eq!(view.upcoming.len(), 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Serialize, Deserialize)]
 pub struct JobView {
     /// The job.
@@ -32,6 +46,22 @@ impl JobView {
 }
 
 /// A run: its row of the ledger, and what else is known of it.
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// use matins_control::{RunState, RunView};
+/// use matins_core::{JobId, Run, RunId};
+///
+/// let now = "2026-01-01T00:00:00Z".parse()?;
+/// let run = Run::started(RunId(8), JobId::new("report")?, now, now).with(|run| run.cause = Some(RunId(7)));
+/// // An executor has it, and its work has not begun.
+/// let mut view = RunView::of(run, &BTreeMap::from([(RunId(8), None)]));
+/// assert_eq!(view.state, Some(RunState::Queued));
+/// view.cause_job = Some("backup".to_owned());
+/// assert_eq!(view.cause().unwrap(), "run 7 of backup");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RunView {
     /// The row of the ledger.
@@ -62,6 +92,12 @@ pub enum RunState {
 
 impl RunState {
     /// Returns its name, as in JSON.
+    ///
+    /// ```
+    /// use matins_control::RunState;
+    ///
+    /// assert_eq!(RunState::Queued.as_str(), "queued");
+    /// ```
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
@@ -147,6 +183,13 @@ pub struct Status {
 }
 
 /// A command that is still running although the daemon that started it was killed.
+///
+/// ```
+/// use matins_control::OrphanView;
+///
+/// let orphan = OrphanView { job: "backup".to_owned(), run: 7, pid: 4711 };
+/// assert!(orphan.describe().ends_with("is still running as process 4711"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrphanView {
     /// The job's id.

@@ -64,6 +64,13 @@ thread_local! {
 }
 
 /// Returns whether a name looks like that of a secret: `DB_PASSWORD`, `PGPASS`, `GITHUB_TOKEN`, `apiKey`.
+///
+/// ```
+/// use matins_control::secrets;
+///
+/// assert!(secrets::is_secret("DB_PASSWORD"));
+/// assert!(!secrets::is_secret("HOME"));
+/// ```
 pub fn is_secret(name: &str) -> bool {
     KNOWN.with_borrow_mut(|known| {
         if let Some(is_secret) = known.get(name) {

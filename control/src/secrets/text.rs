@@ -36,6 +36,13 @@ const LONGEST_USER: usize = 4096;
 const PEM_END: &[u8] = b"-----END";
 
 /// Hides the secrets of a text. A text without any is returned as it is.
+///
+/// ```
+/// use matins_control::secrets;
+///
+/// let text = "cannot reach postgres://ada:hunter2@db/jobs";
+/// assert_eq!(secrets::hide_in_text(text), "cannot reach postgres://(hidden)@db/jobs");
+/// ```
 pub fn hide_in_text(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let mut shown = String::new();
