@@ -53,7 +53,7 @@ pub(crate) struct Started {
     pub(crate) run: RunId,
     pub(crate) job: JobId,
     pub(crate) key: i64,
-    pub(crate) started: Option<Time>,
+    pub(crate) at: Option<Time>,
     pub(crate) fire: Time,
     pub(crate) group: Option<GroupName>,
 }
@@ -64,7 +64,7 @@ struct Changes<'o> {
     moved: BTreeMap<&'o JobId, Moved>,
 }
 
-impl<'o> Changes<'o> {
+impl Changes<'_> {
     fn of(&mut self, id: &JobId) -> Option<&mut Moved> {
         let (id, held) = self.open.jobs.get_key_value(id)?;
         let Held { key, next_fire, running, turn, .. } = held;
@@ -136,7 +136,7 @@ impl Batch {
                     moved.running.push(number);
                 }
                 let group = groups.get(&run).filter(|_| started.is_some()).cloned();
-                self.starts.push(Started { run, job: job.clone(), key: held.key, started, fire, group });
+                self.starts.push(Started { run, job: job.clone(), key: held.key, at: started, fire, group });
             }
             Transition::Extend { run, fires } => self.extended.push((run, fires)),
             Transition::Finish(run) => {

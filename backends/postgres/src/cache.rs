@@ -32,10 +32,6 @@ impl JobCache {
         Some(job.clone())
     }
 
-    pub(crate) fn key(&self, id: &JobId) -> Option<i64> {
-        self.keys.get(id).copied()
-    }
-
     pub(crate) fn put(&mut self, key: i64, version: i64, job: Arc<Job>) {
         if self.jobs.len() >= Self::MOST && !self.jobs.contains_key(&key) {
             *self = Self::default();
@@ -64,10 +60,9 @@ mod tests {
         cache.put(7, 1, first.clone());
         assert_eq!(cache.job(7, 1, first.next_fire), Some(first.clone()));
         assert_eq!(cache.job(7, 2, first.next_fire), None);
-        assert_eq!(cache.key(&first.id), Some(7));
         let moved = cache.job(7, 1, None).unwrap();
         assert_eq!((moved.next_fire, first.next_fire.is_some()), (None, true), "the one in use is left alone");
         cache.forget(&first.id);
-        assert_eq!((cache.key(&first.id), cache.job(7, 1, None)), (None, None));
+        assert_eq!(cache.job(7, 1, None), None);
     }
 }

@@ -94,12 +94,12 @@ impl PostgresStore {
         pipeline.query(&sql.notify, vec![parameter(self.number.to_string(), Type::TEXT)]);
         pipeline.batch(&"COMMIT".into());
         self.run_import(pipeline)?;
-        self.in_transaction = false;
+        self.transaction = None;
         Ok(())
     }
 
     fn run_import(&mut self, pipeline: Pipeline) -> Result<Vec<Vec<tokio_postgres::Row>>, ImportError> {
-        self.link.try_run(pipeline).map_err(|failed| match failed.code() {
+        self.run_more(pipeline).map_err(|failed| match failed.code() {
             Some(DEADLOCK) => ImportError::Deadlock,
             _ => ImportError::Store(self.link.failed("adding jobs", failed)),
         })

@@ -11,7 +11,7 @@ use tokio_postgres::types::Type;
 
 use crate::PostgresStore;
 use crate::assembly::{assemble, empty};
-use crate::connection::{Pipeline, parameter};
+use crate::connection::{Pipeline, RunError, parameter};
 use crate::rows::{self, after_outcome};
 
 /// At most so many jobs in one claim, whoever asks for more.
@@ -106,9 +106,9 @@ impl PostgresStore {
             return Ok(empty(now));
         }
         let claimed = self.claim_in_transaction(want);
-        match &claimed {
-            Ok(claim) if !claim.jobs.is_empty() => {}
-            _ => self.end_transaction(),
+        self.found_nothing = claimed.as_ref().is_ok_and(|claim| claim.jobs.is_empty());
+        if claimed.is_err() || self.found_nothing {
+            self.end_transaction();
         }
         claimed
     }
@@ -190,7 +190,7 @@ impl PostgresStore {
         self.open = Some(Open { is_command: !want.jobs.is_empty(), ..Open::default() });
         self.turn = self.turn.wrapping_add(1) & 0xffff;
 
-        let answers = self.run_claim("claiming jobs", pipeline)?;
+        let answers = self.run_first("claiming jobs", pipeline)?;
         let now = answers[fence].first().map(|row| row.get(0)).ok_or(StoreError::Fenced)?;
         let mut found = Found { now, numbers: numbers_of(&answers[numbers]), ..Found::default() };
         if let Some(due) = due {
@@ -398,15 +398,17 @@ impl PostgresStore {
         more.into_iter().map(|(group, count)| (group.as_str().to_owned(), count)).unzip()
     }
 
-    /// Sends statements of an open claim. One that fails ends it.
+    /// Sends more statements of an open claim.
     fn run_claim(&mut self, doing: &str, pipeline: Pipeline) -> Result<Vec<Vec<Row>>, StoreError> {
-        self.link.try_run(pipeline).map_err(|failed| {
-            if failed.code() == Some(LOCK_NOT_AVAILABLE) {
-                let doing = format!("{doing} in {}: another scheduler has one of them", self.options);
-                return StoreError::Backend { doing, source: "try again".into() };
-            }
-            self.link.failed(doing, failed)
-        })
+        self.run_more(pipeline).map_err(|failed| self.claim_failed(doing, failed))
+    }
+
+    pub(crate) fn claim_failed(&self, doing: &str, failed: RunError) -> StoreError {
+        if failed.code() == Some(LOCK_NOT_AVAILABLE) {
+            let doing = format!("{doing} in {}: another scheduler has one of them", self.options);
+            return StoreError::Backend { doing, source: "try again".into() };
+        }
+        self.link.failed(doing, failed)
     }
 
     /// Where each lane is looked at from, if the last claims of it were full.

@@ -159,11 +159,6 @@ impl Link {
         self.client = None;
     }
 
-    /// Connects, unless there is a connection.
-    pub(crate) fn connect(&mut self) -> Result<(), StoreError> {
-        self.client().map(drop)
-    }
-
     fn client(&mut self) -> Result<Arc<Client>, StoreError> {
         if let Some(client) = self.client.as_ref().filter(|client| !client.is_closed()) {
             return Ok(client.clone());
@@ -207,6 +202,7 @@ impl Link {
         match failed {
             RunError::Connecting(error) => error,
             RunError::Late => self.error(doing, Late.into()),
+            RunError::Lost => self.error(doing, "the connection was lost".into()),
             RunError::Postgres(error) => self.error(doing, error.into()),
         }
     }
@@ -218,10 +214,11 @@ impl Link {
         match answered {
             Ok(Ok(answers)) => Ok(answers),
             Ok(Err(error)) => {
-                if error.as_db_error().is_none() {
+                let failed = RunError::Postgres(error);
+                if failed.is_lost() {
                     self.disconnect();
                 }
-                Err(RunError::Postgres(error))
+                Err(failed)
             }
             Err(Late) => {
                 // Whatever it still does, nobody knows: another connection is a clean start.
@@ -229,6 +226,12 @@ impl Link {
                 Err(RunError::Late)
             }
         }
+    }
+
+    /// As [`try_run`](Self::try_run), on this connection and no other: on another one, what was begun is not there any more.
+    pub(crate) fn try_run_on(&mut self, connection: u64, pipeline: Pipeline) -> Result<Vec<Vec<Row>>, RunError> {
+        let is_there = self.client.as_ref().is_some_and(|client| !client.is_closed());
+        if self.connected == connection && is_there { self.try_run(pipeline) } else { Err(RunError::Lost) }
     }
 
     /// Sends one statement, and returns its answer.
@@ -282,6 +285,8 @@ pub(crate) struct Late;
 pub(crate) enum RunError {
     Connecting(StoreError),
     Late,
+    /// The connection on which the transaction was begun is gone.
+    Lost,
     Postgres(tokio_postgres::Error),
 }
 

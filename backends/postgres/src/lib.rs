@@ -63,13 +63,14 @@ use matins_core::{
     OnConflict, Run, RunId, RunQuery, Served, SetAside, SetAsideKind, Settled, Settlement, StoreError, Wake,
     WakeUp, Want,
 };
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 pub use options::{PostgresOptions, PostgresOptionsError};
 
 use cache::JobCache;
 use claim::{Mine, Open};
-use connection::{Link, Listener, Pipeline, parameter};
+use connection::{Link, Listener, Pipeline, RunError, parameter};
 use look::Look;
 use statements::Statements;
 
@@ -85,7 +86,8 @@ pub struct PostgresStore {
     lease: Duration,
     served: Served,
     open: Option<Open>,
-    in_transaction: bool,
+    /// The connection on which a transaction has begun.
+    transaction: Option<u64>,
     cache: JobCache,
     /// The runs that were begun here.
     mine: HashMap<JobId, Mine>,
@@ -161,7 +163,7 @@ impl PostgresStore {
             lease: members::NO_LEASE,
             served: Served::default(),
             open: None,
-            in_transaction: false,
+            transaction: None,
             cache: JobCache::default(),
             mine: HashMap::new(),
             outside: Vec::new(),
@@ -188,28 +190,39 @@ impl PostgresStore {
         let mut pipeline = Pipeline::new();
         pipeline.batch(&sql.begin);
         let fence = pipeline.query(&sql.fence, vec![parameter(me, Type::INT8)]);
-        self.in_transaction = true;
-        let answers = self.link.run("beginning a transaction", pipeline)?;
+        let answers = self.run_first("beginning a transaction", pipeline)?;
         if answers[fence].is_empty() { Err(StoreError::Fenced) } else { Ok(()) }
+    }
+
+    /// Sends the statements that begin a transaction.
+    fn run_first(&mut self, doing: &str, pipeline: Pipeline) -> Result<Vec<Vec<Row>>, StoreError> {
+        let answered = self.link.try_run(pipeline);
+        self.transaction = Some(self.link.connected());
+        answered.map_err(|failed| self.claim_failed(doing, failed))
+    }
+
+    /// Sends more statements of a transaction.
+    fn run_more(&mut self, pipeline: Pipeline) -> Result<Vec<Vec<Row>>, RunError> {
+        let connection = self.transaction.ok_or(RunError::Lost)?;
+        self.link.try_run_on(connection, pipeline)
     }
 
     /// Rolls back what was begun and not committed, and gives numbers back that no run has.
     fn end_transaction(&mut self) {
         let open = self.open.take();
-        if !std::mem::take(&mut self.in_transaction) {
-            return;
-        }
-        let sql = self.sql.clone();
-        let mut pipeline = Pipeline::new();
+        let Some(connection) = self.transaction.take() else { return };
         if let Some((first, last)) = open.and_then(|open| open.numbers) {
+            let sql = self.sql.clone();
+            let mut pipeline = Pipeline::new();
             pipeline.batch(&sql.lock_numbers);
             let unused = vec![parameter(first - 1, Type::INT8), parameter(last, Type::INT8)];
             pipeline.query(&sql.return_numbers, unused);
+            // After an error the server takes no more statements: then they are left out.
+            let _ = self.link.try_run_on(connection, pipeline);
         }
-        let gave_back = self.link.try_run(pipeline);
         let mut pipeline = Pipeline::new();
         pipeline.batch(&"ROLLBACK".into());
-        if gave_back.is_err() | self.link.try_run(pipeline).is_err() {
+        if self.link.try_run_on(connection, pipeline).is_err() {
             // The server rolls back what a connection leaves behind.
             self.link.disconnect();
         }

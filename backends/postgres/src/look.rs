@@ -27,6 +27,8 @@ pub(crate) struct Look {
     pub(crate) waiting: usize,
     /// There are schedulers whose lease has ended, or runs of theirs.
     pub(crate) has_dead: bool,
+    /// Nobody has declared this one dead.
+    is_member: bool,
 }
 
 impl Look {
@@ -39,6 +41,7 @@ impl Look {
             is_vacant: row.get(3),
             waiting: usize::try_from(row.get::<_, i64>(4)).unwrap_or(0),
             has_dead: row.get(5),
+            is_member: row.get(6),
         })
     }
 }
@@ -47,7 +50,7 @@ impl PostgresStore {
     pub(crate) fn look(&mut self) -> Result<Look, StoreError> {
         let parameters = self.look_parameters();
         let rows = self.link.query("looking for the next due job", &self.sql.look.clone(), parameters)?;
-        let look = Look::of(&rows).ok_or(StoreError::Fenced)?;
+        let look = Look::of(&rows).filter(|look| look.is_member).ok_or(StoreError::Fenced)?;
         self.waiting = look.waiting;
         Ok(look)
     }

@@ -42,7 +42,7 @@ impl PostgresStore {
         let joined = pipeline.query(&sql.join, parameters);
         let rows = self.link.run("joining the schedulers", pipeline)?;
         self.number = rows[joined].first().map_or(0, |row| row.get(0));
-        let name = format!("SET application_name = 'matins {}'", self.number);
+        let name = format!("SET application_name = 'matins {} {}'", self.options.schema, self.number);
         self.link.batch("naming the connection", &name)?;
         (self.lease, self.served) = (lease, Served::default());
         (self.seen, self.expects, self.known_connection) = (None, None, self.link.connected());

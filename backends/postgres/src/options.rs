@@ -173,7 +173,7 @@ impl PostgresOptions {
         match mode.as_deref() {
             Some("disable") => false,
             Some("require" | "verify-ca" | "verify-full") => true,
-            _ => !self.hosts().iter().all(|host| is_here(host)),
+            _ => !self.hosts().iter().all(is_here),
         }
     }
 

@@ -41,19 +41,19 @@ impl PostgresStore {
         };
         if batch.is_empty() {
             let waiting = self.seen.as_ref().map_or(self.waiting, |look| look.waiting);
-            self.open = Some(open).filter(|_| self.in_transaction);
+            self.open = Some(open).filter(|_| self.transaction.is_some());
             self.prune(&batch)?;
             return Ok(Settled::waiting(waiting));
         }
-        if !self.in_transaction {
+        if self.transaction.is_none() {
             self.begin()?;
         }
         let (pipeline, answers) = self.statements(&batch, &open)?;
-        let rows = match self.link.try_run(pipeline) {
+        let rows = match self.run_more(pipeline) {
             Ok(rows) => rows,
             Err(failed) => return Err(self.not_settled(failed, &batch)),
         };
-        self.in_transaction = false;
+        self.transaction = None;
         self.found_nothing = false;
         let done: Vec<i64> =
             answers.done.iter().flat_map(|at| &rows[*at]).map(|row| row.get(0)).collect();
@@ -140,7 +140,7 @@ impl PostgresStore {
     fn remember(&mut self, batch: &Batch) {
         let begun = batch.live.iter().filter(|row| row.run.started.is_some());
         let begun = begun.map(|row| (&row.run.job, row.key, row.run.id, &row.group));
-        let started = batch.starts.iter().filter(|run| run.started.is_some());
+        let started = batch.starts.iter().filter(|run| run.at.is_some());
         let started = started.map(|run| (&run.job, run.key, run.run, &run.group));
         for (job, key, run, group) in begun.chain(started) {
             let mine = self.mine.entry(job.clone()).or_insert_with(|| Mine { key, runs: Vec::new() });
@@ -301,9 +301,9 @@ fn ended(runs: &[Run]) -> Vec<Parameter> {
 fn starts(runs: &[Started], me: i64) -> Vec<Parameter> {
     vec![
         column(runs, |run| run.run.0 as i64, Type::INT8_ARRAY),
-        column(runs, |run| run.started, Type::TIMESTAMPTZ_ARRAY),
+        column(runs, |run| run.at, Type::TIMESTAMPTZ_ARRAY),
         column(runs, |run| run.fire, Type::TIMESTAMPTZ_ARRAY),
-        column(runs, |run| run.started.map(|_| me), Type::INT8_ARRAY),
+        column(runs, |run| run.at.map(|_| me), Type::INT8_ARRAY),
         column(runs, |run| run.group.as_ref().map(|group| group.as_str().to_owned()), Type::TEXT_ARRAY),
     ]
 }

@@ -104,7 +104,8 @@ const COUNT_GIVEN: &str = "SELECT group_name, count(*) FROM {s}.live WHERE id = 
 
 const FOLLOWERS: &str = "SELECT d.follows, d.follows_outcome, j.id, d.key, d.lane FROM {s}.due d JOIN {s}.jobs j USING (key) WHERE d.follows = ANY ($1)";
 
-/// What there is to do next: the time, the next fire, the next turn, whether something may start now, and how many runs wait.
+/// What there is to do next: the time, the next fire, the next turn, whether something may start now, how many runs wait,
+/// whether there are dead schedulers, and whether this is a member.
 const LOOK: &str = "WITH {lane} SELECT now(), \
     (SELECT min(x.next_fire) FROM lane s, LATERAL (SELECT d.next_fire FROM {s}.due d WHERE d.lane = s.id AND d.next_fire IS NOT NULL \
      AND d.key <> ALL ($5) ORDER BY d.next_fire LIMIT 1) x), \
@@ -114,7 +115,8 @@ const LOOK: &str = "WITH {lane} SELECT now(), \
     OR EXISTS (SELECT FROM {s}.due WHERE turn_limit IS NOT NULL) AND EXISTS ({room}), \
     (SELECT count(*) FROM {s}.live WHERE started IS NULL), \
     EXISTS (SELECT FROM {s}.nodes WHERE state <> 'dead' AND id <> $6 AND lease_until < clock_timestamp()) \
-    OR EXISTS (SELECT FROM {s}.nodes n WHERE n.state = 'dead' AND EXISTS (SELECT FROM {s}.live l WHERE l.node = n.id))";
+    OR EXISTS (SELECT FROM {s}.nodes n WHERE n.state = 'dead' AND EXISTS (SELECT FROM {s}.live l WHERE l.node = n.id)), \
+    EXISTS (SELECT FROM {s}.nodes WHERE id = $6 AND state <> 'dead')";
 
 const MOVE_ON: &str = "UPDATE {s}.due d SET next_fire = u.next_fire, open = u.open::bigint[], turn_limit = u.turn_limit, \
     turn_priority = u.turn_priority, turn_fire = u.turn_fire \
