@@ -45,7 +45,15 @@ impl Postgres {
             assert!(owned.is_ok_and(|status| status.success()), "the directory is given to {user}");
         }
         let mut initdb = server.command("initdb");
-        initdb.args(["--username", "matins", "--auth", "trust", "--no-sync", "--no-instructions", "--pgdata"]);
+        initdb.args([
+            "--username",
+            "matins",
+            "--auth",
+            "trust",
+            "--no-sync",
+            "--no-instructions",
+            "--pgdata",
+        ]);
         let made = initdb.arg(server.data()).stdout(Stdio::null()).output().expect("initdb runs");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         server.run();
@@ -73,7 +81,12 @@ impl Postgres {
     /// If it does not within a minute.
     pub fn run(&mut self) {
         let mut command = self.command("postgres");
-        command.arg("-D").arg(self.data()).arg("-k").arg(self.directory.path()).args(["-c", "listen_addresses="]);
+        command
+            .arg("-D")
+            .arg(self.data())
+            .arg("-k")
+            .arg(self.directory.path())
+            .args(["-c", "listen_addresses="]);
         for setting in &self.settings {
             command.args(["-c", setting]);
         }
@@ -116,7 +129,9 @@ impl Postgres {
         let mut command = match unprivileged() {
             Some(user) => {
                 let mut command = Command::new("setpriv");
-                command.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups"]).arg(path);
+                command
+                    .args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups"])
+                    .arg(path);
                 command
             }
             None => Command::new(path),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use matins_core::{Claim, Claimed, JobId, JobRuns, Run, RunId, Want};
 
-use crate::claim::{Found, Held, Locked, Mine};
+use crate::found::{Found, Held, Locked, Mine};
 
 /// A claim of nothing.
 pub(crate) fn empty(now: DateTime<Utc>) -> Claim {
@@ -31,7 +31,9 @@ pub(crate) fn assemble(
     for (run, key) in found.live.drain(..) {
         add_run(runs.entry(key).or_default(), run);
     }
-    found.locked.sort_by_key(|locked| (!locked.is_due, locked.held.next_fire.filter(|_| locked.is_due), locked.held.key));
+    found.locked.sort_by_key(|locked| {
+        (!locked.is_due, locked.held.next_fire.filter(|_| locked.is_due), locked.held.key)
+    });
     let mut jobs = HashMap::new();
     for Locked { mut held, job, is_due, .. } in found.locked.drain(..) {
         let Some(job) = job else { continue };

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use matins_core::json::check_run;
-use matins_core::{GroupName, GroupTurn, Job, JobId, Run, RunId, Settlement, StoreError, Stretch, Transition};
+use matins_core::{
+    GroupName, GroupTurn, Job, JobId, Run, RunId, Settlement, StoreError, Stretch, Transition,
+};
 
-use crate::claim::{Held, Open};
+use crate::found::{Held, Open};
 use crate::rows::check_instant;
 
 type Time = DateTime<Utc>;

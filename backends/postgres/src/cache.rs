@@ -61,7 +61,11 @@ mod tests {
         assert_eq!(cache.job(7, 1, first.next_fire), Some(first.clone()));
         assert_eq!(cache.job(7, 2, first.next_fire), None);
         let moved = cache.job(7, 1, None).unwrap();
-        assert_eq!((moved.next_fire, first.next_fire.is_some()), (None, true), "the one in use is left alone");
+        assert_eq!(
+            (moved.next_fire, first.next_fire.is_some()),
+            (None, true),
+            "the one in use is left alone"
+        );
         cache.forget(&first.id);
         assert_eq!(cache.job(7, 1, None), None);
     }

@@ -39,7 +39,10 @@ impl PostgresStore {
                 Err(ImportError::Deadlock) if tries < TRIES => {}
                 Err(ImportError::Deadlock) => {
                     let doing = format!("adding jobs in {}", self.options);
-                    return Err(StoreError::Backend { doing, source: "others are changing them; try again".into() });
+                    return Err(StoreError::Backend {
+                        doing,
+                        source: "others are changing them; try again".into(),
+                    });
                 }
                 Err(ImportError::Store(error)) => return Err(error),
                 Ok(()) => break,
@@ -64,7 +67,8 @@ impl PostgresStore {
         }
         let taken = pipeline.query(&sql.taken, vec![ids()]);
         let answers = self.run_import(pipeline)?;
-        let mut taken: std::collections::HashSet<String> = answers[taken].iter().map(|row| row.get(0)).collect();
+        let mut taken: std::collections::HashSet<String> =
+            answers[taken].iter().map(|row| row.get(0)).collect();
         let mut new: Vec<Job> = Vec::with_capacity(jobs.len());
         for job in jobs {
             let is_taken = !taken.insert(job.id.as_str().to_owned());
@@ -160,7 +164,8 @@ impl PostgresStore {
 
     /// A job that was written anew is set aside no more.
     fn take_back(&mut self, id: &JobId) {
-        self.set_aside.retain(|aside| aside.kind != matins_core::SetAsideKind::Job || aside.id != id.as_str());
+        self.set_aside
+            .retain(|aside| aside.kind != matins_core::SetAsideKind::Job || aside.id != id.as_str());
         let known = &self.set_aside;
         self.unreadable.retain(|_, (_, aside)| known.iter().any(|job| job.id == *aside));
     }

@@ -1,18 +1,19 @@
 //! Claiming: the transaction that locks jobs, in few round trips.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{AfterOutcome, Claim, Claimed, Coalesce, GroupName, GroupTurn, Job, JobId, Run, StoreError, Want};
+use matins_core::{Claim, Claimed, Coalesce, GroupName, GroupTurn, Job, StoreError, Want};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use crate::PostgresStore;
 use crate::assembly::{assemble, empty};
 use crate::connection::{Pipeline, RunError, parameter};
-use crate::rows::{self, after_outcome};
+use crate::found::{Found, Locked, Open};
+use crate::rows;
 
 /// At most so many jobs in one claim, whoever asks for more.
 const MOST_JOBS: usize = 1_000;
@@ -28,74 +29,6 @@ const ALL_FIRES: usize = 128;
 
 /// The server has given up waiting for a lock.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
-
-/// A job that is locked.
-#[derive(Debug)]
-pub(crate) struct Held {
-    pub(crate) key: i64,
-    pub(crate) lane: i32,
-    pub(crate) next_fire: Option<DateTime<Utc>>,
-    /// Its runs that have begun and have not ended.
-    pub(crate) running: Vec<i64>,
-    /// Its runs that have not begun.
-    pub(crate) waiting: Vec<i64>,
-    pub(crate) turn: Option<GroupTurn>,
-    pub(crate) revision: u64,
-}
-
-/// An open claim: its transaction has begun, and has not ended.
-#[derive(Debug, Default)]
-pub(crate) struct Open {
-    pub(crate) jobs: HashMap<JobId, Held>,
-    /// Runs of dead schedulers that it may end.
-    pub(crate) given: Vec<i64>,
-    /// Where jobs are that are not locked, and may get a run that waits.
-    pub(crate) followers: HashMap<JobId, (i64, i32)>,
-    /// The numbers that were taken for runs: the first and the last.
-    pub(crate) numbers: Option<(i64, i64)>,
-    /// Somebody asked for a change, so the others are told.
-    pub(crate) is_command: bool,
-}
-
-/// The runs of a job that were begun here and have not ended.
-#[derive(Debug, Clone)]
-pub(crate) struct Mine {
-    pub(crate) key: i64,
-    pub(crate) runs: Vec<(i64, Option<GroupName>)>,
-}
-
-/// A row of the table `due` that is locked.
-pub(crate) struct Locked {
-    pub(crate) held: Held,
-    pub(crate) is_due: bool,
-    pub(crate) job: Option<Arc<Job>>,
-    version: i64,
-    group: Option<String>,
-    /// Limit, priority and fire time of one that waits for its group.
-    turn: Option<(i32, i32, DateTime<Utc>)>,
-}
-
-/// What a claim has found.
-#[derive(Default)]
-pub(crate) struct Found {
-    pub(crate) now: DateTime<Utc>,
-    pub(crate) locked: Vec<Locked>,
-    keys: HashSet<i64>,
-    /// The runs of locked jobs that have not ended, with the keys of their jobs.
-    pub(crate) live: Vec<(Run, i64)>,
-    runs: HashSet<i64>,
-    /// The runs of dead schedulers, with the keys of their jobs.
-    pub(crate) abandoned: Vec<(Run, i64)>,
-    pub(crate) followers: HashMap<JobId, Vec<(JobId, AfterOutcome)>>,
-    places_of_followers: HashMap<JobId, (i64, i32)>,
-    /// How many runs of each locked group are in progress.
-    pub(crate) groups: BTreeMap<GroupName, usize>,
-    numbers: Option<(i64, i64)>,
-    /// There are runs that wait.
-    has_work: bool,
-    /// There are runs of dead schedulers.
-    has_dead: bool,
-}
 
 impl PostgresStore {
     pub(crate) fn claimed(&mut self, want: &Want<'_>) -> Result<Claim, StoreError> {
@@ -141,7 +74,8 @@ impl PostgresStore {
         }
         let numbers = self.enough_numbers(want, &claim, found.numbers)?;
         let open = self.open.get_or_insert_default();
-        (open.given, open.jobs, open.followers, open.numbers) = (given, jobs, found.places_of_followers, numbers);
+        (open.given, open.jobs, open.followers, open.numbers) =
+            (given, jobs, found.places_of_followers, numbers);
         let first = numbers.map_or(0, |(first, _)| first);
         Ok(Claim { first_run: matins_core::RunId(first as u64), ..claim })
     }
@@ -279,8 +213,7 @@ impl PostgresStore {
             let mut pipeline = Pipeline::new();
             pipeline.query(&self.sql.bodies.clone(), vec![parameter(missing, Type::INT8_ARRAY)]);
             let answers = self.run_claim("reading jobs", pipeline)?;
-            let bodies: HashMap<i64, &Row> =
-                answers.iter().flatten().map(|row| (row.get(0), row)).collect();
+            let bodies: HashMap<i64, &Row> = answers.iter().flatten().map(|row| (row.get(0), row)).collect();
             for locked in found.locked.iter_mut().filter(|locked| locked.job.is_none()) {
                 let Some(row) = bodies.get(&locked.held.key) else { continue };
                 locked.job = self.read_job(row, locked.version, locked.held.next_fire);
@@ -431,46 +364,6 @@ impl PostgresStore {
             *first = fire.min(*first);
         }
         self.low.extend(first.into_iter().map(|(lane, fire)| (lane, fire - MARGIN)));
-    }
-}
-
-impl Found {
-    /// A row of the table `due` is locked. It may have been before.
-    fn lock(&mut self, row: &Row, is_due: bool) {
-        let key = row.get(0);
-        if !self.keys.insert(key) {
-            return;
-        }
-        let turn: (Option<i32>, Option<i32>, Option<DateTime<Utc>>) = (row.get(5), row.get(6), row.get(7));
-        let held = Held {
-            key,
-            lane: row.get(3),
-            next_fire: row.get(2),
-            running: Vec::new(),
-            waiting: Vec::new(),
-            turn: None,
-            revision: 0,
-        };
-        let turn = turn.0.zip(turn.1).zip(turn.2).map(|((limit, priority), fire)| (limit, priority, fire));
-        self.locked.push(Locked { held, is_due, job: None, version: row.get(1), group: row.get(4), turn });
-    }
-
-    /// A job follows another one.
-    fn follow(&mut self, row: &Row) {
-        let (job, outcome, follower): (&str, &str, &str) = (row.get(0), row.get(1), row.get(2));
-        let (Ok(job), Ok(follower)) = (JobId::new(job), JobId::new(follower)) else { return };
-        self.places_of_followers.insert(follower.clone(), (row.get(3), row.get(4)));
-        self.followers.entry(job).or_default().push((follower, after_outcome(outcome)));
-    }
-
-    /// A job that cannot be read here, or whose group another scheduler has, is left to the others with its runs.
-    fn leave_out_of_dropped(&mut self) {
-        let kept: HashSet<i64> = self.locked.iter().map(|locked| locked.held.key).collect();
-        self.abandoned.retain(|(_, key)| kept.contains(key) || !self.keys.contains(key));
-    }
-
-    fn runs_abandoned(&self) -> Vec<i64> {
-        self.abandoned.iter().map(|(run, _)| run.id.0 as i64).collect()
     }
 }
 

@@ -170,7 +170,8 @@ impl Link {
     }
 
     fn open(&self, notified: Option<Notified>) -> Result<Client, StoreError> {
-        let failed = |source| StoreError::Backend { doing: format!("connecting to {}", self.options), source };
+        let failed =
+            |source| StoreError::Backend { doing: format!("connecting to {}", self.options), source };
         let config = self.options.config().map_err(failed)?;
         let (options, runtime) = (self.options.clone(), self.runtime.handle.clone());
         let opened = self.wait(async move {
@@ -229,7 +230,11 @@ impl Link {
     }
 
     /// As [`try_run`](Self::try_run), on this connection and no other: on another one, what was begun is not there any more.
-    pub(crate) fn try_run_on(&mut self, connection: u64, pipeline: Pipeline) -> Result<Vec<Vec<Row>>, RunError> {
+    pub(crate) fn try_run_on(
+        &mut self,
+        connection: u64,
+        pipeline: Pipeline,
+    ) -> Result<Vec<Vec<Row>>, RunError> {
         let is_there = self.client.as_ref().is_some_and(|client| !client.is_closed());
         if self.connected == connection && is_there { self.try_run(pipeline) } else { Err(RunError::Lost) }
     }

@@ -41,6 +41,7 @@ mod cache;
 mod changes;
 mod claim;
 mod connection;
+mod found;
 mod listing;
 mod look;
 mod members;
@@ -69,8 +70,8 @@ use tokio_postgres::types::Type;
 pub use options::{PostgresOptions, PostgresOptionsError};
 
 use cache::JobCache;
-use claim::{Mine, Open};
 use connection::{Link, Listener, Pipeline, RunError, parameter};
+use found::{Mine, Open};
 use look::Look;
 use statements::Statements;
 

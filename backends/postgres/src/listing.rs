@@ -160,7 +160,12 @@ impl PostgresStore {
         Ok(usize::try_from(all).unwrap_or(0))
     }
 
-    pub(crate) fn read(&mut self, doing: &str, sql: &str, values: Vec<Parameter>) -> Result<Vec<Row>, StoreError> {
+    pub(crate) fn read(
+        &mut self,
+        doing: &str,
+        sql: &str,
+        values: Vec<Parameter>,
+    ) -> Result<Vec<Row>, StoreError> {
         self.link.query(doing, &sql.replace("{s}", &self.options.schema).into(), values)
     }
 }

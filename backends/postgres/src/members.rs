@@ -6,8 +6,8 @@ use matins_core::{Heartbeat, JobId, Joined, Node, Run, RunId, Served, StoreError
 use tokio_postgres::types::Type;
 
 use crate::PostgresStore;
-use crate::claim::Mine;
 use crate::connection::{Pipeline, parameter};
+use crate::found::Mine;
 use crate::rows;
 use crate::schema::FORMAT;
 
@@ -58,7 +58,8 @@ impl PostgresStore {
             parameter(self.tasks(), Type::TEXT_ARRAY),
             parameter(self.executors(), Type::TEXT_ARRAY),
         ];
-        let told = self.link.query("saying what this scheduler can start", &self.sql.serve.clone(), parameters);
+        let told =
+            self.link.query("saying what this scheduler can start", &self.sql.serve.clone(), parameters);
         let told = told.and_then(|rows| if rows.is_empty() { Err(StoreError::Fenced) } else { Ok(()) });
         if told.is_err() {
             self.served = before;
@@ -108,7 +109,8 @@ impl PostgresStore {
                 Ok(run) => {
                     let (key, group): (i64, Option<&str>) = (row.get(15), row.get(17));
                     let group = group.and_then(|group| matins_core::GroupName::new(group).ok());
-                    let of_job = mine.entry(run.job.clone()).or_insert_with(|| Mine { key, runs: Vec::new() });
+                    let of_job =
+                        mine.entry(run.job.clone()).or_insert_with(|| Mine { key, runs: Vec::new() });
                     of_job.runs.push((run.id.0 as i64, group));
                     held.push(run);
                 }
@@ -124,7 +126,8 @@ impl PostgresStore {
     pub(crate) fn may_take_over(&mut self) -> bool {
         let connection = self.link.connected();
         if connection != self.known_connection {
-            (self.known_connection, self.patient_until) = (connection, Instant::now().checked_add(self.lease));
+            (self.known_connection, self.patient_until) =
+                (connection, Instant::now().checked_add(self.lease));
         }
         self.patient_until.is_none_or(|until| Instant::now() >= until)
     }

@@ -186,7 +186,9 @@ impl PostgresOptions {
 
     fn user(&self) -> String {
         let user = self.config.get_user().map(str::to_owned);
-        user.or_else(|| variable("PGUSER")).or_else(|| variable("USER")).unwrap_or_else(|| "postgres".to_owned())
+        user.or_else(|| variable("PGUSER"))
+            .or_else(|| variable("USER"))
+            .unwrap_or_else(|| "postgres".to_owned())
     }
 
     fn database(&self) -> String {
@@ -263,7 +265,8 @@ impl PostgresOptions {
             "lease" => *self = self.clone().lease(lease(value)?),
             "password_file" => self.password_file = Some(value.into()),
             "sslmode" => {
-                const MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+                const MODES: [&str; 6] =
+                    ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
                 if !MODES.contains(&value) {
                     let (value, expected) = (value.to_owned(), "it may be disable, or verify-full");
                     return Err(PostgresOptionsError::Parameter { name: "sslmode", value, expected });
@@ -335,7 +338,8 @@ impl FromStr for PostgresOptions {
             }
         }
         let base = if theirs.is_empty() { base.to_owned() } else { format!("{base}?{}", theirs.join("&")) };
-        ours.config = base.parse().map_err(|error: tokio_postgres::Error| PostgresOptionsError::Url(error.into()))?;
+        ours.config =
+            base.parse().map_err(|error: tokio_postgres::Error| PostgresOptionsError::Url(error.into()))?;
         Ok(ours)
     }
 }

@@ -52,6 +52,12 @@ mod tests {
         assert_eq!(of("db", 5433, "x", "ada").unwrap(), "one");
         assert_eq!(of("db", 5432, "jobs", "ada").unwrap(), "t:w\\o");
         assert_eq!(of("db", 5432, "other", "ada").unwrap(), "any:thing");
-        assert_eq!(password("db:5432:jobs:ada:one", Server { host: "other", port: 5432, database: "jobs", user: "ada" }), None);
+        assert_eq!(
+            password(
+                "db:5432:jobs:ada:one",
+                Server { host: "other", port: 5432, database: "jobs", user: "ada" }
+            ),
+            None
+        );
     }
 }

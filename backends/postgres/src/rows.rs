@@ -3,8 +3,7 @@
 use chrono::{DateTime, Utc};
 use matins_core::json::{self, STORED_DEPTH};
 use matins_core::{
-    AfterOutcome, Job, JobId, OnExhausted, Outcome, Overlap, Run, RunId, StoreError, Stretch,
-    ValueError,
+    AfterOutcome, Job, JobId, OnExhausted, Outcome, Overlap, Run, RunId, StoreError, Stretch, ValueError,
 };
 use tokio_postgres::Row;
 
@@ -22,9 +21,7 @@ impl Traits {
         let policy = &job.policy;
         let after = job.trigger.after().filter(|_| job.state == matins_core::JobState::Active);
         Self {
-            gate: policy.overlap == Overlap::QueueOne
-                || policy.counts_runs()
-                || policy.group.is_some(),
+            gate: policy.overlap == Overlap::QueueOne || policy.counts_runs() || policy.group.is_some(),
             removes: job.clone().with(|job| job.next_fire = None).is_exhausted()
                 && policy.on_exhausted == OnExhausted::Remove,
             follows: after.map(|after| (after.job.as_str().to_owned(), outcome_text(after.outcome))),
@@ -78,7 +75,9 @@ pub(crate) fn body(job: &Job) -> Result<String, StoreError> {
 /// Reads what [`body`] wrote. The next fire time is that of the table.
 pub(crate) fn job(text: &str, next_fire: Option<DateTime<Utc>>) -> Result<Job, String> {
     let job: Job = serde_json::from_str(text).map_err(|error| match json::depth(text.as_bytes()) {
-        depth if depth > STORED_DEPTH => format!("it nests {depth} levels deep, and {STORED_DEPTH} can be read"),
+        depth if depth > STORED_DEPTH => {
+            format!("it nests {depth} levels deep, and {STORED_DEPTH} can be read")
+        }
         _ => format!("the body is no job: {error}"),
     })?;
     Ok(job.with(|job| job.next_fire = next_fire))

@@ -206,7 +206,8 @@ fn format(link: &mut Link, schema: &str) -> Result<Option<i32>, StoreError> {
     if !is_there.first().is_some_and(|row| row.get(0)) {
         return Ok(None);
     }
-    let rows = link.query(doing, &format!("SELECT format, min_format FROM {schema}.meta").into(), Vec::new())?;
+    let rows =
+        link.query(doing, &format!("SELECT format, min_format FROM {schema}.meta").into(), Vec::new())?;
     let Some(row) = rows.first() else { return Ok(None) };
     let (format, min_format): (i32, i32) = (row.get(0), row.get(1));
     if min_format > FORMAT {

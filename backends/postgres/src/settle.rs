@@ -5,8 +5,8 @@ use tokio_postgres::types::{ToSql, Type};
 
 use crate::PostgresStore;
 use crate::batch::{Batch, LiveRow, Moved, Started};
-use crate::claim::{Mine, Open};
 use crate::connection::{Parameter, Pipeline, RunError, parameter};
+use crate::found::{Mine, Open};
 use crate::look::Look;
 use crate::rows::{self, Traits};
 use crate::statements::Statements;
@@ -55,8 +55,7 @@ impl PostgresStore {
         };
         self.transaction = None;
         self.found_nothing = false;
-        let done: Vec<i64> =
-            answers.done.iter().flat_map(|at| &rows[*at]).map(|row| row.get(0)).collect();
+        let done: Vec<i64> = answers.done.iter().flat_map(|at| &rows[*at]).map(|row| row.get(0)).collect();
         self.remember(&batch);
         let look = Look::of(&rows[answers.look]);
         let mut settled = Settled::waiting(look.as_ref().map_or(0, |look| look.waiting));
@@ -125,7 +124,8 @@ impl PostgresStore {
         if let Some((first, last)) = open.numbers {
             let used = batch.last_number.unwrap_or(first - 1);
             pipeline.batch(&sql.lock_numbers);
-            pipeline.query(&sql.return_numbers, vec![parameter(used, Type::INT8), parameter(last, Type::INT8)]);
+            pipeline
+                .query(&sql.return_numbers, vec![parameter(used, Type::INT8), parameter(last, Type::INT8)]);
             pipeline.batch(&sql.unlock_numbers);
         }
         if open.is_command || batch.leaves_runs {

@@ -19,7 +19,8 @@ const FENCE: &str = "SELECT now() FROM {s}.nodes WHERE id = $1 AND state <> 'dea
 const REAP: &str = "UPDATE {s}.nodes SET state = 'dead' WHERE id IN (SELECT id FROM {s}.nodes \
     WHERE state <> 'dead' AND id <> $1 AND lease_until < clock_timestamp() FOR UPDATE SKIP LOCKED)";
 
-const DUE_COLUMNS: &str = "c.key, c.version, c.next_fire, c.lane, c.group_name, c.turn_limit, c.turn_priority, c.turn_fire";
+const DUE_COLUMNS: &str =
+    "c.key, c.version, c.next_fire, c.lane, c.group_name, c.turn_limit, c.turn_priority, c.turn_fire";
 
 /// Locks jobs that are named, and of those whose runs have ended the ones that this changes. It waits for them, in the order of their
 /// keys, before anything else is locked: so nobody waits in a circle.
@@ -57,7 +58,8 @@ const VACANT: &str = "SELECT w.job_key FROM {s}.live w JOIN {s}.due d ON d.key =
     AND NOT EXISTS (SELECT FROM {s}.live r WHERE r.id = ANY (d.open)) \
     AND NOT EXISTS (SELECT FROM {s}.live r WHERE r.job_key = w.job_key AND r.started IS NULL AND r.turn IS NOT NULL)";
 
-const LANE: &str = "lane AS MATERIALIZED (SELECT id FROM {s}.lanes WHERE task = ANY ($1) AND executor = ANY ($2))";
+const LANE: &str =
+    "lane AS MATERIALIZED (SELECT id FROM {s}.lanes WHERE task = ANY ($1) AND executor = ANY ($2))";
 
 /// Locks jobs with runs that may start, and jobs of runs whose scheduler is dead.
 const CLAIM_WORK: &str = "WITH {lane}, c AS MATERIALIZED (SELECT d.* FROM {s}.due d WHERE d.key = ANY (ARRAY( \
@@ -97,9 +99,12 @@ const UNLOCK_NUMBERS: &str = "ROLLBACK TO SAVEPOINT numbers";
 const BODIES: &str = "SELECT key, version, id, body::text FROM {s}.jobs WHERE key = ANY ($1)";
 
 /// The groups of the jobs that are to be changed are waited for; of due jobs, those that others have are left to them.
-const WAIT_FOR_GROUPS: &str = "SELECT name FROM {s}.groups WHERE name = ANY ($1) ORDER BY name FOR NO KEY UPDATE";
-const LOCK_GROUPS: &str = "SELECT name FROM {s}.groups WHERE name = ANY ($1) ORDER BY name FOR NO KEY UPDATE SKIP LOCKED";
-const COUNT_GROUPS: &str = "SELECT group_name, count(*) FROM {s}.live WHERE group_name = ANY ($1) GROUP BY group_name";
+const WAIT_FOR_GROUPS: &str =
+    "SELECT name FROM {s}.groups WHERE name = ANY ($1) ORDER BY name FOR NO KEY UPDATE";
+const LOCK_GROUPS: &str =
+    "SELECT name FROM {s}.groups WHERE name = ANY ($1) ORDER BY name FOR NO KEY UPDATE SKIP LOCKED";
+const COUNT_GROUPS: &str =
+    "SELECT group_name, count(*) FROM {s}.live WHERE group_name = ANY ($1) GROUP BY group_name";
 const COUNT_GIVEN: &str = "SELECT group_name, count(*) FROM {s}.live WHERE id = ANY ($1) AND group_name IS NOT NULL GROUP BY group_name";
 
 const FOLLOWERS: &str = "SELECT d.follows, d.follows_outcome, j.id, d.key, d.lane FROM {s}.due d JOIN {s}.jobs j USING (key) WHERE d.follows = ANY ($1)";
@@ -201,7 +206,8 @@ const JOIN: &str = "INSERT INTO {s}.nodes (label, lease_until, lease, format, ve
     VALUES ($1, clock_timestamp() + make_interval(secs => $2), make_interval(secs => $2), $3, $4, $5) RETURNING id";
 const FORGET_DEAD: &str = "DELETE FROM {s}.nodes n WHERE n.state = 'dead' AND n.lease_until < now() - interval '7 days' \
     AND NOT EXISTS (SELECT FROM {s}.live l WHERE l.node = n.id)";
-const SERVE: &str = "UPDATE {s}.nodes SET tasks = $2, executors = $3 WHERE id = $1 AND state <> 'dead' RETURNING id";
+const SERVE: &str =
+    "UPDATE {s}.nodes SET tasks = $2, executors = $3 WHERE id = $1 AND state <> 'dead' RETURNING id";
 const BEAT: &str = "UPDATE {s}.nodes SET beat = beat + 1, lease_until = clock_timestamp() + lease WHERE id = $1 AND state <> 'dead' RETURNING beat";
 const TO_CANCEL: &str = "SELECT id FROM {s}.live WHERE node = $1 AND cancel ORDER BY id";
 const UNSERVED: &str = "SELECT j.id FROM {s}.lanes l CROSS JOIN LATERAL (SELECT d.key FROM {s}.due d WHERE d.lane = l.id \

@@ -8,20 +8,20 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::{Client, NoTls, Row};
 
 /// A schema, and a connection beside the stores'.
-pub struct Database {
-    pub url: String,
-    pub schema: String,
+pub(crate) struct Database {
+    pub(crate) url: String,
+    pub(crate) schema: String,
     runtime: Runtime,
     client: Client,
 }
 
 impl Database {
     /// A schema that is not there yet. `None` where there is no server.
-    pub fn new(test: &str) -> Option<Self> {
+    pub(crate) fn new(test: &str) -> Option<Self> {
         Some(Self::at(&servers::postgres()?, &servers::schema(test)))
     }
 
-    pub fn at(server: &str, schema: &str) -> Self {
+    pub(crate) fn at(server: &str, schema: &str) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let client = runtime.block_on(async {
             let (client, connection) = tokio_postgres::connect(server, NoTls).await.expect("a connection");
@@ -34,20 +34,21 @@ impl Database {
     }
 
     /// Runs a statement; `{s}` stands for the schema.
-    pub fn query(&self, sql: &str) -> Vec<Row> {
+    pub(crate) fn query(&self, sql: &str) -> Vec<Row> {
         let sql = sql.replace("{s}", &self.schema);
         self.runtime.block_on(self.client.query(&sql, &[])).unwrap_or_else(|error| panic!("{sql}: {error:?}"))
     }
 
-    pub fn now(&self) -> DateTime<Utc> {
+    pub(crate) fn now(&self) -> DateTime<Utc> {
         self.query("SELECT clock_timestamp()")[0].get(0)
     }
 
     /// Lets the lease of a scheduler end, and its open transaction with it, as the server does with one that is silent for long.
-    pub fn expire(&self, member: u64) {
+    pub(crate) fn expire(&self, member: u64) {
         let ended = "UPDATE {s}.nodes SET lease_until = clock_timestamp() - interval '1 second' WHERE id = ";
         self.query(&format!("{ended}{member}"));
-        let session = format!("application_name = 'matins {{s}} {member}' AND state LIKE 'idle in transaction%'");
+        let session =
+            format!("application_name = 'matins {{s}} {member}' AND state LIKE 'idle in transaction%'");
         self.query(&format!("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {session}"));
     }
 }
