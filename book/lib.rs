@@ -62,6 +62,8 @@ pages! {
     schedulers: "schedulers/schedulers.md",
     cookbook: "cookbook/recipes.md",
     build_your_own: "own/build-your-own.md",
+    course: "course/course.md",
+    course_1: "course/01-a-loop-that-fires.md",
     operations: "operations/operations.md",
     operations_control: "operations/control.md",
     operations_why: "operations/why.md",
