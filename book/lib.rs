@@ -64,6 +64,7 @@ pages! {
     build_your_own: "own/build-your-own.md",
     course: "course/course.md",
     course_1: "course/01-a-loop-that-fires.md",
+    course_2: "course/02-the-queue.md",
     operations: "operations/operations.md",
     operations_control: "operations/control.md",
     operations_why: "operations/why.md",

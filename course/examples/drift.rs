@@ -5,34 +5,43 @@ use chrono::{DateTime, TimeDelta, Utc};
 use scheduler::run_loop::{Clock, ManualClock, run};
 use scheduler::trigger::Every;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let start: DateTime<Utc> = "2026-12-24T18:00:00Z".parse()?;
-    let minute = TimeDelta::minutes(1);
-    let work = TimeDelta::milliseconds(300);
-    let end = start + TimeDelta::hours(1);
+const MINUTE: TimeDelta = TimeDelta::minutes(1);
+const WORK: TimeDelta = TimeDelta::milliseconds(300);
 
-    // ANCHOR: naive
+// ANCHOR: naive
+/// Returns the times of the fires, from `start` until `end`.
+fn naive(start: DateTime<Utc>, end: DateTime<Utc>) -> Vec<DateTime<Utc>> {
     let clock = ManualClock::new(start);
-    let mut naive = Vec::new();
+    let mut fires = Vec::new();
     while clock.now() < end {
-        clock.sleep_until(clock.now() + minute);
-        naive.push(clock.now());
-        clock.advance(work);
+        clock.sleep_until(clock.now() + MINUTE);
+        fires.push(clock.now());
+        clock.advance(WORK);
     }
-    // ANCHOR_END: naive
+    fires
+}
+// ANCHOR_END: naive
 
+/// Returns the times of the fires of the loop of chapter 1.
+fn even(start: DateTime<Utc>, end: DateTime<Utc>) -> Vec<DateTime<Utc>> {
     let clock = ManualClock::new(start);
-    let mut even = Vec::new();
-    run(&Every::new(start, minute)?, &clock, end, |_| {
-        even.push(clock.now());
-        clock.advance(work);
+    let every = Every::new(start, MINUTE).expect("a period");
+    let mut fires = Vec::new();
+    run(&every, &clock, end, |_| {
+        fires.push(clock.now());
+        clock.advance(WORK);
     });
+    fires
+}
 
+fn main() {
+    let start = "2026-12-24T18:00:00Z".parse().expect("a time");
+    let end = start + TimeDelta::hours(1);
+    let (naive, even) = (naive(start, end), even(start, end));
     println!("fire   sleep(period)   sleep_until(fire)");
     for number in [1, 2, 10, 30, 60] {
-        let show = |time: &DateTime<Utc>| time.time().to_string();
-        let (naive, even) = (show(&naive[number - 1]), show(&even[number - 1]));
-        println!("{number:>4}   {naive:<14}  {even}");
+        let show =
+            |fires: &[DateTime<Utc>]| fires[number - 1].time().to_string();
+        println!("{number:>4}   {:<14}  {}", show(&naive), show(&even));
     }
-    Ok(())
 }

@@ -5,8 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// The chapters that there are.
-pub const CHAPTERS: &[Chapter] =
-    &[Chapter { number: 1, page: "01-a-loop-that-fires.md" }];
+pub const CHAPTERS: &[Chapter] = &[
+    Chapter { number: 1, page: "01-a-loop-that-fires.md" },
+    Chapter { number: 2, page: "02-the-queue.md" },
+];
 
 /// A chapter of the course.
 #[derive(Debug, Clone, Copy)]

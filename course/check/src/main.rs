@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 
 use course_check::{CHAPTERS, Chapter, Failure, Hint, fragment, results};
 
-/// So many failures are explained at once.
+/// How many failures are explained at once.
 const SHOWN: usize = 3;
 
 fn main() -> ExitCode {

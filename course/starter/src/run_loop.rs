@@ -31,8 +31,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock for tests and demonstrations: who waits is moved to the time that
-/// was waited for, at once.
+/// A clock for tests and demonstrations: waiting moves it to the requested
+/// time at once.
 #[derive(Debug)]
 pub struct ManualClock(Cell<DateTime<Utc>>);
 
@@ -64,7 +64,7 @@ pub fn run(
     trigger: &dyn Trigger,
     clock: &dyn Clock,
     until: DateTime<Utc>,
-    task: impl FnMut(DateTime<Utc>),
+    mut task: impl FnMut(DateTime<Utc>),
 ) {
     unimplemented!("chapter 1: wait for each fire time, then call `task`")
 }

@@ -36,8 +36,8 @@ impl Clock for SystemClock {
 // ANCHOR_END: system
 
 // ANCHOR: manual
-/// A clock for tests and demonstrations: who waits is moved to the time that
-/// was waited for, at once.
+/// A clock for tests and demonstrations: waiting moves it to the requested
+/// time at once.
 #[derive(Debug)]
 pub struct ManualClock(Cell<DateTime<Utc>>);
 
