@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 pub const CHAPTERS: &[Chapter] = &[
     Chapter { number: 1, page: "01-a-loop-that-fires.md" },
     Chapter { number: 2, page: "02-the-queue.md" },
+    Chapter { number: 3, page: "03-cron.md" },
 ];
 
 /// A chapter of the course.

@@ -4,6 +4,7 @@
 // you have finished the course.
 #![allow(unused_variables, unused_mut, unused_imports, dead_code)]
 
+pub mod cron;
 pub mod queue;
 pub mod run_loop;
 pub mod trigger;
