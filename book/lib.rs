@@ -66,6 +66,7 @@ pages! {
     course_1: "course/01-a-loop-that-fires.md",
     course_2: "course/02-the-queue.md",
     course_3: "course/03-cron.md",
+    course_4: "course/04-local-time.md",
     operations: "operations/operations.md",
     operations_control: "operations/control.md",
     operations_why: "operations/why.md",

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Once;
+use std::sync::{Mutex, Once, PoisonError};
 
 fn course() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("course")
@@ -12,6 +12,9 @@ fn course() -> PathBuf {
 
 /// Has cargo do something with the course, or a copy of it, with the versions of this workspace, which have been downloaded.
 fn cargo(directory: &Path, arguments: &[&str]) -> Output {
+    // The course and its copy have the same files in the target directory: one is run before the other is built.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     static LOCKED: Once = Once::new();
     LOCKED.call_once(|| {
         let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock");
@@ -90,7 +93,11 @@ fn the_starter_fails_every_test() {
     let mut expected: Vec<String> = chapters().iter().flat_map(|chapter| tests_of(chapter)).collect();
     expected.sort();
     assert_eq!(ended(&printed, " ... FAILED"), expected, "{}", text(&output.stderr));
-    assert_eq!(ended(&printed, " ... ok"), [String::new(); 0], "a test that cannot fail, or code that is given away");
+    assert_eq!(
+        ended(&printed, " ... ok"),
+        [String::new(); 0],
+        "a test that cannot fail, or code that is given away"
+    );
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -159,7 +166,8 @@ fn the_examples_print_what_the_pages_show() {
             let manifest = course().join("solutions").join(chapter).join("Cargo.toml");
             fs::read_to_string(manifest).unwrap().contains(&format!("name = \"{name}\""))
         };
-        let package = format!("course-solution-{}", chapters().iter().find(|chapter| has_it(chapter)).unwrap());
+        let package =
+            format!("course-solution-{}", chapters().iter().find(|chapter| has_it(chapter)).unwrap());
         let output = cargo(&course(), &["run", "--quiet", "--package", &package, "--example", name]);
         let shown = fs::read_to_string(&entry).unwrap();
         assert_eq!(text(&output.stdout), shown, "{}: {}", entry.display(), text(&output.stderr));

@@ -9,6 +9,7 @@ pub const CHAPTERS: &[Chapter] = &[
     Chapter { number: 1, page: "01-a-loop-that-fires.md" },
     Chapter { number: 2, page: "02-the-queue.md" },
     Chapter { number: 3, page: "03-cron.md" },
+    Chapter { number: 4, page: "04-local-time.md" },
 ];
 
 /// A chapter of the course.

@@ -5,6 +5,8 @@
 #![allow(unused_variables, unused_mut, unused_imports, dead_code)]
 
 pub mod cron;
+pub mod local_cron;
 pub mod queue;
 pub mod run_loop;
 pub mod trigger;
+pub mod zone;
