@@ -9,7 +9,7 @@ use crate::PostgresStore;
 use crate::connection::{Pipeline, parameter};
 use crate::found::Mine;
 use crate::rows;
-use crate::schema::FORMAT;
+use crate::schema::{self, FORMAT};
 
 impl PostgresStore {
     /// The number of this scheduler, if it has joined.
@@ -41,7 +41,12 @@ impl PostgresStore {
         pipeline.query(&sql.forget_dead, Vec::new());
         let joined = pipeline.query(&sql.join, parameters);
         let rows = self.link.run("joining the schedulers", pipeline)?;
-        self.number = rows[joined].first().map_or(0, |row| row.get(0));
+        let Some(row) = rows[joined].first() else {
+            // The tables were upgraded while this scheduler was running.
+            schema::check(&mut self.link, &self.options.schema)?;
+            return Err(StoreError::Fenced);
+        };
+        self.number = row.get(0);
         let name = format!("SET application_name = 'matins {} {}'", self.options.schema, self.number);
         self.link.batch("naming the connection", &name)?;
         (self.lease, self.served) = (lease, Served::default());

@@ -202,8 +202,10 @@ const PRUNE_BEFORE: &str = "WITH alone AS (SELECT 1 FROM {s}.meta FOR UPDATE SKI
     gone AS (DELETE FROM {s}.runs WHERE id IN (SELECT id FROM {s}.runs WHERE finished < $1 ORDER BY finished LIMIT 5000) \
     AND EXISTS (SELECT FROM alone) RETURNING 1) SELECT count(*) FROM gone";
 
+/// The lock waits for one who changes the tables, and keeps it from doing so before this member is seen.
 const JOIN: &str = "INSERT INTO {s}.nodes (label, lease_until, lease, format, version, time_zones) \
-    VALUES ($1, clock_timestamp() + make_interval(secs => $2), make_interval(secs => $2), $3, $4, $5) RETURNING id";
+    SELECT $1, clock_timestamp() + make_interval(secs => $2), make_interval(secs => $2), $3, $4, $5 \
+    FROM {s}.meta WHERE min_format <= $3 FOR SHARE RETURNING id";
 const FORGET_DEAD: &str = "DELETE FROM {s}.nodes n WHERE n.state = 'dead' AND n.lease_until < now() - interval '7 days' \
     AND NOT EXISTS (SELECT FROM {s}.live l WHERE l.node = n.id)";
 const SERVE: &str =
