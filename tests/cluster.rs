@@ -167,6 +167,41 @@ fn the_books_are_right_after_kills_stops_and_restarts() {
     );
 }
 
+/// What a killed daemon was running is run again by another one.
+#[test]
+fn another_takes_over_within_two_leases() {
+    let _alone = alone();
+    let Some(server) = Postgres::start(&["fsync=off"]) else { return };
+    let directory = tempfile::tempdir().expect("a directory");
+    let here = directory.path();
+    let long =
+        "[jobs.long]\nevery = \"500ms\"\non_interrupt = \"run_again\"\ncommand = [\"sleep\", \"30\"]\n";
+    std::fs::write(here.join(CONFIGURATION), long).expect("written");
+    let database = server.url("postgres");
+    let mut nodes: Vec<Node> =
+        (1..=2).map(|number| Node::new(&format!("node-{number}"), &database, "takeover", LEASE)).collect();
+    nodes.iter_mut().for_each(|node| node.start(here));
+    let owner = "SELECT n.label, l.attempt FROM takeover.live l JOIN takeover.nodes n ON n.id = l.node";
+    let mut times = Vec::new();
+    for attempt in 1..=3 {
+        let expected = "SELECT count(*) FROM takeover.live WHERE started IS NOT NULL AND attempt = ";
+        let since = Instant::now();
+        wait_for_answer(&server, &format!("{expected}{attempt}"), "1", &mut nodes);
+        times.push(since.elapsed());
+        let running = server.query(owner).expect("it answers").concat();
+        let victim = nodes.iter_mut().find(|node| node.label() == running[0]).expect("one of them");
+        victim.kill();
+        victim.start(here);
+    }
+    // The first time is that of the first fire.
+    times.remove(0);
+    let leases: Vec<f64> = times.iter().map(|time| time.as_secs_f64() / LEASE.as_secs_f64()).collect();
+    println!("taken over after {leases:.2?} leases");
+    nodes.iter_mut().for_each(Node::kill);
+    // The goal is two; a machine with other work may take longer.
+    assert!(leases.iter().all(|leases| *leases < 4.0), "{leases:?}");
+}
+
 fn last_words(nodes: &mut [Node]) -> String {
     nodes.iter_mut().map(Node::last_words).collect::<Vec<_>>().join("\n")
 }

@@ -51,7 +51,9 @@ impl Node {
     pub(crate) fn start(&mut self, directory: &Path) {
         assert!(self.daemon.is_none(), "{} is running already", self.label);
         self.printed.push("-- started".to_owned());
-        self.daemon = Some(Daemon::start(directory, &["run", CONFIGURATION, "--store", &self.store]));
+        let arguments = ["run", CONFIGURATION, "--store", &self.store];
+        // Commands see it too.
+        self.daemon = Some(Daemon::start_with(directory, &arguments, &[("NODE", &self.label)]));
     }
 
     /// Takes in what it has printed.

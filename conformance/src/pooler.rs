@@ -22,10 +22,14 @@ const STARTS_WITHIN: Duration = Duration::from_secs(30);
 /// If PgBouncer is installed and does not start, or if it is not installed and `MATINS_TEST_REQUIRE_SERVERS` is set.
 pub fn pgbouncer() -> Option<String> {
     static POOLER: OnceLock<Option<String>> = OnceLock::new();
-    POOLER.get_or_init(|| start(&postgres()?)).clone()
+    POOLER.get_or_init(|| in_front_of(&postgres()?)).clone()
 }
 
-fn start(server: &str) -> Option<String> {
+/// Starts PgBouncer in transaction mode for the database that a URL names, and returns the URL of the pool. It ends with this process.
+///
+/// # Panics
+/// As [`pgbouncer`].
+pub fn in_front_of(server: &str) -> Option<String> {
     let Some(program) = program() else {
         skipped("PgBouncer is not installed");
         return None;

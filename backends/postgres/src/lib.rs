@@ -73,6 +73,7 @@ use cache::JobCache;
 use connection::{Link, Listener, Pipeline, RunError, parameter};
 use found::{Mine, Open};
 use look::Look;
+use members::Renewal;
 use statements::Statements;
 
 /// A job store on PostgreSQL, for [`SchedulerBuilder::shared_store`](matins_core::ClaimStore).
@@ -84,6 +85,8 @@ pub struct PostgresStore {
     sql: Arc<Statements>,
     /// The number of this scheduler; 0 before it has joined.
     number: i64,
+    /// The last renewal of the lease that the server has acknowledged.
+    renewed: Option<Renewal>,
     lease: Duration,
     served: Served,
     open: Option<Open>,
@@ -161,6 +164,7 @@ impl PostgresStore {
             options,
             link,
             number: 0,
+            renewed: None,
             lease: members::NO_LEASE,
             served: Served::default(),
             open: None,
@@ -190,7 +194,7 @@ impl PostgresStore {
         let sql = self.sql.clone();
         let mut pipeline = Pipeline::new();
         pipeline.batch(&sql.begin);
-        let fence = pipeline.query(&sql.fence, vec![parameter(me, Type::INT8)]);
+        let fence = pipeline.query(&sql.fence, self.fence_parameters(me));
         let answers = self.run_first("beginning a transaction", pipeline)?;
         if answers[fence].is_empty() { Err(StoreError::Fenced) } else { Ok(()) }
     }

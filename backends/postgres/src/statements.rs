@@ -12,8 +12,10 @@ use crate::rows::{LIVE_COLUMNS, RUN_COLUMNS};
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '10s'; \
     SET LOCAL idle_in_transaction_session_timeout = '5s'";
 
-/// Whoever holds this lock is a member until it commits: who declares it dead needs the row for itself.
-const FENCE: &str = "SELECT now() FROM {s}.nodes WHERE id = $1 AND state <> 'dead' FOR KEY SHARE";
+/// Whoever holds this lock is a member until it commits: who declares it dead needs the row for itself. A row that is behind what was
+/// acknowledged here is of a server that has lost history.
+const FENCE: &str =
+    "SELECT now() FROM {s}.nodes WHERE id = $1 AND state <> 'dead' AND beat >= $2 FOR KEY SHARE";
 
 /// Declares those dead whose lease has ended. One whose transaction is open is left alone.
 const REAP: &str = "UPDATE {s}.nodes SET state = 'dead' WHERE id IN (SELECT id FROM {s}.nodes \
@@ -205,12 +207,12 @@ const PRUNE_BEFORE: &str = "WITH alone AS (SELECT 1 FROM {s}.meta FOR UPDATE SKI
 /// The lock waits for one who changes the tables, and keeps it from doing so before this member is seen.
 const JOIN: &str = "INSERT INTO {s}.nodes (label, lease_until, lease, format, version, time_zones) \
     SELECT $1, clock_timestamp() + make_interval(secs => $2), make_interval(secs => $2), $3, $4, $5 \
-    FROM {s}.meta WHERE min_format <= $3 FOR SHARE RETURNING id";
+    FROM {s}.meta WHERE min_format <= $3 FOR SHARE RETURNING id, lease_until";
 const FORGET_DEAD: &str = "DELETE FROM {s}.nodes n WHERE n.state = 'dead' AND n.lease_until < now() - interval '7 days' \
     AND NOT EXISTS (SELECT FROM {s}.live l WHERE l.node = n.id)";
 const SERVE: &str =
     "UPDATE {s}.nodes SET tasks = $2, executors = $3 WHERE id = $1 AND state <> 'dead' RETURNING id";
-const BEAT: &str = "UPDATE {s}.nodes SET beat = beat + 1, lease_until = clock_timestamp() + lease WHERE id = $1 AND state <> 'dead' RETURNING beat";
+const BEAT: &str = "UPDATE {s}.nodes SET beat = beat + 1, lease_until = clock_timestamp() + lease WHERE id = $1 AND state <> 'dead' AND beat >= $2 RETURNING beat, lease_until";
 const TO_CANCEL: &str = "SELECT id FROM {s}.live WHERE node = $1 AND cancel ORDER BY id";
 const UNSERVED: &str = "SELECT j.id FROM {s}.lanes l CROSS JOIN LATERAL (SELECT d.key FROM {s}.due d WHERE d.lane = l.id \
     AND d.next_fire < now() - make_interval(secs => $1) ORDER BY d.next_fire LIMIT 100) d JOIN {s}.jobs j USING (key) \
@@ -218,8 +220,15 @@ const UNSERVED: &str = "SELECT j.id FROM {s}.lanes l CROSS JOIN LATERAL (SELECT 
     AND l.executor = ANY (n.executors)) ORDER BY j.id LIMIT 100";
 const LEAVE: &str = "UPDATE {s}.nodes SET state = 'dead' WHERE id = $1";
 
+/// Whether the server has less of a member than was acknowledged. Rows of those that are dead for long are deleted.
+const HAS_LOST_HISTORY: &str = "SELECT NOT EXISTS (SELECT FROM {s}.nodes WHERE id = $1 AND beat >= $2) AND $3 >= now() - interval '6 days'";
+/// Numbers go on above those that were lost: of runs, which are fencing tokens, and of members.
+const AFTER_LOST_HISTORY: &str = "BEGIN; SELECT pg_advisory_xact_lock(7233182043); UPDATE {s}.meta SET generation = generation + 1; \
+    SELECT setval('{s}.run_ids', nextval('{s}.run_ids') + 1000000); \
+    SELECT setval(pg_get_serial_sequence('{s}.nodes', 'id'), nextval(pg_get_serial_sequence('{s}.nodes', 'id')) + 1000); COMMIT";
+
 /// It waits for a transaction of ours whose answer was lost.
-const AM_I_ALIVE: &str = "SELECT state <> 'dead' FROM {s}.nodes WHERE id = $1 FOR UPDATE";
+const AM_I_ALIVE: &str = "SELECT state <> 'dead' AND beat >= $2 FROM {s}.nodes WHERE id = $1 FOR UPDATE";
 const HELD: &str = "SELECT {live} FROM {s}.live l WHERE l.node = $1 ORDER BY l.id";
 const CANCEL: &str = "UPDATE {s}.live SET cancel = true WHERE id = $1 AND started IS NOT NULL RETURNING node";
 const NOTIFY: &str = "SELECT pg_notify('{s}', $1)";
@@ -260,6 +269,6 @@ statements! {
     record_ended = RECORD_ENDED, start = START, postpone = POSTPONE, finish = FINISH, extend = EXTEND, make_lanes = MAKE_LANES,
     make_groups = MAKE_GROUPS, put_jobs = PUT_JOBS, add_jobs = ADD_JOBS, lock_ids = LOCK_IDS, taken = TAKEN, remove_jobs = REMOVE_JOBS,
     miss_removed = MISS_REMOVED, prune_job = PRUNE_JOB, prune_before = PRUNE_BEFORE, join = JOIN, forget_dead = FORGET_DEAD,
-    serve = SERVE, beat = BEAT, to_cancel = TO_CANCEL, unserved = UNSERVED, leave = LEAVE, am_i_alive = AM_I_ALIVE, held = HELD,
+    serve = SERVE, beat = BEAT, to_cancel = TO_CANCEL, unserved = UNSERVED, leave = LEAVE, am_i_alive = AM_I_ALIVE, has_lost_history = HAS_LOST_HISTORY, after_lost_history = AFTER_LOST_HISTORY, held = HELD,
     cancel = CANCEL, notify = NOTIFY,
 }

@@ -106,9 +106,14 @@ impl OpenLane<'_> {
         let work = &mut *self.work;
         let Some(membership) = &mut work.membership else { return Ok(()) };
         if membership.is_over {
-            membership.lease = work.store.join(&membership.node)?.lease.unwrap_or(LEASE);
+            let joined = work.store.join(&membership.node)?;
+            membership.lease = joined.lease.unwrap_or(LEASE);
             (membership.is_over, membership.renewed_at) = (false, now);
             work.local.served = Some(Served::default());
+            if joined.has_lost_history {
+                let store = self.lane.name.clone();
+                self.engine.hub().listeners.tell(|| Event::StoreLostHistory { store });
+            }
         } else if now >= membership.renew_at() {
             self.renew(now, cancels)?;
         }
