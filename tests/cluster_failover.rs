@@ -12,8 +12,7 @@ use matins_conformance::proxy::{Network, Proxy};
 use matins_conformance::servers::Postgres;
 
 use cluster_books::{Books, Rules};
-use cluster_nodes::{CONFIGURATION, Node, alone, wait_for_answer};
-use daemon_process::wait_until;
+use cluster_nodes::{CONFIGURATION, Node, alone, wait_for, wait_for_answer};
 
 const LEASE: Duration = Duration::from_secs(2);
 const SETTINGS: [&str; 2] = ["track_commit_timestamp=on", "wal_receiver_timeout=5s"];
@@ -75,7 +74,7 @@ fn fail_over(synchronous: bool) {
     );
     let mut nodes = ["one", "two"].map(|label| Node::new(label, &database, "failover", LEASE));
     nodes.iter_mut().for_each(|node| node.start(here));
-    wait_until(|| begun(&record) >= 20);
+    wait_for("runs", &mut nodes, |_| begun(&record) >= 20);
 
     let mut last_number = 0;
     if !synchronous {
@@ -83,7 +82,8 @@ fn fail_over(synchronous: bool) {
         let beats = "SELECT coalesce(min(beat), 0) FROM failover.nodes WHERE state = 'up'";
         replication.set(Network::Down);
         let (beat, before) = (number(&primary, beats), begun(&record));
-        wait_until(|| number(&primary, beats) >= beat + 4 && begun(&record) >= before + 10);
+        let has_more = |_: &mut [Node]| number(&primary, beats) >= beat + 4 && begun(&record) >= before + 10;
+        wait_for("what will be lost", &mut nodes, has_more);
         last_number = number(&primary, "SELECT last_value FROM failover.run_ids");
     }
     primary.stop_at_once();
@@ -97,8 +97,10 @@ fn fail_over(synchronous: bool) {
             "nothing is lost"
         );
     } else {
-        wait_until(|| nodes.iter_mut().all(|node| node.has_said("has lost what was committed")));
-        wait_until(|| begun(&record) >= before + 20);
+        let notice =
+            |nodes: &mut [Node]| nodes.iter_mut().all(|node| node.has_said("has lost what was committed"));
+        wait_for("both to notice the loss", &mut nodes, notice);
+        wait_for("runs after the failover", &mut nodes, |_| begun(&record) >= before + 20);
         assert!(number(&standby, "SELECT generation FROM failover.meta") > 1);
         let first = number(&standby, &format!("SELECT min(id) FROM failover.begun WHERE id > {last_number}"));
         assert!(

@@ -13,8 +13,7 @@ use matins_conformance::proxy::{Network, Proxy};
 use matins_conformance::servers::Postgres;
 
 use cluster_books::{Books, Rules};
-use cluster_nodes::{CONFIGURATION, Node, alone, wait_for_answer};
-use daemon_process::wait_until;
+use cluster_nodes::{CONFIGURATION, Node, alone, wait_for, wait_for_answer};
 
 const LEASE: Duration = Duration::from_secs(2);
 
@@ -60,19 +59,19 @@ fn cut_off(network: Network) {
         Node::new("near", &server.url("postgres"), "network", LEASE),
     ];
     nodes.iter_mut().for_each(|node| node.start(here));
-    wait_until(|| begun_by(&record, "cut") >= 3 && begun_by(&record, "near") >= 3);
+    wait_for("runs of both", &mut nodes, |_| begun_by(&record, "cut") >= 3 && begun_by(&record, "near") >= 3);
 
     proxy.set(network);
     let is_dead = "SELECT count(*) FROM network.nodes WHERE label = 'cut' AND state <> 'dead'";
     wait_for_answer(&server, is_dead, "0", &mut nodes);
     // From now on what it began is others'; and it had stopped beginning before.
     let (of_cut, of_near) = (begun_by(&record, "cut"), begun_by(&record, "near"));
-    wait_until(|| begun_by(&record, "near") >= of_near + 20);
+    wait_for("runs of the other one", &mut nodes, |_| begun_by(&record, "near") >= of_near + 20);
     assert_eq!(begun_by(&record, "cut"), of_cut, "it begins runs although it was declared dead");
 
     proxy.set(Network::Slow(Duration::from_millis(5)));
     wait_for_answer(&server, is_dead, "1", &mut nodes);
-    wait_until(|| begun_by(&record, "cut") > of_cut);
+    wait_for("a run of the one that is back", &mut nodes, |_| begun_by(&record, "cut") > of_cut);
     nodes.iter_mut().for_each(Node::stop);
     let faults = books.audit(&server, &rules());
     assert!(faults.is_empty(), "{faults:#?}\n{}", nodes[0].last_words());
@@ -107,13 +106,15 @@ fn daemons_share_a_database_by_way_of_a_pool_of_connections() {
     books.prepare(&server);
     let mut nodes = ["one", "two"].map(|label| Node::new(label, &pool, "pool", LEASE));
     nodes.iter_mut().for_each(|node| node.start(here));
-    wait_until(|| begun_by(&record, "one") >= 10 && begun_by(&record, "two") >= 10);
+    wait_for("runs of both", &mut nodes, |_| {
+        begun_by(&record, "one") >= 10 && begun_by(&record, "two") >= 10
+    });
     nodes[0].kill();
     let is_dead = "SELECT count(*) FROM pool.nodes WHERE label = 'one' AND state <> 'dead'";
     wait_for_answer(&server, is_dead, "0", &mut nodes);
     nodes[0].start(here);
     let before = begun_by(&record, "one");
-    wait_until(|| begun_by(&record, "one") > before);
+    wait_for("a run of the one that is back", &mut nodes, |_| begun_by(&record, "one") > before);
     nodes.iter_mut().for_each(Node::stop);
     let faults = books.audit(&server, &rules());
     assert!(faults.is_empty(), "{faults:#?}\n{}", nodes[0].last_words());

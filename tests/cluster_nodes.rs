@@ -146,6 +146,17 @@ pub(crate) fn wait_for_answer(server: &Postgres, sql: &str, expected: &str, node
     }
 }
 
+/// Waits until it is so, and listens to the daemons meanwhile.
+#[track_caller]
+pub(crate) fn wait_for(what: &str, nodes: &mut [Node], mut is_so: impl FnMut(&mut [Node]) -> bool) {
+    let limit = Instant::now() + GENEROUS;
+    while !is_so(nodes) {
+        let mut words = || nodes.iter_mut().map(Node::last_words).collect::<Vec<_>>().join("\n");
+        assert!(Instant::now() < limit, "waited for {what}; {}", words());
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
+
 /// Random numbers from a seed that is printed.
 pub(crate) struct Random(u64);
 
