@@ -69,7 +69,7 @@ fn cut_off(network: Network) {
     wait_for("runs of the other one", &mut nodes, |_| begun_by(&record, "near") >= of_near + 20);
     assert_eq!(begun_by(&record, "cut"), of_cut, "it begins runs although it was declared dead");
 
-    proxy.set(Network::Slow(Duration::from_millis(5)));
+    proxy.set(Network::Good);
     wait_for_answer(&server, is_dead, "1", &mut nodes);
     wait_for("a run of the one that is back", &mut nodes, |_| begun_by(&record, "cut") > of_cut);
     nodes.iter_mut().for_each(Node::stop);
@@ -90,6 +90,31 @@ fn a_daemon_whose_requests_are_lost_leaves_its_runs_to_others_and_comes_back() {
 #[test]
 fn a_daemon_that_hears_no_answers_leaves_its_runs_to_others_and_comes_back() {
     cut_off(Network::LosesAnswers);
+}
+
+#[test]
+fn a_daemon_with_a_slow_way_to_the_database_keeps_its_lease() {
+    let _alone = alone();
+    let Some(server) = Postgres::start_on_loopback(&["fsync=off", "track_commit_timestamp=on"]) else {
+        return;
+    };
+    let proxy = Proxy::to(server.address().expect("an address")).expect("a proxy");
+    let directory = tempfile::tempdir().expect("a directory");
+    let (here, record) = (directory.path(), directory.path().join("record"));
+    std::fs::write(here.join(CONFIGURATION), configuration(&record)).expect("written");
+    let books = Books::new("slow", record.clone());
+    books.prepare(&server);
+    let by_proxy = format!("postgres://matins@{}/postgres", proxy.address());
+    let mut nodes = [Node::new("far", &by_proxy, "slow", LEASE)];
+    nodes[0].start(here);
+    wait_for("a run", &mut nodes, |_| begun_by(&record, "far") >= 3);
+    proxy.set(Network::Slow(Duration::from_millis(80)));
+    let before = begun_by(&record, "far");
+    wait_for("more runs", &mut nodes, |_| begun_by(&record, "far") >= before + 15);
+    nodes[0].stop();
+    assert_eq!(books.value(&server, "SELECT count(*) FROM slow.nodes"), "1", "it has not joined again");
+    let faults = books.audit(&server, &rules());
+    assert!(faults.is_empty(), "{faults:#?}\n{}", nodes[0].last_words());
 }
 
 #[test]

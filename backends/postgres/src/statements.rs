@@ -123,7 +123,7 @@ const LOOK: &str = "WITH {lane} SELECT now(), \
     (SELECT count(*) FROM {s}.live WHERE started IS NULL), \
     EXISTS (SELECT FROM {s}.nodes WHERE state <> 'dead' AND id <> $6 AND lease_until < clock_timestamp()) \
     OR EXISTS (SELECT FROM {s}.nodes n WHERE n.state = 'dead' AND EXISTS (SELECT FROM {s}.live l WHERE l.node = n.id)), \
-    EXISTS (SELECT FROM {s}.nodes WHERE id = $6 AND state <> 'dead')";
+    EXISTS (SELECT FROM {s}.nodes WHERE id = $6 AND state <> 'dead' AND beat >= $7)";
 
 const MOVE_ON: &str = "UPDATE {s}.due d SET next_fire = u.next_fire, open = u.open::bigint[], turn_limit = u.turn_limit, \
     turn_priority = u.turn_priority, turn_fire = u.turn_fire \
