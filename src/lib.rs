@@ -175,6 +175,11 @@ pub mod prelude {
 #[doc = include_str!("../README.md")]
 mod readme {}
 
+/// The program in the README of the package compiles.
+#[cfg(all(doctest, feature = "full"))]
+#[doc = include_str!("README.md")]
+mod package_readme {}
+
 /// The program in COMPARE.md compiles.
 #[cfg(all(doctest, feature = "full"))]
 #[doc = include_str!("../COMPARE.md")]
