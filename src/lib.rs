@@ -35,6 +35,9 @@
 //! | `chrono-tz` | zones of the crate `chrono-tz` wherever a time zone is given | |
 //! | `full` | all of them | |
 //!
+//! On Windows, the features `memory`, `thread`, `rayon`, `tokio`, `transfer`, `config`, `tracing`, `metrics`, `cron` and `chrono-tz`
+//! compile. The others need a Unix, and say so when they are compiled elsewhere.
+//!
 //! What a trigger, a store, an executor owes is written at its trait: [`Trigger`],
 //! [`JobStore`], [`Executor`].
 #![cfg_attr(docsrs, feature(doc_cfg))]
