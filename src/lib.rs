@@ -76,6 +76,8 @@ pub use matins_store_file as file;
 pub use matins_store_file::{FileStore, FileStoreOptions};
 #[cfg(feature = "memory")]
 pub use matins_store_memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use matins_store_postgres::{PostgresOptions, PostgresOptionsError, PostgresStore};
 #[cfg(feature = "sqlite")]
 pub use matins_store_sqlite::{Durability, SqliteStore, SqliteStoreOptions};
 #[cfg(feature = "transfer")]

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use indicatif::{HumanBytes, ProgressBar};
-use matins::config::{ConfigError, StoreUrl};
+use matins::config::{ConfigError, StoreConfig, StoreUrl};
 use matins::control::{JobsRequest, Request, StoreInfo};
 use matins::file::{Examination, examine, repair};
 use matins::prelude::*;
-use matins::{JobPosition, StoreError};
+use matins::{JobPosition, StoreError, StoreName};
 use matins::{JobStore, SchedulerBuilder, Value};
 
 use crate::control::client::Target;
@@ -61,11 +61,10 @@ pub(crate) fn give_to(builder: SchedulerBuilder, url: &StoreUrl) -> Result<Sched
         }
         return Ok(builder.store("default", store));
     }
-    let store = url.open().map_err(|error| match error {
+    StoreConfig::from(url.clone()).give_to(builder, &StoreName::default()).map_err(|error| match error {
         ConfigError::Store { source, .. } => source.into(),
         error => OpenError::Other(matins::error_chain(&error)),
-    })?;
-    Ok(builder.store("default", store))
+    })
 }
 
 fn open_sqlite(path: &Path) -> Result<SqliteStore, String> {

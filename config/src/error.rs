@@ -29,6 +29,12 @@ pub enum ConfigError {
         /// Why.
         source: StoreError,
     },
+    /// The store is one that schedulers share, and was to be opened for one owner.
+    #[error("store {url} is shared by schedulers; give it to one with StoreConfig::give_to")]
+    Shared {
+        /// Which.
+        url: StoreUrl,
+    },
     /// An executor cannot be started.
     #[error("an executor of kind {kind} cannot be started")]
     Executor {

@@ -42,7 +42,7 @@
 //!
 //! | key | value | default |
 //! | --- | --- | --- |
-//! | `stores.NAME` | `memory:`, `sqlite:PATH` or `file:DIRECTORY`, paths from the working directory; or a table with `url`: see [`StoreConfig`] | `default = "memory:"` |
+//! | `stores.NAME` | `memory:`, `sqlite:PATH` or `file:DIRECTORY`, paths from the working directory; `postgres://USER@HOST/DATABASE`; or a table with `url`: see [`StoreConfig`] | `default = "memory:"` |
 //! | `executors.NAME` | `kind`: `thread`, `rayon`, `tokio` or `process`, and the settings of [that kind](ExecutorConfig) | `default = { kind = "thread" }` |
 //! | `timezone` | the zone of local times that name none, such as `Europe/Berlin`: see [`SchedulerBuilder::time_zone`] | `UTC` |
 //! | `job_defaults` | what jobs get that say nothing else: see [`JobDefaults`] | |
@@ -57,6 +57,7 @@ mod executor;
 mod human_duration;
 mod job_defaults;
 mod ledger;
+mod postgres_url;
 mod store_config;
 mod store_url;
 
@@ -72,6 +73,7 @@ pub use executor::ExecutorConfig;
 pub use human_duration::{HumanDuration, HumanDurationError};
 pub use job_defaults::{JobDefaults, RetryConfig};
 pub use ledger::{Keep, LedgerConfig};
+pub use postgres_url::PostgresUrl;
 pub use store_config::{StoreConfig, StoreConfigError};
 pub use store_url::{StoreUrl, StoreUrlError};
 
@@ -167,7 +169,7 @@ impl SchedulerConfig {
             builder = builder.store(StoreName::default(), StoreUrl::Memory.open()?);
         }
         for (name, store) in &self.stores {
-            builder = builder.store(name, store.open()?);
+            builder = store.give_to(builder, name)?;
         }
         if !self.executors.contains_key(&ExecutorName::default()) {
             builder = builder.executor(ExecutorName::default(), ExecutorConfig::default().build()?);

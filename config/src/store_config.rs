@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use matins_core::{JobStore, StoreError};
+use matins_core::{JobStore, StoreError, StoreName};
+use matins_scheduler::SchedulerBuilder;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -64,6 +65,9 @@ pub enum StoreConfigError {
         "wait_for_owner is of no use with a store in memory, which no other process can own; leave it out"
     )]
     Memory,
+    /// A store that schedulers share has no owner to wait for.
+    #[error("wait_for_owner is of no use with a store that schedulers share; leave it out")]
+    Shared,
 }
 
 impl StoreConfig {
@@ -100,9 +104,43 @@ impl StoreConfig {
         }
     }
 
+    /// Opens the store, and gives it to a scheduler under a name.
+    ///
+    /// ```
+    /// use matins_config::StoreConfig;
+    /// use matins_core::StoreName;
+    /// use matins_scheduler::SchedulerBuilder;
+    ///
+    /// let store: StoreConfig = "memory:".parse()?;
+    /// let scheduler = store.give_to(SchedulerBuilder::new(), &StoreName::default())?.blocking()?;
+    /// assert_eq!(scheduler.stores()?, ["default"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn give_to(
+        &self,
+        builder: SchedulerBuilder,
+        name: &StoreName,
+    ) -> Result<SchedulerBuilder, ConfigError> {
+        match &self.url {
+            #[cfg(feature = "postgres")]
+            StoreUrl::Postgres(url) => {
+                let opened = matins_store_postgres::PostgresStore::open(url.with_password());
+                let store = opened.map_err(|source| ConfigError::Store { url: self.url.clone(), source })?;
+                Ok(builder.shared_store(name, store))
+            }
+            #[cfg(not(feature = "postgres"))]
+            StoreUrl::Postgres(_) => Err(ConfigError::not_built(&self.url, "postgres")),
+            _ => Ok(builder.store(name, self.open()?)),
+        }
+    }
+
     fn checked(self) -> Result<Self, StoreConfigError> {
         match self {
             Self { url: StoreUrl::Memory, wait_for_owner: Some(_) } => Err(StoreConfigError::Memory),
+            Self { url: StoreUrl::Postgres(_), wait_for_owner: Some(_) } => Err(StoreConfigError::Shared),
             config => Ok(config),
         }
     }

@@ -8,9 +8,9 @@ use matins_core::JobStore;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::ConfigError;
+use crate::{ConfigError, PostgresUrl};
 
-/// A store as people name it: `memory:`, `sqlite:PATH`, `file:DIRECTORY`. How it is opened is said by [`StoreConfig`](crate::StoreConfig).
+/// A store as people name it: `memory:`, `sqlite:PATH`, `file:DIRECTORY`, `postgres://USER@HOST/DATABASE`. How it is opened is said by [`StoreConfig`](crate::StoreConfig).
 ///
 /// ```
 /// use matins_config::StoreUrl;
@@ -28,6 +28,8 @@ pub enum StoreUrl {
     Sqlite(PathBuf),
     /// A directory of plain files.
     File(PathBuf),
+    /// A PostgreSQL database, which several schedulers may share.
+    Postgres(PostgresUrl),
 }
 
 /// A text that names no store.
@@ -53,7 +55,8 @@ impl StoreUrl {
     /// ```
     ///
     /// # Errors
-    /// If it cannot be opened, and if this program was built without its feature.
+    /// If it cannot be opened, if this program was built without its feature, and if it is one that schedulers share: such a store is
+    /// given to a scheduler by [`StoreConfig::give_to`](crate::StoreConfig::give_to).
     pub fn open(&self) -> Result<Box<dyn JobStore>, ConfigError> {
         #[allow(unused_variables)] // Where no store that can fail is built in.
         let failed = |source| ConfigError::Store { url: self.clone(), source };
@@ -70,6 +73,7 @@ impl StoreUrl {
             Self::File(path) => Ok(Box::new(matins_store_file::FileStore::open(path).map_err(failed)?)),
             #[cfg(not(feature = "file"))]
             Self::File(_) => Err(ConfigError::not_built(self, "file")),
+            Self::Postgres(_) => Err(ConfigError::Shared { url: self.clone() }),
         }
     }
 }
@@ -78,6 +82,9 @@ impl FromStr for StoreUrl {
     type Err = StoreUrlError;
 
     fn from_str(text: &str) -> Result<Self, StoreUrlError> {
+        if let Some(url) = PostgresUrl::new(text) {
+            return Ok(Self::Postgres(url));
+        }
         let refused = |what| StoreUrlError { text: text.to_owned(), what };
         if parameters(text).is_some() {
             return Err(refused("has parameters, and a URL without them is expected here"));
@@ -86,7 +93,9 @@ impl FromStr for StoreUrl {
             None | Some((_, "")) if text.trim_end_matches(':') == "memory" => Ok(Self::Memory),
             Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
-            _ => Err(refused("is no store; write sqlite:PATH, file:DIRECTORY or memory:")),
+            _ => Err(refused(
+                "is no store; write sqlite:PATH, file:DIRECTORY, memory: or postgres://USER@HOST/DATABASE",
+            )),
         }
     }
 }
@@ -106,6 +115,7 @@ impl fmt::Display for StoreUrl {
             Self::Memory => f.write_str("memory:"),
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
             Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Postgres(url) => url.fmt(f),
         }
     }
 }

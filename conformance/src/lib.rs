@@ -29,6 +29,7 @@ pub mod inline;
 pub mod laws;
 pub mod literal;
 pub mod proof;
+pub mod servers;
 pub mod shared;
 pub mod store_suite;
 pub mod strategies;

@@ -197,12 +197,28 @@ impl Node {
 pub struct Joined {
     /// The number of this membership.
     pub member: u64,
+    /// How long the others wait for a sign of life, where the store has another lease than the [`Node`] asked for.
+    pub lease: Option<Duration>,
 }
 
 impl Joined {
     /// The membership with this number.
     pub const fn new(member: u64) -> Self {
-        Self { member }
+        Self { member, lease: None }
+    }
+
+    /// Returns it with another lease than the [`Node`] asked for.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use matins_core::Joined;
+    ///
+    /// let joined = Joined::new(7).with_lease(Duration::from_secs(5));
+    /// assert_eq!(joined.lease, Some(Duration::from_secs(5)));
+    /// ```
+    #[must_use]
+    pub const fn with_lease(self, lease: Duration) -> Self {
+        Self { lease: Some(lease), ..self }
     }
 }
 
@@ -362,6 +378,20 @@ pub struct GroupTurn {
 }
 
 impl GroupTurn {
+    /// Returns the turn of a job in the group of this name.
+    ///
+    /// ```
+    /// use chrono::DateTime;
+    /// use matins_core::{GroupName, GroupTurn};
+    ///
+    /// let turn = GroupTurn::new(GroupName::new("database")?, 2, 0, DateTime::UNIX_EPOCH);
+    /// assert_eq!((turn.limit, turn.priority), (2, 0));
+    /// # Ok::<(), matins_core::NameError>(())
+    /// ```
+    pub const fn new(name: GroupName, limit: usize, priority: i32, fire: DateTime<Utc>) -> Self {
+        Self { name, limit, priority, fire }
+    }
+
     /// Returns the turn of a job whose first waiting run has this fire time. `None` where the job is in no group.
     pub fn of(job: &Job, fire: DateTime<Utc>) -> Option<Self> {
         let group = job.policy.group.as_ref()?;

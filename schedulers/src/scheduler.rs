@@ -36,7 +36,7 @@ use crate::shared::Shared;
 /// ```
 #[must_use]
 pub struct SchedulerBuilder {
-    stores: Vec<(StoreName, Box<dyn JobStore>)>,
+    stores: Vec<(StoreName, Box<dyn ClaimStore>)>,
     pub(crate) executors: HashMap<ExecutorName, Box<dyn Executor>>,
     tasks: TaskRegistry,
     clock: Arc<dyn Clock>,
@@ -90,7 +90,37 @@ impl SchedulerBuilder {
     /// assert_eq!(scheduler.remove_all(&StoreName::new("scratch")?)?, 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn store(mut self, name: impl AsRef<str>, store: impl JobStore + 'static) -> Self {
+    pub fn store(self, name: impl AsRef<str>, store: impl JobStore + 'static) -> Self {
+        self.shared_store(name, Exclusive::new(Box::new(store)))
+    }
+
+    /// Adds a store that other schedulers may share, under a name: each of them claims due jobs from it, and takes over the runs of
+    /// those that die. A store that was added under the same name is replaced.
+    ///
+    /// `PostgresStore` of `matins-store-postgres` is such a store.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use matins_core::{Clock, ClaimStore};
+    /// # use matins_conformance::shared::SharedModel;
+    /// # use matins_executor_thread::ThreadExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder, SystemClock};
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let store = SharedModel::new(Arc::new(SystemClock));
+    /// # let open = || store.member();
+    /// // Two schedulers, in one process or in two.
+    /// let scheduler = |name: &str| {
+    ///     SchedulerBuilder::new()
+    ///         .shared_store("default", open())
+    ///         .executor("default", ThreadExecutor::new())
+    ///         .background()
+    /// };
+    /// let (one, other) = (scheduler("one")?, scheduler("other")?);
+    /// one.add(every(1.hours()).task("report").id("report"))?;
+    /// assert!(other.get("report")?.is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn shared_store(mut self, name: impl AsRef<str>, store: impl ClaimStore + 'static) -> Self {
         match StoreName::new(name) {
             Ok(name) => {
                 self.stores.retain(|(other, _)| *other != name);
@@ -426,7 +456,7 @@ impl SchedulerBuilder {
         let parts = Parts {
             clock: self.clock,
             tasks: self.tasks,
-            stores: self.stores.into_iter().map(|(name, store)| (name, exclusive(store))).collect(),
+            stores: self.stores,
             executors: self.executors.keys().cloned().collect(),
             retention: self.retention,
             job_defaults: self.job_defaults,
@@ -446,10 +476,6 @@ impl SchedulerBuilder {
         prepare(&mut shared);
         Ok(Handle { shared: Arc::new(shared) })
     }
-}
-
-fn exclusive(store: Box<dyn JobStore>) -> Box<dyn ClaimStore> {
-    Box::new(Exclusive::new(store))
 }
 
 impl Default for SchedulerBuilder {

@@ -78,7 +78,7 @@ pub fn a_run_that_waits_for_its_group_begins_after_a_run_of_it(factory: &mut dyn
     one.claim_job(&jobs[0].id, now).expect("a claim");
     one.settle(vec![ended(&run, Outcome::Succeeded, now)]).expect("settled");
     assert!(
-        other.store.next(false).expect("read").is_some_and(|next| next <= now),
+        other.store.next(false).expect("read").is_some_and(|next| next <= factory.now()),
         "there is something to do"
     );
     let claim = other.claim(now);

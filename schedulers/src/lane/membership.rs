@@ -20,6 +20,7 @@ const SOON: Duration = Duration::from_secs(1);
 /// A store that is shared is claimed from only by its members.
 pub(crate) struct Membership {
     node: Node,
+    lease: Duration,
     /// When the lease was last renewed, counted from before the store was asked, by the time that has passed.
     renewed_at: Duration,
     /// The lease had ended, and others have taken over the runs: it joins again.
@@ -43,7 +44,7 @@ impl Membership {
         now: Duration,
     ) -> Result<Option<Self>, StoreError> {
         let node = Node::new(name.as_str(), LEASE);
-        store.join(&node)?;
+        let lease = store.join(&node)?.lease.unwrap_or(LEASE);
         if !store.capabilities().shared {
             return Ok(None);
         }
@@ -62,6 +63,7 @@ impl Membership {
         };
         Ok(Some(Self {
             node,
+            lease,
             renewed_at: now,
             is_over: false,
             poll,
@@ -74,12 +76,12 @@ impl Membership {
     /// When it is renewed: three times in a lease, so that two may fail; sooner where others have changed the store.
     fn renew_at(&self) -> Duration {
         let is_woken = self.is_woken.load(Ordering::Acquire);
-        self.renewed_at.saturating_add(if is_woken { SOON } else { LEASE / 3 })
+        self.renewed_at.saturating_add(if is_woken { SOON.min(self.lease / 3) } else { self.lease / 3 })
     }
 
     /// Until then nobody else can have taken over, whatever the store says: some of the lease is kept for slow answers.
     fn is_sure(&self, now: Duration) -> bool {
-        !self.is_over && now < self.renewed_at.saturating_add(LEASE * 4 / 5)
+        !self.is_over && now < self.renewed_at.saturating_add(self.lease * 4 / 5)
     }
 
     /// When the lane has to be turned because of it.
@@ -99,7 +101,7 @@ impl OpenLane<'_> {
         let work = &mut *self.work;
         let Some(membership) = &mut work.membership else { return Ok(()) };
         if membership.is_over {
-            work.store.join(&membership.node)?;
+            membership.lease = work.store.join(&membership.node)?.lease.unwrap_or(LEASE);
             (membership.is_over, membership.renewed_at) = (false, now);
             work.local.served = Some(Served::default());
         } else if now >= membership.renew_at() {

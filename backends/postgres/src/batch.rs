@@ -1,0 +1,198 @@
+//! A batch of transitions, sorted by kind: one statement for each, whatever the size.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+use matins_core::json::check_run;
+use matins_core::{
+    GroupName, GroupTurn, Job, JobId, Run, RunId, Settlement, StoreError, Stretch, Transition,
+};
+
+use crate::found::{Held, Open};
+use crate::rows::check_instant;
+
+type Time = DateTime<Utc>;
+
+/// What a batch comes to.
+#[derive(Default)]
+pub(crate) struct Batch {
+    pub(crate) moved: Vec<Moved>,
+    pub(crate) live: Vec<LiveRow>,
+    pub(crate) ended: Vec<Run>,
+    pub(crate) starts: Vec<Started>,
+    pub(crate) postponed: Vec<Run>,
+    pub(crate) finished: Vec<Run>,
+    pub(crate) extended: Vec<(RunId, Stretch)>,
+    pub(crate) updates: Vec<Job>,
+    /// With their keys, as far as they are locked.
+    pub(crate) removed: Vec<(JobId, Option<i64>)>,
+    pub(crate) prune_jobs: Vec<(JobId, u32)>,
+    pub(crate) prune_before: Option<Time>,
+    /// The highest number of a run that is recorded.
+    pub(crate) last_number: Option<i64>,
+    /// It records runs that another scheduler may have to start.
+    pub(crate) leaves_runs: bool,
+}
+
+/// A locked job, as the batch leaves its row of the table `due`.
+pub(crate) struct Moved {
+    pub(crate) key: i64,
+    pub(crate) next_fire: Option<Time>,
+    pub(crate) running: Vec<i64>,
+    pub(crate) turn: Option<GroupTurn>,
+}
+
+/// A run that has not ended, with where its job is.
+pub(crate) struct LiveRow {
+    pub(crate) run: Run,
+    pub(crate) key: i64,
+    pub(crate) lane: i32,
+    pub(crate) group: Option<GroupName>,
+}
+
+/// A run that waited, and begins or gets another fire time.
+pub(crate) struct Started {
+    pub(crate) run: RunId,
+    pub(crate) job: JobId,
+    pub(crate) key: i64,
+    pub(crate) at: Option<Time>,
+    pub(crate) fire: Time,
+    pub(crate) group: Option<GroupName>,
+}
+
+/// The locked jobs that change.
+struct Changes<'o> {
+    open: &'o Open,
+    moved: BTreeMap<&'o JobId, Moved>,
+}
+
+impl Changes<'_> {
+    fn of(&mut self, id: &JobId) -> Option<&mut Moved> {
+        let (id, held) = self.open.jobs.get_key_value(id)?;
+        let Held { key, next_fire, running, turn, .. } = held;
+        let unchanged =
+            || Moved { key: *key, next_fire: *next_fire, running: running.clone(), turn: turn.clone() };
+        Some(self.moved.entry(id).or_insert_with(unchanged))
+    }
+}
+
+impl Batch {
+    /// Sorts what is to be settled of an open claim.
+    ///
+    /// # Errors
+    /// If a step does not fit the claim, or holds what the database cannot keep.
+    pub(crate) fn of(settlement: Settlement, open: &Open) -> Result<Self, StoreError> {
+        let Settlement { batch, runs, groups } = settlement;
+        let groups: HashMap<RunId, GroupName> = groups.into_iter().collect();
+        let (mut all, mut changes) = (Self::default(), Changes { open, moved: BTreeMap::new() });
+        for transition in batch {
+            all.take(transition, &groups, &mut changes)?;
+        }
+        for (id, runs) in &runs {
+            let turn = runs.group.as_deref();
+            if open.jobs.get(id).is_some_and(|held| held.turn.as_ref() != turn)
+                && let Some(moved) = changes.of(id)
+            {
+                moved.turn = turn.cloned();
+            }
+        }
+        // A job that is written whole has its next fire time in that too.
+        for job in &all.updates {
+            if let Some(moved) = changes.moved.get_mut(&job.id) {
+                moved.next_fire = job.next_fire;
+            }
+        }
+        all.moved = changes.moved.into_values().collect();
+        Ok(all)
+    }
+
+    fn take(
+        &mut self,
+        transition: Transition,
+        groups: &HashMap<RunId, GroupName>,
+        changes: &mut Changes<'_>,
+    ) -> Result<(), StoreError> {
+        let open = changes.open;
+        match transition {
+            Transition::Advance { job, from, to } => {
+                let found = open.jobs.get(&job).and_then(|held| held.next_fire);
+                let moved = changes.of(&job).filter(|moved| moved.next_fire == from);
+                let Some(moved) = moved else {
+                    return Err(StoreError::Stale { id: job, expected: from, found });
+                };
+                check_instant(&format!("the next fire time of job {job:?}"), to)?;
+                moved.next_fire = to;
+            }
+            Transition::Record(run) => {
+                check_run(&run)?;
+                self.last_number = self.last_number.max(Some(run.id.0 as i64));
+                self.record(run, groups, changes);
+            }
+            Transition::Start { run, started, scheduled: fire } => {
+                let number = run.0 as i64;
+                let of = open.jobs.iter().find(|(_, held)| held.waiting.contains(&number));
+                let Some((job, held)) = of else { return Ok(()) };
+                if started.is_some()
+                    && let Some(moved) = changes.of(job)
+                {
+                    moved.running.push(number);
+                }
+                let group = groups.get(&run).filter(|_| started.is_some()).cloned();
+                self.starts.push(Started { run, job: job.clone(), key: held.key, at: started, fire, group });
+            }
+            Transition::Extend { run, fires } => self.extended.push((run, fires)),
+            Transition::Finish(run) => {
+                check_run(&run)?;
+                let ended = run.outcome.is_some();
+                if ended { self.finished.push(run) } else { self.postponed.push(run) }
+            }
+            Transition::Update(job) => {
+                // One that is not locked is gone.
+                let Some(held) = open.jobs.get(&job.id) else { return Ok(()) };
+                if held.revision + 1 != job.revision {
+                    let (expected, found) = (job.revision.saturating_sub(1), held.revision);
+                    return Err(StoreError::Revised { id: job.id, expected, found });
+                }
+                self.updates.push(*job);
+            }
+            Transition::End { job } => {
+                let key = open.jobs.get(&job).map(|held| held.key);
+                self.removed.push((job, key));
+            }
+            Transition::PruneJob { job, keep } => self.prune_jobs.push((job, keep)),
+            Transition::PruneBefore { before } => self.prune_before = Some(before),
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, run: Run, groups: &HashMap<RunId, GroupName>, changes: &mut Changes<'_>) {
+        if run.outcome.is_some() {
+            self.ended.push(run);
+            return;
+        }
+        let open = changes.open;
+        let locked = open.jobs.get(&run.job).map(|held| (held.key, held.lane));
+        // A job that follows another one is not locked, and may be gone by now.
+        let Some((key, lane)) = locked.or_else(|| open.followers.get(&run.job).copied()) else { return };
+        let has_begun = run.started.is_some();
+        if has_begun && let Some(moved) = changes.of(&run.job) {
+            moved.running.push(run.id.0 as i64);
+        }
+        self.leaves_runs |= !has_begun && run.turn.is_some();
+        let group = groups.get(&run.id).filter(|_| has_begun).cloned();
+        self.live.push(LiveRow { run, key, lane, group });
+    }
+
+    /// Whether nothing changes of jobs and runs.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.moved.is_empty()
+            && self.live.is_empty()
+            && self.ended.is_empty()
+            && self.starts.is_empty()
+            && self.postponed.is_empty()
+            && self.finished.is_empty()
+            && self.extended.is_empty()
+            && self.updates.is_empty()
+            && self.removed.is_empty()
+    }
+}

@@ -1,0 +1,184 @@
+//! Changes: jobs that are added, runs that are to be cancelled, and how the schedulers tell each other.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use matins_core::{Job, JobId, OnConflict, RunId, StoreError, Wake, WakeUp};
+use tokio_postgres::types::Type;
+
+use crate::PostgresStore;
+use crate::connection::{Pipeline, parameter};
+use crate::settle::put_jobs;
+
+/// How often changes of others are looked for where notifications come; they may be lost with a connection.
+const POLL: Duration = Duration::from_secs(5);
+
+/// How often where none come: a pool of connections does not pass them on.
+const POLL_WITHOUT_NOTIFICATIONS: Duration = Duration::from_secs(1);
+
+/// So long a notification to itself may take.
+const OWN_NOTIFICATION: Duration = Duration::from_secs(1);
+
+/// At most so many jobs in one statement.
+const JOBS_AT_ONCE: usize = 1_000;
+
+/// A transaction that has failed since another one had locked what it needs is tried so often.
+const TRIES: usize = 4;
+const DEADLOCK: &str = "40P01";
+
+impl PostgresStore {
+    pub(crate) fn imported(&mut self, jobs: &[Job], on_conflict: OnConflict) -> Result<(), StoreError> {
+        self.end_transaction();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let imported = self.import_once(jobs, on_conflict);
+            self.end_transaction();
+            match imported {
+                Err(ImportError::Deadlock) if tries < TRIES => {}
+                Err(ImportError::Deadlock) => {
+                    let doing = format!("adding jobs in {}", self.options);
+                    return Err(StoreError::Backend {
+                        doing,
+                        source: "others are changing them; try again".into(),
+                    });
+                }
+                Err(ImportError::Store(error)) => return Err(error),
+                Ok(()) => break,
+            }
+        }
+        for job in jobs {
+            self.cache.forget(&job.id);
+            self.take_back(&job.id);
+        }
+        (self.seen, self.expects) = (None, None);
+        Ok(())
+    }
+
+    fn import_once(&mut self, jobs: &[Job], on_conflict: OnConflict) -> Result<(), ImportError> {
+        self.begin()?;
+        let sql = self.sql.clone();
+        let ids: Vec<String> = jobs.iter().map(|job| job.id.as_str().to_owned()).collect();
+        let mut pipeline = Pipeline::new();
+        let ids = || parameter(ids.clone(), Type::TEXT_ARRAY);
+        if on_conflict == OnConflict::Replace {
+            pipeline.query(&sql.lock_ids, vec![ids()]);
+        }
+        let taken = pipeline.query(&sql.taken, vec![ids()]);
+        let answers = self.run_import(pipeline)?;
+        let mut taken: std::collections::HashSet<String> =
+            answers[taken].iter().map(|row| row.get(0)).collect();
+        let mut new: Vec<Job> = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let is_taken = !taken.insert(job.id.as_str().to_owned());
+            match on_conflict {
+                OnConflict::Keep if is_taken => {}
+                OnConflict::Replace | OnConflict::Keep => {
+                    // Of two with the same id the later one stays.
+                    new.retain(|before| before.id != job.id);
+                    new.push(job.clone());
+                }
+                _ if is_taken => return Err(StoreError::Conflict { id: job.id.clone() }.into()),
+                _ => new.push(job.clone()),
+            }
+        }
+        for part in new.chunks(JOBS_AT_ONCE) {
+            let mut pipeline = Pipeline::new();
+            put_jobs(&mut pipeline, &sql, part, on_conflict == OnConflict::Replace)?;
+            let answers = self.run_import(pipeline)?;
+            // Another scheduler may have added one of them since.
+            let put: Vec<&str> = answers.last().into_iter().flatten().map(|row| row.get(0)).collect();
+            let missing = part.iter().find(|job| !put.contains(&job.id.as_str()));
+            if let Some(job) = missing.filter(|_| on_conflict != OnConflict::Keep) {
+                return Err(StoreError::Conflict { id: job.id.clone() }.into());
+            }
+        }
+        let mut pipeline = Pipeline::new();
+        pipeline.query(&sql.notify, vec![parameter(self.number.to_string(), Type::TEXT)]);
+        pipeline.batch(&"COMMIT".into());
+        self.run_import(pipeline)?;
+        self.transaction = None;
+        Ok(())
+    }
+
+    fn run_import(&mut self, pipeline: Pipeline) -> Result<Vec<Vec<tokio_postgres::Row>>, ImportError> {
+        self.run_more(pipeline).map_err(|failed| match failed.code() {
+            Some(DEADLOCK) => ImportError::Deadlock,
+            _ => ImportError::Store(self.link.failed("adding jobs", failed)),
+        })
+    }
+
+    pub(crate) fn cancelled(&mut self, run: RunId) -> Result<bool, StoreError> {
+        let sql = self.sql.clone();
+        let mut pipeline = Pipeline::new();
+        let asked = pipeline.query(&sql.cancel, vec![parameter(run.0 as i64, Type::INT8)]);
+        pipeline.query(&sql.notify, vec![parameter(self.number.to_string(), Type::TEXT)]);
+        let rows = self.link.run("asking for a run to be cancelled", pipeline)?;
+        Ok(!rows[asked].is_empty())
+    }
+
+    /// Has `wake` called at changes of others. Whether notifications come is found out by one to itself.
+    pub(crate) fn wake_on_change(&mut self, wake: &Arc<Wake>) -> WakeUp {
+        self.wake = Some(Arc::downgrade(wake));
+        if self.listen() { WakeUp::Poll(POLL) } else { WakeUp::Poll(POLL_WITHOUT_NOTIFICATIONS) }
+    }
+
+    fn listen(&mut self) -> bool {
+        let Some(wake) = self.wake.clone() else { return false };
+        let (heard, number) = (Arc::new(AtomicBool::new(false)), self.number.to_string());
+        let (hears, own) = (heard.clone(), number.clone());
+        let notified = move |payload: &str| {
+            hears.store(true, Ordering::Release);
+            if payload != own
+                && let Some(wake) = Weak::upgrade(&wake)
+            {
+                wake();
+            }
+        };
+        let listen = format!("LISTEN {}", self.options.schema);
+        self.listener = self.link.listen(&listen, Box::new(notified)).ok();
+        if self.listener.is_none() {
+            return false;
+        }
+        let told = vec![parameter(number, Type::TEXT)];
+        if self.link.query("telling itself", &self.sql.notify.clone(), told).is_err() {
+            return false;
+        }
+        let until = Instant::now() + OWN_NOTIFICATION;
+        while !heard.load(Ordering::Acquire) && Instant::now() < until {
+            // Each answer gives a notification that has come before it the time to be heard.
+            if self.link.batch("waiting for a notification", "SELECT pg_sleep(0.002)").is_err() {
+                return false;
+            }
+        }
+        heard.load(Ordering::Acquire)
+    }
+
+    /// Listens again where the connection for that was lost.
+    pub(crate) fn listen_again(&mut self) {
+        if self.listener.as_ref().is_some_and(crate::connection::Listener::is_closed) {
+            self.listen();
+        }
+    }
+
+    /// A job that was written anew is set aside no more.
+    fn take_back(&mut self, id: &JobId) {
+        self.set_aside
+            .retain(|aside| aside.kind != matins_core::SetAsideKind::Job || aside.id != id.as_str());
+        let known = &self.set_aside;
+        self.unreadable.retain(|_, (_, aside)| known.iter().any(|job| job.id == *aside));
+    }
+}
+
+/// Why jobs were not added.
+enum ImportError {
+    Deadlock,
+    Store(StoreError),
+}
+
+impl From<StoreError> for ImportError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}

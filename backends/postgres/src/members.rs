@@ -1,0 +1,154 @@
+//! Membership: the row of this scheduler among the others, its lease, and what it serves.
+
+use std::time::{Duration, Instant};
+
+use matins_core::{Heartbeat, JobId, Joined, Node, Run, RunId, Served, StoreError};
+use tokio_postgres::types::Type;
+
+use crate::PostgresStore;
+use crate::connection::{Pipeline, parameter};
+use crate::found::Mine;
+use crate::rows;
+use crate::schema::FORMAT;
+
+impl PostgresStore {
+    /// The number of this scheduler, if it has joined.
+    pub(crate) fn member(&self) -> Result<i64, StoreError> {
+        if self.number > 0 { Ok(self.number) } else { Err(StoreError::Fenced) }
+    }
+
+    pub(crate) fn tasks(&self) -> Vec<String> {
+        self.served.tasks.iter().map(|task| task.as_str().to_owned()).collect()
+    }
+
+    pub(crate) fn executors(&self) -> Vec<String> {
+        self.served.executors.iter().map(|executor| executor.as_str().to_owned()).collect()
+    }
+
+    pub(crate) fn joined(&mut self, node: &Node) -> Result<Joined, StoreError> {
+        self.end_transaction();
+        let lease = self.options.lease.unwrap_or(node.lease);
+        let label = self.options.label.clone().unwrap_or_else(|| label(&node.label));
+        let parameters = vec![
+            parameter(label, Type::TEXT),
+            parameter(lease.as_secs_f64(), Type::FLOAT8),
+            parameter(FORMAT, Type::INT4),
+            parameter(env!("CARGO_PKG_VERSION"), Type::TEXT),
+            parameter(node.time_zones.clone(), Type::TEXT),
+        ];
+        let sql = self.sql.clone();
+        let mut pipeline = Pipeline::new();
+        pipeline.query(&sql.forget_dead, Vec::new());
+        let joined = pipeline.query(&sql.join, parameters);
+        let rows = self.link.run("joining the schedulers", pipeline)?;
+        self.number = rows[joined].first().map_or(0, |row| row.get(0));
+        let name = format!("SET application_name = 'matins {} {}'", self.options.schema, self.number);
+        self.link.batch("naming the connection", &name)?;
+        (self.lease, self.served) = (lease, Served::default());
+        (self.seen, self.expects, self.known_connection) = (None, None, self.link.connected());
+        self.mine.clear();
+        let member = u64::try_from(self.number).unwrap_or(0);
+        Ok(Joined::new(member).with_lease(lease))
+    }
+
+    pub(crate) fn serves(&mut self, served: &Served) -> Result<(), StoreError> {
+        let (me, before) = (self.member()?, std::mem::replace(&mut self.served, served.clone()));
+        let parameters = vec![
+            parameter(me, Type::INT8),
+            parameter(self.tasks(), Type::TEXT_ARRAY),
+            parameter(self.executors(), Type::TEXT_ARRAY),
+        ];
+        let told =
+            self.link.query("saying what this scheduler can start", &self.sql.serve.clone(), parameters);
+        let told = told.and_then(|rows| if rows.is_empty() { Err(StoreError::Fenced) } else { Ok(()) });
+        if told.is_err() {
+            self.served = before;
+        }
+        (self.seen, self.expects) = (None, None);
+        told
+    }
+
+    pub(crate) fn beat(&mut self) -> Result<Heartbeat, StoreError> {
+        let me = self.member()?;
+        let sql = self.sql.clone();
+        let mut pipeline = Pipeline::new();
+        let beat = pipeline.query(&sql.beat, vec![parameter(me, Type::INT8)]);
+        let to_cancel = pipeline.query(&sql.to_cancel, vec![parameter(me, Type::INT8)]);
+        let late = parameter(self.lease.as_secs_f64(), Type::FLOAT8);
+        let unserved = pipeline.query(&sql.unserved, vec![late]);
+        let rows = self.link.run("renewing the lease", pipeline)?;
+        if rows[beat].is_empty() {
+            return Err(StoreError::Fenced);
+        }
+        self.listen_again();
+        self.look_at_what_is_aside()?;
+        let cancel = rows[to_cancel].iter().map(|row| RunId(row.get::<_, i64>(0) as u64)).collect();
+        let mut heartbeat = Heartbeat::cancelling(cancel);
+        heartbeat.unserved =
+            rows[unserved].iter().filter_map(|row| JobId::new(row.get::<_, &str>(0)).ok()).collect();
+        Ok(heartbeat)
+    }
+
+    /// [`StoreError::Fenced`] where others have declared this scheduler dead.
+    pub(crate) fn check_membership(&mut self) -> Result<(), StoreError> {
+        let me = self.member()?;
+        let alive = vec![parameter(me, Type::INT8)];
+        let rows = self.link.query("looking at the membership", &self.sql.am_i_alive.clone(), alive)?;
+        if rows.first().is_some_and(|row| row.get(0)) { Ok(()) } else { Err(StoreError::Fenced) }
+    }
+
+    /// The runs that the database has as begun here.
+    pub(crate) fn runs_held(&mut self) -> Result<Vec<Run>, StoreError> {
+        self.end_transaction();
+        self.check_membership()?;
+        let me = vec![parameter(self.number, Type::INT8)];
+        let rows = self.link.query("reading the runs in progress", &self.sql.held.clone(), me)?;
+        let (mut held, mut mine) = (Vec::new(), std::collections::HashMap::new());
+        for row in &rows {
+            match rows::run(row) {
+                Ok(run) => {
+                    let (key, group): (i64, Option<&str>) = (row.get(15), row.get(17));
+                    let group = group.and_then(|group| matins_core::GroupName::new(group).ok());
+                    let of_job =
+                        mine.entry(run.job.clone()).or_insert_with(|| Mine { key, runs: Vec::new() });
+                    of_job.runs.push((run.id.0 as i64, group));
+                    held.push(run);
+                }
+                Err(what) => self.put_run_aside(row.get(0), what),
+            }
+        }
+        self.mine = mine;
+        Ok(held)
+    }
+
+    /// Whether others may be declared dead. After the connection was lost, not for one lease: it may have been lost for all of them, and
+    /// each is given time to renew its lease.
+    pub(crate) fn may_take_over(&mut self) -> bool {
+        let connection = self.link.connected();
+        if connection != self.known_connection {
+            (self.known_connection, self.patient_until) =
+                (connection, Instant::now().checked_add(self.lease));
+        }
+        self.patient_until.is_none_or(|until| Instant::now() >= until)
+    }
+
+    pub(crate) fn left(&mut self) -> Result<(), StoreError> {
+        self.end_transaction();
+        let me = vec![parameter(self.member()?, Type::INT8)];
+        self.number = 0;
+        self.link.query("leaving the schedulers", &self.sql.leave.clone(), me).map(drop)
+    }
+}
+
+/// The lease of a scheduler that has not joined.
+pub(crate) const NO_LEASE: Duration = Duration::ZERO;
+
+/// The host's name, the number of the process, and the name of the store.
+fn label(store: &str) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let host = host.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
+    let host = host.trim();
+    let process = std::process::id();
+    let store = if store == "default" { String::new() } else { format!(" ({store})") };
+    if host.is_empty() { format!("process {process}{store}") } else { format!("{host}:{process}{store}") }
+}

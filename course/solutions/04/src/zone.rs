@@ -1,0 +1,130 @@
+//! What do the clocks of a place show, and when do they show it?
+
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, TimeDelta, Utc};
+
+// ANCHOR: zone
+/// The rules of a time zone: offsets from UTC, each until the next change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Zone {
+    /// The offset before the first change.
+    first: TimeDelta,
+    /// From each of these instants on, the offset beside it, in order.
+    changes: Vec<(DateTime<Utc>, TimeDelta)>,
+}
+
+/// A stretch of time without a change of the clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// Its first instant, unless it is the first span.
+    pub start: Option<DateTime<Utc>>,
+    /// The first instant of the next span, unless it is the last one.
+    pub end: Option<DateTime<Utc>>,
+    /// What the clocks show, less UTC.
+    pub offset: TimeDelta,
+}
+
+/// The instants at which the clocks show a local time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Instants {
+    /// The usual case.
+    One(DateTime<Utc>),
+    /// The clocks skip it. They skip from before it to after it at an instant.
+    Gap(DateTime<Utc>),
+    /// The clocks show it twice.
+    Two(DateTime<Utc>, DateTime<Utc>),
+}
+// ANCHOR_END: zone
+
+impl Zone {
+    /// Returns a zone with an offset before all changes, and changes in order,
+    /// each with the offset that begins there.
+    pub fn new(
+        first: TimeDelta,
+        changes: Vec<(DateTime<Utc>, TimeDelta)>,
+    ) -> Self {
+        debug_assert!(changes.is_sorted_by_key(|change| change.0));
+        Self { first, changes }
+    }
+
+    /// Returns a zone without changes.
+    pub fn fixed(offset: TimeDelta) -> Self {
+        Self::new(offset, Vec::new())
+    }
+
+    // ANCHOR: berlin
+    /// Returns the rules of Berlin from 1996 to 2099: UTC + 1 h, and UTC + 2 h
+    /// from the last Sunday in March to the last one in October, 01:00 UTC.
+    pub fn berlin() -> Self {
+        let last_sunday = |year, month| {
+            let last = NaiveDate::from_ymd_opt(year, month, 31)?;
+            let back = last.weekday().num_days_from_sunday();
+            let sunday = last - TimeDelta::days(i64::from(back));
+            Some(sunday.and_hms_opt(1, 0, 0)?.and_utc())
+        };
+        let (winter, summer) = (TimeDelta::hours(1), TimeDelta::hours(2));
+        let changes = (1996..2100).flat_map(|year| {
+            [(3, summer), (10, winter)].into_iter().filter_map(
+                move |(month, offset)| {
+                    Some((last_sunday(year, month)?, offset))
+                },
+            )
+        });
+        Self::new(winter, changes.collect())
+    }
+    // ANCHOR_END: berlin
+
+    // ANCHOR: span
+    /// Returns the number of the span that an instant is in, from 0.
+    pub fn span_at(&self, instant: DateTime<Utc>) -> usize {
+        self.changes.partition_point(|change| change.0 <= instant)
+    }
+
+    /// Returns a span by its number, or `None` after the last one.
+    pub fn span(&self, number: usize) -> Option<Span> {
+        let begin = number.checked_sub(1).map(|index| self.changes.get(index));
+        let (start, offset) = match begin {
+            None => (None, self.first),
+            Some(change) => change.map(|(at, offset)| (Some(*at), *offset))?,
+        };
+        let end = self.changes.get(number).map(|change| change.0);
+        Some(Span { start, end, offset })
+    }
+
+    /// Returns what the clocks show at an instant.
+    pub fn to_local(&self, instant: DateTime<Utc>) -> NaiveDateTime {
+        let span = self.span(self.span_at(instant));
+        let offset = span.map_or(self.first, |span| span.offset);
+        instant.naive_utc() + offset
+    }
+    // ANCHOR_END: span
+
+    // ANCHOR: instants
+    /// Returns when the clocks show a local time.
+    pub fn instants(&self, local: NaiveDateTime) -> Instants {
+        // The instant is near: no offset is larger than a day.
+        let near = local.and_utc();
+        let day = TimeDelta::days(1);
+        let (from, to) = (self.span_at(near - day), self.span_at(near + day));
+        let mut found = Vec::new();
+        let mut gap = near;
+        for span in (from..=to).filter_map(|number| self.span(number)) {
+            let instant = near - span.offset;
+            let is_late = span.end.is_some_and(|end| instant >= end);
+            let is_early = span.start.is_some_and(|start| instant < start);
+            if !is_late && !is_early {
+                found.push(instant);
+            }
+            // Too late for the span before, too early for this one.
+            if is_early && let Some(start) = span.start {
+                gap = start;
+                break;
+            }
+        }
+        match found[..] {
+            [] => Instants::Gap(gap),
+            [one] => Instants::One(one),
+            [first, second, ..] => Instants::Two(first, second),
+        }
+    }
+    // ANCHOR_END: instants
+}
