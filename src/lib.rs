@@ -36,7 +36,7 @@
 //! | `full` | all of them | |
 //!
 //! On Windows, the features `memory`, `thread`, `rayon`, `tokio`, `transfer`, `config`, `tracing`, `metrics`, `cron` and `chrono-tz`
-//! compile. The others need a Unix, and say so when they are compiled elsewhere.
+//! compile. `file`, `sqlite`, `process`, `command`, `control` and `signals` need a Unix, and say so when they are compiled elsewhere.
 //!
 //! What a trigger, a store, an executor owes is written at its trait: [`Trigger`],
 //! [`JobStore`], [`Executor`].
