@@ -8,5 +8,6 @@ pub mod cron;
 pub mod local_cron;
 pub mod queue;
 pub mod run_loop;
+pub mod store;
 pub mod trigger;
 pub mod zone;
