@@ -105,7 +105,9 @@ fn the_books_are_right_after_kills_stops_and_restarts() {
     let database = server.url("postgres");
     let mut nodes: Vec<Node> =
         (1..=NODES).map(|number| Node::new(&format!("node-{number}"), &database, "cluster", LEASE)).collect();
-    nodes.iter_mut().for_each(|node| node.start(here));
+    for node in &mut nodes {
+        node.start(here);
+    }
 
     let (start, mut done) = (Instant::now(), Done::default());
     let length = Duration::from_secs(seconds);
@@ -180,7 +182,9 @@ fn another_takes_over_within_two_leases() {
     let database = server.url("postgres");
     let mut nodes: Vec<Node> =
         (1..=2).map(|number| Node::new(&format!("node-{number}"), &database, "takeover", LEASE)).collect();
-    nodes.iter_mut().for_each(|node| node.start(here));
+    for node in &mut nodes {
+        node.start(here);
+    }
     let owner = "SELECT n.label, l.attempt FROM takeover.live l JOIN takeover.nodes n ON n.id = l.node";
     let mut times = Vec::new();
     for attempt in 1..=3 {
@@ -197,7 +201,9 @@ fn another_takes_over_within_two_leases() {
     times.remove(0);
     let leases: Vec<f64> = times.iter().map(|time| time.as_secs_f64() / LEASE.as_secs_f64()).collect();
     println!("taken over after {leases:.2?} leases");
-    nodes.iter_mut().for_each(Node::kill);
+    for node in &mut nodes {
+        node.kill();
+    }
     // The goal is two; a machine with other work may take longer.
     assert!(leases.iter().all(|leases| *leases < 4.0), "{leases:?}");
 }

@@ -28,6 +28,9 @@ pub(crate) struct Books {
     record: PathBuf,
 }
 
+/// When a run begins or ends, which of both, and its number.
+type Change = (i64, bool, String);
+
 /// Notes each run that begins, in the commit that has it begin. Rows of `live` go when runs end, these stay.
 const NOTE_BEGINNINGS: &str = "CREATE TABLE {s}.begun (id bigint, job text, fire timestamptz, attempt int, by_hand boolean, \
     group_name text, node bigint); \
@@ -150,7 +153,7 @@ impl Books {
             match expected.map(|expected| (first - expected) / period) {
                 None | Some(0) => {}
                 Some(fires) if fires > 0 => {
-                    faults.push(format!("{job}: {fires} fire times are missing before {row:?}"))
+                    faults.push(format!("{job}: {fires} fire times are missing before {row:?}"));
                 }
                 Some(_) => faults.push(format!("{job}: a fire time comes again in {row:?}")),
             }
@@ -172,7 +175,7 @@ impl Books {
             at("r")
         );
         // What counts for which limit: the time, whether it begins, the run.
-        let mut changes: BTreeMap<(&str, String), Vec<(i64, bool, String)>> = BTreeMap::new();
+        let mut changes: BTreeMap<(&str, String), Vec<Change>> = BTreeMap::new();
         for row in self.rows(server, &sql) {
             let [id, job, group, begun, ended] = &row[..] else { panic!("five columns: {row:?}") };
             let (begun, ended): (i64, i64) = (begun.parse().expect("a time"), ended.parse().expect("a time"));

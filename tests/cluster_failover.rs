@@ -30,9 +30,8 @@ fn configuration(record: &Path) -> String {
 }
 
 fn rules() -> Rules {
-    let mut rules = Rules::default();
-    rules.periods = ["tick-1", "tick-2", "tick-3"].map(|job| (job, Duration::from_millis(500))).into();
-    rules
+    let periods = ["tick-1", "tick-2", "tick-3"].map(|job| (job, Duration::from_millis(500)));
+    Rules { periods: periods.into(), ..Rules::default() }
 }
 
 fn begun(record: &Path) -> usize {
@@ -73,7 +72,9 @@ fn fail_over(synchronous: bool) {
         place(&standby)
     );
     let mut nodes = ["one", "two"].map(|label| Node::new(label, &database, "failover", LEASE));
-    nodes.iter_mut().for_each(|node| node.start(here));
+    for node in &mut nodes {
+        node.start(here);
+    }
     wait_for("runs", &mut nodes, |_| begun(&record) >= 20);
 
     let mut last_number = 0;
@@ -91,7 +92,7 @@ fn fail_over(synchronous: bool) {
     standby.promote();
 
     if synchronous {
-        wait_until(|| begun(&record) >= before + 20);
+        wait_for("runs after the failover", &mut nodes, |_| begun(&record) >= before + 20);
         assert!(
             nodes.iter_mut().all(|node| !node.has_said("has lost what was committed")),
             "nothing is lost"
@@ -108,7 +109,9 @@ fn fail_over(synchronous: bool) {
             "numbers go on far above those that were lost: {first} after {last_number}"
         );
     }
-    nodes.iter_mut().for_each(Node::stop);
+    for node in &mut nodes {
+        node.stop();
+    }
     let mut faults = books.audit(&standby, &rules());
     if !synchronous {
         // Of what is lost, the file has lines and the ledger has no rows.

@@ -1,5 +1,5 @@
 //! A daemon whose way to the database is cut stops beginning runs within its lease, another takes over, and it comes back when the way is
-//! good again. And two daemons share a database by way of PgBouncer.
+//! good again. And two daemons share a database by way of `PgBouncer`.
 
 mod cluster_books;
 mod cluster_nodes;
@@ -31,9 +31,8 @@ fn configuration(record: &Path) -> String {
 }
 
 fn rules() -> Rules {
-    let mut rules = Rules::default();
-    rules.periods = ["tick-1", "tick-2", "tick-3"].map(|job| (job, Duration::from_millis(500))).into();
-    rules
+    let periods = ["tick-1", "tick-2", "tick-3"].map(|job| (job, Duration::from_millis(500)));
+    Rules { periods: periods.into(), ..Rules::default() }
 }
 
 /// How many runs a daemon has begun, by what they have written.
@@ -58,7 +57,9 @@ fn cut_off(network: Network) {
         Node::new("cut", &by_proxy, "network", LEASE),
         Node::new("near", &server.url("postgres"), "network", LEASE),
     ];
-    nodes.iter_mut().for_each(|node| node.start(here));
+    for node in &mut nodes {
+        node.start(here);
+    }
     wait_for("runs of both", &mut nodes, |_| begun_by(&record, "cut") >= 3 && begun_by(&record, "near") >= 3);
 
     proxy.set(network);
@@ -72,7 +73,9 @@ fn cut_off(network: Network) {
     proxy.set(Network::Good);
     wait_for_answer(&server, is_dead, "1", &mut nodes);
     wait_for("a run of the one that is back", &mut nodes, |_| begun_by(&record, "cut") > of_cut);
-    nodes.iter_mut().for_each(Node::stop);
+    for node in &mut nodes {
+        node.stop();
+    }
     let faults = books.audit(&server, &rules());
     assert!(faults.is_empty(), "{faults:#?}\n{}", nodes[0].last_words());
 }
@@ -130,7 +133,9 @@ fn daemons_share_a_database_by_way_of_a_pool_of_connections() {
     let books = Books::new("pool", record.clone());
     books.prepare(&server);
     let mut nodes = ["one", "two"].map(|label| Node::new(label, &pool, "pool", LEASE));
-    nodes.iter_mut().for_each(|node| node.start(here));
+    for node in &mut nodes {
+        node.start(here);
+    }
     wait_for("runs of both", &mut nodes, |_| {
         begun_by(&record, "one") >= 10 && begun_by(&record, "two") >= 10
     });
@@ -140,7 +145,9 @@ fn daemons_share_a_database_by_way_of_a_pool_of_connections() {
     nodes[0].start(here);
     let before = begun_by(&record, "one");
     wait_for("a run of the one that is back", &mut nodes, |_| begun_by(&record, "one") > before);
-    nodes.iter_mut().for_each(Node::stop);
+    for node in &mut nodes {
+        node.stop();
+    }
     let faults = books.audit(&server, &rules());
     assert!(faults.is_empty(), "{faults:#?}\n{}", nodes[0].last_words());
 }

@@ -142,7 +142,9 @@ pub(crate) fn wait_for_answer(server: &Postgres, sql: &str, expected: &str, node
             "{sql}: {answer:?}, and not {expected}; {}",
             nodes.iter_mut().map(Node::last_words).collect::<Vec<_>>().join("\n")
         );
-        nodes.iter_mut().for_each(Node::listen);
+        for node in nodes.iter_mut() {
+            node.listen();
+        }
     }
 }
 
@@ -174,7 +176,7 @@ impl Random {
         RandomState::new().hash_one(0) >> 16
     }
 
-    /// SplitMix64.
+    /// `SplitMix64`.
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;

@@ -52,10 +52,16 @@ pub fn in_front_of(server: &str) -> Option<String> {
     while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
         let log = || fs::read_to_string(directory.path().join("log")).unwrap_or_default();
         let has_ended = pooler.try_wait().is_ok_and(|ended| ended.is_some());
-        assert!(!has_ended && Instant::now() < until, "PgBouncer does not listen: {}", log());
+        if has_ended || Instant::now() >= until {
+            let _ = pooler.kill();
+            let _ = pooler.wait();
+            panic!("PgBouncer does not listen: {}", log());
+        }
         thread::yield_now();
     }
     end_with_this_process(pooler.id(), directory.path());
+    // A shell ends it.
+    std::mem::forget(pooler);
     directory.disable_cleanup(true);
     Some(format!("postgres://matins@127.0.0.1:{port}/{database}"))
 }

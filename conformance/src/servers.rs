@@ -79,6 +79,7 @@ impl Postgres {
     ///
     /// # Panics
     /// If the standby does not start.
+    #[must_use = "it is stopped when it is dropped"]
     pub fn standby(&self, source: SocketAddr, settings: &[&str]) -> Self {
         let mut standby = Self::in_directory(self.programs.clone(), settings, Some(free_port()));
         let from = format!("host={} port={} user=matins", source.ip(), source.port());

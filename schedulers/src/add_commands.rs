@@ -167,7 +167,7 @@ impl OpenLane<'_> {
             .map(|prepared| (prepared.job.id.clone(), prepared.job.next_fire, prepared.callbacks.take()))
             .collect();
         let jobs = together.drain(..).map(|prepared| prepared.job).collect();
-        self.work.store.import(jobs, on_conflict)?;
+        self.work.store.import(jobs, Vec::new(), on_conflict)?;
         for (id, fire, callbacks) in placed {
             added.push(self.announce(id, fire, AddOutcome::Added, None, callbacks)?);
         }
@@ -266,12 +266,11 @@ impl OpenLane<'_> {
     fn put_in(&mut self, prepared: Prepared) -> Result<Added, SchedulerError> {
         let Prepared { job, old, on_conflict, if_taken, closure, callbacks } = prepared;
         let (id, task, fire) = (job.id.clone(), job.task.clone(), job.next_fire);
-        let outcome = match old {
-            Some(old) => self.place(job, old, on_conflict)?,
-            None => {
-                self.work.store.import(vec![job], if_taken)?;
-                AddOutcome::Added
-            }
+        let outcome = if let Some(old) = old {
+            self.place(job, old, on_conflict)?
+        } else {
+            self.work.store.import(vec![job], Vec::new(), if_taken)?;
+            AddOutcome::Added
         };
         self.announce(id, fire, outcome, closure.map(|closure| (task, closure)), callbacks)
     }
@@ -333,7 +332,7 @@ impl OpenLane<'_> {
                 Ok(AddOutcome::Replaced)
             }
             _ => {
-                self.work.store.import(vec![job], OnConflict::Refuse)?;
+                self.work.store.import(vec![job], Vec::new(), OnConflict::Refuse)?;
                 Ok(AddOutcome::Added)
             }
         }

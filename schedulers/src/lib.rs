@@ -46,6 +46,11 @@
 #![doc = include_str!("observation.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(all(feature = "signals", not(unix)))]
+compile_error!(
+    "the feature `signals` needs Unix: it waits for SIGINT and SIGTERM. Elsewhere, call `Handle::shutdown` when the program is to end."
+);
+
 mod add_commands;
 #[cfg(feature = "tokio")]
 mod asynchronous;
@@ -75,6 +80,7 @@ mod local;
 mod new_job;
 mod observe;
 mod occupied;
+mod one_owner;
 mod outcomes;
 mod pruning;
 mod reading;
@@ -87,7 +93,7 @@ mod scheduler;
 #[cfg(test)]
 mod several;
 mod shared;
-#[cfg(feature = "signals")]
+#[cfg(all(feature = "signals", unix))]
 mod signals;
 #[cfg(test)]
 mod simulation;
@@ -111,6 +117,7 @@ pub use handle::{Handle, SchedulerState};
 pub use job_handle::JobHandle;
 pub use new_job::{NewJob, Schedule};
 pub use occupied::Occupied;
+pub use one_owner::OneOwner;
 pub use outcomes::PendingOutcome;
 pub use retention::Retention;
 pub use scheduler::{BackgroundScheduler, BlockingScheduler, SchedulerBuilder};

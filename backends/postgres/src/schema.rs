@@ -123,6 +123,7 @@ CREATE TABLE {s}.live (
 CREATE INDEX live_of_node ON {s}.live (node) WHERE node IS NOT NULL;
 CREATE INDEX live_ready ON {s}.live (lane, turn) WHERE started IS NULL AND turn IS NOT NULL;
 CREATE INDEX live_not_begun ON {s}.live (job_key) WHERE started IS NULL;
+CREATE INDEX live_of_job ON {s}.live (job, id);
 CREATE INDEX live_of_group ON {s}.live (group_name) WHERE group_name IS NOT NULL;
 
 -- The ledger: rows are added, and pruned.

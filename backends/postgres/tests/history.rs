@@ -26,7 +26,7 @@ fn comes_back_with_higher_numbers(database: &Database, store: &mut PostgresStore
     let task = TaskName::new("task").expect("a name");
     store.serve(&Served::new([task], [ExecutorName::default()])).expect("taken note of");
     let job = matins_conformance::store_suite::job("a", Some(1));
-    store.import(vec![job.clone()], OnConflict::Refuse).expect("added");
+    store.import(vec![job.clone()], Vec::new(), OnConflict::Refuse).expect("added");
     let claim = store.claim(&Want::at(now).jobs(std::slice::from_ref(&job.id))).expect("a claim");
     assert!(claim.first_run.0 > 1_000_000, "{:?}", claim.first_run);
     store.release();

@@ -4,9 +4,12 @@
 // you have finished the course.
 #![allow(unused_variables, unused_mut, unused_imports, dead_code)]
 
+pub mod coroutine;
 pub mod cron;
+pub mod executor;
 pub mod local_cron;
 pub mod queue;
 pub mod run_loop;
+pub mod store;
 pub mod trigger;
 pub mod zone;
