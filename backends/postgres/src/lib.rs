@@ -28,6 +28,12 @@
 //! # Time
 //! The clock of the database decides what is due. Clocks of the schedulers' machines may differ from it.
 //!
+//! # Failover
+//! With synchronous replication a failover loses nothing. With asynchronous replication a standby server that takes over may lack what was
+//! committed last. A scheduler that finds its own renewals of the lease missing begins nothing more: it tells its runs to stop, joins anew,
+//! moves the numbers of runs forward by a million, and tells `StoreLostHistory`. The fires that were lost run again. A loss shorter than
+//! a third of the lease may go unnoticed. Name all servers in the URL, with `target_session_attrs=read-write`.
+//!
 //! # Pools of connections
 //! It works through PgBouncer and others that give each transaction another connection. Notifications do not pass these, so
 //! changes that other schedulers make are found within a second then.
