@@ -12,6 +12,7 @@ pub const CHAPTERS: &[Chapter] = &[
     Chapter { number: 4, page: "04-local-time.md" },
     Chapter { number: 5, page: "05-store-and-ledger.md" },
     Chapter { number: 6, page: "06-executors.md" },
+    Chapter { number: 7, page: "07-the-engine.md" },
 ];
 
 /// A chapter of the course.

@@ -6,6 +6,8 @@
 
 pub mod coroutine;
 pub mod cron;
+pub mod driver;
+pub mod engine;
 pub mod executor;
 pub mod local_cron;
 pub mod queue;
