@@ -115,7 +115,7 @@ fn policies_are_applied_in_their_order() {
 
 fn job(
     id: u64,
-    trigger: impl Trigger + Send + 'static,
+    trigger: impl Trigger + Send + Sync + 'static,
     policy: Policy,
 ) -> Definition {
     Definition {

@@ -13,6 +13,7 @@ pub const CHAPTERS: &[Chapter] = &[
     Chapter { number: 5, page: "05-store-and-ledger.md" },
     Chapter { number: 6, page: "06-executors.md" },
     Chapter { number: 7, page: "07-the-engine.md" },
+    Chapter { number: 8, page: "08-many-schedulers.md" },
 ];
 
 /// A chapter of the course.

@@ -27,7 +27,7 @@ pub struct Definition {
     /// What is to be run.
     pub command: String,
     /// Its fire times.
-    pub trigger: Box<dyn Trigger + Send>,
+    pub trigger: Box<dyn Trigger + Send + Sync>,
     /// What happens to fires that are late, many, or overlapping.
     pub policy: Policy,
 }
