@@ -144,3 +144,18 @@ pub fn fragment(section: &str) -> String {
     });
     kept.collect()
 }
+
+/// Returns a text in lines of at most `width` characters, if its words allow.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.len() + 1 + word.len() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use course_check::{CHAPTERS, Chapter, Failure, Hint, fragment, results};
+use course_check::{CHAPTERS, Chapter, Failure, Hint, fragment, results, wrap};
 
 /// How many failures are explained at once.
 const SHOWN: usize = 3;
@@ -82,7 +82,7 @@ fn check(chapter: &Chapter, course: &Path) -> Result<bool, Box<dyn Error>> {
 
 fn explain(chapter: &Chapter, hint: &Hint, failure: &Failure) {
     println!("failed: {}", failure.test.replace('_', " "));
-    println!("  expects: {}", hint.expects);
+    println!("  expects: {}", wrap(&hint.expects, 68).join("\n           "));
     println!("  read: \"{}\" in chapter {}", hint.read, chapter.number);
     println!(
         "        book/src/course/{}#{}",
