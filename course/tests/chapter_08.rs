@@ -12,6 +12,11 @@ use scheduler::shared::{Effects, Fenced, Register, SharedStore};
 use scheduler::store::{FileDisk, LogStore, Outcome, Run, Store};
 use scheduler::trigger::Every;
 
+#[path = "random.rs"]
+mod random;
+
+use random::Random;
+
 fn at(minute: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(60 * minute, 0).unwrap()
 }
@@ -220,7 +225,7 @@ fn a_register_refuses_an_older_run() {
     assert!(register.write(&some_run(7, 20)));
 }
 
-/// Expects: the work of a fire is done once, whichever of its runs comes
+/// Expects: the work of a fire is done once, no matter which of its runs comes
 /// first, and that of another fire is not its concern.
 /// Read: Idempotent work
 #[test]
@@ -231,18 +236,6 @@ fn an_effect_is_there_once() {
     assert!(!effects.apply(&some_run(9, 10)));
     assert!(!effects.apply(&some_run(3, 10)));
     assert!(effects.contains(1, at(10)) && !effects.contains(2, at(10)));
-}
-
-/// Numbers that look random. The same seed has the same numbers.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ mixed >> 31) % limit
-    }
 }
 
 /// A scheduler that may be stopped at any moment.
@@ -279,8 +272,8 @@ fn simulate(
                 0 if !is_quiet => *node = join(now),
                 // Stopped for a while. It does not notice.
                 1 if !is_quiet => {
-                    let while_ = 1 + random.below(20) as i64;
-                    node.stopped_until = now + minutes(while_);
+                    let pause = 1 + random.below(20) as i64;
+                    node.stopped_until = now + minutes(pause);
                 }
                 _ => {}
             }
