@@ -11,6 +11,7 @@
 // What is counted and timed here stays far below 2^52.
 #![allow(clippy::cast_precision_loss)]
 
+pub mod cluster;
 pub mod contest;
 pub mod executors;
 pub mod schedulers;

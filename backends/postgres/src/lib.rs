@@ -101,6 +101,8 @@ pub struct PostgresStore {
     expects: Option<Instant>,
     /// The last claim had nothing, though something was due.
     found_nothing: bool,
+    /// The last claim had as many due jobs as were wanted.
+    was_full: bool,
     /// Lanes are claimed from in turn.
     turn: i32,
     /// Where lanes with a backlog are looked at from.
@@ -172,6 +174,7 @@ impl PostgresStore {
             waiting: 0,
             expects: None,
             found_nothing: false,
+            was_full: false,
             turn: 0,
             low: HashMap::new(),
             full_claims: 0,
