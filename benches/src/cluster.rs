@@ -16,9 +16,13 @@ use tokio_postgres::{Client, NoTls, Statement};
 use crate::stores::{job, second};
 
 /// Jobs that take turns to be due.
-pub const IN_TURN: usize = 20_000;
+pub const IN_TURN: usize = 4_000;
+
+/// A value for a statement.
+type Value<'a> = &'a (dyn tokio_postgres::types::ToSql + Sync);
 
 /// A schema of a database, and a connection to look at it.
+#[derive(Debug)]
 pub struct Database {
     server: String,
     schema: String,
@@ -232,12 +236,14 @@ impl HandNode {
 
     fn tick(&mut self, batch: i64) -> usize {
         let Self { runtime, client, number, running, .. } = self;
+        let (client, number) = (&*client, &*number);
         runtime.block_on(async {
+            let (limit, me): ([Value; 1], [Value; 1]) = ([&batch], [number]);
             let (begun, due, live) = tokio::join!(
                 biased;
                 client.batch_execute("BEGIN"),
-                client.query(&self.claim, &[&batch]),
-                client.query(&self.live, &[number])
+                client.query(&self.claim, &limit),
+                client.query(&self.live, &me)
             );
             begun.expect("begun");
             drop(live.expect("runs"));
@@ -247,11 +253,14 @@ impl HandNode {
             let next: Vec<DateTime<Utc>> =
                 fires.iter().map(|fire| *fire + TimeDelta::seconds(IN_TURN as i64)).collect();
             let runs: Vec<i64> = due.iter().map(|row| row.get(3)).collect();
+            let moved: [Value; 3] = [&keys, &next, &runs];
+            let recorded: [Value; 4] = [&runs, &keys, &fires, number];
+            let finished: [Value; 2] = [running, number];
             let (moved, recorded, finished, committed) = tokio::join!(
                 biased;
-                client.execute(&self.move_on, &[&keys, &next, &runs]),
-                client.execute(&self.record, &[&runs, &keys, &fires, number]),
-                client.execute(&self.finish, &[running, number]),
+                client.execute(&self.move_on, &moved),
+                client.execute(&self.record, &recorded),
+                client.execute(&self.finish, &finished),
                 client.batch_execute("COMMIT")
             );
             for answer in [moved, recorded, finished] {

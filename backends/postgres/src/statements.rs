@@ -239,12 +239,16 @@ macro_rules! statements {
         /// Each statement, as it is sent.
         pub(crate) struct Statements { $(pub(crate) $field: Arc<str>),* }
 
-        impl Statements {
-            pub(crate) fn of(schema: &str) -> Self {
-                Self { $($field: written($text, schema)),* }
-            }
+        fn all(schema: &str) -> Statements {
+            Statements { $($field: written($text, schema)),* }
         }
     };
+}
+
+impl Statements {
+    pub(crate) fn of(schema: &str) -> Self {
+        all(schema)
+    }
 }
 
 fn written(text: &str, schema: &str) -> Arc<str> {
