@@ -27,7 +27,10 @@ use tracing::{Metadata, Subscriber};
 const GENEROUS: Duration = Duration::from_secs(60);
 
 /// Rows that nothing here brings about: no program can give a store that several schedulers share to a builder yet.
-const OF_SHARED_STORES: [&str; 1] = ["job is due, and no scheduler has its task and its executor"];
+const OF_SHARED_STORES: [&str; 2] = [
+    "job is due, and no scheduler has its task and its executor",
+    "store has lost what was committed, fires of that time run again",
+];
 
 /// How a thing that was seen differs from others of its name: its level, or its kind.
 type Kinds = BTreeSet<String>;
