@@ -69,6 +69,8 @@ pages! {
     course_4: "course/04-local-time.md",
     course_5: "course/05-store-and-ledger.md",
     course_6: "course/06-executors.md",
+    course_7: "course/07-the-engine.md",
+    course_8: "course/08-many-schedulers.md",
     operations: "operations/operations.md",
     operations_control: "operations/control.md",
     operations_why: "operations/why.md",

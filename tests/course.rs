@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Once;
+use std::sync::{Mutex, Once, PoisonError};
 
 fn course() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("course")
@@ -12,6 +12,9 @@ fn course() -> PathBuf {
 
 /// Has cargo do something with the course, or a copy of it, with the versions of this workspace, which have been downloaded.
 fn cargo(directory: &Path, arguments: &[&str]) -> Output {
+    // Programs of all solutions have the same names: one is built and run before the next.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     static LOCKED: Once = Once::new();
     LOCKED.call_once(|| {
         let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock");

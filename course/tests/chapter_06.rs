@@ -78,7 +78,7 @@ fn a_pool_reports_what_tasks_return() {
     no_more(&reports);
 }
 
-/// Expects: a panic is a failure of its run. The thread goes on with the next
+/// Expects: a panic is a failure of its run. The thread continues with the next
 /// one.
 /// Read: Panics
 #[test]

@@ -12,6 +12,8 @@ pub const CHAPTERS: &[Chapter] = &[
     Chapter { number: 4, page: "04-local-time.md" },
     Chapter { number: 5, page: "05-store-and-ledger.md" },
     Chapter { number: 6, page: "06-executors.md" },
+    Chapter { number: 7, page: "07-the-engine.md" },
+    Chapter { number: 8, page: "08-many-schedulers.md" },
 ];
 
 /// A chapter of the course.
@@ -141,4 +143,19 @@ pub fn fragment(section: &str) -> String {
         other => other.is_alphanumeric().then(|| other.to_ascii_lowercase()),
     });
     kept.collect()
+}
+
+/// Returns a text in lines of at most `width` characters, if its words allow.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.len() + 1 + word.len() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }

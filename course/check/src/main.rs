@@ -1,28 +1,36 @@
 //! `cargo run -p course-check -- 3` runs the tests of chapters 1 to 3 on your
 //! scheduler. If one fails, it says what the test expects and what to read.
+//! With `-- 3 --only`, it runs the tests of chapter 3 alone.
 
 use std::error::Error;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use course_check::{CHAPTERS, Chapter, Failure, Hint, fragment, results};
+use course_check::{CHAPTERS, Chapter, Failure, Hint, fragment, results, wrap};
 
 /// How many failures are explained at once.
 const SHOWN: usize = 3;
 
 fn main() -> ExitCode {
-    let last = std::env::args().nth(1).and_then(|text| text.parse().ok());
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (last, only) = match &arguments[..] {
+        [last] => (last.parse().ok(), false),
+        [last, only] if only == "--only" => (last.parse().ok(), true),
+        _ => (None, false),
+    };
     let known = |last: &usize| (1..=CHAPTERS.len()).contains(last);
     let Some(last) = last.filter(known) else {
         eprintln!(
-            "write the number of a chapter, from 1 to {}, for example: \
-             cargo run -p course-check -- 1",
+            "write the number of a chapter, from 1 to {}: \
+             cargo run -p course-check -- 1. With --only behind it, the \
+             chapters before it are not checked.",
             CHAPTERS.len()
         );
         return ExitCode::from(2);
     };
+    let first = if only { last } else { 1 };
     let course = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for chapter in &CHAPTERS[..last] {
+    for chapter in &CHAPTERS[first - 1..last] {
         match check(chapter, &course) {
             Ok(true) => {}
             Ok(false) => return ExitCode::FAILURE,
@@ -82,7 +90,7 @@ fn check(chapter: &Chapter, course: &Path) -> Result<bool, Box<dyn Error>> {
 
 fn explain(chapter: &Chapter, hint: &Hint, failure: &Failure) {
     println!("failed: {}", failure.test.replace('_', " "));
-    println!("  expects: {}", hint.expects);
+    println!("  expects: {}", wrap(&hint.expects, 68).join("\n           "));
     println!("  read: \"{}\" in chapter {}", hint.read, chapter.number);
     println!(
         "        book/src/course/{}#{}",

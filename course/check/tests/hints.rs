@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use course_check::{CHAPTERS, Hint, fragment, hints, results};
+use course_check::{CHAPTERS, Hint, fragment, hints, results, wrap};
 
 #[test]
 fn every_test_says_what_it_expects_and_what_to_read() {
@@ -84,4 +84,11 @@ test result: FAILED. 1 passed; 1 failed; 0 ignored
 fn sections_have_the_addresses_that_the_book_gives_them() {
     assert_eq!(fragment("Number the fires"), "number-the-fires");
     assert_eq!(fragment("Why `fsync`?"), "why-fsync");
+}
+
+#[test]
+fn long_texts_are_wrapped_between_words() {
+    let wrapped = wrap("one two  three four", 9);
+    assert_eq!(wrapped, ["one two", "three", "four"]);
+    assert_eq!(wrap("extraordinary", 5), ["extraordinary"]);
 }

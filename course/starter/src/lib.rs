@@ -6,10 +6,14 @@
 
 pub mod coroutine;
 pub mod cron;
+pub mod crontab;
+pub mod driver;
+pub mod engine;
 pub mod executor;
 pub mod local_cron;
 pub mod queue;
 pub mod run_loop;
+pub mod shared;
 pub mod store;
 pub mod trigger;
 pub mod zone;

@@ -68,13 +68,13 @@ struct Simulated {
     durable: Vec<u8>,
     /// What was appended and not synced.
     pending: Vec<u8>,
-    /// So many further calls succeed. `None` if all of them do.
+    /// How many further calls succeed. `None` if all of them do.
     calls_left: Option<usize>,
 }
 
 impl SimDisk {
-    /// Lets so many further calls succeed. Then the power fails, during the
-    /// next call: it returns an error, and so do all later ones.
+    /// Lets this many further calls succeed. Then the power fails, during the
+    /// next call: it and all later ones return an error.
     pub fn fail_after(&self, calls: usize) {
         self.with(|disk| disk.calls_left = Some(calls));
     }
