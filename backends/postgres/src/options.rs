@@ -52,6 +52,8 @@ pub struct PostgresOptions {
     pub(crate) schema: String,
     pub(crate) label: Option<String>,
     pub(crate) lease: Option<Duration>,
+    pub(crate) time_zones: Option<String>,
+    pub(crate) visits: bool,
     password_file: Option<PathBuf>,
     ssl_mode: Option<String>,
     #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "read where connections are encrypted"))]
@@ -92,6 +94,8 @@ impl PostgresOptions {
             schema: "matins".to_owned(),
             label: None,
             lease: None,
+            time_zones: None,
+            visits: false,
             password_file: None,
             ssl_mode: None,
             ssl_root_cert: None,
@@ -112,12 +116,15 @@ impl PostgresOptions {
     /// ```
     ///
     /// # Errors
-    /// If the name is empty, longer than 63 bytes, or has other characters than letters, digits and underscores.
+    /// If the name is empty, longer than 63 bytes, has other characters than lowercase letters, digits and underscores, or begins with a
+    /// digit.
     pub fn schema(self, schema: impl Into<String>) -> Result<Self, PostgresOptionsError> {
         let schema = schema.into();
-        let is_plain = schema.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        // As SQL has it without quotes: the server would read other letters as these.
+        let is_plain = schema.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+            && !schema.starts_with(|c: char| c.is_ascii_digit());
         if schema.is_empty() || schema.len() > MAX_SCHEMA || !is_plain {
-            let expected = "it may have letters, digits and underscores, 63 at most";
+            let expected = "it may have lowercase letters, digits and underscores, 63 at most, and does not begin with a digit";
             return Err(PostgresOptionsError::Parameter { name: "schema", value: schema, expected });
         }
         Ok(Self { schema, ..self })
@@ -148,6 +155,32 @@ impl PostgresOptions {
     pub fn lease(self, lease: impl IntoDuration) -> Self {
         let lease = lease.into_duration().unwrap_or_default();
         Self { lease: Some(lease.clamp(Duration::from_secs(1), Duration::from_secs(3600))), ..self }
+    }
+
+    /// Sets the version of the tz database that the scheduler uses, for others to see. Schedulers with different ones may compute
+    /// different fire times.
+    ///
+    /// ```
+    /// use matins_store_postgres::PostgresStore;
+    ///
+    /// let options = PostgresStore::options().time_zones("2026a");
+    /// # let _ = options;
+    /// ```
+    pub fn time_zones(self, version: impl Into<String>) -> Self {
+        Self { time_zones: Some(version.into()), ..self }
+    }
+
+    /// Lets a program look at the store without joining the schedulers: it joins when it changes something, and when it leaves, nothing
+    /// says that it was there. It does not listen for changes either. For a command that asks or changes something and ends.
+    ///
+    /// ```
+    /// use matins_store_postgres::PostgresStore;
+    ///
+    /// let options = PostgresStore::options().visiting();
+    /// # let _ = options;
+    /// ```
+    pub fn visiting(self) -> Self {
+        Self { visits: true, ..self }
     }
 
     /// Opens the store, and makes its tables if they are not there yet.
@@ -184,7 +217,7 @@ impl PostgresOptions {
         }
     }
 
-    fn user(&self) -> String {
+    pub(crate) fn user(&self) -> String {
         let user = self.config.get_user().map(str::to_owned);
         user.or_else(|| variable("PGUSER"))
             .or_else(|| variable("USER"))
@@ -397,6 +430,8 @@ mod tests {
         for (text, said) in [
             ("mysql://db/jobs", "does not begin with postgres://"),
             ("postgres://db/jobs?schema=a;b", "the parameter schema is \"a;b\""),
+            ("postgres://db/jobs?schema=Nightly", "lowercase letters"),
+            ("postgres://db/jobs?schema=1st", "does not begin with a digit"),
             ("postgres://db/jobs?lease=soon", "the parameter lease is \"soon\""),
             ("postgres://db/jobs?lease=2h", "from 1s to 1h"),
             ("postgres://db/jobs?sslmode=maybe", "it may be disable, or verify-full"),
