@@ -68,6 +68,7 @@ pages! {
     course_3: "course/03-cron.md",
     course_4: "course/04-local-time.md",
     course_5: "course/05-store-and-ledger.md",
+    course_6: "course/06-executors.md",
     operations: "operations/operations.md",
     operations_control: "operations/control.md",
     operations_why: "operations/why.md",

@@ -192,6 +192,25 @@ fn a_daemon_has_a_socket_where_it_is_told_to_have_one() {
 }
 
 #[test]
+fn a_store_is_exported_and_imported_from_sqlite_and_to_it() {
+    let Some(shared) = Shared::of("export") else { return };
+    let daemon = shared.daemon("one");
+    shared.done(&["add", "kept", "--cron", "0 4 * * *", "--", "echo", "kept"]);
+    shared.done(&["now", "kept", "--wait"]);
+    shared.done(&["export", "all.jsonl"]);
+    let here = shared.here();
+    assert!(done(here, &["import", "all.jsonl", "--store", "sqlite:jobs.db"]).contains("1 job and 1 run"));
+    assert_eq!(json_of(here, &["runs", "--json", "--store", "sqlite:jobs.db"])[0]["output"], "kept\n");
+    done(here, &["export", "back.jsonl", "--store", "sqlite:jobs.db"]);
+    let other = Shared::of("import").unwrap();
+    let back = here.join("back.jsonl");
+    assert!(other.done(&["import", back.to_str().unwrap()]).contains("1 job and 1 run"));
+    assert_eq!(other.json(&["runs", "kept"])[0]["output"], "kept\n");
+    other.fails(&["import", back.to_str().unwrap()], 1, "there is a job \"kept\" already");
+    assert!(daemon.stop().success());
+}
+
+#[test]
 fn a_store_is_checked_row_by_row_and_brought_up_to_date() {
     let Some(server) = Postgres::start(&["fsync=off"]) else { return };
     let directory = tempfile::tempdir().unwrap();

@@ -96,12 +96,12 @@ pub trait ClaimStore: Send {
     /// Has `wake` called when another scheduler changes the store. Says whether that is told, or has to be looked for.
     fn on_change(&mut self, wake: &Arc<Wake>) -> WakeUp;
 
-    /// Takes in new jobs, all of them or none. `on_conflict` says what happens where an id is taken, as for
-    /// [`JobStore::import`](crate::JobStore::import).
+    /// Adds jobs and rows of the ledger, all of them or none. `on_conflict` says what happens where a job's id is taken, as for
+    /// [`JobStore::import`](crate::JobStore::import). A run that has begun and not ended belongs to this scheduler.
     ///
     /// # Errors
     /// As [`JobStore::import`](crate::JobStore::import).
-    fn import(&mut self, jobs: Vec<Job>, on_conflict: OnConflict) -> Result<(), StoreError>;
+    fn import(&mut self, jobs: Vec<Job>, runs: Vec<Run>, on_conflict: OnConflict) -> Result<(), StoreError>;
 
     /// Returns the job with this id, if there is one.
     ///

@@ -176,7 +176,7 @@ impl OpenLane<'_> {
             .map(|prepared| (prepared.job.id.clone(), prepared.job.next_fire, prepared.callbacks.take()))
             .collect();
         let jobs = together.drain(..).map(|prepared| prepared.job).collect();
-        self.work.store.import(jobs, on_conflict)?;
+        self.work.store.import(jobs, Vec::new(), on_conflict)?;
         for (id, fire, callbacks) in placed {
             added.push(self.announce(id, fire, AddOutcome::Added, None, callbacks)?);
         }
@@ -311,7 +311,7 @@ impl OpenLane<'_> {
         let Some(old) = old else {
             let takes_place = matches!(on_conflict, OnConflict::Update | OnConflict::Replace);
             let on_conflict = if takes_place { OnConflict::Replace } else { OnConflict::Refuse };
-            self.work.store.import(vec![job], on_conflict)?;
+            self.work.store.import(vec![job], Vec::new(), on_conflict)?;
             return Ok(AddOutcome::Added);
         };
         match on_conflict {
@@ -330,7 +330,7 @@ impl OpenLane<'_> {
                 Ok(AddOutcome::Replaced)
             }
             _ => {
-                self.work.store.import(vec![job], OnConflict::Refuse)?;
+                self.work.store.import(vec![job], Vec::new(), OnConflict::Refuse)?;
                 Ok(AddOutcome::Added)
             }
         }

@@ -185,7 +185,7 @@ impl Engine {
             return Err(SchedulerError::ClosureInPersistentStore { store: to.clone() });
         }
         // In both for a moment, rather than in none.
-        to_work.store.import(vec![job], OnConflict::Refuse)?;
+        to_work.store.import(vec![job], Vec::new(), OnConflict::Refuse)?;
         let task = from_work.closures.remove(id);
         to_work.closures.extend(task.map(|task| (id.clone(), task)));
         let callbacks = from_work.callbacks.get(id).cloned();

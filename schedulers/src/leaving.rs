@@ -7,6 +7,7 @@ use matins_core::{CancelToken, JobStore, Shutdown, StoreName, drop_caught};
 use crate::engine::{Engine, State};
 use crate::exclusive::Exclusive;
 use crate::lane::{Lane, OpenLane, Work};
+use crate::one_owner::OneOwner;
 use crate::reading::Reading;
 use crate::stopping::CANCEL_GRACE;
 use crate::{Event, SchedulerError};
@@ -108,8 +109,10 @@ impl Engine {
             let OpenLane { work: held, .. } = open;
             held.is_known = false;
             held.has_rows = true;
-            let shared = || SchedulerError::SharedStore { name: name.clone() };
-            let result = work(held.store.as_job_store().ok_or_else(shared)?);
+            let result = match held.store.as_job_store() {
+                Some(store) => work(store),
+                None => work(&mut OneOwner::new(&mut *held.store)),
+            };
             let awaited = self.hub().waiters.jobs_of(lane.number);
             for job in awaited {
                 let is_gone = matches!(open.work.store.get(&job), Ok(None));

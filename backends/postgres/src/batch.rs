@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
-use matins_core::json::check_run;
 use matins_core::{
     GroupName, GroupTurn, Job, JobId, Run, RunId, Settlement, StoreError, Stretch, Transition,
 };
 
 use crate::found::{Held, Open};
-use crate::rows::check_instant;
+use crate::rows::{check_instant, check_run};
 
 type Time = DateTime<Utc>;
 
@@ -115,7 +114,9 @@ impl Batch {
         let open = changes.open;
         match transition {
             Transition::Advance { job, from, to } => {
-                let found = open.jobs.get(&job).and_then(|held| held.next_fire);
+                let Some(found) = open.jobs.get(&job).map(|held| held.next_fire) else {
+                    return Err(StoreError::NotFound { id: job });
+                };
                 let moved = changes.of(&job).filter(|moved| moved.next_fire == from);
                 let Some(moved) = moved else {
                     return Err(StoreError::Stale { id: job, expected: from, found });
@@ -172,9 +173,10 @@ impl Batch {
         }
         let open = changes.open;
         let locked = open.jobs.get(&run.job).map(|held| (held.key, held.lane));
-        // A job that follows another one is not locked, and may be gone by now.
-        let Some((key, lane)) = locked.or_else(|| open.followers.get(&run.job).copied()) else { return };
         let has_begun = run.started.is_some();
+        // A job that follows another one is not locked, and may be gone by now. A run that has begun outlives its job.
+        let place = locked.or_else(|| open.followers.get(&run.job).copied());
+        let Some((key, lane)) = place.or_else(|| has_begun.then_some((0, 0))) else { return };
         if has_begun && let Some(moved) = changes.of(&run.job) {
             moved.running.push(run.id.0 as i64);
         }

@@ -1,15 +1,18 @@
 //! Changes: jobs that are added, runs that are to be cancelled, and how the schedulers tell each other.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use matins_core::{Job, JobId, OnConflict, RunId, StoreError, Wake, WakeUp};
+use matins_core::{Job, JobId, OnConflict, Run, RunId, StoreError, Wake, WakeUp};
 use tokio_postgres::types::Type;
 
 use crate::PostgresStore;
+use crate::batch::LiveRow;
 use crate::connection::{Pipeline, parameter};
-use crate::settle::put_jobs;
+use crate::rows::check_run;
+use crate::settle::{self, put_jobs};
 
 /// How often changes of others are looked for where notifications come; they may be lost with a connection.
 const POLL: Duration = Duration::from_secs(5);
@@ -28,12 +31,18 @@ const TRIES: usize = 4;
 const DEADLOCK: &str = "40P01";
 
 impl PostgresStore {
-    pub(crate) fn imported(&mut self, jobs: &[Job], on_conflict: OnConflict) -> Result<(), StoreError> {
+    pub(crate) fn imported(
+        &mut self,
+        jobs: &[Job],
+        runs: &[Run],
+        on_conflict: OnConflict,
+    ) -> Result<(), StoreError> {
         self.end_transaction();
+        runs.iter().try_for_each(check_run)?;
         let mut tries = 0;
         loop {
             tries += 1;
-            let imported = self.import_once(jobs, on_conflict);
+            let imported = self.import_once(jobs, runs, on_conflict);
             self.end_transaction();
             match imported {
                 Err(ImportError::Deadlock) if tries < TRIES => {}
@@ -56,7 +65,12 @@ impl PostgresStore {
         Ok(())
     }
 
-    fn import_once(&mut self, jobs: &[Job], on_conflict: OnConflict) -> Result<(), ImportError> {
+    fn import_once(
+        &mut self,
+        jobs: &[Job],
+        runs: &[Run],
+        on_conflict: OnConflict,
+    ) -> Result<(), ImportError> {
         self.begin()?;
         let sql = self.sql.clone();
         let ids: Vec<String> = jobs.iter().map(|job| job.id.as_str().to_owned()).collect();
@@ -94,12 +108,59 @@ impl PostgresStore {
                 return Err(StoreError::Conflict { id: job.id.clone() }.into());
             }
         }
+        for part in runs.chunks(JOBS_AT_ONCE) {
+            self.import_runs(part)?;
+        }
         let mut pipeline = Pipeline::new();
+        if let Some(last) = runs.iter().map(|run| run.id.0 as i64).max() {
+            pipeline.batch(&sql.lock_numbers);
+            pipeline.query(&sql.numbers_above, vec![parameter(last, Type::INT8)]);
+            pipeline.batch(&sql.unlock_numbers);
+        }
         pipeline.query(&sql.notify, vec![parameter(self.number.to_string(), Type::TEXT)]);
         pipeline.batch(&"COMMIT".into());
         self.run_import(pipeline)?;
         self.transaction = None;
         Ok(())
+    }
+
+    /// Rows of the ledger. Those that have not ended are beside their jobs, as far as these are there.
+    fn import_runs(&mut self, runs: &[Run]) -> Result<(), ImportError> {
+        let sql = self.sql.clone();
+        let ids: Vec<i64> = runs.iter().map(|run| run.id.0 as i64).collect();
+        let twice =
+            runs.iter().enumerate().find(|(at, run)| runs[..*at].iter().any(|before| before.id == run.id));
+        if let Some((_, run)) = twice {
+            return Err(StoreError::RunExists { run: run.id }.into());
+        }
+        let jobs: Vec<String> = runs.iter().map(|run| run.job.as_str().to_owned()).collect();
+        let mut pipeline = Pipeline::new();
+        let taken = pipeline.query(&sql.taken_runs, vec![parameter(ids, Type::INT8_ARRAY)]);
+        let places = pipeline.query(&sql.places, vec![parameter(jobs, Type::TEXT_ARRAY)]);
+        let answers = self.run_import(pipeline)?;
+        if let Some(row) = answers[taken].first() {
+            return Err(StoreError::RunExists { run: RunId(row.get::<_, i64>(0) as u64) }.into());
+        }
+        let places: HashMap<&str, (i64, i32)> =
+            answers[places].iter().map(|row| (row.get(0), (row.get(1), row.get(2)))).collect();
+        let (ended, others): (Vec<Run>, Vec<Run>) =
+            runs.iter().cloned().partition(|run| run.outcome.is_some());
+        let live: Vec<LiveRow> = others
+            .into_iter()
+            .map(|run| {
+                let (key, lane) = places.get(run.job.as_str()).copied().unwrap_or_default();
+                LiveRow { run, key, lane, group: None }
+            })
+            .collect();
+        let mut pipeline = Pipeline::new();
+        if !ended.is_empty() {
+            pipeline.query(&sql.record_ended, settle::ended(&ended));
+        }
+        if !live.is_empty() {
+            pipeline.query(&sql.record_live, settle::live(&live, self.number));
+            pipeline.query(&sql.open_imported, vec![parameter(self.number, Type::INT8)]);
+        }
+        self.run_import(pipeline).map(drop)
     }
 
     fn run_import(&mut self, pipeline: Pipeline) -> Result<Vec<Vec<tokio_postgres::Row>>, ImportError> {

@@ -335,8 +335,8 @@ impl ClaimStore for PostgresStore {
         self.wake_on_change(wake)
     }
 
-    fn import(&mut self, jobs: Vec<Job>, on_conflict: OnConflict) -> Result<(), StoreError> {
-        self.imported(&jobs, on_conflict)
+    fn import(&mut self, jobs: Vec<Job>, runs: Vec<Run>, on_conflict: OnConflict) -> Result<(), StoreError> {
+        self.imported(&jobs, &runs, on_conflict)
     }
 
     fn get(&mut self, id: &JobId) -> Result<Option<Job>, StoreError> {

@@ -61,6 +61,20 @@ pub(crate) fn check_instant(what: &str, instant: Option<DateTime<Utc>>) -> Resul
     }
 }
 
+/// Room for the numbers of later runs.
+const HIGHEST_NUMBER: u64 = i64::MAX as u64 - (1 << 40);
+
+/// Refuses a run that could not be read back.
+pub(crate) fn check_run(run: &Run) -> Result<(), StoreError> {
+    json::check_run(run)?;
+    if run.id.0 > HIGHEST_NUMBER {
+        let what = format!("run {} of job {:?}", run.id, run.job);
+        let why = format!("its number leaves no room for later ones, which it does up to {HIGHEST_NUMBER}");
+        return Err(ValueError::OutOfRange { what, why }.into());
+    }
+    Ok(())
+}
+
 /// The job as JSON.
 pub(crate) fn body(job: &Job) -> Result<String, StoreError> {
     check_instant(&format!("the next fire time of job {:?}", job.id), job.next_fire)?;

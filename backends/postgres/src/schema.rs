@@ -125,6 +125,7 @@ CREATE TABLE {s}.live (
 CREATE INDEX live_of_node ON {s}.live (node) WHERE node IS NOT NULL;
 CREATE INDEX live_ready ON {s}.live (lane, turn) WHERE started IS NULL AND turn IS NOT NULL;
 CREATE INDEX live_not_begun ON {s}.live (job_key) WHERE started IS NULL;
+CREATE INDEX live_of_job ON {s}.live (job, id);
 CREATE INDEX live_of_group ON {s}.live (group_name) WHERE group_name IS NOT NULL;
 
 -- The ledger: rows are added, and pruned.
@@ -159,7 +160,8 @@ CREATE TABLE {s}.notes (
 -- Schedulers may not delete rows of the ledger themselves.
 CREATE FUNCTION {s}.prune_job(of_job text, kept bigint) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 BEGIN
-    DELETE FROM {s}.runs WHERE job = of_job AND id <= (SELECT id FROM {s}.runs WHERE job = of_job ORDER BY id DESC OFFSET kept LIMIT 1);
+    DELETE FROM {s}.runs WHERE job = of_job AND id <= (SELECT l.id FROM (SELECT r.id FROM {s}.runs r WHERE r.job = of_job
+        UNION ALL SELECT r.id FROM {s}.live r WHERE r.job = of_job) l ORDER BY l.id DESC OFFSET kept LIMIT 1);
 END $$;
 -- In batches, by one scheduler at a time.
 CREATE FUNCTION {s}.prune_before(age timestamptz) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$

@@ -238,7 +238,7 @@ fn moved(jobs: &[Moved]) -> Vec<Parameter> {
     ]
 }
 
-fn live(rows: &[LiveRow], me: i64) -> Vec<Parameter> {
+pub(crate) fn live(rows: &[LiveRow], me: i64) -> Vec<Parameter> {
     vec![
         column(rows, |row| row.run.id.0 as i64, Type::INT8_ARRAY),
         column(rows, |row| row.key, Type::INT8_ARRAY),
@@ -278,7 +278,7 @@ fn result(run: &Run) -> Option<String> {
     run.result.as_ref().map(ToString::to_string)
 }
 
-fn ended(runs: &[Run]) -> Vec<Parameter> {
+pub(crate) fn ended(runs: &[Run]) -> Vec<Parameter> {
     vec![
         column(runs, |run| run.id.0 as i64, Type::INT8_ARRAY),
         column(runs, |run| run.job.as_str().to_owned(), Type::TEXT_ARRAY),

@@ -190,6 +190,14 @@ const ADD_DUE: &str = "INSERT INTO {s}.due (key, lane, version, next_fire, pause
 const LOCK_IDS: &str = "SELECT d.key FROM {s}.due d WHERE d.key IN (SELECT key FROM {s}.jobs WHERE id = ANY ($1)) ORDER BY d.key FOR NO KEY UPDATE";
 const TAKEN: &str = "SELECT id FROM {s}.jobs WHERE id = ANY ($1)";
 
+const TAKEN_RUNS: &str = "SELECT id FROM {s}.live WHERE id = ANY ($1) UNION ALL SELECT id FROM {s}.runs WHERE id = ANY ($1) LIMIT 1";
+const PLACES: &str = "SELECT id, key, lane FROM {s}.jobs WHERE id = ANY ($1)";
+/// Runs that were imported as begun are among those of their jobs.
+const OPEN_IMPORTED: &str = "UPDATE {s}.due d SET open = d.open || l.runs FROM \
+    (SELECT job_key, array_agg(id) AS runs FROM {s}.live WHERE node = $1 GROUP BY job_key) l WHERE d.key = l.job_key AND NOT d.open @> l.runs";
+const NUMBERS_ABOVE: &str =
+    "SELECT setval('{s}.run_ids', $1) FROM {s}.run_ids WHERE last_value < $1 OR NOT is_called";
+
 /// A run that waits of a job that goes is missed, also one that another scheduler has recorded meanwhile.
 const REMOVE_JOBS: &str = "DELETE FROM {s}.jobs WHERE id = ANY ($1)";
 const MISS_REMOVED: &str = "WITH g AS (DELETE FROM {s}.live l WHERE l.started IS NULL AND l.job_key = ANY ($1) RETURNING l.*) \
@@ -259,7 +267,7 @@ statements! {
     bodies = BODIES, wait_for_groups = WAIT_FOR_GROUPS, lock_groups = LOCK_GROUPS, count_groups = COUNT_GROUPS,
     count_given = COUNT_GIVEN, followers = FOLLOWERS, look = LOOK, move_on = MOVE_ON, record_live = RECORD_LIVE,
     record_ended = RECORD_ENDED, start = START, postpone = POSTPONE, finish = FINISH, extend = EXTEND, make_lanes = MAKE_LANES,
-    make_groups = MAKE_GROUPS, put_jobs = PUT_JOBS, add_jobs = ADD_JOBS, lock_ids = LOCK_IDS, taken = TAKEN, remove_jobs = REMOVE_JOBS,
+    make_groups = MAKE_GROUPS, put_jobs = PUT_JOBS, add_jobs = ADD_JOBS, lock_ids = LOCK_IDS, taken = TAKEN, taken_runs = TAKEN_RUNS, places = PLACES, open_imported = OPEN_IMPORTED, numbers_above = NUMBERS_ABOVE, remove_jobs = REMOVE_JOBS,
     miss_removed = MISS_REMOVED, prune_job = PRUNE_JOB, prune_before = PRUNE_BEFORE, join = JOIN, forget_dead = FORGET_DEAD,
     serve = SERVE, beat = BEAT, to_cancel = TO_CANCEL, unserved = UNSERVED, leave = LEAVE, forget = FORGET, am_i_alive = AM_I_ALIVE, held = HELD,
     cancel = CANCEL, notify = NOTIFY,

@@ -36,7 +36,7 @@ fn values_come_back_exactly() {
         "float": 0.1, "large": 1e300, "small": -5e-324, "negative zero": -0.0, "whole": 2.0,
         "nul": "a\0b", "escapes": "\"\\\u{1a}\u{7f}", "big": u64::MAX, "nested": [[[null, true]]]
     });
-    store.import(vec![exact.clone()], OnConflict::Refuse).expect("added");
+    store.import(vec![exact.clone()], Vec::new(), OnConflict::Refuse).expect("added");
     let read = store.get(&exact.id).expect("read").expect("the job");
     assert_eq!(read, exact);
     let negative_zero = read.arguments["negative zero"].as_f64().expect("a number");
@@ -67,7 +67,7 @@ fn jobs_are_listed_and_counted_as_asked() {
     jobs.extend((0..5).map(|n| job(&format!("b{n}"), Some(n)).with(|job| job.tags.clear())));
     jobs[3].metadata = [("key".to_owned(), json!(1))].into();
     jobs[4].task = TaskName::new("other").expect("a name");
-    store.import(jobs.clone(), OnConflict::Refuse).expect("added");
+    store.import(jobs.clone(), Vec::new(), OnConflict::Refuse).expect("added");
     let queries = [
         JobQuery::default(),
         JobQuery::default().id_prefix("a%_\\0"),
@@ -101,7 +101,7 @@ fn runs_are_listed_and_counted_as_asked() {
     let Some(database) = Database::new("runs") else { return };
     let mut store = store(&database);
     let (one, other) = (job("one", Some(1)), job("other", Some(2)));
-    store.import(vec![one.clone(), other.clone()], OnConflict::Refuse).expect("added");
+    store.import(vec![one.clone(), other.clone()], Vec::new(), OnConflict::Refuse).expect("added");
     let now = database.now();
     let ids = [one.id.clone(), other.id.clone()];
     let claim = store.claim(&Want::at(now).jobs(&ids)).expect("a claim");
@@ -158,7 +158,7 @@ fn a_job_that_cannot_be_read_is_set_aside() {
     let Some(database) = Database::new("aside") else { return };
     let mut store = store(&database);
     let (bad, good) = (job("bad", Some(1)), job("good", Some(2)));
-    store.import(vec![bad.clone(), good.clone()], OnConflict::Refuse).expect("added");
+    store.import(vec![bad.clone(), good.clone()], Vec::new(), OnConflict::Refuse).expect("added");
     database.query(
         "UPDATE {s}.jobs SET body = '{\"task\": 7}', version = nextval('{s}.versions') WHERE id = 'bad'",
     );
@@ -175,7 +175,7 @@ fn a_job_that_cannot_be_read_is_set_aside() {
     assert!(matches!(store.get(&bad.id), Err(StoreError::Damaged { .. })));
     let named = store.claim(&Want::at(now).jobs(std::slice::from_ref(&bad.id)));
     assert!(matches!(named, Err(StoreError::Damaged { .. })), "{named:?}");
-    store.import(vec![bad.clone()], OnConflict::Replace).expect("written anew");
+    store.import(vec![bad.clone()], Vec::new(), OnConflict::Replace).expect("written anew");
     assert!(store.set_aside().is_empty());
     assert_eq!(store.claim(&Want::at(now).limit(10)).expect("a claim").due, 2);
 }
@@ -185,15 +185,15 @@ fn an_id_that_is_taken_is_refused_replaced_or_kept() {
     let Some(database) = Database::new("taken") else { return };
     let mut store = store(&database);
     let (old, new) = (job("a", Some(1)), job("a", Some(2)));
-    store.import(vec![old.clone()], OnConflict::Refuse).expect("added");
-    let refused = store.import(vec![job("b", Some(1)), new.clone()], OnConflict::Refuse);
+    store.import(vec![old.clone()], Vec::new(), OnConflict::Refuse).expect("added");
+    let refused = store.import(vec![job("b", Some(1)), new.clone()], Vec::new(), OnConflict::Refuse);
     assert!(matches!(refused, Err(StoreError::Conflict { .. })), "{refused:?}");
     assert_eq!(store.count(&JobQuery::default()).expect("counted"), 1, "all or nothing");
-    let twice = store.import(vec![job("c", Some(1)), job("c", Some(2))], OnConflict::Refuse);
+    let twice = store.import(vec![job("c", Some(1)), job("c", Some(2))], Vec::new(), OnConflict::Refuse);
     assert!(matches!(twice, Err(StoreError::Conflict { .. })), "{twice:?}");
-    store.import(vec![new.clone()], OnConflict::Keep).expect("kept");
+    store.import(vec![new.clone()], Vec::new(), OnConflict::Keep).expect("kept");
     assert_eq!(store.get(&old.id).expect("read"), Some(old.clone()));
-    store.import(vec![new.clone()], OnConflict::Replace).expect("replaced");
+    store.import(vec![new.clone()], Vec::new(), OnConflict::Replace).expect("replaced");
     assert_eq!(store.get(&old.id).expect("read"), Some(new));
 }
 
@@ -202,7 +202,7 @@ fn an_id_that_is_taken_is_refused_replaced_or_kept() {
 fn numbers_have_no_gaps_where_nobody_else_takes_any() {
     let Some(database) = Database::new("numbers") else { return };
     let mut store = store(&database);
-    store.import(vec![job("a", Some(1))], OnConflict::Refuse).expect("added");
+    store.import(vec![job("a", Some(1))], Vec::new(), OnConflict::Refuse).expect("added");
     let id = JobId::new("a").expect("a name");
     for expected in 1..4 {
         let now = database.now();

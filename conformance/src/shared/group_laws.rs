@@ -19,7 +19,7 @@ fn two_in_a_group(factory: &mut dyn SharedStoreFactory) -> (Owner, Owner, Group,
         job.policy.group = Some(group.clone());
         job
     });
-    one.store.import(jobs.to_vec(), OnConflict::Refuse).expect("added");
+    one.store.import(jobs.to_vec(), Vec::new(), OnConflict::Refuse).expect("added");
     (one, other, group, jobs)
 }
 

@@ -5,10 +5,11 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use matins_core::json;
 use matins_core::{
     Capabilities, Claim, ClaimStore, Claimed, GroupName, Heartbeat, Job, JobId, JobQuery, JobRuns, JobStore,
     Joined, Node, OnConflict, Run, RunId, RunOrder, RunQuery, Served, SetAside, Settled, Settlement,
-    StoreError, Wake, WakeUp, Want,
+    StoreError, Transition, Wake, WakeUp, Want,
 };
 
 use super::SharedModel;
@@ -223,8 +224,11 @@ impl ClaimStore for Member {
         WakeUp::Poll(Duration::from_secs(5))
     }
 
-    fn import(&mut self, jobs: Vec<Job>, on_conflict: OnConflict) -> Result<(), StoreError> {
+    fn import(&mut self, jobs: Vec<Job>, runs: Vec<Run>, on_conflict: OnConflict) -> Result<(), StoreError> {
+        jobs.iter().try_for_each(json::check_job)?;
+        runs.iter().try_for_each(json::check_run)?;
         self.with(|truth| {
+            truth.check_new(&runs)?;
             let mut ids = BTreeSet::new();
             let is_taken = |job: &&Job| truth.jobs.contains_key(&job.id) || !ids.insert(job.id.clone());
             if !matches!(on_conflict, OnConflict::Replace | OnConflict::Keep)
@@ -237,7 +241,7 @@ impl ClaimStore for Member {
                     truth.jobs.insert(job.id.clone(), job);
                 }
             }
-            Ok(())
+            runs.into_iter().try_for_each(|run| truth.apply(&Transition::Record(run), self.number).map(drop))
         })?;
         self.wake_others();
         Ok(())

@@ -303,6 +303,13 @@ impl Truth {
         Ok(None)
     }
 
+    /// Whether the ledger has none of these rows yet, and each of them is there once.
+    pub(super) fn check_new(&self, runs: &[Run]) -> Result<(), StoreError> {
+        let mut ids = BTreeSet::new();
+        let taken = runs.iter().find(|run| self.rows.contains_key(&run.id) || !ids.insert(run.id));
+        taken.map_or(Ok(()), |run| Err(StoreError::RunExists { run: run.id }))
+    }
+
     fn finish(&mut self, ended: &Run, member: u64) -> Option<RunId> {
         let run = self.rows.get(&ended.id)?;
         let is_taken_over = self.is_abandoned(run) && self.given.get(&run.id) == Some(&member);

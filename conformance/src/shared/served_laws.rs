@@ -68,7 +68,7 @@ pub fn a_job_that_no_member_serves_is_named(factory: &mut dyn SharedStoreFactory
     let (mut one, mut other, job) = two(factory);
     let now = factory.now();
     let late = store_suite::job("late", Some(1)).with(|job| job.next_fire = Some(now - TimeDelta::hours(3)));
-    one.store.import(vec![late.clone()], OnConflict::Refuse).expect("added");
+    one.store.import(vec![late.clone()], Vec::new(), OnConflict::Refuse).expect("added");
     let heard = |owner: &mut Owner| owner.store.heartbeat().expect("a member").unserved;
     assert!(heard(&mut one).is_empty(), "it is late, but two have its task");
     serve(&mut one, &other_task());

@@ -97,7 +97,7 @@ pub(super) fn two(factory: &mut dyn SharedStoreFactory) -> (Owner, Owner, Job) {
     let (mut one, other) = (owner(factory), owner(factory));
     let fire = factory.now() - TimeDelta::seconds(10);
     let job = store_suite::job("job", Some(1)).with(|job| job.next_fire = Some(fire));
-    one.store.import(vec![job.clone()], OnConflict::Refuse).expect("added");
+    one.store.import(vec![job.clone()], Vec::new(), OnConflict::Refuse).expect("added");
     (one, other, job)
 }
 
@@ -372,12 +372,12 @@ pub fn what_one_owner_adds_changes_and_removes_the_others_see(factory: &mut dyn 
     let (mut one, mut other, job) = two(factory);
     let now = factory.now();
     assert_eq!(other.store.get(&job.id).expect("read"), Some(job.clone()));
-    let taken = other.store.import(vec![job.clone()], OnConflict::Refuse);
+    let taken = other.store.import(vec![job.clone()], Vec::new(), OnConflict::Refuse);
     assert!(matches!(taken, Err(StoreError::Conflict { .. })));
     other.claim_job(&job.id, now).expect("a claim");
     other.settle(vec![Transition::End { job: job.id.clone() }]).expect("removed");
     assert_eq!(one.store.get(&job.id).expect("read"), None);
     assert_eq!(one.store.count(&matins_core::JobQuery::default()).expect("counted"), 0);
-    one.store.import(vec![job.clone()], OnConflict::Keep).expect("added again");
+    one.store.import(vec![job.clone()], Vec::new(), OnConflict::Keep).expect("added again");
     assert_eq!(other.claim(now).due, 1);
 }

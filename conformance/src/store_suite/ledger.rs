@@ -52,6 +52,7 @@ pub fn a_commit_updates_a_job(factory: &mut dyn StoreFactory) {
     let follow = JobQuery::default().follows();
     assert_eq!(store.list(&follow).expect("list").len(), 1);
     (changed.next_fire, changed.trigger) = (None, interval);
+    changed.revision += 1;
     store.commit(vec![update(&changed)]).expect("commit");
     assert_eq!(store.count(&follow).expect("count"), 0);
     assert_eq!(store.next_due().expect("next due"), None);

@@ -11,6 +11,7 @@ pub const CHAPTERS: &[Chapter] = &[
     Chapter { number: 3, page: "03-cron.md" },
     Chapter { number: 4, page: "04-local-time.md" },
     Chapter { number: 5, page: "05-store-and-ledger.md" },
+    Chapter { number: 6, page: "06-executors.md" },
 ];
 
 /// A chapter of the course.

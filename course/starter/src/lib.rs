@@ -4,7 +4,9 @@
 // you have finished the course.
 #![allow(unused_variables, unused_mut, unused_imports, dead_code)]
 
+pub mod coroutine;
 pub mod cron;
+pub mod executor;
 pub mod local_cron;
 pub mod queue;
 pub mod run_loop;

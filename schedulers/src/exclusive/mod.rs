@@ -301,7 +301,10 @@ impl ClaimStore for Exclusive {
         WakeUp::Told
     }
 
-    fn import(&mut self, jobs: Vec<Job>, on_conflict: OnConflict) -> Result<(), StoreError> {
+    fn import(&mut self, jobs: Vec<Job>, runs: Vec<Run>, on_conflict: OnConflict) -> Result<(), StoreError> {
+        if !runs.is_empty() {
+            self.is_known = false;
+        }
         for job in &jobs {
             self.followers.put(job);
             // One that takes the place of another, whose last run may be in progress.
@@ -311,10 +314,10 @@ impl ClaimStore for Exclusive {
         }
         let mut jobs = jobs;
         match jobs.pop() {
-            Some(job) if jobs.is_empty() => self.store.add(job, on_conflict),
+            Some(job) if jobs.is_empty() && runs.is_empty() => self.store.add(job, on_conflict),
             last => {
                 jobs.extend(last);
-                self.store.import(jobs, Vec::new(), on_conflict)
+                self.store.import(jobs, runs, on_conflict)
             }
         }
     }

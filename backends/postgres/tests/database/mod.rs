@@ -39,6 +39,14 @@ impl Database {
         self.runtime.block_on(self.client.query(&sql, &[])).unwrap_or_else(|error| panic!("{sql}: {error:?}"))
     }
 
+    /// Empties the tables.
+    pub(crate) fn empty(&self) {
+        let tables =
+            ["nodes", "lanes", "jobs", "due", "groups", "live", "runs"].map(|table| format!("{{s}}.{table}"));
+        self.query(&format!("TRUNCATE {} RESTART IDENTITY", tables.join(", ")));
+        self.query("ALTER SEQUENCE {s}.run_ids RESTART");
+    }
+
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.query("SELECT clock_timestamp()")[0].get(0)
     }
