@@ -102,6 +102,7 @@ fn jobs_are_added_changed_and_explained_beside_any_number_of_daemons() {
         assert_eq!(rows[0]["id"], run["id"], "{rows}");
         let node = rows[0]["node"].as_str().unwrap();
         assert_eq!(node.starts_with("rack-"), daemons > 0, "{node}");
+        assert!(!node.starts_with("scheduler "), "it has a label: {node}");
         assert!(shared.done(&["show-run", &id]).contains(node));
         let due = run["first"].as_str().unwrap();
         let why = shared.json(&["why", "hello", due]);
@@ -142,7 +143,7 @@ fn a_run_is_cancelled_on_whatever_node_it_is() {
 #[test]
 fn status_and_info_show_the_nodes() {
     let Some(shared) = Shared::of("status") else { return };
-    assert!(shared.done(&["status"]).contains("no scheduler is running on this store"));
+    assert!(shared.done(&["status"]).contains("none is up"));
     let one = shared.daemon("rack-1");
     let nodes = shared.nodes();
     assert_eq!(nodes.len(), 1, "{nodes:?}");
@@ -171,6 +172,55 @@ fn status_and_info_show_the_nodes() {
     let two = shared.daemon("rack-2");
     wait_until(|| shared.nodes().iter().any(|node| node["label"] == "rack-1" && node["state"] == "dead"));
     assert!(two.stop().success());
+}
+
+/// None takes what another one has just added for jobs from elsewhere.
+#[test]
+fn daemons_that_start_together_with_one_file_all_start() {
+    for round in 0..3 {
+        let Some(shared) = Shared::of("together") else { return };
+        let here = shared.here();
+        std::fs::write(here.join("jobs.toml"), daemon_process::QUIET).unwrap();
+        let mut crontab = String::new();
+        for line in 0..40 {
+            crontab += &format!("0 4 * * * echo {line}\n");
+        }
+        std::fs::write(here.join("crontab"), crontab).unwrap();
+        let arguments = ["run", "jobs.toml", "--crontab", "crontab", "--store", &shared.url];
+        let all: Vec<Daemon> = (0..4).map(|_| Daemon::start(here, &arguments)).collect();
+        all.iter().for_each(|daemon| drop(daemon.wait_for("Ctrl-C")));
+        assert_eq!(shared.done(&["jobs"]).lines().count(), 41, "round {round}");
+        for daemon in all {
+            assert!(daemon.stop().success());
+        }
+        assert!(shared.done(&["status"]).contains("none is up"));
+    }
+}
+
+/// `why`, the log and an event name a job whose task nobody has; the log of each node says which it is.
+#[test]
+fn a_job_that_nobody_can_start_is_named() {
+    let Some(shared) = Shared::of("unserved") else { return };
+    let here = shared.here();
+    shared.done(&["add", "report", "--every", "1s", "--", "true"]);
+    shared.done(&["export", "all.jsonl"]);
+    shared.done(&["remove", "report"]);
+    let exported = std::fs::read_to_string(here.join("all.jsonl")).unwrap();
+    let other = exported.replace("\"task\":\"command\"", "\"task\":\"report\"");
+    assert_ne!(exported, other, "{exported}");
+    std::fs::write(here.join("all.jsonl"), other).unwrap();
+    let url = format!("{}&label=rack-1", shared.url);
+    let daemon = Daemon::start(here, &["run", "--store", &url, "--log", "json"]);
+    let started: Value = serde_json::from_str(&daemon.wait_for("started")).unwrap();
+    assert_eq!(started["node"]["label"], "rack-1", "{started}");
+    shared.done(&["import", "all.jsonl"]);
+    let told: Value = serde_json::from_str(&daemon.wait_for("job_not_served")).unwrap();
+    assert_eq!((&told["job"], &told["node"]), (&json!("report"), &json!("rack-1")), "{told}");
+    let job = shared.json(&["job", "report"]);
+    let why = shared.json(&["why", "report", job["next_fire"].as_str().unwrap()]);
+    assert_eq!(why["kind"], "not_served", "{why}");
+    assert!(why["answer"].as_str().unwrap().contains("the task report and the executor default"), "{why}");
+    assert!(daemon.stop().success());
 }
 
 #[test]

@@ -98,10 +98,8 @@ pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
     for orphan in &status.orphans {
         shown::property("orphan", format!("{}: {}", orphan.job, orphan.describe()));
     }
-    if !status.nodes.is_empty() {
+    if !status.nodes.is_empty() || !is_daemon {
         nodes::print(&status.nodes, zone);
-    } else if !is_daemon {
-        shown::property("nodes", "none: no scheduler is running on this store; start one with `matins run`");
     }
     if !status.running.is_empty() {
         shown::line(Text::new().end_line().and("running"));

@@ -13,6 +13,13 @@ const HEADING: [&str; 9] =
 
 /// Prints a table of them.
 pub(crate) fn print(nodes: &[NodeView], zone: Zone) {
+    if !nodes.iter().any(|node| node.state == NodeState::Up) {
+        let none = "none is up: start one with `matins run`";
+        shown::property("nodes", none);
+    }
+    if nodes.is_empty() {
+        return;
+    }
     shown::line(Text::new().end_line().and("nodes"));
     shown::rows(&HEADING, nodes.iter().map(|node| row(node, zone)).collect());
     let mut databases: Vec<&str> = nodes

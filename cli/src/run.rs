@@ -168,7 +168,8 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
 
     let started = Started { store: &url, zone: defined.zone, changes: &changes };
     started.print(&scheduler, arguments.log, clock.now())?;
-    let printer = print_events(events, arguments.log, defined.zone)?;
+    let node = this_node(&scheduler).map(|node| node.label);
+    let printer = print_events(events, arguments.log, defined.zone, node)?;
     history.note(clock.now(), HistoryEvent::Started, &user::own());
     if let Some(watched) = watched {
         reload.clone().watch_crontab(watched);
@@ -209,10 +210,15 @@ fn chosen_store(argument: Option<&str>, defined: &Defined) -> Result<StoreConfig
 }
 
 /// Prints what happens on a thread of its own, until the scheduler has shut down.
-fn print_events(events: matins::Events, form: Form, zone: Zone) -> Result<JoinHandle<()>, String> {
+fn print_events(
+    events: matins::Events,
+    form: Form,
+    zone: Zone,
+    node: Option<String>,
+) -> Result<JoinHandle<()>, String> {
     let print = move || match form {
         Form::Text => log::print(events, zone),
-        Form::Json => log::print_json(events),
+        Form::Json => log::print_json(events, node.as_deref()),
     };
     let printer = thread::Builder::new().name("matins-log".to_owned()).spawn(print);
     printer.map_err(|error| format!("cannot print what happens: {error}"))

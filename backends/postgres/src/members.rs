@@ -46,7 +46,7 @@ impl PostgresStore {
         let label = self.options.label.clone().unwrap_or_else(|| label(&node.label));
         let time_zones = self.options.time_zones.clone().unwrap_or_else(|| node.time_zones.clone());
         let parameters = vec![
-            parameter(label, Type::TEXT),
+            parameter(label.clone(), Type::TEXT),
             parameter(lease.as_secs_f64(), Type::FLOAT8),
             parameter(FORMAT, Type::INT4),
             parameter(env!("CARGO_PKG_VERSION"), Type::TEXT),
@@ -58,8 +58,10 @@ impl PostgresStore {
         let joined = pipeline.query(&sql.join, parameters);
         let rows = self.link.run("joining the schedulers", pipeline)?;
         self.number = rows[joined].first().map_or(0, |row| row.get(0));
-        let name = format!("SET application_name = 'matins {} {}'", self.options.schema, self.number);
-        self.link.batch("naming the connection", &name)?;
+        // For those who look at the server: `pg_stat_activity` shows it.
+        let name = format!("matins {} {} {label}", self.options.schema, self.number);
+        let name = vec![parameter(name, Type::TEXT)];
+        self.link.query("naming the connection", &NAME_CONNECTION.into(), name)?;
         (self.lease, self.served) = (lease, Served::default());
         (self.seen, self.expects, self.known_connection) = (None, None, self.link.connected());
         self.mine.clear();
@@ -95,7 +97,7 @@ impl PostgresStore {
         let me = self.member()?;
         let sql = self.sql.clone();
         let mut pipeline = Pipeline::new();
-        let ahead = self.clock_offset.map(|offset| offset.as_seconds_f64());
+        let ahead = self.clock_offset.map(chrono::TimeDelta::as_seconds_f64);
         let beat = pipeline.query(&sql.beat, vec![parameter(me, Type::INT8), parameter(ahead, Type::FLOAT8)]);
         let to_cancel = pipeline.query(&sql.to_cancel, vec![parameter(me, Type::INT8)]);
         let late = parameter(self.lease.as_secs_f64(), Type::FLOAT8);
@@ -163,11 +165,14 @@ impl PostgresStore {
         }
         let me = vec![parameter(self.member()?, Type::INT8)];
         self.number = 0;
-        // One that visited has begun nothing that its row would have to name.
-        let leave = if self.options.visits { &self.sql.forget } else { &self.sql.leave }.clone();
+        // One that visited and has no tasks has begun nothing that its row would have to name.
+        let is_forgotten = self.options.visits && self.served.tasks.is_empty();
+        let leave = if is_forgotten { &self.sql.forget } else { &self.sql.leave }.clone();
         self.link.query("leaving the schedulers", &leave, me).map(drop)
     }
 }
+
+const NAME_CONNECTION: &str = "SELECT set_config('application_name', $1, false)";
 
 /// The lease of a scheduler that has not joined.
 pub(crate) const NO_LEASE: Duration = Duration::ZERO;
