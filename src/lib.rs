@@ -35,6 +35,9 @@
 //! | `chrono-tz` | zones of the crate `chrono-tz` wherever a time zone is given | |
 //! | `full` | all of them | |
 //!
+//! On Windows, the features `memory`, `thread`, `rayon`, `tokio`, `transfer`, `config`, `tracing`, `metrics`, `cron` and `chrono-tz`
+//! compile. `file`, `sqlite`, `process`, `command`, `control` and `signals` need a Unix, and say so when they are compiled elsewhere.
+//!
 //! What a trigger, a store, an executor owes is written at its trait: [`Trigger`],
 //! [`JobStore`], [`Executor`].
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -178,6 +181,11 @@ pub mod prelude {
 #[cfg(all(doctest, feature = "full"))]
 #[doc = include_str!("../README.md")]
 mod readme {}
+
+/// The program in the README of the package compiles.
+#[cfg(all(doctest, feature = "full"))]
+#[doc = include_str!("README.md")]
+mod package_readme {}
 
 /// The program in COMPARE.md compiles.
 #[cfg(all(doctest, feature = "full"))]

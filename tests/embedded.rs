@@ -66,7 +66,12 @@ fn jobs_of_an_application_are_listed_paused_run_cancelled_explained_and_removed(
     let jobs = app.done(&["jobs"]);
     assert!(jobs.contains("report") && jobs.contains("at 02:30 every day, UTC"), "{jobs}");
     assert!(!app.done(&["jobs", "--tag", "slow"]).contains("report"));
-    assert!(app.done(&["job", "report"]).contains("at 09:00"));
+    let report = app.done(&["job", "report"]);
+    assert!(report.contains("at 09:00"), "{report}");
+    assert!(
+        report.lines().any(|line| line.trim_start().starts_with("runs ") && line.contains("closure")),
+        "{report}"
+    );
 
     app.done(&["pause", "report"]);
     assert_eq!(app.json(&["job", "report"])["state"], "paused");

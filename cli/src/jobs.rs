@@ -118,7 +118,7 @@ pub(crate) fn describe(view: &JobView, zone: Zone, now: DateTime<Utc>) {
     if !later.is_empty() {
         shown::property("then", later.join(", "));
     }
-    shown::property("runs", command(&job.arguments));
+    shown::property("runs", work(job));
     if let Some(Value::Object(environment)) = job.arguments.get("environment") {
         for (name, value) in environment {
             shown::property("with", secrets::variable(name, value.as_str().unwrap_or_default()));
@@ -154,6 +154,15 @@ pub(crate) fn describe(view: &JobView, zone: Zone, now: DateTime<Utc>) {
         shown::property("from", source.to_owned());
     }
     shown::property("added", show::local(job.created, zone));
+}
+
+/// The command of a job; of an application's job the task, and its arguments if there are any.
+fn work(job: &Job) -> String {
+    match &job.arguments {
+        Value::Null => job.task.to_string(),
+        arguments if arguments.get("program").is_some() => command(arguments),
+        arguments => format!("{} {}", job.task, command(arguments)),
+    }
 }
 
 /// A command line, its words quoted where that is needed, and without its secrets.

@@ -46,6 +46,11 @@
 #![doc = include_str!("observation.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(all(feature = "signals", not(unix)))]
+compile_error!(
+    "the feature `signals` needs Unix: it waits for SIGINT and SIGTERM. Elsewhere, call `Handle::shutdown` when the program is to end."
+);
+
 mod add_commands;
 #[cfg(feature = "tokio")]
 mod asynchronous;
@@ -88,7 +93,7 @@ mod scheduler;
 #[cfg(test)]
 mod several;
 mod shared;
-#[cfg(feature = "signals")]
+#[cfg(all(feature = "signals", unix))]
 mod signals;
 #[cfg(test)]
 mod simulation;

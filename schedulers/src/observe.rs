@@ -43,6 +43,12 @@ pub(crate) fn times(run: &Run) -> Option<(f64, f64)> {
     Some(((started - run.scheduled()).as_seconds_f64(), (finished - started).as_seconds_f64()))
 }
 
+/// Whole microseconds in milliseconds: 0.143, and not 0.14300000000000002.
+#[cfg(feature = "tracing")]
+fn milliseconds(seconds: f64) -> f64 {
+    (seconds * 1e6).round() / 1e3
+}
+
 #[cfg(feature = "tracing")]
 pub(crate) fn trace(event: &Event) {
     use matins_core::Outcome;
@@ -70,7 +76,8 @@ pub(crate) fn trace(event: &Event) {
         Event::RunFinished { store, run } => {
             let (job, scheduled, number, attempt) = (&run.job, run.scheduled(), run.id.0, run.attempt);
             let outcome = run.outcome.map(Outcome::as_str);
-            let (late_ms, took_ms) = times(run).map(|(late, took)| (late * 1e3, took * 1e3)).unzip();
+            let (late_ms, took_ms) =
+                times(run).map(|(late, took)| (milliseconds(late), milliseconds(took))).unzip();
             let reason = run.message.as_deref();
             if run.outcome == Some(Outcome::Succeeded) {
                 info!(target: "matins", %store, %job, run = number, attempt, %scheduled, outcome, late_ms, took_ms, reason, "run finished");
@@ -206,5 +213,19 @@ impl Meters {
             self.stores.len() - 1
         });
         &mut self.stores[place]
+    }
+}
+
+#[cfg(all(test, feature = "tracing"))]
+mod tests {
+    use super::milliseconds;
+
+    #[test]
+    fn milliseconds_are_printed_without_binary_fractions() {
+        let seconds = [0.000_143, 0.000_033, 86_400.000_001, -0.000_25];
+        assert_eq!(
+            seconds.map(|seconds| milliseconds(seconds).to_string()),
+            ["0.143", "0.033", "86400000.001", "-0.25"]
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! Task type of my own.
 // says: cannot be a task
-// says: a value that serde can save
+// says: returned in a `Result`: `Ok::<_, matins::TaskError>(value)`
 
 use matins::TaskRegistry;
 

@@ -10,6 +10,7 @@ use matins_core::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::saved::Saved;
 use crate::{DateTrigger, IntervalError, text};
 
 /// Has no instants: its job runs after another job of the same store has, whenever that is.
@@ -27,6 +28,7 @@ use crate::{DateTrigger, IntervalError, text};
 /// # Ok::<(), matins_core::NameError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Saved<After>")]
 pub struct AfterTrigger {
     #[serde(flatten)]
     after: After,
@@ -36,6 +38,12 @@ impl AfterTrigger {
     /// Returns the trigger of a job that runs after each run of `job` that ends so.
     pub const fn new(job: JobId, outcome: AfterOutcome) -> Self {
         Self { after: After::new(job, outcome) }
+    }
+}
+
+impl From<Saved<After>> for AfterTrigger {
+    fn from(Saved(after): Saved<After>) -> Self {
+        Self { after }
     }
 }
 

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::duration::{self, Parts};
 use crate::interval::list;
+use crate::saved::Saved;
 use crate::sentence::UTC;
 use crate::zone::{UnknownZone, Zone};
 
@@ -43,7 +44,7 @@ use crate::zone::{UnknownZone, Zone};
 /// assert_eq!(rent.to_string(), "P1M from 2026-01-31T08:00:00 Europe/Berlin or last day");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "CalendarBuilder", into = "CalendarBuilder")]
+#[serde(try_from = "Saved<CalendarBuilder>", into = "CalendarBuilder")]
 pub struct CalendarTrigger {
     pub(crate) months: u32,
     days: u32,
@@ -543,6 +544,14 @@ impl TryFrom<CalendarBuilder> for CalendarTrigger {
     type Error = CalendarError;
 
     fn try_from(builder: CalendarBuilder) -> Result<Self, CalendarError> {
+        builder.build()
+    }
+}
+
+impl TryFrom<Saved<CalendarBuilder>> for CalendarTrigger {
+    type Error = CalendarError;
+
+    fn try_from(Saved(builder): Saved<CalendarBuilder>) -> Result<Self, CalendarError> {
         builder.build()
     }
 }

@@ -7,6 +7,7 @@ use cron::Schedule;
 use matins_core::Trigger;
 use serde::{Deserialize, Serialize};
 
+use crate::saved::Saved;
 use crate::zone::Zone;
 
 /// Fires when a [`cron::Schedule`] does, in a zone; by that crate's grammar and its rules at changes of the clocks.
@@ -23,14 +24,14 @@ use crate::zone::Zone;
 /// assert_eq!(fire.to_rfc3339(), "2026-11-30T09:30:00+00:00");
 /// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(try_from = "Saved", into = "Saved")]
+#[serde(try_from = "Saved<Fields>", into = "Fields")]
 pub struct ScheduleTrigger {
     schedule: Schedule,
     zone: Zone,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Saved {
+struct Fields {
     schedule: String,
     zone: Zone,
 }
@@ -64,15 +65,15 @@ impl Trigger for ScheduleTrigger {
     }
 }
 
-impl TryFrom<Saved> for ScheduleTrigger {
+impl TryFrom<Saved<Fields>> for ScheduleTrigger {
     type Error = cron::error::Error;
 
-    fn try_from(saved: Saved) -> Result<Self, Self::Error> {
+    fn try_from(Saved(saved): Saved<Fields>) -> Result<Self, Self::Error> {
         Ok(Self { schedule: Schedule::from_str(&saved.schedule)?, zone: saved.zone })
     }
 }
 
-impl From<ScheduleTrigger> for Saved {
+impl From<ScheduleTrigger> for Fields {
     fn from(trigger: ScheduleTrigger) -> Self {
         Self { schedule: trigger.schedule.source().to_owned(), zone: trigger.zone }
     }

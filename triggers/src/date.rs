@@ -8,6 +8,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, Utc};
 use matins_core::{Trigger, round_up_to_microsecond};
 use serde::{Deserialize, Serialize};
 
+use crate::saved::Saved;
 use crate::zone::{UnknownZone, Zone};
 
 /// Fires once.
@@ -18,7 +19,7 @@ use crate::zone::{UnknownZone, Zone};
 /// show twice is at its first occurrence, even if the clocks change by three hours or more: whoever asks for one
 /// time wants one fire. (Recurring triggers take such a change as a correction; see the crate's page.)
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Saved", into = "Saved")]
+#[serde(try_from = "Saved<Fields>", into = "Fields")]
 pub struct DateTrigger {
     date: Date,
 }
@@ -31,7 +32,7 @@ enum Date {
 
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-enum Saved {
+enum Fields {
     Local { local: NaiveDateTime, zone: Zone },
     Instant { instant: DateTime<Utc> },
 }
@@ -232,18 +233,18 @@ impl FromStr for DateTrigger {
     }
 }
 
-impl TryFrom<Saved> for DateTrigger {
+impl TryFrom<Saved<Fields>> for DateTrigger {
     type Error = DateError;
 
-    fn try_from(saved: Saved) -> Result<Self, DateError> {
+    fn try_from(Saved(saved): Saved<Fields>) -> Result<Self, DateError> {
         match saved {
-            Saved::Local { local, zone } => Self::local(local, zone),
-            Saved::Instant { instant } => Ok(Self::new(instant)),
+            Fields::Local { local, zone } => Self::local(local, zone),
+            Fields::Instant { instant } => Ok(Self::new(instant)),
         }
     }
 }
 
-impl From<DateTrigger> for Saved {
+impl From<DateTrigger> for Fields {
     fn from(trigger: DateTrigger) -> Self {
         match trigger.date {
             Date::Local(local, zone) => Self::Local { local, zone },

@@ -11,12 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::duration::{self, Parts};
 use crate::last_fire::{just_after, just_before};
+use crate::saved::Saved;
 
 /// Fires at `start + k * period` for every `k >= 0`, up to `end` inclusive.
 ///
 /// The period is elapsed time in any zone: an hour is an hour, also on the day when the clocks change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Saved", into = "Saved")]
+#[serde(try_from = "Saved<Fields>", into = "Fields")]
 pub struct IntervalTrigger {
     period_micros: i64,
     start: DateTime<Utc>,
@@ -24,7 +25,7 @@ pub struct IntervalTrigger {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Saved {
+struct Fields {
     period_micros: i64,
     start: DateTime<Utc>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -258,10 +259,10 @@ impl FromStr for IntervalTrigger {
     }
 }
 
-impl TryFrom<Saved> for IntervalTrigger {
+impl TryFrom<Saved<Fields>> for IntervalTrigger {
     type Error = IntervalError;
 
-    fn try_from(saved: Saved) -> Result<Self, IntervalError> {
+    fn try_from(Saved(saved): Saved<Fields>) -> Result<Self, IntervalError> {
         let trigger = Self::new(saved.start, TimeDelta::microseconds(saved.period_micros))?;
         match saved.end {
             Some(end) => trigger.until(end),
@@ -270,7 +271,7 @@ impl TryFrom<Saved> for IntervalTrigger {
     }
 }
 
-impl From<IntervalTrigger> for Saved {
+impl From<IntervalTrigger> for Fields {
     fn from(trigger: IntervalTrigger) -> Self {
         Self { period_micros: trigger.period_micros, start: trigger.start, end: trigger.end }
     }

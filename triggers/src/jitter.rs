@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::duration::{self, Parts};
 use crate::last_fire::{just_after, just_before, last_fire};
+use crate::saved::Saved;
 use crate::text;
 
 /// About what it costs to look at the ends of a count: two searches by halving.
@@ -44,7 +45,7 @@ const STEPS_AT_THE_ENDS: u64 = 64;
 /// assert!(fire >= nine && fire <= nine + TimeDelta::minutes(5));
 /// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(try_from = "Saved", into = "Saved")]
+#[serde(try_from = "Saved<Fields>", into = "Fields")]
 pub struct JitterTrigger {
     of: Arc<dyn Trigger>,
     max_micros: i64,
@@ -54,7 +55,7 @@ pub struct JitterTrigger {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Saved {
+struct Fields {
     of: Arc<dyn Trigger>,
     max_micros: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -174,15 +175,15 @@ fn mix(value: u64) -> u64 {
     value ^ value >> 31
 }
 
-impl TryFrom<Saved> for JitterTrigger {
+impl TryFrom<Saved<Fields>> for JitterTrigger {
     type Error = JitterError;
 
-    fn try_from(saved: Saved) -> Result<Self, JitterError> {
+    fn try_from(Saved(saved): Saved<Fields>) -> Result<Self, JitterError> {
         Self::with(saved.of, TimeDelta::microseconds(saved.max_micros), saved.seed)
     }
 }
 
-impl From<JitterTrigger> for Saved {
+impl From<JitterTrigger> for Fields {
     fn from(trigger: JitterTrigger) -> Self {
         Self { of: trigger.of, max_micros: trigger.max_micros, seed: trigger.seed }
     }

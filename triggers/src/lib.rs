@@ -62,6 +62,7 @@ mod interval;
 mod jitter;
 mod last_fire;
 mod never;
+mod saved;
 mod sentence;
 mod text;
 mod trigger_error;

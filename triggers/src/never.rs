@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use matins_core::Trigger;
 use serde::{Deserialize, Serialize};
 
+use crate::saved::Saved;
 use crate::text;
 
 /// Has no instants: stands for a schedule that names a day which the calendar does not have, such as `0 0 31 2 *`, and
@@ -22,8 +23,20 @@ use crate::text;
 /// assert_eq!(disabled.describe(), "never: the calendar has no day of \"0 0 31 2 *\"");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Saved<Fields>")]
 pub struct NeverTrigger {
     schedule: String,
+}
+
+#[derive(Deserialize)]
+struct Fields {
+    schedule: String,
+}
+
+impl From<Saved<Fields>> for NeverTrigger {
+    fn from(Saved(Fields { schedule }): Saved<Fields>) -> Self {
+        Self { schedule }
+    }
 }
 
 impl NeverTrigger {

@@ -9,6 +9,7 @@ use matins_core::{After, CountBudget, CountProgress, Stretch, Trigger};
 use serde::{Deserialize, Serialize};
 
 use crate::last_fire::just_after;
+use crate::saved::Saved;
 use crate::text;
 
 /// The first and last instant that a trigger may fire at, both inclusive.
@@ -106,14 +107,14 @@ impl Limits {
 /// assert_eq!(first.to_rfc3339(), "2026-05-01T09:00:00+00:00");
 /// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(try_from = "Saved", into = "Saved")]
+#[serde(try_from = "Saved<Fields>", into = "Fields")]
 pub struct WindowTrigger {
     of: Arc<dyn Trigger>,
     limits: Limits,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Saved {
+struct Fields {
     of: Arc<dyn Trigger>,
     #[serde(flatten)]
     limits: Limits,
@@ -168,15 +169,15 @@ impl WindowTrigger {
     }
 }
 
-impl TryFrom<Saved> for WindowTrigger {
+impl TryFrom<Saved<Fields>> for WindowTrigger {
     type Error = EndsBeforeStart;
 
-    fn try_from(saved: Saved) -> Result<Self, EndsBeforeStart> {
+    fn try_from(Saved(saved): Saved<Fields>) -> Result<Self, EndsBeforeStart> {
         Ok(Self { of: saved.of, limits: Limits::new(saved.limits.start, saved.limits.end)? })
     }
 }
 
-impl From<WindowTrigger> for Saved {
+impl From<WindowTrigger> for Fields {
     fn from(trigger: WindowTrigger) -> Self {
         Self { of: trigger.of, limits: trigger.limits }
     }

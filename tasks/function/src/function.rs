@@ -71,7 +71,8 @@ use crate::state::{MissingState, State, States};
     note = "a closure that never returns says so: `|| -> () {{ loop {{ work() }} }}`",
     note = "the `S` of `State<S>` is `Clone`: put it in an `Arc`",
     note = "pass the function itself, without calling it: `register(\"report\", report)`",
-    note = "it returns nothing, a value that serde can save, or a `Result` whose error converts into `Box<dyn std::error::Error + Send + Sync>`",
+    note = "it returns nothing, a text, a number, a `bool`, an `Option`, a `Vec`, a `serde_json::Value`, or a `Result` whose error converts into `Box<dyn std::error::Error + Send + Sync>`",
+    note = "any other value that serde can save is returned in a `Result`: `Ok::<_, matins::TaskError>(value)`",
     note = "what a closure captures must be `Send + Sync + 'static`, and it must be `Fn`: `move ||`, with an `Arc` or a `Mutex` around what is shared",
     note = "async with captured values: `move || {{ let db = db.clone(); async move {{ db.query().await }} }}`, or take `State(db): State<Db>` as a parameter"
 )]

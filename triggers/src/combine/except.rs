@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{CombineError, SHARED_LIMIT, as_a, common, ends};
 use crate::cron::CronTrigger;
 use crate::last_fire::{just_before, last_fire};
+use crate::saved::Saved;
 use crate::text;
 
 /// The first trigger's instants without those that the second has too.
@@ -29,9 +30,22 @@ use crate::text;
 /// assert_eq!(trigger.next_after(christmas_eve).unwrap().to_rfc3339(), "2026-12-26T00:00:00+00:00");
 /// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "Saved<Fields>")]
 pub struct ExceptTrigger {
     of: Arc<dyn Trigger>,
     without: Arc<dyn Trigger>,
+}
+
+#[derive(Deserialize)]
+struct Fields {
+    of: Arc<dyn Trigger>,
+    without: Arc<dyn Trigger>,
+}
+
+impl From<Saved<Fields>> for ExceptTrigger {
+    fn from(Saved(Fields { of, without }): Saved<Fields>) -> Self {
+        Self { of, without }
+    }
 }
 
 impl ExceptTrigger {

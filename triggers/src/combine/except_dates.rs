@@ -9,6 +9,7 @@ use matins_core::{CountBudget, CountProgress, Stretch, Trigger};
 use serde::{Deserialize, Serialize};
 
 use crate::last_fire::just_before;
+use crate::saved::Saved;
 use crate::text;
 use crate::zone::{Span, Zone};
 
@@ -26,10 +27,24 @@ use crate::zone::{Span, Zone};
 /// assert_eq!(fire.to_rfc3339(), "2026-12-28T08:00:00+00:00");
 /// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "Saved<Fields>")]
 pub struct ExceptDatesTrigger {
     of: Arc<dyn Trigger>,
     dates: BTreeSet<NaiveDate>,
     zone: Zone,
+}
+
+#[derive(Deserialize)]
+struct Fields {
+    of: Arc<dyn Trigger>,
+    dates: BTreeSet<NaiveDate>,
+    zone: Zone,
+}
+
+impl From<Saved<Fields>> for ExceptDatesTrigger {
+    fn from(Saved(Fields { of, dates, zone }): Saved<Fields>) -> Self {
+        Self { of, dates, zone }
+    }
 }
 
 impl ExceptDatesTrigger {

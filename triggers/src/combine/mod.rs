@@ -20,6 +20,7 @@ pub use except_dates::ExceptDatesTrigger;
 use crate::cron::CronTrigger;
 use crate::interval::IntervalTrigger;
 use crate::last_fire::{just_after, just_before, last_fire};
+use crate::saved::Saved;
 use crate::text;
 
 /// How often the members of an intersection leap over each other for one answer, before it gives up: some thousandths of
@@ -103,7 +104,7 @@ impl Error for CombineError {}
 /// assert_eq!(any.next_after(friday_noon).unwrap().to_rfc3339(), "2026-11-28T11:00:00+00:00");
 /// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(try_from = "Members", into = "Members")]
+#[serde(try_from = "Saved<Members>", into = "Members")]
 pub struct AnyTrigger {
     of: Vec<Arc<dyn Trigger>>,
 }
@@ -183,7 +184,7 @@ impl Trigger for AnyTrigger {
 /// beside a cron trigger; cron triggers whose fields exclude each other are refused. For the rest the members leap over
 /// each other; see [`LEAP_LIMIT`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(try_from = "Members", into = "Members")]
+#[serde(try_from = "Saved<Members>", into = "Members")]
 pub struct AllTrigger {
     of: Vec<Arc<dyn Trigger>>,
     /// The members as they are asked: all intervals made one.
@@ -395,18 +396,18 @@ fn joined(members: &[Arc<dyn Trigger>], by: &str) -> String {
     members.iter().map(|member| member.describe()).collect::<Vec<_>>().join(by)
 }
 
-impl TryFrom<Members> for AnyTrigger {
+impl TryFrom<Saved<Members>> for AnyTrigger {
     type Error = CombineError;
 
-    fn try_from(saved: Members) -> Result<Self, CombineError> {
+    fn try_from(Saved(saved): Saved<Members>) -> Result<Self, CombineError> {
         Self::new(saved.of)
     }
 }
 
-impl TryFrom<Members> for AllTrigger {
+impl TryFrom<Saved<Members>> for AllTrigger {
     type Error = CombineError;
 
-    fn try_from(saved: Members) -> Result<Self, CombineError> {
+    fn try_from(Saved(saved): Saved<Members>) -> Result<Self, CombineError> {
         Self::new(saved.of)
     }
 }

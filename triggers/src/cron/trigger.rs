@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rules::is_name;
 use super::{CronError, CronExpression, describe, previous, search};
+use crate::saved::Saved;
 use crate::window::{EndsBeforeStart, Limits};
 use crate::zone::{UnknownZone, Zone};
 
@@ -27,7 +28,7 @@ use crate::zone::{UnknownZone, Zone};
 /// assert_eq!(trigger.to_string(), "CRON_TZ=Europe/Berlin 0 9 * * MON-FRI");
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Saved", into = "Saved")]
+#[serde(try_from = "Saved<Fields>", into = "Fields")]
 pub struct CronTrigger {
     pub(super) expression: CronExpression,
     pub(super) zone: Zone,
@@ -35,7 +36,7 @@ pub struct CronTrigger {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Saved {
+struct Fields {
     expression: CronExpression,
     zone: Zone,
     #[serde(flatten)]
@@ -266,16 +267,16 @@ impl FromStr for CronTrigger {
     }
 }
 
-impl TryFrom<Saved> for CronTrigger {
+impl TryFrom<Saved<Fields>> for CronTrigger {
     type Error = EndsBeforeStart;
 
-    fn try_from(saved: Saved) -> Result<Self, EndsBeforeStart> {
+    fn try_from(Saved(saved): Saved<Fields>) -> Result<Self, EndsBeforeStart> {
         let limits = Limits::new(saved.limits.start, saved.limits.end)?;
         Ok(Self { expression: saved.expression, zone: saved.zone, limits })
     }
 }
 
-impl From<CronTrigger> for Saved {
+impl From<CronTrigger> for Fields {
     fn from(trigger: CronTrigger) -> Self {
         Self { expression: trigger.expression, zone: trigger.zone, limits: trigger.limits }
     }

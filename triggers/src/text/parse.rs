@@ -10,6 +10,7 @@ use matins_core::{AfterOutcome, JobId, Trigger, TriggerError, json};
 use serde::de::DeserializeOwned;
 
 use crate::duration::{self, Parts};
+use crate::saved::Saved;
 use crate::{
     AfterTrigger, AllTrigger, AnyTrigger, CalendarTrigger, CronTrigger, DateTrigger, ExceptDatesTrigger,
     ExceptTrigger, IntervalTrigger, JitterTrigger, NeverTrigger, WindowTrigger, Zone,
@@ -335,7 +336,8 @@ impl<'a> Reader<'a> {
     fn value<T: DeserializeOwned>(&mut self) -> Result<T, TriggerError> {
         self.skip_spaces();
         let mut values = serde_json::Deserializer::from_str(self.rest).into_iter();
-        let value = values.next().unwrap_or_else(|| serde_json::from_str("")).map_err(TriggerError::new)?;
+        let Saved(value) =
+            values.next().unwrap_or_else(|| serde_json::from_str("")).map_err(TriggerError::new)?;
         self.rest = &self.rest[values.byte_offset()..];
         Ok(value)
     }

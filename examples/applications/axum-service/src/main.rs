@@ -64,9 +64,9 @@ async fn create(
     State(scheduler): State<AsyncHandle>,
     Json(new): Json<NewReminder>,
 ) -> Result<(StatusCode, String), Failure> {
-    let retry = Retry::times(3).backoff(Backoff::Fixed(Duration::from_secs(1)));
-    let job = after(new.seconds.seconds()).task("deliver").arguments(new.reminder).retry(retry);
-    let job = scheduler.add(job.time_limit(10.seconds())).await?;
+    let retry = Retry::times(3).backoff(Backoff::fixed(1.seconds()));
+    let job = after(new.seconds.seconds()).task("deliver").arguments(new.reminder);
+    let job = scheduler.add(job.retry(retry).time_limit(10.seconds())).await?;
     Ok((StatusCode::CREATED, job.id().to_string()))
 }
 // ANCHOR_END: handler
