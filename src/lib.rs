@@ -19,6 +19,7 @@
 //! | --- | --- | --- |
 //! | `memory` | `MemoryStore` | yes |
 //! | `sqlite` | `SqliteStore`: jobs and ledger in one file, durable | |
+//! | `postgres` | `PostgresStore`: jobs and ledger in a database that many schedulers share; not part of `full` | |
 //! | `file` | `FileStore`: jobs and ledger in a directory of plain files, durable | |
 //! | `transfer` | `transfer`: everything out of a store, and into another, as JSON Lines | |
 //! | `thread` | `ThreadExecutor`: a pool of threads | yes |

@@ -5,12 +5,14 @@
 //! | [`triggers`] | the next fire of a cron expression, a walk, reading |
 //! | [`stores`] | a tick of 100 due jobs, moves, adding, opening |
 //! | [`executors`] | empty runs handed over and reported, a matrix of tasks |
+//! | [`cluster`] | many schedulers on one PostgreSQL database |
 //! | [`schedulers`] | lateness, adding, sustained fires, idling |
 //! | [`contest`] | measuring several in turn, so that drift of the machine meets all alike |
 
 // What is counted and timed here stays far below 2^52.
 #![allow(clippy::cast_precision_loss)]
 
+pub mod cluster;
 pub mod contest;
 pub mod executors;
 pub mod schedulers;

@@ -128,7 +128,9 @@ impl StoreConfig {
             #[cfg(feature = "postgres")]
             StoreUrl::Postgres(url) => {
                 let failed = |source| ConfigError::Store { url: self.url.clone(), source };
-                let store = postgres_options(url).and_then(|options| options.open()).map_err(failed)?;
+                let store = postgres_options(url)
+                    .and_then(matins_store_postgres::PostgresOptions::open)
+                    .map_err(failed)?;
                 Ok(builder.shared_store(name, store))
             }
             #[cfg(not(feature = "postgres"))]

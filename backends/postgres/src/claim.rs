@@ -62,6 +62,12 @@ impl PostgresStore {
 
     fn claim_in_transaction(&mut self, want: &Want<'_>) -> Result<Claim, StoreError> {
         let mut found = self.lock_due(want)?;
+        if want.takes_over && found.has_expired && self.may_take_over() {
+            self.end_transaction();
+            let me = vec![parameter(self.number, Type::INT8)];
+            self.link.query("declaring schedulers dead", &self.sql.reap.clone(), me)?;
+            found = self.lock_due(want)?;
+        }
         self.lock_work(want, &mut found)?;
         self.read_bodies(&mut found)?;
         self.lock_groups(want, &mut found)?;
@@ -85,13 +91,10 @@ impl PostgresStore {
         let me = self.member()?;
         let sql = self.sql.clone();
         let named: Vec<String> = want.jobs.iter().map(|id| id.as_str().to_owned()).collect();
-        let ended: Vec<i64> =
-            want.ended.iter().filter_map(|id| self.mine.get(id).map(|mine| mine.key)).collect();
+        let ended = want.ended.iter().filter(|id| !want.jobs.contains(id));
+        let ended: Vec<i64> = ended.filter_map(|id| self.mine.get(id).map(|mine| mine.key)).collect();
         let limit = want.limit.min(MOST_JOBS) as i64;
         let mut pipeline = Pipeline::new();
-        if want.takes_over && self.may_take_over() {
-            pipeline.query(&sql.reap, vec![parameter(me, Type::INT8)]);
-        }
         pipeline.batch(&sql.begin);
         let fence = pipeline.query(&sql.fence, vec![parameter(me, Type::INT8)]);
         let of_named = (!named.is_empty() || !ended.is_empty()).then(|| {
@@ -116,7 +119,6 @@ impl PostgresStore {
             want.ended.iter().chain(want.jobs).map(|id| id.as_str().to_owned()).collect();
         let followers = (!followed.is_empty())
             .then(|| pipeline.query(&sql.followers, vec![parameter(followed, Type::TEXT_ARRAY)]));
-        let work = pipeline.query(&sql.is_there_work, Vec::new());
         let need = 4 * (want.ended.len() + want.jobs.len()) as i64;
         pipeline.batch(&sql.lock_numbers);
         let numbers = pipeline.query(&sql.take_numbers, vec![parameter(need, Type::INT8)]);
@@ -125,11 +127,19 @@ impl PostgresStore {
         self.turn = self.turn.wrapping_add(1) & 0xffff;
 
         let answers = self.run_first("claiming jobs", pipeline)?;
-        let now = answers[fence].first().map(|row| row.get(0)).ok_or(StoreError::Fenced)?;
-        let mut found = Found { now, numbers: numbers_of(&answers[numbers]), ..Found::default() };
+        let fence = answers[fence].first().ok_or(StoreError::Fenced)?;
+        let mut found = Found {
+            now: fence.get(0),
+            has_work: fence.get(1),
+            has_dead: fence.get(2),
+            has_expired: fence.get(3),
+            numbers: numbers_of(&answers[numbers]),
+            ..Found::default()
+        };
         if let Some(due) = due {
             answers[due].iter().for_each(|row| found.lock(row, true));
-            self.note_low_water(&found.locked, answers[due].len() as i64 == limit);
+            self.was_full = answers[due].len() as i64 == limit;
+            self.note_low_water(&found.locked, self.was_full);
         }
         if let Some(named) = of_named {
             answers[named].iter().for_each(|row| found.lock(row, false));
@@ -138,9 +148,6 @@ impl PostgresStore {
         if let Some(followers) = followers {
             answers[followers].iter().for_each(|row| found.follow(row));
         }
-        let work = answers[work].first();
-        found.has_work = work.is_some_and(|row| row.get(0));
-        found.has_dead = work.is_some_and(|row| row.get(1));
         Ok(found)
     }
 

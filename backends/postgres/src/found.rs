@@ -75,6 +75,8 @@ pub(crate) struct Found {
     pub(crate) has_work: bool,
     /// There are runs of dead schedulers.
     pub(crate) has_dead: bool,
+    /// There are schedulers whose lease has ended.
+    pub(crate) has_expired: bool,
 }
 
 impl Found {

@@ -108,6 +108,8 @@ pub struct PostgresStore {
     expects: Option<Instant>,
     /// The last claim had nothing, though something was due.
     found_nothing: bool,
+    /// The last claim had as many due jobs as were wanted.
+    was_full: bool,
     /// Lanes are claimed from in turn.
     turn: i32,
     /// Where lanes with a backlog are looked at from.
@@ -126,11 +128,16 @@ pub struct PostgresStore {
 impl PostgresStore {
     /// Opens the store at a URL, and makes its tables if they are not there yet. For what a URL may say, see [`PostgresOptions`].
     ///
-    /// ```no_run
+    /// ```
+    /// use matins_core::{ClaimStore, JobQuery};
     /// use matins_store_postgres::PostgresStore;
     ///
-    /// let store = PostgresStore::open("postgres://localhost/jobs?schema=nightly")?;
-    /// # let _ = store;
+    /// # let Some(server) = matins_conformance::servers::postgres() else { return Ok(()) };
+    /// # let schema = matins_conformance::servers::schema("nightly");
+    /// let url = "postgres://localhost/jobs?schema=nightly";
+    /// # let url = format!("{server}?schema={schema}");
+    /// let mut store = PostgresStore::open(url)?;
+    /// assert_eq!(store.count(&JobQuery::default())?, 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -181,6 +188,7 @@ impl PostgresStore {
             waiting: 0,
             expects: None,
             found_nothing: false,
+            was_full: false,
             turn: 0,
             low: HashMap::new(),
             full_claims: 0,

@@ -70,6 +70,10 @@ impl PostgresStore {
 
     /// When there is something to claim next. It notes that, so that the claim at that time asks for nothing before.
     pub(crate) fn next_claim(&mut self, fires: bool) -> Result<Option<DateTime<Utc>>, StoreError> {
+        if std::mem::take(&mut self.was_full) && self.seen.is_none() && fires {
+            self.expects = Some(Instant::now());
+            return Ok(Some(DateTime::UNIX_EPOCH));
+        }
         let look = match self.seen.take() {
             Some(look) => look,
             None => self.look()?,

@@ -185,10 +185,12 @@ impl PostgresOptions {
 
     /// Opens the store, and makes its tables if they are not there yet.
     ///
-    /// ```no_run
+    /// ```
     /// use matins_store_postgres::PostgresOptions;
     ///
-    /// let options: PostgresOptions = "postgres://localhost/jobs".parse()?;
+    /// # let Some(url) = matins_conformance::servers::postgres() else { return Ok(()) };
+    /// # let url = format!("{url}?schema={}", matins_conformance::servers::schema("example"));
+    /// let options: PostgresOptions = url.parse()?;
     /// let store = options.label("rack 3").open()?;
     /// # let _ = store;
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -19,7 +19,7 @@ const UNIQUE_VIOLATION: &str = "23505";
 struct Answers {
     /// The runs that were ended or put off, if any were to be.
     done: Vec<usize>,
-    look: usize,
+    look: Option<usize>,
 }
 
 impl PostgresStore {
@@ -57,9 +57,9 @@ impl PostgresStore {
         self.found_nothing = false;
         let done: Vec<i64> = answers.done.iter().flat_map(|at| &rows[*at]).map(|row| row.get(0)).collect();
         self.remember(&batch);
-        let look = Look::of(&rows[answers.look]);
-        let mut settled = Settled::waiting(look.as_ref().map_or(0, |look| look.waiting));
-        (self.waiting, self.seen) = (settled.waiting, look);
+        self.seen = answers.look.and_then(|look| Look::of(&rows[look]));
+        self.waiting = self.seen.as_ref().map_or(self.waiting, |look| look.waiting);
+        let mut settled = Settled::waiting(self.waiting);
         let ended = batch.finished.iter().chain(&batch.postponed).map(|run| run.id);
         settled.lost = ended.filter(|run| !done.contains(&(run.0 as i64))).collect();
         self.prune(&batch)?;
@@ -131,7 +131,8 @@ impl PostgresStore {
         if open.is_command || batch.leaves_runs {
             pipeline.query(&sql.notify, vec![parameter(me.to_string(), Type::TEXT)]);
         }
-        answers.look = pipeline.query(&sql.look, self.look_parameters());
+        // After a full claim there is more to claim.
+        answers.look = (!self.was_full).then(|| pipeline.query(&sql.look, self.look_parameters()));
         pipeline.batch(&"COMMIT".into());
         Ok((pipeline, answers))
     }

@@ -12,10 +12,15 @@ use crate::rows::{LIVE_COLUMNS, RUN_COLUMNS};
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '10s'; \
     SET LOCAL idle_in_transaction_session_timeout = '5s'";
 
-/// Whoever holds this lock is a member until it commits: who declares it dead needs the row for itself.
-const FENCE: &str = "SELECT now() FROM {s}.nodes WHERE id = $1 AND state <> 'dead' FOR KEY SHARE";
+/// Whoever holds this lock is a member until it commits: who declares it dead needs the row for itself. It also says whether there
+/// may be runs that wait, runs of dead schedulers, and schedulers whose lease has ended.
+const FENCE: &str = "SELECT now(), \
+    EXISTS (SELECT FROM {s}.live WHERE started IS NULL) OR EXISTS (SELECT FROM {s}.due WHERE turn_limit IS NOT NULL), \
+    EXISTS (SELECT FROM {s}.nodes n WHERE n.state = 'dead' AND EXISTS (SELECT FROM {s}.live l WHERE l.node = n.id)), \
+    EXISTS (SELECT FROM {s}.nodes n WHERE n.state <> 'dead' AND n.id <> $1 AND n.lease_until < clock_timestamp()) \
+    FROM {s}.nodes WHERE id = $1 AND state <> 'dead' FOR KEY SHARE";
 
-/// Declares those dead whose lease has ended. One whose transaction is open is left alone.
+/// Declares those dead whose lease has ended, in a transaction of its own. One whose transaction is open is left alone.
 const REAP: &str = "UPDATE {s}.nodes SET state = 'dead' WHERE id IN (SELECT id FROM {s}.nodes \
     WHERE state <> 'dead' AND id <> $1 AND lease_until < clock_timestamp() FOR UPDATE SKIP LOCKED)";
 
@@ -38,11 +43,6 @@ const CLAIM_DUE: &str = "WITH c AS MATERIALIZED (SELECT d.* FROM \
     LATERAL (SELECT * FROM {s}.due d WHERE d.lane = s.id AND d.next_fire BETWEEN s.low AND now() AND d.key <> ALL ($6) \
      ORDER BY d.next_fire, d.key LIMIT $7 FOR NO KEY UPDATE SKIP LOCKED) d LIMIT $7) \
     SELECT {due}, set_config('matins.keys', (SELECT array_agg(key)::text FROM c), true) FROM c";
-
-/// Whether there may be runs that wait, and runs of dead schedulers.
-const IS_THERE_WORK: &str = "SELECT EXISTS (SELECT FROM {s}.live WHERE started IS NULL) \
-    OR EXISTS (SELECT FROM {s}.due WHERE turn_limit IS NOT NULL), \
-    EXISTS (SELECT FROM {s}.nodes n WHERE n.state = 'dead' AND EXISTS (SELECT FROM {s}.live l WHERE l.node = n.id))";
 
 /// Jobs that wait for a group which has room: `$3` and `$4` say how much more or less is in progress than rows show.
 const ROOM: &str = "SELECT w.key FROM (SELECT d.key, d.group_name, d.turn_limit, row_number() OVER \
@@ -178,14 +178,17 @@ const PUT_JOBS: &str = "WITH {rows}, put AS (INSERT INTO {s}.jobs (id, lane, ver
 
 const ADD_JOBS: &str = "WITH {rows}, put AS (INSERT INTO {s}.jobs (id, lane, version, body) \
     SELECT id, lane, nextval('{s}.versions'), body::json FROM u ORDER BY id ON CONFLICT (id) DO NOTHING RETURNING key, id, version), \
+    moved AS (UPDATE {s}.live l SET job_key = put.key, lane = u.lane FROM put JOIN u USING (id) WHERE l.job = put.id), \
     due AS ({add_due}) SELECT id FROM put";
 
 const JOB_ROWS: &str = "u AS MATERIALIZED (SELECT u.*, l.id AS lane FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], \
     $5::timestamptz[], $6::boolean[], $7::boolean[], $8::boolean[], $9::text[], $10::text[], $11::text[]) u(id, task, executor, body, \
     next_fire, paused, gate, removes, follows, follows_outcome, group_name) JOIN {s}.lanes l USING (task, executor))";
-const ADD_DUE: &str = "INSERT INTO {s}.due (key, lane, version, next_fire, paused, gate, removes, follows, follows_outcome, group_name) \
-    SELECT put.key, u.lane, put.version, u.next_fire, u.paused, u.gate, u.removes, u.follows, u.follows_outcome, u.group_name \
-    FROM put JOIN u USING (id)";
+/// Runs of an earlier job with the same id may be in progress.
+const ADD_DUE: &str = "INSERT INTO {s}.due (key, lane, version, next_fire, paused, open, gate, removes, follows, follows_outcome, group_name) \
+    SELECT put.key, u.lane, put.version, u.next_fire, u.paused, \
+    ARRAY(SELECT l.id FROM {s}.live l WHERE l.job = put.id AND l.started IS NOT NULL), \
+    u.gate, u.removes, u.follows, u.follows_outcome, u.group_name FROM put JOIN u USING (id)";
 
 const LOCK_IDS: &str = "SELECT d.key FROM {s}.due d WHERE d.key IN (SELECT key FROM {s}.jobs WHERE id = ANY ($1)) ORDER BY d.key FOR NO KEY UPDATE";
 const TAKEN: &str = "SELECT id FROM {s}.jobs WHERE id = ANY ($1)";
@@ -238,12 +241,16 @@ macro_rules! statements {
         /// Each statement, as it is sent.
         pub(crate) struct Statements { $(pub(crate) $field: Arc<str>),* }
 
-        impl Statements {
-            pub(crate) fn of(schema: &str) -> Self {
-                Self { $($field: written($text, schema)),* }
-            }
+        fn all(schema: &str) -> Statements {
+            Statements { $($field: written($text, schema)),* }
         }
     };
+}
+
+impl Statements {
+    pub(crate) fn of(schema: &str) -> Self {
+        all(schema)
+    }
 }
 
 fn written(text: &str, schema: &str) -> Arc<str> {
@@ -261,7 +268,7 @@ fn written(text: &str, schema: &str) -> Arc<str> {
 }
 
 statements! {
-    begin = BEGIN, fence = FENCE, reap = REAP, lock_named = LOCK_NAMED, claim_due = CLAIM_DUE, is_there_work = IS_THERE_WORK,
+    begin = BEGIN, fence = FENCE, reap = REAP, lock_named = LOCK_NAMED, claim_due = CLAIM_DUE,
     claim_work = CLAIM_WORK, runs_of_locked = RUNS_OF_LOCKED, abandoned = ABANDONED, lock_numbers = LOCK_NUMBERS,
     take_numbers = TAKE_NUMBERS, take_so_many = TAKE_SO_MANY, return_numbers = RETURN_NUMBERS, unlock_numbers = UNLOCK_NUMBERS,
     bodies = BODIES, wait_for_groups = WAIT_FOR_GROUPS, lock_groups = LOCK_GROUPS, count_groups = COUNT_GROUPS,

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unnecessary_wraps, reason = "all families are measured by one kind of function")]
 
+mod cluster;
 mod counts;
 mod executors;
 mod growth;
@@ -28,7 +29,7 @@ use crate::python::Python;
 type Measure = fn(&mut Measuring, &'static str) -> Result<Family, Box<dyn Error>>;
 
 /// A family by its name, in how many processes it is measured, and by what.
-pub(crate) const ALL: [(&str, usize, Measure); 17] = [
+pub(crate) const ALL: [(&str, usize, Measure); 18] = [
     ("next fire, UTC", OFTEN, triggers::next_fire_in_utc),
     ("next fire, Europe/Berlin", OFTEN, triggers::next_fire_in_berlin),
     ("far fires", OFTEN, triggers::far_fires),
@@ -42,6 +43,7 @@ pub(crate) const ALL: [(&str, usize, Measure); 17] = [
     ("adding jobs", 1, schedulers::adding),
     ("lateness", 1, lateness::lateness),
     ("sustained", 1, schedulers::sustained_fires),
+    ("schedulers on PostgreSQL", 1, cluster::cluster),
     ("idle", 1, schedulers::idle),
     ("a million jobs", 1, million::million),
     ("counts", 1, counts::counts),
