@@ -188,7 +188,9 @@ fn daemons_that_start_together_with_one_file_all_start() {
         std::fs::write(here.join("crontab"), crontab).unwrap();
         let arguments = ["run", "jobs.toml", "--crontab", "crontab", "--store", &shared.url];
         let all: Vec<Daemon> = (0..4).map(|_| Daemon::start(here, &arguments)).collect();
-        all.iter().for_each(|daemon| drop(daemon.wait_for("Ctrl-C")));
+        for daemon in &all {
+            daemon.wait_for("Ctrl-C");
+        }
         assert_eq!(shared.done(&["jobs"]).lines().count(), 41, "round {round}");
         for daemon in all {
             assert!(daemon.stop().success());

@@ -111,7 +111,7 @@ enum StoreCommand {
         /// `postgres://USER@HOST/DATABASE`
         store: String,
         /// A role, and what it is for: `owner` brings the tables up to date, `node` is for daemons and commands, `reader` reads
-        /// the views jobs_readable, runs_readable and nodes_readable. May be given several times.
+        /// the views `jobs_readable`, `runs_readable` and `nodes_readable`. May be given several times.
         #[arg(long = "role", value_name = "NAME=KIND", value_parser = postgres::named_role)]
         roles: Vec<postgres::NamedRole>,
     },
