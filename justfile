@@ -112,6 +112,10 @@ lint:
     cargo fmt --all --check
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
+# Daemons that share a database for an hour, under kills, stops and restarts (needs PostgreSQL).
+cluster:
+    MATINS_CLUSTER_SECONDS=3600 MATINS_TEST_REQUIRE_SERVERS=1 cargo test --release -p matins-cli --test cluster -- --nocapture
+
 # Everything that must pass on main.
 ci:
     bash .ci/run

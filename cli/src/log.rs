@@ -72,6 +72,10 @@ pub(crate) fn describe(event: &EventView, zone: Zone) -> Option<Text> {
         EventView::ClockCorrected { by_seconds, jobs, .. } => {
             Some(clock_corrected(*by_seconds, *jobs).into())
         }
+        EventView::StoreLostHistory { store } => Some(
+            format!("store {store} has lost what was committed (a failover?); fires of that time run again")
+                .into(),
+        ),
         EventView::StoreRecovered { store } => Some(format!("store {store} works again").into()),
         EventView::Lost { count } => Some(format!("({count} lines left out: too many at once)").into()),
         _ => None,

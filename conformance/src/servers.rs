@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -16,14 +17,15 @@ use std::time::{Duration, Instant};
 /// How long a server may take to start.
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 
-/// A PostgreSQL server of a test's own, in a temporary directory. It listens on a socket there and nowhere else, and is stopped when
-/// this is dropped.
+/// A PostgreSQL server of a test's own, in a temporary directory. It listens on a socket there, and nowhere else unless it is started
+/// [on the loopback address](Self::start_on_loopback). It is stopped when this is dropped.
 #[derive(Debug)]
 pub struct Postgres {
     directory: tempfile::TempDir,
     programs: PathBuf,
     server: Option<Child>,
     settings: Vec<String>,
+    port: Option<u16>,
 }
 
 impl Postgres {
@@ -32,18 +34,23 @@ impl Postgres {
     /// # Panics
     /// If it is installed and does not start, or if it is not installed and `MATINS_TEST_REQUIRE_SERVERS` is set.
     pub fn start(settings: &[&str]) -> Option<Self> {
+        Self::start_at(settings, None)
+    }
+
+    /// As [`start`](Self::start), and the server also listens at a free port of 127.0.0.1.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub fn start_on_loopback(settings: &[&str]) -> Option<Self> {
+        Self::start_at(settings, Some(free_port()))
+    }
+
+    fn start_at(settings: &[&str], port: Option<u16>) -> Option<Self> {
         let Some(programs) = programs() else {
             skipped("PostgreSQL is not installed (there is no initdb)");
             return None;
         };
-        let directory = tempfile::Builder::new().prefix("matins-postgres-").tempdir().expect("a directory");
-        let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
-        let mut server = Self { directory, programs, server: None, settings };
-        let user = unprivileged();
-        if let Some(user) = &user {
-            let owned = Command::new("chown").arg(user).arg(server.directory.path()).status();
-            assert!(owned.is_ok_and(|status| status.success()), "the directory is given to {user}");
-        }
+        let mut server = Self::in_directory(programs, settings, port);
         let mut initdb = server.command("initdb");
         initdb.args([
             "--username",
@@ -60,6 +67,79 @@ impl Postgres {
         Some(server)
     }
 
+    fn in_directory(programs: PathBuf, settings: &[&str], port: Option<u16>) -> Self {
+        let directory = tempfile::Builder::new().prefix("matins-postgres-").tempdir().expect("a directory");
+        give_to_unprivileged(directory.path());
+        let settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+        Self { directory, programs, server: None, settings, port }
+    }
+
+    /// Starts a standby server that follows this one by streaming replication. `source` is where it finds this server: its
+    /// [address](Self::address), or that of a proxy. It listens at a free port of 127.0.0.1.
+    ///
+    /// # Panics
+    /// If the standby does not start.
+    #[must_use = "it is stopped when it is dropped"]
+    pub fn standby(&self, source: SocketAddr, settings: &[&str]) -> Self {
+        let mut standby = Self::in_directory(self.programs.clone(), settings, Some(free_port()));
+        let from = format!("host={} port={} user=matins", source.ip(), source.port());
+        let mut copy = standby.command("pg_basebackup");
+        copy.args(["-d", &from, "-R", "-X", "stream", "-c", "fast", "--no-sync", "-D"]).arg(standby.data());
+        let copied = copy.output().expect("pg_basebackup runs");
+        assert!(copied.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&copied.stderr));
+        standby.run();
+        standby
+    }
+
+    /// Makes a standby server a primary one, and waits until it takes writes.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn promote(&self) {
+        let mut promote = self.command("pg_ctl");
+        promote.args(["promote", "-w", "-s", "-D"]).arg(self.data());
+        let promoted = promote.output().expect("pg_ctl runs");
+        assert!(promoted.status.success(), "pg_ctl promote: {}", String::from_utf8_lossy(&promoted.stderr));
+    }
+
+    /// Where it listens, if that is not only its socket.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.port.map(|port| (Ipv4Addr::LOCALHOST, port).into())
+    }
+
+    /// Runs statements in the database `postgres`, and returns the rows of the last one as texts.
+    ///
+    /// # Errors
+    /// What the server or `psql` says. The server may be stopped.
+    pub fn query(&self, sql: &str) -> Result<Vec<Vec<String>>, String> {
+        let mut psql = self.command("psql");
+        psql.args([
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            "-F",
+            "\u{1f}",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-U",
+            "matins",
+            "-d",
+            "postgres",
+        ]);
+        psql.arg("-h").arg(self.socket()).args(self.port_option()).args(["-c", sql]);
+        let answer = psql.output().map_err(|error| format!("psql: {error}"))?;
+        if !answer.status.success() {
+            return Err(String::from_utf8_lossy(&answer.stderr).into_owned());
+        }
+        let rows = String::from_utf8_lossy(&answer.stdout);
+        Ok(rows.lines().map(|row| row.split('\u{1f}').map(str::to_owned).collect()).collect())
+    }
+
+    fn port_option(&self) -> Vec<String> {
+        self.port.map(|port| format!("-p{port}")).into_iter().collect()
+    }
+
     fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }
@@ -72,7 +152,8 @@ impl Postgres {
     /// Returns the URL of a database of this server.
     pub fn url(&self, database: &str) -> String {
         let host = self.directory.path().to_str().expect("a path in UTF-8").replace('/', "%2F");
-        format!("postgres://matins@{host}/{database}")
+        let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
+        format!("postgres://matins@{host}{port}/{database}")
     }
 
     /// Runs the server, and waits until it answers.
@@ -86,7 +167,11 @@ impl Postgres {
             .arg(self.data())
             .arg("-k")
             .arg(self.directory.path())
-            .args(["-c", "listen_addresses="]);
+            .args([
+                "-c",
+                if self.port.is_some() { "listen_addresses=127.0.0.1" } else { "listen_addresses=" },
+            ])
+            .args(self.port_option());
         for setting in &self.settings {
             command.args(["-c", setting]);
         }
@@ -104,7 +189,7 @@ impl Postgres {
     /// Whether the server takes connections.
     fn answers(&self) -> bool {
         let mut ready = self.command("pg_isready");
-        ready.arg("-q").arg("-h").arg(self.directory.path());
+        ready.arg("-q").arg("-h").arg(self.directory.path()).args(self.port_option());
         ready.status().is_ok_and(|status| status.success())
     }
 
@@ -125,17 +210,7 @@ impl Postgres {
     /// A program of PostgreSQL, which refuses to run as root.
     fn command(&self, program: &str) -> Command {
         let path = self.programs.join(program);
-        let path = if path.is_file() { path } else { PathBuf::from(program) };
-        let mut command = match unprivileged() {
-            Some(user) => {
-                let mut command = Command::new("setpriv");
-                command
-                    .args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups"])
-                    .arg(path);
-                command
-            }
-            None => Command::new(path),
-        };
+        let mut command = unprivileged_command(if path.is_file() { path } else { PathBuf::from(program) });
         command.current_dir(self.directory.path()).stdin(Stdio::null());
         command
     }
@@ -158,20 +233,24 @@ pub fn postgres() -> Option<String> {
     SERVER.get_or_init(|| std::env::var("MATINS_TEST_POSTGRES").ok().or_else(for_this_process)).clone()
 }
 
-/// Starts a server that ends with this process: a shell that waits for the end of its standard input stops it.
+/// Starts a server that ends with this process.
 fn for_this_process() -> Option<String> {
     let mut server = Postgres::start(&["fsync=off", "max_connections=200"])?;
     let url = server.url("postgres");
-    let mut stop = Command::new("sh");
-    let script = "cat >/dev/null; kill -QUIT \"$1\" 2>/dev/null; while kill -0 \"$1\" 2>/dev/null; do :; done; rm -rf \"$2\"";
-    let process = server.server.as_ref().map_or(0, Child::id).to_string();
-    stop.args(["-c", script, "stop"]).arg(process).arg(server.directory.path());
-    let keeper = stop.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    end_with_this_process(server.server.as_ref().map_or(0, Child::id), server.directory.path());
     server.directory.disable_cleanup(true);
-    // The pipe is closed by the end of this process, whatever ends it.
-    std::mem::forget(keeper.expect("a shell"));
     std::mem::forget(server);
     Some(url)
+}
+
+/// Has a shell that waits for the end of its standard input end a server then, and remove its directory.
+pub(crate) fn end_with_this_process(server: u32, directory: &Path) {
+    let mut stop = Command::new("sh");
+    let script = "cat >/dev/null; kill -QUIT \"$1\" 2>/dev/null; while kill -0 \"$1\" 2>/dev/null; do :; done; rm -rf \"$2\"";
+    stop.args(["-c", script, "stop", &server.to_string()]).arg(directory);
+    let keeper = stop.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    // The pipe is closed by the end of this process, whatever ends it.
+    std::mem::forget(keeper.expect("a shell"));
 }
 
 /// Returns the name of a schema that no other test has.
@@ -182,8 +261,30 @@ pub fn schema(test: &str) -> String {
     format!("{}_{}_{number}", plain.to_ascii_lowercase(), std::process::id())
 }
 
+/// A port of 127.0.0.1 at which nobody listens.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    listener.local_addr().expect("its address").port()
+}
+
+/// Lets whom servers run as write to a directory.
+pub(crate) fn give_to_unprivileged(directory: &Path) {
+    if let Some(user) = unprivileged() {
+        let owned = Command::new("chown").arg(&user).arg(directory).status();
+        assert!(owned.is_ok_and(|status| status.success()), "the directory is given to {user}");
+    }
+}
+
+/// A program that refuses to run as root.
+pub(crate) fn unprivileged_command(program: PathBuf) -> Command {
+    let Some(user) = unprivileged() else { return Command::new(program) };
+    let mut command = Command::new("setpriv");
+    command.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups"]).arg(program);
+    command
+}
+
 /// Says that tests are skipped.
-fn skipped(why: &str) {
+pub(crate) fn skipped(why: &str) {
     assert!(std::env::var_os("MATINS_TEST_REQUIRE_SERVERS").is_none(), "{why}, and tests need it");
     // Beside what the test harness captures, so that it is seen.
     let _ = io::Write::write_all(&mut io::stderr(), format!("skipped: {why}\n").as_bytes());

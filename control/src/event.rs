@@ -110,6 +110,11 @@ pub enum EventView {
         /// The error.
         error: String,
     },
+    /// A store has lost what this scheduler had committed: fires of that time run again.
+    StoreLostHistory {
+        /// The store's name.
+        store: String,
+    },
     /// A store works again.
     StoreRecovered {
         /// The store's name.
@@ -187,6 +192,7 @@ impl EventView {
             Event::RunFinished { run, .. } => Self::RunFinished { run },
             Event::RunMissed { run, .. } => Self::RunMissed { run },
             Event::StoreFailed { store, error } => Self::StoreFailed { store: store.to_string(), error },
+            Event::StoreLostHistory { store } => Self::StoreLostHistory { store: store.to_string() },
             Event::StoreRecovered { store } => Self::StoreRecovered { store: store.to_string() },
             Event::JobSetAside { store, job } => {
                 Self::JobSetAside { store: store.to_string(), what: job.to_string() }

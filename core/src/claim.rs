@@ -204,12 +204,14 @@ pub struct Joined {
     pub member: u64,
     /// How long the others wait for a sign of life, where the store has another lease than the [`Node`] asked for.
     pub lease: Option<Duration>,
+    /// What this scheduler had committed before is gone: the store was replaced by an older copy of itself.
+    pub has_lost_history: bool,
 }
 
 impl Joined {
     /// The membership with this number.
     pub const fn new(member: u64) -> Self {
-        Self { member, lease: None }
+        Self { member, lease: None, has_lost_history: false }
     }
 
     /// Returns it with another lease than the [`Node`] asked for.
@@ -224,6 +226,18 @@ impl Joined {
     #[must_use]
     pub const fn with_lease(self, lease: Duration) -> Self {
         Self { lease: Some(lease), ..self }
+    }
+
+    /// Returns it, and whether what this scheduler had committed is gone.
+    ///
+    /// ```
+    /// use matins_core::Joined;
+    ///
+    /// assert!(Joined::new(7).with_lost_history(true).has_lost_history);
+    /// ```
+    #[must_use]
+    pub const fn with_lost_history(self, has_lost_history: bool) -> Self {
+        Self { has_lost_history, ..self }
     }
 }
 

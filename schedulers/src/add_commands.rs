@@ -11,6 +11,7 @@ use matins_core::{
 use crate::callbacks::JobCallbacks;
 use crate::decide::plan::next_after;
 use crate::engine::Engine;
+use crate::job_commands::Overwrites;
 use crate::lane::OpenLane;
 use crate::new_job::{NewJob, Work, seeded};
 use crate::{Event, SchedulerError};
@@ -115,18 +116,10 @@ struct Prepared {
     /// The job that has its id.
     old: Option<Job>,
     on_conflict: OnConflict,
+    /// What the store does with a job of its id that was not found there, or was not looked for.
+    if_taken: OnConflict,
     closure: Option<Arc<dyn Task>>,
     callbacks: Option<Arc<JobCallbacks>>,
-}
-
-impl Prepared {
-    /// What the store does with a job of its id that was not found there, or was not looked for.
-    fn conflict_in_store(&self) -> OnConflict {
-        match self.on_conflict {
-            OnConflict::Update | OnConflict::Replace => OnConflict::Replace,
-            _ => OnConflict::Refuse,
-        }
-    }
 }
 
 impl OpenLane<'_> {
@@ -146,9 +139,7 @@ impl OpenLane<'_> {
                     return Err(error);
                 }
             };
-            let is_alike = together
-                .first()
-                .is_none_or(|first| first.conflict_in_store() == prepared.conflict_in_store());
+            let is_alike = together.first().is_none_or(|first| first.if_taken == prepared.if_taken);
             // One that runs after others is looked for in the store by those after it.
             let is_alone = prepared.closure.is_some() || prepared.job.trigger.after().is_some();
             if prepared.old.is_none() && !is_alone && is_alike {
@@ -170,7 +161,7 @@ impl OpenLane<'_> {
         added: &mut Vec<Added>,
     ) -> Result<(), SchedulerError> {
         let Some(first) = together.first() else { return Ok(()) };
-        let on_conflict = first.conflict_in_store();
+        let on_conflict = first.if_taken;
         let placed: Vec<_> = together
             .iter_mut()
             .map(|prepared| (prepared.job.id.clone(), prepared.job.next_fire, prepared.callbacks.take()))
@@ -190,13 +181,25 @@ impl OpenLane<'_> {
         }
         self.engine.check_executor(&new.executor)?;
         let now = self.now();
+        let mut is_damaged = false;
         let old = match &new.id {
             Some(id) if new.on_conflict != OnConflict::Refuse => match self.work.store.get(id) {
                 // Nothing of a damaged job can be kept: the new one takes its place.
-                Err(StoreError::Damaged { .. }) if new.on_conflict != OnConflict::Keep => None,
+                Err(StoreError::Damaged { .. }) if new.on_conflict != OnConflict::Keep => {
+                    is_damaged = true;
+                    None
+                }
                 found => found?,
             },
             _ => None,
+        };
+        let if_taken = match new.on_conflict {
+            // Another scheduler has just added it: that is as if this one had come first. It may have fired already.
+            OnConflict::Update | OnConflict::Replace if self.lane.is_shared && !is_damaged => {
+                OnConflict::Keep
+            }
+            OnConflict::Update | OnConflict::Replace => OnConflict::Replace,
+            _ => OnConflict::Refuse,
         };
         let updated = old.as_ref().filter(|_| new.on_conflict == OnConflict::Update);
         // An interval without a start counts from when its job was added, so that the same definition makes the same trigger.
@@ -247,7 +250,7 @@ impl OpenLane<'_> {
         if job.has_had_all_runs() {
             job.next_fire = None;
         }
-        Ok(Prepared { job, old, on_conflict: new.on_conflict, closure, callbacks: new.callbacks })
+        Ok(Prepared { job, old, on_conflict: new.on_conflict, if_taken, closure, callbacks: new.callbacks })
     }
 
     /// Gives a closure a name of its own.
@@ -261,9 +264,14 @@ impl OpenLane<'_> {
     }
 
     fn put_in(&mut self, prepared: Prepared) -> Result<Added, SchedulerError> {
-        let Prepared { job, old, on_conflict, closure, callbacks } = prepared;
+        let Prepared { job, old, on_conflict, if_taken, closure, callbacks } = prepared;
         let (id, task, fire) = (job.id.clone(), job.task.clone(), job.next_fire);
-        let outcome = self.place(job, old, on_conflict)?;
+        let outcome = if let Some(old) = old {
+            self.place(job, old, on_conflict)?
+        } else {
+            self.work.store.import(vec![job], Vec::new(), if_taken)?;
+            AddOutcome::Added
+        };
         self.announce(id, fire, outcome, closure.map(|closure| (task, closure)), callbacks)
     }
 
@@ -301,19 +309,8 @@ impl OpenLane<'_> {
         Ok(Added { id, outcome })
     }
 
-    /// Puts a job into its store, where `old` may have its id.
-    fn place(
-        &mut self,
-        job: Job,
-        old: Option<Job>,
-        on_conflict: OnConflict,
-    ) -> Result<AddOutcome, SchedulerError> {
-        let Some(old) = old else {
-            let takes_place = matches!(on_conflict, OnConflict::Update | OnConflict::Replace);
-            let on_conflict = if takes_place { OnConflict::Replace } else { OnConflict::Refuse };
-            self.work.store.import(vec![job], Vec::new(), on_conflict)?;
-            return Ok(AddOutcome::Added);
-        };
+    /// Puts a job into its store, where `old` has its id.
+    fn place(&mut self, job: Job, old: Job, on_conflict: OnConflict) -> Result<AddOutcome, SchedulerError> {
         match on_conflict {
             OnConflict::Keep => Ok(AddOutcome::Kept),
             OnConflict::Update if job == old => Ok(AddOutcome::Unchanged),
@@ -322,11 +319,16 @@ impl OpenLane<'_> {
                     self.decide_due(&old, &job)?;
                 }
                 let is_paused = old.state == JobState::Active && job.state == JobState::Paused;
-                self.put_in_place(&old, job, is_paused.then_some(MissedReason::JobPaused))?;
+                self.put_in_place(
+                    &old,
+                    job,
+                    is_paused.then_some(MissedReason::JobPaused),
+                    Overwrites::Anything,
+                )?;
                 Ok(AddOutcome::Updated)
             }
             OnConflict::Replace => {
-                self.put_in_place(&old, job, Some(MissedReason::JobRemoved))?;
+                self.put_in_place(&old, job, Some(MissedReason::JobRemoved), Overwrites::Anything)?;
                 Ok(AddOutcome::Replaced)
             }
             _ => {

@@ -1,7 +1,5 @@
 //! Accounts for the fires that are due when a job is changed or removed, so that none disappears without a row.
 
-use std::sync::Arc;
-
 use matins_core::{Job, JobId, MissedReason, OnExhausted, StoreError, Want};
 
 use crate::SchedulerError;
@@ -34,8 +32,7 @@ impl OpenLane<'_> {
             return self.decide(&old.id, |tick, at| tick.due_at_next_start(at, &job));
         }
         for _ in 0..MOST_DECIDED {
-            let due = Arc::new(job.clone());
-            self.decide(&old.id, |tick, at| tick.due_as(at, &due))?;
+            self.decide(&old.id, |tick, at| tick.due_if_claimed_so(at, &job))?;
             job.next_fire = self.work.store.get(&job.id)?.and_then(|job| job.next_fire);
             if job.next_fire.is_none_or(|due| due > self.now()) {
                 return Ok(());

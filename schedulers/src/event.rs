@@ -187,6 +187,12 @@ pub enum Event {
         /// How many jobs have another next fire time.
         jobs: u64,
     },
+    /// A store that several schedulers share has lost what this one had committed: a failover to a standby server that did not have it
+    /// yet. The fires of that time run again. The scheduler has joined anew, and the numbers of runs go on above those that were lost.
+    StoreLostHistory {
+        /// The store.
+        store: StoreName,
+    },
     /// A store that had failed works again.
     StoreRecovered {
         /// The store.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use foldhash::{HashMap, HashMapExt};
 use matins_core::{
     After, Job, JobId, JobOrder, JobPosition, JobQuery, JobState, Limits, MissedReason, OnExhausted,
-    StoreName, json,
+    StoreError, StoreName, json,
 };
 
 use crate::decide::plan::next_after;
@@ -123,45 +123,91 @@ impl Engine {
                     changed.next_fire = now.next_fire;
                 }
                 lane.put_modified(&now, changed).map(Some)
-            })?;
-            if let Some(job) = modified {
-                return Ok(job);
+            });
+            match modified {
+                Ok(Some(job)) => return Ok(job),
+                // Another scheduler has changed it.
+                Ok(None) | Err(SchedulerError::Store(StoreError::Revised { .. })) => {}
+                Err(error) => return Err(error),
             }
         }
         Err(SchedulerError::Contended { id: id.clone(), tries: MOST_TRIES })
     }
 
     pub(crate) fn pause_job(&self, id: &JobId) -> Result<(), SchedulerError> {
-        self.change_job(id, |lane, job| lane.pause(&job))
+        self.change_again(id, |lane, job| lane.pause(job))
     }
 
     pub(crate) fn resume_job(&self, id: &JobId) -> Result<(), SchedulerError> {
-        self.change_job(id, |lane, job| lane.resume(&job))
+        self.change_again(id, |lane, job| lane.resume(job))
+    }
+
+    /// Has `change` change the job as it is, and as it is then if another scheduler has changed it meanwhile.
+    fn change_again(
+        &self,
+        id: &JobId,
+        mut change: impl FnMut(&mut OpenLane<'_>, &Job) -> Result<(), SchedulerError>,
+    ) -> Result<(), SchedulerError> {
+        for _ in 0..MOST_TRIES {
+            match self.change_job(id, |lane, job| change(lane, &job)) {
+                Err(SchedulerError::Store(StoreError::Revised { .. })) => {}
+                done => return done,
+            }
+        }
+        Err(SchedulerError::Contended { id: id.clone(), tries: MOST_TRIES })
     }
 }
 
+/// Whether a change of a job takes the place of what others have changed since it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overwrites {
+    /// A definition: what it says holds.
+    Anything,
+    /// A change: it is made again of the job as it is then.
+    NothingElse,
+}
+
+fn is_same_but_for_its_fires(now: &Job, old: &Job) -> bool {
+    let (next_fire, first_fire, counts, revision) = (old.next_fire, old.first_fire, old.counts, old.revision);
+    let now = now.clone().with(|job| {
+        (job.next_fire, job.first_fire, job.counts, job.revision) = (next_fire, first_fire, counts, revision);
+    });
+    now == *old
+}
+
 impl OpenLane<'_> {
-    /// Puts a changed job in the place of `old`, whose due fires are missed if a reason is given.
+    /// Puts a changed job in the place of `old`, whose due fires are missed if a reason is given. What has happened to the job since `old`
+    /// was read stays: other schedulers may have fired it.
     pub(crate) fn put_in_place(
         &mut self,
         old: &Job,
         job: Job,
         misses: Option<MissedReason>,
+        overwrites: Overwrites,
     ) -> Result<(), SchedulerError> {
-        self.decide(&old.id, |tick, at| {
+        let put = self.decide(&old.id, |tick, at| {
             let mut job = job;
             // Due fires that were decided may have changed what it counts.
             let now = tick.jobs[at].job.as_deref().unwrap_or(old);
+            if overwrites == Overwrites::NothingElse && !is_same_but_for_its_fires(now, old) {
+                let (id, expected, found) = (old.id.clone(), old.revision, now.revision);
+                return Err(StoreError::Revised { id, expected, found });
+            }
             job.revision = now.revision + 1;
             if job.counts == old.counts {
                 job.counts = now.counts;
+            }
+            if *job.trigger == *old.trigger && job.next_fire == old.next_fire {
+                (job.next_fire, job.first_fire) = (now.next_fire, now.first_fire);
             }
             if let Some(reason) = misses {
                 tick.miss_due(at, old, reason);
             }
             tick.update(at, job);
             tick.end_if_over(at);
-        })
+            Ok(())
+        })?;
+        Ok(put?)
     }
 
     fn remove(&mut self, job: &Job) -> Result<(), SchedulerError> {
@@ -306,7 +352,7 @@ impl OpenLane<'_> {
         event: impl FnOnce(StoreName, JobId) -> Event,
     ) -> Result<(), SchedulerError> {
         let id = job.id.clone();
-        self.put_in_place(before, job, misses)?;
+        self.put_in_place(before, job, misses, Overwrites::NothingElse)?;
         let store = self.lane.name.clone();
         self.engine.hub().listeners.tell(|| event(store, id));
         Ok(())
@@ -341,5 +387,70 @@ impl OpenLane<'_> {
             return self.remove(before);
         }
         self.put_back(before, job, None, |store, job| Event::JobResumed { store, job })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chrono::{DateTime, TimeDelta, Utc};
+    use matins_conformance::shared::SharedModel;
+    use matins_core::{ExecutorName, Policy};
+    use matins_task_function::TaskRegistry;
+    use matins_triggers::IntervalTrigger;
+
+    use super::*;
+    use crate::engine::Parts;
+    use crate::{Retention, Schedule, VirtualClock};
+
+    fn start() -> DateTime<Utc> {
+        "2026-01-01T00:00:00Z".parse().unwrap()
+    }
+
+    fn node(clock: &VirtualClock, store: &SharedModel) -> Engine {
+        let tasks = TaskRegistry::default();
+        tasks.register("report", || ()).unwrap();
+        let engine = Engine::new(Parts {
+            clock: Arc::new(clock.clone()),
+            tasks,
+            stores: vec![(StoreName::default(), Box::new(store.member()))],
+            executors: [ExecutorName::default()].into(),
+            retention: Retention::EVERYTHING,
+            job_defaults: Policy::default(),
+        })
+        .unwrap();
+        engine.start();
+        engine
+    }
+
+    /// Between reading a job and changing it, another scheduler fires it, and changes it.
+    #[test]
+    fn what_another_scheduler_does_to_a_job_meanwhile_stays() {
+        let clock = VirtualClock::new(start());
+        let store = SharedModel::new(Arc::new(clock.clone()));
+        let (here, elsewhere) = (node(&clock, &store), node(&clock, &store));
+        let every = IntervalTrigger::new(start(), TimeDelta::seconds(1)).unwrap();
+        let id = here.add(every.task("report").id("report")).unwrap().id;
+        let read = here.with_job(&id, |_, job| Ok(job)).unwrap();
+        clock.advance(TimeDelta::seconds(1));
+        assert_eq!(elsewhere.turn().0.len(), 1, "it fires elsewhere");
+
+        let changed = read.clone().with(|job| job.arguments = 7.into());
+        let put = |old: &Job, job: Job, overwrites| {
+            here.change_job(&id, |lane, _| lane.put_in_place(old, job, None, overwrites))
+        };
+        put(&read, changed.clone(), Overwrites::NothingElse).unwrap();
+        let now = elsewhere.with_job(&id, |_, job| Ok(job)).unwrap();
+        assert_eq!(now.arguments, 7);
+        assert_eq!(
+            now.next_fire,
+            Some(start() + TimeDelta::seconds(2)),
+            "it does not fire again for the same time"
+        );
+
+        let lost = put(&read, changed.clone(), Overwrites::NothingElse);
+        assert!(matches!(lost, Err(SchedulerError::Store(StoreError::Revised { .. }))), "{lost:?}");
+        put(&read, changed, Overwrites::Anything).unwrap();
     }
 }

@@ -110,6 +110,9 @@ pub(crate) fn trace(event: &Event) {
         Event::CallbackFailed { store, job, run, error } => {
             error!(target: "matins", %store, %job, run = run.0, error, "callback failed");
         }
+        Event::StoreLostHistory { store } => {
+            error!(target: "matins", %store, "store has lost what was committed, fires of that time run again");
+        }
         Event::StoreRecovered { store } => info!(target: "matins", %store, "store recovered"),
         Event::JobSetAside { store, job } => {
             error!(target: "matins", %store, job = job.id, place = job.place, error = job.what, "job set aside");

@@ -96,7 +96,7 @@ impl PostgresStore {
         let limit = want.limit.min(MOST_JOBS) as i64;
         let mut pipeline = Pipeline::new();
         pipeline.batch(&sql.begin);
-        let fence = pipeline.query(&sql.fence, vec![parameter(me, Type::INT8)]);
+        let fence = pipeline.query(&sql.fence, self.fence_parameters(me));
         let of_named = (!named.is_empty() || !ended.is_empty()).then(|| {
             let parameters = vec![parameter(named, Type::TEXT_ARRAY), parameter(ended, Type::INT8_ARRAY)];
             pipeline.query(&sql.lock_named, parameters)

@@ -28,6 +28,12 @@
 //! # Time
 //! The clock of the database decides what is due. Clocks of the schedulers' machines may differ from it.
 //!
+//! # Failover
+//! With synchronous replication a failover loses nothing. With asynchronous replication a standby server that takes over may lack what was
+//! committed last. A scheduler that finds its own renewals of the lease missing begins nothing more: it tells its runs to stop, joins anew,
+//! moves the numbers of runs forward by a million, and tells `StoreLostHistory`. The fires that were lost run again. A loss shorter than
+//! a third of the lease may go unnoticed. Name all servers in the URL, with `target_session_attrs=read-write`.
+//!
 //! # Pools of connections
 //! It works through PgBouncer and others that give each transaction another connection. Notifications do not pass these, so
 //! changes that other schedulers make are found within a second then.
@@ -76,6 +82,7 @@ use cache::JobCache;
 use connection::{Link, Listener, Pipeline, RunError, parameter};
 use found::{Mine, Open};
 use look::Look;
+use members::Renewal;
 use statements::Statements;
 
 /// A job store on PostgreSQL, for [`SchedulerBuilder::shared_store`](matins_core::ClaimStore).
@@ -87,6 +94,8 @@ pub struct PostgresStore {
     sql: Arc<Statements>,
     /// The number of this scheduler; 0 before it has joined.
     number: i64,
+    /// The last renewal of the lease that the server has acknowledged.
+    renewed: Option<Renewal>,
     lease: Duration,
     /// It has not joined, and does so when it changes something.
     visits_as: Option<Node>,
@@ -175,6 +184,7 @@ impl PostgresStore {
             options,
             link,
             number: 0,
+            renewed: None,
             lease: members::NO_LEASE,
             visits_as: None,
             clock_offset: None,
@@ -207,7 +217,7 @@ impl PostgresStore {
         let sql = self.sql.clone();
         let mut pipeline = Pipeline::new();
         pipeline.batch(&sql.begin);
-        let fence = pipeline.query(&sql.fence, vec![parameter(me, Type::INT8)]);
+        let fence = pipeline.query(&sql.fence, self.fence_parameters(me));
         let answers = self.run_first("beginning a transaction", pipeline)?;
         if answers[fence].is_empty() { Err(StoreError::Fenced) } else { Ok(()) }
     }

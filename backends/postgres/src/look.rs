@@ -58,14 +58,15 @@ impl PostgresStore {
     pub(crate) fn look_parameters(&self) -> Vec<Parameter> {
         let outside = self.outside.clone();
         let (groups, more) = self.other_than_rows(&Want::default().outside(&outside));
-        vec![
+        let mut parameters = vec![
             parameter(self.tasks(), Type::TEXT_ARRAY),
             parameter(self.executors(), Type::TEXT_ARRAY),
             parameter(groups, Type::TEXT_ARRAY),
             parameter(more, Type::INT8_ARRAY),
             parameter(self.unreadable_keys(), Type::INT8_ARRAY),
-            parameter(self.number, Type::INT8),
-        ]
+        ];
+        parameters.extend(self.fence_parameters(self.number));
+        parameters
     }
 
     /// When there is something to claim next. It notes that, so that the claim at that time asks for nothing before.

@@ -2,14 +2,23 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use matins_core::{Heartbeat, JobId, Joined, Node, Run, RunId, Served, StoreError};
 use tokio_postgres::types::Type;
 
 use crate::PostgresStore;
-use crate::connection::{Pipeline, parameter};
+use crate::connection::{Parameter, Pipeline, parameter};
 use crate::found::Mine;
 use crate::rows;
-use crate::schema::FORMAT;
+use crate::schema::{self, FORMAT};
+
+/// A renewal of a lease.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Renewal {
+    member: i64,
+    beat: i64,
+    until: DateTime<Utc>,
+}
 
 impl PostgresStore {
     /// The number of this scheduler, if it has joined. One that only visits joins now.
@@ -52,12 +61,23 @@ impl PostgresStore {
             parameter(env!("CARGO_PKG_VERSION"), Type::TEXT),
             parameter(time_zones, Type::TEXT),
         ];
+        let has_lost_history = self.has_lost_history()?;
         let sql = self.sql.clone();
+        if has_lost_history {
+            self.link
+                .batch("moving numbers on, as the database has lost history", &sql.after_lost_history)?;
+        }
         let mut pipeline = Pipeline::new();
         pipeline.query(&sql.forget_dead, Vec::new());
         let joined = pipeline.query(&sql.join, parameters);
         let rows = self.link.run("joining the schedulers", pipeline)?;
-        self.number = rows[joined].first().map_or(0, |row| row.get(0));
+        let Some(row) = rows[joined].first() else {
+            // The tables were upgraded while this scheduler was running.
+            schema::check(&mut self.link, &self.options.schema)?;
+            return Err(StoreError::Fenced);
+        };
+        self.number = row.get(0);
+        self.renewed = Some(Renewal { member: self.number, beat: 0, until: row.get(1) });
         // For those who look at the server: `pg_stat_activity` shows it.
         let name = format!("matins {} {} {label}", self.options.schema, self.number);
         let name = vec![parameter(name, Type::TEXT)];
@@ -66,7 +86,26 @@ impl PostgresStore {
         (self.seen, self.expects, self.known_connection) = (None, None, self.link.connected());
         self.mine.clear();
         let member = u64::try_from(self.number).unwrap_or(0);
-        Ok(Joined::new(member).with_lease(lease))
+        Ok(Joined::new(member).with_lease(lease).with_lost_history(has_lost_history))
+    }
+
+    /// Whether the server has less than it has acknowledged: another one has taken its place, or it was restored from a copy.
+    fn has_lost_history(&mut self) -> Result<bool, StoreError> {
+        let Some(renewed) = self.renewed else { return Ok(false) };
+        let parameters = vec![
+            parameter(renewed.member, Type::INT8),
+            parameter(renewed.beat, Type::INT8),
+            parameter(renewed.until, Type::TIMESTAMPTZ),
+        ];
+        let doing = "looking at the earlier membership";
+        let rows = self.link.query(doing, &self.sql.has_lost_history.clone(), parameters)?;
+        Ok(rows.first().is_some_and(|row| row.get(0)))
+    }
+
+    /// A member, and how often the server has acknowledged that its lease was renewed.
+    pub(crate) fn fence_parameters(&self, me: i64) -> Vec<Parameter> {
+        let beat = self.renewed.map_or(0, |renewed| renewed.beat);
+        vec![parameter(me, Type::INT8), parameter(beat, Type::INT8)]
     }
 
     pub(crate) fn serves(&mut self, served: &Served) -> Result<(), StoreError> {
@@ -98,14 +137,15 @@ impl PostgresStore {
         let sql = self.sql.clone();
         let mut pipeline = Pipeline::new();
         let ahead = self.clock_offset.map(chrono::TimeDelta::as_seconds_f64);
-        let beat = pipeline.query(&sql.beat, vec![parameter(me, Type::INT8), parameter(ahead, Type::FLOAT8)]);
+        let mut renewal = self.fence_parameters(me);
+        renewal.push(parameter(ahead, Type::FLOAT8));
+        let beat = pipeline.query(&sql.beat, renewal);
         let to_cancel = pipeline.query(&sql.to_cancel, vec![parameter(me, Type::INT8)]);
         let late = parameter(self.lease.as_secs_f64(), Type::FLOAT8);
         let unserved = pipeline.query(&sql.unserved, vec![late]);
         let rows = self.link.run("renewing the lease", pipeline)?;
-        if rows[beat].is_empty() {
-            return Err(StoreError::Fenced);
-        }
+        let Some(row) = rows[beat].first() else { return Err(StoreError::Fenced) };
+        self.renewed = Some(Renewal { member: me, beat: row.get(0), until: row.get(1) });
         self.listen_again();
         self.look_at_what_is_aside()?;
         let cancel = rows[to_cancel].iter().map(|row| RunId(row.get::<_, i64>(0) as u64)).collect();
@@ -118,7 +158,7 @@ impl PostgresStore {
     /// [`StoreError::Fenced`] where others have declared this scheduler dead.
     pub(crate) fn check_membership(&mut self) -> Result<(), StoreError> {
         let me = self.member()?;
-        let alive = vec![parameter(me, Type::INT8)];
+        let alive = self.fence_parameters(me);
         let rows = self.link.query("looking at the membership", &self.sql.am_i_alive.clone(), alive)?;
         if rows.first().is_some_and(|row| row.get(0)) { Ok(()) } else { Err(StoreError::Fenced) }
     }
@@ -164,7 +204,7 @@ impl PostgresStore {
             return Ok(());
         }
         let me = vec![parameter(self.member()?, Type::INT8)];
-        self.number = 0;
+        (self.number, self.renewed) = (0, None);
         // One that visited and has no tasks has begun nothing that its row would have to name.
         let is_forgotten = self.options.visits && self.served.tasks.is_empty();
         let leave = if is_forgotten { &self.sql.forget } else { &self.sql.leave }.clone();

@@ -205,8 +205,9 @@ const LOCK: &str = "SELECT pg_advisory_xact_lock(7233182042)";
 
 /// Makes the tables, or brings them to this format. Returns the format that they had; `None` if there were none.
 pub(crate) fn prepare(link: &mut Link, schema: &str) -> Result<Option<i32>, StoreError> {
-    let found = format(link, schema).map_err(|error| may_not(error, link))?;
-    if found == Some(FORMAT) {
+    let formats = formats(link, schema).map_err(|error| may_not(error, link))?;
+    let found = formats.as_ref().map(|formats| formats.format.min(FORMAT));
+    if formats.is_some_and(|found| found.format >= FORMAT && found.oldest >= MIN_FORMAT) {
         return Ok(found);
     }
     let begin = format!("BEGIN; SET LOCAL lock_timeout = '2s'; {LOCK}");
@@ -246,18 +247,59 @@ fn may_not(error: StoreError, link: &Link) -> StoreError {
 }
 
 fn migrate(link: &mut Link, schema: &str) -> Result<(), StoreError> {
-    let found = format(link, schema)?.unwrap_or(0);
+    let found = formats(link, schema)?.map_or(0, |found| found.format);
+    if found > 0 {
+        refuse_older_members(link, schema)?;
+    }
     // Another scheduler may have been faster.
     for (migration, to) in MIGRATIONS.iter().zip(1..).filter(|(_, to)| *to > found) {
         link.batch("making the tables", &migration.replace("{s}", schema))?;
-        let format = format!("UPDATE {schema}.meta SET format = {to}, min_format = {MIN_FORMAT}");
+        let format = format!("UPDATE {schema}.meta SET format = {to}");
         link.batch("making the tables", &format)?;
     }
-    Ok(())
+    let oldest =
+        format!("UPDATE {schema}.meta SET min_format = {MIN_FORMAT} WHERE min_format < {MIN_FORMAT}");
+    link.batch("making the tables", &oldest)
 }
 
-/// The format of the tables; `None` if there are none.
-fn format(link: &mut Link, schema: &str) -> Result<Option<i32>, StoreError> {
+/// Schedulers that could not use the tables any more have to stop before the tables are changed. Nobody joins meanwhile.
+fn refuse_older_members(link: &mut Link, schema: &str) -> Result<(), StoreError> {
+    let doing = "looking for older schedulers";
+    link.batch(doing, &format!("SELECT FROM {schema}.meta FOR UPDATE"))?;
+    let older = format!(
+        "SELECT label, version FROM {schema}.nodes WHERE state <> 'dead' AND lease_until >= now() AND format < {MIN_FORMAT} ORDER BY id"
+    );
+    let older = link.query(doing, &older.into(), Vec::new())?;
+    if older.is_empty() {
+        return Ok(());
+    }
+    let name =
+        |row: &tokio_postgres::Row| format!("{} (Matins {})", row.get::<_, &str>(0), row.get::<_, &str>(1));
+    let names: Vec<String> = older.iter().map(name).collect();
+    let what = format!(
+        "this version changes the tables so that these schedulers, which are running, could not use them: {}; upgrade or stop them, then \
+         start this one again",
+        names.join(", ")
+    );
+    Err(StoreError::Backend {
+        doing: format!("cannot upgrade the tables in {}", link.place()),
+        source: what.into(),
+    })
+}
+
+/// The format of the tables, and the oldest one that a scheduler has to know.
+struct Formats {
+    format: i32,
+    oldest: i32,
+}
+
+/// Refuses tables that a later version has changed so that this one cannot use them.
+pub(crate) fn check(link: &mut Link, schema: &str) -> Result<(), StoreError> {
+    formats(link, schema).map(drop)
+}
+
+/// The formats of the tables; `None` if there are none.
+fn formats(link: &mut Link, schema: &str) -> Result<Option<Formats>, StoreError> {
     let doing = "reading the format of the tables";
     let is_there = format!("SELECT to_regclass('{schema}.meta') IS NOT NULL");
     let is_there = link.query(doing, &is_there.into(), Vec::new())?;
@@ -267,14 +309,14 @@ fn format(link: &mut Link, schema: &str) -> Result<Option<i32>, StoreError> {
     let rows =
         link.query(doing, &format!("SELECT format, min_format FROM {schema}.meta").into(), Vec::new())?;
     let Some(row) = rows.first() else { return Ok(None) };
-    let (format, min_format): (i32, i32) = (row.get(0), row.get(1));
-    if min_format > FORMAT {
+    let found = Formats { format: row.get(0), oldest: row.get(1) };
+    // What a later version has added, this one may ignore.
+    if found.oldest > FORMAT {
         return Err(StoreError::TooNew {
             path: PathBuf::from(link.place()),
-            found: i64::from(format),
+            found: i64::from(found.format),
             known: i64::from(FORMAT),
         });
     }
-    // What a later version has added, and this one may ignore.
-    Ok(Some(format.min(FORMAT)))
+    Ok(Some(found))
 }

@@ -12,13 +12,14 @@ use crate::rows::{LIVE_COLUMNS, RUN_COLUMNS};
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '10s'; \
     SET LOCAL idle_in_transaction_session_timeout = '5s'";
 
-/// Whoever holds this lock is a member until it commits: who declares it dead needs the row for itself. It also says whether there
-/// may be runs that wait, runs of dead schedulers, and schedulers whose lease has ended.
+/// Whoever holds this lock is a member until it commits: who declares it dead needs the row for itself. A row that is behind what was
+/// acknowledged here is of a server that has lost history. It also says whether there may be runs that wait, runs of dead schedulers, and
+/// schedulers whose lease has ended.
 const FENCE: &str = "SELECT now(), \
     EXISTS (SELECT FROM {s}.live WHERE started IS NULL) OR EXISTS (SELECT FROM {s}.due WHERE turn_limit IS NOT NULL), \
     EXISTS (SELECT FROM {s}.nodes n WHERE n.state = 'dead' AND EXISTS (SELECT FROM {s}.live l WHERE l.node = n.id)), \
     EXISTS (SELECT FROM {s}.nodes n WHERE n.state <> 'dead' AND n.id <> $1 AND n.lease_until < clock_timestamp()) \
-    FROM {s}.nodes WHERE id = $1 AND state <> 'dead' FOR KEY SHARE";
+    FROM {s}.nodes WHERE id = $1 AND state <> 'dead' AND beat >= $2 FOR KEY SHARE";
 
 /// Declares those dead whose lease has ended, in a transaction of its own. One whose transaction is open is left alone.
 const REAP: &str = "UPDATE {s}.nodes SET state = 'dead' WHERE id IN (SELECT id FROM {s}.nodes \
@@ -121,7 +122,7 @@ const LOOK: &str = "WITH {lane} SELECT now(), \
     (SELECT count(*) FROM {s}.live WHERE started IS NULL), \
     EXISTS (SELECT FROM {s}.nodes WHERE state <> 'dead' AND id <> $6 AND lease_until < clock_timestamp()) \
     OR EXISTS (SELECT FROM {s}.nodes n WHERE n.state = 'dead' AND EXISTS (SELECT FROM {s}.live l WHERE l.node = n.id)), \
-    EXISTS (SELECT FROM {s}.nodes WHERE id = $6 AND state <> 'dead')";
+    EXISTS (SELECT FROM {s}.nodes WHERE id = $6 AND state <> 'dead' AND beat >= $7)";
 
 const MOVE_ON: &str = "UPDATE {s}.due d SET next_fire = u.next_fire, open = u.open::bigint[], turn_limit = u.turn_limit, \
     turn_priority = u.turn_priority, turn_fire = u.turn_fire \
@@ -211,14 +212,16 @@ const MISS_REMOVED: &str = "WITH g AS (DELETE FROM {s}.live l WHERE l.started IS
 const PRUNE_JOB: &str = "SELECT {s}.prune_job($1, $2)";
 const PRUNE_BEFORE: &str = "SELECT {s}.prune_before($1)";
 
+/// The lock waits for one who changes the tables, and keeps it from doing so before this member is seen.
 const JOIN: &str = "INSERT INTO {s}.nodes (label, lease_until, lease, format, version, time_zones) \
-    VALUES ($1, clock_timestamp() + make_interval(secs => $2), make_interval(secs => $2), $3, $4, $5) RETURNING id";
+    SELECT $1, clock_timestamp() + make_interval(secs => $2), make_interval(secs => $2), $3, $4, $5 \
+    FROM {s}.meta WHERE min_format <= $3 FOR SHARE RETURNING id, lease_until";
 const FORGET_DEAD: &str = "DELETE FROM {s}.nodes n WHERE n.state = 'dead' AND n.lease_until < now() - interval '7 days' \
     AND NOT EXISTS (SELECT FROM {s}.live l WHERE l.node = n.id)";
 const SERVE: &str =
     "UPDATE {s}.nodes SET tasks = $2, executors = $3 WHERE id = $1 AND state <> 'dead' RETURNING id";
 const BEAT: &str = "UPDATE {s}.nodes SET beat = beat + 1, lease_until = clock_timestamp() + lease, \
-    clock_offset = make_interval(secs => $2) WHERE id = $1 AND state <> 'dead' RETURNING beat";
+    clock_offset = make_interval(secs => $3) WHERE id = $1 AND state <> 'dead' AND beat >= $2 RETURNING beat, lease_until";
 const TO_CANCEL: &str = "SELECT id FROM {s}.live WHERE node = $1 AND cancel ORDER BY id";
 const UNSERVED: &str = "SELECT j.id FROM {s}.lanes l CROSS JOIN LATERAL (SELECT d.key FROM {s}.due d WHERE d.lane = l.id \
     AND d.next_fire < now() - make_interval(secs => $1) ORDER BY d.next_fire LIMIT 100) d JOIN {s}.jobs j USING (key) \
@@ -230,8 +233,15 @@ const FORGET: &str = "WITH owns AS (SELECT FROM {s}.live WHERE node = $1 LIMIT 1
     left_with_runs AS (UPDATE {s}.nodes SET state = 'dead' WHERE id = $1 AND EXISTS (SELECT FROM owns)) \
     DELETE FROM {s}.nodes WHERE id = $1 AND NOT EXISTS (SELECT FROM owns)";
 
+/// Whether the server has less of a member than was acknowledged. Rows of those that are dead for long are deleted.
+const HAS_LOST_HISTORY: &str = "SELECT NOT EXISTS (SELECT FROM {s}.nodes WHERE id = $1 AND beat >= $2) AND $3 >= now() - interval '6 days'";
+/// Numbers go on above those that were lost: of runs, which are fencing tokens, and of members.
+const AFTER_LOST_HISTORY: &str = "BEGIN; SELECT pg_advisory_xact_lock(7233182043); UPDATE {s}.meta SET generation = generation + 1; \
+    SELECT setval('{s}.run_ids', nextval('{s}.run_ids') + 1000000); \
+    SELECT setval(pg_get_serial_sequence('{s}.nodes', 'id'), nextval(pg_get_serial_sequence('{s}.nodes', 'id')) + 1000); COMMIT";
+
 /// It waits for a transaction of ours whose answer was lost.
-const AM_I_ALIVE: &str = "SELECT state <> 'dead' FROM {s}.nodes WHERE id = $1 FOR UPDATE";
+const AM_I_ALIVE: &str = "SELECT state <> 'dead' AND beat >= $2 FROM {s}.nodes WHERE id = $1 FOR UPDATE";
 const HELD: &str = "SELECT {live} FROM {s}.live l WHERE l.node = $1 ORDER BY l.id";
 const CANCEL: &str = "UPDATE {s}.live SET cancel = true WHERE id = $1 AND started IS NOT NULL RETURNING node";
 const NOTIFY: &str = "SELECT pg_notify('{s}', $1)";
@@ -276,6 +286,7 @@ statements! {
     record_ended = RECORD_ENDED, start = START, postpone = POSTPONE, finish = FINISH, extend = EXTEND, make_lanes = MAKE_LANES,
     make_groups = MAKE_GROUPS, put_jobs = PUT_JOBS, add_jobs = ADD_JOBS, lock_ids = LOCK_IDS, taken = TAKEN, taken_runs = TAKEN_RUNS, places = PLACES, open_imported = OPEN_IMPORTED, numbers_above = NUMBERS_ABOVE, remove_jobs = REMOVE_JOBS,
     miss_removed = MISS_REMOVED, prune_job = PRUNE_JOB, prune_before = PRUNE_BEFORE, join = JOIN, forget_dead = FORGET_DEAD,
-    serve = SERVE, beat = BEAT, to_cancel = TO_CANCEL, unserved = UNSERVED, leave = LEAVE, forget = FORGET, am_i_alive = AM_I_ALIVE, held = HELD,
+    serve = SERVE, beat = BEAT, to_cancel = TO_CANCEL, unserved = UNSERVED, leave = LEAVE, forget = FORGET, am_i_alive = AM_I_ALIVE,
+    has_lost_history = HAS_LOST_HISTORY, after_lost_history = AFTER_LOST_HISTORY, held = HELD,
     cancel = CANCEL, notify = NOTIFY,
 }

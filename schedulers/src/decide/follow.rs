@@ -66,3 +66,38 @@ impl Tick<'_> {
 pub(super) fn is_first_turn(run: &Run) -> bool {
     run.cause.is_some() && run.attempt == 1 && run.message.is_none() && run.turn != Some(WHEN_IT_ENDS)
 }
+
+#[cfg(test)]
+mod tests {
+    use matins_core::{AfterOutcome, JobId, JobRuns, Policy, RunReport};
+
+    use super::*;
+    use crate::decide::rig::{claim, job, second};
+    use crate::decide::tick::MayStart;
+    use crate::local::Local;
+    use crate::pruning::Pruning;
+    use crate::retention::Retention;
+    use crate::running::Start;
+
+    /// A store that is shared does not claim the jobs that follow: what they get waits for a claim that has them.
+    #[test]
+    fn a_run_of_a_job_that_was_not_claimed_waits_for_its_claim() {
+        let (local, retention, mut pruning) = (Local::default(), Retention::EVERYTHING, Pruning::default());
+        let first = job(Policy::default());
+        let run = Run::started(RunId(1), first.id.clone(), second(0), second(0));
+        let running = *Start::new(Arc::new(first.clone()), run).running;
+        let runs = JobRuns { running: [RunId(1)].into_iter().collect(), ..JobRuns::default() };
+        let mut claim = claim(second(1), &first, runs, false, RunId(2));
+        claim.jobs[0].followers.push((JobId::new("after").unwrap(), AfterOutcome::Any));
+        let mut tick = Tick::new(claim, &local, &retention, &mut pruning);
+        tick.report(&running, &RunReport::new(RunId(1), second(1), Outcome::Succeeded), MayStart::Yes);
+        tick.start_what_waits();
+        let (settlement, effects) = tick.into_parts();
+        assert!(effects.missed.is_empty(), "{:?}", effects.missed);
+        let recorded = settlement.batch.iter().filter_map(|step| match step {
+            Transition::Record(run) => Some((run.job.as_str(), run.cause, run.outcome)),
+            _ => None,
+        });
+        assert_eq!(recorded.collect::<Vec<_>>(), [("after", Some(RunId(1)), None)]);
+    }
+}

@@ -60,9 +60,9 @@ impl Tick<'_> {
         self.record(run);
     }
 
-    /// Starts what waits of the claimed jobs and may begin.
+    /// Starts what waits of the claimed jobs and may begin. What a job got that was not claimed is left to the claim that has it.
     pub(crate) fn start_what_waits(&mut self) {
-        for at in 0..self.jobs.len() {
+        for at in 0..self.claimed {
             if self.jobs[at].job.as_ref().is_some_and(|job| self.local.leaves_to_others(job)) {
                 continue;
             }

@@ -33,8 +33,10 @@ pub(crate) struct Tick<'a> {
     /// For counting what was missed for long.
     budget: CountBudget,
     pub(crate) batch: Vec<Transition>,
-    /// The claimed jobs, with their runs as they will be.
+    /// The claimed jobs, with their runs as they will be. After them, others that get a run.
     pub(crate) jobs: Vec<Claimed>,
+    /// How many of them were claimed.
+    pub(super) claimed: usize,
     /// How many runs of each group are in progress, as it will be.
     pub(super) groups: BTreeMap<GroupName, usize>,
     pub(super) applicants: Vec<Applicant>,
@@ -89,6 +91,7 @@ impl<'a> Tick<'a> {
             next_run: claim.first_run,
             budget: CountBudget::new(STEPS_PER_TICK),
             batch: Vec::new(),
+            claimed: claim.jobs.len(),
             jobs: claim.jobs,
             groups: claim.groups,
             applicants: Vec::new(),

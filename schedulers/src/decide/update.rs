@@ -10,8 +10,11 @@ use super::tick::{Tick, ends_with_its_last_run};
 use crate::occupied::WHEN_IT_ENDS;
 
 impl Tick<'_> {
-    /// The fires of a job that are due are missed for this reason.
+    /// The fires of a job that are due are missed for this reason. Other schedulers may have fired it since `job` was read: what was
+    /// claimed counts.
     pub(crate) fn miss_due(&mut self, at: usize, job: &Job, reason: MissedReason) {
+        let claimed = self.jobs[at].job.clone();
+        let job = claimed.as_deref().unwrap_or(job);
         if let Some(due) = job.next_fire.filter(|due| *due <= self.now) {
             let (fires, next) = due_of(job, due, self.now);
             self.batch.push(Transition::Advance { job: job.id.clone(), from: job.next_fire, to: next });
@@ -22,6 +25,7 @@ impl Tick<'_> {
     /// The fires of a job that are due are accounted for by its misfire policy, for a scheduler that does not run yet: the
     /// one that is to run waits for the next start, or is folded into the one that waits already.
     pub(crate) fn due_at_next_start(&mut self, at: usize, job: &Job) {
+        let job = &self.as_claimed(at, job);
         let Some(due) = job.next_fire.filter(|due| *due <= self.now) else { return };
         // One run waits at the most, so that all fires are folded into it.
         let coalesce = match job.policy.coalesce {
@@ -54,6 +58,20 @@ impl Tick<'_> {
             }
             Fires::None | Fires::Each(_) => {}
         }
+    }
+
+    /// Decides about the fires of a claimed job that are due, by the trigger and the policy of `job`.
+    pub(crate) fn due_if_claimed_so(&mut self, at: usize, job: &Job) {
+        let job = self.as_claimed(at, job);
+        if job.next_fire.is_some_and(|due| due <= self.now) {
+            self.due_as(at, &Arc::new(job));
+        }
+    }
+
+    /// Returns `job` with the next fire time of the claimed one: other schedulers may have fired it since `job` was read.
+    fn as_claimed(&self, at: usize, job: &Job) -> Job {
+        let next_fire = self.jobs[at].job.as_ref().map_or(job.next_fire, |claimed| claimed.next_fire);
+        job.clone().with(|job| job.next_fire = next_fire)
     }
 
     /// `job` takes the place of the claimed one: its next revision, whose next missed fires begin a row of their own.

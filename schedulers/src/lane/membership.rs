@@ -84,6 +84,11 @@ impl Membership {
         !self.is_over && now < self.renewed_at.saturating_add(self.lease * 4 / 5)
     }
 
+    /// The longest wait before a store that has failed is tried again.
+    pub(super) fn longest_retry(&self) -> Duration {
+        self.lease / 3
+    }
+
     /// When the lane has to be turned because of it.
     pub(super) fn next(&self, now: Duration) -> Duration {
         let poll = self.poll.map(|every| now.saturating_add(every));
@@ -101,9 +106,14 @@ impl OpenLane<'_> {
         let work = &mut *self.work;
         let Some(membership) = &mut work.membership else { return Ok(()) };
         if membership.is_over {
-            membership.lease = work.store.join(&membership.node)?.lease.unwrap_or(LEASE);
+            let joined = work.store.join(&membership.node)?;
+            membership.lease = joined.lease.unwrap_or(LEASE);
             (membership.is_over, membership.renewed_at) = (false, now);
             work.local.served = Some(Served::default());
+            if joined.has_lost_history {
+                let store = self.lane.name.clone();
+                self.engine.hub().listeners.tell(|| Event::StoreLostHistory { store });
+            }
         } else if now >= membership.renew_at() {
             self.renew(now, cancels)?;
         }
@@ -152,12 +162,22 @@ impl OpenLane<'_> {
         if renewed.is_ok() {
             return Ok(());
         }
+        self.drop_what_others_may_have(submissions);
+        renewed
+    }
+
+    /// Runs that were recorded are not handed over once others may have taken them over, whatever has come in between: a store that
+    /// has failed after the commit, or a machine that was suspended.
+    pub(super) fn drop_what_others_may_have(&mut self, submissions: &mut Vec<Submission>) {
+        let now = self.engine.clock.monotonic();
+        if self.work.membership.as_ref().is_none_or(|membership| membership.is_sure(now)) {
+            return;
+        }
         let mut in_flight = self.lane.in_flight.lock();
         for Submission { request, done, .. } in submissions.drain(..) {
             in_flight.remove(&request.run);
             done.forget();
         }
-        renewed
     }
 
     /// Where a store says that the lease had ended: the runs are others' now. They are told to stop, and what they report is dropped.
@@ -173,5 +193,55 @@ impl OpenLane<'_> {
         for Submission { done, .. } in self.work.pending.drain(..) {
             done.forget();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta, Utc};
+    use matins_conformance::shared::SharedModel;
+    use matins_core::{ExecutorName, Policy};
+    use matins_task_function::TaskRegistry;
+    use matins_triggers::DateTrigger;
+
+    use super::*;
+    use crate::engine::{Engine, Parts};
+    use crate::{Retention, Schedule, VirtualClock};
+
+    fn start() -> DateTime<Utc> {
+        "2026-01-01T00:00:00Z".parse().unwrap()
+    }
+
+    fn node(clock: &VirtualClock, store: &SharedModel) -> Engine {
+        let tasks = TaskRegistry::default();
+        tasks.register("report", || ()).unwrap();
+        let engine = Engine::new(Parts {
+            clock: Arc::new(clock.clone()),
+            tasks,
+            stores: vec![(StoreName::default(), Box::new(store.member()))],
+            executors: [ExecutorName::default()].into(),
+            retention: Retention::EVERYTHING,
+            job_defaults: Policy::default(),
+        })
+        .unwrap();
+        engine.start();
+        engine
+    }
+
+    /// A process that was stopped between the commit of a run and its hand-over must not begin what others have taken over.
+    #[test]
+    fn a_run_that_was_taken_over_is_not_handed_over() {
+        let clock = VirtualClock::new(start());
+        let store = SharedModel::new(Arc::new(clock.clone()));
+        let (here, elsewhere) = (node(&clock, &store), node(&clock, &store));
+        assert!(here.turn().0.is_empty() && elsewhere.turn().0.is_empty());
+        let job = DateTrigger::new(start() + TimeDelta::hours(1)).task("report").id("report");
+        let id = here.add(job).unwrap().id;
+        let _pending = here.run_now(&id).unwrap();
+        clock.advance(TimeDelta::seconds(20));
+        store.expire(1);
+        elsewhere.turn();
+        assert!(store.rows()[0].outcome.is_some(), "it was taken over");
+        assert!(here.turn().0.is_empty(), "and is handed over nowhere else");
     }
 }

@@ -12,6 +12,7 @@ use matins_core::{
     StoreError, Transition, Want, text_of_panic,
 };
 
+use super::membership::Membership;
 use super::{Failing, Lane, OpenLane, Work};
 use crate::Event;
 use crate::decide::tick::{Effects, MayStart, Tick};
@@ -97,6 +98,7 @@ impl Lane {
                 }
             }
         }
+        lane.drop_what_others_may_have(&mut submissions);
         queues(self, lane.work);
         let is_idle = lane.is_idle();
         let is_over = lane.work.leaving.as_ref();
@@ -430,8 +432,10 @@ impl OpenLane<'_> {
     }
 
     fn has_failed(&mut self, reading: &Reading, error: &StoreError) {
-        let before = self.work.failing.as_ref();
-        let delay = before.map_or(RETRY_FIRST, |failing| (failing.delay * 2).min(RETRY_LONGEST));
+        let (before, membership) = (self.work.failing.as_ref(), self.work.membership.as_ref());
+        // A member comes back within its lease: others may have taken its runs over, and it may be needed.
+        let longest = membership.map_or(RETRY_LONGEST, Membership::longest_retry).max(RETRY_FIRST);
+        let delay = before.map_or(RETRY_FIRST, |failing| (failing.delay * 2).min(longest));
         self.work.failing = Some(Failing { retry_at: reading.monotonic.saturating_add(delay), delay });
         self.work.is_known = false;
         let mut hub = self.engine.hub();

@@ -19,6 +19,10 @@
 //! * The environment of the scheduler's process without the variables that are addressed to that process itself:
 //!   `NOTIFY_SOCKET`, `WATCHDOG_PID`, `WATCHDOG_USEC`, `LISTEN_PID`, `LISTEN_FDS`, `LISTEN_FDNAMES` and all that begin with
 //!   `MATINS_`. A command with a [`user`](Command::user) gets none of it: see [`Account`].
+//! * `MATINS_JOB`, `MATINS_RUN`, `MATINS_ATTEMPT` and `MATINS_SCHEDULED`: the job, the number of the run, which attempt it is, and
+//!   the fire time, unless the command asks for a [clear environment](Command::clear_environment). The number of a run is higher
+//!   than those of all earlier runs of the job: pass it to a system that refuses lower ones, and work that was taken over by
+//!   another scheduler cannot be done twice there (a *fencing token*).
 //! * File descriptors of the scheduler's process only if they were opened without `O_CLOEXEC`. The standard library opens all
 //!   of its own with it.
 //!

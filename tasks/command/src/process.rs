@@ -32,7 +32,8 @@ pub(crate) fn run(command: &Command, context: &TaskContext, task: &CommandTask) 
     let start_error = |source| CommandError::Start { program: command.program.clone(), source };
     // What is needed to watch it is there before it is: nothing that began is lost for want of a descriptor.
     let pipe = io::pipe().map_err(|error| start_error(StartError::of(error)))?;
-    let Started { mut child, output, awaited, record } = start(command, record).map_err(start_error)?;
+    let Started { mut child, output, awaited, record } =
+        start(command, context, record).map_err(start_error)?;
     let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
         return Err(watch_error(io::Error::other("its process id is not known")).into());
     };

@@ -6,6 +6,7 @@ use std::io::{self, PipeReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command as Process, Stdio};
 
+use matins_core::TaskContext;
 use nix::unistd::geteuid;
 use process_wrap::std::{ChildWrapper, CommandWrap, ProcessSession, ResetSigmask};
 
@@ -25,6 +26,7 @@ pub(crate) struct Started {
 /// `record` makes the record of the command, of the pipe that it prints to; it is asked just before the command is started.
 pub(crate) fn start(
     command: &Command,
+    context: &TaskContext,
     record: impl FnOnce(&PipeReader) -> Option<Record>,
 ) -> Result<Started, StartError> {
     let account = command.user.as_deref().map(account).transpose()?;
@@ -34,19 +36,20 @@ pub(crate) fn start(
         None => directory.clone(),
     };
     let directory = command.directory.as_ref().map(own).or(home);
-    let started = start_in(command, account, directory.as_deref(), record);
+    let started = start_in(command, context, account, directory.as_deref(), record);
     started.map_err(|error| explain(command, directory, error))
 }
 
 fn start_in(
     command: &Command,
+    context: &TaskContext,
     account: Option<Account>,
     directory: Option<&Path>,
     record: impl FnOnce(&PipeReader) -> Option<Record>,
 ) -> io::Result<Started> {
     let (output, writer) = io::pipe()?;
     let mut process = program(command);
-    set_environment(&mut process, command, account.as_ref());
+    set_environment(&mut process, command, context, account.as_ref());
     if let Some(directory) = directory {
         process.current_dir(directory);
     }
@@ -88,7 +91,12 @@ exec "$@""#;
     process
 }
 
-fn set_environment(process: &mut Process, command: &Command, account: Option<&Account>) {
+fn set_environment(
+    process: &mut Process,
+    command: &Command,
+    context: &TaskContext,
+    account: Option<&Account>,
+) {
     match (account, command.inherit) {
         (Some(account), _) => {
             process.env_clear().envs(account.environment());
@@ -101,6 +109,13 @@ fn set_environment(process: &mut Process, command: &Command, account: Option<&Ac
                 process.env_remove(name);
             }
         }
+    }
+    if command.inherit == Inherit::Everything {
+        process
+            .env("MATINS_JOB", context.job.as_str())
+            .env("MATINS_RUN", context.run.to_string())
+            .env("MATINS_ATTEMPT", context.attempt.to_string())
+            .env("MATINS_SCHEDULED", context.scheduled.to_rfc3339());
     }
     let os = |text: &str| command.encoding.os_string(text);
     process.envs(command.environment.iter().map(|(name, value)| (os(name), os(value))));

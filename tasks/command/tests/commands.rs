@@ -51,6 +51,23 @@ fn environment_directory_and_standard_input_are_as_asked() {
 }
 
 #[test]
+fn a_command_knows_its_run() {
+    let mut context = context(CancelToken::new());
+    (context.run, context.attempt) = (RunId(17), 2);
+    let tell = Command::shell("echo $MATINS_RUN $MATINS_JOB $MATINS_ATTEMPT $MATINS_SCHEDULED");
+    let of = |command: &Command| {
+        let output = CommandTask::default().run(&serde_json::to_value(command).unwrap(), &context);
+        output.unwrap().output.unwrap()
+    };
+    assert_eq!(of(&tell), "17 job 2 1970-01-01T00:00:00+00:00\n");
+    assert_eq!(
+        of(&tell.clone().environment("MATINS_RUN", "other")),
+        "other job 2 1970-01-01T00:00:00+00:00\n"
+    );
+    assert_eq!(of(&tell.clear_environment()), "\n");
+}
+
+#[test]
 fn a_program_that_does_not_exist_is_named() {
     let error = run(&Command::new("/no/such/program")).unwrap_err();
     assert_eq!(
