@@ -78,6 +78,7 @@ pages! {
     operations_crontabs: "operations/crontabs.md",
     operations_service: "operations/service.md",
     operations_safety: "operations/safety.md",
+    operations_shared: "operations/shared.md",
     reference_cron: "reference/cron.md",
     reference_configuration: "reference/configuration.md",
     reference_events: "reference/events.md",

@@ -78,7 +78,9 @@ pub use matins_store_file::{FileStore, FileStoreOptions};
 #[cfg(feature = "memory")]
 pub use matins_store_memory::MemoryStore;
 #[cfg(feature = "postgres")]
-pub use matins_store_postgres::{PostgresOptions, PostgresOptionsError, PostgresStore};
+pub use matins_store_postgres::{
+    PostgresMigration, PostgresOptions, PostgresOptionsError, PostgresRole, PostgresRoleError, PostgresStore,
+};
 #[cfg(feature = "sqlite")]
 pub use matins_store_sqlite::{Durability, SqliteStore, SqliteStoreOptions};
 #[cfg(feature = "transfer")]

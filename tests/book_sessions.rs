@@ -3,14 +3,20 @@
 //! A block of the kind `console` is a session: `$ ` begins a command, `> ` goes on with it, all else is what it prints. All
 //! blocks of a page are one session, in a directory of their own. In what is printed `...` stands for anything, in a line or for
 //! lines; blanks are alike however many there are; and headings of tables are left out, which are for terminals.
+//!
+//! A page about a store that daemons share has a PostgreSQL server of its own. What it asks is asked until it is as the page shows: what one
+//! daemon does, another one sees a moment later.
 
 mod daemon_process;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
-use daemon_process::{output, text, wait_until};
+use matins_conformance::servers::Postgres;
+
+use daemon_process::{GENEROUS, output, text, wait_until};
 
 struct Step {
     command: String,
@@ -69,6 +75,13 @@ fn matches(printed: &[String], patterns: &[String]) -> bool {
     }
 }
 
+/// Without headings of tables, and with blanks alike.
+fn patterns(printed: &[String]) -> Vec<String> {
+    let headings = ["JOB NEXT FIRE", "RUN JOB", "NODE LABEL"];
+    let lines = printed.iter().map(|line| words(line));
+    lines.filter(|line| !headings.iter().any(|heading| line.starts_with(heading))).collect()
+}
+
 fn play(name: &str) {
     let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../book/src/operations");
     let page = fs::read_to_string(pages.join(name)).unwrap();
@@ -101,11 +114,7 @@ fn play(name: &str) {
         let lines = |text: &str| -> Vec<String> { text.lines().map(words).collect() };
         let mut printed = lines(&text(&printed));
         let is_by_next_fire = patterns.first().is_some_and(|line| words(line).starts_with("JOB NEXT FIRE"));
-        let mut patterns: Vec<String> = patterns
-            .iter()
-            .map(|line| words(line))
-            .filter(|line| !line.starts_with("JOB NEXT FIRE") && !line.starts_with("RUN JOB"))
-            .collect();
+        let mut patterns = self::patterns(&patterns);
         if is_by_next_fire {
             // Which job fires first depends on the hour of the day.
             printed.sort();
@@ -120,6 +129,79 @@ fn play(name: &str) {
     }
     // Where the page has left a daemon behind.
     let _ = output(here, &["stop", "--now"]);
+}
+
+/// Processes in the background, which end with the test.
+struct Jobs(Vec<Child>);
+
+impl Drop for Jobs {
+    fn drop(&mut self) {
+        for job in &mut self.0 {
+            // It may have ended already.
+            let _ = job.kill();
+            let _ = job.wait();
+        }
+    }
+}
+
+/// A session on a database that daemons share.
+fn play_shared(page: &str) {
+    let Some(server) = Postgres::start(&["fsync=off"]) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    fs::create_dir(here.join("examples")).unwrap();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/matins.toml");
+    fs::copy(example, here.join("examples/matins.toml")).unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_matins")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
+    let shell = |command: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]).current_dir(here).stdin(Stdio::null());
+        shell.env("PATH", &path).env("TZ", "Europe/Berlin").env("MATINS_TZDATA", "bundled");
+        // As they are for whoever has just installed it: the server of this machine, and a role of one's own name.
+        shell.env("PGHOST", server.socket()).env("PGUSER", "matins");
+        shell
+    };
+    let status = "matins status --json --store postgres:///jobs";
+    let up = || text(&shell(status).output().unwrap().stdout).matches("\"state\": \"up\"").count();
+    let mut jobs = Jobs(Vec::new());
+    for Step { command, printed } in steps(page) {
+        if let Some(command) = command.strip_suffix('&') {
+            let mut job = shell(&format!("exec {command}"));
+            jobs.0.push(job.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+            wait_until(|| up() == jobs.0.len());
+            continue;
+        }
+        let first = jobs.0.first().map_or(String::new(), |job| job.id().to_string());
+        let (command, patterns) = (command.replace("%1", &first), patterns(&printed));
+        let until = Instant::now() + GENEROUS;
+        loop {
+            let output = shell(&command).output().unwrap();
+            let printed = text(&output.stdout) + &text(&output.stderr);
+            let lines: Vec<String> = printed.lines().map(words).collect();
+            if matches(&lines, &patterns) {
+                break;
+            }
+            let asks = command.starts_with("matins status") || command.starts_with("matins runs");
+            let is_over = !asks || Instant::now() > until;
+            assert!(!is_over, "$ {command}\n{printed}\nis not\n{}", patterns.join("\n"));
+        }
+    }
+    assert_eq!(jobs.0.len(), 2, "two daemons");
+}
+
+#[test]
+fn many_machines_and_one_store() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../book/src/operations/shared.md");
+    play_shared(&fs::read_to_string(page).unwrap());
+}
+
+/// The second step of the README.
+#[test]
+fn one_machine_is_not_enough() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    let (_, step) = page.split_once("## When one machine is not enough").expect("the step");
+    play_shared(step.split("\n## ").next().unwrap_or_default());
 }
 
 #[test]

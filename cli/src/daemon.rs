@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::shown::{self, AskArguments};
 use crate::sync::Changes;
 use crate::terminal::Text;
-use crate::{log, runs, show};
+use crate::{log, nodes, runs, show};
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArguments {
@@ -48,26 +48,32 @@ pub(crate) struct StopArguments {
 }
 
 pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
-    let value = arguments.ask.target.daemon()?.ask(Request::Status)?;
+    let value = arguments.ask.target.daemon_or_shared_store()?.ask(Request::Status)?;
     if arguments.ask.json {
         shown::json(value);
         return Ok(());
     }
     let status: Status = shown::read(value)?;
     let (zone, now) = (arguments.ask.times.zone()?, SystemClock.now());
-    let bold = anstyle::Style::new().bold();
-    let title = Text::new().styled(bold, format_args!("matins {}", status.version));
-    shown::line(title.and(format_args!(", {}, process {}", status.state, status.pid)));
+    // A command that has looked at a shared store itself is no scheduler: it has nothing to say about itself.
+    let is_daemon = status.state != "visiting";
+    if is_daemon {
+        let bold = anstyle::Style::new().bold();
+        let title = Text::new().styled(bold, format_args!("matins {}", status.version));
+        shown::line(title.and(format_args!(", {}, process {}", status.state, status.pid)));
+    }
     if let Some(application) = status.application {
         shown::property("embedded in", application);
     }
-    shown::property(
-        "since",
-        format!("{}, {}", show::local(status.since, zone), show::relative(status.since, now)),
-    );
+    if is_daemon {
+        let since = format!("{}, {}", show::local(status.since, zone), show::relative(status.since, now));
+        shown::property("since", since);
+    }
     shown::property("store", status.store);
-    shown::property("timezone", status.timezone);
-    if !status.tz_database.is_empty() {
+    if is_daemon {
+        shown::property("timezone", status.timezone);
+    }
+    if is_daemon && !status.tz_database.is_empty() {
         shown::tz_database(&status.tz_database, &status.tz_problems);
     }
     shown::property("jobs", status.jobs.to_string());
@@ -91,6 +97,9 @@ pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
     }
     for orphan in &status.orphans {
         shown::property("orphan", format!("{}: {}", orphan.job, orphan.describe()));
+    }
+    if !status.nodes.is_empty() || !is_daemon {
+        nodes::print(&status.nodes, zone);
     }
     if !status.running.is_empty() {
         shown::line(Text::new().end_line().and("running"));

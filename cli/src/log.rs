@@ -26,10 +26,15 @@ pub(crate) fn print(events: impl Iterator<Item = Event>, zone: Zone) {
     }
 }
 
-/// Prints each event as a line of JSON.
-pub(crate) fn print_json(events: impl Iterator<Item = Event>) {
+/// Prints each event as a line of JSON. `node` is the label of this scheduler among those that share its store: their logs may be
+/// brought together.
+pub(crate) fn print_json(events: impl Iterator<Item = Event>, node: Option<&str>) {
     for event in events.filter_map(EventView::of) {
-        notice::log_json(json!(event.at(SystemClock.now())));
+        let mut line = json!(event.at(SystemClock.now()));
+        if let Some(node) = node {
+            line["node"] = json!(node);
+        }
+        notice::log_json(line);
     }
 }
 

@@ -26,6 +26,9 @@ pub(crate) enum Step {
     DryRun,
 }
 
+/// So often plans are made, where other daemons that share the store start with the same files at the same moment.
+const TRIES: usize = 10;
+
 /// Brings the store in line with what the files say. All plans are made before the first is carried out.
 pub(crate) fn bring_in_line(
     scheduler: &Handle,
@@ -38,19 +41,32 @@ pub(crate) fn bring_in_line(
     let paths: Vec<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
     let boot = boot::id();
     let named = files.iter().flat_map(|file| &file.jobs).filter_map(sync::named).map(str::to_owned);
-    let situation = Situation {
+    let read = || Stored::read(scheduler, &paths, adopted).map_err(|error| matins::error_chain(&error));
+    let mut situation = Situation {
         scheduler,
         named: named.collect(),
-        stored: Stored::read(scheduler, &paths, adopted).map_err(|error| matins::error_chain(&error))?,
+        stored: read()?,
         is_start: step == Step::Start,
         boot: boot.as_deref(),
         now,
     };
-    let plans = files
-        .into_iter()
-        .enumerate()
-        .map(|(place, file)| sync::plan(&situation, place, file))
-        .collect::<Result<Vec<_>, _>>()?;
+    let plan = |situation: &Situation<'_>, files: Vec<DefinedFile>| {
+        let files = files.into_iter().enumerate();
+        files.map(|(place, file)| sync::plan(situation, place, file)).collect::<Result<Vec<_>, _>>()
+    };
+    let is_shared = scheduler.with_shared_store("default", |_| ()).is_ok_and(|shared| shared.is_some());
+    let again = is_shared.then(|| files.clone());
+    let mut plans = plan(&situation, files);
+    // What another daemon has added from the same file since the store was read is no job from elsewhere.
+    for files in again.into_iter().flat_map(|files| std::iter::repeat_n(files, TRIES)) {
+        let stored = read()?;
+        if stored.has_the_ids_of(&situation.stored) {
+            break;
+        }
+        situation.stored = stored;
+        plans = plan(&situation, files);
+    }
+    let plans = plans?;
     if step == Step::Start {
         for (file, count) in &situation.stored.others {
             notice::warn(format_args!(

@@ -15,6 +15,7 @@ use matins::control::{Listener, user};
 use matins::prelude::*;
 use matins::triggers::Zone;
 use matins::{BlockingScheduler, Clock, JobOrder, Retention, SystemClock};
+use serde::Serialize;
 use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use signal_hook::iterator::Signals;
@@ -56,8 +57,8 @@ pub(crate) struct RunArguments {
     /// Takes over the jobs of this file, which has moved to where the configuration or crontab is now.
     #[arg(long, value_name = "FILE")]
     adopt: Option<PathBuf>,
-    /// Where jobs and their ledger are kept: `sqlite:PATH`, `file:DIRECTORY` or `memory` [default: the configuration's, else
-    /// sqlite:matins.db]
+    /// Where jobs and their ledger are kept: `sqlite:PATH`, `file:DIRECTORY`, `memory` or `postgres://USER@HOST/DATABASE` [default: the
+    /// configuration's, else sqlite:matins.db]
     #[arg(long, value_name = "STORE", env = "MATINS_STORE", hide_env_values = true)]
     store: Option<String>,
     /// How long to wait for another process that owns the store, such as the previous daemon in a deployment: 30s [default: the
@@ -67,7 +68,7 @@ pub(crate) struct RunArguments {
     /// The time zone of jobs that name none, and of the times shown [default: the configuration's, else this machine's]
     #[arg(long, value_name = "ZONE")]
     tz: Option<Zone>,
-    /// The control socket [default: beside the store, as NAME-control; none for a store in memory]
+    /// The control socket [default: beside the store, as NAME-control; none for a store in memory or on PostgreSQL]
     #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
     /// Listens to no socket: other commands find the store in use.
@@ -127,7 +128,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     let for_hooks = CommandTask::default().open_files(descriptors.soft_limit_for_commands());
     let (command, found) = recorded(&url, for_hooks.clone())?;
     scheduler.register(COMMAND, command).map_err(|error| matins::error_chain(&error))?;
-    let history = history::open(beside::history(&url).as_deref())?;
+    let history = history::of_store(&scheduler.handle(), &url)?;
     let hooks: Hooks = Arc::new(Mutex::new(defined.hooks.clone()));
 
     mail::warn_without_sendmail(defined.definitions().map(|job| &job.mail));
@@ -167,7 +168,8 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
 
     let started = Started { store: &url, zone: defined.zone, changes: &changes };
     started.print(&scheduler, arguments.log, clock.now())?;
-    let printer = print_events(events, arguments.log, defined.zone)?;
+    let node = this_node(&scheduler).map(|node| node.label);
+    let printer = print_events(events, arguments.log, defined.zone, node)?;
     history.note(clock.now(), HistoryEvent::Started, &user::own());
     if let Some(watched) = watched {
         reload.clone().watch_crontab(watched);
@@ -208,10 +210,15 @@ fn chosen_store(argument: Option<&str>, defined: &Defined) -> Result<StoreConfig
 }
 
 /// Prints what happens on a thread of its own, until the scheduler has shut down.
-fn print_events(events: matins::Events, form: Form, zone: Zone) -> Result<JoinHandle<()>, String> {
+fn print_events(
+    events: matins::Events,
+    form: Form,
+    zone: Zone,
+    node: Option<String>,
+) -> Result<JoinHandle<()>, String> {
     let print = move || match form {
         Form::Text => log::print(events, zone),
-        Form::Json => log::print_json(events),
+        Form::Json => log::print_json(events, node.as_deref()),
     };
     let printer = thread::Builder::new().name("matins-log".to_owned()).spawn(print);
     printer.map_err(|error| format!("cannot print what happens: {error}"))
@@ -221,7 +228,7 @@ fn take_store(url: &StoreUrl, retention: &Retention) -> Result<BlockingScheduler
     let builder = SchedulerBuilder::new()
         .executor("default", ThreadExecutor::builder().workers(WORKERS).build())
         .retention(retention.clone());
-    give_to(builder, url)?.blocking().map_err(|error| OpenError::Other(matins::error_chain(&error)))
+    give_to(builder, url, false)?.blocking().map_err(|error| OpenError::Other(matins::error_chain(&error)))
 }
 
 /// The task that runs commands, with their records beside the store, and the commands that an earlier daemon has recorded there.
@@ -272,6 +279,24 @@ fn act_on_signals(mut signals: Signals, scheduler: Handle, reload: Arc<Reloader>
     thread.spawn(act).map(drop).map_err(|error| format!("cannot act on signals: {error}"))
 }
 
+/// This scheduler among those that share its store.
+#[derive(Debug, Serialize)]
+struct ThisNode {
+    id: u64,
+    label: String,
+    /// How many others there are.
+    #[serde(skip)]
+    others: usize,
+}
+
+/// Returns `None` for a store that is not shared, and where it cannot be read.
+fn this_node(scheduler: &Handle) -> Option<ThisNode> {
+    let members = scheduler.with_shared_store("default", |store| store.members()).ok()??.ok()?;
+    let others = members.iter().filter(|member| member.is_alive() && !member.is_self).count();
+    let own = members.into_iter().find(|member| member.is_self)?;
+    Some(ThisNode { id: own.id, label: own.label, others })
+}
+
 /// How many jobs are shown at the start: those that fire first.
 const FIRST_JOBS: usize = 40;
 
@@ -291,6 +316,7 @@ impl Started<'_> {
                 "event": "started",
                 "version": env!("CARGO_PKG_VERSION"),
                 "store": self.store.to_string(),
+                "node": this_node(scheduler),
                 "changes": self.changes,
             })),
         }
@@ -306,6 +332,14 @@ impl Started<'_> {
         let jobs = show::counted(count, "job");
         let mut screen =
             title.and(format_args!(": {jobs} in {}, times of {}", self.store, self.zone)).end_line();
+        if let Some(node) = this_node(scheduler) {
+            screen = screen
+                .and(format_args!(
+                    "node {}, {}, with {} more: `matins status` shows them",
+                    node.id, node.label, node.others
+                ))
+                .end_line();
+        }
         for changes in self.changes {
             screen = screen.and(changes.describe()).end_line();
         }

@@ -148,7 +148,7 @@ fn outcome(view: &RunView) -> &'static str {
 
 pub(crate) fn cancel(arguments: CancelArguments) -> Result<(), Failure> {
     let request = Request::Cancel { run: arguments.run, store: arguments.ledger.in_store };
-    let done = arguments.target.daemon()?.ask(request)?;
+    let done = arguments.target.daemon_or_shared_store()?.ask(request)?;
     let job = done.get("job").and_then(Value::as_str).unwrap_or_default();
     shown::line(format!("cancelling run {} of {job}", arguments.run));
     Ok(())
@@ -197,6 +197,9 @@ pub(crate) fn print(view: &RunView, progress: Option<&Value>, zone: Zone) {
     }
     if let Some(cause) = view.cause() {
         shown::property("follows", cause);
+    }
+    if let Some(node) = &view.node {
+        shown::property("on node", node.clone());
     }
     if run.attempt > 1 {
         shown::property("attempt", run.attempt.to_string());

@@ -17,7 +17,7 @@ use crate::control::pages::Taker;
 use crate::failure::Failure;
 use crate::shown::{self, Times};
 use crate::terminal::{self, Text};
-use crate::{notice, safety, show};
+use crate::{nodes, notice, postgres, safety, show};
 
 /// Why a store could not be opened.
 #[derive(Debug)]
@@ -51,9 +51,17 @@ impl From<OpenError> for Failure {
     }
 }
 
-/// Opens the store and gives it to a scheduler under the name `default`. One that others can write is refused.
-pub(crate) fn give_to(builder: SchedulerBuilder, url: &StoreUrl) -> Result<SchedulerBuilder, OpenError> {
+/// Opens the store and gives it to a scheduler under the name `default`. One that others can write is refused. `visits` is for a
+/// command, which is no scheduler among those that share a store.
+pub(crate) fn give_to(
+    builder: SchedulerBuilder,
+    url: &StoreUrl,
+    visits: bool,
+) -> Result<SchedulerBuilder, OpenError> {
     safety::check_store(url).map_err(OpenError::Other)?;
+    if let StoreUrl::Postgres(url) = url {
+        return Ok(builder.shared_store("default", postgres::options(url, visits)?.open()?));
+    }
     if let StoreUrl::File(directory) = url {
         let store = FileStore::open(directory)?;
         if let Some(torn) = store.torn_tail() {
@@ -83,17 +91,29 @@ const FORMAT_AT: u64 = 60;
 
 #[derive(Debug, Subcommand)]
 enum StoreCommand {
-    /// Looks through a store that no scheduler has open, and changes nothing.
+    /// Reads all of a store, names what cannot be read, and changes nothing.
     Check {
-        /// `sqlite:PATH` or `file:DIRECTORY`
-        store: StoreUrl,
+        /// `sqlite:PATH`, `file:DIRECTORY` or `postgres://USER@HOST/DATABASE`
+        store: String,
     },
-    /// Brings a store from an earlier version up to date, and keeps a copy of what it was, as NAME.format-N.
+    /// Brings a store from an earlier version up to date. Of a SQLite file, a copy of what it was is kept as NAME.format-N.
     ///
-    /// The daemon does so too when it starts, without the copy.
+    /// The daemon does so too when it starts, without the copy; on PostgreSQL, if its role may.
     Migrate {
-        /// `sqlite:PATH` or `file:DIRECTORY`
-        store: StoreUrl,
+        /// `sqlite:PATH`, `file:DIRECTORY` or `postgres://USER@HOST/DATABASE`
+        store: String,
+    },
+    /// Makes the tables of a store on PostgreSQL, and gives roles of the database the rights that they need and no others.
+    ///
+    /// Name a role that may make schemas and roles in the URL, such as postgres. A role that is not there is made, without a
+    /// password. Say it again after an update that brings tables up to date.
+    Init {
+        /// `postgres://USER@HOST/DATABASE`
+        store: String,
+        /// A role, and what it is for: `owner` brings the tables up to date, `node` is for daemons and commands, `reader` reads
+        /// the views `jobs_readable`, `runs_readable` and `nodes_readable`. May be given several times.
+        #[arg(long = "role", value_name = "NAME=KIND", value_parser = postgres::named_role)]
+        roles: Vec<postgres::NamedRole>,
     },
     /// Counts what a store holds, and names its files; the daemon is asked if one runs.
     Info {
@@ -110,7 +130,7 @@ enum StoreCommand {
     /// The files as they were stay beside the repaired ones, with the ending `.damaged-N`.
     Repair {
         /// `file:DIRECTORY`
-        store: StoreUrl,
+        store: String,
         /// Repairs it
         #[arg(long)]
         apply: bool,
@@ -120,6 +140,7 @@ enum StoreCommand {
 pub(crate) fn store(arguments: StoreArguments) -> Result<(), Failure> {
     match &arguments.command {
         StoreCommand::Check { store } => {
+            let store = &url(store)?;
             let bar = ProgressBar::new_spinner();
             bar.set_message(terminal::one_line(&format!("reading {store}")));
             if terminal::stderr_is_terminal() {
@@ -130,13 +151,20 @@ pub(crate) fn store(arguments: StoreArguments) -> Result<(), Failure> {
             checked?;
             Ok(())
         }
-        StoreCommand::Migrate { store } => Ok(migrate(store)?),
+        StoreCommand::Migrate { store } => match url(store)? {
+            StoreUrl::Postgres(url) => Ok(postgres::migrate(&url)?),
+            store => Ok(migrate(&store)?),
+        },
+        StoreCommand::Init { store, roles } => postgres::init(&url(store)?, roles),
         StoreCommand::Info { json, times, target } => info(*json, times, target),
-        StoreCommand::Repair { store: StoreUrl::File(directory), apply } => Ok(mend(directory, *apply)?),
-        StoreCommand::Repair { .. } => Err(Failure::BadInput(
-            "only a file store can be repaired; for SQLite's, see what `sqlite3 FILE .recover` saves"
-                .to_owned(),
-        )),
+        StoreCommand::Repair { store, apply } => match url(store)? {
+            StoreUrl::File(directory) => Ok(mend(&directory, *apply)?),
+            _ => Err(Failure::BadInput(
+                "only a file store can be repaired; for SQLite's, see what `sqlite3 FILE .recover` saves, and for one on \
+                 PostgreSQL, restore a backup"
+                    .to_owned(),
+            )),
+        },
     }
 }
 
@@ -147,7 +175,7 @@ fn migrate(store: &StoreUrl) -> Result<(), String> {
     }
     let StoreUrl::Sqlite(path) = store else {
         // Opening it brings it up to date.
-        drop(give_to(SchedulerBuilder::new(), store)?);
+        drop(give_to(SchedulerBuilder::new(), store, true)?);
         shown::line(format_args!("{store} is up to date"));
         return Ok(());
     };
@@ -199,13 +227,24 @@ fn info(json: bool, times: &Times, target: &Target) -> Result<(), Failure> {
     for (file, length) in info.files {
         shown::property("file", format!("{file}, {}", HumanBytes(length)));
     }
+    if let Some(shared) = &info.shared {
+        nodes::print_store(shared, zone);
+    }
     for job in info.set_aside {
         notice::warn(job);
     }
     Ok(())
 }
 
+/// Reads a URL. The parser of the command line would repeat an invalid one, which may hold a password.
+fn url(text: &str) -> Result<StoreUrl, Failure> {
+    text.parse().map_err(|error| Failure::BadInput(matins::error_chain(&error)))
+}
+
 fn check(store: &StoreUrl) -> Result<(), Failure> {
+    if let StoreUrl::Postgres(url) = store {
+        return Ok(postgres::check(url)?);
+    }
     let target = Target { store: store.to_string(), socket: None, timeout: None };
     match target.daemon() {
         Ok(_) => check_with(&target, store),
@@ -276,7 +315,9 @@ fn check_alone(store: &StoreUrl) -> Result<(), String> {
                 )),
             }
         }
-        _ => Err("a memory store is in no file; name sqlite:PATH or file:DIRECTORY".to_owned()),
+        _ => {
+            Err("a memory store is in no file; name sqlite:PATH, file:DIRECTORY or postgres://...".to_owned())
+        }
     }
 }
 
@@ -306,7 +347,7 @@ fn read_each_run(store: &mut SqliteStore) -> Result<usize, StoreError> {
     }
 }
 
-fn holding(jobs: usize, runs: usize) -> String {
+pub(crate) fn holding(jobs: usize, runs: usize) -> String {
     format!("{} and {}", show::counted(jobs, "job"), show::counted(runs, "run"))
 }
 

@@ -59,6 +59,14 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
+    /// Whether the same jobs come from the files that are read.
+    pub(crate) fn has_the_ids_of(&self, other: &Self) -> bool {
+        let ids = |stored: &Self| -> Vec<Vec<String>> {
+            stored.of_files.iter().map(|jobs| jobs.keys().cloned().collect()).collect()
+        };
+        ids(self) == ids(other)
+    }
+
     /// Reads what the store holds. `adopted` is a file whose jobs are taken over by the last of `files`.
     pub(crate) fn read(
         scheduler: &Handle,

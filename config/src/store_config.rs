@@ -127,8 +127,10 @@ impl StoreConfig {
         match &self.url {
             #[cfg(feature = "postgres")]
             StoreUrl::Postgres(url) => {
-                let opened = matins_store_postgres::PostgresStore::open(url.with_password());
-                let store = opened.map_err(|source| ConfigError::Store { url: self.url.clone(), source })?;
+                let failed = |source| ConfigError::Store { url: self.url.clone(), source };
+                let store = postgres_options(url)
+                    .and_then(matins_store_postgres::PostgresOptions::open)
+                    .map_err(failed)?;
                 Ok(builder.shared_store(name, store))
             }
             #[cfg(not(feature = "postgres"))]
@@ -144,6 +146,19 @@ impl StoreConfig {
             config => Ok(config),
         }
     }
+}
+
+/// What the URL says, and the tz database of this process.
+#[cfg(feature = "postgres")]
+fn postgres_options(
+    url: &crate::PostgresUrl,
+) -> Result<matins_store_postgres::PostgresOptions, matins_core::StoreError> {
+    let options: Result<matins_store_postgres::PostgresOptions, _> = url.with_password().parse();
+    let options = options.map_err(|error| matins_core::StoreError::Backend {
+        doing: "reading the URL of the database".to_owned(),
+        source: error.into(),
+    })?;
+    Ok(options.time_zones(matins_triggers::tzdb::version().to_string()))
 }
 
 impl From<StoreUrl> for StoreConfig {

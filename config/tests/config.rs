@@ -92,7 +92,7 @@ fn every_fault_says_where_and_what() {
     let faults = [
         (
             "[stores]\ndefault = \"redis:x\"\n",
-            "2:11: \"redis:x\" is no store; write sqlite:PATH, file:DIRECTORY or memory:",
+            "2:11: \"redis:x\" is no store; write sqlite:PATH, file:DIRECTORY, memory: or postgres://USER@HOST/DATABASE",
         ),
         ("[job_defaults]\ngroup = { name = \"a\", limit = 0 }\n", "2:9: the group \"a\" has the limit 0"),
         ("[job_defaults]\ntime_limit = \"3 parsecs\"\n", "2:14: \"3 parsecs\" is no duration: "),

@@ -36,6 +36,7 @@ impl Operator {
                 SchedulerState::Paused => "paused",
                 SchedulerState::ShuttingDown => "stopping",
                 SchedulerState::ShutDown => "stopped",
+                _ if !self.host().fires_jobs() => "visiting",
                 _ => "starting",
             }
             .to_owned(),
@@ -50,6 +51,7 @@ impl Operator {
             orphans: self.host().orphans(),
             outcomes,
             store_failures: stats.store_failures,
+            nodes: self.nodes()?,
             files_refused: self.host().files_refused(),
         }))
     }

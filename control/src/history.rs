@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
-use matins_core::{Clock, JobId};
+use matins_core::{Clock, JobId, StoreName};
 use matins_files::OpenOptions;
 use matins_scheduler::{Event, Handle, SchedulerError, SystemClock};
 use serde::{Deserialize, Serialize};
@@ -133,6 +133,8 @@ impl fmt::Debug for History {
 enum Kept {
     File(Lines),
     Memory(Vec<HistoryEntry>),
+    /// In a store that schedulers share.
+    Shared(Handle, StoreName),
 }
 
 #[derive(Debug)]
@@ -149,6 +151,22 @@ impl History {
     /// Returns a history that ends with the process.
     pub fn in_memory() -> Self {
         Self { kept: Mutex::new(Kept::Memory(Vec::new())), on_error: None }
+    }
+
+    /// Returns the history that the schedulers which share a store keep in it together. When each of them was running is not in it: the
+    /// store has their leases.
+    ///
+    /// ```
+    /// use matins_control::History;
+    /// use matins_core::StoreName;
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # let scheduler = SchedulerBuilder::new().background()?;
+    /// let history = History::shared(&scheduler.handle(), StoreName::default());
+    /// assert!(history.entries().is_empty(), "there is no such store");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn shared(scheduler: &Handle, store: StoreName) -> Self {
+        Self { kept: Mutex::new(Kept::Shared(scheduler.clone(), store)), on_error: None }
     }
 
     /// Opens the history in the file at `path`, which is created if it does not exist.
@@ -212,6 +230,19 @@ impl History {
                     report(format!("cannot write the history {}: {error}", lines.path.display()));
                 }
             }
+            Kept::Shared(..) if matches!(entry.what, HistoryEvent::Started | HistoryEvent::Stopped) => {}
+            Kept::Shared(scheduler, store) => {
+                let line = serde_json::json!(entry).to_string();
+                let noted = scheduler.with_shared_store(&*store, |store| store.note(&line));
+                let failed = match noted {
+                    Err(error) => Some(matins_core::error_chain(&error)),
+                    Ok(Some(Err(error))) => Some(matins_core::error_chain(&error)),
+                    Ok(_) => None,
+                };
+                if let (Some(error), Some(report)) = (failed, &self.on_error) {
+                    report(format!("cannot write the history of the store {store}: {error}"));
+                }
+            }
         }
     }
 
@@ -222,6 +253,15 @@ impl History {
             Kept::File(lines) => {
                 let text = matins_files::read(&lines.path).unwrap_or_default();
                 read(&String::from_utf8_lossy(&text))
+            }
+            Kept::Shared(scheduler, store) => {
+                let notes = scheduler.with_shared_store(store, |store| store.notes());
+                notes
+                    .ok()
+                    .flatten()
+                    .and_then(Result::ok)
+                    .map(|lines| read(&lines.join("\n")))
+                    .unwrap_or_default()
             }
         }
     }

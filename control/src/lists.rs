@@ -77,6 +77,7 @@ impl Operator {
                 query.after = page.last().map(|run| run.id);
                 let is_last = page.len() < PAGE;
                 causes.note(&page);
+                let mut owners = self.owners(&store, &page.iter().map(|run| run.id).collect::<Vec<_>>())?;
                 for run in page.into_iter().filter(|run| wanted.includes(run)) {
                     let id = run.id.0;
                     if count == limit {
@@ -85,6 +86,7 @@ impl Operator {
                     let mut view = RunView::of(run, &in_flight);
                     view.cause_job = causes.job_of(&view.run)?;
                     view.store.clone_from(&shown);
+                    view.node = owners.remove(&view.run.id);
                     if !items.put(Item::of(&view)) {
                         return Ok(json!({"runs": count}));
                     }

@@ -74,6 +74,7 @@ impl Operator {
         let mut view = RunView::of(found, &self.handle().in_flight(&store)?);
         view.cause_job = self.causes(&store).job_of(&view.run)?;
         view.store = self.shown_store(&store)?;
+        self.name_owner(&store, &mut view)?;
         let mut value = json!(view);
         if let Some(progress) = progress {
             value["progress"] = json!({"done": progress.done, "total": progress.total});
@@ -94,7 +95,11 @@ impl Operator {
             } else {
                 self.handle().count_runs_in(&store, &unfinished)?
             };
-            let view = |run| RunView { store: shown.clone(), ..RunView::of(run, &in_flight) };
+            let mut owners = self.owners(&store, &runs.iter().map(|run| run.id).collect::<Vec<_>>())?;
+            let view = |run: Run| {
+                let node = owners.remove(&run.id);
+                RunView { store: shown.clone(), node, ..RunView::of(run, &in_flight) }
+            };
             views.extend(runs.into_iter().map(view).take(RUNS_IN_STATUS - views.len()));
         }
         Ok((views, count))

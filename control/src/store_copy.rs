@@ -87,6 +87,7 @@ impl Operator {
             oldest_run,
             set_aside: self.handle().set_aside()?.iter().map(|(_, job)| job.to_string()).collect(),
             files: self.host().store_files(),
+            shared: self.shared_view()?,
         };
         Ok(json!(info))
     }

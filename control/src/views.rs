@@ -6,6 +6,8 @@ use chrono::{DateTime, Utc};
 use matins_core::{Job, Run, RunId};
 use serde::{Deserialize, Serialize};
 
+use crate::{NodeView, SharedView};
+
 /// How many of its next fire times a job is shown with.
 const UPCOMING: usize = 3;
 
@@ -76,6 +78,9 @@ pub struct RunView {
     /// The job of the run that it follows, if the ledger still has that run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause_job: Option<String>,
+    /// The label of the scheduler that has begun it, where several share the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
 }
 
 /// What a run does that has not ended.
@@ -120,7 +125,7 @@ impl RunView {
             (None, Some(_), None) => Some(RunState::Running),
             (None, None, None) => Some(RunState::Waiting),
         };
-        Self { run, store: None, state, cause_job: None }
+        Self { run, store: None, state, cause_job: None, node: None }
     }
 
     /// Returns what it follows, for people: `run 812 of backup`.
@@ -149,7 +154,7 @@ pub struct Status {
     pub application: Option<String>,
     /// When the daemon was started, or the socket was served.
     pub since: DateTime<Utc>,
-    /// `starting`, `running`, `paused`, `stopping` or `stopped`.
+    /// `starting`, `running`, `paused`, `stopping` or `stopped`; `visiting` for a command that looks at a shared store itself.
     pub state: String,
     /// The store, or the names of several.
     pub store: String,
@@ -177,6 +182,9 @@ pub struct Status {
     pub outcomes: BTreeMap<String, u64>,
     /// How often its store has failed.
     pub store_failures: u64,
+    /// The schedulers that share the store, if it is shared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeView>,
     /// Why the files were refused when they were read last: the jobs have not changed then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files_refused: Option<String>,
@@ -227,4 +235,7 @@ pub struct StoreInfo {
     pub set_aside: Vec<String>,
     /// The files of the store and their lengths in bytes.
     pub files: BTreeMap<String, u64>,
+    /// What else is known of a store that schedulers share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<SharedView>,
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     AfterOutcome, GroupName, IntoDuration, Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunIds,
-    RunQuery, Served, SetAside, StoreError, Transition, Wake,
+    RunQuery, Served, SetAside, SharedStore, StoreError, Transition, Wake,
 };
 
 /// A store as a scheduler drives it: jobs and runs are claimed, decided about, and settled.
@@ -141,6 +141,11 @@ pub trait ClaimStore: Send {
 
     /// Gives the store itself back, where this scheduler is its only owner.
     fn into_job_store(self: Box<Self>) -> Option<Box<dyn JobStore>>;
+
+    /// Returns what the schedulers that share the store can ask about each other. By default, nothing.
+    fn shared(&mut self) -> Option<&mut dyn SharedStore> {
+        None
+    }
 
     /// Gives the membership up. Runs that this scheduler still owns count as those of one that has died.
     ///

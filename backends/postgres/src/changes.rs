@@ -181,6 +181,9 @@ impl PostgresStore {
 
     /// Has `wake` called at changes of others. Whether notifications come is found out by one to itself.
     pub(crate) fn wake_on_change(&mut self, wake: &Arc<Wake>) -> WakeUp {
+        if self.options.visits {
+            return WakeUp::Poll(POLL_WITHOUT_NOTIFICATIONS);
+        }
         self.wake = Some(Arc::downgrade(wake));
         if self.listen() { WakeUp::Poll(POLL) } else { WakeUp::Poll(POLL_WITHOUT_NOTIFICATIONS) }
     }

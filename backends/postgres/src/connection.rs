@@ -150,6 +150,11 @@ impl Link {
         self.options.to_string()
     }
 
+    /// The role that it connects as.
+    pub(crate) fn user(&self) -> String {
+        self.options.user()
+    }
+
     fn error(&self, doing: &str, source: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
         StoreError::Backend { doing: format!("{doing} in {}", self.options), source }
     }

@@ -53,9 +53,11 @@ mod look;
 mod members;
 mod options;
 mod passfile;
+mod roles;
 mod rows;
 mod schema;
 mod settle;
+mod shared;
 mod statements;
 mod tls;
 
@@ -64,16 +66,17 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
     Capabilities, Claim, ClaimStore, GroupName, Heartbeat, Job, JobId, JobQuery, JobStore, Joined, Node,
-    OnConflict, Run, RunId, RunQuery, Served, SetAside, SetAsideKind, Settled, Settlement, StoreError, Wake,
-    WakeUp, Want,
+    OnConflict, Run, RunId, RunQuery, Served, SetAside, SetAsideKind, Settled, Settlement, SharedStore,
+    StoreError, Wake, WakeUp, Want,
 };
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 pub use options::{PostgresOptions, PostgresOptionsError};
+pub use roles::{PostgresMigration, PostgresRole, PostgresRoleError};
 
 use cache::JobCache;
 use connection::{Link, Listener, Pipeline, RunError, parameter};
@@ -94,6 +97,10 @@ pub struct PostgresStore {
     /// The last renewal of the lease that the server has acknowledged.
     renewed: Option<Renewal>,
     lease: Duration,
+    /// It has not joined, and does so when it changes something.
+    visits_as: Option<Node>,
+    /// By how much the clock of the scheduler was ahead of the database's at the last claim.
+    clock_offset: Option<TimeDelta>,
     served: Served,
     open: Option<Open>,
     /// The connection on which a transaction has begun.
@@ -179,6 +186,8 @@ impl PostgresStore {
             number: 0,
             renewed: None,
             lease: members::NO_LEASE,
+            visits_as: None,
+            clock_offset: None,
             served: Served::default(),
             open: None,
             transaction: None,
@@ -313,7 +322,11 @@ impl ClaimStore for PostgresStore {
     }
 
     fn claim(&mut self, want: &Want<'_>) -> Result<Claim, StoreError> {
-        self.claimed(want)
+        let claim = self.claimed(want)?;
+        if want.takes_over {
+            self.clock_offset = Some(want.at - claim.now);
+        }
+        Ok(claim)
     }
 
     fn settle(&mut self, settlement: Settlement) -> Result<Settled, StoreError> {
@@ -383,6 +396,10 @@ impl ClaimStore for PostgresStore {
 
     fn into_job_store(self: Box<Self>) -> Option<Box<dyn JobStore>> {
         None
+    }
+
+    fn shared(&mut self) -> Option<&mut dyn SharedStore> {
+        Some(self)
     }
 
     fn leave(&mut self) -> Result<(), StoreError> {

@@ -1,7 +1,7 @@
 //! Lists and counts of jobs and runs.
 
 use chrono::{DateTime, Utc};
-use matins_core::{Job, JobOrder, JobQuery, JobState, Run, RunOrder, RunQuery, StoreError};
+use matins_core::{Job, JobOrder, JobQuery, JobState, Run, RunId, RunOrder, RunQuery, StoreError};
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -130,6 +130,31 @@ impl PostgresStore {
     }
 
     pub(crate) fn listed_runs(&mut self, query: &RunQuery) -> Result<Vec<Run>, StoreError> {
+        let (mut runs, mut query) = (Vec::new(), query.clone());
+        loop {
+            let rows = self.rows_of_runs(&query)?;
+            let mut unreadable = 0;
+            for row in &rows {
+                match rows::run(row) {
+                    Ok(run) => runs.push(run),
+                    Err(what) => {
+                        unreadable += 1;
+                        self.put_run_aside(row.get(0), what);
+                    }
+                }
+            }
+            // Further rows take the place of those that cannot be read: a page with fewer rows is the last one.
+            let last = rows.last().and_then(|row| u64::try_from(row.get::<_, i64>(0)).ok());
+            match (query.limit, last) {
+                (Some(limit), Some(last)) if unreadable > 0 && rows.len() == limit => {
+                    query = query.after(RunId(last)).limit(unreadable);
+                }
+                _ => return Ok(runs),
+            }
+        }
+    }
+
+    fn rows_of_runs(&mut self, query: &RunQuery) -> Result<Vec<Row>, StoreError> {
         let (from, values) = runs_of(query);
         let order = if query.order == RunOrder::NewestFirst { "DESC" } else { "ASC" };
         let limit = query.limit.map_or(String::new(), |limit| format!("LIMIT {limit}"));
@@ -139,14 +164,7 @@ impl PostgresStore {
             return Ok(Vec::new());
         }
         let sql = format!("SELECT * FROM ({}) l ORDER BY l.id {order} {limit}", parts.join(" UNION ALL "));
-        let mut runs = Vec::new();
-        for row in &self.read("listing runs", &sql, values)? {
-            match rows::run(row) {
-                Ok(run) => runs.push(run),
-                Err(what) => self.put_run_aside(row.get(0), what),
-            }
-        }
-        Ok(runs)
+        self.read("listing runs", &sql, values)
     }
 
     pub(crate) fn counted_runs(&mut self, query: &RunQuery) -> Result<usize, StoreError> {

@@ -21,8 +21,15 @@ pub(crate) struct Renewal {
 }
 
 impl PostgresStore {
-    /// The number of this scheduler, if it has joined.
-    pub(crate) fn member(&self) -> Result<i64, StoreError> {
+    /// The number of this scheduler, if it has joined. One that only visits joins now.
+    pub(crate) fn member(&mut self) -> Result<i64, StoreError> {
+        if let Some(node) = self.visits_as.take() {
+            let served = std::mem::take(&mut self.served);
+            self.join_as(&node)?;
+            if served != Served::default() {
+                self.serves(&served)?;
+            }
+        }
         if self.number > 0 { Ok(self.number) } else { Err(StoreError::Fenced) }
     }
 
@@ -36,14 +43,23 @@ impl PostgresStore {
 
     pub(crate) fn joined(&mut self, node: &Node) -> Result<Joined, StoreError> {
         self.end_transaction();
+        if self.options.visits {
+            (self.visits_as, self.number) = (Some(node.clone()), 0);
+            return Ok(Joined::new(0).with_lease(self.options.lease.unwrap_or(node.lease)));
+        }
+        self.join_as(node)
+    }
+
+    fn join_as(&mut self, node: &Node) -> Result<Joined, StoreError> {
         let lease = self.options.lease.unwrap_or(node.lease);
         let label = self.options.label.clone().unwrap_or_else(|| label(&node.label));
+        let time_zones = self.options.time_zones.clone().unwrap_or_else(|| node.time_zones.clone());
         let parameters = vec![
-            parameter(label, Type::TEXT),
+            parameter(label.clone(), Type::TEXT),
             parameter(lease.as_secs_f64(), Type::FLOAT8),
             parameter(FORMAT, Type::INT4),
             parameter(env!("CARGO_PKG_VERSION"), Type::TEXT),
-            parameter(node.time_zones.clone(), Type::TEXT),
+            parameter(time_zones, Type::TEXT),
         ];
         let has_lost_history = self.has_lost_history()?;
         let sql = self.sql.clone();
@@ -62,8 +78,10 @@ impl PostgresStore {
         };
         self.number = row.get(0);
         self.renewed = Some(Renewal { member: self.number, beat: 0, until: row.get(1) });
-        let name = format!("SET application_name = 'matins {} {}'", self.options.schema, self.number);
-        self.link.batch("naming the connection", &name)?;
+        // For those who look at the server: `pg_stat_activity` shows it.
+        let name = format!("matins {} {} {label}", self.options.schema, self.number);
+        let name = vec![parameter(name, Type::TEXT)];
+        self.link.query("naming the connection", &NAME_CONNECTION.into(), name)?;
         (self.lease, self.served) = (lease, Served::default());
         (self.seen, self.expects, self.known_connection) = (None, None, self.link.connected());
         self.mine.clear();
@@ -91,6 +109,10 @@ impl PostgresStore {
     }
 
     pub(crate) fn serves(&mut self, served: &Served) -> Result<(), StoreError> {
+        if self.visits_as.is_some() {
+            self.served = served.clone();
+            return Ok(());
+        }
         let (me, before) = (self.member()?, std::mem::replace(&mut self.served, served.clone()));
         let parameters = vec![
             parameter(me, Type::INT8),
@@ -108,10 +130,16 @@ impl PostgresStore {
     }
 
     pub(crate) fn beat(&mut self) -> Result<Heartbeat, StoreError> {
+        if self.visits_as.is_some() {
+            return Ok(Heartbeat::default());
+        }
         let me = self.member()?;
         let sql = self.sql.clone();
         let mut pipeline = Pipeline::new();
-        let beat = pipeline.query(&sql.beat, self.fence_parameters(me));
+        let ahead = self.clock_offset.map(chrono::TimeDelta::as_seconds_f64);
+        let mut renewal = self.fence_parameters(me);
+        renewal.push(parameter(ahead, Type::FLOAT8));
+        let beat = pipeline.query(&sql.beat, renewal);
         let to_cancel = pipeline.query(&sql.to_cancel, vec![parameter(me, Type::INT8)]);
         let late = parameter(self.lease.as_secs_f64(), Type::FLOAT8);
         let unserved = pipeline.query(&sql.unserved, vec![late]);
@@ -172,11 +200,19 @@ impl PostgresStore {
 
     pub(crate) fn left(&mut self) -> Result<(), StoreError> {
         self.end_transaction();
+        if self.visits_as.take().is_some() {
+            return Ok(());
+        }
         let me = vec![parameter(self.member()?, Type::INT8)];
         (self.number, self.renewed) = (0, None);
-        self.link.query("leaving the schedulers", &self.sql.leave.clone(), me).map(drop)
+        // One that visited and has no tasks has begun nothing that its row would have to name.
+        let is_forgotten = self.options.visits && self.served.tasks.is_empty();
+        let leave = if is_forgotten { &self.sql.forget } else { &self.sql.leave }.clone();
+        self.link.query("leaving the schedulers", &leave, me).map(drop)
     }
 }
+
+const NAME_CONNECTION: &str = "SELECT set_config('application_name', $1, false)";
 
 /// The lease of a scheduler that has not joined.
 pub(crate) const NO_LEASE: Duration = Duration::ZERO;

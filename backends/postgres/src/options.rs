@@ -52,6 +52,8 @@ pub struct PostgresOptions {
     pub(crate) schema: String,
     pub(crate) label: Option<String>,
     pub(crate) lease: Option<Duration>,
+    pub(crate) time_zones: Option<String>,
+    pub(crate) visits: bool,
     password_file: Option<PathBuf>,
     ssl_mode: Option<String>,
     #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "read where connections are encrypted"))]
@@ -92,6 +94,8 @@ impl PostgresOptions {
             schema: "matins".to_owned(),
             label: None,
             lease: None,
+            time_zones: None,
+            visits: false,
             password_file: None,
             ssl_mode: None,
             ssl_root_cert: None,
@@ -112,12 +116,15 @@ impl PostgresOptions {
     /// ```
     ///
     /// # Errors
-    /// If the name is empty, longer than 63 bytes, or has other characters than letters, digits and underscores.
+    /// If the name is empty, longer than 63 bytes, has other characters than lowercase letters, digits and underscores, or begins with a
+    /// digit.
     pub fn schema(self, schema: impl Into<String>) -> Result<Self, PostgresOptionsError> {
         let schema = schema.into();
-        let is_plain = schema.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        // As SQL has it without quotes: the server would read other letters as these.
+        let is_plain = schema.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+            && !schema.starts_with(|c: char| c.is_ascii_digit());
         if schema.is_empty() || schema.len() > MAX_SCHEMA || !is_plain {
-            let expected = "it may have letters, digits and underscores, 63 at most";
+            let expected = "it may have lowercase letters, digits and underscores, 63 at most, and does not begin with a digit";
             return Err(PostgresOptionsError::Parameter { name: "schema", value: schema, expected });
         }
         Ok(Self { schema, ..self })
@@ -148,6 +155,32 @@ impl PostgresOptions {
     pub fn lease(self, lease: impl IntoDuration) -> Self {
         let lease = lease.into_duration().unwrap_or_default();
         Self { lease: Some(lease.clamp(Duration::from_secs(1), Duration::from_secs(3600))), ..self }
+    }
+
+    /// Sets the version of the tz database that the scheduler uses, for others to see. Schedulers with different ones may compute
+    /// different fire times.
+    ///
+    /// ```
+    /// use matins_store_postgres::PostgresStore;
+    ///
+    /// let options = PostgresStore::options().time_zones("2026a");
+    /// # let _ = options;
+    /// ```
+    pub fn time_zones(self, version: impl Into<String>) -> Self {
+        Self { time_zones: Some(version.into()), ..self }
+    }
+
+    /// Lets a program look at the store without joining the schedulers: it joins when it changes something, and when it leaves, nothing
+    /// says that it was there. It does not listen for changes either. For a command that asks or changes something and ends.
+    ///
+    /// ```
+    /// use matins_store_postgres::PostgresStore;
+    ///
+    /// let options = PostgresStore::options().visiting();
+    /// # let _ = options;
+    /// ```
+    pub fn visiting(self) -> Self {
+        Self { visits: true, ..self }
     }
 
     /// Opens the store, and makes its tables if they are not there yet.
@@ -186,7 +219,7 @@ impl PostgresOptions {
         }
     }
 
-    fn user(&self) -> String {
+    pub(crate) fn user(&self) -> String {
         let user = self.config.get_user().map(str::to_owned);
         user.or_else(|| variable("PGUSER"))
             .or_else(|| variable("USER"))
@@ -372,67 +405,4 @@ impl fmt::Debug for PostgresOptions {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn options(text: &str) -> PostgresOptions {
-        text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
-    }
-
-    #[test]
-    fn a_url_says_where_the_database_is_and_is_shown_without_its_password() {
-        let all = options(
-            "postgresql://ada:s%3Acret@db:5433/jobs?schema=nightly&lease=2s&label=rack%203&connect_timeout=3&sslmode=disable",
-        );
-        assert_eq!(all.to_string(), "postgres://ada@db:5433/jobs, schema nightly");
-        assert_eq!((all.label.as_deref(), all.lease), (Some("rack 3"), Some(Duration::from_secs(2))));
-        let config = all.config().unwrap();
-        assert_eq!(config.get_password(), Some(&b"s:cret"[..]));
-        assert_eq!(config.get_connect_timeout(), Some(&Duration::from_secs(3)));
-        for shown in [all.to_string(), format!("{all:?}")] {
-            assert!(!shown.contains("cret"), "{shown}");
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        for (text, said) in [
-            ("mysql://db/jobs", "does not begin with postgres://"),
-            ("postgres://db/jobs?schema=a;b", "the parameter schema is \"a;b\""),
-            ("postgres://db/jobs?lease=soon", "the parameter lease is \"soon\""),
-            ("postgres://db/jobs?lease=2h", "from 1s to 1h"),
-            ("postgres://db/jobs?sslmode=maybe", "it may be disable, or verify-full"),
-            ("postgres://db/jobs?colour=red", "this is not a URL of PostgreSQL"),
-        ] {
-            let error = text.parse::<PostgresOptions>().unwrap_err();
-            let shown = matins_core::error_chain(&error);
-            assert!(shown.contains(said), "{text}: {shown}");
-        }
-    }
-
-    #[test]
-    fn what_leaves_the_machine_is_encrypted() {
-        for (text, encrypts) in [
-            ("postgres://db.example.org/jobs", true),
-            ("postgres://localhost/jobs", false),
-            ("postgres://127.0.0.1,10.0.0.7/jobs", true),
-            ("postgres://%2Fvar%2Frun/jobs", false),
-            ("postgres://db/jobs?sslmode=disable", false),
-            ("postgres://localhost/jobs?sslmode=require", true),
-            ("postgres://db/jobs?sslmode=prefer", true),
-        ] {
-            assert_eq!(options(text).encrypts(), encrypts, "{text}");
-        }
-    }
-
-    #[test]
-    fn the_password_may_be_in_a_file() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("password");
-        std::fs::write(&path, "secret\n").unwrap();
-        let named = options(&format!("postgres://ada@db/jobs?password_file={}", path.display()));
-        assert_eq!(named.config().unwrap().get_password(), Some(&b"secret"[..]));
-        let lost = options("postgres://ada@db/jobs?password_file=/no/such/file");
-        assert!(lost.config().unwrap_err().to_string().contains("/no/such/file"));
-    }
-}
+mod tests;

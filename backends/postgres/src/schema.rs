@@ -41,6 +41,8 @@ CREATE TABLE {s}.nodes (
     version text NOT NULL,
     time_zones text NOT NULL,
     joined timestamptz NOT NULL DEFAULT now(),
+    -- By how much its clock was ahead at its last claim.
+    clock_offset interval,
     -- What it can start.
     tasks text[] COLLATE "C" NOT NULL DEFAULT '{}',
     executors text[] COLLATE "C" NOT NULL DEFAULT '{}'
@@ -148,9 +150,35 @@ CREATE TABLE {s}.runs (
 CREATE INDEX runs_of_job ON {s}.runs (job, id);
 CREATE INDEX runs_finished ON {s}.runs (finished);
 
+-- What people did with jobs, as lines of JSON.
+CREATE TABLE {s}.notes (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL DEFAULT now(),
+    line text NOT NULL
+);
+
+-- Schedulers may not delete rows of the ledger themselves.
+CREATE FUNCTION {s}.prune_job(of_job text, kept bigint) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+    DELETE FROM {s}.runs WHERE job = of_job AND id <= (SELECT l.id FROM (SELECT r.id FROM {s}.runs r WHERE r.job = of_job
+        UNION ALL SELECT r.id FROM {s}.live r WHERE r.job = of_job) l ORDER BY l.id DESC OFFSET kept LIMIT 1);
+END $$;
+-- In batches, by one scheduler at a time.
+CREATE FUNCTION {s}.prune_before(age timestamptz) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+DECLARE pruned bigint;
+BEGIN
+    PERFORM FROM {s}.meta FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN RETURN 0; END IF;
+    DELETE FROM {s}.notes WHERE at < age;
+    DELETE FROM {s}.runs WHERE id IN (SELECT id FROM {s}.runs WHERE finished < age ORDER BY finished LIMIT 5000);
+    GET DIAGNOSTICS pruned = ROW_COUNT;
+    RETURN pruned;
+END $$;
+REVOKE ALL ON FUNCTION {s}.prune_job(text, bigint), {s}.prune_before(timestamptz) FROM PUBLIC;
+
 -- For people.
 CREATE VIEW {s}.jobs_readable AS
-SELECT j.id, l.task, l.executor, d.next_fire, d.paused, j.body
+SELECT j.id, l.task, l.executor, d.next_fire, d.paused, j.body->'trigger' AS trigger, j.body->'tags' AS tags
 FROM {s}.jobs j JOIN {s}.due d USING (key) JOIN {s}.lanes l ON l.id = j.lane
 ORDER BY d.next_fire NULLS LAST, j.id;
 CREATE VIEW {s}.runs_readable AS
@@ -168,24 +196,54 @@ FROM {s}.live r LEFT JOIN {s}.nodes n ON n.id = r.node
 ORDER BY id;
 CREATE VIEW {s}.nodes_readable AS
 SELECT id, label, state, CASE WHEN state = 'dead' THEN NULL ELSE lease_until - clock_timestamp() END AS lease_left, beat,
-       version, time_zones, joined, tasks, executors
+       version, time_zones, clock_offset, joined, tasks, executors
 FROM {s}.nodes ORDER BY id;
 "#;
 
 /// One at a time makes or changes the tables.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7233182042)";
 
-/// Makes the tables, or brings them to this format.
-pub(crate) fn prepare(link: &mut Link, schema: &str) -> Result<(), StoreError> {
-    if formats(link, schema)?.is_some_and(|found| found.format >= FORMAT && found.oldest >= MIN_FORMAT) {
-        return Ok(());
+/// Makes the tables, or brings them to this format. Returns the format that they had; `None` if there were none.
+pub(crate) fn prepare(link: &mut Link, schema: &str) -> Result<Option<i32>, StoreError> {
+    let formats = formats(link, schema).map_err(|error| may_not(error, link))?;
+    let found = formats.as_ref().map(|formats| formats.format.min(FORMAT));
+    if formats.is_some_and(|found| found.format >= FORMAT && found.oldest >= MIN_FORMAT) {
+        return Ok(found);
     }
-    let begin = format!("BEGIN; SET LOCAL lock_timeout = '2s'; {LOCK}; CREATE SCHEMA IF NOT EXISTS {schema}");
+    let begin = format!("BEGIN; SET LOCAL lock_timeout = '2s'; {LOCK}");
     link.batch("making the schema", &begin)?;
-    let made = migrate(link, schema);
+    let made = make(link, schema);
     let end = if made.is_ok() { "COMMIT" } else { "ROLLBACK" };
     let ended = link.batch("making the tables", end);
-    made.and(ended)
+    made.map_err(|error| may_not(error, link)).and(ended).map(|()| found)
+}
+
+fn make(link: &mut Link, schema: &str) -> Result<(), StoreError> {
+    // Whoever owns the schema may lack the right to make one, and needs none where it is there.
+    let is_there = format!("SELECT to_regnamespace('{schema}') IS NOT NULL");
+    let is_there = link.query("looking for the schema", &is_there.into(), Vec::new())?;
+    if !is_there.first().is_some_and(|row| row.get(0)) {
+        link.batch("making the schema", &format!("CREATE SCHEMA IF NOT EXISTS {schema}"))?;
+    }
+    migrate(link, schema)
+}
+
+/// Says what to do where the server has refused something for want of a right.
+fn may_not(error: StoreError, link: &Link) -> StoreError {
+    use tokio_postgres::error::SqlState;
+    let StoreError::Backend { doing, source } = error else { return error };
+    let refused = source.downcast_ref::<tokio_postgres::Error>();
+    if refused.and_then(tokio_postgres::Error::code) != Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
+        return StoreError::Backend { doing, source };
+    }
+    let said = refused.and_then(tokio_postgres::Error::as_db_error).map(|error| error.message().to_owned());
+    let user = link.user();
+    let source = format!(
+        "{}; as a role that owns the database or the schema, run `matins store init URL --role {user}=node`, or `matins store \
+         migrate URL` if the tables are of an earlier version",
+        said.unwrap_or_default()
+    );
+    StoreError::Backend { doing, source: source.into() }
 }
 
 fn migrate(link: &mut Link, schema: &str) -> Result<(), StoreError> {

@@ -208,12 +208,9 @@ const MISS_REMOVED: &str = "WITH g AS (DELETE FROM {s}.live l WHERE l.started IS
     INSERT INTO {s}.runs (id, job, first_fire, last_fire, fires, attempt, by_hand, cause, turn, finished, outcome, message) \
     SELECT id, job, first_fire, last_fire, fires, attempt, by_hand, cause, turn, now(), 'missed: job removed', message FROM g";
 
-const PRUNE_JOB: &str = "DELETE FROM {s}.runs WHERE job = $1 AND id <= (SELECT id FROM (SELECT id FROM {s}.runs WHERE job = $1 \
-    UNION ALL SELECT id FROM {s}.live WHERE job = $1) l ORDER BY id DESC OFFSET $2 LIMIT 1)";
-/// In batches, by one scheduler at a time.
-const PRUNE_BEFORE: &str = "WITH alone AS (SELECT 1 FROM {s}.meta FOR UPDATE SKIP LOCKED), \
-    gone AS (DELETE FROM {s}.runs WHERE id IN (SELECT id FROM {s}.runs WHERE finished < $1 ORDER BY finished LIMIT 5000) \
-    AND EXISTS (SELECT FROM alone) RETURNING 1) SELECT count(*) FROM gone";
+/// Schedulers may not delete rows of the ledger, but have them pruned.
+const PRUNE_JOB: &str = "SELECT {s}.prune_job($1, $2)";
+const PRUNE_BEFORE: &str = "SELECT {s}.prune_before($1)";
 
 /// The lock waits for one who changes the tables, and keeps it from doing so before this member is seen.
 const JOIN: &str = "INSERT INTO {s}.nodes (label, lease_until, lease, format, version, time_zones) \
@@ -223,13 +220,18 @@ const FORGET_DEAD: &str = "DELETE FROM {s}.nodes n WHERE n.state = 'dead' AND n.
     AND NOT EXISTS (SELECT FROM {s}.live l WHERE l.node = n.id)";
 const SERVE: &str =
     "UPDATE {s}.nodes SET tasks = $2, executors = $3 WHERE id = $1 AND state <> 'dead' RETURNING id";
-const BEAT: &str = "UPDATE {s}.nodes SET beat = beat + 1, lease_until = clock_timestamp() + lease WHERE id = $1 AND state <> 'dead' AND beat >= $2 RETURNING beat, lease_until";
+const BEAT: &str = "UPDATE {s}.nodes SET beat = beat + 1, lease_until = clock_timestamp() + lease, \
+    clock_offset = make_interval(secs => $3) WHERE id = $1 AND state <> 'dead' AND beat >= $2 RETURNING beat, lease_until";
 const TO_CANCEL: &str = "SELECT id FROM {s}.live WHERE node = $1 AND cancel ORDER BY id";
 const UNSERVED: &str = "SELECT j.id FROM {s}.lanes l CROSS JOIN LATERAL (SELECT d.key FROM {s}.due d WHERE d.lane = l.id \
     AND d.next_fire < now() - make_interval(secs => $1) ORDER BY d.next_fire LIMIT 100) d JOIN {s}.jobs j USING (key) \
     WHERE NOT EXISTS (SELECT FROM {s}.nodes n WHERE n.state <> 'dead' AND n.lease_until >= now() AND l.task = ANY (n.tasks) \
     AND l.executor = ANY (n.executors)) ORDER BY j.id LIMIT 100";
 const LEAVE: &str = "UPDATE {s}.nodes SET state = 'dead' WHERE id = $1";
+/// One that has begun runs is kept, so that they are taken over.
+const FORGET: &str = "WITH owns AS (SELECT FROM {s}.live WHERE node = $1 LIMIT 1), \
+    left_with_runs AS (UPDATE {s}.nodes SET state = 'dead' WHERE id = $1 AND EXISTS (SELECT FROM owns)) \
+    DELETE FROM {s}.nodes WHERE id = $1 AND NOT EXISTS (SELECT FROM owns)";
 
 /// Whether the server has less of a member than was acknowledged. Rows of those that are dead for long are deleted.
 const HAS_LOST_HISTORY: &str = "SELECT NOT EXISTS (SELECT FROM {s}.nodes WHERE id = $1 AND beat >= $2) AND $3 >= now() - interval '6 days'";
@@ -284,6 +286,7 @@ statements! {
     record_ended = RECORD_ENDED, start = START, postpone = POSTPONE, finish = FINISH, extend = EXTEND, make_lanes = MAKE_LANES,
     make_groups = MAKE_GROUPS, put_jobs = PUT_JOBS, add_jobs = ADD_JOBS, lock_ids = LOCK_IDS, taken = TAKEN, taken_runs = TAKEN_RUNS, places = PLACES, open_imported = OPEN_IMPORTED, numbers_above = NUMBERS_ABOVE, remove_jobs = REMOVE_JOBS,
     miss_removed = MISS_REMOVED, prune_job = PRUNE_JOB, prune_before = PRUNE_BEFORE, join = JOIN, forget_dead = FORGET_DEAD,
-    serve = SERVE, beat = BEAT, to_cancel = TO_CANCEL, unserved = UNSERVED, leave = LEAVE, am_i_alive = AM_I_ALIVE, has_lost_history = HAS_LOST_HISTORY, after_lost_history = AFTER_LOST_HISTORY, held = HELD,
+    serve = SERVE, beat = BEAT, to_cancel = TO_CANCEL, unserved = UNSERVED, leave = LEAVE, forget = FORGET, am_i_alive = AM_I_ALIVE,
+    has_lost_history = HAS_LOST_HISTORY, after_lost_history = AFTER_LOST_HISTORY, held = HELD,
     cancel = CANCEL, notify = NOTIFY,
 }

@@ -177,7 +177,8 @@ fn a_value_of_another_kind_is_told_with_how_it_is_written() {
     let whole = [
         (
             "store = \"postgres:jobs\"\n",
-            "1:9: \"postgres:jobs\" is no store; write sqlite:PATH, file:DIRECTORY or memory:",
+            "1:9: \"postgres:jobs\" is no store; write sqlite:PATH, file:DIRECTORY, memory: or \
+             postgres://USER@HOST/DATABASE",
         ),
         ("[[jobs]]\nevery = \"5s\"\n", "1:1: `jobs` is a table; write [jobs.NAME] for each"),
         ("[jobs]\na = \"x\"\n", "2:1: the job `a` is a table of its own; write [jobs.a] above its keys"),

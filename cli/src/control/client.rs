@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use matins::Member;
 use matins::config::{StoreConfig, StoreConfigError, StoreUrl};
 use matins::control::protocol::Received;
 use matins::control::{self, Operator, Problem, Request, user};
@@ -17,7 +18,7 @@ use crate::definition::COMMAND;
 use crate::failure::Failure;
 use crate::store::{OpenError, give_to};
 use crate::zone_rules::system_zone;
-use crate::{beside, history, orphans, secrets};
+use crate::{beside, history, notice, orphans, secrets};
 
 /// Where jobs are kept when nobody says.
 pub(crate) const DEFAULT_STORE: &str = "sqlite:matins.db";
@@ -29,7 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Which store, or which daemon.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Target {
-    /// The store of the jobs: `sqlite:PATH` or `file:DIRECTORY`. Its daemon is asked if one runs.
+    /// The store of the jobs: `sqlite:PATH`, `file:DIRECTORY` or `postgres://USER@HOST/DATABASE`. The daemon of a file is asked if one
+    /// runs.
     #[arg(long, value_name = "STORE", env = "MATINS_STORE", hide_env_values = true, default_value = DEFAULT_STORE, global = true)]
     pub(crate) store: String,
     /// The daemon's socket, where it is not beside the store.
@@ -46,18 +48,31 @@ pub(crate) enum Client {
     Store(Box<OpenedStore>),
 }
 
-/// A store that is open for a moment, under a scheduler that is not started: nothing fires.
+/// A store that is open for a moment, under a scheduler that is not started: nothing fires. One that others share stays theirs.
 pub(crate) struct OpenedStore {
     url: StoreUrl,
+    is_shared: bool,
     operator: Operator,
     scheduler: BlockingScheduler,
 }
 
 impl OpenedStore {
-    /// Runs one job, and nothing else.
-    fn run_now(self, job: &str) -> Result<Value, Failure> {
+    /// Runs one job, and nothing else. Where others share the store and have the job's task, one of them runs it.
+    fn run_now(self, job: &str, wait: bool) -> Result<Value, Failure> {
         let problem = |error: SchedulerError| Failure::from(Problem::from(error));
         self.scheduler.pause_all().map_err(problem)?;
+        if !(self.is_shared && self.is_served_by_others(job).map_err(problem)?) {
+            if self.is_shared {
+                notice::tell(
+                    "no scheduler that is running on the store has the task of this job: it runs here",
+                );
+            }
+            self.register_command()?;
+        } else if !wait {
+            // It is recorded; whoever has it started does not wait for it.
+            drop(self.scheduler.run_now(job).map_err(problem)?);
+            return Ok(serde_json::json!({"job": job}));
+        }
         let handle = self.scheduler.handle();
         let records = beside::commands(&self.url);
         let _occupied = records.map(|records| orphans::occupy(&records, &handle));
@@ -70,6 +85,21 @@ impl OpenedStore {
         // A panic in it has been shown already.
         let _ = driver.join();
         Ok(serde_json::json!(run?))
+    }
+}
+
+impl OpenedStore {
+    fn register_command(&self) -> Result<(), Failure> {
+        let registered = self.scheduler.register(COMMAND, CommandTask::default());
+        registered.map_err(|error| Failure::NotDone(matins::error_chain(&error)))
+    }
+
+    fn is_served_by_others(&self, job: &str) -> Result<bool, SchedulerError> {
+        let Some(job) = self.scheduler.get(job)? else { return Ok(true) };
+        let members = self.scheduler.with_shared_store("default", |store| store.members())?;
+        let members = members.transpose()?.unwrap_or_default();
+        let serves = |member: &Member| member.is_alive() && member.served.includes(&job.task, &job.executor);
+        Ok(members.iter().any(serves))
     }
 }
 
@@ -100,8 +130,14 @@ impl Target {
                 self.store,
                 socket.display()
             ))),
-            None => Err(no_socket()),
+            None => Err(no_socket(&self.url()?)),
         }
+    }
+
+    /// The daemon that owns the store, or else the store itself if schedulers share it: each of them does what is asked of any.
+    pub(crate) fn daemon_or_shared_store(&self) -> Result<Client, Failure> {
+        let is_shared = self.socket.is_none() && matches!(self.url()?, StoreUrl::Postgres(_));
+        if is_shared { self.client() } else { self.daemon() }
     }
 
     /// The daemon where one runs, else the store. A store that is not there is not made.
@@ -110,8 +146,11 @@ impl Target {
         if let Some(path) = &self.socket {
             return self.connect(path).map_err(|error| no_daemon_at(path, &error));
         }
+        if let StoreUrl::Postgres(_) = url {
+            return Ok(Client::Store(Box::new(open(&url)?)));
+        }
         let Some(socket) = beside::socket(&url) else {
-            return Err(no_socket());
+            return Err(no_socket(&url));
         };
         let until = Instant::now() + PATIENCE;
         loop {
@@ -158,8 +197,14 @@ impl Target {
     }
 }
 
-fn no_socket() -> Failure {
-    let message = "a store in memory is only within its daemon; name its socket with --socket";
+fn no_socket(url: &StoreUrl) -> Failure {
+    let message = match url {
+        StoreUrl::Postgres(_) => {
+            "several daemons may share this store: name the socket of one with --socket, as it was started with \
+             `matins run --socket PATH`"
+        }
+        _ => "a store in memory is only within its daemon; name its socket with --socket",
+    };
     Failure::NoDaemon(message.to_owned())
 }
 
@@ -176,15 +221,14 @@ fn no_daemon_at(path: &Path, error: &std::io::Error) -> Failure {
 fn open(url: &StoreUrl) -> Result<OpenedStore, OpenError> {
     let other = |error: String| OpenError::Other(error);
     let builder = SchedulerBuilder::new().executor("default", ThreadExecutor::builder().workers(1).build());
-    let scheduler = give_to(builder, url)?.blocking().map_err(|error| other(matins::error_chain(&error)))?;
-    scheduler
-        .register(COMMAND, CommandTask::default())
-        .map_err(|error| other(matins::error_chain(&error)))?;
+    let is_shared = matches!(url, StoreUrl::Postgres(_));
+    let scheduler = give_to(builder, url, true)?.blocking();
+    let scheduler = scheduler.map_err(|error| other(matins::error_chain(&error)))?;
     let operator = host::operator(&scheduler.handle(), url)
-        .with_history(history::open(beside::history(url).as_deref()).map_err(other)?)
+        .with_history(history::of_store(&scheduler.handle(), url).map_err(other)?)
         .with_time_zone(system_zone().map_err(other)?)
-        .with_host(StoreAlone { store: url.clone() });
-    Ok(OpenedStore { url: url.clone(), operator, scheduler })
+        .with_host(StoreAlone { store: url.clone(), is_shared });
+    Ok(OpenedStore { url: url.clone(), is_shared, operator, scheduler })
 }
 
 impl Client {
@@ -197,8 +241,9 @@ impl Client {
     ) -> Result<Value, Failure> {
         match self {
             Self::Store(store) => match request {
-                Request::Now { job, .. } => store.run_now(&job),
+                Request::Now { job, wait } => store.run_now(&job, wait),
                 request => {
+                    store.register_command()?;
                     let received = Received { request, shows_secrets: secrets::are_shown() };
                     let mut items = |item| items(item);
                     Ok(store.operator.answer_received(received, &user::own(), imported, &mut items)?)

@@ -30,6 +30,8 @@ pub(crate) struct Daemon {
 /// A command that has opened a store for a moment: no job fires in it.
 pub(crate) struct StoreAlone {
     pub(crate) store: StoreUrl,
+    /// Schedulers share it, and do what is asked of any of them.
+    pub(crate) is_shared: bool,
 }
 
 /// Returns an operator without an application: what is asked of it are commands' jobs in a store.
@@ -95,15 +97,9 @@ impl Host for Daemon {
 
 impl Host for StoreAlone {
     fn refuse(&self, _operator: &Operator, request: &Request) -> Option<Problem> {
-        let needs_daemon = matches!(
-            request,
-            Request::Status
-                | Request::Now { .. }
-                | Request::Cancel { .. }
-                | Request::Reload { .. }
-                | Request::Stop { .. }
-                | Request::Watch
-        );
+        let needs_owner = matches!(request, Request::Status | Request::Now { .. } | Request::Cancel { .. });
+        let needs_daemon = (needs_owner && !self.is_shared)
+            || matches!(request, Request::Reload { .. } | Request::Stop { .. } | Request::Watch);
         let message = format!(
             "{} has no daemon: start it with `matins run`, or name another store with --store",
             self.store

@@ -11,6 +11,7 @@ mod past;
 mod question;
 mod said;
 mod several;
+mod sharing;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{JobId, error_chain};
@@ -48,6 +49,9 @@ pub struct Explanation {
     pub fire_before: Option<DateTime<Utc>>,
     /// The first fire after it, if there is no fire at it.
     pub fire_after: Option<DateTime<Utc>>,
+    /// The label of the scheduler that has begun the run, where several share the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
 }
 
 /// What kind of explanation it is.
@@ -89,6 +93,8 @@ pub enum ExplanationKind {
     Queued,
     /// It will fire.
     WillFire,
+    /// No scheduler is running that shares the store and has what the job needs.
+    NotServed,
     /// Nothing is recorded of it.
     NotRecorded,
 }
@@ -116,7 +122,7 @@ pub(crate) fn explain(operator: &Operator, id: &str, at: &str) -> Result<Explana
         Some(local) => question.about_local(local, typed.instant),
         None => question.about_instant(typed.instant),
     };
-    Ok(question.with_clock_correction(why))
+    Ok(question.with_sharing(question.with_clock_correction(why)))
 }
 
 #[cfg(test)]

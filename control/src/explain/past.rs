@@ -6,11 +6,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{Job, JobId, Run, RunId, RunOrder, RunQuery};
 
 use super::group::GroupRuns;
+use super::sharing::Sharing;
 use crate::{HistoryEntry, HistoryEvent, Operator, OrphanView, Problem};
 
 pub(super) struct Past {
     /// The newest first.
-    runs: Vec<Run>,
+    pub(super) runs: Vec<Run>,
     /// The oldest first; those of other jobs are left out.
     entries: Vec<HistoryEntry>,
     /// The runs that the executor has taken, with when the work of each began.
@@ -19,7 +20,9 @@ pub(super) struct Past {
     pub(super) orphan: Option<OrphanView>,
     /// Where the job is in a concurrency group: what ran of that.
     pub(super) group: Option<GroupRuns>,
-    /// Whether the process that answers fires jobs.
+    /// Who shares the store, if it is shared.
+    pub(super) sharing: Option<Sharing>,
+    /// Whether the process that answers fires jobs, or another one that shares the store.
     pub(super) is_up: bool,
 }
 
@@ -45,13 +48,16 @@ impl Past {
         let query = RunQuery::of_job(id).order(RunOrder::NewestFirst);
         let mut entries = operator.history().entries();
         entries.retain(|entry| entry.what.job().is_none_or(|job| job == id.as_str()));
+        let runs = operator.handle().runs_in(&store, &query)?;
+        let sharing = Sharing::of(operator, &store, &runs)?;
         Ok(Self {
             group: GroupRuns::of(operator, job)?,
             in_flight: operator.handle().in_flight(&store)?,
             orphan: operator.host().orphans().into_iter().find(|orphan| orphan.job == id.as_str()),
-            runs: operator.handle().runs_in(&store, &query)?,
+            runs,
             entries,
-            is_up: operator.host().fires_jobs(),
+            is_up: operator.host().fires_jobs() || sharing.as_ref().is_some_and(Sharing::is_any_alive),
+            sharing,
         })
     }
 

@@ -355,6 +355,7 @@ impl Question {
             cause: None,
             fire_before: None,
             fire_after: None,
+            node: None,
         })
     }
 }

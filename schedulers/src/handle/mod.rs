@@ -2,6 +2,7 @@
 
 mod jobs;
 mod parts;
+mod shared_store;
 
 use std::fmt;
 use std::ops::Deref;

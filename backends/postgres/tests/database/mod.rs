@@ -56,7 +56,7 @@ impl Database {
         let ended = "UPDATE {s}.nodes SET lease_until = clock_timestamp() - interval '1 second' WHERE id = ";
         self.query(&format!("{ended}{member}"));
         let session =
-            format!("application_name = 'matins {{s}} {member}' AND state LIKE 'idle in transaction%'");
+            format!("application_name LIKE 'matins {{s}} {member} %' AND state LIKE 'idle in transaction%'");
         self.query(&format!("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {session}"));
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use matins_core::{Executor, ExecutorName, JobStore, Progress, RunId, SetAside, Shutdown, StoreName};
+use matins_core::{
+    Executor, ExecutorName, JobStore, Progress, RunId, SetAside, SharedStore, Shutdown, StoreName,
+};
 
 use super::AsyncHandle;
 use super::forwarded::{argument, forwarded, given, owned};
@@ -113,6 +115,34 @@ impl AsyncHandle {
     ) -> Result<T, SchedulerError> {
         let name = StoreName::new(name)?;
         self.call(move |handle| handle.with_store(name, work)).await
+    }
+
+    /// Calls `work` with what can be asked of a store that schedulers share, on a thread that may block. See
+    /// [`Handle::with_shared_store`](crate::Handle::with_shared_store).
+    ///
+    /// ```
+    /// # use matins_executor_tokio::TokioExecutor;
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).asynchronous()?;
+    /// # let handle = scheduler.handle();
+    /// let members = handle.with_shared_store("default", |store| store.members()).await?;
+    /// assert!(members.is_none(), "a store in memory is not shared");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Handle::with_shared_store`](crate::Handle::with_shared_store).
+    pub async fn with_shared_store<T: Send + 'static>(
+        &self,
+        name: impl AsRef<str>,
+        work: impl FnOnce(&mut dyn SharedStore) -> T + Send + 'static,
+    ) -> Result<Option<T>, SchedulerError> {
+        let name = StoreName::new(name)?;
+        self.call(move |handle| handle.with_shared_store(name, work)).await
     }
 
     /// Adds an executor. An executor of the same name is replaced, and ended as `how` says. See [`Handle::add_executor`](crate::Handle::add_executor).

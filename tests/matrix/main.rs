@@ -1,6 +1,9 @@
-//! Every store with every executor under every driver: the same life of a few jobs, on a virtual clock.
+//! Every store with every executor under every driver: the same life of a few jobs, on a virtual clock; and on a store that schedulers
+//! share, whose own clock decides what is due, in real time (`shared`).
 //!
 //! `cargo test --test matrix`, or with a part of a name: `cargo test --test matrix -- sqlite/process`.
+
+mod shared;
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -44,6 +47,17 @@ fn main() {
                     Ok(())
                 };
                 trials.push(Trial::test(format!("{store}/{executor}/{driver}"), life));
+            }
+        }
+    }
+    if matins_conformance::servers::postgres().is_some() {
+        for executor in EXECUTORS {
+            for driver in DRIVERS {
+                let life = move || {
+                    shared::a_life(executor, driver);
+                    Ok(())
+                };
+                trials.push(Trial::test(format!("postgres/{executor}/{driver}"), life));
             }
         }
     }
@@ -96,10 +110,12 @@ fn shown(run: &Run) -> String {
 
 impl Rig {
     fn start(store: Box<dyn JobStore>, executor: &str, driver: &str, clock: &VirtualClock) -> Self {
-        let builder = SchedulerBuilder::new()
-            .store("default", store)
-            .executor("default", make(executor))
-            .clock(clock.clone());
+        let builder = SchedulerBuilder::new().store("default", store).clock(clock.clone());
+        Self::drive(builder, executor, driver, clock)
+    }
+
+    fn drive(builder: SchedulerBuilder, executor: &str, driver: &str, clock: &VirtualClock) -> Self {
+        let builder = builder.executor("default", make(executor));
         let (handle, driven) = match driver {
             "blocking" => {
                 let scheduler = builder.blocking().expect("a scheduler");
@@ -130,9 +146,14 @@ impl Rig {
 
     /// Waits until the ledger has these rows of the job.
     fn expect(&self, job: &str, expected: &[&str]) {
-        while self.ledger(job) != expected {
+        self.expect_of(job, &Self::ledger, expected);
+    }
+
+    /// Waits until what `of` tells of the job is this.
+    fn expect_of(&self, job: &str, of: &dyn Fn(&Self, &str) -> Vec<String>, expected: &[&str]) {
+        while of(self, job) != expected {
             if self.events.next_within(GENEROUS).is_none() {
-                assert_eq!(self.ledger(job), expected, "{job}");
+                assert_eq!(of(self, job), expected, "{job}");
             }
         }
     }
