@@ -27,10 +27,11 @@ const OTHER_CRATES: [&str; 9] = [
 ];
 
 /// What only those need who write a store, an executor or a scheduler. `examples/` and `matins-conformance` show how it is used.
-const BETWEEN_PARTS: [&str; 22] = [
+const BETWEEN_PARTS: [&str; 23] = [
     // Job stores, and how a scheduler uses them.
     "ClaimStore",
     "JobStore",
+    "SharedStore",
     "GroupTurn",
     "Heartbeat",
     "JobRuns",

@@ -53,6 +53,7 @@ mod job;
 pub mod json;
 mod layer;
 mod limits;
+mod membership;
 mod name;
 mod panics;
 mod policy;
@@ -76,10 +77,7 @@ mod trigger;
 pub use after::{After, AfterOutcome};
 pub use cancel::{CancelCallbacks, CancelReason, CancelToken};
 pub use cancelled::Cancelled;
-pub use claim::{
-    Capabilities, Claim, ClaimStore, Claimed, GroupTurn, Heartbeat, JobRuns, Joined, Node, Settled,
-    Settlement, WakeUp, Want,
-};
+pub use claim::{Capabilities, Claim, ClaimStore, Claimed, GroupTurn, JobRuns, Settled, Settlement, Want};
 pub use clock::{Clock, Wake};
 pub use count::{CountBudget, CountProgress};
 pub use current_run::RunScope;
@@ -90,6 +88,7 @@ pub use instants::{Preceding, TriggerExt, Upcoming, previous_by_search};
 pub use job::{Job, JobCounts, JobState};
 pub use layer::{Layer, LayerFn, Layers, Next, layer_fn};
 pub use limits::{Limits, ValueError};
+pub use membership::{Heartbeat, Joined, Node, WakeUp};
 pub use name::{ExecutorName, GroupName, JobId, NameError, StoreName, TaskName};
 pub use panics::{drop_caught, text_of_panic};
 pub use policy::{Coalesce, OnConflict, OnExhausted, OnInterrupt, Overlap, Policy};

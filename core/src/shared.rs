@@ -97,6 +97,14 @@ impl Member {
     }
 
     /// Returns the member with changes.
+    ///
+    /// ```
+    /// use chrono::DateTime;
+    /// use matins_core::Member;
+    ///
+    /// let busy = Member::new(4, "rack 3", DateTime::UNIX_EPOCH).with(|member| member.running = 7);
+    /// assert_eq!(busy.running, 7);
+    /// ```
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
@@ -137,6 +145,13 @@ impl SharedFacts {
     }
 
     /// Returns the facts with changes.
+    ///
+    /// ```
+    /// use matins_core::SharedFacts;
+    ///
+    /// let facts = SharedFacts::new(1).with(|facts| facts.server = "PostgreSQL 15".to_owned());
+    /// assert_eq!(facts.server, "PostgreSQL 15");
+    /// ```
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);

@@ -37,6 +37,12 @@ pub struct PostgresRoleError(String);
 
 impl PostgresRole {
     /// Returns its name: `owner`, `node` or `reader`.
+    ///
+    /// ```
+    /// use matins_store_postgres::PostgresRole;
+    ///
+    /// assert_eq!(PostgresRole::Reader.name(), "reader");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Self::Owner => "owner",
@@ -103,12 +109,14 @@ const READ: &str = "GRANT USAGE ON SCHEMA {s} TO {role}; \
 impl PostgresOptions {
     /// Makes the tables, or brings those of an earlier version to this one. [`open`](Self::open) does so too, where the role may.
     ///
-    /// ```no_run
+    /// ```
     /// use matins_store_postgres::PostgresOptions;
     ///
-    /// let options: PostgresOptions = "postgres://localhost/jobs".parse()?;
+    /// # let Some(url) = matins_conformance::servers::postgres() else { return Ok(()) };
+    /// # let url = format!("{url}?schema={}", matins_conformance::servers::schema("example"));
+    /// let options: PostgresOptions = url.parse()?;
     /// let migration = options.migrate()?;
-    /// println!("from {:?} to {}", migration.from, migration.to);
+    /// assert_eq!(migration.from, None, "there were no tables");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -122,12 +130,14 @@ impl PostgresOptions {
     /// Makes the tables, and gives roles of the database the rights that they need and no others. A role that is not there is made: it
     /// may log in, and has no password. Returns the names of those that were made.
     ///
-    /// ```no_run
+    /// ```
     /// use matins_store_postgres::{PostgresOptions, PostgresRole};
     ///
-    /// let options: PostgresOptions = "postgres://postgres@localhost/jobs".parse()?;
-    /// let made = options.init(&[("matins_node", PostgresRole::Node), ("dashboard", PostgresRole::Reader)])?;
-    /// assert_eq!(made, ["matins_node", "dashboard"]);
+    /// # let Some(url) = matins_conformance::servers::postgres() else { return Ok(()) };
+    /// # let url = format!("{url}?schema={}", matins_conformance::servers::schema("example"));
+    /// # let (node, dashboard) = ("node_of_example", "dashboard_of_example");
+    /// let options: PostgresOptions = url.parse()?;
+    /// options.init(&[(node, PostgresRole::Node), (dashboard, PostgresRole::Reader)])?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
