@@ -137,8 +137,12 @@ fn a_job_of_another_user_has_what_that_user_has() {
     let expected = format!("4711\n4711\n4711 4712 4714\n{}\n", home.display());
     assert_eq!(read("ids"), expected, "user, group, groups, directory");
     let variables = read("variables");
-    let own =
-        |line: &&str| !line.starts_with("PWD=") && !line.starts_with("_=") && !line.starts_with("OLDPWD=");
+    assert!(
+        variables.lines().any(|line| line == "MATINS_JOB=look"),
+        "what every command is told: {variables}"
+    );
+    let not_own = ["PWD=", "_=", "OLDPWD=", "MATINS_"];
+    let own = |line: &&str| !not_own.iter().any(|start| line.starts_with(start));
     let home = home.display();
     assert_eq!(
         variables.lines().filter(own).collect::<Vec<_>>(),
