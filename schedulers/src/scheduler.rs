@@ -101,23 +101,15 @@ impl SchedulerBuilder {
     ///
     /// ```
     /// # use std::sync::Arc;
-    /// # use matins_core::{Clock, ClaimStore};
     /// # use matins_conformance::shared::SharedModel;
     /// # use matins_executor_thread::ThreadExecutor;
-    /// # use matins_scheduler::{Schedule, SchedulerBuilder, SystemClock};
-    /// # use matins_triggers::{TimeUnits, every};
+    /// # use matins_scheduler::{SchedulerBuilder, SystemClock};
     /// # let store = SharedModel::new(Arc::new(SystemClock));
-    /// # let open = || store.member();
-    /// // Two schedulers, in one process or in two.
-    /// let scheduler = |name: &str| {
-    ///     SchedulerBuilder::new()
-    ///         .shared_store("default", open())
-    ///         .executor("default", ThreadExecutor::new())
-    ///         .background()
-    /// };
-    /// let (one, other) = (scheduler("one")?, scheduler("other")?);
-    /// one.add(every(1.hours()).task("report").id("report"))?;
-    /// assert!(other.get("report")?.is_some());
+    /// let scheduler = SchedulerBuilder::new()
+    ///     .shared_store("default", store.member())
+    ///     .executor("default", ThreadExecutor::new())
+    ///     .background()?;
+    /// assert_eq!(scheduler.stores()?, ["default"]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn shared_store(mut self, name: impl AsRef<str>, store: impl ClaimStore + 'static) -> Self {

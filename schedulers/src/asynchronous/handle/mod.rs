@@ -388,6 +388,7 @@ mod tests {
             include_str!("../../handle/mod.rs"),
             include_str!("../../handle/jobs.rs"),
             include_str!("../../handle/parts.rs"),
+            include_str!("../../handle/shared_store.rs"),
         ];
         let asynchronous = [
             include_str!("mod.rs"),
@@ -399,6 +400,7 @@ mod tests {
         let mut blocking: Vec<&str> = blocking.into_iter().flat_map(methods).collect();
         let mut asynchronous: Vec<&str> = asynchronous.into_iter().flat_map(methods).collect();
         asynchronous.retain(|name| *name != "blocking");
+        blocking.dedup();
         blocking.sort_unstable();
         asynchronous.sort_unstable();
         assert!(blocking.len() > 30);
