@@ -35,9 +35,9 @@ pub trait ClaimStore: Send {
     /// When the store cannot be read or written.
     fn join(&mut self, node: &Node) -> Result<Joined, StoreError>;
 
-    /// Says what this scheduler can start, from now on and until it says so again; before, and after it has joined anew, that is
-    /// nothing. It is given no due job that it cannot start, and no run of such a job that waits, and [`next`](Self::next) does not
-    /// tell of them. What it names, has ended or takes over it is given whatever it can start.
+    /// Sets what this scheduler can start, until the next call. After [`join`](Self::join) it can start nothing. A claim returns only due
+    /// jobs, and waiting runs of jobs, that it can start, and [`next`](Self::next) counts only those. Jobs that a claim names, whose runs
+    /// have ended, or whose runs are taken over, are returned in any case.
     ///
     /// A store with one owner has no use for it: a job that this owner cannot start fails.
     ///

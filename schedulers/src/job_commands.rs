@@ -392,43 +392,17 @@ impl OpenLane<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use chrono::{DateTime, TimeDelta, Utc};
-    use matins_conformance::shared::SharedModel;
-    use matins_core::{ExecutorName, Policy};
-    use matins_task_function::TaskRegistry;
+    use chrono::TimeDelta;
     use matins_triggers::IntervalTrigger;
 
     use super::*;
-    use crate::engine::Parts;
-    use crate::{Retention, Schedule, VirtualClock};
-
-    fn start() -> DateTime<Utc> {
-        "2026-01-01T00:00:00Z".parse().unwrap()
-    }
-
-    fn node(clock: &VirtualClock, store: &SharedModel) -> Engine {
-        let tasks = TaskRegistry::default();
-        tasks.register("report", || ()).unwrap();
-        let engine = Engine::new(Parts {
-            clock: Arc::new(clock.clone()),
-            tasks,
-            stores: vec![(StoreName::default(), Box::new(store.member()))],
-            executors: [ExecutorName::default()].into(),
-            retention: Retention::EVERYTHING,
-            job_defaults: Policy::default(),
-        })
-        .unwrap();
-        engine.start();
-        engine
-    }
+    use crate::Schedule;
+    use crate::lane::rig::{node, shared, start};
 
     /// Between reading a job and changing it, another scheduler fires it, and changes it.
     #[test]
     fn what_another_scheduler_does_to_a_job_meanwhile_stays() {
-        let clock = VirtualClock::new(start());
-        let store = SharedModel::new(Arc::new(clock.clone()));
+        let (clock, store) = shared();
         let (here, elsewhere) = (node(&clock, &store), node(&clock, &store));
         let every = IntervalTrigger::new(start(), TimeDelta::seconds(1)).unwrap();
         let id = here.add(every.task("report").id("report")).unwrap().id;

@@ -55,6 +55,7 @@ mod add_commands;
 #[cfg(feature = "tokio")]
 mod asynchronous;
 mod bell;
+mod builder;
 mod callbacks;
 mod clock;
 mod clock_steps;
@@ -108,6 +109,7 @@ mod wakes;
 pub use add_commands::AddOutcome;
 #[cfg(feature = "tokio")]
 pub use asynchronous::{AsyncEvents, AsyncHandle, AsyncJobHandle, AsyncScheduler};
+pub use builder::SchedulerBuilder;
 pub use clock::{SystemClock, VirtualClock};
 pub use error::SchedulerError;
 pub use event::Event;
@@ -120,7 +122,7 @@ pub use occupied::Occupied;
 pub use one_owner::OneOwner;
 pub use outcomes::PendingOutcome;
 pub use retention::Retention;
-pub use scheduler::{BackgroundScheduler, BlockingScheduler, SchedulerBuilder};
+pub use scheduler::{BackgroundScheduler, BlockingScheduler};
 pub use stats::Stats;
 pub use testing::TestScheduler;
 #[cfg(feature = "tracing")]

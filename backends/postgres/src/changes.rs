@@ -226,7 +226,7 @@ impl PostgresStore {
         }
     }
 
-    /// A job that was written anew is set aside no more.
+    /// A job whose body was replaced is no longer set aside.
     fn take_back(&mut self, id: &JobId) {
         self.set_aside
             .retain(|aside| aside.kind != matins_core::SetAsideKind::Job || aside.id != id.as_str());

@@ -16,7 +16,7 @@
 //! ```
 //!
 //! # What is promised
-//! * Each fire time of each job has exactly one first attempt in the ledger, whichever schedulers die.
+//! * Each fire time of each job has exactly one first attempt in the ledger, even if schedulers die.
 //! * A job's overlap limit, and the limit of a concurrency group, count the runs of all schedulers.
 //! * A scheduler that was declared dead changes nothing any more, also if it was only stopped for a while.
 //! * A change of a job is refused where somebody else has changed the job meanwhile. No change is lost.
@@ -30,7 +30,7 @@
 //!
 //! # Failover
 //! With synchronous replication a failover loses nothing. With asynchronous replication a standby server that takes over may lack what was
-//! committed last. A scheduler that finds its own renewals of the lease missing begins nothing more: it tells its runs to stop, joins anew,
+//! committed last. A scheduler that finds its own renewals of the lease missing begins nothing more: it tells its runs to stop, joins again,
 //! moves the numbers of runs forward by a million, and tells `StoreLostHistory`. The fires that were lost run again. A loss shorter than
 //! a third of the lease may go unnoticed. Name all servers in the URL, with `target_session_attrs=read-write`.
 //!

@@ -53,7 +53,7 @@ const ROOM: &str = "SELECT w.key FROM (SELECT d.key, d.group_name, d.turn_limit,
     LEFT JOIN unnest($3::text[], $4::bigint[]) u(group_name, more) USING (group_name) \
     WHERE w.place <= w.turn_limit - coalesce(g.running, 0) - coalesce(u.more, 0)";
 
-/// Jobs with a run that waits for the others to end, of which there are none.
+/// Jobs with a run that waits for other runs to end, once these have ended.
 const VACANT: &str = "SELECT w.job_key FROM {s}.live w JOIN {s}.due d ON d.key = w.job_key \
     WHERE w.started IS NULL AND w.turn IS NULL AND d.turn_limit IS NULL AND w.lane IN (SELECT id FROM lane) \
     AND NOT EXISTS (SELECT FROM {s}.live r WHERE r.id = ANY (d.open)) \
@@ -235,7 +235,7 @@ const FORGET: &str = "WITH owns AS (SELECT FROM {s}.live WHERE node = $1 LIMIT 1
 
 /// Whether the server has less of a member than was acknowledged. Rows of those that are dead for long are deleted.
 const HAS_LOST_HISTORY: &str = "SELECT NOT EXISTS (SELECT FROM {s}.nodes WHERE id = $1 AND beat >= $2) AND $3 >= now() - interval '6 days'";
-/// Numbers go on above those that were lost: of runs, which are fencing tokens, and of members.
+/// Continues above the numbers that were lost: of runs, which are fencing tokens, and of members.
 const AFTER_LOST_HISTORY: &str = "BEGIN; SELECT pg_advisory_xact_lock(7233182043); UPDATE {s}.meta SET generation = generation + 1; \
     SELECT setval('{s}.run_ids', nextval('{s}.run_ids') + 1000000); \
     SELECT setval(pg_get_serial_sequence('{s}.nodes', 'id'), nextval(pg_get_serial_sequence('{s}.nodes', 'id')) + 1000); COMMIT";

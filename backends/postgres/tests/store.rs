@@ -175,7 +175,7 @@ fn a_job_that_cannot_be_read_is_set_aside() {
     assert!(matches!(store.get(&bad.id), Err(StoreError::Damaged { .. })));
     let named = store.claim(&Want::at(now).jobs(std::slice::from_ref(&bad.id)));
     assert!(matches!(named, Err(StoreError::Damaged { .. })), "{named:?}");
-    store.import(vec![bad.clone()], Vec::new(), OnConflict::Replace).expect("written anew");
+    store.import(vec![bad.clone()], Vec::new(), OnConflict::Replace).expect("replaced");
     assert!(store.set_aside().is_empty());
     assert_eq!(store.claim(&Want::at(now).limit(10)).expect("a claim").due, 2);
 }

@@ -77,40 +77,15 @@ impl OpenLane<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use chrono::{DateTime, TimeDelta, Utc};
-    use matins_conformance::shared::SharedModel;
-    use matins_core::{ExecutorName, Outcome, Policy, StoreName};
+    use chrono::TimeDelta;
+    use matins_core::{Outcome, StoreName};
     use matins_task_function::TaskRegistry;
     use matins_triggers::DateTrigger;
 
     use crate::commands::Cancelling;
-    use crate::engine::{Engine, Next, Parts, Submission};
-    use crate::{Event, Retention, Schedule, SchedulerError, VirtualClock};
-
-    fn start() -> DateTime<Utc> {
-        "2026-01-01T00:00:00Z".parse().unwrap()
-    }
-
-    /// A scheduler with or without the task `report`.
-    fn node(clock: &VirtualClock, store: &SharedModel, has_task: bool) -> Engine {
-        let tasks = TaskRegistry::default();
-        if has_task {
-            tasks.register("report", || ()).unwrap();
-        }
-        let engine = Engine::new(Parts {
-            clock: Arc::new(clock.clone()),
-            tasks,
-            stores: vec![(StoreName::default(), Box::new(store.member()))],
-            executors: [ExecutorName::default()].into(),
-            retention: Retention::EVERYTHING,
-            job_defaults: Policy::default(),
-        })
-        .unwrap();
-        engine.start();
-        engine
-    }
+    use crate::engine::{Engine, Next, Submission};
+    use crate::lane::rig::{node, node_with, shared, start};
+    use crate::{Event, Schedule, SchedulerError};
 
     /// Turns a scheduler until it wants to wait.
     fn turn(engine: &Engine) -> Vec<Submission> {
@@ -126,9 +101,8 @@ mod tests {
 
     #[test]
     fn a_run_that_was_asked_for_here_and_is_done_elsewhere_is_waited_for_and_cancelled_here() {
-        let clock = VirtualClock::new(start());
-        let store = SharedModel::new(Arc::new(clock.clone()));
-        let (here, elsewhere) = (node(&clock, &store, false), node(&clock, &store, true));
+        let (clock, store) = shared();
+        let (here, elsewhere) = (node_with(TaskRegistry::default(), &clock, &store), node(&clock, &store));
         assert!(turn(&here).is_empty() && turn(&elsewhere).is_empty());
         let id = elsewhere.add(DateTrigger::new(start() + TimeDelta::hours(1)).task("report").id("report"));
         let id = id.unwrap().id;
@@ -169,9 +143,8 @@ mod tests {
 
     #[test]
     fn a_job_that_nobody_can_start_is_told_once() {
-        let clock = VirtualClock::new(start());
-        let store = SharedModel::new(Arc::new(clock.clone()));
-        let (here, elsewhere) = (node(&clock, &store, false), node(&clock, &store, true));
+        let (clock, store) = shared();
+        let (here, elsewhere) = (node_with(TaskRegistry::default(), &clock, &store), node(&clock, &store));
         turn(&elsewhere);
         let soon = start() + TimeDelta::seconds(1);
         elsewhere.add(DateTrigger::new(soon).task("report").id("report")).unwrap();
@@ -185,7 +158,7 @@ mod tests {
         }
         let told: Vec<Event> = std::iter::from_fn(|| events.try_next()).collect();
         assert_eq!(told.len(), 1, "{told:?}");
-        let late = node(&clock, &store, true);
+        let late = node(&clock, &store);
         turn(&late);
         assert_eq!(store.rows().len(), 1, "one that has the task decides about it");
     }

@@ -198,41 +198,16 @@ impl OpenLane<'_> {
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, TimeDelta, Utc};
-    use matins_conformance::shared::SharedModel;
-    use matins_core::{ExecutorName, Policy};
-    use matins_task_function::TaskRegistry;
+    use chrono::TimeDelta;
     use matins_triggers::DateTrigger;
 
-    use super::*;
-    use crate::engine::{Engine, Parts};
-    use crate::{Retention, Schedule, VirtualClock};
-
-    fn start() -> DateTime<Utc> {
-        "2026-01-01T00:00:00Z".parse().unwrap()
-    }
-
-    fn node(clock: &VirtualClock, store: &SharedModel) -> Engine {
-        let tasks = TaskRegistry::default();
-        tasks.register("report", || ()).unwrap();
-        let engine = Engine::new(Parts {
-            clock: Arc::new(clock.clone()),
-            tasks,
-            stores: vec![(StoreName::default(), Box::new(store.member()))],
-            executors: [ExecutorName::default()].into(),
-            retention: Retention::EVERYTHING,
-            job_defaults: Policy::default(),
-        })
-        .unwrap();
-        engine.start();
-        engine
-    }
+    use crate::Schedule;
+    use crate::lane::rig::{node, shared, start};
 
     /// A process that was stopped between the commit of a run and its hand-over must not begin what others have taken over.
     #[test]
     fn a_run_that_was_taken_over_is_not_handed_over() {
-        let clock = VirtualClock::new(start());
-        let store = SharedModel::new(Arc::new(clock.clone()));
+        let (clock, store) = shared();
         let (here, elsewhere) = (node(&clock, &store), node(&clock, &store));
         assert!(here.turn().0.is_empty() && elsewhere.turn().0.is_empty());
         let job = DateTrigger::new(start() + TimeDelta::hours(1)).task("report").id("report");

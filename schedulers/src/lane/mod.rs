@@ -8,6 +8,8 @@ mod elsewhere;
 mod in_flight;
 mod membership;
 #[cfg(test)]
+pub(crate) mod rig;
+#[cfg(test)]
 mod tests;
 mod turn;
 
