@@ -246,7 +246,10 @@ fn for_this_process() -> Option<String> {
 /// Has a shell that waits for the end of its standard input end a server then, and remove its directory.
 pub(crate) fn end_with_this_process(server: u32, directory: &Path) {
     let mut stop = Command::new("sh");
-    let script = "cat >/dev/null; kill -QUIT \"$1\" 2>/dev/null; while kill -0 \"$1\" 2>/dev/null; do :; done; rm -rf \"$2\"";
+    // One that does not end by itself within five seconds is killed.
+    let script = "cat >/dev/null; kill -QUIT \"$1\" 2>/dev/null; tries=0; \
+        while kill -0 \"$1\" 2>/dev/null && [ $tries -lt 50 ]; do tries=$((tries + 1)); sleep 0.1; done; \
+        kill -KILL \"$1\" 2>/dev/null; rm -rf \"$2\"";
     stop.args(["-c", script, "stop", &server.to_string()]).arg(directory);
     let keeper = stop.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     // The pipe is closed by the end of this process, whatever ends it.

@@ -85,7 +85,7 @@ use look::Look;
 use members::Renewal;
 use statements::Statements;
 
-/// A job store on PostgreSQL, for [`SchedulerBuilder::shared_store`](matins_core::ClaimStore).
+/// A job store on PostgreSQL, for `SchedulerBuilder::shared_store` of `matins-scheduler`.
 ///
 /// It keeps two connections: one for statements, and one that listens for changes of other schedulers.
 pub struct PostgresStore {
