@@ -2,8 +2,10 @@
 //!
 //! `cargo run -p matins-book` builds it and says where; `cargo run -p matins-book -- serve` shows it to a browser. Every snippet is a test: `cargo test -p matins-book`.
 
+pub mod items;
 pub mod lines;
 pub mod pictures;
+pub mod records;
 pub mod serve;
 
 use std::error::Error;

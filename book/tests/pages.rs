@@ -60,7 +60,7 @@ fn snippets_that_are_no_tests_are_pieces_of_programs() {
 #[test]
 fn the_names_of_tracing_and_metrics_are_included_and_not_copied() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let (page, file) = (source.join("reference/events.md"), "../../../schedulers/src/observation.md");
+    let (page, file) = (source.join("reference/metrics.md"), "../../../schedulers/src/observation.md");
     assert!(fs::read_to_string(&page).unwrap().contains(&format!("{{{{#include {file}:tables}}}}")));
     let table = fs::read_to_string(page.parent().unwrap().join(file)).unwrap();
     assert!(table.contains("<!-- ANCHOR: tables -->") && table.contains("<!-- ANCHOR_END: tables -->"));
