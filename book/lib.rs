@@ -2,6 +2,7 @@
 //!
 //! `cargo run -p matins-book` builds it and says where; `cargo run -p matins-book -- serve` shows it to a browser. Every snippet is a test: `cargo test -p matins-book`.
 
+pub mod index;
 pub mod items;
 pub mod lines;
 pub mod pictures;
@@ -55,11 +56,16 @@ macro_rules! pages {
 pages! {
     introduction: "introduction.md",
     start_five_minutes: "start/five-minutes.md",
-    how_to_defining_a_job: "how-to/defining-a-job.md",
+    start_choose_a_scheduler: "start/choose-a-scheduler.md",
+    start_choose_a_store: "start/choose-a-store.md",
+    start_choose_an_executor: "start/choose-an-executor.md",
     how_to_recipes: "how-to/recipes.md",
+    how_to_defining_a_job: "how-to/defining-a-job.md",
     how_to_coming_from: "how-to/coming-from.md",
     how_to_applications: "how-to/applications.md",
-    how_to_build_your_own: "how-to/build-your-own.md",
+    how_to_write_a_trigger: "how-to/write-a-trigger.md",
+    how_to_write_a_store: "how-to/write-a-store.md",
+    how_to_write_an_executor: "how-to/write-an-executor.md",
     how_to_daemon: "how-to/daemon.md",
     how_to_crontabs: "how-to/crontabs.md",
     how_to_control: "how-to/control.md",
@@ -77,15 +83,21 @@ pages! {
     course_06_executors: "course/06-executors.md",
     course_07_the_engine: "course/07-the-engine.md",
     course_08_many_schedulers: "course/08-many-schedulers.md",
+    reference_triggers: "reference/triggers.md",
     reference_cron: "reference/cron.md",
-    reference_configuration: "reference/configuration.md",
+    reference_policies: "reference/policies.md",
     reference_events: "reference/events.md",
+    reference_metrics: "reference/metrics.md",
     reference_errors: "reference/errors.md",
+    reference_configuration: "reference/configuration.md",
+    reference_commands: "reference/commands.md",
     reference_glossary: "reference/glossary.md",
+    reference_index_of_words: "reference/index-of-words.md",
     explanation_design: "explanation/design.md",
-    explanation_time: "explanation/time.md",
     explanation_crash_safety: "explanation/crash-safety.md",
+    explanation_time: "explanation/time.md",
     explanation_executors: "explanation/executors.md",
+    benchmarks_reading: "benchmarks/reading.md",
     benchmarks_choosing: "benchmarks/choosing.md",
     benchmarks_scorecard: "benchmarks/scorecard.md",
     benchmarks_triggers: "benchmarks/triggers.md",

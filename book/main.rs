@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use matins_book::serve::BookServer;
-use matins_book::{items, lines, pictures, records};
+use matins_book::{index, items, lines, pictures, records};
 
 fn main() -> Result<(), Box<dyn Error>> {
     match std::env::args().nth(1).as_deref() {
@@ -18,6 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             write(lines::tables()?)?;
             write(items::tables()?)?;
             write(records::records()?)?;
+            write(vec![index::index()?])?;
         }
         Some(other) => return Err(format!("{other:?} is unknown; write serve, pictures or lines").into()),
     }
