@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p matins-book -- lines` writes it; a test checks that the one in `src/` is up to date.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
 use std::{fs, io};
@@ -19,6 +19,7 @@ pub fn index() -> io::Result<(&'static str, String)> {
             entries.extend(words.into_iter().map(|word| (word.to_lowercase(), word, page.to_owned())));
         }
     }
+    let mut headings: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for page in crate::TESTED_PAGES {
         let text = fs::read_to_string(source.join(page))?;
         let mut is_snippet = false;
@@ -26,10 +27,15 @@ pub fn index() -> io::Result<(&'static str, String)> {
             is_snippet ^= line.starts_with("```");
             let heading = line.strip_prefix("## ").or_else(|| line.strip_prefix("# "));
             if let Some(heading) = heading.filter(|_| !is_snippet) {
-                let anchor = if line.starts_with("## ") { format!("#{}", anchor(heading)) } else { String::new() };
-                entries.insert((key(heading), heading.to_owned(), format!("../{page}{anchor}")));
+                let anchor =
+                    if line.starts_with("## ") { format!("#{}", anchor(heading)) } else { String::new() };
+                headings.entry(heading.to_owned()).or_default().push(format!("../{page}{anchor}"));
             }
         }
+    }
+    // What many pages have (exercises, a summary) leads nowhere in particular.
+    for (heading, pages) in headings.into_iter().filter(|(_, pages)| pages.len() < 3) {
+        entries.extend(pages.into_iter().map(|page| (key(&heading), heading.clone(), page)));
     }
     let mut text = String::new();
     let mut letter = None;
@@ -68,9 +74,11 @@ impl<'a> Term<'a> {
     }
 }
 
-/// What a heading is sorted by: without numbers of chapters and signs at its beginning.
+/// What a heading is sorted by: without numbers of chapters, signs and articles at its beginning.
 fn key(heading: &str) -> String {
-    heading.trim_start_matches(|letter: char| !letter.is_alphabetic()).to_lowercase()
+    let heading = heading.trim_start_matches(|letter: char| !letter.is_alphabetic()).to_lowercase();
+    let without = ["a ", "an ", "the "].iter().find_map(|article| heading.strip_prefix(article));
+    without.map_or(heading.clone(), str::to_owned)
 }
 
 /// The anchor that mdBook gives to a heading.

@@ -17,7 +17,12 @@ const TABLES: &[(&str, &str, &str, &str)] = &[
     ("reference/event.txt", "`Event`", "schedulers/src/event.rs", "pub enum Event {"),
     ("reference/outcome.txt", "`Outcome`", "core/src/run.rs", "pub enum Outcome {"),
     ("reference/missed-reason.txt", "`MissedReason`", "core/src/run.rs", "pub enum MissedReason {"),
-    ("reference/scheduler-error.txt", "`SchedulerError`", "schedulers/src/error.rs", "pub enum SchedulerError {"),
+    (
+        "reference/scheduler-error.txt",
+        "`SchedulerError`",
+        "schedulers/src/error.rs",
+        "pub enum SchedulerError {",
+    ),
     ("reference/store-error.txt", "`StoreError`", "core/src/store.rs", "pub enum StoreError {"),
 ];
 
@@ -75,12 +80,15 @@ fn parts(source: &str, item: &str) -> io::Result<Vec<(String, String)>> {
     let mut found = Vec::new();
     let mut words = Vec::new();
     // Fields of variants are indented further.
-    for line in body.lines().filter_map(|line| line.strip_prefix("    ")).filter(|line| !line.starts_with(' ')) {
+    for line in
+        body.lines().filter_map(|line| line.strip_prefix("    ")).filter(|line| !line.starts_with(' '))
+    {
         if let Some(text) = line.strip_prefix("///") {
             words.push(text.trim());
         } else if !words.is_empty() && !line.starts_with("#[") {
             let name = line.strip_prefix("pub ").unwrap_or(line);
-            let name: String = name.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
+            let name: String =
+                name.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
             found.push((name, paragraph(&words)));
             words.clear();
         }
@@ -94,8 +102,7 @@ fn summary(source: &str, item: &str) -> io::Result<String> {
     let mut lines: Vec<&str> =
         before.lines().rev().take_while(|line| line.starts_with("///") || line.starts_with("#[")).collect();
     lines.reverse();
-    let words: Vec<&str> =
-        lines.iter().filter_map(|line| line.strip_prefix("///")).map(str::trim).collect();
+    let words: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("///")).map(str::trim).collect();
     Ok(paragraph(&words))
 }
 

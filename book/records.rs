@@ -18,7 +18,9 @@ pub fn records() -> Result<Vec<(&'static str, String)>, Box<dyn Error>> {
     let directory = std::env::temp_dir().join(format!("matins-book-{}", std::process::id()));
     let lines = write(&directory);
     fs::remove_dir_all(&directory)?;
-    let [job, commit] = &lines?[..] else { return Err("the log has other lines than a job and a commit".into()) };
+    let [job, commit] = &lines?[..] else {
+        return Err("the log has other lines than a job and a commit".into());
+    };
     Ok(vec![("start/saved-job.json", job.clone()), ("start/saved-commit.json", commit.clone())])
 }
 

@@ -12,7 +12,8 @@ use matins_book::records::records;
 #[test]
 fn the_generated_tables_and_records_are_up_to_date() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let generated = [tables().unwrap(), items::tables().unwrap(), records().unwrap(), vec![index().unwrap()]].concat();
+    let generated =
+        [tables().unwrap(), items::tables().unwrap(), records().unwrap(), vec![index().unwrap()]].concat();
     assert!(generated.len() > 10);
     for (file, table) in generated {
         let kept = fs::read_to_string(source.join(file)).unwrap_or_default();
