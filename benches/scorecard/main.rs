@@ -15,6 +15,7 @@ mod card;
 mod child;
 mod families;
 mod machine;
+mod peers;
 mod pictures;
 mod python;
 
@@ -46,6 +47,9 @@ struct Arguments {
     /// Also measures APScheduler, by this interpreter, which must have it installed.
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
+    /// Also measures APScheduler 4 on PostgreSQL, by this interpreter, which must have it installed.
+    #[arg(long, value_name = "PATH")]
+    python4: Option<PathBuf>,
     /// Only the families whose name contains this.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
@@ -64,7 +68,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let python = arguments.python.map(Python::new).transpose()?;
     let begun = Instant::now();
-    let mut measuring = Measuring::new(arguments.quick, python);
+    let mut measuring = Measuring::new(arguments.quick, python, arguments.python4);
     let is_asked_for = |name: &str| arguments.only.as_ref().is_none_or(|part| name.contains(part.as_str()));
     let asked_for: Vec<_> = families::ALL.into_iter().filter(|(name, ..)| is_asked_for(name)).collect();
     let card = families::measure(&mut measuring, &asked_for)?;
