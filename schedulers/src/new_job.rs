@@ -17,52 +17,6 @@ use serde::Serialize;
 use crate::SchedulerError;
 use crate::callbacks::JobCallbacks;
 
-/// Turns anything that can become a trigger into a job: the sentence's verb.
-pub trait Schedule: IntoTrigger + Send + Sized + 'static {
-    /// Makes a job that calls a closure or function. It works with stores that do not outlive the process. For the others, register the
-    /// function and use [`task`](Self::task).
-    ///
-    /// ```
-    /// # use matins_core::TaskContext;
-    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
-    /// # use matins_store_memory::MemoryStore;
-    /// # use matins_triggers::{TimeUnits, cron};
-    /// # let start = "2026-01-01T00:00:00Z".parse()?;
-    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
-    /// let report = |context: &TaskContext| format!("report of {}", context.scheduled.format("%H:%M"));
-    /// scheduler.add(cron("30 9 * * *").run(report))?;
-    ///
-    /// let runs = scheduler.advance(1.days());
-    /// assert_eq!(runs[0].result, Some("report of 09:30".into()));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    fn run<Form>(self, task: impl IntoTask<Form> + Send + 'static) -> NewJob {
-        NewJob::new(self, Work::Function(Box::new(move |states| task.into_task_with(states))))
-    }
-
-    /// Makes a job that runs the task that is registered under a name. If there is none, the job is refused when it is added.
-    ///
-    /// ```
-    /// # use matins_scheduler::{Schedule, SchedulerBuilder, SchedulerError};
-    /// # use matins_store_memory::MemoryStore;
-    /// # use matins_triggers::{TimeUnits, cron};
-    /// # let start = "2026-01-01T00:00:00Z".parse()?;
-    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
-    /// let report = || cron("30 9 * * *").task("report");
-    /// assert!(matches!(scheduler.add(report()), Err(SchedulerError::NoTask { .. })));
-    ///
-    /// scheduler.register("report", || "42 rows")?;
-    /// scheduler.add(report())?;
-    /// assert_eq!(scheduler.advance(1.days())[0].result, Some("42 rows".into()));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    fn task(self, name: impl AsRef<str>) -> NewJob {
-        NewJob::new(self, Work::Named(TaskName::new(name)))
-    }
-}
-
-impl<T: IntoTrigger + Send + Sized + 'static> Schedule for T {}
-
 /// A job that is to be added with [`Handle::add`](crate::Handle::add); begun by [`Schedule`].
 ///
 /// A setting that is wrong is refused when the job is added.
@@ -74,7 +28,7 @@ pub struct NewJob {
     pub(crate) arguments: Value,
     pub(crate) store: StoreName,
     pub(crate) executor: ExecutorName,
-    pub(crate) policy: Choices,
+    pub(crate) policy: PolicyChanges,
     pub(crate) tags: BTreeSet<String>,
     pub(crate) metadata: BTreeMap<String, Value>,
     pub(crate) on_conflict: OnConflict,
@@ -105,11 +59,11 @@ type MakeTask = Box<dyn FnOnce(&States) -> Result<Arc<dyn Task>, MissingState> +
 
 /// What was chosen of a policy; the rest is as the scheduler's defaults have it.
 #[derive(Default)]
-pub(crate) struct Choices(Vec<Choice>);
+pub(crate) struct PolicyChanges(Vec<Choice>);
 
 type Choice = Box<dyn FnOnce(&mut Policy) + Send>;
 
-impl Choices {
+impl PolicyChanges {
     fn add(&mut self, choice: impl FnOnce(&mut Policy) + Send + 'static) {
         self.0.push(Box::new(choice));
     }
@@ -144,7 +98,7 @@ impl NewJob {
             arguments: Value::Null,
             store: StoreName::default(),
             executor: ExecutorName::default(),
-            policy: Choices::default(),
+            policy: PolicyChanges::default(),
             tags: BTreeSet::new(),
             metadata: BTreeMap::new(),
             on_conflict: OnConflict::default(),

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use matins_core::json::{self, STORED_DEPTH};
 use matins_core::{
-    AfterOutcome, Job, JobId, OnExhausted, Outcome, Overlap, Run, RunId, StoreError, Stretch, ValueError,
+    AfterOutcome, FireRange, Job, JobId, OnExhausted, Outcome, Overlap, Run, RunId, StoreError, ValueError,
 };
 use tokio_postgres::Row;
 
@@ -121,11 +121,11 @@ fn plain(text: String) -> String {
 }
 
 /// The columns that [`run`] reads, of `live`.
-pub(crate) const LIVE_COLUMNS: &str = "l.id, l.job, l.first_fire, l.last_fire, l.fires, l.attempt, l.by_hand, l.cause, l.turn, \
+pub(crate) const LIVE_COLUMNS: &str = "l.id, l.job, l.first_fire, l.last_fire, l.fires, l.attempt, l.manual, l.cause, l.turn, \
      l.started, NULL::timestamptz AS finished, NULL::text AS outcome, l.message, NULL::text AS output, NULL::text AS result, l.job_key, l.node, l.group_name";
 
 /// The columns that [`run`] reads, of `runs`.
-pub(crate) const RUN_COLUMNS: &str = "l.id, l.job, l.first_fire, l.last_fire, l.fires, l.attempt, l.by_hand, l.cause, l.turn, \
+pub(crate) const RUN_COLUMNS: &str = "l.id, l.job, l.first_fire, l.last_fire, l.fires, l.attempt, l.manual, l.cause, l.turn, \
      l.started, l.finished, l.outcome, l.message, l.output, l.result::text AS result, NULL::bigint AS job_key, l.node, NULL::text AS group_name";
 
 /// A row with [`LIVE_COLUMNS`] or [`RUN_COLUMNS`].
@@ -138,10 +138,10 @@ pub(crate) fn run(row: &Row) -> Result<Run, String> {
     let first = value(row, 2)?;
     let mut run = Run::waiting(RunId(number(id, "its number")?), job, first);
     let count = number(value(row, 4)?, "its count of fire times")?;
-    run.fires = Stretch { first, last: value(row, 3)?, count };
+    run.fires = FireRange { first, last: value(row, 3)?, count };
     let attempt: i32 = value(row, 5)?;
     run.attempt = u32::try_from(attempt).map_err(|_| format!("its attempt is {attempt}"))?;
-    run.by_hand = value(row, 6)?;
+    run.manual = value(row, 6)?;
     let cause: Option<i64> = value(row, 7)?;
     run.cause = cause.map(|cause| number(cause, "the number of its cause").map(RunId)).transpose()?;
     (run.turn, run.started, run.finished) = (value(row, 8)?, value(row, 9)?, value(row, 10)?);

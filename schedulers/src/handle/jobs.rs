@@ -413,7 +413,7 @@ impl Handle {
     }
 
     /// Starts a run of a job now, beside its schedule: even if other runs of the job are in progress, and even if it is paused. The ledger
-    /// has it as [`by_hand`](matins_core::Run::by_hand). Its outcome can be waited for.
+    /// has it as [`manual`](matins_core::Run::manual). Its outcome can be waited for.
     ///
     /// ```
     /// # use matins_executor_thread::ThreadExecutor;
@@ -429,7 +429,7 @@ impl Handle {
     ///
     /// let run = scheduler.run_now("report")?.wait()?;
     /// assert_eq!(run.result, Some("42 rows".into()));
-    /// assert!(run.by_hand);
+    /// assert!(run.manual);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

@@ -39,7 +39,7 @@ enum Conflict {
     /// The one that is imported takes its place.
     Replace,
     /// The one that is there stays.
-    Keep,
+    KeepLimit,
 }
 
 pub(crate) fn export(arguments: &ExportArguments) -> Result<(), Failure> {
@@ -55,10 +55,10 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<(), Failure> {
     };
     let done = write_export(client, path)?;
     shown::line(format_args!("{}: {}", path.display(), jobs_and_runs(&done)));
-    if done["set_aside"].as_u64().unwrap_or(0) > 0 {
+    if done["quarantined"].as_u64().unwrap_or(0) > 0 {
         notice::tell(format_args!(
             "{} jobs or runs cannot be read, and were left out; see `matins store check`",
-            done["set_aside"]
+            done["quarantined"]
         ));
     }
     Ok(())
@@ -118,7 +118,7 @@ pub(crate) fn import(arguments: &ImportArguments) -> Result<(), Failure> {
     let on_conflict = match arguments.on_conflict {
         Conflict::Refuse => OnConflict::Refuse,
         Conflict::Replace => OnConflict::Replace,
-        Conflict::Keep => OnConflict::Keep,
+        Conflict::Keep => OnConflict::KeepLimit,
     };
     let waiting = ProgressBar::new_spinner();
     waiting.set_message("importing, all of it or nothing");
