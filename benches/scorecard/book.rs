@@ -1,14 +1,17 @@
 //! Puts the tables and the pictures into the book.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::card::{Family, HEADINGS, cells};
+use serde::{Deserialize, Serialize};
+
+use crate::card::{self, Family, HEADINGS, cells};
 use crate::families::Measuring;
-use crate::{count, machine, pictures};
+use crate::{count, machine, ratios};
 
 /// Pictures behind the table of a family: file, and what it shows.
 const PICTURES: [(&str, &[(&str, &str)]); 4] = [
@@ -42,72 +45,184 @@ const PICTURES: [(&str, &[(&str, &str)]); 4] = [
     ),
 ];
 
-pub(crate) fn write(card: &[Family], measuring: &Measuring, taken: Duration) -> Result<(), Box<dyn Error>> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../book/src/benchmarks");
-    pictures::draw(&measuring.figures, &directory)?;
-    let page = directory.join("scorecard.md");
-    fs::write(&page, text(card, measuring, taken)?)?;
-    anstream::println!("{}", page.canonicalize()?.display());
-    Ok(())
+/// The scorecard of one run, as the book keeps it. Its pages are made from it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Record {
+    machine: String,
+    minutes: u64,
+    is_quick: bool,
+    has_python: bool,
+    left_out: Vec<String>,
+    families: Vec<Family>,
 }
 
-fn text(card: &[Family], measuring: &Measuring, taken: Duration) -> Result<String, std::fmt::Error> {
-    let mut page = String::new();
-    let (reached, goals) = count(card);
-    let quick = measuring.either(" --quick", "");
-    let python = if measuring.python.is_some() { " --python PATH" } else { "" };
-    writeln!(page, "# Scorecard\n")?;
-    writeln!(
-        page,
-        "Made by `cargo run --release -p matins-benches --bin scorecard -- --book{quick}{python}` in {:.0} minutes: \
-         {reached} of {goals} goals reached. {}.\n",
-        taken.as_secs_f64() / 60.0,
-        machine::describe()
-    )?;
-    writeln!(
-        page,
-        "Whoever is compared is measured in turn (ours, theirs, ours, theirs), so that drift of the machine meets all \
-         alike. A number is the median, with the least and the most behind it. A ratio above 1 means that ours is \
-         better. What the rows mean for a choice, and why some are missed, is in \
-         [What to choose](choosing.md).\n"
-    )?;
-    for line in measuring.left_out() {
-        writeln!(page, "Left out: {}.\n", escaped(line))?;
+impl Record {
+    pub(crate) fn new(card: &[Family], measuring: &Measuring, taken: Duration) -> Self {
+        Self {
+            machine: machine::describe(),
+            minutes: (taken.as_secs_f64() / 60.0).round() as u64,
+            is_quick: measuring.is_quick,
+            has_python: measuring.python.is_some(),
+            left_out: measuring.left_out().to_vec(),
+            families: card.to_vec(),
+        }
     }
-    for family in card {
-        writeln!(page, "## {}\n", capitalised(family.name))?;
-        for (side, does) in &family.sides {
-            writeln!(page, "* **{}**: {}", escaped(side), escaped(does))?;
-        }
-        writeln!(page, "\n| {} |", HEADINGS.join(" | "))?;
-        writeln!(page, "| --- | --- | --- | --- | ---: | ---: | --- |")?;
-        for row in &family.rows {
-            let mut cells = cells(row).map(|cell| escaped(&cell));
-            match row.reached() {
-                Some(true) => "<span class=\"reached\">yes</span>".clone_into(&mut cells[6]),
-                Some(false) => "<span class=\"missed\">no</span>".clone_into(&mut cells[6]),
-                None => {}
-            }
-            writeln!(page, "| {} |", cells.join(" | "))?;
-        }
-        let mut reasons: Vec<&str> = family
-            .rows
-            .iter()
-            .filter(|row| row.reached() == Some(false))
-            .filter_map(|row| row.because)
-            .collect();
-        reasons.dedup();
-        for reason in reasons {
-            writeln!(page, "\nWhere a goal is missed: {}.", escaped(reason))?;
-        }
-        for (_, pictures) in PICTURES.iter().filter(|(name, _)| *name == family.name) {
-            for (file, alt) in *pictures {
-                writeln!(page, "\n![{alt}]({file})")?;
-            }
-        }
-        writeln!(page)?;
+
+    /// The one that is in the book.
+    pub(crate) fn read() -> Result<Self, Box<dyn Error>> {
+        Ok(serde_json::from_str(&fs::read_to_string(directory().join(RECORD))?)?)
     }
-    Ok(page.trim_end().to_owned() + "\n")
+
+    /// Writes it into the book, with the pages and pictures that are made from it.
+    pub(crate) fn write(&self) -> Result<(), Box<dyn Error>> {
+        fs::write(directory().join(RECORD), format!("{}\n", serde_json::to_string_pretty(self)?))?;
+        for (file, text) in self.files() {
+            fs::write(directory().join(file), text)?;
+        }
+        anstream::println!("{}", directory().join(PAGE).canonicalize()?.display());
+        Ok(())
+    }
+
+    /// What is made from it: files of the book's folder, and what is in them.
+    fn files(&self) -> Vec<(String, String)> {
+        let mut files = vec![
+            (PAGE.to_owned(), self.page().expect("a string takes what is written")),
+            (FIGURES.to_owned(), self.figures().expect("a string takes what is written")),
+        ];
+        for family in &self.families {
+            files.extend(ratios::picture(family).map(|picture| (ratios::file(family), picture)));
+        }
+        files
+    }
+
+    fn page(&self) -> Result<String, std::fmt::Error> {
+        let mut page = String::new();
+        let (reached, goals) = count(&self.families);
+        let quick = if self.is_quick { " --quick" } else { "" };
+        let python = if self.has_python { " --python PATH" } else { "" };
+        writeln!(page, "# Scorecard\n")?;
+        writeln!(
+            page,
+            "Made by `just scorecard --book{quick}{python}` in {} minutes: {reached} of {goals} goals reached. {}.\n",
+            self.minutes, self.machine
+        )?;
+        writeln!(
+            page,
+            "All contenders are measured in turn (ours, theirs, ours, theirs), so that a change of the machine's speed affects all of \
+             them alike. A number is the median of several rounds, followed by the least and the most. A ratio above 1 means that Matins \
+             is better. What the rows mean for a choice, and why some goals are missed, is in [What to choose](choosing.md).\n"
+        )?;
+        writeln!(
+            page,
+            "In the pictures, a dot is a ratio on a logarithmic scale: green where the goal is reached, red where it is missed, grey \
+             where there is none. A tick marks the goal. Unfold the table for the numbers.\n"
+        )?;
+        for line in &self.left_out {
+            writeln!(page, "Left out: {}.\n", escaped(line))?;
+        }
+        for family in &self.families {
+            write_family(family, &mut page)?;
+        }
+        Ok(page.trim_end().to_owned() + "\n")
+    }
+
+    /// Each number under a name, for pages that quote it.
+    fn figures(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        let mut names = BTreeSet::new();
+        let mut figure = |name: String, value: String| {
+            if !names.insert(name.clone()) {
+                return Ok(());
+            }
+            writeln!(text, "ANCHOR: {name}\n{value}\nANCHOR_END: {name}")
+        };
+        for family in &self.families {
+            for row in &family.rows {
+                let work = format!("{}--{}", slug(&family.name), slug(&row.work));
+                figure(work.clone(), with_unit(row.ours.median, row.unit.name))?;
+                if let Some((peer, value)) = &row.peer {
+                    let peer = format!("{work}--{}", slug(peer));
+                    figure(peer.clone(), with_unit(value.median, row.unit.name))?;
+                    if let Some(ratio) = row.ratio() {
+                        figure(format!("{peer}--ratio"), card::number(ratio))?;
+                    }
+                }
+            }
+        }
+        Ok(text)
+    }
+}
+
+const RECORD: &str = "scorecard.json";
+const PAGE: &str = "scorecard.md";
+const FIGURES: &str = "figures.txt";
+
+pub(crate) fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../book/src/benchmarks")
+}
+
+fn with_unit(value: f64, unit: &str) -> String {
+    let number = card::number(value);
+    match unit {
+        "count" => number,
+        "%" => format!("{number} %"),
+        "fires/s" => format!("{number} fires a second"),
+        unit => format!("{number} {unit}"),
+    }
+}
+
+/// A text as a name of letters, digits and hyphens.
+pub(crate) fn slug(text: &str) -> String {
+    let mut slug = String::new();
+    for character in text.chars() {
+        if character.is_ascii_alphanumeric() {
+            slug.push(character.to_ascii_lowercase());
+        } else if !slug.ends_with('-') && !slug.is_empty() {
+            slug.push('-');
+        }
+    }
+    slug.trim_end_matches('-').to_owned()
+}
+
+fn write_family(family: &Family, page: &mut String) -> std::fmt::Result {
+    writeln!(page, "## {}\n", capitalised(&family.name))?;
+    if ratios::picture(family).is_some() {
+        let alt = format!("The ratios of the table below, {}", family.name);
+        writeln!(page, "![{}]({})\n", escaped(&alt), ratios::file(family))?;
+    }
+    for (side, does) in &family.sides {
+        writeln!(page, "* **{}**: {}", escaped(side), escaped(does))?;
+    }
+    writeln!(page, "\n<details><summary>Table of {} rows</summary>\n", family.rows.len())?;
+    writeln!(page, "<!-- ANCHOR: {} -->\n", slug(&family.name))?;
+    writeln!(page, "| {} |", HEADINGS.join(" | "))?;
+    writeln!(page, "| --- | --- | --- | --- | ---: | ---: | --- |")?;
+    for row in &family.rows {
+        let mut cells = cells(row).map(|cell| escaped(&cell));
+        match row.reached() {
+            Some(true) => "<span class=\"reached\">yes</span>".clone_into(&mut cells[6]),
+            Some(false) => "<span class=\"missed\">no</span>".clone_into(&mut cells[6]),
+            None => {}
+        }
+        writeln!(page, "| {} |", cells.join(" | "))?;
+    }
+    writeln!(page, "\n<!-- ANCHOR_END: {} -->\n\n</details>", slug(&family.name))?;
+    let mut reasons: Vec<&str> = family
+        .rows
+        .iter()
+        .filter(|row| row.reached() == Some(false))
+        .filter_map(|row| row.because.as_deref())
+        .collect();
+    reasons.dedup();
+    for reason in reasons {
+        writeln!(page, "\nWhere a goal is missed: {}.", escaped(reason))?;
+    }
+    for (_, pictures) in PICTURES.iter().filter(|(name, _)| *name == family.name) {
+        for (file, alt) in *pictures {
+            writeln!(page, "\n![{alt}]({file})")?;
+        }
+    }
+    writeln!(page)
 }
 
 /// As Markdown shows it literally.
@@ -138,5 +253,14 @@ mod tests {
         assert_eq!(escaped("*/5 * a|b"), "\\*/5 \\* a\\|b");
         assert_eq!(escaped("`*/5 *`"), "`*/5 *`");
         assert_eq!(capitalised("walk"), "Walk");
+        assert_eq!(slug("1 scheduler, 100 a commit (µs)"), "1-scheduler-100-a-commit-s");
+    }
+
+    #[test]
+    fn the_pages_of_the_book_are_made_from_its_record() {
+        for (file, made) in Record::read().unwrap().files() {
+            let there = fs::read_to_string(directory().join(&file)).unwrap_or_default();
+            assert!(there == made, "{file} is not what scorecard.json says: run `scorecard --redraw`");
+        }
     }
 }

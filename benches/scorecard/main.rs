@@ -18,6 +18,7 @@ mod machine;
 mod peers;
 mod pictures;
 mod python;
+mod ratios;
 
 use std::error::Error;
 use std::fs;
@@ -44,6 +45,9 @@ struct Arguments {
     /// Puts the tables and the pictures into the book.
     #[arg(long)]
     book: bool,
+    /// Measures nothing: makes the book's pages from what it has of the last run.
+    #[arg(long)]
+    redraw: bool,
     /// Also measures APScheduler, by this interpreter, which must have it installed.
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
@@ -65,6 +69,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     if arguments.book && arguments.only.is_some() {
         return Err("--book takes all families: leave --only out".into());
+    }
+    if arguments.redraw {
+        return book::Record::read()?.write();
     }
     let python = arguments.python.map(Python::new).transpose()?;
     let begun = Instant::now();
@@ -88,7 +95,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             .map_err(|error| format!("{}: {error}", path.display()))?;
     }
     if arguments.book {
-        book::write(&card, &measuring, taken)?;
+        pictures::draw(&measuring.figures, &book::directory())?;
+        book::Record::new(&card, &measuring, taken).write()?;
     }
     Ok(())
 }
