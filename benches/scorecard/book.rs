@@ -89,6 +89,7 @@ impl Record {
             (PAGE.to_owned(), self.page().expect("a string takes what is written")),
             (FIGURES.to_owned(), self.figures().expect("a string takes what is written")),
         ];
+        files.push((COMPARE.to_owned(), self.compare()));
         for family in &self.families {
             files.extend(ratios::picture(family).map(|picture| (ratios::file(family), picture)));
         }
@@ -126,6 +127,24 @@ impl Record {
         Ok(page.trim_end().to_owned() + "\n")
     }
 
+    /// The comparison with others, which is outside of the book, with the table of whole schedulers between its two marks.
+    fn compare(&self) -> String {
+        let before = fs::read_to_string(directory().join(COMPARE)).unwrap_or_default();
+        let (Some((front, rest)), Some(family)) =
+            (before.split_once(BEGIN), self.families.iter().find(|family| family.name == SHARED))
+        else {
+            return before;
+        };
+        let back = rest.split_once(END).map_or("", |(_, back)| back);
+        let rows = family.rows.iter().map(|row| {
+            let [work, ours, peer, theirs, ratio, ..] = cells(row).map(|cell| escaped(&cell));
+            format!("| {work} | {ours} | {peer} | {theirs} | {ratio} |\n")
+        });
+        let rows: String = rows.collect();
+        let head = "| | Matins | beside | | ratio |\n| --- | --- | --- | --- | --- |\n";
+        format!("{front}{BEGIN}\n\n{head}{rows}\n{END}{back}")
+    }
+
     /// Each number under a name, for pages that quote it.
     fn figures(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
@@ -156,6 +175,11 @@ impl Record {
 const RECORD: &str = "scorecard.json";
 const PAGE: &str = "scorecard.md";
 const FIGURES: &str = "figures.txt";
+const COMPARE: &str = "../../../COMPARE.md";
+const BEGIN: &str = "<!-- The scorecard writes what follows. -->";
+const END: &str = "<!-- The scorecard has written what precedes. -->";
+/// The family that the comparison shows.
+const SHARED: &str = "whole schedulers on PostgreSQL";
 
 pub(crate) fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../book/src/benchmarks")
