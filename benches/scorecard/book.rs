@@ -5,13 +5,12 @@ use std::error::Error;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::card::{self, Family, HEADINGS, cells};
 use crate::families::Measuring;
-use crate::{count, machine, ratios};
+use crate::{count, families, machine, ratios};
 
 /// Pictures behind the table of a family: file, and what it shows.
 const PICTURES: [(&str, &[(&str, &str)]); 4] = [
@@ -48,24 +47,36 @@ const PICTURES: [(&str, &[(&str, &str)]); 4] = [
 /// The scorecard of one run, as the book keeps it. Its pages are made from it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Record {
-    machine: String,
-    minutes: u64,
+    families: Vec<Measured>,
+}
+
+/// A family, and what is to be known of its measurement.
+#[derive(Debug, Serialize, Deserialize)]
+struct Measured {
+    /// The processor, memory, kernel and compiler, and the day.
+    on: String,
     is_quick: bool,
-    has_python: bool,
     left_out: Vec<String>,
-    families: Vec<Family>,
+    #[serde(flatten)]
+    family: Family,
 }
 
 impl Record {
-    pub(crate) fn new(card: &[Family], measuring: &Measuring, taken: Duration) -> Self {
-        Self {
-            machine: machine::describe(),
-            minutes: (taken.as_secs_f64() / 60.0).round() as u64,
-            is_quick: measuring.is_quick,
-            has_python: measuring.python.is_some(),
-            left_out: measuring.left_out().to_vec(),
-            families: card.to_vec(),
+    /// The one that is in the book, with what was measured now in the place of what it had.
+    pub(crate) fn with(card: Vec<Family>, measuring: &Measuring) -> Result<Self, Box<dyn Error>> {
+        let mut families = Self::read().map_or_else(|_| Vec::new(), |record| record.families);
+        for family in card {
+            let (on, left_out) = (machine::describe(), measuring.left_out().to_vec());
+            let measured = Measured { on, is_quick: measuring.is_quick, left_out, family };
+            match families.iter_mut().find(|before| before.family.name == measured.family.name) {
+                Some(before) => *before = measured,
+                None => families.push(measured),
+            }
         }
+        let place = |name: &str| families::ALL.iter().position(|(other, ..)| *other == name);
+        families.retain(|measured| place(&measured.family.name).is_some());
+        families.sort_by_key(|measured| place(&measured.family.name));
+        Ok(Self { families })
     }
 
     /// The one that is in the book.
@@ -90,7 +101,7 @@ impl Record {
             (FIGURES.to_owned(), self.figures().expect("a string takes what is written")),
         ];
         files.push((COMPARE.to_owned(), self.compare()));
-        for family in &self.families {
+        for Measured { family, .. } in &self.families {
             files.extend(ratios::picture(family).map(|picture| (ratios::file(family), picture)));
         }
         files
@@ -98,14 +109,11 @@ impl Record {
 
     fn page(&self) -> Result<String, std::fmt::Error> {
         let mut page = String::new();
-        let (reached, goals) = count(&self.families);
-        let quick = if self.is_quick { " --quick" } else { "" };
-        let python = if self.has_python { " --python PATH" } else { "" };
+        let (reached, goals) = count(self.families.iter().map(|measured| &measured.family));
         writeln!(page, "# Scorecard\n")?;
         writeln!(
             page,
-            "Made by `just scorecard --book{quick}{python}` in {} minutes: {reached} of {goals} goals reached. {}.\n",
-            self.minutes, self.machine
+            "Made by `just scorecard --book`, which measures everything in about 40 minutes: {reached} of {goals} goals reached.\n"
         )?;
         writeln!(
             page,
@@ -118,11 +126,8 @@ impl Record {
             "In the pictures, a dot is a ratio on a logarithmic scale: green where the goal is reached, red where it is missed, grey \
              where there is none. A tick marks the goal. Unfold the table for the numbers.\n"
         )?;
-        for line in &self.left_out {
-            writeln!(page, "Left out: {}.\n", escaped(line))?;
-        }
-        for family in &self.families {
-            write_family(family, &mut page)?;
+        for measured in &self.families {
+            write_family(measured, &mut page)?;
         }
         Ok(page.trim_end().to_owned() + "\n")
     }
@@ -130,9 +135,10 @@ impl Record {
     /// The comparison with others, which is outside of the book, with the table of whole schedulers between its two marks.
     fn compare(&self) -> String {
         let before = fs::read_to_string(directory().join(COMPARE)).unwrap_or_default();
-        let (Some((front, rest)), Some(family)) =
-            (before.split_once(BEGIN), self.families.iter().find(|family| family.name == SHARED))
-        else {
+        let (Some((front, rest)), Some(family)) = (
+            before.split_once(BEGIN),
+            self.families.iter().map(|measured| &measured.family).find(|family| family.name == SHARED),
+        ) else {
             return before;
         };
         let back = rest.split_once(END).map_or("", |(_, back)| back);
@@ -155,7 +161,7 @@ impl Record {
             }
             writeln!(text, "ANCHOR: {name}\n{value}\nANCHOR_END: {name}")
         };
-        for family in &self.families {
+        for Measured { family, .. } in &self.families {
             for row in &family.rows {
                 let work = format!("{}--{}", slug(&family.name), slug(&row.work));
                 figure(work.clone(), with_unit(row.ours.median, row.unit.name))?;
@@ -208,7 +214,8 @@ pub(crate) fn slug(text: &str) -> String {
     slug.trim_end_matches('-').to_owned()
 }
 
-fn write_family(family: &Family, page: &mut String) -> std::fmt::Result {
+fn write_family(measured: &Measured, page: &mut String) -> std::fmt::Result {
+    let Measured { on, is_quick, left_out, family } = measured;
     writeln!(page, "## {}\n", capitalised(&family.name))?;
     if ratios::picture(family).is_some() {
         let alt = format!("The ratios of the table below, {}", family.name);
@@ -216,6 +223,11 @@ fn write_family(family: &Family, page: &mut String) -> std::fmt::Result {
     }
     for (side, does) in &family.sides {
         writeln!(page, "* **{}**: {}", escaped(side), escaped(does))?;
+    }
+    let quick = if *is_quick { ", with fewer rounds (`--quick`)" } else { "" };
+    writeln!(page, "\nMeasured on {on}{quick}.")?;
+    for line in left_out {
+        writeln!(page, "\nLeft out: {}.", escaped(line))?;
     }
     writeln!(page, "\n<details><summary>Table of {} rows</summary>\n", family.rows.len())?;
     writeln!(page, "<!-- ANCHOR: {} -->\n", slug(&family.name))?;

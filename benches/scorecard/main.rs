@@ -42,7 +42,7 @@ struct Arguments {
     /// Writes the rows as a JSON array to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Puts the tables and the pictures into the book.
+    /// Puts the tables and the pictures into the book; with `--only`, those of these families.
     #[arg(long)]
     book: bool,
     /// Measures nothing: makes the book's pages from what it has of the last run.
@@ -66,9 +66,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     if let Some(child) = arguments.child {
         return child.work();
-    }
-    if arguments.book && arguments.only.is_some() {
-        return Err("--book takes all families: leave --only out".into());
     }
     if arguments.redraw {
         return book::Record::read()?.write();
@@ -96,14 +93,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     if arguments.book {
         pictures::draw(&measuring.figures, &book::directory())?;
-        book::Record::new(&card, &measuring, taken).write()?;
+        book::Record::with(card, &measuring)?.write()?;
     }
     Ok(())
 }
 
 /// How many goals are reached, of how many.
-fn count(card: &[Family]) -> (usize, usize) {
+fn count<'a>(card: impl IntoIterator<Item = &'a Family>) -> (usize, usize) {
     let reached: Vec<bool> =
-        card.iter().flat_map(|family| &family.rows).filter_map(card::Row::reached).collect();
+        card.into_iter().flat_map(|family| &family.rows).filter_map(card::Row::reached).collect();
     (reached.iter().filter(|reached| **reached).count(), reached.len())
 }

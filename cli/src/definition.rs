@@ -166,7 +166,7 @@ impl Definition {
         kept: Option<Arc<dyn Trigger>>,
     ) -> Result<NewJob, String> {
         // Kept when it is over, so that the next start knows that it was done.
-        let policy = self.policy.clone().with(|policy| policy.on_exhausted = OnExhausted::KeepLimit);
+        let policy = self.policy.clone().with(|policy| policy.on_exhausted = OnExhausted::Keep);
         let job = match kept {
             Some(trigger) => self.with_settings(self.job_with(trigger)),
             None => self.job_by_hand(now)?,

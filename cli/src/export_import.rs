@@ -39,7 +39,7 @@ enum Conflict {
     /// The one that is imported takes its place.
     Replace,
     /// The one that is there stays.
-    KeepLimit,
+    Keep,
 }
 
 pub(crate) fn export(arguments: &ExportArguments) -> Result<(), Failure> {
@@ -118,7 +118,7 @@ pub(crate) fn import(arguments: &ImportArguments) -> Result<(), Failure> {
     let on_conflict = match arguments.on_conflict {
         Conflict::Refuse => OnConflict::Refuse,
         Conflict::Replace => OnConflict::Replace,
-        Conflict::Keep => OnConflict::KeepLimit,
+        Conflict::Keep => OnConflict::Keep,
     };
     let waiting = ProgressBar::new_spinner();
     waiting.set_message("importing, all of it or nothing");

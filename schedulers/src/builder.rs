@@ -9,15 +9,11 @@ use foldhash::{HashMap, HashMapExt};
 use matins_core::{ClaimStore, Clock, Executor, ExecutorName, JobStore, Layer, NameError, Policy, StoreName};
 use matins_task_function::TaskRegistry;
 
-use crate::SchedulerError;
 use crate::clock::SystemClock;
-use crate::engine::{Engine, Parts, UTC};
+use crate::engine::UTC;
 use crate::exclusive::Exclusive;
-use crate::handle::Handle;
 use crate::retention::Retention;
 use crate::run_layers::RunLayers;
-use crate::scheduler::{BackgroundScheduler, BlockingScheduler};
-use crate::shared::Shared;
 
 /// Puts a scheduler together from stores, executors, tasks and a clock.
 ///

@@ -4,16 +4,14 @@ mod policy;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Coalesce, ExecutorName, Group, IntoDurationLimit, IntoTrigger, JobId, JobState, NameError, OnConflict,
-    OnExhausted, OnInterrupt, Overlap, Policy, Retry, StoreName, Task, TaskName, Trigger, TriggerError,
-    Value, json,
+    ExecutorName, IntoTrigger, JobId, JobState, NameError, OnConflict, Policy, StoreName, Task, TaskName,
+    Trigger, TriggerError, Value, json,
 };
-use matins_task_function::{IntoTask, MissingState, States};
+use matins_task_function::{MissingState, States};
 use serde::Serialize;
 
 use crate::SchedulerError;
@@ -92,7 +90,7 @@ impl NewJob {
         }
     }
 
-    fn new(trigger: impl IntoTrigger + Send + 'static, work: Work) -> Self {
+    pub(crate) fn new(trigger: impl IntoTrigger + Send + 'static, work: Work) -> Self {
         Self {
             trigger: Box::new(move |now, zone| trigger.into_trigger_in(now, zone)),
             work,

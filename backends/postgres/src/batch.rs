@@ -7,7 +7,7 @@ use matins_core::{
     FireRange, GroupName, GroupTurn, Job, JobId, Run, RunId, Settlement, StoreError, Transition,
 };
 
-use crate::found::{Locked, Open};
+use crate::found::{LockedJob, Open};
 use crate::rows::{check_instant, check_run};
 
 type Time = DateTime<Utc>;
@@ -68,7 +68,7 @@ struct Changes<'o> {
 impl Changes<'_> {
     fn of(&mut self, id: &JobId) -> Option<&mut Moved> {
         let (id, held) = self.open.jobs.get_key_value(id)?;
-        let Locked { key, next_fire, running, turn, .. } = held;
+        let LockedJob { key, next_fire, running, turn, .. } = held;
         let unchanged =
             || Moved { key: *key, next_fire: *next_fire, running: running.clone(), turn: turn.clone() };
         Some(self.moved.entry(id).or_insert_with(unchanged))

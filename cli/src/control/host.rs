@@ -153,7 +153,7 @@ fn add(
     let before = operator.handle().get(id)?.is_some();
     let job = definition.job_by_hand(operator.now()).map_err(Problem::bad)?.on_conflict(on_conflict);
     operator.handle().add(job)?;
-    if !(before && on_conflict == OnConflict::KeepLimit) {
+    if !(before && on_conflict == OnConflict::Keep) {
         operator.note(HistoryEvent::Added { job: id.to_owned() }, by);
         if paused {
             operator.note(HistoryEvent::Paused { job: id.to_owned() }, by);

@@ -1,6 +1,8 @@
 //! The policy of a job that is to be added.
 
-use matins_core::{Coalesce, IntoDurationLimit, OnExhausted, OnInterrupt, Overlap, Policy, Retry};
+use std::num::{NonZeroU32, NonZeroU64};
+
+use matins_core::{Coalesce, Group, IntoDurationLimit, OnExhausted, OnInterrupt, Overlap, Policy, Retry};
 
 use super::{NewJob, keep};
 

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use matins_core::{IntoTrigger, Trigger, TriggerError};
 use serde::{Deserialize, Serialize};
 
-use super::{CalendarError, CalendarTrigger, LAST_YEAR};
+use super::{CalendarError, CalendarTrigger};
 use crate::sentence::UTC;
 use crate::zone::Zone;
 
