@@ -94,7 +94,7 @@ impl Books {
             ),
             (
                 "missed, because a job was removed that is there",
-                "SELECT r.id, r.job, r.first_fire, r.fires, r.attempt, r.manual, r.cause, r.turn, r.finished, r.message \
+                "SELECT r.id, r.job, r.first_fire, r.fires, r.attempt, r.by_hand, r.cause, r.turn, r.finished, r.message \
                  FROM {s}.runs r JOIN {s}.jobs j ON j.id = r.job WHERE r.outcome = 'missed: job removed'",
             ),
             ("under way, and in the ledger", "SELECT id FROM {s}.runs JOIN {s}.live USING (id)"),

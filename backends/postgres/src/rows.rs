@@ -121,11 +121,11 @@ fn plain(text: String) -> String {
 }
 
 /// The columns that [`run`] reads, of `live`.
-pub(crate) const LIVE_COLUMNS: &str = "l.id, l.job, l.first_fire, l.last_fire, l.fires, l.attempt, l.manual, l.cause, l.turn, \
+pub(crate) const LIVE_COLUMNS: &str = "l.id, l.job, l.first_fire, l.last_fire, l.fires, l.attempt, l.by_hand, l.cause, l.turn, \
      l.started, NULL::timestamptz AS finished, NULL::text AS outcome, l.message, NULL::text AS output, NULL::text AS result, l.job_key, l.node, l.group_name";
 
 /// The columns that [`run`] reads, of `runs`.
-pub(crate) const RUN_COLUMNS: &str = "l.id, l.job, l.first_fire, l.last_fire, l.fires, l.attempt, l.manual, l.cause, l.turn, \
+pub(crate) const RUN_COLUMNS: &str = "l.id, l.job, l.first_fire, l.last_fire, l.fires, l.attempt, l.by_hand, l.cause, l.turn, \
      l.started, l.finished, l.outcome, l.message, l.output, l.result::text AS result, NULL::bigint AS job_key, l.node, NULL::text AS group_name";
 
 /// A row with [`LIVE_COLUMNS`] or [`RUN_COLUMNS`].

@@ -136,7 +136,7 @@ const RECORD_LIVE: &str = "INSERT INTO {s}.live (id, job_key, job, lane, first_f
     node, group_name) WHERE u.started IS NOT NULL OR EXISTS (SELECT FROM {s}.jobs j WHERE j.key = u.job_key)";
 
 const RECORD_ENDED: &str = "INSERT INTO {s}.runs (id, job, first_fire, last_fire, fires, attempt, by_hand, cause, turn, started, finished, \
-    outcome, message, output, result) SELECT u.id, u.job, u.first_fire, u.last_fire, u.fires, u.attempt, u.manual, u.cause, u.turn, \
+    outcome, message, output, result) SELECT u.id, u.job, u.first_fire, u.last_fire, u.fires, u.attempt, u.by_hand, u.cause, u.turn, \
     u.started, u.finished, u.outcome, u.message, u.output, u.result::json FROM unnest($1::bigint[], $2::text[], $3::timestamptz[], \
     $4::timestamptz[], $5::bigint[], $6::int[], $7::boolean[], $8::bigint[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], \
     $12::text[], $13::text[], $14::text[], $15::text[]) u(id, job, first_fire, last_fire, fires, attempt, by_hand, cause, turn, started, \
@@ -155,7 +155,7 @@ const POSTPONE: &str = "UPDATE {s}.live l SET started = u.started, turn = u.turn
 const FINISH: &str = "WITH g AS (DELETE FROM {s}.live l USING unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[], $4::timestamptz[], \
     $5::text[], $6::text[], $7::text[], $8::text[]) u(id, turn, started, finished, outcome, message, output, result) \
     WHERE l.id = u.id AND (l.node IS NULL OR l.node = $9 OR l.id = ANY ($10)) \
-    RETURNING l.id, l.job, l.first_fire, l.last_fire, l.fires, l.attempt, l.manual, l.cause, u.turn, u.started, u.finished, u.outcome, \
+    RETURNING l.id, l.job, l.first_fire, l.last_fire, l.fires, l.attempt, l.by_hand, l.cause, u.turn, u.started, u.finished, u.outcome, \
     u.message, u.output, u.result::json, l.node) \
     INSERT INTO {s}.runs (id, job, first_fire, last_fire, fires, attempt, by_hand, cause, turn, started, finished, outcome, message, output, \
     result, node) SELECT * FROM g RETURNING id";
