@@ -2,10 +2,13 @@
 
 #![allow(dead_code, unreachable_pub, reason = "the examples are programs, and their parts are used here")]
 
+#[rustfmt::skip] // Examples have shorter lines.
 #[path = "../examples/one_document.rs"]
 mod one_document;
+#[rustfmt::skip] // Examples have shorter lines.
 #[path = "../examples/sunrise.rs"]
 mod sunrise;
+#[rustfmt::skip] // Examples have shorter lines.
 #[path = "../examples/telling.rs"]
 mod telling;
 
