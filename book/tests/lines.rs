@@ -38,7 +38,7 @@ fn every_application_is_in_a_table_and_its_programs_are_shown() {
     let ours: BTreeSet<String> = PORTS.iter().map(|(_, _, ours)| (*ours).to_owned()).collect();
     assert_eq!(ours, names("ports/src/bin"));
 
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/start/applications.md");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/how-to/applications.md");
     let page = fs::read_to_string(page).unwrap();
     for (_, theirs, ours) in PORTS {
         for file in [format!("theirs/{theirs}"), format!("src/bin/{ours}")] {
