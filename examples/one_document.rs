@@ -5,6 +5,7 @@
 //! cargo run --example one_document -- jobs.json   # start it again, and it goes on
 //! ```
 
+// ANCHOR: program
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
@@ -273,9 +274,7 @@ impl JobStore for OneDocument {
 // ANCHOR_END: store
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let path = std::env::args()
-        .nth(1)
-        .ok_or("say where the document is: one_document FILE.json")?;
+    let path = std::env::args().nth(1).unwrap_or("jobs.json".to_owned());
     let scheduler = matins::scheduler()
         .store("default", OneDocument::open(path)?)
         .blocking()?;
@@ -289,3 +288,4 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     scheduler.run();
     Ok(())
 }
+// ANCHOR_END: program

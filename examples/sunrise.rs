@@ -4,6 +4,7 @@
 //! cargo run --example sunrise -- 52.52 13.40      # the next seven sunrises in Berlin
 //! ```
 
+// ANCHOR: program
 use chrono::{DateTime, TimeDelta, Utc};
 use matins::Trigger;
 use serde::{Deserialize, Serialize};
@@ -89,11 +90,9 @@ fn noon_of_2000() -> DateTime<Utc> {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut places =
         std::env::args().skip(1).map(|degrees| degrees.parse::<f64>());
-    let (Some(latitude), Some(longitude)) =
-        (places.next().transpose()?, places.next().transpose()?)
-    else {
-        return Err("say where, in degrees: sunrise LATITUDE LONGITUDE".into());
-    };
+    // Without arguments, in Berlin.
+    let latitude = places.next().transpose()?.unwrap_or(52.52);
+    let longitude = places.next().transpose()?.unwrap_or(13.40);
     let sunrise = Sunrise::at(latitude, longitude)
         .ok_or("there is no such place, or it is too near a pole")?;
     let fires = std::iter::successors(sunrise.next_after(Utc::now()), |last| {
@@ -102,3 +101,4 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     fires.take(7).for_each(|fire| println!("{fire}"));
     Ok(())
 }
+// ANCHOR_END: program

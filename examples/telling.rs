@@ -4,6 +4,7 @@
 //! cargo run --example telling
 //! ```
 
+// ANCHOR: program
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -101,3 +102,4 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     scheduler.shutdown_and_wait(Shutdown::Wait);
     Ok(())
 }
+// ANCHOR_END: program

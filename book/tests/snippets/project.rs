@@ -22,7 +22,7 @@ pub(crate) struct Program {
     pub(crate) output: Option<String>,
 }
 
-/// A manifest, and the programs for which it is.
+/// A manifest, and the programs of all pages that show it.
 pub(crate) struct Project {
     pub(crate) name: String,
     pub(crate) manifest: String,
@@ -33,9 +33,9 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// Shared with `tests/course.rs`: the libraries are the same, and so is the profile.
+/// Shared with `tests/applications.rs`, which needs the same libraries in the same profile.
 fn target() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("course_target")
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("outside_target")
 }
 
 /// Writes a file, unless it is there already: cargo builds again what is newer.
@@ -49,7 +49,6 @@ fn write(file: &Path, text: &str) {
 
 impl Project {
     fn directory(&self) -> PathBuf {
-        // The workspace excludes its target directory.
         Path::new(env!("CARGO_TARGET_TMPDIR")).join("snippets").join(&self.name)
     }
 
@@ -69,7 +68,9 @@ impl Project {
         }
         // A reader has a clone of the repository next to the project.
         let clone = format!("\"{}", root().display());
-        write(&directory.join("Cargo.toml"), &self.manifest.replace("\"../matins", &clone));
+        let manifest = self.manifest.replace("\"../matins", &clone);
+        // The reader's project is not below the workspace, and does not need this table.
+        write(&directory.join("Cargo.toml"), &format!("{manifest}\n[workspace]\n"));
         // The versions of this workspace, which have been downloaded.
         fs::copy(root().join("Cargo.lock"), directory.join("Cargo.lock")).unwrap();
         let output = Command::new(env!("CARGO"))
