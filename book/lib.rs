@@ -2,11 +2,15 @@
 //!
 //! `cargo run -p matins-book` builds it and says where; `cargo run -p matins-book -- serve` shows it to a browser. Every program in it is copied and run by `cargo test -p matins-book --test snippets`.
 
+pub mod index;
+pub mod items;
 pub mod lines;
 pub mod pictures;
+pub mod records;
 pub mod serve;
 
 use std::error::Error;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use mdbook_driver::MDBook;
@@ -35,4 +39,15 @@ pub fn build() -> Result<PathBuf, Box<dyn Error>> {
 
 fn load() -> Result<MDBook, Box<dyn Error>> {
     Ok(MDBook::load(env!("CARGO_MANIFEST_DIR"))?)
+}
+
+/// Returns the pages of the book, as paths below `src/`, in the order of the summary.
+///
+/// # Panics
+/// If there is no summary.
+pub fn pages() -> Vec<String> {
+    let summary = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/SUMMARY.md");
+    let summary = fs::read_to_string(summary).expect("the book has a summary");
+    let links = summary.split("](").skip(1).filter_map(|link| link.split(')').next());
+    links.map(str::to_owned).collect()
 }

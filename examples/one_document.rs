@@ -15,7 +15,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use matins::prelude::*;
 use matins::{
-    Job, JobId, JobStore, Run, RunId, RunOrder, StoreError, Stretch,
+    FireRange, Job, JobId, JobStore, Run, RunId, RunOrder, StoreError,
     Transition, json,
 };
 use matins_store_owner::Owner;
@@ -140,7 +140,7 @@ impl Document {
             Transition::Start { run, started, scheduled } => {
                 if let Some(run) = self.runs.get_mut(&run) {
                     (run.started, run.fires) =
-                        (started, Stretch::single(scheduled));
+                        (started, FireRange::single(scheduled));
                 }
             }
             Transition::Extend { run, fires } => {

@@ -143,7 +143,7 @@ impl PostgresStore {
         self.renewed = Some(Renewal { member: me, beat: row.get(0), until: row.get(1) });
         let (cancel, unserved): (Vec<i64>, Vec<String>) = (row.get(2), row.get(3));
         self.listen_again();
-        self.look_at_what_is_aside()?;
+        self.look_at_quarantined()?;
         let mut heartbeat = Heartbeat::cancelling(cancel.into_iter().map(|run| RunId(run as u64)).collect());
         heartbeat.unserved = unserved.iter().filter_map(|id| JobId::new(id).ok()).collect();
         Ok(heartbeat)
@@ -174,7 +174,7 @@ impl PostgresStore {
                     of_job.runs.push((run.id.0 as i64, group));
                     held.push(run);
                 }
-                Err(what) => self.put_run_aside(row.get(0), what),
+                Err(what) => self.quarantine_run(row.get(0), what),
             }
         }
         self.mine = mine;

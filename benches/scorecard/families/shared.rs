@@ -10,11 +10,9 @@ use matins_benches::shared::{Due, prepare};
 use matins_conformance::servers::Postgres;
 
 use super::Measuring;
-use crate::card::{COUNT, FIRES_A_SECOND, Family, Unit};
+use crate::card::{COUNT, FIRES_A_SECOND, Family, LEASES};
 use crate::child::{Holding, shared_runs};
 use crate::peers::Peer;
-
-const LEASES: Unit = Unit { name: "leases", is_better_more: false };
 
 /// Before each measurement, for a Java virtual machine to become warm.
 const BEFORE: u64 = 5;

@@ -33,7 +33,10 @@ const MOST_PIECES: usize = 6;
 /// The pages whose pieces are of programs elsewhere, how many these are, and where the programs are.
 const PIECES: &[(&str, usize, &str)] = &[
     ("how-to/applications", 6, "examples/applications: a service, and four programs for other schedulers"),
-    ("how-to/build-your-own", 12, "examples and tests/build_your_own.rs"),
+    ("start/choose-an-executor", 1, "examples/process.rs, on the page about executors"),
+    ("how-to/write-a-store", 5, "examples/one_document.rs and tests/build_your_own.rs"),
+    ("how-to/write-a-trigger", 4, "examples/sunrise.rs and tests/build_your_own.rs"),
+    ("how-to/write-an-executor", 3, "examples/telling.rs and tests/build_your_own.rs"),
 ];
 
 pub(crate) fn files_below(directory: &Path, extension: &str) -> Vec<PathBuf> {
@@ -215,7 +218,7 @@ fn programs_of_the_book_can_be_copied_and_run() {
     let programs: Vec<&Program> = projects.iter().flat_map(|project| &project.programs).collect();
     let server =
         programs.iter().any(|program| needs_server(program)).then(|| Postgres::start(&["fsync=off"]));
-    let server = server.flatten();
+    let server = server.flatten().inspect(|server| drop(server.query("CREATE DATABASE jobs").unwrap()));
     let programs: Vec<&Program> =
         programs.into_iter().filter(|program| server.is_some() || !needs_server(program)).collect();
     println!("{} programs of {} pages, in {} projects", programs.len(), pages.len(), projects.len());

@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // From before the first handover up to now: counting is arithmetic, however
     // many weeks it has been.
     let past = handovers
-        .stretch(DateTime::UNIX_EPOCH, now)
+        .fire_range(DateTime::UNIX_EPOCH, now)
         .ok_or("nobody was on call yet")?;
     let name = names
         .get((past.count - 1) as usize % names.len().max(1))

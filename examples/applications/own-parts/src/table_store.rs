@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunOrder, RunQuery,
-    StoreError, Stretch, Transition, json,
+    FireRange, Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId,
+    RunOrder, RunQuery, StoreError, Transition, json,
 };
 
 /// Keeps jobs and runs in two tables. A change is made to a copy of both, so it
@@ -90,7 +90,7 @@ impl TableStore {
             Transition::Start { run, started, scheduled } => {
                 if let Some(run) = self.runs.get_mut(&run) {
                     run.started = started;
-                    run.fires = Stretch::single(scheduled);
+                    run.fires = FireRange::single(scheduled);
                 }
             }
             Transition::Extend { run, fires } => {

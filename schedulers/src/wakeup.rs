@@ -10,20 +10,20 @@ use matins_core::{Clock, CompletionSink, RunId, RunReport};
 
 use crate::reading::Reading;
 
-/// Wakes the thread that waits at it. Rung while nobody waits, it lets the next one through at once.
+/// Wakes the thread that waits for it. If nobody waits, the next wait returns at once.
 #[derive(Default)]
-pub(crate) struct Bell {
-    is_rung: Mutex<bool>,
-    rung: Condvar,
+pub(crate) struct Wakeup {
+    is_woken: Mutex<bool>,
+    woken: Condvar,
     /// Of a driver that is a future.
     #[cfg(feature = "tokio")]
     waker: Mutex<Option<Waker>>,
 }
 
-impl Bell {
-    pub(crate) fn ring(&self) {
+impl Wakeup {
+    pub(crate) fn wake(&self) {
         *self.lock() = true;
-        self.rung.notify_one();
+        self.woken.notify_one();
         #[cfg(feature = "tokio")]
         {
             let waker = lock(&self.waker).take();
@@ -33,37 +33,39 @@ impl Bell {
         }
     }
 
-    /// Returns whether it was rung since; wakes the task when it is.
+    /// Returns whether it was woken since; wakes the task when it is.
     #[cfg(feature = "tokio")]
     pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<()> {
-        // Before it looks: what rings afterwards finds it.
+        // Before it looks: what wakes it afterwards finds it.
         *lock(&self.waker) = Some(context.waker().clone());
         if self.take() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Returns whether it was rung since it was last waited at, or asked.
+    /// Returns whether it was woken since it was last waited at, or asked.
     pub(crate) fn take(&self) -> bool {
         std::mem::take(&mut *self.lock())
     }
 
-    /// Waits until it is rung, `until` is past (as `clock` has it), or the clock was set. A look at the clock that finds nothing to do
+    /// Waits until it is woken, `until` is past (as `clock` has it), or the clock was set. A look at the clock that finds nothing to do
     /// costs no turn.
     pub(crate) fn wait(&self, until: Option<DateTime<Utc>>, clock: &dyn Clock) {
         let mut before = None;
-        let mut is_rung = self.lock();
-        while !*is_rung {
-            is_rung = match until.and_then(|until| clock.sleep_until(until)) {
+        let mut is_woken = self.lock();
+        while !*is_woken {
+            is_woken = match until.and_then(|until| clock.sleep_until(until)) {
                 Some(time) if time.is_zero() => break,
                 Some(_) if was_set(clock, &mut before) => break,
-                Some(time) => self.rung.wait_timeout(is_rung, time).unwrap_or_else(PoisonError::into_inner).0,
-                None => self.rung.wait(is_rung).unwrap_or_else(PoisonError::into_inner),
+                Some(time) => {
+                    self.woken.wait_timeout(is_woken, time).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.woken.wait(is_woken).unwrap_or_else(PoisonError::into_inner),
             };
         }
-        *is_rung = false;
+        *is_woken = false;
     }
 
     fn lock(&self) -> MutexGuard<'_, bool> {
-        lock(&self.is_rung)
+        lock(&self.is_woken)
     }
 }
 
@@ -78,9 +80,9 @@ pub(crate) struct Inbox {
     reports: Mutex<Vec<RunReport>>,
     left: Mutex<LeftRuns>,
     has_left: AtomicBool,
-    bell: Bell,
-    /// The bell of the scheduler's own driver, which drives the store until it has a thread of its own.
-    driver: Arc<Bell>,
+    wakeup: Wakeup,
+    /// The wakeup of the scheduler's own driver, which drives the store until it has a thread of its own.
+    driver: Arc<Wakeup>,
     has_own_thread: AtomicBool,
 }
 
@@ -94,28 +96,28 @@ pub(crate) struct LeftRuns {
 }
 
 impl Inbox {
-    pub(crate) fn new(driver: Arc<Bell>) -> Self {
+    pub(crate) fn new(driver: Arc<Wakeup>) -> Self {
         Self {
             reports: Mutex::default(),
             left: Mutex::default(),
             has_left: AtomicBool::new(false),
-            bell: Bell::default(),
+            wakeup: Wakeup::default(),
             driver,
             has_own_thread: AtomicBool::new(false),
         }
     }
 
-    /// From now on a thread waits at [`bell`](Self::bell).
+    /// From now on a thread waits for [`wakeup`](Self::wakeup).
     pub(crate) fn has_own_thread(&self, has: bool) {
         self.has_own_thread.store(has, Ordering::Release);
     }
 
-    pub(crate) fn bell(&self) -> &Bell {
-        &self.bell
+    pub(crate) fn wakeup(&self) -> &Wakeup {
+        &self.wakeup
     }
 
-    pub(crate) fn ring(&self) {
-        if self.has_own_thread.load(Ordering::Acquire) { self.bell.ring() } else { self.driver.ring() }
+    pub(crate) fn wake(&self) {
+        if self.has_own_thread.load(Ordering::Acquire) { self.wakeup.wake() } else { self.driver.wake() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -140,7 +142,7 @@ impl Inbox {
     fn note_left(&self, note: impl FnOnce(&mut LeftRuns)) {
         note(&mut lock(&self.left));
         self.has_left.store(true, Ordering::Release);
-        self.ring();
+        self.wake();
     }
 }
 
@@ -152,7 +154,7 @@ impl CompletionSink for Inbox {
             reports.len() == 1
         };
         if was_empty {
-            self.ring();
+            self.wake();
         }
     }
 

@@ -55,10 +55,10 @@ pub(crate) fn export(arguments: &ExportArguments) -> Result<(), Failure> {
     };
     let done = write_export(client, path)?;
     shown::line(format_args!("{}: {}", path.display(), jobs_and_runs(&done)));
-    if done["set_aside"].as_u64().unwrap_or(0) > 0 {
+    if done["quarantined"].as_u64().unwrap_or(0) > 0 {
         notice::tell(format_args!(
             "{} jobs or runs cannot be read, and were left out; see `matins store check`",
-            done["set_aside"]
+            done["quarantined"]
         ));
     }
     Ok(())

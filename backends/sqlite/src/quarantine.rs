@@ -1,8 +1,8 @@
-//! Rows that cannot be read: they are set aside, and taken back when they can be.
+//! Rows that cannot be read: they are quarantined, and taken back when they can be.
 
 use std::collections::HashSet;
 
-use matins_core::{JobId, SetAside, SetAsideKind, StoreError};
+use matins_core::{JobId, QuarantineKind, Quarantined, StoreError};
 
 use crate::SqliteStore;
 
@@ -30,34 +30,35 @@ impl SqliteStore {
         format!(" AND id NOT IN ({})", numbers.join(", "))
     }
 
-    pub(crate) fn put_aside(&mut self, jobs: Vec<(i64, SetAside)>) {
+    pub(crate) fn quarantine(&mut self, jobs: Vec<(i64, Quarantined)>) {
         for (key, job) in jobs {
             if !self.unreadable.contains(&key) {
                 self.unreadable.push(key);
-                self.set_aside.push(job);
+                self.quarantined.push(job);
             }
         }
     }
 
-    /// Sets rows of the ledger aside.
-    pub(crate) fn put_runs_aside(&mut self, runs: Vec<(i64, SetAside)>) {
+    /// Sets rows of the ledger quarantined.
+    pub(crate) fn quarantine_runs(&mut self, runs: Vec<(i64, Quarantined)>) {
         for (number, run) in runs {
             if self.unreadable_runs.insert(number) {
-                self.set_aside.push(run);
+                self.quarantined.push(run);
             }
         }
     }
 
-    /// Forgets the rows of the ledger that were set aside and for which this does not hold.
+    /// Forgets the rows of the ledger that were quarantined and for which this does not hold.
     pub(crate) fn retain_runs_aside(&mut self, mut keep: impl FnMut(i64) -> bool) {
         self.unreadable_runs.retain(|number| keep(*number));
         let kept: HashSet<String> = self.unreadable_runs.iter().map(ToString::to_string).collect();
-        self.set_aside.retain(|aside| aside.kind != SetAsideKind::Run || kept.contains(&aside.id));
+        self.quarantined
+            .retain(|quarantined| quarantined.kind != QuarantineKind::Run || kept.contains(&quarantined.id));
     }
 
-    /// Rows that were set aside may have been pruned.
+    /// Rows that were quarantined may have been pruned.
     pub(crate) fn forget_pruned(&mut self) -> Result<(), StoreError> {
-        let failed = self.failed("looking for rows that were set aside");
+        let failed = self.failed("looking for rows that were quarantined");
         let mut left = HashSet::new();
         {
             let sql = "SELECT 1 FROM runs WHERE id = ?1";
@@ -74,12 +75,12 @@ impl SqliteStore {
 
     /// These were written again, and can be read.
     pub(crate) fn take_back(&mut self, ids: &[JobId]) -> Result<(), StoreError> {
-        let is_one = |aside: &SetAside| {
-            aside.kind == SetAsideKind::Job && ids.iter().any(|id| *id == aside.id.as_str())
+        let is_one = |quarantined: &Quarantined| {
+            quarantined.kind == QuarantineKind::Job && ids.iter().any(|id| *id == quarantined.id.as_str())
         };
-        if self.set_aside.iter().any(is_one) {
+        if self.quarantined.iter().any(is_one) {
             let keys = std::mem::take(&mut self.unreadable);
-            self.set_aside.retain(|aside| aside.kind != SetAsideKind::Job);
+            self.quarantined.retain(|quarantined| quarantined.kind != QuarantineKind::Job);
             self.look_at(&keys)?;
         }
         Ok(())

@@ -47,7 +47,7 @@ impl Engine {
         self.check_not_stopped()?;
         self.hub().listeners.tell(|| Event::StoreAdded { store: name });
         // Its driver gives it a thread.
-        self.bell.ring();
+        self.wakeup.wake();
         Ok(())
     }
 
@@ -79,7 +79,7 @@ impl Engine {
             drop(guard);
             self.let_go(&lane, work);
         }
-        lane.inbox.ring();
+        lane.inbox.wake();
         Ok(store)
     }
 
@@ -122,7 +122,7 @@ impl Engine {
             }
             Ok(result)
         });
-        lane.inbox.ring();
+        lane.inbox.wake();
         result
     }
 }

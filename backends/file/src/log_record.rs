@@ -1,7 +1,7 @@
 //! Rows and steps as the lines have them: what can be told from the rest, or is as it mostly is, is left out.
 
 use chrono::{DateTime, Utc};
-use matins_core::{JobId, Outcome, Run, RunId, Stretch, Transition};
+use matins_core::{FireRange, JobId, Outcome, Run, RunId, Transition};
 use matins_store_memory::MemoryStore;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -68,7 +68,7 @@ impl From<&Run> for Course {
 
 impl From<&Run> for Row {
     fn from(run: &Run) -> Self {
-        let Stretch { first, last, count } = run.fires;
+        let FireRange { first, last, count } = run.fires;
         Self {
             id: run.id,
             job: run.job.clone(),
@@ -76,7 +76,7 @@ impl From<&Run> for Row {
             last: (last != first).then_some(last),
             count: (count != 1).then_some(count),
             attempt: (run.attempt != 1).then_some(run.attempt),
-            by_hand: run.by_hand,
+            by_hand: run.manual,
             cause: run.cause,
             course: Course::from(run),
         }
@@ -87,9 +87,9 @@ impl From<Row> for Run {
     fn from(row: Row) -> Self {
         let Row { id, job, fire, last, count, attempt, by_hand, cause, course } = row;
         let Course { turn, started, finished, outcome, message, output, result } = course;
-        let fires = Stretch { first: fire, last: last.unwrap_or(fire), count: count.unwrap_or(1) };
+        let fires = FireRange { first: fire, last: last.unwrap_or(fire), count: count.unwrap_or(1) };
         let mut run = Self::waiting(id, job, fire);
-        (run.fires, run.attempt, run.by_hand, run.cause) = (fires, attempt.unwrap_or(1), by_hand, cause);
+        (run.fires, run.attempt, run.manual, run.cause) = (fires, attempt.unwrap_or(1), by_hand, cause);
         (run.turn, run.started, run.finished, run.outcome) = (turn, started, finished, outcome);
         (run.message, run.output, run.result) = (message, output, result);
         run
@@ -117,7 +117,7 @@ pub(crate) enum Step {
     },
     Extend {
         run: RunId,
-        fires: Stretch,
+        fires: FireRange,
     },
     Finish {
         run: RunId,
