@@ -1,6 +1,6 @@
-//! The first program: a function called every three seconds with the argument
-//! 1. It runs from memory first; then the same job is kept in a SQLite file,
-//! where it survives a restart.
+//! The first program: every three seconds it calls a function with the
+//! argument 1. It runs from memory first; then the same job is kept in a SQLite
+//! file, where it survives a restart.
 //!
 //! ```text
 //! cargo run --example tick                   # in memory: each start begins anew

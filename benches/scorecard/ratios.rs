@@ -44,7 +44,7 @@ pub(crate) fn picture(family: &Family) -> Option<String> {
     for scale in
         [0.01, 0.1, 1.0, 10.0, 100.0, 1_000.0].into_iter().filter(|scale| (least..=most).contains(scale))
     {
-        let (at, width) = (x(scale), if scale == 1.0 { 2 } else { 1 });
+        let (at, width) = (x(scale), if scale.log10().abs() < 0.01 { 2 } else { 1 });
         draw(format_args!(
             "<line x1=\"{at:.1}\" y1=\"{}\" x2=\"{at:.1}\" y2=\"{:.0}\" stroke=\"{INK}\" stroke-width=\"{width}\" \
              stroke-opacity=\"0.5\"/>",
