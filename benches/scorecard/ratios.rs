@@ -88,12 +88,14 @@ pub(crate) fn picture(family: &Family) -> Option<String> {
     Some(svg)
 }
 
-/// As XML has it, and no longer than there is room for.
+/// As XML has it, and no longer than there is room for, in whole words.
 fn shortened(name: &str) -> String {
     const MOST: usize = 62;
-    let mut text: String = name.chars().take(MOST).collect();
+    let mut text = name.to_owned();
     if name.chars().count() > MOST {
-        text.push('…');
+        text = name.chars().take(MOST).collect();
+        text.truncate(text.rfind(' ').unwrap_or(text.len()));
+        text.push_str(" …");
     }
     text.replace('&', "&amp;").replace('<', "&lt;")
 }
