@@ -1,5 +1,5 @@
 //! A job store of one's own: jobs and ledger in one JSON document, which is
-//! written anew at each change.
+//! written again at each change.
 //!
 //! ```text
 //! cargo run --example one_document -- jobs.json   # start it again, and it goes on

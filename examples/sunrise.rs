@@ -41,7 +41,7 @@ impl Trigger for Sunrise {
 // ANCHOR_END: trigger
 
 impl Sunrise {
-    /// At a place; `None` where that is none, or lies within five degrees of a
+    /// At a place; `None` if it is not on the globe, or within five degrees of a
     /// pole.
     pub fn at(latitude: f64, longitude: f64) -> Option<Self> {
         let is_place = latitude.abs() <= 85.0 && longitude.abs() <= 180.0;

@@ -21,7 +21,7 @@ pub struct Telling {
     runs: Arc<InFlight>,
     /// Those that wait, the most urgent first.
     waiting: Arc<PriorityQueue<(Ticket, RunRequest, Completion)>>,
-    /// How many more may run at once, and the bell for those that wait.
+    /// How many more may run at once, and what wakes those that wait.
     places: Arc<(Mutex<usize>, Condvar)>,
 }
 

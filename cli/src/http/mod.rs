@@ -1,5 +1,5 @@
-//! The daemon's HTTP server, on loopback only. It answers few clients at once, and each within limits, so that a client that
-//! sends half a request, reads nothing, or asks without end costs one of those few connections for a while, and no run.
+//! The daemon's HTTP server, on loopback only. It answers few clients at once, and each within limits. A client that sends half
+//! a request, reads nothing, or asks without end costs one of those few connections for a while, and no run.
 //!
 //! What is served is in [`routes`]; another route needs nothing from here.
 

@@ -102,7 +102,7 @@ impl Known {
         (self.since, self.given) = (Some(to - MICROSECOND), None);
     }
 
-    /// Whether the job goes on: its next fire time is no further ahead than the rule allows.
+    /// Checks that the job still fires: its next fire time is no further ahead than the rule allows.
     pub(super) fn check_alive(&self, job: &Job, next: DateTime<Utc>, now: DateTime<Utc>) {
         let id = &job.id;
         assert!(next > now, "{id:?}: due, and not fired");
@@ -137,7 +137,7 @@ pub(super) fn account(id: &JobId, expected: &[DateTime<Utc>], rows: &[&Run]) {
         let ends = if range.count == 1 { vec![range.first] } else { vec![range.first, range.last] };
         for end in &ends {
             let Ok(place) = left.binary_search(end) else {
-                panic!("{id:?}: {end} is not expected, or told of twice: {row:?}")
+                panic!("{id:?}: {end} is not expected, or reported twice: {row:?}")
             };
             left.remove(place);
         }
