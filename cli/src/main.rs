@@ -111,7 +111,7 @@ enum Subcommands {
     ///
     /// How soon it stops depends on its work: a command is sent SIGTERM, and SIGKILL five seconds later.
     Cancel(runs::CancelArguments),
-    /// Shows how the daemon is. The exit status is 3 if no daemon is running.
+    /// Shows how the daemon is; exit status 3 if no daemon is running.
     Status(daemon::StatusArguments),
     /// Shows what happens, as it happens.
     Watch(daemon::WatchArguments),

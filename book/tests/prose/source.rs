@@ -1,7 +1,7 @@
 //! What a person reads of a source file: its documentation, and its messages.
 
 /// Returns the lines that begin with `///` or `//!`, as Markdown. Between two comments is an empty line.
-pub fn documentation(source: &str) -> String {
+pub(crate) fn documentation(source: &str) -> String {
     let text = |line: &str| {
         let line = line.trim_start();
         let text = line.strip_prefix("//!").or_else(|| line.strip_prefix("///"));
@@ -12,7 +12,7 @@ pub fn documentation(source: &str) -> String {
 }
 
 /// Returns the texts in quotes that have several words, without those of unit tests and statements for a database.
-pub fn messages(source: &str) -> Vec<String> {
+pub(crate) fn messages(source: &str) -> Vec<String> {
     const FEW: usize = 4;
     const STATEMENTS: [&str; 6] = ["SELECT ", "INSERT ", "UPDATE ", "DELETE ", "CREATE ", "ALTER "];
     let source = source.split("#[cfg(test)]").next().unwrap_or_default();
@@ -67,7 +67,7 @@ fn plain(literal: &str) -> String {
     let mut rest = text.as_str();
     while let Some((before, after)) = rest.split_once('{') {
         words.push_str(before);
-        words.push_str("it");
+        words.push_str("value");
         rest = after.split_once('}').map_or("", |(_, rest)| rest);
     }
     words + rest
@@ -89,5 +89,5 @@ fn quote<'a>() -> char {
 mod tests { const X: &str = "a message of a test"; }
 "##;
     assert_eq!(documentation(source).trim(), "A module.\n\n A function, with `code`.");
-    assert_eq!(messages(source), ["the file it is \"gone\", and more"]);
+    assert_eq!(messages(source), ["the file value is \"gone\", and more"]);
 }

@@ -54,13 +54,13 @@ fn sentences(paragraph: &str) -> impl Iterator<Item = &str> {
         .into_iter()
 }
 
-pub fn words(text: &str) -> Vec<String> {
+pub(crate) fn words(text: &str) -> Vec<String> {
     let letters = |word: &str| word.trim_matches(|letter: char| !letter.is_alphanumeric()).to_lowercase();
     text.split_whitespace().map(letters).filter(|word| !word.is_empty()).collect()
 }
 
 /// What is wrong with a page.
-pub fn faults(name: &str, page: &str, banned: &[Vec<String>]) -> Vec<String> {
+pub(crate) fn faults(name: &str, page: &str, banned: &[Vec<String>]) -> Vec<String> {
     let mut faults = Vec::new();
     let (mut count, mut sum) = (0, 0);
     for paragraph in paragraphs(page) {
