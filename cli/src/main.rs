@@ -25,6 +25,7 @@ mod listing;
 mod log;
 mod mail;
 mod manual;
+mod metrics;
 mod nearest;
 mod next;
 mod nodes;
