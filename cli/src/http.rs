@@ -6,8 +6,9 @@ use std::sync::Arc;
 use clap::Args;
 use matins::control::Operator;
 use matins_web::{Address, Server, Site, Token};
+use serde_json::json;
 
-use crate::metrics;
+use crate::{metrics, notice};
 
 /// Who may be served, and where.
 #[derive(Debug, Args)]
@@ -64,11 +65,6 @@ fn is_ours_alone(address: &Address) -> bool {
 }
 
 impl Http {
-    /// Where it is served.
-    pub(crate) fn address(&self) -> &Address {
-        &self.address
-    }
-
     /// Serves from now on, to at most `connections` clients at once.
     pub(crate) fn serve(
         &self,
@@ -91,5 +87,17 @@ impl Http {
     /// Collects what is counted from now on.
     pub(crate) fn collect() -> Result<metrics_exporter_prometheus::PrometheusHandle, String> {
         metrics::collect()
+    }
+}
+
+/// Says where the page is.
+pub(crate) fn tell(address: &Address, is_json: bool) {
+    if is_json {
+        notice::log_json(json!({"event": "serving_http", "address": address.to_string()}));
+    } else {
+        match address {
+            Address::Ip(ip) => notice::log(format_args!("the page is at http://{ip}")),
+            Address::Unix(_) => notice::log(format_args!("the page is at {address}")),
+        }
     }
 }

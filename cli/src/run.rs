@@ -36,8 +36,8 @@ use crate::terminal::{LibraryLog, Text};
 use crate::waiting::{Waited, after_hand_over};
 use crate::watch_files::Watched;
 use crate::{
-    beside, crontab, jobs, log, mail, notice, orphans, process_setup, reaper, safety, service, show, waiting,
-    zone_rules,
+    beside, crontab, http, jobs, log, mail, notice, orphans, process_setup, reaper, safety, service, show,
+    waiting, zone_rules,
 };
 
 /// How many commands run at once; each has a thread, which is started on need. Further ones are queued.
@@ -169,6 +169,9 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
 
     let started = Started { store: &url, zone: defined.zone, changes: &changes };
     started.print(&scheduler, arguments.log, clock.now())?;
+    if let Some(page) = &page {
+        http::tell(page.address(), arguments.log == Form::Json);
+    }
     let node = this_node(&scheduler).map(|node| node.label);
     let printer = print_events(events, arguments.log, defined.zone, node)?;
     history.note(clock.now(), HistoryEvent::Started, &user::own());

@@ -26,7 +26,7 @@ use crate::problem::Refusal;
 const RUNS: usize = 48;
 
 /// How many fire times are shown.
-const FIRES: usize = 10;
+const FIRES: usize = 8;
 
 /// The question of the why box.
 #[derive(Debug, Deserialize)]
@@ -165,6 +165,7 @@ fn fires(frame: &Frame, shown: &Shown) -> Markup {
                     @if offset(before) != offset(*at) {
                         " " span.badge.warn { "clocks go " (if offset(*at) > offset(before) { "forward" } else { "back" }) " before" }
                     }
+                    (frame.relative(*at))
                 }
             }
         }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use axum::extract::{Extension, State};
 use axum::response::Response;
-use matins_control::{JobView, JobsOrder, JobsRequest, Request, RunView, RunsRequest, Status, display};
+use matins_control::{
+    JobView, JobsOrder, JobsRequest, Request, RunState, RunView, RunsRequest, Status, display,
+};
 use matins_core::Outcome;
 use maud::{Markup, html};
 
@@ -157,7 +159,12 @@ fn running(frame: &Frame, runs: &[RunView]) -> Markup {
                     @let since = run.run.started.unwrap_or(run.run.scheduled());
                     (frame.time(since)) (frame.relative(since))
                 }
-                td.actions { (frame.button(&cancel_path(run), "Cancel", &format!("run {}", run.run.id), "")) }
+                td.actions {
+                    // One that waits is in nobody's hands yet.
+                    @if run.state != Some(RunState::Waiting) {
+                        (frame.button(&cancel_path(run), "Cancel", &format!("run {}", run.run.id), ""))
+                    }
+                }
             } } }
         }
     }

@@ -41,8 +41,8 @@ pub(super) fn next_fires(frame: &Frame, jobs: &[JobView]) -> Markup {
                 @for tick in 0..=TICKS {
                     @let at = now + reach / TICKS * tick;
                     @let anchor = match tick { 0 => "start", TICKS => "end", _ => "middle" };
-                    @if tick % 2 == 0 || reach < TimeDelta::days(365) {
-                        text x=(place(at)) y="13" text-anchor=(anchor) { (tick_name(at, zone, reach, tick)) }
+                    text.minor[tick % 2 == 1] x=(place(at)) y="13" text-anchor=(anchor) {
+                        (tick_name(at, zone, reach, tick))
                     }
                 }
             }
