@@ -41,7 +41,7 @@ pub fn directory() -> PathBuf {
 /// # Errors
 /// If a program cannot be read.
 pub fn tables() -> io::Result<Vec<(&'static str, String)>> {
-    Ok(vec![("start/applications.txt", applications()?), ("start/ports.txt", ports()?)])
+    Ok(vec![("how-to/applications.txt", applications()?), ("how-to/ports.txt", ports()?)])
 }
 
 fn applications() -> io::Result<String> {

@@ -1,19 +1,25 @@
 //! Builds the book and says where it is: `cargo run -p matins-book`. With `serve`, shows it to a browser on this machine; with
-//! `pictures`, draws its pictures anew; with `lines`, counts the lines of the applications again.
+//! `pictures`, draws its pictures; with `lines`, writes its generated tables
+//! and records.
 
 use std::error::Error;
 use std::fs;
 use std::path::Path;
 
 use matins_book::serve::BookServer;
-use matins_book::{lines, pictures};
+use matins_book::{index, items, lines, pictures, records};
 
 fn main() -> Result<(), Box<dyn Error>> {
     match std::env::args().nth(1).as_deref() {
         None => println!("the book is at {}", matins_book::build()?.display()),
         Some("serve") => serve()?,
         Some("pictures") => write(pictures::all())?,
-        Some("lines") => write(lines::tables()?)?,
+        Some("lines") => {
+            write(lines::tables()?)?;
+            write(items::tables()?)?;
+            write(records::records()?)?;
+            write(vec![index::index()?])?;
+        }
         Some(other) => return Err(format!("{other:?} is unknown; write serve, pictures or lines").into()),
     }
     Ok(())

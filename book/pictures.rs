@@ -24,11 +24,11 @@ pub fn all() -> Vec<(&'static str, String)> {
     vec![
         ("start/first-minute.svg", terminal(include_str!("src/start/first-minute.txt"))),
         (
-            "triggers/gap.svg",
+            "explanation/gap.svg",
             berlin("2026-03-28T23:00:00Z", "Sunday, 29 March 2026 in Berlin: 02:00 to 03:00 does not exist"),
         ),
         (
-            "triggers/overlap.svg",
+            "explanation/overlap.svg",
             berlin("2026-10-24T22:30:00Z", "Sunday, 25 October 2026 in Berlin: 02:00 to 03:00 comes twice"),
         ),
     ]

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use matins::prelude::*;
-use matins::{Job, JobId, JobStore, Run, RunId, RunOrder, StoreError, Stretch, Transition, json};
+use matins::{FireRange, Job, JobId, JobStore, Run, RunId, RunOrder, StoreError, Transition, json};
 use matins_store_owner::Owner;
 use serde::{Deserialize, Serialize};
 
@@ -119,7 +119,7 @@ impl Document {
             Transition::Record(run) => self.record(run)?,
             Transition::Start { run, started, scheduled } => {
                 if let Some(run) = self.runs.get_mut(&run) {
-                    (run.started, run.fires) = (started, Stretch::single(scheduled));
+                    (run.started, run.fires) = (started, FireRange::single(scheduled));
                 }
             }
             Transition::Extend { run, fires } => {

@@ -138,7 +138,7 @@ fn a_job_edited_into_nonsense_is_announced_and_all_others_keep_firing() {
         let mut ended = 0;
         while ended < 2 {
             match events.next_within(std::time::Duration::from_secs(60)).expect("an event") {
-                Event::JobSetAside { job, .. } => {
+                Event::JobQuarantined { job, .. } => {
                     assert!(job.id == "spoilt" && job.what.contains("no job"), "{job}");
                     announced += 1;
                 }
@@ -152,7 +152,7 @@ fn a_job_edited_into_nonsense_is_announced_and_all_others_keep_firing() {
         ran += ended;
     }
     assert_eq!((announced, ran), (1, 6), "it is announced once");
-    assert_eq!(scheduler.set_aside().unwrap().len(), 1);
+    assert_eq!(scheduler.quarantined().unwrap().len(), 1);
     assert_eq!(scheduler.list(&JobQuery::default()).unwrap().len(), 2);
     scheduler.shutdown_and_wait(Shutdown::Wait);
 }
@@ -184,10 +184,10 @@ fn a_row_left_by_an_earlier_process_that_cannot_be_read_does_not_stop_its_store(
     let events = scheduler.subscribe();
     scheduler.start().unwrap();
     clock.advance(chrono::TimeDelta::seconds(10));
-    let (mut aside, mut ended) = (Vec::new(), Vec::new());
-    while aside.is_empty() || ended.len() < 3 {
+    let (mut quarantined, mut ended) = (Vec::new(), Vec::new());
+    while quarantined.is_empty() || ended.len() < 3 {
         match events.next_within(std::time::Duration::from_secs(60)).expect("an event") {
-            Event::JobSetAside { job, .. } => aside.push(job.to_string()),
+            Event::JobQuarantined { job, .. } => quarantined.push(job.to_string()),
             Event::RunFinished { run, .. } => ended.push(format!("{} {}", run.job, run.outcome.unwrap())),
             Event::StoreFailed { error, .. } => panic!("{error}"),
             _ => {}
@@ -195,7 +195,10 @@ fn a_row_left_by_an_earlier_process_that_cannot_be_read_does_not_stop_its_store(
     }
     ended.sort();
     assert_eq!(ended, ["sound interrupted", "sound succeeded", "spoilt succeeded"]);
-    assert!(aside.len() == 1 && aside[0].starts_with("run 1 is set aside: "), "{aside:?}");
+    assert!(
+        quarantined.len() == 1 && quarantined[0].starts_with("run 1 is quarantined: "),
+        "{quarantined:?}"
+    );
     assert_eq!(scheduler.runs_in("default", &RunQuery::default()).unwrap().len(), 3);
     scheduler.shutdown_and_wait(Shutdown::Wait);
 }

@@ -161,12 +161,12 @@ fn jobs_in_the_zone_of_a_rule_or_a_file_survive_a_restart() {
     daemon_process::done(here, &["stop"]);
     drop(running);
 
-    // Without its file the job is set aside, and told of; it comes back with the file.
+    // Without its file the job is quarantined, and told of; it comes back with the file.
     fs::remove_file(here.join("office")).unwrap();
     let running = daemon(here, &["run"]);
     let info = json_of(here, &["store", "info", "--json"]);
-    let aside = info["set_aside"].to_string();
-    assert!(aside.contains("office") && aside.contains("does not exist"), "{info}");
+    let quarantined = info["quarantined"].to_string();
+    assert!(quarantined.contains("office") && quarantined.contains("does not exist"), "{info}");
     daemon_process::done(here, &["stop"]);
     drop(running);
     fs::write(here.join("office"), tzif(6 * HOUR, &[], "")).unwrap();

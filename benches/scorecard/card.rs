@@ -1,9 +1,12 @@
 //! What the scorecard says: rows by family, as a table for people and as JSON for programs.
 
+use std::borrow::Cow;
 use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
 use matins_benches::contest::Spread;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
 /// What a number counts, and which way is better.
@@ -26,9 +29,27 @@ pub(crate) const KIBIBYTES: Unit = less("KiB");
 pub(crate) const COUNT: Unit = less("count");
 pub(crate) const FIRES_A_SECOND: Unit = Unit { name: "fires/s", is_better_more: true };
 pub(crate) const PERCENT: Unit = Unit { name: "%", is_better_more: true };
+pub(crate) const LEASES: Unit = less("leases");
+
+const UNITS: [Unit; 10] =
+    [NANOS, MICROS, MILLIS, SECONDS, BYTES, KIBIBYTES, COUNT, FIRES_A_SECOND, PERCENT, LEASES];
+
+impl Serialize for Unit {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.name.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Unit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let unit = UNITS.into_iter().find(|unit| unit.name == name);
+        unit.ok_or_else(|| D::Error::custom(format!("unknown unit {name:?}")))
+    }
+}
 
 /// One measured work, beside one peer or limit.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Row {
     pub(crate) work: String,
     pub(crate) unit: Unit,
@@ -37,7 +58,7 @@ pub(crate) struct Row {
     /// The ratio to reach.
     pub(crate) goal: Option<f64>,
     /// What stands in the way where it is known not to be reached.
-    pub(crate) because: Option<&'static str>,
+    pub(crate) because: Option<Cow<'static, str>>,
 }
 
 impl Row {
@@ -74,17 +95,18 @@ impl Row {
 }
 
 /// Rows of one kind of work.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Family {
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     /// What each side does, in a line.
-    pub(crate) sides: Vec<(&'static str, &'static str)>,
+    pub(crate) sides: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     pub(crate) rows: Vec<Row>,
 }
 
 impl Family {
     pub(crate) fn new(name: &'static str, sides: &[(&'static str, &'static str)]) -> Self {
-        Self { name, sides: sides.to_vec(), rows: Vec::new() }
+        let sides = sides.iter().map(|(side, does)| (Cow::from(*side), Cow::from(*does))).collect();
+        Self { name: name.into(), sides, rows: Vec::new() }
     }
 
     /// A row for each of ours' peers in what a contest measured; `goals` say by the peer's name what is to be reached.
@@ -128,14 +150,14 @@ impl Family {
     /// Says of the last row what stands in the way where it is not reached.
     pub(crate) fn because(&mut self, reason: &'static str) {
         if let Some(row) = self.rows.last_mut() {
-            row.because = Some(reason);
+            row.because = Some(reason.into());
         }
     }
 }
 
 /// All rows as an array, as `--json` writes it.
 pub(crate) fn to_json(families: &[Family]) -> Value {
-    families.iter().flat_map(|family| family.rows.iter().map(|row| row.to_json(family.name))).collect()
+    families.iter().flat_map(|family| family.rows.iter().map(|row| row.to_json(&family.name))).collect()
 }
 
 /// Three digits that count.
@@ -208,7 +230,7 @@ pub(crate) fn print(family: &Family, to: &mut impl Write) -> std::io::Result<()>
             None => Style::new(),
         };
         writeln!(to, "{style}{}{style:#}", line(cells))?;
-        if let (Some(false), Some(because)) = (row.reached(), row.because) {
+        if let (Some(false), Some(because)) = (row.reached(), &row.because) {
             writeln!(to, "    {because}")?;
         }
     }

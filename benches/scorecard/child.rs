@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fs;
 use std::hint::black_box;
-use std::process::Command;
+use std::process::{self, Command};
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use matins_benches::contest::seconds;
 use matins_benches::schedulers::{
     self, Apalis, Clokwerk, Holder, Inline, Late, Matins, TokioCronScheduler, sustained,
 };
+use matins_benches::shared;
 use matins_benches::triggers::{self, instants};
 use rustix::time::{ClockId, clock_gettime};
 use serde::de::DeserializeOwned;
@@ -41,6 +42,12 @@ pub(crate) enum Child {
     /// Has jobs fire evenly spread over time.
     #[command(hide = true)]
     SpreadOut { who: Fires, a_second: usize, seconds: usize },
+    /// Runs a scheduler on a shared database.
+    #[command(hide = true)]
+    Shared { url: String, before: u64, seconds: u64 },
+    /// Runs a scheduler on a shared database whose runs do not end.
+    #[command(hide = true)]
+    Hold { url: String },
     /// Does something so many times.
     #[command(hide = true)]
     Calls { what: What, times: u32 },
@@ -107,6 +114,11 @@ impl Child {
                 });
                 println!("{}", serde_json::to_string(&late.millis)?);
             }
+            Self::Shared { url, before, seconds } => {
+                let (before, time) = (Duration::from_secs(before), Duration::from_secs(seconds));
+                println!("{}", shared::run(&url, before, time));
+            }
+            Self::Hold { url } => shared::hold(&url),
             Self::Calls { what, times } => call(what, times),
         }
         Ok(())
@@ -277,6 +289,34 @@ pub(crate) fn late_at_once(who: Fires, jobs: usize) -> Late {
 pub(crate) fn late_over_time(who: Fires, a_second: usize, seconds: usize) -> Late {
     let late = ask(&["spread-out", &name(who), &a_second.to_string(), &seconds.to_string()]);
     Late::of(late, a_second * seconds)
+}
+
+/// How many runs so many schedulers on a database did in `seconds`, each in a process of its own.
+pub(crate) fn shared_runs(url: &str, schedulers: usize, before: u64, seconds: u64) -> f64 {
+    let (before, seconds) = (before.to_string(), seconds.to_string());
+    thread::scope(|scope| {
+        let arguments = ["shared", url, &before, &seconds];
+        let started: Vec<_> = (0..schedulers).map(|_| scope.spawn(move || ask::<f64>(&arguments))).collect();
+        started.into_iter().map(|scheduler| scheduler.join().expect("its runs")).sum()
+    })
+}
+
+/// A process with a scheduler on a shared database, whose runs do not end.
+#[derive(Debug)]
+pub(crate) struct Holding(process::Child);
+
+impl Holding {
+    pub(crate) fn start(url: &str) -> Self {
+        let program = std::env::current_exe().expect("this program");
+        let child = Command::new(program).args(["hold", url]).spawn();
+        Self(child.expect("a child of this program"))
+    }
+
+    /// As `kill -9` does.
+    pub(crate) fn kill(mut self) {
+        self.0.kill().expect("killed");
+        self.0.wait().expect("ended");
+    }
 }
 
 fn name(value: impl ValueEnum) -> String {

@@ -15,8 +15,10 @@ mod card;
 mod child;
 mod families;
 mod machine;
+mod peers;
 mod pictures;
 mod python;
+mod ratios;
 
 use std::error::Error;
 use std::fs;
@@ -40,12 +42,18 @@ struct Arguments {
     /// Writes the rows as a JSON array to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Puts the tables and the pictures into the book.
+    /// Puts the tables and the pictures into the book; with `--only`, those of these families.
     #[arg(long)]
     book: bool,
+    /// Measures nothing: makes the book's pages from what it has of the last run.
+    #[arg(long)]
+    redraw: bool,
     /// Also measures APScheduler, by this interpreter, which must have it installed.
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
+    /// Also measures APScheduler 4 on PostgreSQL, by this interpreter, which must have it installed.
+    #[arg(long, value_name = "PATH")]
+    python4: Option<PathBuf>,
     /// Only the families whose name contains this.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
@@ -59,12 +67,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some(child) = arguments.child {
         return child.work();
     }
-    if arguments.book && arguments.only.is_some() {
-        return Err("--book takes all families: leave --only out".into());
+    if arguments.redraw {
+        return book::Record::read()?.write();
     }
     let python = arguments.python.map(Python::new).transpose()?;
     let begun = Instant::now();
-    let mut measuring = Measuring::new(arguments.quick, python);
+    let mut measuring = Measuring::new(arguments.quick, python, arguments.python4);
     let is_asked_for = |name: &str| arguments.only.as_ref().is_none_or(|part| name.contains(part.as_str()));
     let asked_for: Vec<_> = families::ALL.into_iter().filter(|(name, ..)| is_asked_for(name)).collect();
     let card = families::measure(&mut measuring, &asked_for)?;
@@ -84,14 +92,15 @@ fn main() -> Result<(), Box<dyn Error>> {
             .map_err(|error| format!("{}: {error}", path.display()))?;
     }
     if arguments.book {
-        book::write(&card, &measuring, taken)?;
+        pictures::draw(&measuring.figures, &book::directory())?;
+        book::Record::with(card, &measuring)?.write()?;
     }
     Ok(())
 }
 
 /// How many goals are reached, of how many.
-fn count(card: &[Family]) -> (usize, usize) {
+fn count<'a>(card: impl IntoIterator<Item = &'a Family>) -> (usize, usize) {
     let reached: Vec<bool> =
-        card.iter().flat_map(|family| &family.rows).filter_map(card::Row::reached).collect();
+        card.into_iter().flat_map(|family| &family.rows).filter_map(card::Row::reached).collect();
     (reached.iter().filter(|reached| **reached).count(), reached.len())
 }

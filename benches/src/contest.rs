@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A batch of calls that are timed together takes about so long.
 const BATCH: Duration = Duration::from_millis(8);
@@ -12,11 +12,19 @@ const BATCH: Duration = Duration::from_millis(8);
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// The middle one: half are at or above it.
+    #[serde(deserialize_with = "or_infinite")]
     pub median: f64,
     /// The least.
+    #[serde(deserialize_with = "or_infinite")]
     pub min: f64,
     /// The most.
+    #[serde(deserialize_with = "or_infinite")]
     pub max: f64,
+}
+
+/// JSON has no infinity: it is written as null.
+fn or_infinite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Option::deserialize(deserializer).map(|number| number.unwrap_or(f64::INFINITY))
 }
 
 impl Spread {

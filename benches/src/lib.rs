@@ -6,6 +6,7 @@
 //! | [`stores`] | a tick of 100 due jobs, moves, adding, opening |
 //! | [`executors`] | empty runs handed over and reported, a matrix of tasks |
 //! | [`cluster`] | many schedulers on one PostgreSQL database |
+//! | [`shared`] | whole schedulers that share a PostgreSQL database |
 //! | [`schedulers`] | lateness, adding, sustained fires, idling |
 //! | [`contest`] | measuring several in turn, so that drift of the machine meets all alike |
 
@@ -16,5 +17,6 @@ pub mod cluster;
 pub mod contest;
 pub mod executors;
 pub mod schedulers;
+pub mod shared;
 pub mod stores;
 pub mod triggers;

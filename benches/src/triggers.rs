@@ -8,7 +8,7 @@ use matins::triggers::CronTrigger;
 /// The expressions of the comparison.
 pub const EXPRESSIONS: [&str; 4] = ["*/5 * * * *", "0 9 * * MON-FRI", "0 0 29 2 *", "30 2 * * SUN"];
 
-/// Answers that lie far off: they should cost little more than near ones. The second is met once in 28 years.
+/// Answers that lie far off: they should cost little more than near ones. The second usually comes once in 28 years.
 pub const FAR: [&str; 2] = ["0 0 29 2 1#5", "0 0 29 2 +SUN"];
 
 /// Ours.

@@ -1,15 +1,21 @@
-//! The tables of the applications are complete, and count what is there.
+//! The generated tables and records of the book are complete, and are what the code says.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use matins_book::index::index;
+use matins_book::items;
 use matins_book::lines::{APPLICATIONS, PORTS, directory, lines, tables};
+use matins_book::records::records;
 
 #[test]
-fn the_tables_of_lines_are_up_to_date() {
+fn the_generated_tables_and_records_are_up_to_date() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for (file, table) in tables().unwrap() {
+    let generated =
+        [tables().unwrap(), items::tables().unwrap(), records().unwrap(), vec![index().unwrap()]].concat();
+    assert!(generated.len() > 10);
+    for (file, table) in generated {
         let kept = fs::read_to_string(source.join(file)).unwrap_or_default();
         assert_eq!(kept, table, "{file} is out of date; write it with: cargo run -p matins-book -- lines");
     }
@@ -38,7 +44,7 @@ fn every_application_is_in_a_table_and_its_programs_are_shown() {
     let ours: BTreeSet<String> = PORTS.iter().map(|(_, _, ours)| (*ours).to_owned()).collect();
     assert_eq!(ours, names("ports/src/bin"));
 
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/start/applications.md");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/how-to/applications.md");
     let page = fs::read_to_string(page).unwrap();
     for (_, theirs, ours) in PORTS {
         for file in [format!("theirs/{theirs}"), format!("src/bin/{ours}")] {

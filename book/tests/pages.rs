@@ -60,7 +60,7 @@ fn snippets_that_are_no_tests_are_pieces_of_programs() {
 #[test]
 fn the_names_of_tracing_and_metrics_are_included_and_not_copied() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let (page, file) = (source.join("reference/events.md"), "../../../schedulers/src/observation.md");
+    let (page, file) = (source.join("reference/metrics.md"), "../../../schedulers/src/observation.md");
     assert!(fs::read_to_string(&page).unwrap().contains(&format!("{{{{#include {file}:tables}}}}")));
     let table = fs::read_to_string(page.parent().unwrap().join(file)).unwrap();
     assert!(table.contains("<!-- ANCHOR: tables -->") && table.contains("<!-- ANCHOR_END: tables -->"));
@@ -126,7 +126,7 @@ fn the_pictures_are_what_the_triggers_draw() {
 fn every_link_within_the_book_leads_to_a_file() {
     let directory = tempfile::tempdir().unwrap();
     assert!(matins_book::build_into(directory.path()).unwrap().exists());
-    let mut links = 0;
+    let (mut links, mut places) = (0, 0);
     for page in files_below(directory.path(), "html") {
         let html = fs::read_to_string(&page).unwrap();
         for attribute in ["href=\"", "src=\""] {
@@ -140,10 +140,24 @@ fn every_link_within_the_book_leads_to_a_file() {
                 links += 1;
                 let leads_to = page.parent().unwrap().join(target);
                 assert!(leads_to.exists(), "{} links to {target}, which is not there", page.display());
+                // The page for printing and the menu have links of their own.
+                let is_chapter =
+                    ["print.html", "toc.html", "404.html"].iter().all(|name| !page.ends_with(name));
+                if let Some((_, place)) =
+                    link.split_once('#').filter(|_| is_chapter && target.ends_with(".html"))
+                {
+                    let there = fs::read_to_string(&leads_to).unwrap();
+                    assert!(
+                        there.contains(&format!("id=\"{place}\"")),
+                        "{} links to {link}, and there is no such place on that page",
+                        page.display()
+                    );
+                    places += 1;
+                }
             }
         }
     }
-    assert!(links > 10, "{links} links were found");
+    assert!(links > 10 && places > 100, "{links} links were found, {places} of them to places on pages");
 }
 
 /// What stands in the attribute of a tag.

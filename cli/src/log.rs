@@ -55,7 +55,7 @@ pub(crate) fn describe(event: &EventView, zone: Zone) -> Option<Text> {
         EventView::StoreFailed { store, error } => {
             Some(format!("store {store} failed, and is tried again: {error}").into())
         }
-        EventView::JobSetAside { store, what } => {
+        EventView::JobQuarantined { store, what } => {
             Some(format!("store {store}: {what}; all other jobs keep firing").into())
         }
         EventView::TriggerFailed { job, error } => {

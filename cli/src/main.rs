@@ -3,9 +3,7 @@
 // Text is printed through `terminal`: see there, and `clippy.toml`.
 #![warn(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
 
-mod beside;
 mod boot;
-mod carry;
 mod change;
 mod check;
 mod config;
@@ -15,6 +13,7 @@ mod daemon;
 mod definition;
 mod diagnostic;
 mod edit;
+mod export_import;
 mod failure;
 mod history;
 mod hooks;
@@ -31,6 +30,7 @@ mod next;
 mod nodes;
 mod notice;
 mod orphans;
+mod paths;
 mod plot;
 mod postgres;
 mod process_setup;
@@ -121,9 +121,9 @@ enum Subcommands {
     /// Stops the daemon, and waits until it has ended.
     Stop(daemon::StopArguments),
     /// Writes all jobs and runs as JSON Lines: a backup.
-    Export(carry::ExportArguments),
+    Export(export_import::ExportArguments),
     /// Takes in what `export` has written, all of it or nothing.
-    Import(carry::ImportArguments),
+    Import(export_import::ImportArguments),
     /// Prints when a cron expression fires next.
     Next(next::NextArguments),
     /// Checks a configuration (FILE.toml) or a crontab, and prints what it understood.
@@ -176,8 +176,8 @@ fn obey(command: Subcommands) -> Result<(), Failure> {
         Subcommands::Watch(arguments) => daemon::watch(&arguments),
         Subcommands::Reload(arguments) => daemon::reload(&arguments),
         Subcommands::Stop(arguments) => daemon::stop(&arguments),
-        Subcommands::Export(arguments) => carry::export(&arguments),
-        Subcommands::Import(arguments) => carry::import(&arguments),
+        Subcommands::Export(arguments) => export_import::export(&arguments),
+        Subcommands::Import(arguments) => export_import::import(&arguments),
         Subcommands::Next(arguments) => next::next(&arguments).map_err(Failure::BadInput),
         Subcommands::Check(arguments) => check::check(&arguments).map_err(Failure::BadInput),
         Subcommands::Simulate(arguments) => simulate::simulate(&arguments),

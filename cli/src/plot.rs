@@ -107,9 +107,9 @@ impl Timeline {
             let x = self.x(fire);
             // All that fall into this column at once; its end is a little earlier than the next one's begin.
             let end = (fire + column / 2).min(self.until - TimeDelta::microseconds(1));
-            let stretch = trigger.stretch(fire, end);
-            *columns.entry(x).or_default() += 1 + stretch.map_or(0, |stretch| stretch.count);
-            after = stretch.map_or(fire, |stretch| stretch.last);
+            let range = trigger.fire_range(fire, end);
+            *columns.entry(x).or_default() += 1 + range.map_or(0, |range| range.count);
+            after = range.map_or(fire, |range| range.last);
         }
         columns
     }

@@ -28,11 +28,11 @@ pub(crate) fn check(url: &PostgresUrl) -> Result<(), String> {
     let mut store = options(url, true).and_then(PostgresOptions::open).map_err(chain)?;
     let jobs = read_jobs(&mut store).map_err(chain)?;
     let runs = read_runs(&mut store).map_err(chain)?;
-    for row in store.set_aside() {
+    for row in store.quarantined() {
         notice::warn(row);
     }
     shown::line(format_args!("{url}: {} are whole", holding(jobs, runs)));
-    match store.set_aside().len() {
+    match store.quarantined().len() {
         0 => Ok(()),
         count => Err(format!("{} cannot be read", show::counted(count, "row"))),
     }

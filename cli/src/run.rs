@@ -36,7 +36,7 @@ use crate::terminal::{LibraryLog, Text};
 use crate::waiting::{Waited, after_hand_over};
 use crate::watch_files::Watched;
 use crate::{
-    beside, crontab, http, jobs, log, mail, notice, orphans, process_setup, reaper, safety, service, show,
+    crontab, http, jobs, log, mail, notice, orphans, paths, process_setup, reaper, safety, service, show,
     waiting, zone_rules,
 };
 
@@ -114,7 +114,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     if let Some(warning) = safety::warning(&url) {
         notice::warn(warning);
     }
-    let socket = if arguments.no_socket { None } else { arguments.socket.or_else(|| beside::socket(&url)) };
+    let socket = if arguments.no_socket { None } else { arguments.socket.or_else(|| paths::socket(&url)) };
     let listen = |path: PathBuf| after_hand_over(is_handed_over, || listen(&path));
     let listener = socket.map(listen).transpose()?;
     // What is counted from here on; the store is ours.
@@ -237,7 +237,7 @@ fn take_store(url: &StoreUrl, retention: &Retention) -> Result<BlockingScheduler
 
 /// The task that runs commands, with their records beside the store, and the commands that an earlier daemon has recorded there.
 fn recorded(url: &StoreUrl, command: CommandTask) -> Result<(CommandTask, Vec<Orphan>), String> {
-    let Some(records) = beside::commands(url) else { return Ok((command, Vec::new())) };
+    let Some(records) = paths::commands(url) else { return Ok((command, Vec::new())) };
     let found = orphans::find(&records)?;
     Ok((command.recording_in(records), found))
 }

@@ -192,7 +192,7 @@ pub(crate) fn print(view: &RunView, progress: Option<&Value>, zone: Zone) {
             format!("{} fires, up to {}", run.fires.count, show::local(run.fires.last, zone)),
         );
     }
-    if run.by_hand {
+    if run.manual {
         shown::property("started by", "hand".to_owned());
     }
     if let Some(cause) = view.cause() {

@@ -230,7 +230,7 @@ fn info(json: bool, times: &Times, target: &Target) -> Result<(), Failure> {
     if let Some(shared) = &info.shared {
         nodes::print_store(shared, zone);
     }
-    for job in info.set_aside {
+    for job in info.quarantined {
         notice::warn(job);
     }
     Ok(())
@@ -260,7 +260,7 @@ fn check_with(target: &Target, store: &StoreUrl) -> Result<(), Failure> {
     // It knows of jobs that cannot be read once it has tried.
     target.ask_in_pages(JobsRequest::default(), &mut Unshown)?;
     let info: StoreInfo = shown::read(target.daemon()?.ask(Request::Info)?)?;
-    for job in &info.set_aside {
+    for job in &info.quarantined {
         notice::warn(job);
     }
     let whole = match store {
@@ -268,7 +268,7 @@ fn check_with(target: &Target, store: &StoreUrl) -> Result<(), Failure> {
         _ => "are in its daemon; its files are looked through when that is stopped",
     };
     shown::line(format_args!("{store}: {} {whole}", holding(info.jobs, info.runs)));
-    match info.set_aside.len() {
+    match info.quarantined.len() {
         0 => Ok(()),
         count => Err(Failure::BadInput(format!("{} cannot be read", show::counted(count, "row")))),
     }
@@ -295,11 +295,11 @@ fn check_alone(store: &StoreUrl) -> Result<(), String> {
             store.check().map_err(|error| matins::error_chain(&error))?;
             let jobs = read_each(&mut store).map_err(|error| matins::error_chain(&error))?;
             let runs = read_each_run(&mut store).map_err(|error| matins::error_chain(&error))?;
-            for job in store.set_aside() {
+            for job in store.quarantined() {
                 notice::warn(job);
             }
             shown::line(format_args!("{}: {} are whole", path.display(), holding(jobs, runs)));
-            match store.set_aside().len() {
+            match store.quarantined().len() {
                 0 => Ok(()),
                 count => Err(format!("{} cannot be read", show::counted(count, "row"))),
             }
@@ -321,7 +321,7 @@ fn check_alone(store: &StoreUrl) -> Result<(), String> {
     }
 }
 
-/// Reads each job. Returns how many can be read; the others are set aside.
+/// Reads each job. Returns how many can be read; the others are quarantined.
 fn read_each(store: &mut SqliteStore) -> Result<usize, StoreError> {
     let mut query = JobQuery::default().limit(1_000);
     let mut count = 0;

@@ -11,17 +11,17 @@ use serde::Deserialize;
 #[non_exhaustive]
 pub struct LedgerConfig {
     /// The newest runs of each job. Default: 100.
-    pub runs_per_job: Option<Keep>,
+    pub runs_per_job: Option<KeepLimit>,
     /// Rows go when they have been finished for so many days. Default: 30.
-    pub days: Option<Keep>,
+    pub days: Option<KeepLimit>,
     /// Of how many jobs that are gone a store in memory keeps the rows. Default: 1,000.
-    pub ended_jobs: Option<Keep>,
+    pub ended_jobs: Option<KeepLimit>,
 }
 
 /// A number, or `"all"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(untagged, expecting = "a number from 0 up, or \"all\"")]
-pub enum Keep {
+pub enum KeepLimit {
     /// So many.
     Number(u32),
     /// Whatever there is: `"all"`.
@@ -58,10 +58,10 @@ impl LedgerConfig {
     }
 }
 
-fn limit<T>(keep: Option<Keep>, default: Option<T>, of: impl FnOnce(u32) -> T) -> Option<T> {
+fn limit<T>(keep: Option<KeepLimit>, default: Option<T>, of: impl FnOnce(u32) -> T) -> Option<T> {
     match keep {
         None => default,
-        Some(Keep::Number(number)) => Some(of(number)),
-        Some(Keep::Everything(All::All)) => None,
+        Some(KeepLimit::Number(number)) => Some(of(number)),
+        Some(KeepLimit::Everything(All::All)) => None,
     }
 }

@@ -74,7 +74,7 @@ pub use executor::ExecutorConfig;
 pub use human_duration::{HumanDuration, HumanDurationError};
 pub use job_defaults::{JobDefaults, RetryConfig};
 pub use job_spec::{JobSpec, RetrySpec};
-pub use ledger::{Keep, LedgerConfig};
+pub use ledger::{KeepLimit, LedgerConfig};
 pub use postgres_url::PostgresUrl;
 pub use store_config::{StoreConfig, StoreConfigError};
 pub use store_url::{StoreUrl, StoreUrlError};

@@ -1,4 +1,4 @@
-//! The smallest executor, for tests of what stands on executors.
+//! The smallest executor, for tests only: it runs tasks in `submit`, so that its caller waits for them.
 
 use matins_core::{Completion, Executor, Refused, RunId, RunRequest, Shutdown};
 

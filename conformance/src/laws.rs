@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{CountBudget, Stretch, Trigger, TriggerExt};
+use matins_core::{CountBudget, FireRange, Trigger, TriggerExt};
 
 /// Every law below, at one instant.
 pub fn all(trigger: &Arc<dyn Trigger>, at: DateTime<Utc>, other: DateTime<Utc>) {
@@ -15,7 +15,7 @@ pub fn all(trigger: &Arc<dyn Trigger>, at: DateTime<Utc>, other: DateTime<Utc>) 
     includes(&**trigger, at);
     there_and_back(&**trigger, at);
     round_trip(trigger, at);
-    stretch(&**trigger, at);
+    fire_range(&**trigger, at);
     slices(&**trigger, at, at.max(other).min(at + TimeDelta::days(2)));
 }
 
@@ -138,27 +138,27 @@ pub fn round_trip(trigger: &Arc<dyn Trigger>, after: DateTime<Utc>) {
 }
 
 /// Counting by arithmetic agrees with walking, over the next few fires.
-pub fn stretch(trigger: &dyn Trigger, after: DateTime<Utc>) {
-    let mut walked: Option<Stretch> = None;
+pub fn fire_range(trigger: &dyn Trigger, after: DateTime<Utc>) {
+    let mut walked: Option<FireRange> = None;
     let mut last = after;
     for _ in 0..5 {
         let Some(next) = trigger.next_after(last) else {
             assert_eq!(
-                trigger.stretch(after, DateTime::<Utc>::MAX_UTC),
+                trigger.fire_range(after, DateTime::<Utc>::MAX_UTC),
                 walked,
-                "stretch of {trigger:?} to its end"
+                "range of {trigger:?} to its end"
             );
             return;
         };
         let one_before = next - TimeDelta::nanoseconds(1);
         assert_eq!(
-            trigger.stretch(after, one_before),
+            trigger.fire_range(after, one_before),
             walked,
-            "stretch of {trigger:?} from {after} to {one_before}"
+            "range of {trigger:?} from {after} to {one_before}"
         );
-        let single = Stretch::single(next);
+        let single = FireRange::single(next);
         walked = Some(walked.map_or(single, |walked| walked.joined(single)));
-        assert_eq!(trigger.stretch(after, next), walked, "stretch of {trigger:?} from {after} to {next}");
+        assert_eq!(trigger.fire_range(after, next), walked, "range of {trigger:?} from {after} to {next}");
         last = next;
     }
 }
@@ -168,10 +168,10 @@ pub fn stretch(trigger: &dyn Trigger, after: DateTime<Utc>) {
 pub fn slices(trigger: &dyn Trigger, after: DateTime<Utc>, until: DateTime<Utc>) {
     const MOST_FIRES: u64 = 2000;
     let mut until = until;
-    let mut at_once = trigger.stretch(after, until);
+    let mut at_once = trigger.fire_range(after, until);
     while at_once.is_some_and(|fires| fires.count > MOST_FIRES) {
         until = after + (until - after) / 2;
-        at_once = trigger.stretch(after, until);
+        at_once = trigger.fire_range(after, until);
     }
     for steps in [0, 1, 7, 100] {
         assert_eq!(
@@ -188,16 +188,16 @@ pub fn in_slices(
     after: DateTime<Utc>,
     until: DateTime<Utc>,
     steps: u64,
-) -> Option<Stretch> {
+) -> Option<FireRange> {
     let (mut fires, mut from) = (None, after);
     while from < until {
-        let part = trigger.stretch_within(from, until, &mut CountBudget::new(steps));
+        let part = trigger.fire_range_within(from, until, &mut CountBudget::new(steps));
         assert!(part.through > from && part.through <= until, "{trigger:?} does not advance from {from}");
         if let Some(fires) = part.fires {
             let is_in = from < fires.first && fires.first <= fires.last && fires.last <= part.through;
             assert!(is_in, "{trigger:?} counts {fires:?} from {from} through {}", part.through);
         }
-        fires = Stretch::concat(fires, part.fires);
+        fires = FireRange::concat(fires, part.fires);
         from = part.through;
     }
     fires

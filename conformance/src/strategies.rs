@@ -224,7 +224,7 @@ pub fn simple_trigger() -> BoxedStrategy<Arc<dyn Trigger>> {
     prop_oneof![1 => date, 1 => local_date, 2 => interval, 6 => cron, 2 => calendar].boxed()
 }
 
-/// A cron trigger with many fires a day on many days, so that two of them share long stretches.
+/// A cron trigger with many fires a day on many days, so that two of them share long ranges.
 pub fn frequent() -> impl Strategy<Value = CronTrigger> {
     let hour = select(&["*", "*/2", "0-11", "1-5", "2"][..]);
     let minute = select(&["*", "*/5", "0,30", "*/15", "17"][..]);

@@ -23,7 +23,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    Clock, Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, SetAside, StoreError, Transition,
+    Clock, Job, JobId, JobQuery, JobStore, OnConflict, Quarantined, Run, RunId, RunQuery, StoreError,
+    Transition,
 };
 
 /// What is done around each call of a store.
@@ -205,7 +206,7 @@ impl<S: JobStore, W: Wrapper> JobStore for WrappedStore<S, W> {
         self.wrapper.call("next_run_id", || self.store.next_run_id())
     }
 
-    fn set_aside(&self) -> &[SetAside] {
-        self.store.set_aside()
+    fn quarantined(&self) -> &[Quarantined] {
+        self.store.quarantined()
     }
 }

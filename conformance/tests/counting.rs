@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use matins_conformance::laws::in_slices;
 use matins_conformance::proof::config;
 use matins_conformance::strategies;
-use matins_core::{CountBudget, CountProgress, Stretch, Trigger};
+use matins_core::{CountBudget, CountProgress, FireRange, Trigger};
 use matins_triggers::{
     AllTrigger, AnyTrigger, CalendarTrigger, CronTrigger, DateTrigger, ExceptDatesTrigger, ExceptTrigger,
     IntervalTrigger, JitterTrigger, NeverTrigger, WindowTrigger, Zone, tzdb,
@@ -20,13 +20,13 @@ fn walk(
     after: DateTime<Utc>,
     until: DateTime<Utc>,
     most: u64,
-) -> (Option<Stretch>, DateTime<Utc>) {
-    let (mut fires, mut last) = (None::<Stretch>, after);
+) -> (Option<FireRange>, DateTime<Utc>) {
+    let (mut fires, mut last) = (None::<FireRange>, after);
     while let Some(next) = trigger.next_after(last).filter(|next| *next <= until) {
         if fires.is_some_and(|fires| fires.count >= most) {
             return (fires, next - TimeDelta::nanoseconds(1));
         }
-        fires = Stretch::concat(fires, Some(Stretch::single(next)));
+        fires = FireRange::concat(fires, Some(FireRange::single(next)));
         last = next;
     }
     (fires, until)
@@ -34,7 +34,7 @@ fn walk(
 
 fn agrees(trigger: &dyn Trigger, after: DateTime<Utc>, until: DateTime<Utc>, most: u64) {
     let (walked, until) = walk(trigger, after, until, most);
-    assert_eq!(trigger.stretch(after, until), walked, "{trigger:?} from {after} to {until}");
+    assert_eq!(trigger.fire_range(after, until), walked, "{trigger:?} from {after} to {until}");
 }
 
 /// Pairs of frequent crons, mostly in one zone, so that they share much.
@@ -126,7 +126,7 @@ proptest! {
         steps in 0..3000_u64,
     ) {
         let (walked, until) = walk(&*trigger, after, after + TimeDelta::days(days), 1500);
-        prop_assert_eq!(trigger.stretch(after, until), walked, "{:?} from {} to {}", trigger, after, until);
+        prop_assert_eq!(trigger.fire_range(after, until), walked, "{:?} from {} to {}", trigger, after, until);
         prop_assert_eq!(in_slices(&*trigger, after, until, steps), walked, "{:?} in slices", trigger);
     }
 }
@@ -174,14 +174,14 @@ impl Trigger for Metered {
         self.of.next_after(after)
     }
 
-    fn stretch_within(
+    fn fire_range_within(
         &self,
         after: DateTime<Utc>,
         until: DateTime<Utc>,
         budget: &mut CountBudget,
     ) -> CountProgress {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        self.of.stretch_within(after, until, budget)
+        self.of.fire_range_within(after, until, budget)
     }
 }
 
@@ -311,7 +311,7 @@ fn sixty_years_are_counted_in_some_thousand_steps_by_every_kind_of_trigger() {
     let (after, until) = (instant("1970-01-01T00:00:00Z"), instant("2030-01-01T00:00:00Z"));
     for trigger in kinds() {
         let mut budget = CountBudget::new(STEPS);
-        let counted = trigger.stretch_within(after, until, &mut budget);
+        let counted = trigger.fire_range_within(after, until, &mut budget);
         assert_eq!(counted.through, until, "{} needs more than {STEPS} steps", trigger.describe());
         assert!(!budget.is_spent(), "{}", trigger.describe());
     }
@@ -343,10 +343,10 @@ fn a_trigger_around_another_calls_it_some_hundred_times_in_sixty_years() {
             let (metered, calls) = Metered::around(of.clone());
             let trigger = around(metered);
             calls.store(0, Ordering::Relaxed);
-            let counted = trigger.stretch(after, until).unwrap();
+            let counted = trigger.fire_range(after, until).unwrap();
             let calls = calls.load(Ordering::Relaxed);
             assert!(calls <= CALLS, "{name} called {} {calls} times", of.describe());
-            let whole = of.stretch(after, until).unwrap();
+            let whole = of.fire_range(after, until).unwrap();
             let days = counted.count.abs_diff(whole.count) / 17_280;
             assert!(days <= 60, "{name} counted {} of {}", counted.count, whole.count);
         }
@@ -372,11 +372,11 @@ fn what_needs_a_walk_is_counted_in_bounded_slices() {
             for calls in [&calls, &other_calls] {
                 calls.store(0, Ordering::Relaxed);
             }
-            let part = trigger.stretch_within(from, until, &mut CountBudget::new(STEPS));
+            let part = trigger.fire_range_within(from, until, &mut CountBudget::new(STEPS));
             let called = calls.load(Ordering::Relaxed) + other_calls.load(Ordering::Relaxed);
             assert!(called <= 2 * STEPS, "{} called its members {called} times", trigger.describe());
             assert!(part.through > from);
-            fires = Stretch::concat(fires, part.fires);
+            fires = FireRange::concat(fires, part.fires);
             from = part.through;
         }
         assert_eq!(fires, walk(&*trigger, after, until, u64::MAX).0, "{}", trigger.describe());
@@ -391,11 +391,11 @@ fn the_whole_calendar_is_counted_by_every_kind_of_trigger() {
         let _ = trigger.next_after(last);
         let start = trigger.next_after(first);
         let mut budget = CountBudget::new(500_000);
-        let counted = trigger.stretch_within(first, last, &mut budget);
+        let counted = trigger.fire_range_within(first, last, &mut budget);
         assert_eq!(counted.fires.map(|fires| fires.first), start, "{}", trigger.describe());
         assert_eq!(counted.through, last, "{}", trigger.describe());
         for (after, until) in [(last, first), (last, last), (first, first)] {
-            assert_eq!(trigger.stretch(after, until), None, "{}", trigger.describe());
+            assert_eq!(trigger.fire_range(after, until), None, "{}", trigger.describe());
         }
     }
 }

@@ -74,7 +74,7 @@ fn a_trigger_whose_answer_does_not_advance_hangs_nothing() {
             for after in instants {
                 let _ = trigger.next_after(after);
                 let until = after + TimeDelta::days(3);
-                let counted = trigger.stretch(after, until);
+                let counted = trigger.fire_range(after, until);
                 assert_eq!(in_slices(&*trigger, after, until, 100).is_some(), counted.is_some());
                 if let Some(fires) = counted {
                     assert!(after < fires.first && fires.last <= until, "{trigger:?} counts {fires:?}");

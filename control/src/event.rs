@@ -121,7 +121,7 @@ pub enum EventView {
         store: String,
     },
     /// A job or run is unreadable, and was quarantined.
-    JobSetAside {
+    JobQuarantined {
         /// The store's name.
         store: String,
         /// What it is.
@@ -194,8 +194,8 @@ impl EventView {
             Event::StoreFailed { store, error } => Self::StoreFailed { store: store.to_string(), error },
             Event::StoreLostHistory { store } => Self::StoreLostHistory { store: store.to_string() },
             Event::StoreRecovered { store } => Self::StoreRecovered { store: store.to_string() },
-            Event::JobSetAside { store, job } => {
-                Self::JobSetAside { store: store.to_string(), what: job.to_string() }
+            Event::JobQuarantined { store, job } => {
+                Self::JobQuarantined { store: store.to_string(), what: job.to_string() }
             }
             Event::TriggerFailed { job, error, .. } => Self::TriggerFailed { job: name(job), error },
             Event::ClockCorrected { store, by, jobs } => {

@@ -37,7 +37,7 @@ impl Operator {
                 break;
             }
         }
-        Ok(json!({"jobs": carried.jobs, "runs": carried.runs, "set_aside": carried.set_aside}))
+        Ok(json!({"jobs": carried.jobs, "runs": carried.runs, "quarantined": carried.quarantined}))
     }
 
     pub(crate) fn import(&self, lines: &[u8], on_conflict: OnConflict, by: &str) -> Done {
@@ -85,7 +85,7 @@ impl Operator {
             paused: self.handle().count(&paused)?,
             runs,
             oldest_run,
-            set_aside: self.handle().set_aside()?.iter().map(|(_, job)| job.to_string()).collect(),
+            quarantined: self.handle().quarantined()?.iter().map(|(_, job)| job.to_string()).collect(),
             files: self.host().store_files(),
             shared: self.shared_view()?,
         };

@@ -232,7 +232,7 @@ pub struct StoreInfo {
     /// When the oldest run was due.
     pub oldest_run: Option<DateTime<Utc>>,
     /// What is unreadable and was quarantined.
-    pub set_aside: Vec<String>,
+    pub quarantined: Vec<String>,
     /// The files of the store and their lengths in bytes.
     pub files: BTreeMap<String, u64>,
     /// What else is known of a store that schedulers share.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::{
-    Completion, Executor, Job, JobId, JobQuery, JobStore, OnConflict, Refused, Run, RunId, RunQuery,
-    RunRequest, SetAside, Shutdown, StoreError, Transition, WaitMode,
+    Completion, Executor, Job, JobId, JobQuery, JobStore, OnConflict, Quarantined, Refused, Run, RunId,
+    RunQuery, RunRequest, Shutdown, StoreError, Transition, WaitMode,
 };
 
 #[deny(clippy::missing_trait_methods)]
@@ -67,8 +67,8 @@ impl<S: JobStore + ?Sized> JobStore for Box<S> {
         (**self).next_run_id()
     }
 
-    fn set_aside(&self) -> &[SetAside] {
-        (**self).set_aside()
+    fn quarantined(&self) -> &[Quarantined] {
+        (**self).quarantined()
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::{
-    AfterOutcome, GroupName, Heartbeat, Job, JobId, JobQuery, JobStore, Joined, Node, OnConflict, Run, RunId,
-    RunIds, RunQuery, Served, SetAside, SharedStore, StoreError, Transition, Wake, WakeUp,
+    AfterOutcome, GroupName, Heartbeat, Job, JobId, JobQuery, JobStore, Joined, Node, OnConflict,
+    Quarantined, Run, RunId, RunIds, RunQuery, Served, SharedStore, StoreError, Transition, Wake, WakeUp,
 };
 
 /// A store as a scheduler drives it: jobs and runs are claimed, decided about, and settled.
@@ -132,8 +132,8 @@ pub trait ClaimStore: Send {
     /// When the store cannot be read.
     fn count_runs(&mut self, query: &RunQuery) -> Result<usize, StoreError>;
 
-    /// Returns the jobs that the store has met and cannot read: see [`JobStore::set_aside`](crate::JobStore::set_aside).
-    fn set_aside(&self) -> &[SetAside];
+    /// Returns the jobs that the store has met and cannot read: see [`JobStore::quarantined`](crate::JobStore::quarantined).
+    fn quarantined(&self) -> &[Quarantined];
 
     /// Returns the store itself where this scheduler is its only owner. Whatever is done to it, the next claim reads it again.
     fn as_job_store(&mut self) -> Option<&mut dyn JobStore>;

@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::Stretch;
+use crate::FireRange;
 
-/// The work that [`Trigger::stretch_within`](crate::Trigger::stretch_within) may still do, in steps.
+/// The work that [`Trigger::fire_range_within`](crate::Trigger::fire_range_within) may still do, in steps.
 ///
 /// A step is about as much work as one call of [`Trigger::next_after`](crate::Trigger::next_after): 20 to 100 ns for most
 /// triggers of `matins-triggers` in a release build.
@@ -50,11 +50,11 @@ impl CountBudget {
     }
 }
 
-/// How far a count of fires came: the answer of [`Trigger::stretch_within`](crate::Trigger::stretch_within).
+/// How far a count of fires came: the answer of [`Trigger::fire_range_within`](crate::Trigger::fire_range_within).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CountProgress {
     /// The fires that are later than the start of the count, up to `through` inclusive; `None` if there are none.
-    pub fires: Option<Stretch>,
+    pub fires: Option<FireRange>,
     /// The instant up to which all fires are counted. The count is complete if that is its end; otherwise it is
     /// continued from here.
     pub through: DateTime<Utc>,

@@ -20,7 +20,7 @@ use crate::{Clock, IntoDuration, Limits, Outcome, RunId, RunReport, RunRequest};
 ///   a thread that other runs depend on: [`CancelToken::set`](crate::CancelToken::set) is for that;
 /// * dropping an executor leaves no thread or process behind.
 ///
-/// The smallest executor runs everything on the caller's thread:
+/// The smallest executor runs everything in `submit`, on the caller's thread. The scheduler waits meanwhile, so it is for tests only:
 ///
 /// ```
 /// use matins_core::{Completion, Executor, Refused, RunId, RunRequest, Shutdown};

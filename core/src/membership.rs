@@ -95,7 +95,7 @@ impl Heartbeat {
 #[non_exhaustive]
 pub enum WakeUp {
     /// Nobody else makes any, or each is told.
-    Told,
+    Announced,
     /// It has to look this often.
     Poll(Duration),
 }

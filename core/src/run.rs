@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{JobId, Stretch};
+use crate::{FireRange, JobId};
 
 /// The number of a run, unique in its store and rising with time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ impl fmt::Display for RunId {
     }
 }
 
-/// One row of the ledger: a fire that ran, runs, or waits to run; or a stretch of fires that were missed together.
+/// One row of the ledger: a fire that ran, runs, or waits to run; or a range of fires that were missed together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Run {
@@ -48,12 +48,13 @@ pub struct Run {
     pub job: JobId,
     /// The fire times that it stands for: one, unless they were missed.
     #[serde(flatten)]
-    pub fires: Stretch,
+    pub fires: FireRange,
     /// 1 for the first attempt at a fire time, 2 for the second.
     pub attempt: u32,
     /// Somebody asked for it, beside the job's schedule; the fire time is when.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub by_hand: bool,
+    #[serde(rename = "by_hand")]
+    pub manual: bool,
     /// The run of another job that it follows; the fire time is when that ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<RunId>,
@@ -92,9 +93,9 @@ impl Run {
         Self {
             id,
             job,
-            fires: Stretch::single(scheduled),
+            fires: FireRange::single(scheduled),
             attempt: 1,
-            by_hand: false,
+            manual: false,
             cause: None,
             turn: None,
             started: None,
@@ -124,15 +125,15 @@ impl Run {
     ///
     /// ```
     /// # use chrono::{DateTime, TimeDelta};
-    /// # use matins_core::{JobId, MissedReason, Run, RunId, Stretch};
+    /// # use matins_core::{JobId, MissedReason, Run, RunId, FireRange};
     /// let (epoch, hour) = (DateTime::UNIX_EPOCH, TimeDelta::hours(1));
-    /// let fires = Stretch { first: epoch, last: epoch + hour * 23, count: 24 };
+    /// let fires = FireRange { first: epoch, last: epoch + hour * 23, count: 24 };
     /// let row = Run::missed(RunId::FIRST, JobId::new("backup")?, fires, MissedReason::TooLate, epoch + hour * 24);
     /// assert_eq!(row.fires.count, 24);
     /// assert_eq!(row.outcome.unwrap().to_string(), "missed: too late");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn missed(id: RunId, job: JobId, fires: Stretch, reason: MissedReason, now: DateTime<Utc>) -> Self {
+    pub fn missed(id: RunId, job: JobId, fires: FireRange, reason: MissedReason, now: DateTime<Utc>) -> Self {
         Self {
             fires,
             finished: Some(now),

@@ -23,7 +23,7 @@ use crate::{Job, JobId, JobQuery, OnConflict, Run, RunId, RunQuery, Transition, 
 /// * instants are kept to the microsecond, and callers give no finer ones;
 /// * what a method takes, the store gives back exactly, numbers included; what it could not read back it refuses
 ///   ([`StoreError::Value`], see [`json`](crate::json));
-/// * one job or row of the ledger that cannot be read does not affect the others: it is [set aside](Self::set_aside);
+/// * one job or row of the ledger that cannot be read does not affect the others: it is [quarantined](Self::quarantined);
 /// * [`due`](Self::due) answers in the order of next fire time, then id;
 /// * a list that is read in pages ([`JobQuery::after`]) has each job that does not change meanwhile exactly once;
 /// * runs outlive their job.
@@ -82,7 +82,7 @@ pub trait JobStore: Send {
     ///
     /// Programs that watch a scheduler ask this often, so a store with many jobs should keep the number of all jobs, or
     /// ask its database for it, rather than read them. Such a store may count jobs that it cannot read and has not
-    /// [met](Self::set_aside) yet. The default reads the list.
+    /// [met](Self::quarantined) yet. The default reads the list.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -147,16 +147,16 @@ pub trait JobStore: Send {
     /// Returns the jobs and the rows of the ledger that the store has met and cannot read: somebody edited them, or they
     /// need a type that this program does not have. They are kept as they are, and neither listed nor due;
     /// [`get`](Self::get) returns an error that says what is wrong with a job.
-    fn set_aside(&self) -> &[SetAside] {
+    fn quarantined(&self) -> &[Quarantined] {
         &[]
     }
 }
 
 /// A job or a row of the ledger that a store keeps and cannot read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SetAside {
+pub struct Quarantined {
     /// What it is.
-    pub kind: SetAsideKind,
+    pub kind: QuarantineKind,
     /// The id of the job, or the number of the run, as it is in the store, which may be invalid.
     pub id: String,
     /// Where: file, table and row.
@@ -165,20 +165,20 @@ pub struct SetAside {
     pub what: String,
 }
 
-impl fmt::Display for SetAside {
+impl fmt::Display for Quarantined {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            SetAsideKind::Job => write!(f, "job {:?}", self.id)?,
-            SetAsideKind::Run => write!(f, "run {}", self.id)?,
+            QuarantineKind::Job => write!(f, "job {:?}", self.id)?,
+            QuarantineKind::Run => write!(f, "run {}", self.id)?,
         }
-        write!(f, " is set aside: {}: {}", self.place, self.what)
+        write!(f, " is quarantined: {}: {}", self.place, self.what)
     }
 }
 
-/// What is set aside.
+/// What is quarantined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum SetAsideKind {
+pub enum QuarantineKind {
     /// A job.
     Job,
     /// A row of the ledger.

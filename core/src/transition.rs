@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{Job, JobId, Run, RunId, Stretch};
+use crate::{FireRange, Job, JobId, Run, RunId};
 
 /// One step of a [`commit`](crate::JobStore::commit).
 ///
@@ -38,7 +38,7 @@ pub enum Transition {
         /// The row.
         run: RunId,
         /// The fires that it stands for from now on.
-        fires: Stretch,
+        fires: FireRange,
     },
     /// A run ends: the row takes the outcome, the times, the turn and the words of this one, and keeps the rest.
     ///

@@ -1,16 +1,13 @@
 //! When does a job fire? A trigger is a set of instants, and its one required method is the successor in that set.
 
 use std::any::Any;
-use std::error::Error;
-use std::fmt;
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
 
 use crate::instants::just_before;
-use crate::{After, CountBudget, CountProgress, NameError, json, previous_by_search};
+use crate::{After, CountBudget, CountProgress, FireRange, TriggerError, json, previous_by_search};
 
 /// A set of instants, asked through its successor function.
 ///
@@ -24,7 +21,7 @@ use crate::{After, CountBudget, CountProgress, NameError, json, previous_by_sear
 /// * **mirror**: [`previous_before`](Self::previous_before) is the predecessor in the same set: no instant lies between
 ///   `previous_before(t)` and `t`, and `next_after(previous_before(t))` is not earlier than `t`;
 /// * **purity**: asked again, it answers the same, also after a round trip through serde;
-/// * **counting**: [`stretch`](Self::stretch) counts what a walk from instant to instant would count, at once or in slices.
+/// * **counting**: [`fire_range`](Self::fire_range) counts what a walk from instant to instant would count, at once or in slices.
 ///
 /// # Saving
 /// A trigger is saved with its type's name, so that a store can hold triggers it has never heard of. Put
@@ -55,7 +52,7 @@ use crate::{After, CountBudget, CountProgress, NameError, json, previous_by_sear
 ///
 /// let noon: DateTime<Utc> = "2026-01-01T12:00:00Z".parse()?;
 /// assert_eq!(EachMinute.next_after(noon), Some(noon + TimeDelta::minutes(1)));
-/// assert_eq!(EachMinute.stretch(noon, noon + TimeDelta::hours(1)).unwrap().count, 60);
+/// assert_eq!(EachMinute.fire_range(noon, noon + TimeDelta::hours(1)).unwrap().count, 60);
 /// assert_eq!(EachMinute.describe(), "every minute");
 /// // It follows elapsed time, wherever its job was added, and no other job.
 /// assert!(!EachMinute.has_fixed_times());
@@ -128,14 +125,14 @@ pub trait Trigger: Any + Debug + Send + Sync {
 
     /// Returns the instants in `(after, until]`: the first, the last and how many; `None` if there are none.
     ///
-    /// It counts by [`stretch_within`](Self::stretch_within), to the end. A trigger that can count by arithmetic implements
+    /// It counts by [`fire_range_within`](Self::fire_range_within), to the end. A trigger that can count by arithmetic implements
     /// that method, not this one.
-    fn stretch(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> Option<Stretch> {
+    fn fire_range(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> Option<FireRange> {
         let mut counted = None;
         let mut from = after;
         loop {
-            let part = self.stretch_within(from, until, &mut CountBudget::unlimited());
-            counted = Stretch::concat(counted, part.fires);
+            let part = self.fire_range_within(from, until, &mut CountBudget::unlimited());
+            counted = FireRange::concat(counted, part.fires);
             // A count that does not advance never will.
             if part.through >= until || part.through <= from {
                 return counted;
@@ -144,7 +141,7 @@ pub trait Trigger: Any + Debug + Send + Sync {
         }
     }
 
-    /// Counts the instants in `(after, until]` like [`stretch`](Self::stretch), but stops when the budget is spent, and says
+    /// Counts the instants in `(after, until]` like [`fire_range`](Self::fire_range), but stops when the budget is spent, and says
     /// how far it came. The caller continues from there. So a scheduler that comes back after years stays responsive while it
     /// counts what it missed.
     ///
@@ -156,7 +153,7 @@ pub trait Trigger: Any + Debug + Send + Sync {
     ///
     /// ```
     /// use chrono::{DateTime, TimeDelta, Utc};
-    /// use matins_core::{CountBudget, Stretch, Trigger};
+    /// use matins_core::{CountBudget, FireRange, Trigger};
     /// use serde::{Deserialize, Serialize};
     ///
     /// #[derive(Debug, Serialize, Deserialize)]
@@ -172,14 +169,14 @@ pub trait Trigger: Any + Debug + Send + Sync {
     /// let (mut from, until) = (DateTime::UNIX_EPOCH, DateTime::UNIX_EPOCH + TimeDelta::hours(1));
     /// let (mut fires, mut slices) = (None, 0);
     /// while from < until {
-    ///     let part = EachSecond.stretch_within(from, until, &mut CountBudget::new(1000));
-    ///     fires = Stretch::concat(fires, part.fires);
+    ///     let part = EachSecond.fire_range_within(from, until, &mut CountBudget::new(1000));
+    ///     fires = FireRange::concat(fires, part.fires);
     ///     from = part.through;
     ///     slices += 1; // between two slices, other work can be done
     /// }
     /// assert_eq!((fires.unwrap().count, slices), (3600, 4));
     /// ```
-    fn stretch_within(
+    fn fire_range_within(
         &self,
         after: DateTime<Utc>,
         until: DateTime<Utc>,
@@ -192,7 +189,7 @@ pub trait Trigger: Any + Debug + Send + Sync {
             let Some(next) = self.next_after(last).filter(|next| *next > last && *next <= until) else {
                 return CountProgress { fires, through: until };
             };
-            fires = Stretch::concat(fires, Some(Stretch::single(next)));
+            fires = FireRange::concat(fires, Some(FireRange::single(next)));
             last = next;
             if budget.is_spent() {
                 return CountProgress { fires, through: last };
@@ -283,123 +280,6 @@ impl PartialEq for dyn Trigger {
             serde_json::to_value(trigger).ok()
         };
         saved(self).is_some_and(|one| saved(other).is_some_and(|two| one == two))
-    }
-}
-
-/// Consecutive instants of one trigger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stretch {
-    /// The earliest of them.
-    pub first: DateTime<Utc>,
-    /// The latest of them; equal to `first` when there is one.
-    pub last: DateTime<Utc>,
-    /// How many there are, both ends included; at least 1.
-    pub count: u64,
-}
-
-impl Stretch {
-    /// Returns a stretch of one instant.
-    ///
-    /// ```
-    /// use matins_core::Stretch;
-    ///
-    /// let now = chrono::DateTime::UNIX_EPOCH;
-    /// assert_eq!(Stretch::single(now), Stretch { first: now, last: now, count: 1 });
-    /// ```
-    pub const fn single(instant: DateTime<Utc>) -> Self {
-        Self { first: instant, last: instant, count: 1 }
-    }
-
-    /// Returns this stretch with `later` joined to its end. The two must not overlap.
-    ///
-    /// ```
-    /// use chrono::{DateTime, TimeDelta};
-    /// use matins_core::Stretch;
-    ///
-    /// let (now, hour) = (DateTime::UNIX_EPOCH, TimeDelta::hours(1));
-    /// let both = Stretch::single(now).joined(Stretch::single(now + hour));
-    /// assert_eq!((both.last, both.count), (now + hour, 2));
-    /// ```
-    #[must_use]
-    pub fn joined(self, later: Self) -> Self {
-        Self { first: self.first, last: later.last, count: self.count.saturating_add(later.count) }
-    }
-
-    /// Returns two stretches as one, either of which may be empty; the second must be the later one.
-    ///
-    /// ```
-    /// use chrono::{DateTime, TimeDelta};
-    /// use matins_core::Stretch;
-    ///
-    /// let (now, hour) = (DateTime::UNIX_EPOCH, TimeDelta::hours(1));
-    /// let one = Some(Stretch::single(now));
-    /// assert_eq!(Stretch::concat(one, None), one);
-    /// assert_eq!(Stretch::concat(one, Some(Stretch::single(now + hour))).unwrap().count, 2);
-    /// ```
-    pub fn concat(one: Option<Self>, later: Option<Self>) -> Option<Self> {
-        match (one, later) {
-            (Some(one), Some(later)) => Some(one.joined(later)),
-            (one, later) => one.or(later),
-        }
-    }
-}
-
-/// The error of something that could not become a trigger: it shows what is wrong and what to do.
-///
-/// It shows the error that it is made of, and has the causes of that error. It converts with `?` into `Box<dyn Error>` and
-/// `anyhow::Error`.
-///
-/// ```
-/// use std::error::Error;
-///
-/// use matins_core::TriggerError;
-///
-/// fn parse(text: &str) -> Result<u32, TriggerError> {
-///     text.parse().map_err(|error: std::num::ParseIntError| TriggerError::new(error))
-/// }
-/// fn program() -> Result<u32, Box<dyn Error>> {
-///     Ok(parse("noon")?)
-/// }
-/// assert_eq!(program().unwrap_err().to_string(), "invalid digit found in string");
-/// ```
-#[derive(Debug)]
-pub struct TriggerError(Box<dyn Error + Send + Sync>);
-
-impl fmt::Display for TriggerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
-    }
-}
-
-impl Error for TriggerError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.0.source()
-    }
-}
-
-impl TriggerError {
-    /// Returns an error that shows `error`: any error type, a `String` or a `&str`.
-    pub fn new(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self(error.into())
-    }
-
-    /// Returns the error that this one is made of, if it is an `E`.
-    ///
-    /// ```
-    /// use matins_core::TriggerError;
-    ///
-    /// let error = TriggerError::new(std::io::Error::other("the calendar is offline"));
-    /// assert!(error.downcast_ref::<std::io::Error>().is_some());
-    /// assert!(error.downcast_ref::<std::fmt::Error>().is_none());
-    /// ```
-    pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
-        self.0.downcast_ref()
-    }
-}
-
-impl From<NameError> for TriggerError {
-    fn from(error: NameError) -> Self {
-        Self::new(error)
     }
 }
 

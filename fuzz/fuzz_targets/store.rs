@@ -43,7 +43,7 @@ fn look_through(store: &mut dyn JobStore) {
         let to = job.next_fire.and_then(|fire| job.trigger.next_after(fire));
         let _ = store.commit(vec![Transition::Advance { job: job.id, from: job.next_fire, to }]);
     }
-    for job in store.set_aside() {
+    for job in store.quarantined() {
         let _ = job.to_string();
     }
 }

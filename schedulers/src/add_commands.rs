@@ -103,7 +103,7 @@ impl Engine {
             let _callbacks: Vec<_> = of_store.iter().filter_map(|new| new.callbacks.clone()).collect();
             let outcome = self.open(&lane, |lane| lane.add_many(of_store, &mut added));
             // Also after an error: those before it were added.
-            lane.inbox.ring();
+            lane.inbox.wake();
             outcome?;
         }
         Ok(added)
@@ -304,7 +304,7 @@ impl OpenLane<'_> {
         let is_next = fire.is_some_and(|fire| self.work.waits_until.is_none_or(|until| fire < until));
         // The due fires of a job that is updated may have been started.
         if is_next || outcome == AddOutcome::Updated {
-            self.lane.inbox.ring();
+            self.lane.inbox.wake();
         }
         Ok(Added { id, outcome })
     }

@@ -5,7 +5,8 @@ use std::sync::{Arc, MutexGuard};
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    CancelToken, ExecutorName, Job, JobId, OnConflict, Progress, RunId, SetAside, StoreName, Task, TaskName,
+    CancelToken, ExecutorName, Job, JobId, OnConflict, Progress, Quarantined, RunId, StoreName, Task,
+    TaskName,
 };
 
 use crate::engine::{Engine, State};
@@ -156,7 +157,7 @@ impl Engine {
     ) -> Result<T, SchedulerError> {
         self.with_job(id, |lane, job| {
             let result = work(lane, job);
-            lane.lane.inbox.ring();
+            lane.lane.inbox.wake();
             result
         })
     }
@@ -197,8 +198,8 @@ impl Engine {
         from.take_out(id)?;
         let (store, job) = (to.clone(), id.clone());
         self.hub().listeners.tell(|| Event::JobAdded { store, job });
-        source.inbox.ring();
-        target.inbox.ring();
+        source.inbox.wake();
+        target.inbox.wake();
         Ok(())
     }
 
@@ -286,12 +287,12 @@ impl Engine {
         }
     }
 
-    pub(crate) fn set_aside(&self) -> Result<Vec<(StoreName, SetAside)>, SchedulerError> {
+    pub(crate) fn quarantined(&self) -> Result<Vec<(StoreName, Quarantined)>, SchedulerError> {
         self.check_not_stopped()?;
         let mut all = Vec::new();
         for lane in self.lanes() {
             let Some(work) = &*lane.lock() else { continue };
-            all.extend(work.store.set_aside().iter().map(|job| (lane.name.clone(), job.clone())));
+            all.extend(work.store.quarantined().iter().map(|job| (lane.name.clone(), job.clone())));
         }
         Ok(all)
     }

@@ -12,7 +12,6 @@ use matins_core::{
 use matins_task_function::TaskRegistry;
 
 use crate::Event;
-use crate::bell::Bell;
 use crate::callbacks::{Callbacks, JobCallbacks};
 use crate::events::Listeners;
 #[cfg(test)]
@@ -23,6 +22,7 @@ use crate::reading::Reading;
 use crate::retention::Retention;
 use crate::run_layers::RunLayers;
 use crate::stats::Stats;
+use crate::wakeup::Wakeup;
 
 /// The time zone of a scheduler that was given none.
 pub(crate) const UTC: &str = "UTC";
@@ -35,7 +35,7 @@ pub(crate) struct Engine {
     /// The zone of local times that name none.
     pub(crate) time_zone: String,
     /// Wakes the scheduler's driver.
-    pub(crate) bell: Arc<Bell>,
+    pub(crate) wakeup: Arc<Wakeup>,
     /// Of all jobs, to be called when no lock is held.
     pub(crate) callbacks: Arc<Callbacks>,
     lanes: RwLock<Vec<Arc<Lane>>>,
@@ -106,9 +106,9 @@ pub(crate) struct Parts {
 
 impl Engine {
     pub(crate) fn new(parts: Parts) -> Result<Self, StoreError> {
-        let (bell, reading) = (Arc::<Bell>::default(), Reading::of(&*parts.clock));
+        let (wakeup, reading) = (Arc::<Wakeup>::default(), Reading::of(&*parts.clock));
         let lane = |(number, (name, store)): (usize, (StoreName, Box<dyn ClaimStore>))| {
-            Lane::new(number, name, store, bell.clone(), reading).map(Arc::new)
+            Lane::new(number, name, store, wakeup.clone(), reading).map(Arc::new)
         };
         let lanes: Vec<Arc<Lane>> =
             parts.stores.into_iter().enumerate().map(lane).collect::<Result<_, StoreError>>()?;
@@ -130,8 +130,8 @@ impl Engine {
             retention: parts.retention,
             job_defaults: parts.job_defaults,
             time_zone: UTC.to_owned(),
-            callbacks: Callbacks::new(bell.clone()),
-            bell,
+            callbacks: Callbacks::new(wakeup.clone()),
+            wakeup,
             lanes: RwLock::new(lanes),
             hub: Mutex::new(hub),
         })
@@ -170,7 +170,7 @@ impl Engine {
             hub.lanes_so_far += 1;
             hub.lanes_so_far - 1
         };
-        let lane = Lane::new(number, name.clone(), store, self.bell.clone(), Reading::of(&*self.clock))?;
+        let lane = Lane::new(number, name.clone(), store, self.wakeup.clone(), Reading::of(&*self.clock))?;
         let mut lanes = self.lanes.write().unwrap_or_else(PoisonError::into_inner);
         let is_free = lanes.iter().all(|lane| lane.name != *name);
         if is_free {
@@ -198,9 +198,9 @@ impl Engine {
 
     /// Wakes whoever drives a lane.
     pub(crate) fn ring_all(&self) {
-        self.bell.ring();
+        self.wakeup.wake();
         for lane in self.lanes() {
-            lane.inbox.ring();
+            lane.inbox.wake();
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a scheduler tells those who listen.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{ExecutorName, JobId, Run, RunId, SetAside, StoreName};
+use matins_core::{ExecutorName, JobId, Quarantined, Run, RunId, StoreName};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
@@ -148,12 +148,12 @@ pub enum Event {
         /// What went wrong.
         error: String,
     },
-    /// A job, or a row of the ledger, cannot be read, and is set aside. A job that is set aside does not fire; the others do.
-    JobSetAside {
+    /// A job, or a row of the ledger, cannot be read, and is quarantined. A job that is quarantined does not fire; the others do.
+    JobQuarantined {
         /// The store.
         store: StoreName,
         /// Which, where, and why.
-        job: SetAside,
+        job: Quarantined,
     },
     /// The trigger of a job panicked, or answered with an instant that is not later than the one that it was asked about. The job was
     /// paused, and its due fire was missed.

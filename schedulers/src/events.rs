@@ -281,7 +281,7 @@ impl Engine {
             }
         }
         // A filter causes events itself, without end: the driver has other things to do in between.
-        self.bell.ring();
+        self.wakeup.wake();
     }
 }
 

@@ -33,7 +33,7 @@ impl Engine {
     pub(crate) fn remove_all(&self, store: &StoreName) -> Result<usize, SchedulerError> {
         let lane = self.lane(store)?;
         let count = self.open(&lane, |lane| lane.remove_all());
-        lane.inbox.ring();
+        lane.inbox.wake();
         count
     }
 
@@ -61,7 +61,7 @@ impl Engine {
                     Ok(Vec::new())
                 }
             });
-            lane.inbox.ring();
+            lane.inbox.wake();
             match of_store {
                 Ok(jobs) => {
                     let placed = |job: Job| Some((places.remove(&job.id)?, job));
@@ -91,7 +91,7 @@ impl Engine {
                     lane.remove_together(&page)?;
                     Ok(page)
                 });
-                lane.inbox.ring();
+                lane.inbox.wake();
                 let page = page?;
                 count += page.len();
                 let Some(last) = page.last() else { break };

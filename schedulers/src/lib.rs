@@ -54,7 +54,6 @@ compile_error!(
 mod add_commands;
 #[cfg(feature = "tokio")]
 mod asynchronous;
-mod bell;
 mod builder;
 mod callbacks;
 mod clock;
@@ -75,7 +74,6 @@ mod job_handle;
 #[cfg(feature = "metrics")]
 mod job_meters;
 mod lane;
-mod leaving;
 mod lists;
 mod local;
 mod new_job;
@@ -90,6 +88,7 @@ mod run_layers;
 mod running;
 #[cfg(feature = "tokio")]
 mod runtime_layer;
+mod schedule;
 mod scheduler;
 #[cfg(test)]
 mod several;
@@ -100,9 +99,11 @@ mod signals;
 mod simulation;
 mod stats;
 mod stopping;
+mod store_removal;
 mod testing;
 #[cfg(feature = "tracing")]
 mod trace_layer;
+mod wakeup;
 
 mod wakes;
 
@@ -117,11 +118,12 @@ pub use events::Events;
 pub use exclusive::Exclusive;
 pub use handle::{Handle, SchedulerState};
 pub use job_handle::JobHandle;
-pub use new_job::{NewJob, Schedule};
+pub use new_job::NewJob;
 pub use occupied::Occupied;
 pub use one_owner::OneOwner;
 pub use outcomes::PendingOutcome;
 pub use retention::Retention;
+pub use schedule::Schedule;
 pub use scheduler::{BackgroundScheduler, BlockingScheduler};
 pub use stats::Stats;
 pub use testing::TestScheduler;

@@ -114,8 +114,8 @@ pub(crate) fn trace(event: &Event) {
             error!(target: "matins", %store, "store has lost what was committed, fires of that time run again");
         }
         Event::StoreRecovered { store } => info!(target: "matins", %store, "store recovered"),
-        Event::JobSetAside { store, job } => {
-            error!(target: "matins", %store, job = job.id, place = job.place, error = job.what, "job set aside");
+        Event::JobQuarantined { store, job } => {
+            error!(target: "matins", %store, job = job.id, place = job.place, error = job.what, "job quarantined");
         }
         other => debug!(target: "matins", event = ?other),
     }

@@ -158,7 +158,7 @@ impl Engine {
         if let Some(work) = &mut *lane.lock() {
             work.local.occupations.vacate(job, number);
         }
-        lane.inbox.ring();
+        lane.inbox.wake();
     }
 
     /// Counts the work of runs that were left behind for the overlap policy of their jobs, until it ends. A driver calls this

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    ClaimStore, Job, JobId, JobOrder, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, SetAside,
+    ClaimStore, Job, JobId, JobOrder, JobQuery, JobStore, OnConflict, Quarantined, Run, RunId, RunQuery,
     Settlement, StoreError, Transition, Want,
 };
 
@@ -149,8 +149,8 @@ impl<S: DerefMut<Target = dyn ClaimStore> + Send> JobStore for OneOwner<S> {
         Ok(claim.first_run)
     }
 
-    fn set_aside(&self) -> &[SetAside] {
-        self.store.set_aside()
+    fn quarantined(&self) -> &[Quarantined] {
+        self.store.quarantined()
     }
 }
 

@@ -16,11 +16,11 @@ use crate::SchedulerError;
 #[derive(Debug)]
 #[must_use = "it does nothing unless it is waited for"]
 pub struct PendingOutcome {
-    receiver: oneshot::Receiver<Told>,
+    receiver: oneshot::Receiver<OutcomeResult>,
 }
 
 /// The run's row, or why there will be none.
-type Told = Result<Run, SchedulerError>;
+type OutcomeResult = Result<Run, SchedulerError>;
 
 impl PendingOutcome {
     /// Waits until the run has ended, and gives its row of the ledger. Not to be called from the scheduler's own thread.
@@ -95,8 +95,8 @@ impl IntoFuture for PendingOutcome {
 /// Those who wait, by store (its place) and run or job.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
-    runs: HashMap<(usize, RunId), Vec<oneshot::Sender<Told>>>,
-    jobs: HashMap<(usize, JobId), Vec<oneshot::Sender<Told>>>,
+    runs: HashMap<(usize, RunId), Vec<oneshot::Sender<OutcomeResult>>>,
+    jobs: HashMap<(usize, JobId), Vec<oneshot::Sender<OutcomeResult>>>,
     /// Since when the first of those who wait for a run of a job does.
     since: HashMap<(usize, JobId), DateTime<Utc>>,
 }
@@ -181,7 +181,10 @@ impl Waiters {
     }
 }
 
-fn wait_for<K: Eq + Hash>(waiters: &mut HashMap<K, Vec<oneshot::Sender<Told>>>, key: K) -> PendingOutcome {
+fn wait_for<K: Eq + Hash>(
+    waiters: &mut HashMap<K, Vec<oneshot::Sender<OutcomeResult>>>,
+    key: K,
+) -> PendingOutcome {
     let (sender, receiver) = oneshot::channel();
     let waiting = waiters.entry(key).or_default();
     waiting.retain(|waiter| !waiter.is_closed());

@@ -32,7 +32,7 @@ impl Running {
 
     /// The misfire grace of a first attempt counts until its work begins.
     pub(crate) fn begin_by(&self) -> Option<DateTime<Utc>> {
-        let grace = self.misfire_grace.filter(|_| self.run.attempt == 1 && !self.run.by_hand)?;
+        let grace = self.misfire_grace.filter(|_| self.run.attempt == 1 && !self.run.manual)?;
         self.run.scheduled().checked_add_signed(TimeDelta::from_std(grace).ok()?)
     }
 }

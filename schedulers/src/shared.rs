@@ -12,9 +12,9 @@ use matins_core::{
 
 #[cfg(feature = "tokio")]
 use crate::asynchronous::TokioClock;
-use crate::bell::Bell;
 use crate::engine::{EXECUTOR_FULL, Engine, Next, Submission};
 use crate::lane::{Driver, Lane};
+use crate::wakeup::Wakeup;
 
 /// How long a thread waits before it looks whether it may still wait: the first time, and at most.
 const LOOK_FIRST: Duration = Duration::from_millis(10);
@@ -45,7 +45,7 @@ struct End {
 }
 
 thread_local! {
-    /// The schedulers that this thread drives, each by the address of its bell: more than one where a task that runs on a driver's
+    /// The schedulers that this thread drives, each by the address of its wakeup: more than one where a task that runs on a driver's
     /// thread drives another scheduler.
     static DRIVEN: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
@@ -77,7 +77,7 @@ impl Shared {
     /// Drives the engine until it has stopped. Stores that do I/O are driven by a thread each, so that one that is slow holds up
     /// its own jobs alone.
     pub(crate) fn drive(self: &Arc<Self>) {
-        let _end = EndOfDriver { shared: self, _driving: Driving::begin(&self.engine.bell) };
+        let _end = EndOfDriver { shared: self, _driving: Driving::begin(&self.engine.wakeup) };
         self.engine.start();
         let mut threads = Vec::new();
         loop {
@@ -93,7 +93,7 @@ impl Shared {
             self.submit(submissions);
             match next {
                 Next::Again => {}
-                Next::WaitUntil(until) => self.engine.bell.wait(until, &*self.clock),
+                Next::WaitUntil(until) => self.engine.wakeup.wait(until, &*self.clock),
                 Next::Stop => break,
             }
         }
@@ -128,7 +128,7 @@ impl Shared {
         lane.set_driver(Driver::Thread);
         let drive = move || {
             let guard = EndOfThread { shared, lane: driven };
-            let _driving = Driving::begin(&guard.shared.engine.bell);
+            let _driving = Driving::begin(&guard.shared.engine.wakeup);
             loop {
                 guard.shared.engine.count_left_behind(&guard.lane);
                 let (submissions, next) = guard.shared.engine.turn_of(&guard.lane);
@@ -136,7 +136,7 @@ impl Shared {
                 guard.shared.submit(submissions);
                 match next {
                     Next::Again => {}
-                    Next::WaitUntil(until) => guard.lane.inbox.bell().wait(until, &*guard.shared.clock),
+                    Next::WaitUntil(until) => guard.lane.inbox.wakeup().wait(until, &*guard.shared.clock),
                     Next::Stop => break,
                 }
             }
@@ -296,7 +296,7 @@ impl Shared {
 
     /// Whether this thread drives the scheduler, or works on a run of such a lane's job.
     pub(crate) fn is_needed_for(&self, of: impl Fn(&Lane) -> bool) -> bool {
-        let address = Arc::as_ptr(&self.engine.bell).addr();
+        let address = Arc::as_ptr(&self.engine.wakeup).addr();
         let drives = DRIVEN.try_with(|driven| driven.borrow().contains(&address)).unwrap_or(false);
         let works_for =
             |lane: &Arc<Lane>| of(lane) && lane.in_flight.tokens().iter().any(CancelToken::is_of_this_thread);
@@ -335,8 +335,8 @@ pub(crate) struct Driving {
 }
 
 impl Driving {
-    pub(crate) fn begin(bell: &Arc<Bell>) -> Self {
-        let address = Arc::as_ptr(bell).addr();
+    pub(crate) fn begin(wakeup: &Arc<Wakeup>) -> Self {
+        let address = Arc::as_ptr(wakeup).addr();
         // A thread that ends has no such list any more, and drives nothing.
         let _ = DRIVEN.try_with(|driven| driven.borrow_mut().push(address));
         Self { address }
@@ -380,6 +380,6 @@ struct EndOfThread {
 impl Drop for EndOfThread {
     fn drop(&mut self) {
         self.lane.set_driver(Driver::Nobody);
-        self.shared.engine.bell.ring();
+        self.shared.engine.wakeup.wake();
     }
 }

@@ -69,7 +69,7 @@ impl Engine {
         let tokens: Vec<CancelToken> = lanes.iter().flat_map(|lane| lane.in_flight.tokens()).collect();
         cancel(&tokens);
         for lane in lanes {
-            lane.inbox.ring();
+            lane.inbox.wake();
         }
     }
 

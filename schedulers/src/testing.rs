@@ -96,7 +96,7 @@ impl SchedulerBuilder {
             handle.subscribe_to(|event| matches!(event, Event::RunFinished { .. } | Event::RunMissed { .. }));
         handle.shared.engine.start();
         handle.shared.engine.callbacks.are_made_by_driver();
-        let driving = Driving::begin(&handle.shared.engine.bell);
+        let driving = Driving::begin(&handle.shared.engine.wakeup);
         Ok(TestScheduler { handle, clock, ended, _driving: driving, _not_send: PhantomData })
     }
 }
@@ -265,14 +265,14 @@ impl TestScheduler {
         let shared = &self.handle.shared;
         let (before, mut empty_turns) = (ended.len(), 0);
         loop {
-            shared.engine.bell.take();
+            shared.engine.wakeup.take();
             shared.engine.lanes().iter().for_each(|lane| shared.engine.count_left_behind(lane));
             let (submissions, next) = shared.engine.turn();
             shared.engine.deliver_events();
             shared.submit(submissions);
             shared.engine.callbacks.make_all();
-            // Rung by runs that have ended, and by commands of tasks, filters and callbacks.
-            let has_work = shared.engine.bell.take();
+            // Woken by runs that have ended, and by commands of tasks, filters and callbacks.
+            let has_work = shared.engine.wakeup.take();
             let so_far = ended.len();
             while let Some(event) = self.ended.try_next() {
                 match event {

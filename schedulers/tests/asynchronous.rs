@@ -55,7 +55,7 @@ async fn a_future_fires_jobs_until_it_is_shut_down() {
     assert_eq!(told.id, run.id);
     handle.reschedule("answer", every(3.seconds())).await.unwrap();
     let by_hand = handle.run_now("answer").await.unwrap();
-    assert!(timeout(GENEROUS, by_hand.into_future()).await.unwrap().unwrap().by_hand);
+    assert!(timeout(GENEROUS, by_hand.into_future()).await.unwrap().unwrap().manual);
     assert_eq!(handle.runs_in("default", &RunQuery::default()).await.unwrap().len(), 2);
     assert_eq!(handle.state().await, SchedulerState::Running);
 
@@ -65,7 +65,7 @@ async fn a_future_fires_jobs_until_it_is_shut_down() {
     assert_eq!(handle.state().await, SchedulerState::ShutDown);
     assert!(matches!(never.await, Err(SchedulerError::ShutDown)));
     assert!(matches!(handle.list(&JobQuery::default()).await, Err(SchedulerError::ShutDown)));
-    assert!(matches!(events.next().await, Some(Event::RunFinished { run, .. }) if run.by_hand));
+    assert!(matches!(events.next().await, Some(Event::RunFinished { run, .. }) if run.manual));
     assert_eq!(events.next().await, None);
 }
 

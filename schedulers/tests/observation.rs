@@ -255,7 +255,7 @@ fn a_job_that_cannot_be_read() {
     drop(scheduler);
     IS_UNREADABLE.store(true, Ordering::SeqCst);
     let rig = Rig::new(builder());
-    rig.wait_for(|event| matches!(event, Event::JobSetAside { .. }));
+    rig.wait_for(|event| matches!(event, Event::JobQuarantined { .. }));
 }
 
 fn a_clock_that_was_ahead() {

@@ -138,7 +138,7 @@ async fn a_job_that_is_added_later_counts_from_then() {
     assert_eq!(fires, [90, 150]);
     // By hand, and by a task.
     let run = handle.run_now("late").await.unwrap().await.unwrap();
-    assert!(run.by_hand && run.outcome == Some(Outcome::Succeeded));
+    assert!(run.manual && run.outcome == Some(Outcome::Succeeded));
 }
 
 #[tokio::test(start_paused = true)]

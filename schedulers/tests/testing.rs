@@ -109,7 +109,7 @@ fn async_tasks_and_runs_by_hand_are_done_here() {
     let mut scheduler = scheduler();
     scheduler.add(every(1.hours()).run(async || 42).id("answer")).unwrap();
     let run = scheduler.run_now("answer").unwrap();
-    assert_eq!((run.by_hand, run.result), (true, Some(42.into())));
+    assert_eq!((run.manual, run.result), (true, Some(42.into())));
     assert!(matches!(scheduler.run_now("nobody"), Err(SchedulerError::NoJob { .. })));
     assert_eq!(scheduler.advance(1.hours()).len(), 1);
 }

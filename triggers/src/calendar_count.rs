@@ -1,7 +1,7 @@
 //! How many fires a calendar trigger has between two instants.
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Utc};
-use matins_core::{CountBudget, CountProgress, Stretch, Trigger};
+use matins_core::{CountBudget, CountProgress, FireRange, Trigger};
 
 use crate::CalendarTrigger;
 use crate::calendar::LAST_YEAR;
@@ -18,7 +18,7 @@ impl CalendarTrigger {
         after: DateTime<Utc>,
         until: DateTime<Utc>,
         budget: &mut CountBudget,
-    ) -> Option<Stretch> {
+    ) -> Option<FireRange> {
         budget.spend(1);
         let first = self.next_after(after).filter(|first| *first <= until)?;
         let years = i64::from(until.year().min(LAST_YEAR)) - i64::from(first.year());
@@ -34,7 +34,7 @@ impl CalendarTrigger {
             fires_at,
         );
         let last = if rest == 0 { first } else { last_fire(self, first, until, budget) };
-        Some(Stretch { first, last, count: rest.saturating_add(1) })
+        Some(FireRange { first, last, count: rest.saturating_add(1) })
     }
 
     /// Counts the local times in `(from, to]`.
@@ -79,7 +79,7 @@ impl CalendarTrigger {
                 self.next_mixed(shown, &mut known)
             });
             let Some(next) = next.map(|next| next.and_utc()).filter(|next| *next <= until) else { break };
-            fires = Stretch::concat(fires, Some(Stretch::single(next)));
+            fires = FireRange::concat(fires, Some(FireRange::single(next)));
             last = next;
             if budget.is_spent() {
                 return CountProgress { fires, through: last };

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use matins_core::{CountBudget, CountProgress, IntoDuration, Stretch, Trigger, round_up_to_microsecond};
+use matins_core::{CountBudget, CountProgress, FireRange, IntoDuration, Trigger, round_up_to_microsecond};
 use serde::{Deserialize, Serialize};
 
 use crate::duration::{self, Parts};
@@ -188,7 +188,7 @@ impl IntervalTrigger {
         Some(Self { period_micros, start: first, end })
     }
 
-    /// How many fire times are at or before `instant`, the end aside.
+    /// How many fire times are at or before `instant`, the end quarantined.
     fn count_until(&self, instant: DateTime<Utc>) -> i64 {
         let elapsed = i128::from(instant.timestamp_micros()) - i128::from(self.start.timestamp_micros());
         let count = elapsed.div_euclid(i128::from(self.period_micros)) + 1;
@@ -196,14 +196,14 @@ impl IntervalTrigger {
     }
 
     /// The fire times in `(after, until]`.
-    pub(crate) fn count(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> Option<Stretch> {
+    pub(crate) fn count(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> Option<FireRange> {
         let until = self.end.map_or(until, |end| end.min(until));
         let (before, through) = (self.count_until(after), self.count_until(until));
         if through <= before {
             return None;
         }
         let (first, last) = (self.fire(before)?, self.fire(through - 1)?);
-        Some(Stretch { first, last, count: (through - before) as u64 })
+        Some(FireRange { first, last, count: (through - before) as u64 })
     }
 
     /// The fire time of this number, from 0; `None` past the end.
@@ -288,7 +288,7 @@ impl Trigger for IntervalTrigger {
         self.fire(self.count_until(just_before(before)).checked_sub(1).filter(|k| *k >= 0)?)
     }
 
-    fn stretch_within(
+    fn fire_range_within(
         &self,
         after: DateTime<Utc>,
         until: DateTime<Utc>,

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{CountBudget, CountProgress, IntoDuration, Stretch, Trigger, round_up_to_microsecond};
+use matins_core::{CountBudget, CountProgress, FireRange, IntoDuration, Trigger, round_up_to_microsecond};
 use serde::{Deserialize, Serialize};
 
 use crate::duration::{self, Parts};
@@ -210,7 +210,7 @@ impl Trigger for JitterTrigger {
         self.of.previous_before(last).map(|earlier| self.shifted(earlier))
     }
 
-    fn stretch_within(
+    fn fire_range_within(
         &self,
         after: DateTime<Utc>,
         until: DateTime<Utc>,
@@ -218,7 +218,7 @@ impl Trigger for JitterTrigger {
     ) -> CountProgress {
         // Each instant stays before the next one. So the inner trigger is counted, and only the last instants before
         // both ends have to be looked at.
-        let counted = self.of.stretch_within(after, until, budget);
+        let counted = self.of.fire_range_within(after, until, budget);
         let through = counted.through;
         budget.spend(STEPS_AT_THE_ENDS);
         let moved_in = self.last_until(after).map(|last| self.shifted(last)).filter(|fire| *fire > after);
@@ -238,12 +238,12 @@ impl Trigger for JitterTrigger {
         };
         // Where there is an inner instant in between, what is moved in comes before it.
         let moved_in = moved_in.filter(|fire| *fire <= through);
-        let own = counted.fires.zip(last).map(|(inner, last)| Stretch {
+        let own = counted.fires.zip(last).map(|(inner, last)| FireRange {
             first: self.shifted(inner.first),
             last,
             count,
         });
-        CountProgress { fires: Stretch::concat(moved_in.map(Stretch::single), own), through }
+        CountProgress { fires: FireRange::concat(moved_in.map(FireRange::single), own), through }
     }
 
     fn with_seed(&self, seed: u64) -> Option<Arc<dyn Trigger>> {

@@ -30,7 +30,7 @@
 //! That is the rule of Debian's cron (cron(8), "Daylight Saving Time and other time changes").
 //!
 //! Fires are counted by arithmetic where that is possible, so that 60 years of downtime take some hundred steps: see
-//! [`Trigger::stretch_within`]. Unions and differences of different kinds of triggers
+//! [`Trigger::fire_range_within`]. Unions and differences of different kinds of triggers
 //! look at the fires of the rarer members one by one, and other intersections at each of their own.
 //!
 //! The rules of the zones come from the system's tz database, else from the one that is bundled: see [`tzdb`]. They

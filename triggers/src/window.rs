@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{After, CountBudget, CountProgress, Stretch, Trigger};
+use matins_core::{After, CountBudget, CountProgress, FireRange, Trigger};
 use serde::{Deserialize, Serialize};
 
 use crate::last_fire::just_after;
@@ -200,19 +200,19 @@ impl Trigger for WindowTrigger {
         self.limits.allow(instant) && self.of.includes(instant)
     }
 
-    fn stretch(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> Option<Stretch> {
+    fn fire_range(&self, after: DateTime<Utc>, until: DateTime<Utc>) -> Option<FireRange> {
         let end = self.limits.end.map_or(until, |end| end.min(until));
-        self.of.stretch(self.limits.search_from(after), end)
+        self.of.fire_range(self.limits.search_from(after), end)
     }
 
-    fn stretch_within(
+    fn fire_range_within(
         &self,
         after: DateTime<Utc>,
         until: DateTime<Utc>,
         budget: &mut CountBudget,
     ) -> CountProgress {
         let end = self.limits.end.map_or(until, |end| end.min(until));
-        let counted = self.of.stretch_within(self.limits.search_from(after), end, budget);
+        let counted = self.of.fire_range_within(self.limits.search_from(after), end, budget);
         let through = if counted.through >= end { until } else { counted.through };
         CountProgress { through, ..counted }
     }

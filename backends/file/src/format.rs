@@ -9,7 +9,7 @@ use serde::ser::SerializeSeq;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::line;
-use crate::step::{Row, Step};
+use crate::log_record::{Row, Step};
 use crate::unreadable::Unreadable;
 
 /// The format that this version writes. It reads this one and those before it.

@@ -60,11 +60,11 @@ mod in_place;
 mod instant;
 mod line;
 mod log;
+mod log_record;
 mod opening;
 mod options;
 mod repair;
 mod snapshot;
-mod step;
 mod unreadable;
 
 use std::io;
@@ -75,8 +75,8 @@ use std::thread;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, SetAside, SetAsideKind, StoreError,
-    Transition, json,
+    Job, JobId, JobQuery, JobStore, OnConflict, QuarantineKind, Quarantined, Run, RunId, RunQuery,
+    StoreError, Transition, json,
 };
 use matins_store_memory::MemoryStore;
 
@@ -101,7 +101,7 @@ const BESIDE_FROM: usize = if cfg!(test) { 3 } else { 4_096 };
 #[derive(Debug)]
 pub struct FileStore {
     state: State,
-    set_aside: Vec<SetAside>,
+    quarantined: Vec<Quarantined>,
     files: Files,
     torn: Option<TornTail>,
     // After the files, so that they are closed before the next owner may open them.
@@ -185,7 +185,7 @@ impl FileStore {
         });
         match opened {
             Ok(Opened { state, files, torn }) => {
-                Ok(Self { set_aside: set_aside(directory, &state), state, files, torn, _lock: lock })
+                Ok(Self { quarantined: quarantined(directory, &state), state, files, torn, _lock: lock })
             }
             Err(error) => {
                 lock.discard();
@@ -237,15 +237,15 @@ impl FileStore {
     }
 
     /// Some of what could not be read may have been replaced or removed.
-    fn look_at_set_aside(&mut self) {
-        if self.set_aside.len() != self.state.unreadable.len() + self.state.unreadable_runs.len() {
-            self.set_aside = set_aside(&self.files.directory, &self.state);
+    fn look_at_quarantined(&mut self) {
+        if self.quarantined.len() != self.state.unreadable.len() + self.state.unreadable_runs.len() {
+            self.quarantined = quarantined(&self.files.directory, &self.state);
         }
     }
 
     fn unreadable(&self, id: &JobId) -> Option<StoreError> {
         let job =
-            self.set_aside.iter().find(|job| job.kind == SetAsideKind::Job && *id == job.id.as_str())?;
+            self.quarantined.iter().find(|job| job.kind == QuarantineKind::Job && *id == job.id.as_str())?;
         let cure = "use a program that knows it, or add another job in its place";
         Some(StoreError::Damaged { place: job.place.clone(), what: job.what.clone(), cure, source: None })
     }
@@ -296,7 +296,7 @@ impl JobStore for FileStore {
             imported?;
             self.state.merge(added);
         }
-        self.look_at_set_aside();
+        self.look_at_quarantined();
         Ok(())
     }
 
@@ -352,7 +352,7 @@ impl JobStore for FileStore {
                     self.state.prune_aside(*before);
                 }
             }
-            self.look_at_set_aside();
+            self.look_at_quarantined();
         }
         self.state.memory.apply(batch);
         Ok(())
@@ -370,20 +370,20 @@ impl JobStore for FileStore {
         self.state.memory.next_run_id()
     }
 
-    fn set_aside(&self) -> &[SetAside] {
-        &self.set_aside
+    fn quarantined(&self) -> &[Quarantined] {
+        &self.quarantined
     }
 }
 
-fn set_aside(directory: &Path, state: &State) -> Vec<SetAside> {
-    let job = |(id, job): (&String, &Unreadable)| SetAside {
-        kind: SetAsideKind::Job,
+fn quarantined(directory: &Path, state: &State) -> Vec<Quarantined> {
+    let job = |(id, job): (&String, &Unreadable)| Quarantined {
+        kind: QuarantineKind::Job,
         id: id.clone(),
         place: format!("{}, job {id:?}", directory.display()),
         what: job.why.clone(),
     };
-    let run = |(id, run): (&RunId, &Unreadable)| SetAside {
-        kind: SetAsideKind::Run,
+    let run = |(id, run): (&RunId, &Unreadable)| Quarantined {
+        kind: QuarantineKind::Run,
         id: id.to_string(),
         place: format!("{}, run {id}", directory.display()),
         what: run.why.clone(),

@@ -1,7 +1,7 @@
 //! A line: one JSON object that carries its own checksum.
 //!
 //! `{"crc":"1c291ca3","job":{...}}`: the CRC-32 (ISO 3309, as in gzip) of all bytes behind that first field, the newline
-//! aside. So `jq` reads it, and a changed bit shows.
+//! quarantined. So `jq` reads it, and a changed bit shows.
 //!
 //! The lines of a log say how long they are as well: `{"crc":"1c291ca3","len":"00000000012f-5e6f7081","n":1,...}`, the
 //! number of bytes without the newline, in hexadecimal, and the CRC-32 of these twelve digits. So a last line that was not

@@ -12,7 +12,7 @@ use crate::disk::{Disk, Handle};
 use crate::format::{Head, HeadLine, JobLine, RunLine, SnapshotLine, State};
 use crate::in_place::InPlace;
 use crate::line;
-use crate::step::Row;
+use crate::log_record::Row;
 use crate::unreadable::RawSnapshotLine;
 
 /// Writes `state` in place of the snapshot before, and returns the number of bytes. After an error either snapshot may be

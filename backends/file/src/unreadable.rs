@@ -1,7 +1,7 @@
 //! Jobs and rows of the ledger that this program cannot read: they are kept as they are, and are in no other's way.
 //!
 //! A line that is as it was written may still hold what this program does not know, an outcome of a later version for
-//! example, or values that nest deeper than the JSON reader takes. Only that job or row is set aside.
+//! example, or values that nest deeper than the JSON reader takes. Only that job or row is quarantined.
 
 #[cfg(test)]
 mod tests;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::format::State;
-use crate::step::{Row, Step};
+use crate::log_record::{Row, Step};
 
 /// What cannot be read, as it is in the file, and why.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ fn id_of_job(json: &RawValue) -> String {
 }
 
 impl State {
-    /// Puts in jobs and rows, those aside that cannot be read.
+    /// Puts in jobs and rows, those quarantined that cannot be read.
     pub(crate) fn put_raw(
         &mut self,
         jobs: Vec<Box<RawValue>>,
@@ -95,7 +95,7 @@ impl State {
         for json in jobs {
             match read_job(&json) {
                 Ok(job) => self.put_one(job)?,
-                Err(why) => self.put_job_aside(json, why),
+                Err(why) => self.quarantine_job(json, why),
             }
         }
         for json in runs {
@@ -113,7 +113,7 @@ impl State {
         Ok(())
     }
 
-    fn put_job_aside(&mut self, json: Box<RawValue>, why: String) {
+    fn quarantine_job(&mut self, json: Box<RawValue>, why: String) {
         let id = id_of_job(&json);
         if let Ok(id) = matins_core::JobId::new(&id) {
             // It could be read until it was replaced.
@@ -156,7 +156,7 @@ impl State {
         Ok(())
     }
 
-    /// A run that has ended, in a way that cannot be read: its whole row is set aside.
+    /// A run that has ended, in a way that cannot be read: its whole row is quarantined.
     fn finish_raw(&mut self, course: &RawValue) -> Result<(), String> {
         let mut course: Fields = serde_json::from_str(course.get()).map_err(|error| error.to_string())?;
         let run = course.remove("run").ok_or("a step names no run")?;
@@ -168,7 +168,7 @@ impl State {
         self.change_aside(run, &COURSE, course)
     }
 
-    /// Applies a step to a run that is set aside. It is taken back if it can be read then.
+    /// Applies a step to a run that is quarantined. It is taken back if it can be read then.
     pub(crate) fn step_aside(&mut self, step: &Step) -> Result<(), String> {
         match step {
             Step::Start { run, started, scheduled } => {
@@ -208,7 +208,7 @@ impl State {
         }
     }
 
-    /// Forgets rows that are set aside and ended before this.
+    /// Forgets rows that are quarantined and ended before this.
     pub(crate) fn prune_aside(&mut self, before: DateTime<Utc>) {
         #[derive(Deserialize)]
         struct Ended {

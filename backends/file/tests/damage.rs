@@ -328,7 +328,7 @@ fn a_large_import_leaves_what_its_jobs_one_by_one_would() {
 }
 
 #[test]
-fn a_job_of_an_unknown_kind_is_set_aside_and_kept_as_it_is() {
+fn a_job_of_an_unknown_kind_is_quarantined_and_kept_as_it_is() {
     let (_parent, path, _) = small_store();
     // What a program with another trigger would have written: the checksums are right.
     let snapshot = fs::read_to_string(path.join("snapshot.jsonl")).unwrap();
@@ -345,8 +345,8 @@ fn a_job_of_an_unknown_kind_is_set_aside_and_kept_as_it_is() {
     // The log has moved a on, added c, and removed b.
     let jobs = store.list(&JobQuery::default()).unwrap();
     assert_eq!(jobs, [job("c", Some(5))]);
-    let [aside] = store.set_aside() else { panic!("{:?}", store.set_aside()) };
-    assert!(aside.id == "a" && aside.what.contains("lunar"), "{aside}");
+    let [quarantined] = store.quarantined() else { panic!("{:?}", store.quarantined()) };
+    assert!(quarantined.id == "a" && quarantined.what.contains("lunar"), "{quarantined}");
     let error = store.get(&JobId::new("a").unwrap()).unwrap_err().to_string();
     assert!(error.contains("lunar"), "{error}");
     assert!(matches!(store.add(job("a", Some(1)), OnConflict::Refuse), Err(StoreError::Conflict { .. })));
@@ -358,7 +358,7 @@ fn a_job_of_an_unknown_kind_is_set_aside_and_kept_as_it_is() {
     assert!(line.contains("\"lunar\"") && line.contains("2023-11-14T22:13:40Z"), "{line}");
     let mut store = FileStore::open(&path).unwrap();
     store.add(job("a", Some(1)), OnConflict::Replace).unwrap();
-    assert!(store.set_aside().is_empty());
+    assert!(store.quarantined().is_empty());
     assert_eq!(store.list(&JobQuery::default()).unwrap().len(), 2);
 }
 

@@ -297,7 +297,7 @@ impl MemoryStore {
             Transition::Start { run, started, scheduled } => {
                 if let Some(run) = self.runs.get_mut(&run) {
                     run.started = started;
-                    run.fires = matins_core::Stretch::single(scheduled);
+                    run.fires = matins_core::FireRange::single(scheduled);
                 }
             }
             Transition::Extend { run, fires } => {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use matins_core::{Claim, Claimed, JobId, JobRuns, Run, RunId, Want};
 
-use crate::found::{Found, Held, Locked, Mine};
+use crate::found::{Found, Locked, LockedJob, Mine};
 
 /// A claim of nothing.
 pub(crate) fn empty(now: DateTime<Utc>) -> Claim {
@@ -17,7 +17,7 @@ pub(crate) fn assemble(
     want: &Want<'_>,
     found: &mut Found,
     mine: &HashMap<JobId, Mine>,
-) -> (Claim, HashMap<JobId, Held>) {
+) -> (Claim, HashMap<JobId, LockedJob>) {
     let mut claim = empty(found.now);
     claim.groups = std::mem::take(&mut found.groups);
     let mut abandoned: HashMap<JobId, Vec<Run>> = HashMap::new();

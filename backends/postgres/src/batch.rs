@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    GroupName, GroupTurn, Job, JobId, Run, RunId, Settlement, StoreError, Stretch, Transition,
+    FireRange, GroupName, GroupTurn, Job, JobId, Run, RunId, Settlement, StoreError, Transition,
 };
 
-use crate::found::{Held, Open};
+use crate::found::{LockedJob, Open};
 use crate::rows::{check_instant, check_run};
 
 type Time = DateTime<Utc>;
@@ -21,7 +21,7 @@ pub(crate) struct Batch {
     pub(crate) starts: Vec<Started>,
     pub(crate) postponed: Vec<Run>,
     pub(crate) finished: Vec<Run>,
-    pub(crate) extended: Vec<(RunId, Stretch)>,
+    pub(crate) extended: Vec<(RunId, FireRange)>,
     pub(crate) updates: Vec<Job>,
     /// With their keys, as far as they are locked.
     pub(crate) removed: Vec<(JobId, Option<i64>)>,
@@ -68,7 +68,7 @@ struct Changes<'o> {
 impl Changes<'_> {
     fn of(&mut self, id: &JobId) -> Option<&mut Moved> {
         let (id, held) = self.open.jobs.get_key_value(id)?;
-        let Held { key, next_fire, running, turn, .. } = held;
+        let LockedJob { key, next_fire, running, turn, .. } = held;
         let unchanged =
             || Moved { key: *key, next_fire: *next_fire, running: running.clone(), turn: turn.clone() };
         Some(self.moved.entry(id).or_insert_with(unchanged))

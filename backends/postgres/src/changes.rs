@@ -226,12 +226,13 @@ impl PostgresStore {
         }
     }
 
-    /// A job whose body was replaced is no longer set aside.
+    /// A job whose body was replaced is no longer quarantined.
     fn take_back(&mut self, id: &JobId) {
-        self.set_aside
-            .retain(|aside| aside.kind != matins_core::SetAsideKind::Job || aside.id != id.as_str());
-        let known = &self.set_aside;
-        self.unreadable.retain(|_, (_, aside)| known.iter().any(|job| job.id == *aside));
+        self.quarantined.retain(|quarantined| {
+            quarantined.kind != matins_core::QuarantineKind::Job || quarantined.id != id.as_str()
+        });
+        let known = &self.quarantined;
+        self.unreadable.retain(|_, (_, quarantined)| known.iter().any(|job| job.id == *quarantined));
     }
 }
 

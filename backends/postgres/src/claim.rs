@@ -76,7 +76,7 @@ impl PostgresStore {
         let given = found.runs_abandoned();
         let (claim, jobs) = assemble(want, &mut found, &self.mine);
         if let Some(gone) = want.jobs.iter().find(|id| !jobs.contains_key(*id)) {
-            self.check_not_set_aside(gone)?;
+            self.check_not_quarantined(gone)?;
         }
         let numbers = self.enough_numbers(want, &claim, found.numbers)?;
         let open = self.open.get_or_insert_default();
@@ -183,7 +183,7 @@ impl PostgresStore {
         for row in &answers[abandoned] {
             match rows::run(row) {
                 Ok(run) => found.abandoned.push((run, row.get(15))),
-                Err(what) => self.put_run_aside(row.get(0), what),
+                Err(what) => self.quarantine_run(row.get(0), what),
             }
         }
         let of: BTreeSet<&str> = found.abandoned.iter().map(|(run, _)| run.job.as_str()).collect();
@@ -202,12 +202,12 @@ impl PostgresStore {
         for row in live.iter().filter(|row| found.runs.insert(row.get(0))) {
             match rows::run(row) {
                 Ok(run) => found.live.push((run, row.get(15))),
-                Err(what) => self.put_run_aside(row.get(0), what),
+                Err(what) => self.quarantine_run(row.get(0), what),
             }
         }
     }
 
-    /// Reads the bodies that are not known yet. Jobs that cannot be read are set aside, and left out.
+    /// Reads the bodies that are not known yet. Jobs that cannot be read are quarantined, and left out.
     fn read_bodies(&mut self, found: &mut Found) -> Result<(), StoreError> {
         let mut missing = Vec::new();
         for locked in &mut found.locked {
@@ -246,7 +246,7 @@ impl PostgresStore {
                 Some(job)
             }
             Err(what) => {
-                self.put_aside(row.get(0), version, row.get(2), what);
+                self.quarantine(row.get(0), version, row.get(2), what);
                 None
             }
         }

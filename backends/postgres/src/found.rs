@@ -11,7 +11,7 @@ use crate::rows::after_outcome;
 
 /// A job that is locked.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct LockedJob {
     pub(crate) key: i64,
     pub(crate) lane: i32,
     pub(crate) next_fire: Option<DateTime<Utc>>,
@@ -26,7 +26,7 @@ pub(crate) struct Held {
 /// An open claim: its transaction has begun, and has not ended.
 #[derive(Debug, Default)]
 pub(crate) struct Open {
-    pub(crate) jobs: HashMap<JobId, Held>,
+    pub(crate) jobs: HashMap<JobId, LockedJob>,
     /// Runs of dead schedulers that it may end.
     pub(crate) given: Vec<i64>,
     /// Where jobs are that are not locked, and may get a run that waits.
@@ -46,7 +46,7 @@ pub(crate) struct Mine {
 
 /// A row of the table `due` that is locked.
 pub(crate) struct Locked {
-    pub(crate) held: Held,
+    pub(crate) held: LockedJob,
     pub(crate) is_due: bool,
     pub(crate) job: Option<Arc<Job>>,
     pub(crate) version: i64,
@@ -87,7 +87,7 @@ impl Found {
             return;
         }
         let turn: (Option<i32>, Option<i32>, Option<DateTime<Utc>>) = (row.get(5), row.get(6), row.get(7));
-        let held = Held {
+        let held = LockedJob {
             key,
             lane: row.get(3),
             next_fire: row.get(2),

@@ -69,7 +69,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
     Capabilities, Claim, ClaimStore, GroupName, Heartbeat, Job, JobId, JobQuery, JobStore, Joined, Node,
-    OnConflict, Run, RunId, RunQuery, Served, SetAside, SetAsideKind, Settled, Settlement, SharedStore,
+    OnConflict, QuarantineKind, Quarantined, Run, RunId, RunQuery, Served, Settled, Settlement, SharedStore,
     StoreError, Wake, WakeUp, Want,
 };
 use tokio_postgres::Row;
@@ -126,7 +126,7 @@ pub struct PostgresStore {
     full_claims: u32,
     /// Jobs that cannot be read: their keys, versions and ids.
     unreadable: BTreeMap<i64, (i64, String)>,
-    set_aside: Vec<SetAside>,
+    quarantined: Vec<Quarantined>,
     known_connection: u64,
     /// Nobody is declared dead before.
     patient_until: Option<Instant>,
@@ -203,7 +203,7 @@ impl PostgresStore {
             low: HashMap::new(),
             full_claims: 0,
             unreadable: BTreeMap::new(),
-            set_aside: Vec::new(),
+            quarantined: Vec::new(),
             known_connection: 0,
             patient_until: None,
             wake: None,
@@ -260,46 +260,48 @@ impl PostgresStore {
         self.unreadable.keys().copied().collect()
     }
 
-    fn put_aside(&mut self, key: i64, version: i64, id: &str, what: String) {
+    fn quarantine(&mut self, key: i64, version: i64, id: &str, what: String) {
         let place = format!("{}, table jobs, id {id:?}", self.options);
-        let aside = SetAside { kind: SetAsideKind::Job, id: id.to_owned(), place, what };
+        let quarantined = Quarantined { kind: QuarantineKind::Job, id: id.to_owned(), place, what };
         self.unreadable.insert(key, (version, id.to_owned()));
-        self.set_aside.retain(|known| known.kind != SetAsideKind::Job || known.id != id);
-        self.set_aside.push(aside);
+        self.quarantined.retain(|known| known.kind != QuarantineKind::Job || known.id != id);
+        self.quarantined.push(quarantined);
     }
 
-    fn put_run_aside(&mut self, run: i64, what: String) {
+    fn quarantine_run(&mut self, run: i64, what: String) {
         let (id, place) = (run.to_string(), format!("{}, run {run}", self.options));
-        if self.set_aside.iter().all(|known| known.kind != SetAsideKind::Run || known.id != id) {
-            self.set_aside.push(SetAside { kind: SetAsideKind::Run, id, place, what });
+        if self.quarantined.iter().all(|known| known.kind != QuarantineKind::Run || known.id != id) {
+            self.quarantined.push(Quarantined { kind: QuarantineKind::Run, id, place, what });
         }
     }
 
-    fn check_not_set_aside(&self, id: &JobId) -> Result<(), StoreError> {
-        let aside = self.set_aside.iter().find(|job| job.kind == SetAsideKind::Job && job.id == id.as_str());
-        aside.map_or(Ok(()), |job| Err(damaged(job)))
+    fn check_not_quarantined(&self, id: &JobId) -> Result<(), StoreError> {
+        let quarantined =
+            self.quarantined.iter().find(|job| job.kind == QuarantineKind::Job && job.id == id.as_str());
+        quarantined.map_or(Ok(()), |job| Err(damaged(job)))
     }
 
-    /// Jobs that were changed since they were set aside are tried again.
-    fn look_at_what_is_aside(&mut self) -> Result<(), StoreError> {
+    /// Jobs that were changed since they were quarantined are tried again.
+    fn look_at_quarantined(&mut self) -> Result<(), StoreError> {
         if self.unreadable.is_empty() {
             return Ok(());
         }
         let keys = vec![parameter(self.unreadable_keys(), Type::INT8_ARRAY)];
         let rows = self.read(
-            "looking at jobs that are set aside",
+            "looking at jobs that are quarantined",
             "SELECT key, version FROM {s}.jobs WHERE key = ANY ($1)",
             keys,
         )?;
         let same: BTreeMap<i64, i64> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
         self.unreadable.retain(|key, (version, _)| same.get(key) == Some(version));
         let ids: Vec<&String> = self.unreadable.values().map(|(_, id)| id).collect();
-        self.set_aside.retain(|aside| aside.kind != SetAsideKind::Job || ids.contains(&&aside.id));
+        self.quarantined
+            .retain(|quarantined| quarantined.kind != QuarantineKind::Job || ids.contains(&&quarantined.id));
         Ok(())
     }
 }
 
-fn damaged(job: &SetAside) -> StoreError {
+fn damaged(job: &Quarantined) -> StoreError {
     let cure = "correct the row or delete it, or start a scheduler that can read it";
     StoreError::Damaged { place: job.place.clone(), what: job.what.clone(), cure, source: None }
 }
@@ -364,8 +366,8 @@ impl ClaimStore for PostgresStore {
         match rows::job(row.get(3), row.get(4)) {
             Ok(job) => Ok(Some(job)),
             Err(what) => {
-                self.put_aside(row.get(0), row.get(1), row.get(2), what);
-                self.check_not_set_aside(id).map(|()| None)
+                self.quarantine(row.get(0), row.get(1), row.get(2), what);
+                self.check_not_quarantined(id).map(|()| None)
             }
         }
     }
@@ -386,8 +388,8 @@ impl ClaimStore for PostgresStore {
         self.counted_runs(query)
     }
 
-    fn set_aside(&self) -> &[SetAside] {
-        &self.set_aside
+    fn quarantined(&self) -> &[Quarantined] {
+        &self.quarantined
     }
 
     fn as_job_store(&mut self) -> Option<&mut dyn JobStore> {

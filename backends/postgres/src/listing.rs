@@ -104,12 +104,12 @@ impl PostgresStore {
         Ok(jobs)
     }
 
-    /// The job of a row; `None` for one that is set aside.
+    /// The job of a row; `None` for one that is quarantined.
     fn job_of(&mut self, row: &Row) -> Option<Job> {
         match rows::job(row.get(3), row.get(4)) {
             Ok(job) => Some(job),
             Err(what) => {
-                self.put_aside(row.get(0), row.get(1), row.get(2), what);
+                self.quarantine(row.get(0), row.get(1), row.get(2), what);
                 None
             }
         }
@@ -139,7 +139,7 @@ impl PostgresStore {
                     Ok(run) => runs.push(run),
                     Err(what) => {
                         unreadable += 1;
-                        self.put_run_aside(row.get(0), what);
+                        self.quarantine_run(row.get(0), what);
                     }
                 }
             }

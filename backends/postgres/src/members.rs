@@ -134,24 +134,18 @@ impl PostgresStore {
             return Ok(Heartbeat::default());
         }
         let me = self.member()?;
-        let sql = self.sql.clone();
-        let mut pipeline = Pipeline::new();
         let ahead = self.clock_offset.map(chrono::TimeDelta::as_seconds_f64);
-        let mut renewal = self.fence_parameters(me);
-        renewal.push(parameter(ahead, Type::FLOAT8));
-        let beat = pipeline.query(&sql.beat, renewal);
-        let to_cancel = pipeline.query(&sql.to_cancel, vec![parameter(me, Type::INT8)]);
-        let late = parameter(self.lease.as_secs_f64(), Type::FLOAT8);
-        let unserved = pipeline.query(&sql.unserved, vec![late]);
-        let rows = self.link.run("renewing the lease", pipeline)?;
-        let Some(row) = rows[beat].first() else { return Err(StoreError::Fenced) };
+        let mut parameters = self.fence_parameters(me);
+        parameters.push(parameter(ahead, Type::FLOAT8));
+        parameters.push(parameter(self.lease.as_secs_f64(), Type::FLOAT8));
+        let rows = self.link.query("renewing the lease", &self.sql.beat.clone(), parameters)?;
+        let Some(row) = rows.first() else { return Err(StoreError::Fenced) };
         self.renewed = Some(Renewal { member: me, beat: row.get(0), until: row.get(1) });
+        let (cancel, unserved): (Vec<i64>, Vec<String>) = (row.get(2), row.get(3));
         self.listen_again();
-        self.look_at_what_is_aside()?;
-        let cancel = rows[to_cancel].iter().map(|row| RunId(row.get::<_, i64>(0) as u64)).collect();
-        let mut heartbeat = Heartbeat::cancelling(cancel);
-        heartbeat.unserved =
-            rows[unserved].iter().filter_map(|row| JobId::new(row.get::<_, &str>(0)).ok()).collect();
+        self.look_at_quarantined()?;
+        let mut heartbeat = Heartbeat::cancelling(cancel.into_iter().map(|run| RunId(run as u64)).collect());
+        heartbeat.unserved = unserved.iter().filter_map(|id| JobId::new(id).ok()).collect();
         Ok(heartbeat)
     }
 
@@ -180,7 +174,7 @@ impl PostgresStore {
                     of_job.runs.push((run.id.0 as i64, group));
                     held.push(run);
                 }
-                Err(what) => self.put_run_aside(row.get(0), what),
+                Err(what) => self.quarantine_run(row.get(0), what),
             }
         }
         self.mine = mine;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use matins_core::json::{self, STORED_DEPTH};
 use matins_core::{
-    AfterOutcome, Job, JobId, OnExhausted, Outcome, Overlap, Run, RunId, StoreError, Stretch, ValueError,
+    AfterOutcome, FireRange, Job, JobId, OnExhausted, Outcome, Overlap, Run, RunId, StoreError, ValueError,
 };
 use tokio_postgres::Row;
 
@@ -138,10 +138,10 @@ pub(crate) fn run(row: &Row) -> Result<Run, String> {
     let first = value(row, 2)?;
     let mut run = Run::waiting(RunId(number(id, "its number")?), job, first);
     let count = number(value(row, 4)?, "its count of fire times")?;
-    run.fires = Stretch { first, last: value(row, 3)?, count };
+    run.fires = FireRange { first, last: value(row, 3)?, count };
     let attempt: i32 = value(row, 5)?;
     run.attempt = u32::try_from(attempt).map_err(|_| format!("its attempt is {attempt}"))?;
-    run.by_hand = value(row, 6)?;
+    run.manual = value(row, 6)?;
     let cause: Option<i64> = value(row, 7)?;
     run.cause = cause.map(|cause| number(cause, "the number of its cause").map(RunId)).transpose()?;
     (run.turn, run.started, run.finished) = (value(row, 8)?, value(row, 9)?, value(row, 10)?);

@@ -220,13 +220,14 @@ const FORGET_DEAD: &str = "DELETE FROM {s}.nodes n WHERE n.state = 'dead' AND n.
     AND NOT EXISTS (SELECT FROM {s}.live l WHERE l.node = n.id)";
 const SERVE: &str =
     "UPDATE {s}.nodes SET tasks = $2, executors = $3 WHERE id = $1 AND state <> 'dead' RETURNING id";
-const BEAT: &str = "UPDATE {s}.nodes SET beat = beat + 1, lease_until = clock_timestamp() + lease, \
-    clock_offset = make_interval(secs => $3) WHERE id = $1 AND state <> 'dead' AND beat >= $2 RETURNING beat, lease_until";
-const TO_CANCEL: &str = "SELECT id FROM {s}.live WHERE node = $1 AND cancel ORDER BY id";
-const UNSERVED: &str = "SELECT j.id FROM {s}.lanes l CROSS JOIN LATERAL (SELECT d.key FROM {s}.due d WHERE d.lane = l.id \
-    AND d.next_fire < now() - make_interval(secs => $1) ORDER BY d.next_fire LIMIT 100) d JOIN {s}.jobs j USING (key) \
+/// Renews the lease, and returns which runs of this scheduler somebody wants cancelled, and which jobs are due that nobody can start.
+const BEAT: &str = "WITH renewed AS (UPDATE {s}.nodes SET beat = beat + 1, lease_until = clock_timestamp() + lease, \
+    clock_offset = make_interval(secs => $3) WHERE id = $1 AND state <> 'dead' AND beat >= $2 RETURNING beat, lease_until) \
+    SELECT beat, lease_until, ARRAY(SELECT id FROM {s}.live WHERE node = $1 AND cancel ORDER BY id), \
+    ARRAY(SELECT j.id FROM {s}.lanes l CROSS JOIN LATERAL (SELECT d.key FROM {s}.due d WHERE d.lane = l.id \
+    AND d.next_fire < now() - make_interval(secs => $4) ORDER BY d.next_fire LIMIT 100) d JOIN {s}.jobs j USING (key) \
     WHERE NOT EXISTS (SELECT FROM {s}.nodes n WHERE n.state <> 'dead' AND n.lease_until >= now() AND l.task = ANY (n.tasks) \
-    AND l.executor = ANY (n.executors)) ORDER BY j.id LIMIT 100";
+    AND l.executor = ANY (n.executors)) ORDER BY j.id LIMIT 100) FROM renewed";
 const LEAVE: &str = "UPDATE {s}.nodes SET state = 'dead' WHERE id = $1";
 /// One that has begun runs is kept, so that they are taken over.
 const FORGET: &str = "WITH owns AS (SELECT FROM {s}.live WHERE node = $1 LIMIT 1), \
@@ -286,7 +287,7 @@ statements! {
     record_ended = RECORD_ENDED, start = START, postpone = POSTPONE, finish = FINISH, extend = EXTEND, make_lanes = MAKE_LANES,
     make_groups = MAKE_GROUPS, put_jobs = PUT_JOBS, add_jobs = ADD_JOBS, lock_ids = LOCK_IDS, taken = TAKEN, taken_runs = TAKEN_RUNS, places = PLACES, open_imported = OPEN_IMPORTED, numbers_above = NUMBERS_ABOVE, remove_jobs = REMOVE_JOBS,
     miss_removed = MISS_REMOVED, prune_job = PRUNE_JOB, prune_before = PRUNE_BEFORE, join = JOIN, forget_dead = FORGET_DEAD,
-    serve = SERVE, beat = BEAT, to_cancel = TO_CANCEL, unserved = UNSERVED, leave = LEAVE, forget = FORGET, am_i_alive = AM_I_ALIVE,
+    serve = SERVE, beat = BEAT, leave = LEAVE, forget = FORGET, am_i_alive = AM_I_ALIVE,
     has_lost_history = HAS_LOST_HISTORY, after_lost_history = AFTER_LOST_HISTORY, held = HELD,
     cancel = CANCEL, notify = NOTIFY,
 }

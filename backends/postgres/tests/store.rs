@@ -1,4 +1,4 @@
-//! What the store keeps, lists and sets aside, on a real server.
+//! What the store keeps, lists and quarantines, on a real server.
 
 mod database;
 
@@ -154,8 +154,8 @@ fn runs_are_listed_and_counted_as_asked() {
 
 /// One job that cannot be read holds up no other, and comes back once it was corrected.
 #[test]
-fn a_job_that_cannot_be_read_is_set_aside() {
-    let Some(database) = Database::new("aside") else { return };
+fn a_job_that_cannot_be_read_is_quarantined() {
+    let Some(database) = Database::new("quarantined") else { return };
     let mut store = store(&database);
     let (bad, good) = (job("bad", Some(1)), job("good", Some(2)));
     store.import(vec![bad.clone(), good.clone()], Vec::new(), OnConflict::Refuse).expect("added");
@@ -170,13 +170,13 @@ fn a_job_that_cannot_be_read_is_set_aside() {
         store.release();
     }
     assert_eq!(store.list(&JobQuery::default()).expect("read"), [good]);
-    let [aside] = store.set_aside() else { panic!("one is set aside: {:?}", store.set_aside()) };
-    assert_eq!(aside.id, "bad");
+    let [quarantined] = store.quarantined() else { panic!("one is quarantined: {:?}", store.quarantined()) };
+    assert_eq!(quarantined.id, "bad");
     assert!(matches!(store.get(&bad.id), Err(StoreError::Damaged { .. })));
     let named = store.claim(&Want::at(now).jobs(std::slice::from_ref(&bad.id)));
     assert!(matches!(named, Err(StoreError::Damaged { .. })), "{named:?}");
     store.import(vec![bad.clone()], Vec::new(), OnConflict::Replace).expect("replaced");
-    assert!(store.set_aside().is_empty());
+    assert!(store.quarantined().is_empty());
     assert_eq!(store.claim(&Want::at(now).limit(10)).expect("a claim").due, 2);
 }
 

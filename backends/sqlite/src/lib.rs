@@ -21,10 +21,10 @@
 //! assert!(SqliteStore::open(&path).unwrap_err().to_string().contains("belongs to another scheduler"));
 //! ```
 
-mod aside;
 mod connection;
 mod listing;
 mod options;
+mod quarantine;
 mod read_jobs;
 mod rows;
 mod schema;
@@ -36,7 +36,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, SetAside, StoreError, Transition,
+    Job, JobId, JobQuery, JobStore, OnConflict, Quarantined, Run, RunId, RunQuery, StoreError, Transition,
 };
 use matins_store_owner::{FileId, Owner};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
@@ -60,7 +60,7 @@ pub struct SqliteStore {
     /// Rows of the ledger that cannot be read, by number.
     unreadable_runs: BTreeSet<i64>,
     /// What is wrong with each of them.
-    set_aside: Vec<SetAside>,
+    quarantined: Vec<Quarantined>,
     read: ReadJobs,
     /// How many rows the table of jobs has, and in which version of the file; `None` where that may have changed.
     counted: Option<(i64, usize)>,
@@ -150,7 +150,7 @@ impl SqliteStore {
                 path,
                 unreadable: Vec::new(),
                 unreadable_runs: BTreeSet::new(),
-                set_aside: Vec::new(),
+                quarantined: Vec::new(),
                 read: ReadJobs::default(),
                 counted: None,
                 _owner: owner,
@@ -376,7 +376,7 @@ impl JobStore for SqliteStore {
             return Ok(jobs);
         }
         // Those that were read in their place may be more than these.
-        self.put_aside(unreadable);
+        self.quarantine(unreadable);
         self.due(now, limit)
     }
 
@@ -423,7 +423,7 @@ impl JobStore for SqliteStore {
         Ok(RunId(u64::try_from(last).unwrap_or(0) + 1))
     }
 
-    fn set_aside(&self) -> &[SetAside] {
-        &self.set_aside
+    fn quarantined(&self) -> &[Quarantined] {
+        &self.quarantined
     }
 }

@@ -123,13 +123,13 @@ impl SqliteStore {
                 }
             }
         }
-        self.put_aside(unreadable);
+        self.quarantine(unreadable);
         Ok(())
     }
 
-    /// Reads the rows with these keys again, and sets aside those that cannot be read.
+    /// Reads the rows with these keys again, and quarantines those that cannot be read.
     pub(crate) fn look_at(&mut self, keys: &[i64]) -> Result<(), StoreError> {
-        let failed = failed_at(&self.path, "reading jobs that were set aside");
+        let failed = failed_at(&self.path, "reading jobs that were quarantined");
         let mut unreadable = Vec::new();
         for key in keys {
             let sql = format!("SELECT {JOB_COLUMNS} FROM jobs WHERE key = ?1");
@@ -141,7 +141,7 @@ impl SqliteStore {
                 unreadable.push((*key, job));
             }
         }
-        self.put_aside(unreadable);
+        self.quarantine(unreadable);
         Ok(())
     }
 
@@ -219,7 +219,7 @@ impl SqliteStore {
                 }
             }
         }
-        self.put_runs_aside(unreadable);
+        self.quarantine_runs(unreadable);
         if !repaired.is_empty() {
             self.retain_runs_aside(|number| !repaired.contains(&number));
         }

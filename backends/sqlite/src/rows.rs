@@ -7,8 +7,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use matins_core::json::STORED_DEPTH;
 use matins_core::{
-    ExecutorName, Job, JobCounts, JobId, JobState, Outcome, Policy, Run, RunId, SetAside, SetAsideKind,
-    StoreError, Stretch, TaskName, Trigger, json,
+    ExecutorName, FireRange, Job, JobCounts, JobId, JobState, Outcome, Policy, QuarantineKind, Quarantined,
+    Run, RunId, StoreError, TaskName, Trigger, json,
 };
 use rusqlite::Row;
 use serde::{Deserialize, Serialize};
@@ -113,7 +113,7 @@ pub(crate) fn body(job: &Job) -> Result<String, StoreError> {
 }
 
 /// From `JOB_COLUMNS`.
-pub(crate) fn job_from_row(row: &Row<'_>, path: &Path) -> Result<Job, SetAside> {
+pub(crate) fn job_from_row(row: &Row<'_>, path: &Path) -> Result<Job, Quarantined> {
     let id: String = row.get(0).unwrap_or_default();
     let read = || -> Result<Job, String> {
         let text = |error: rusqlite::Error| error.to_string();
@@ -151,11 +151,11 @@ pub(crate) fn job_from_row(row: &Row<'_>, path: &Path) -> Result<Job, SetAside> 
         Ok(job)
     };
     let place = || format!("{}, table jobs, id {id:?}", path.display());
-    read().map_err(|what| SetAside { kind: SetAsideKind::Job, place: place(), id: id.clone(), what })
+    read().map_err(|what| Quarantined { kind: QuarantineKind::Job, place: place(), id: id.clone(), what })
 }
 
-/// The error of asking for a job that is set aside.
-pub(crate) fn damaged_job(job: &SetAside) -> StoreError {
+/// The error of asking for a job that is quarantined.
+pub(crate) fn damaged_job(job: &Quarantined) -> StoreError {
     StoreError::Damaged { place: job.place.clone(), what: job.what.clone(), cure: MEND_ROW, source: None }
 }
 
@@ -167,11 +167,11 @@ pub(crate) fn result_text(run: &Run) -> Option<String> {
 }
 
 /// From `RUN_COLUMNS`.
-pub(crate) fn run_from_row(row: &Row<'_>, path: &Path) -> Result<Run, (i64, SetAside)> {
+pub(crate) fn run_from_row(row: &Row<'_>, path: &Path) -> Result<Run, (i64, Quarantined)> {
     let id: i64 = row.get(0).unwrap_or_default();
     read_run(row, id).map_err(|what| {
         let place = format!("{}, table runs, id {id}", path.display());
-        (id, SetAside { kind: SetAsideKind::Run, id: id.to_string(), place, what })
+        (id, Quarantined { kind: QuarantineKind::Run, id: id.to_string(), place, what })
     })
 }
 
@@ -191,7 +191,7 @@ fn read_run(row: &Row<'_>, id: i64) -> Result<Run, String> {
     let (number_of_run, first) = (RunId(number(id, "its number")?), fire(2)?);
     let mut run = Run::waiting(number_of_run, JobId::new(job).map_err(|error| error.to_string())?, first);
     let count = number(row.get(4).map_err(sqlite)?, "its count of fire times")?;
-    run.fires = Stretch { first, last: fire(3)?, count };
+    run.fires = FireRange { first, last: fire(3)?, count };
     run.attempt = row.get(5).map_err(sqlite)?;
     (run.started, run.finished) = (time(6)?, time(7)?);
     run.outcome =
@@ -199,7 +199,7 @@ fn read_run(row: &Row<'_>, id: i64) -> Result<Run, String> {
     run.message = row.get(9).map_err(sqlite)?;
     run.output = row.get(10).map_err(sqlite)?;
     run.result = result.map(|text| json::read_result(&text));
-    run.by_hand = row.get(12).map_err(sqlite)?;
+    run.manual = row.get(12).map_err(sqlite)?;
     run.turn = time(13)?;
     let cause: Option<i64> = row.get(14).map_err(sqlite)?;
     run.cause = cause.map(|cause| number(cause, "the number of its cause").map(RunId)).transpose()?;

@@ -28,7 +28,7 @@ CREATE TABLE jobs (
     task TEXT NOT NULL,
     -- Microseconds since 1970-01-01 00:00 UTC, as all times here; NULL while paused, and when the trigger is exhausted.
     next_fire INTEGER,
-    -- The whole job as JSON, its id and next fire time aside.
+    -- The whole job as JSON, its id and next fire time quarantined.
     body TEXT NOT NULL
 ) STRICT;
 CREATE INDEX jobs_due ON jobs (next_fire, id) WHERE next_fire IS NOT NULL;

@@ -74,7 +74,7 @@ pub(crate) fn record(transaction: &Transaction<'_>, run: &Run) -> Result<(), Wri
             run.message,
             run.output,
             rows::result_text(run),
-            run.by_hand,
+            run.manual,
             run.turn.map(micros),
             run.cause.map(|cause| cause.0 as i64),
         ])?;

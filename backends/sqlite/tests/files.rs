@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use matins_conformance::store_suite::{job, sample_runs};
-use matins_core::{Job, JobQuery, JobStore, OnConflict, RunQuery, SetAsideKind, StoreError, Transition};
+use matins_core::{Job, JobQuery, JobStore, OnConflict, QuarantineKind, RunQuery, StoreError, Transition};
 use matins_store_sqlite::SqliteStore;
 use rusqlite::Connection;
 use tempfile::tempdir;
@@ -101,7 +101,7 @@ fn a_file_of_a_later_format_is_refused() {
 }
 
 #[test]
-fn a_row_edited_into_nonsense_is_set_aside_and_stands_in_no_others_way() {
+fn a_row_edited_into_nonsense_is_quarantined_and_stands_in_no_others_way() {
     let directory = tempdir().unwrap();
     let path = directory.path().join("jobs.db");
     let mut store = SqliteStore::open(&path).unwrap();
@@ -117,9 +117,9 @@ fn a_row_edited_into_nonsense_is_set_aside_and_stands_in_no_others_way() {
         let readable = due(&mut store, 2);
         assert_eq!(readable, [job("first", Some(1)), job("third", Some(3))], "{nonsense}");
         assert_eq!(store.list(&JobQuery::default()).unwrap(), readable);
-        let [aside] = store.set_aside() else { panic!("{nonsense}: {:?}", store.set_aside()) };
-        assert_eq!(aside.id, "report");
-        assert!(aside.place.contains("table jobs"), "{aside}");
+        let [quarantined] = store.quarantined() else { panic!("{nonsense}: {:?}", store.quarantined()) };
+        assert_eq!(quarantined.id, "report");
+        assert!(quarantined.place.contains("table jobs"), "{quarantined}");
         let error = store.get(&job("report", None).id).unwrap_err().to_string();
         assert!(error.contains("id \"report\"") && error.contains("sqlite3"), "{error}");
         // The others go on, and a new job in its place takes it back.
@@ -131,7 +131,7 @@ fn a_row_edited_into_nonsense_is_set_aside_and_stands_in_no_others_way() {
         store.commit(vec![step("first", 1), step("third", 3)]).unwrap();
         assert_eq!(store.next_due().unwrap(), job("first", Some(1)).next_fire);
         store.add(job("report", Some(2)), OnConflict::Replace).unwrap();
-        assert!(store.set_aside().is_empty());
+        assert!(store.quarantined().is_empty());
         assert_eq!(due(&mut store, 9).len(), 3);
     }
 }
@@ -140,16 +140,16 @@ fn a_row_edited_into_nonsense_is_set_aside_and_stands_in_no_others_way() {
 fn a_file_that_is_deleted_or_replaced_underneath_is_an_error_and_no_loss() {
     let directory = tempdir().unwrap();
     let path = directory.path().join("jobs.db");
-    let aside = directory.path().join("aside.db");
+    let quarantined = directory.path().join("quarantined.db");
     let mut store = SqliteStore::open(&path).unwrap();
     store.add(job("report", Some(1)), OnConflict::Refuse).unwrap();
-    fs::rename(&path, &aside).unwrap();
+    fs::rename(&path, &quarantined).unwrap();
     let error = store.add(job("lost", Some(1)), OnConflict::Refuse).unwrap_err().to_string();
     assert!(error.contains("jobs.db is damaged: the file that was opened is not there any more"), "{error}");
     fs::write(&path, "another").unwrap();
     let error = store.add(job("lost", Some(1)), OnConflict::Refuse).unwrap_err().to_string();
     assert!(error.contains("another file was put in its place"), "{error}");
-    fs::rename(&aside, &path).unwrap();
+    fs::rename(&quarantined, &path).unwrap();
     store.add(job("kept", Some(1)), OnConflict::Refuse).unwrap();
     drop(store);
     let mut store = SqliteStore::open(&path).unwrap();
@@ -248,7 +248,7 @@ fn a_file_that_was_written_before_there_were_limits_is_read_except_for_jobs_that
         drop(store);
         store = SqliteStore::open(&path).unwrap();
         assert_eq!(store.list(&JobQuery::default()).unwrap(), [job("flat", Some(2))]);
-        let said = store.set_aside()[0].to_string();
+        let said = store.quarantined()[0].to_string();
         assert!(said.contains(" levels deep, and 120 can be read"), "{said}");
         let read = store.runs(&RunQuery::default()).unwrap();
         assert_eq!(read[1..], rows[1..]);
@@ -275,7 +275,7 @@ fn a_file_that_was_written_before_there_were_limits_is_read_except_for_jobs_that
 
 /// Reported: one unfinished row that could not be read stopped its whole store.
 #[test]
-fn a_row_of_the_ledger_edited_into_nonsense_is_set_aside() {
+fn a_row_of_the_ledger_edited_into_nonsense_is_quarantined() {
     let directory = tempdir().unwrap();
     let path = directory.path().join("jobs.db");
     let mut store = SqliteStore::open(&path).unwrap();
@@ -301,15 +301,18 @@ fn a_row_of_the_ledger_edited_into_nonsense_is_set_aside() {
             let others = [&rows[..2], &rows[3..]].concat();
             assert_eq!(store.runs(&RunQuery::default()).unwrap(), others, "{edit}");
             assert_eq!(store.count_runs(&RunQuery::default()).unwrap(), 3, "{edit}");
-            let [aside] = store.set_aside() else { panic!("{edit}: {:?}", store.set_aside()) };
-            assert_eq!((aside.kind, aside.id.as_str()), (SetAsideKind::Run, "3"));
-            assert!(aside.to_string().contains("run 3 is set aside: ") && aside.place.contains("table runs"));
+            let [quarantined] = store.quarantined() else { panic!("{edit}: {:?}", store.quarantined()) };
+            assert_eq!((quarantined.kind, quarantined.id.as_str()), (QuarantineKind::Run, "3"));
+            assert!(
+                quarantined.to_string().contains("run 3 is quarantined: ")
+                    && quarantined.place.contains("table runs")
+            );
             // A job that is replaced does not take it back.
             store.add(job("plain", Some(1)), OnConflict::Replace).unwrap();
         }
         person.execute("DELETE FROM runs WHERE id = 3", []).unwrap();
         store.commit(vec![Transition::PruneJob { job: rows[0].job.clone(), keep: 9 }]).unwrap();
-        assert_eq!(store.set_aside(), [], "it is not there any more");
+        assert_eq!(store.quarantined(), [], "it is not there any more");
         store.commit(vec![Transition::Record(rows[2].clone())]).unwrap();
         assert_eq!(store.runs(&RunQuery::default()).unwrap(), rows);
     }
@@ -318,7 +321,7 @@ fn a_row_of_the_ledger_edited_into_nonsense_is_set_aside() {
     assert_eq!(store.runs(&unfinished).unwrap(), rows[3..]);
     person.execute("UPDATE runs SET fires = 1 WHERE id = 3", []).unwrap();
     assert_eq!(store.runs(&unfinished).unwrap(), rows[2..]);
-    assert_eq!(store.set_aside(), []);
+    assert_eq!(store.quarantined(), []);
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub struct Carried {
     /// Rows of the ledger.
     pub runs: usize,
     /// Jobs and rows of the ledger that the store cannot read, and that were left out.
-    pub set_aside: usize,
+    pub quarantined: usize,
 }
 
 /// Why nothing was carried over.
@@ -125,7 +125,7 @@ pub fn export(store: &mut dyn JobStore, out: &mut impl Write) -> Result<Carried,
         carried.runs += 1;
         put(as_json(&Written::Run(run))?).map_err(TransferError::from)
     })?;
-    carried.set_aside = store.set_aside().len();
+    carried.quarantined = store.quarantined().len();
     Ok(carried)
 }
 
@@ -221,7 +221,7 @@ pub fn import(
             run.cause = run.cause.and_then(|cause| numbers.get(&cause).copied());
         }
     }
-    let carried = Carried { jobs: jobs.len(), runs: runs.len(), set_aside: 0 };
+    let carried = Carried { jobs: jobs.len(), runs: runs.len(), quarantined: 0 };
     store.import(jobs, runs, on_conflict)?;
     Ok(carried)
 }

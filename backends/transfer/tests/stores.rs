@@ -2,7 +2,7 @@
 
 use matins_conformance::causes::{cause, causes};
 use matins_conformance::store_suite::job;
-use matins_core::{JobId, JobQuery, JobStore, MissedReason, OnConflict, Run, RunId, RunQuery, Stretch};
+use matins_core::{FireRange, JobId, JobQuery, JobStore, MissedReason, OnConflict, Run, RunId, RunQuery};
 use matins_store_file::FileStore;
 use matins_store_memory::MemoryStore;
 use matins_store_sqlite::SqliteStore;
@@ -20,10 +20,10 @@ fn stores(directory: &TempDir) -> [Box<dyn JobStore>; 3] {
 
 fn fill(store: &mut dyn JobStore) {
     let fire = job("x", Some(1)).next_fire.unwrap();
-    let stretch = Stretch { first: fire, last: fire, count: 3 };
+    let range = FireRange { first: fire, last: fire, count: 3 };
     let runs = vec![
         Run::started(RunId(2), JobId::new("a").unwrap(), fire, fire),
-        Run::missed(RunId(5), JobId::new("gone").unwrap(), stretch, MissedReason::TooLate, fire),
+        Run::missed(RunId(5), JobId::new("gone").unwrap(), range, MissedReason::TooLate, fire),
     ];
     store.import(vec![job("a", Some(1)), job("b", None)], runs, OnConflict::Refuse).unwrap();
 }
@@ -38,7 +38,7 @@ fn everything_goes_from_any_store_into_any_other() {
             fill(&mut *source[from]);
             let mut lines = Vec::new();
             let carried = export(&mut *source[from], &mut lines).unwrap();
-            assert_eq!((carried.jobs, carried.runs, carried.set_aside), (2, 2, 0));
+            assert_eq!((carried.jobs, carried.runs, carried.quarantined), (2, 2, 0));
             assert_eq!(lines, *expected.get_or_insert_with(|| lines.clone()), "every store writes the same");
             import(&mut *target[into], &lines[..], OnConflict::Refuse).unwrap();
             let mut again = Vec::new();

@@ -100,13 +100,9 @@ pub(crate) fn overhead(measuring: &mut Measuring, name: &'static str) -> Result<
     family.contest("process: an empty run", MICROS, &measured, &goals);
     for row in &mut family.rows {
         if row.peer.as_ref().is_some_and(|(peer, _)| peer == "ping-pong") {
-            row.because = Some(
-                "a run crosses three threads here (scheduler, worker's writer, worker's reader) and is JSON both ways; a ping-pong crosses none",
-            );
+            row.because = Some("a run crosses three threads here (scheduler, worker's writer, worker's reader) and is JSON both ways; a ping-pong crosses none".into());
         } else {
-            row.because = Some(
-                "its share of a bare run is two clock reads and the report; on two processors the threads also wake each other",
-            );
+            row.because = Some("its share of a bare run is two clock reads and the report; on two processors the threads also wake each other".into());
         }
     }
     Ok(family)

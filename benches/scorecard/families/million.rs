@@ -98,11 +98,13 @@ fn times(count: usize, work: impl FnMut() -> Result<f64, Box<dyn Error>>) -> Res
 
 /// The command, built in release beside this program.
 fn program() -> Result<PathBuf, Box<dyn Error>> {
+    let program = std::env::current_exe()?.with_file_name("matins");
+    let target = program.ancestors().nth(2).ok_or("this program is in no directory")?;
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--quiet", "-p", "matins-cli"])
+        .args(["build", "--release", "--quiet", "-p", "matins-cli", "--target-dir"])
+        .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()?;
-    let program = std::env::current_exe()?.with_file_name("matins");
     if built.success() && program.is_file() {
         return Ok(program);
     }

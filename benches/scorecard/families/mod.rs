@@ -9,6 +9,7 @@ mod growth;
 mod lateness;
 mod million;
 mod schedulers;
+mod shared;
 mod sizes;
 mod stores;
 mod triggers;
@@ -16,6 +17,7 @@ mod triggers;
 pub(crate) use executors::TASKS;
 
 use std::error::Error;
+use std::path::PathBuf;
 
 use matins_benches::contest::Spread;
 use serde::{Deserialize, Serialize};
@@ -29,7 +31,7 @@ use crate::python::Python;
 type Measure = fn(&mut Measuring, &'static str) -> Result<Family, Box<dyn Error>>;
 
 /// A family by its name, in how many processes it is measured, and by what.
-pub(crate) const ALL: [(&str, usize, Measure); 18] = [
+pub(crate) const ALL: [(&str, usize, Measure); 19] = [
     ("next fire, UTC", OFTEN, triggers::next_fire_in_utc),
     ("next fire, Europe/Berlin", OFTEN, triggers::next_fire_in_berlin),
     ("far fires", OFTEN, triggers::far_fires),
@@ -44,6 +46,7 @@ pub(crate) const ALL: [(&str, usize, Measure); 18] = [
     ("lateness", 1, lateness::lateness),
     ("sustained", 1, schedulers::sustained_fires),
     ("schedulers on PostgreSQL", 1, cluster::cluster),
+    ("whole schedulers on PostgreSQL", 1, shared::shared),
     ("idle", 1, schedulers::idle),
     ("a million jobs", 1, million::million),
     ("counts", 1, counts::counts),
@@ -116,7 +119,7 @@ pub(crate) struct Measured {
 pub(crate) fn measured(name: &str, is_quick: bool) -> Result<Vec<Measured>, Box<dyn Error>> {
     let (name, _, measure) =
         ALL.into_iter().find(|(other, ..)| *other == name).ok_or_else(|| format!("no family {name:?}"))?;
-    let family = measure(&mut Measuring::new(is_quick, None), name)?;
+    let family = measure(&mut Measuring::new(is_quick, None, None), name)?;
     let measured = |row: Row| {
         let (peer, theirs) = row.peer.unzip();
         Measured { work: row.work, ours: row.ours, peer, theirs }
@@ -129,17 +132,19 @@ pub(crate) fn measured(name: &str, is_quick: bool) -> Result<Vec<Measured>, Box<
 pub(crate) struct Measuring {
     pub(crate) is_quick: bool,
     pub(crate) python: Option<Python>,
+    /// An interpreter that has APScheduler 4.
+    pub(crate) python_4: Option<PathBuf>,
     pub(crate) figures: Figures,
     left_out: Vec<String>,
 }
 
 impl Measuring {
-    pub(crate) fn new(is_quick: bool, python: Option<Python>) -> Self {
+    pub(crate) fn new(is_quick: bool, python: Option<Python>, python_4: Option<PathBuf>) -> Self {
         let mut left_out = Vec::new();
         if python.is_none() {
             left_out.push("APScheduler; name an interpreter that has it with --python PATH".to_owned());
         }
-        Self { is_quick, python, figures: Figures::default(), left_out }
+        Self { is_quick, python, python_4, figures: Figures::default(), left_out }
     }
 
     /// One of two numbers: for a quick run, and for a full one.

@@ -49,9 +49,7 @@ pub(crate) fn adding(measuring: &mut Measuring, name: &'static str) -> Result<Fa
     let goals = [(TOKIO_CRON_SCHEDULER, 20.0), (APALIS, 3.0), (APSCHEDULER, 20.0)];
     family.contest(&format!("a job of {many}"), MICROS, &measured, &goals);
     for row in &mut family.rows {
-        row.because = Some(
-            "the job is checked, named and kept in two orders; apalis-cron keeps none, APScheduler's job is a Python object",
-        );
+        row.because = Some("the job is checked, named and kept in two orders; apalis-cron keeps none, APScheduler's job is a Python object".into());
     }
 
     let sizes: &[usize] = measuring.either(&[1_000, 10_000, 100_000], &[1_000, 10_000, 100_000, 1_000_000]);

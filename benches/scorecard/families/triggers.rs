@@ -52,9 +52,7 @@ pub(crate) fn next_fire_in_utc(
         family.contest(text, NANOS, &contest.run(measuring.either(3, 7)), &goals);
     }
     for row in &mut family.rows {
-        row.because = Some(
-            "saffron has bit sets too; ours takes 350 instructions here and saffron 440, and the rest is how well they overlap",
-        );
+        row.because = Some("saffron has bit sets too; ours takes 350 instructions here and saffron 440, and the rest is how well they overlap".into());
     }
     Ok(family)
 }
@@ -114,9 +112,7 @@ pub(crate) fn next_fire_in_berlin(
         let goals = [("cron", 3.0), ("croner", 5.0)];
         family.contest(text, NANOS, &contest.run(measuring.either(3, 7)), &goals);
         for row in &mut family.rows {
-            row.because = Some(
-                "a fixed time of day asks the zone twice, and 29 February lies so far that no span of it is at hand",
-            );
+            row.because = Some("a fixed time of day asks the zone twice, and 29 February lies so far that no span of it is at hand".into());
         }
     }
     Ok(family)

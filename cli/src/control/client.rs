@@ -18,7 +18,7 @@ use crate::definition::COMMAND;
 use crate::failure::Failure;
 use crate::store::{OpenError, give_to};
 use crate::zone_rules::system_zone;
-use crate::{beside, history, notice, orphans, secrets};
+use crate::{history, notice, orphans, paths, secrets};
 
 /// Where jobs are kept when nobody says.
 pub(crate) const DEFAULT_STORE: &str = "sqlite:matins.db";
@@ -74,7 +74,7 @@ impl OpenedStore {
             return Ok(serde_json::json!({"job": job}));
         }
         let handle = self.scheduler.handle();
-        let records = beside::commands(&self.url);
+        let records = paths::commands(&self.url);
         let _occupied = records.map(|records| orphans::occupy(&records, &handle));
         let pending = handle.run_now(job).map_err(problem)?;
         let driver = thread::Builder::new().name("matins-scheduler".to_owned());
@@ -118,7 +118,7 @@ impl Target {
     pub(crate) fn daemon(&self) -> Result<Client, Failure> {
         let socket = match &self.socket {
             Some(socket) => Some(socket.clone()),
-            None => beside::socket(&self.url()?),
+            None => paths::socket(&self.url()?),
         };
         let connected = socket.map(|socket| self.connect(&socket).map_err(|error| (socket, error)));
         match connected {
@@ -149,7 +149,7 @@ impl Target {
         if let StoreUrl::Postgres(_) = url {
             return Ok(Client::Store(Box::new(open(&url)?)));
         }
-        let Some(socket) = beside::socket(&url) else {
+        let Some(socket) = paths::socket(&url) else {
             return Err(no_socket(&url));
         };
         let until = Instant::now() + PATIENCE;

@@ -258,7 +258,7 @@ struct Counted {
     missed: BTreeMap<&'static str, BTreeMap<String, u64>>,
 }
 
-/// The most fires in one stretch of time; fires come in order.
+/// The most fires in one range of time; fires come in order.
 #[derive(Default)]
 struct Peak {
     current: Option<Busiest>,

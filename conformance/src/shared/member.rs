@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::json;
 use matins_core::{
     Capabilities, Claim, ClaimStore, Claimed, GroupName, Heartbeat, Job, JobId, JobQuery, JobRuns, JobStore,
-    Joined, Node, OnConflict, Run, RunId, RunOrder, RunQuery, Served, SetAside, Settled, Settlement,
+    Joined, Node, OnConflict, Quarantined, Run, RunId, RunOrder, RunQuery, Served, Settled, Settlement,
     StoreError, Transition, Wake, WakeUp, Want,
 };
 
@@ -272,7 +272,7 @@ impl ClaimStore for Member {
         Ok(self.store.rows().iter().filter(|run| query.matches(run)).count())
     }
 
-    fn set_aside(&self) -> &[SetAside] {
+    fn quarantined(&self) -> &[Quarantined] {
         &[]
     }
 

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    AfterOutcome, Clock, Job, JobId, JobRuns, JobState, Run, RunId, Served, StoreError, Stretch, Transition,
-    Wake, Want,
+    AfterOutcome, Clock, FireRange, Job, JobId, JobRuns, JobState, Run, RunId, Served, StoreError,
+    Transition, Wake, Want,
 };
 
 use super::Member;
@@ -286,7 +286,7 @@ impl Truth {
             }
             Transition::Start { run: id, started, scheduled } => {
                 if let Some(run) = self.rows.get_mut(id) {
-                    (run.started, run.fires) = (*started, Stretch::single(*scheduled));
+                    (run.started, run.fires) = (*started, FireRange::single(*scheduled));
                     if started.is_some() {
                         self.owners.insert(*id, member);
                     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use matins_core::{
-    AfterOutcome, JobQuery, MissedReason, OnConflict, Outcome, Run, RunId, RunOrder, RunQuery, StoreError,
-    Stretch, Transition,
+    AfterOutcome, FireRange, JobQuery, MissedReason, OnConflict, Outcome, Run, RunId, RunOrder, RunQuery,
+    StoreError, Transition,
 };
 use matins_triggers::AfterTrigger;
 use serde_json::json;
@@ -69,12 +69,12 @@ pub fn a_commit_applies_every_step(factory: &mut dyn StoreFactory) {
     let run = started(1, "a", 1);
     let waiting = Run::waiting(RunId(2), id("b"), second(1)).with(|run| {
         run.attempt = 2;
-        run.by_hand = true;
+        run.manual = true;
         run.cause = Some(RunId(1));
         run.turn = Some(second(40));
     });
-    let stretch = Stretch { first: second(1), last: second(5), count: 5 };
-    let missed = Run::missed(RunId(3), id("b"), stretch, MissedReason::Coalesced, second(6));
+    let range = FireRange { first: second(1), last: second(5), count: 5 };
+    let missed = Run::missed(RunId(3), id("b"), range, MissedReason::Coalesced, second(6));
     store
         .commit(vec![
             advance("a", Some(1), Some(10)),
@@ -107,7 +107,7 @@ pub fn a_commit_applies_every_step(factory: &mut dyn StoreFactory) {
         run.output = Some("line 1\nline 2".into());
         run.result = Some(json!({"rows": 3}));
     });
-    let longer = Stretch { last: second(7), count: 7, ..stretch };
+    let longer = FireRange { last: second(7), count: 7, ..range };
     store
         .commit(vec![
             Transition::Finish(done.clone()),
@@ -119,7 +119,7 @@ pub fn a_commit_applies_every_step(factory: &mut dyn StoreFactory) {
         .expect("commit");
     let waited = waiting.with(|run| {
         run.started = Some(second(8));
-        run.fires = Stretch::single(second(6));
+        run.fires = FireRange::single(second(6));
     });
     let expected = [done, waited, missed.with(|run| run.fires = longer)];
     assert_eq!(all_runs(&mut *store), expected);

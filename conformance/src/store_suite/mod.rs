@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    Job, JobId, JobQuery, JobState, JobStore, MissedReason, Outcome, Policy, Run, RunId, RunQuery, Stretch,
+    FireRange, Job, JobId, JobQuery, JobState, JobStore, MissedReason, Outcome, Policy, Run, RunId, RunQuery,
     TaskName,
 };
 use matins_triggers::IntervalTrigger;
@@ -148,7 +148,7 @@ pub fn sample() -> Vec<Job> {
 
 /// Runs of each kind, by number, for the same purpose.
 pub fn sample_runs() -> Vec<Run> {
-    let stretch = Stretch { first: second(1), last: second(9), count: 5 };
+    let range = FireRange { first: second(1), last: second(9), count: 5 };
     let failed = finished(&started(1, "plain", 1), Outcome::Failed, 3).with(|run| {
         run.message = Some("nein: \"zu spät\"\n".into());
         run.output = Some("line 1\nline 2".into());
@@ -157,7 +157,7 @@ pub fn sample_runs() -> Vec<Run> {
     });
     vec![
         failed,
-        Run::missed(RunId(2), id("gone"), stretch, MissedReason::Coalesced, second(10)),
+        Run::missed(RunId(2), id("gone"), range, MissedReason::Coalesced, second(10)),
         started(3, "plain", 20),
         Run::waiting(RunId(SAMPLE_RUNS), id("plain"), second(30)),
     ]

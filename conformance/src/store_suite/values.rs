@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use matins_core::json::STORED_DEPTH;
 use matins_core::{
-    Job, JobStore, Limits, OnConflict, Outcome, Run, RunId, StoreError, Stretch, Transition, Value,
+    FireRange, Job, JobStore, Limits, OnConflict, Outcome, Run, RunId, StoreError, Transition, Value,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::test_runner::TestRunner;
@@ -105,7 +105,7 @@ pub fn a_key_that_json_readers_reserve_is_refused_or_comes_back(factory: &mut dy
 pub fn a_number_that_is_too_large_is_refused_or_comes_back(factory: &mut dyn StoreFactory) {
     for number in [i64::MAX as u64 - 1, i64::MAX as u64, i64::MAX as u64 + 1, u64::MAX] {
         check_run(factory, &started(number, "a", 1), false);
-        let fires = Stretch { first: second(1), last: second(9), count: number };
+        let fires = FireRange { first: second(1), last: second(9), count: number };
         check_run(factory, &started(1, "a", 1).with(|run| run.fires = fires), false);
         let attempt = u32::try_from(number).unwrap_or(u32::MAX);
         check_run(factory, &started(1, "a", 1).with(|run| run.attempt = attempt), true);
@@ -177,6 +177,6 @@ fn check(
     let held = (all_jobs(&mut *store), all_runs(&mut *store));
     if let Some(mut store) = factory.crash(store) {
         assert_eq!((all_jobs(&mut *store), all_runs(&mut *store)), held);
-        assert_eq!(store.set_aside(), [], "all can be read");
+        assert_eq!(store.quarantined(), [], "all can be read");
     }
 }

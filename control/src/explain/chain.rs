@@ -38,7 +38,7 @@ impl Followed {
         let attempts = self
             .runs
             .iter()
-            .filter(|other| other.scheduled() == run.scheduled() && other.by_hand == run.by_hand);
+            .filter(|other| other.scheduled() == run.scheduled() && other.manual == run.manual);
         attempts.max_by_key(|run| (run.attempt, run.id)).unwrap_or(run)
     }
 }

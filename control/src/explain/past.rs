@@ -65,11 +65,11 @@ impl Past {
         self.runs.is_empty() && self.entries.iter().all(|entry| entry.what.job().is_none())
     }
 
-    /// The row that tells what became of a fire: the last attempt at it, or the stretch that it is in, if it is a fire at all.
+    /// The row that tells what became of a fire: the last attempt at it, or the range that it is in, if it is a fire at all.
     pub(super) fn run_for(&self, at: DateTime<Utc>, is_fire: bool) -> Option<&Run> {
         let is_at = |run: &&Run| run.scheduled() == at;
         let covers = |run: &&Run| is_fire && run.fires.first <= at && at <= run.fires.last;
-        let by_schedule = || self.runs.iter().filter(|run| !run.by_hand);
+        let by_schedule = || self.runs.iter().filter(|run| !run.manual);
         by_schedule()
             .filter(is_at)
             .max_by_key(|run| (run.attempt, run.id))
@@ -88,10 +88,10 @@ impl Past {
         self.runs.iter().map(Run::scheduled).filter(|due| (from..until).contains(due)).min()
     }
 
-    /// The last attempt at each fire that was due then, in their order; stretches that reach beyond are left out.
+    /// The last attempt at each fire that was due then, in their order; ranges that reach beyond are left out.
     pub(super) fn due_between(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<&Run> {
         let mut last_attempts: BTreeMap<DateTime<Utc>, &Run> = BTreeMap::new();
-        let within = |run: &&Run| !run.by_hand && from <= run.fires.first && run.fires.last < until;
+        let within = |run: &&Run| !run.manual && from <= run.fires.first && run.fires.last < until;
         for run in self.runs.iter().filter(within) {
             let known = last_attempts.entry(run.scheduled()).or_insert(run);
             if (run.attempt, run.id) > (known.attempt, known.id) {
@@ -116,7 +116,7 @@ impl Past {
         let decided = folded.finished?;
         self.runs
             .iter()
-            .filter(|run| run.started.is_some() && !run.by_hand)
+            .filter(|run| run.started.is_some() && !run.manual)
             .map(|run| ((run.started.unwrap_or(decided) - decided).abs(), run))
             .filter(|(distance, _)| *distance < TimeDelta::minutes(1))
             .min_by_key(|(distance, _)| *distance)

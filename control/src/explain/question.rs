@@ -276,14 +276,14 @@ impl Question {
         let (mut kind, sentence) = said::run(run, at, self.job.as_ref(), &self.past, self.zone);
         // A downtime that a fire fell into explains more than what its policy made of it later.
         let was_late = run.started.is_none_or(|started| started - at > TimeDelta::seconds(1));
-        if let Some((from, until)) = self.past.down_at(at).filter(|_| was_late && !run.by_hand) {
+        if let Some((from, until)) = self.past.down_at(at).filter(|_| was_late && !run.manual) {
             kind = ExplanationKind::SchedulerDown;
             said.say(down(from, until, &said));
         }
         said.say(sentence);
         if let Some(cause) = run.cause {
             said.say(self.cause(cause, &said));
-        } else if !self.contains(at) && self.job.is_some() && !run.by_hand {
+        } else if !self.contains(at) && self.job.is_some() && !run.manual {
             said.say("its trigger is another one now".to_owned());
         }
         let cause = run.cause.map(|cause| cause.0);

@@ -216,7 +216,7 @@ pub(super) fn run(
                 text += &format!(", at attempt {}", run.attempt);
             }
             text += &waited_for_group(run, past).unwrap_or_default();
-            if run.by_hand {
+            if run.manual {
                 text += ", started by hand";
             }
             if let Some(message) = run.message.as_deref().and_then(|message| message.lines().next()) {

@@ -53,7 +53,7 @@ fn secrets_are_known_by_their_names() {
 
 #[test]
 fn the_book_lists_the_rule() {
-    let page = include_str!("../../../book/src/operations/safety.md").to_lowercase();
+    let page = include_str!("../../../book/src/how-to/safety.md").to_lowercase();
     let lists = [&names::PARTS[..], &names::WORDS, &names::ENDS, &names::PLAIN, &text::HEADERS];
     for word in lists.concat() {
         assert!(page.contains(&format!("`{word}`")), "{word}");

@@ -16,11 +16,11 @@ use rustix::process::{Pid, kill_process_group};
 
 use crate::frame::{self, Done, FromWorker, Incoming, RunFrame};
 use crate::signal::Signal;
-use crate::worker::{ORDERS, Orders};
+use crate::worker::{WORKER_CONFIG, WorkerConfig};
 
 /// How workers are started, and what they may.
 #[derive(Debug, Clone)]
-pub(crate) struct Terms {
+pub(crate) struct WorkerLimits {
     pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<OsString>,
     pub(crate) start_timeout: Duration,
@@ -59,18 +59,18 @@ pub(crate) enum Exchange {
 }
 
 impl Worker {
-    pub(crate) fn start(terms: &Terms) -> io::Result<Self> {
+    pub(crate) fn start(terms: &WorkerLimits) -> io::Result<Self> {
         // So that no worker inherits what another is told by.
         static STARTING: Mutex<()> = Mutex::new(());
         let (told, control) = io::pipe()?;
-        let orders = Orders {
+        let orders = WorkerConfig {
             master: std::process::id() as i32,
             control: told.as_raw_fd(),
             memory: terms.memory,
             cpu_time: terms.cpu_time,
         };
         let mut command = Command::new(&terms.program);
-        command.args(&terms.arguments).env(ORDERS, serde_json::to_string(&orders)?).process_group(0);
+        command.args(&terms.arguments).env(WORKER_CONFIG, serde_json::to_string(&orders)?).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = {
             let _one_at_a_time = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,7 +95,7 @@ impl Worker {
         Ok(worker)
     }
 
-    fn wait_for_hello(&mut self, terms: &Terms) -> io::Result<()> {
+    fn wait_for_hello(&mut self, terms: &WorkerLimits) -> io::Result<()> {
         let until = Instant::now().checked_add(terms.start_timeout);
         let mut output = Tail::new(terms.output);
         let found = loop {
@@ -131,7 +131,7 @@ impl Worker {
         run: &RunFrame,
         context: &TaskContext,
         time_limit: Option<Duration>,
-        terms: &Terms,
+        terms: &WorkerLimits,
     ) -> Exchange {
         if let Err(error) = frame::write(&self.requests, &mut self.buffer, run) {
             return match error.kind() {

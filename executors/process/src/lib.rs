@@ -73,9 +73,9 @@ use matins_core::{
 use matins_executor_thread::ThreadExecutor;
 use thiserror::Error;
 
-use child::{Exchange, Terms, Worker};
+use child::{Exchange, Worker, WorkerLimits};
 use frame::RunFrame;
-use worker::Orders;
+use worker::WorkerConfig;
 
 pub use worker::serve_if_worker;
 
@@ -288,7 +288,7 @@ impl ProcessExecutorBuilder {
     /// # Errors
     /// In a process that was started as a worker and did not call [`serve_if_worker`], and if the path of this program is not known.
     pub fn build(self) -> Result<ProcessExecutor, ProcessExecutorError> {
-        if Orders::of_this_process().is_some() {
+        if WorkerConfig::of_this_process().is_some() {
             return Err(ProcessExecutorError::IsWorker);
         }
         let program = match self.program {
@@ -299,7 +299,7 @@ impl ProcessExecutorBuilder {
         let patience = self.kill_grace.saturating_add(Duration::from_secs(5));
         let threads =
             ThreadExecutor::builder().workers(self.workers).queue(self.queue).cancel_grace(patience).build();
-        let terms = Terms {
+        let terms = WorkerLimits {
             program,
             arguments: self.arguments,
             start_timeout: self.start_timeout,
@@ -374,7 +374,7 @@ impl Drop for ProcessExecutor {
 /// The workers that have nothing to do, and how to start others.
 struct Workers {
     idle: Mutex<Vec<Worker>>,
-    terms: Terms,
+    terms: WorkerLimits,
     runs_per_worker: u64,
 }
 

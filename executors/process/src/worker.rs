@@ -23,12 +23,12 @@ use serde::{Deserialize, Serialize};
 use crate::frame::{self, Done, FromWorker, Incoming, RunFrame};
 use crate::signal::{self, Signal};
 
-/// Where a worker finds what it is to know: [`Orders`] as JSON.
-pub(crate) const ORDERS: &str = "MATINS_WORKER";
+/// Where a worker finds what it is to know: [`WorkerConfig`] as JSON.
+pub(crate) const WORKER_CONFIG: &str = "MATINS_WORKER";
 
 /// What a worker is told when it is started.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct Orders {
+pub(crate) struct WorkerConfig {
     /// Its master's process, so that a program which a task starts does not take the orders for its own.
     pub(crate) master: i32,
     /// The descriptor over which it is told of its runs; it closes when the master ends.
@@ -39,10 +39,10 @@ pub(crate) struct Orders {
     pub(crate) cpu_time: Option<Duration>,
 }
 
-impl Orders {
+impl WorkerConfig {
     /// Those that this process was started with, if it was started as a worker.
     pub(crate) fn of_this_process() -> Option<Self> {
-        let orders: Self = serde_json::from_str(&env::var(ORDERS).ok()?).ok()?;
+        let orders: Self = serde_json::from_str(&env::var(WORKER_CONFIG).ok()?).ok()?;
         getppid().is_some_and(|parent| parent.as_raw_pid() == orders.master).then_some(orders)
     }
 }
@@ -65,7 +65,7 @@ impl Orders {
 pub fn serve_if_worker<E: Into<Box<dyn Error + Send + Sync>>>(
     register: impl FnOnce(&TaskRegistry) -> Result<(), E>,
 ) {
-    let Some(orders) = Orders::of_this_process() else { return };
+    let Some(orders) = WorkerConfig::of_this_process() else { return };
     let tasks = TaskRegistry::default();
     let error = match register(&tasks) {
         Ok(()) => serve(orders, &tasks).to_string(),
@@ -76,12 +76,12 @@ pub fn serve_if_worker<E: Into<Box<dyn Error + Send + Sync>>>(
 }
 
 /// Serves until something is wrong.
-fn serve(orders: Orders, tasks: &TaskRegistry) -> io::Error {
+fn serve(orders: WorkerConfig, tasks: &TaskRegistry) -> io::Error {
     let Err(error) = try_serve(orders, tasks);
     error
 }
 
-fn try_serve(orders: Orders, tasks: &TaskRegistry) -> io::Result<Infallible> {
+fn try_serve(orders: WorkerConfig, tasks: &TaskRegistry) -> io::Result<Infallible> {
     // Frames go where tasks cannot print by accident.
     let mut requests = File::from(rustix::io::fcntl_dupfd_cloexec(stdin(), 3)?);
     let replies = File::from(rustix::io::fcntl_dupfd_cloexec(stdout(), 3)?);

@@ -52,7 +52,7 @@ pub struct ThreadExecutor {
     queue: Option<Sender<OneWaits>>,
 }
 
-type Taken = (Ticket, RunRequest, Completion);
+type Admitted = (Ticket, RunRequest, Completion);
 
 /// Has a thread take what is most urgent of what waits.
 struct OneWaits;
@@ -237,7 +237,7 @@ impl ThreadExecutorBuilder {
 
 struct Pool {
     runs: std::sync::Arc<InFlight>,
-    waiting: PriorityQueue<Taken>,
+    waiting: PriorityQueue<Admitted>,
     /// For each run that waits.
     queue: Receiver<OneWaits>,
     /// Threads that wait for a run.

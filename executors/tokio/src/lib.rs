@@ -25,6 +25,8 @@
 //! # drop(executor);
 //! ```
 
+mod builder;
+
 use std::fmt;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -35,13 +37,15 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use matins_core::{
-    CancelReason, Completion, Executor, IntoDuration, Refused, RunId, RunReport, RunRequest, Shutdown,
-    TaskFuture, TaskResult, WaitMode, drop_caught,
+    CancelReason, Completion, Executor, Refused, RunId, RunReport, RunRequest, Shutdown, TaskFuture,
+    TaskResult, WaitMode, drop_caught,
 };
 use matins_executor_inflight::{InFlight, PriorityQueue, Ticket};
 use thiserror::Error;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+pub use builder::TokioExecutorBuilder;
 
 /// Runs tasks on a tokio runtime. See the [crate's page](crate).
 pub struct TokioExecutor {
@@ -49,135 +53,9 @@ pub struct TokioExecutor {
     runs: Arc<InFlight>,
     arrivals: Arc<Arrivals>,
     /// Those that have not begun.
-    waiting: Arc<PriorityQueue<Taken>>,
-    /// Taken by runs that go on.
+    waiting: Arc<PriorityQueue<Admitted>>,
+    /// Taken by runs in progress.
     places: Arc<Semaphore>,
-}
-
-/// What a [`TokioExecutor`] is like.
-#[derive(Debug, Clone)]
-#[must_use]
-pub struct TokioExecutorBuilder {
-    runtime: Handle,
-    at_once: usize,
-    queue: usize,
-    cancel_grace: Duration,
-}
-
-impl TokioExecutorBuilder {
-    /// Sets how many runs are in progress at most; 0 counts as 1. Of blocking tasks, no more are in progress than the runtime's blocking
-    /// pool has threads. Default: 10,000.
-    ///
-    /// ```
-    /// # use std::sync::{Arc, Mutex};
-    /// # use matins_core::{Outcome, Shutdown};
-    /// # use matins_executor_tokio::TokioExecutor;
-    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
-    /// # use matins_store_memory::MemoryStore;
-    /// # use matins_triggers::{TimeUnits, every};
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use tokio::runtime::Handle;
-    /// let executor = TokioExecutor::builder(Handle::current()).at_once(1).build();
-    /// # let scheduler = SchedulerBuilder::new()
-    /// #     .store("default", MemoryStore::new())
-    /// #     .executor("default", executor)
-    /// #     .asynchronous()?;
-    /// # let handle = scheduler.handle();
-    /// # let running = tokio::spawn(scheduler.run());
-    /// let (go, gate) = tokio::sync::oneshot::channel::<()>();
-    /// let gate = Arc::new(Mutex::new(Some(gate)));
-    /// let slow = move || {
-    ///     let gate = gate.lock().unwrap().take();
-    ///     async move { drop(gate.unwrap().await) }
-    /// };
-    /// let slow = handle.add(every(1.hours()).run(slow)).await?.run_now().await?;
-    /// let next = handle.add(every(1.hours()).run(async || ())).await?.run_now().await?;
-    /// // The second run waits in the queue until the first one has ended.
-    /// assert!(next.wait_within(1.milliseconds())?.is_none());
-    /// drop(go);
-    /// assert_eq!(slow.await?.outcome, Some(Outcome::Succeeded));
-    /// assert_eq!(next.await?.outcome, Some(Outcome::Succeeded));
-    /// # handle.shutdown(Shutdown::Wait).await;
-    /// # running.await??;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn at_once(mut self, at_once: usize) -> Self {
-        self.at_once = at_once.clamp(1, Semaphore::MAX_PERMITS);
-        self
-    }
-
-    /// Sets how many runs may wait beyond those in progress. With 0, a run that finds no place is refused, and recorded as missed. With
-    /// `usize::MAX`, the queue has no limit. Default: 100,000.
-    ///
-    /// ```
-    /// # use matins_core::{MissedReason, Outcome, Shutdown};
-    /// # use matins_executor_tokio::TokioExecutor;
-    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
-    /// # use matins_store_memory::MemoryStore;
-    /// # use matins_triggers::{TimeUnits, every};
-    /// # #[tokio::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use tokio::runtime::Handle;
-    /// let executor = TokioExecutor::builder(Handle::current()).at_once(1).queue(0).build();
-    /// # let scheduler = SchedulerBuilder::new()
-    /// #     .store("default", MemoryStore::new())
-    /// #     .executor("default", executor)
-    /// #     .asynchronous()?;
-    /// # let handle = scheduler.handle();
-    /// # let running = tokio::spawn(scheduler.run());
-    /// let forever = handle.add(every(1.hours()).run(async || std::future::pending::<()>().await)).await?;
-    /// let in_progress = forever.run_now().await?;
-    /// let refused = handle.add(every(1.hours()).run(async || ())).await?.run_now().await?.await?;
-    /// assert_eq!(refused.outcome, Some(Outcome::Missed(MissedReason::ExecutorFull)));
-    /// handle.shutdown(Shutdown::Now).await;
-    /// assert_eq!(in_progress.await?.outcome, Some(Outcome::Cancelled));
-    /// # handle.shutdown(Shutdown::Wait).await;
-    /// # running.await??;
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn queue(mut self, queue: usize) -> Self {
-        self.queue = queue;
-        self
-    }
-
-    /// Sets how long blocking tasks that were cancelled, or are over their time limit, have to return before they are left behind. An async
-    /// task that awaits its cancellation has this time to end by itself. Default: 5 seconds.
-    /// A negative duration counts as zero.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use matins_executor_tokio::TokioExecutor;
-    /// let runtime = tokio::runtime::Runtime::new()?;
-    /// let executor =
-    ///     TokioExecutor::builder(runtime.handle().clone()).cancel_grace(Duration::from_secs(30)).build();
-    /// # drop(executor);
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn cancel_grace(mut self, grace: impl IntoDuration) -> Self {
-        self.cancel_grace = grace.into_duration().unwrap_or_default();
-        self
-    }
-
-    /// Builds the executor.
-    ///
-    /// ```
-    /// # use matins_core::{Executor, Shutdown};
-    /// # use matins_executor_tokio::TokioExecutor;
-    /// let runtime = tokio::runtime::Runtime::new()?;
-    /// let mut executor = TokioExecutor::builder(runtime.handle().clone()).build();
-    /// assert!(executor.shutdown(Shutdown::Wait).is_empty(), "no run was left behind");
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn build(self) -> TokioExecutor {
-        let Self { runtime, at_once, queue, cancel_grace } = self;
-        let runs = InFlight::new(at_once.saturating_add(queue), cancel_grace);
-        let places = Arc::new(Semaphore::new(at_once));
-        let waiting = Arc::default();
-        TokioExecutor { runtime, runs, arrivals: Arc::default(), waiting, places }
-    }
 }
 
 /// Runs that were taken and are not tasks of the runtime yet. One task hands them out: a thousand runs that come together
@@ -195,7 +73,7 @@ struct Arrived {
     is_handed_out: bool,
 }
 
-type Taken = (Held, RunRequest, Completion);
+type Admitted = (TicketGuard, RunRequest, Completion);
 
 impl Arrivals {
     fn lock(&self) -> MutexGuard<'_, Arrived> {
@@ -219,14 +97,14 @@ impl Arrivals {
 }
 
 /// Hands out what arrives. Where the runtime drops it before it is done, what has arrived is lost, and says so.
-struct HandOut {
+struct Dispatcher {
     arrivals: Arc<Arrivals>,
-    waiting: Arc<PriorityQueue<Taken>>,
+    waiting: Arc<PriorityQueue<Admitted>>,
     places: Arc<Semaphore>,
     is_done: bool,
 }
 
-impl HandOut {
+impl Dispatcher {
     async fn until_none_are_left(mut self) {
         loop {
             let runs = self.arrivals.take();
@@ -245,7 +123,7 @@ impl HandOut {
     }
 }
 
-impl Drop for HandOut {
+impl Drop for Dispatcher {
     fn drop(&mut self) {
         while !self.is_done {
             let runs = self.arrivals.take();
@@ -257,7 +135,7 @@ impl Drop for HandOut {
 
 /// A place for whatever is most urgent when it is free. Where the runtime drops it before, one run is lost, and says so.
 struct Next {
-    waiting: Arc<PriorityQueue<Taken>>,
+    waiting: Arc<PriorityQueue<Admitted>>,
     is_taken: bool,
 }
 
@@ -284,7 +162,7 @@ impl Drop for Next {
 }
 
 /// What the runtime does with a run.
-async fn execute(_place: OwnedSemaphorePermit, held: Held, run: RunRequest, done: Completion) {
+async fn execute(_place: OwnedSemaphorePermit, held: TicketGuard, run: RunRequest, done: Completion) {
     let started = run.clock.now();
     if let Some(report) = run.not_to_begin(started) {
         return held.finish(report, done);
@@ -310,12 +188,12 @@ async fn execute(_place: OwnedSemaphorePermit, held: Held, run: RunRequest, done
 }
 
 /// A run's ticket, which is given back even where the runtime drops the run.
-struct Held {
+struct TicketGuard {
     runs: Arc<InFlight>,
     ticket: Option<Ticket>,
 }
 
-impl Held {
+impl TicketGuard {
     fn finish(mut self, report: RunReport, done: Completion) {
         if let Some(ticket) = self.ticket.take() {
             self.runs.finish(ticket, report, done);
@@ -329,7 +207,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for TicketGuard {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
             self.runs.cede(ticket);
@@ -443,10 +321,10 @@ impl Executor for TokioExecutor {
             Ok(ticket) => ticket,
             Err(reason) => return Err(Refused { reason, done }),
         };
-        let held = Held { runs: self.runs.clone(), ticket: Some(ticket) };
+        let held = TicketGuard { runs: self.runs.clone(), ticket: Some(ticket) };
         self.waiting.push(run.priority, (held, run, done));
         if self.arrivals.add() {
-            let hand_out = HandOut {
+            let hand_out = Dispatcher {
                 arrivals: self.arrivals.clone(),
                 waiting: self.waiting.clone(),
                 places: self.places.clone(),

@@ -13,9 +13,9 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
 use super::AsyncScheduler;
-use crate::bell::Bell;
 use crate::engine::Next;
 use crate::shared::{Driving, Shared};
+use crate::wakeup::Wakeup;
 use crate::{SchedulerBuilder, SchedulerError};
 
 /// A job fires this much before tokio's time shows its fire time. Then a test that sleeps until that instant finds the run done: tokio
@@ -217,26 +217,26 @@ pub(super) async fn drive(shared: &Shared, clock: &TokioClock) {
             }
             Next::WaitUntil(until) => until,
         };
-        let bell = &shared.engine.bell;
+        let wakeup = &shared.engine.wakeup;
         let due = until.filter(|until| clock.is_due(*until));
         if let Some(due) = due {
             // What has begun ends before the next instant, unless it waits for time to pass.
             let patience =
                 if shared.has_runs_in_flight() { Duration::from_millis(1) } else { Duration::ZERO };
-            if !rings_within(bell, Some(patience)).await {
+            if !rings_within(wakeup, Some(patience)).await {
                 clock.hold(due);
             }
             continue;
         }
         clock.let_go(until);
-        rings_within(bell, until.map(|until| clock.time_until(until))).await;
+        rings_within(wakeup, until.map(|until| clock.time_until(until))).await;
         clock.hold_what_is_past();
     }
     end.has_stopped = true;
 }
 
 fn turn(shared: &Shared) -> Next {
-    let _driving = Driving::begin(&shared.engine.bell);
+    let _driving = Driving::begin(&shared.engine.wakeup);
     shared.engine.lanes().iter().for_each(|lane| shared.engine.count_left_behind(lane));
     let (submissions, next) = shared.engine.turn();
     shared.engine.deliver_events();
@@ -245,16 +245,16 @@ fn turn(shared: &Shared) -> Next {
     next
 }
 
-/// Waits until the bell rings, or `time` has passed. Returns whether it rang.
-async fn rings_within(bell: &Bell, time: Option<Duration>) -> bool {
+/// Waits until the wakeup rings, or `time` has passed. Returns whether it rang.
+async fn rings_within(wakeup: &Wakeup, time: Option<Duration>) -> bool {
     if time.is_some_and(|time| time.is_zero()) {
-        let rang = bell.take();
+        let rang = wakeup.take();
         tokio::task::yield_now().await;
         return rang;
     }
     let mut sleep = pin!(time.map(sleep));
     poll_fn(|context| {
-        if bell.poll(context).is_ready() {
+        if wakeup.poll(context).is_ready() {
             return Poll::Ready(true);
         }
         match sleep.as_mut().as_pin_mut() {
@@ -274,7 +274,7 @@ struct End<'a> {
 
 impl Drop for End<'_> {
     fn drop(&mut self) {
-        let _driving = Driving::begin(&self.shared.engine.bell);
+        let _driving = Driving::begin(&self.shared.engine.wakeup);
         self.clock.shown().is_driven = false;
         if !self.has_stopped {
             self.shared.engine.stop();

@@ -12,9 +12,9 @@ use std::thread;
 use matins_core::{Outcome, Run, StoreName, drop_caught, text_of_panic};
 
 use crate::Event;
-use crate::bell::Bell;
 use crate::engine::Engine;
 use crate::shared::Driving;
+use crate::wakeup::Wakeup;
 
 /// How many calls wait at most. Those beyond are left out, with an event.
 const MOST_WAITING: usize = 10_000;
@@ -124,7 +124,7 @@ pub(crate) struct Callbacks {
     count: AtomicUsize,
     has_failures: AtomicBool,
     /// Wakes the scheduler's driver.
-    bell: Arc<Bell>,
+    wakeup: Arc<Wakeup>,
 }
 
 #[derive(Default)]
@@ -151,13 +151,13 @@ enum Caller {
 }
 
 impl Callbacks {
-    pub(crate) fn new(bell: Arc<Bell>) -> Arc<Self> {
+    pub(crate) fn new(wakeup: Arc<Wakeup>) -> Arc<Self> {
         Arc::new(Self {
             waiting: Mutex::default(),
             came: Condvar::new(),
             count: AtomicUsize::new(0),
             has_failures: AtomicBool::new(false),
-            bell,
+            wakeup,
         })
     }
 
@@ -248,7 +248,7 @@ impl Callbacks {
     fn make_apart(self: &Arc<Self>, call: Call) {
         let callbacks = self.clone();
         let make = move || {
-            let _driving = Driving::begin(&callbacks.bell);
+            let _driving = Driving::begin(&callbacks.wakeup);
             callbacks.make(call);
         };
         if thread::Builder::new().name("matins-callback".to_owned()).spawn(make).is_err() {
@@ -258,7 +258,7 @@ impl Callbacks {
     }
 
     fn make_until_closed(&self) {
-        let _driving = Driving::begin(&self.bell);
+        let _driving = Driving::begin(&self.wakeup);
         loop {
             let mut waiting = lock(&self.waiting);
             while waiting.calls.is_empty() && !waiting.is_closed {
@@ -279,14 +279,14 @@ impl Callbacks {
         }
         self.made();
         if has_failed {
-            self.bell.ring();
+            self.wakeup.wake();
         }
     }
 
     /// A scheduler that shuts down waits for the last call.
     fn made(&self) {
         if self.count.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.bell.ring();
+            self.wakeup.wake();
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    CountBudget, Job, JobCounts, JobState, Outcome, Run, Stretch, Transition, round_up_to_microsecond,
+    CountBudget, FireRange, Job, JobCounts, JobState, Outcome, Run, Transition, round_up_to_microsecond,
 };
 
 use super::plan::{Fires, Plan, StandsStill, beginning, next_after, plan};
@@ -43,7 +43,7 @@ pub(super) fn plan_of(
     let grace = job.policy.misfire_grace.and_then(|grace| TimeDelta::from_std(grace).ok());
     let until = grace.and_then(|grace| due.checked_add_signed(grace));
     if until.is_some_and(|until| now > until) {
-        plan.too_late = Some(Stretch::single(due));
+        plan.too_late = Some(FireRange::single(due));
     } else {
         plan.fires = Fires::One { before: None, fire: due, after: None };
     }
@@ -51,9 +51,13 @@ pub(super) fn plan_of(
 }
 
 /// The fires of a job that are due, and its next one.
-pub(super) fn due_of(job: &Job, due: DateTime<Utc>, now: DateTime<Utc>) -> (Stretch, Option<DateTime<Utc>>) {
+pub(super) fn due_of(
+    job: &Job,
+    due: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> (FireRange, Option<DateTime<Utc>>) {
     match job.policy.delay {
-        Some(delay) => (Stretch::single(due), Some(later(now, delay))),
+        Some(delay) => (FireRange::single(due), Some(later(now, delay))),
         None => (beginning(&*job.trigger, due, now), next_after(&*job.trigger, now)),
     }
 }
@@ -93,7 +97,7 @@ impl Tick<'_> {
 
     /// A run begins.
     pub(super) fn count_run(&mut self, at: usize, run: &Run) {
-        if run.by_hand || run.attempt > 1 {
+        if run.manual || run.attempt > 1 {
             return;
         }
         self.count(at, |job| {
@@ -112,7 +116,7 @@ impl Tick<'_> {
         let now = self.now;
         let disabled = self.count(at, |job| {
             let is_missed = matches!(run.outcome, Some(Outcome::Missed(_)));
-            if is_missed && job.policy.max_runs.is_some() && !run.by_hand && run.attempt == 1 {
+            if is_missed && job.policy.max_runs.is_some() && !run.manual && run.attempt == 1 {
                 take_back(job, now);
             }
             if let Some(delay) = job.policy.delay

@@ -31,7 +31,7 @@ impl Tick<'_> {
             Applicant { at, job: job.clone(), run: run.id, recorded: Some(self.batch.len()), turn: None };
         self.record(run.clone());
         // Further fires are folded into a fire of the schedule that waits.
-        let is_scheduled = run.attempt == 1 && !run.by_hand && run.cause.is_none();
+        let is_scheduled = run.attempt == 1 && !run.manual && run.cause.is_none();
         let runs = &mut self.jobs[at].runs;
         if is_scheduled && job.policy.overlap == Overlap::QueueOne && runs.waiting.is_none() {
             runs.waiting = Some(Box::new(run));
@@ -93,7 +93,7 @@ impl Tick<'_> {
             if waits_for_others { runs.waiting.take().map(|run| *run) } else { self.take_ready(*at, *id) };
         let Some(run) = taken else { return };
         // Only an earlier tick can have kept it waiting.
-        if recorded.is_none() && run.attempt == 1 && !run.by_hand && is_too_late(job, &run, self.now) {
+        if recorded.is_none() && run.attempt == 1 && !run.manual && is_too_late(job, &run, self.now) {
             let outcome = Some(Outcome::Missed(MissedReason::TooLate));
             let run = run.with(|run| {
                 run.finished = Some(self.now);
@@ -105,13 +105,13 @@ impl Tick<'_> {
             self.end_if_over(*at);
             return;
         }
-        let is_paused = |job: &Job| job.state == JobState::Paused && !run.by_hand;
+        let is_paused = |job: &Job| job.state == JobState::Paused && !run.manual;
         let is_paused = is_paused(job) || self.jobs[*at].job.as_deref().is_some_and(is_paused);
         // A group that the claim does not tell of is counted by the next one.
         let has_room = self.groups.get(&group.name).is_some_and(|running| *running < group.limit());
         if has_room && !is_paused {
             // One that could not begin, and is tried again, was counted before.
-            let is_counted = run.attempt > 1 || run.by_hand || run.message.is_some();
+            let is_counted = run.attempt > 1 || run.manual || run.message.is_some();
             if !is_counted && self.has_had_all_runs(*at) {
                 self.give_up_waiting(run);
                 return self.end_if_over(*at);

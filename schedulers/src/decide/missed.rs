@@ -1,12 +1,12 @@
 //! Rows of the ledger for fires that do not run.
 
-use matins_core::{MissedReason, Outcome, Run, RunId, Stretch, Transition};
+use matins_core::{FireRange, MissedReason, Outcome, Run, RunId, Transition};
 
 use super::tick::Tick;
 
 impl Tick<'_> {
     /// These fires are missed: a row of the ledger says so, or the one before it grows.
-    pub(super) fn miss(&mut self, at: usize, fires: Stretch, reason: MissedReason) {
+    pub(super) fn miss(&mut self, at: usize, fires: FireRange, reason: MissedReason) {
         let outcome = Some(Outcome::Missed(reason));
         let local = self.local;
         let id = self.jobs[at].id.clone();

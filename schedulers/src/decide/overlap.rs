@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{Coalesce, Job, JobState, MissedReason, Outcome, Overlap, Run, Stretch, Transition};
+use matins_core::{Coalesce, FireRange, Job, JobState, MissedReason, Outcome, Overlap, Run, Transition};
 
 use super::plan::Fires;
 use super::tick::Tick;
@@ -51,7 +51,7 @@ impl Tick<'_> {
                     } else if job.policy.overlap == Overlap::QueueOne && runs.waiting.is_none() {
                         self.wait(at, job, &mut None, fire);
                     } else {
-                        self.miss(at, Stretch::single(fire), MissedReason::Overlap);
+                        self.miss(at, FireRange::single(fire), MissedReason::Overlap);
                     }
                 }
             }
@@ -59,7 +59,7 @@ impl Tick<'_> {
     }
 
     /// The fire waits for the run in progress, or is folded together with the one that waits already.
-    fn wait(&mut self, at: usize, job: &Job, before: &mut Option<Stretch>, fire: DateTime<Utc>) {
+    fn wait(&mut self, at: usize, job: &Job, before: &mut Option<FireRange>, fire: DateTime<Utc>) {
         let Some(mut waiting) = self.jobs[at].runs.waiting.clone() else {
             if let Some(before) = before.take() {
                 self.miss(at, before, MissedReason::Coalesced);
@@ -69,17 +69,17 @@ impl Tick<'_> {
             self.record(run);
             return;
         };
-        let join = |one: Stretch, two: Option<Stretch>| two.map_or(one, |two| one.joined(two));
+        let join = |one: FireRange, two: Option<FireRange>| two.map_or(one, |two| one.joined(two));
         if let Some(first) = before.filter(|before| before.first <= waiting.fires.last) {
             // The clock was set back since it began to wait.
             self.miss(at, first, MissedReason::Coalesced);
             *before = None;
         }
         let folded = if job.policy.coalesce == Coalesce::Earliest {
-            join(Stretch::single(fire), before.take())
+            join(FireRange::single(fire), before.take())
         } else {
             let folded = join(waiting.fires, before.take());
-            waiting.fires = Stretch::single(fire);
+            waiting.fires = FireRange::single(fire);
             self.batch.push(Transition::Start { run: waiting.id, started: None, scheduled: fire });
             self.jobs[at].runs.waiting = Some(waiting);
             folded

@@ -5,7 +5,9 @@ use std::error::Error;
 use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{Coalesce, CountBudget, CountProgress, Policy, Stretch, Trigger, round_up_to_microsecond};
+use matins_core::{
+    Coalesce, CountBudget, CountProgress, FireRange, Policy, Trigger, round_up_to_microsecond,
+};
 
 /// With [`Coalesce::All`], how many fires of one job a tick takes; the rest stays due for the next.
 const ALL_AT_ONCE: usize = 100;
@@ -14,9 +16,9 @@ const ALL_AT_ONCE: usize = 100;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plan {
     /// Missed: beyond the misfire grace.
-    pub(crate) too_late: Option<Stretch>,
+    pub(crate) too_late: Option<FireRange>,
     /// Missed: a later one stands for them, which is not reached yet.
-    pub(crate) coalesced: Option<Stretch>,
+    pub(crate) coalesced: Option<FireRange>,
     /// The others, in order.
     pub(crate) fires: Fires,
     /// The job's next fire time. It may be due too: what was missed for long is counted in slices.
@@ -29,9 +31,9 @@ pub(crate) enum Fires {
     None,
     /// One runs; those folded into it stand before it or after it.
     One {
-        before: Option<Stretch>,
+        before: Option<FireRange>,
         fire: DateTime<Utc>,
-        after: Option<Stretch>,
+        after: Option<FireRange>,
     },
     /// Each runs.
     Each(Vec<DateTime<Utc>>),
@@ -90,7 +92,7 @@ pub(crate) fn plan(
     }
     let fires = match policy.coalesce {
         Coalesce::Earliest => {
-            Fires::One { before: None, fire: first, after: trigger.stretch(first, now).map(rounded) }
+            Fires::One { before: None, fire: first, after: trigger.fire_range(first, now).map(rounded) }
         }
         Coalesce::All => {
             let mut fires = vec![first];
@@ -117,17 +119,17 @@ pub(crate) fn plan(
 }
 
 impl Fires {
-    /// All of them as one stretch.
-    pub(crate) fn whole(&self) -> Option<Stretch> {
+    /// All of them as one range.
+    pub(crate) fn whole(&self) -> Option<FireRange> {
         match self {
             Self::None => None,
             Self::One { before, fire, after } => {
                 let until =
-                    before.map_or(Stretch::single(*fire), |before| before.joined(Stretch::single(*fire)));
+                    before.map_or(FireRange::single(*fire), |before| before.joined(FireRange::single(*fire)));
                 Some(after.map_or(until, |after| until.joined(after)))
             }
             Self::Each(fires) => {
-                Some(Stretch { first: *fires.first()?, last: *fires.last()?, count: fires.len() as u64 })
+                Some(FireRange { first: *fires.first()?, last: *fires.last()?, count: fires.len() as u64 })
             }
         }
     }
@@ -138,10 +140,10 @@ pub(crate) fn next_after(trigger: &dyn Trigger, after: DateTime<Utc>) -> Option<
     trigger.next_after(after).map(round_up_to_microsecond)
 }
 
-/// The stretch from `first`, which is a fire time, to `until`.
-pub(crate) fn beginning(trigger: &dyn Trigger, first: DateTime<Utc>, until: DateTime<Utc>) -> Stretch {
-    let single = Stretch::single(first);
-    trigger.stretch(first, until).map_or(single, |rest| single.joined(rounded(rest)))
+/// The range from `first`, which is a fire time, to `until`.
+pub(crate) fn beginning(trigger: &dyn Trigger, first: DateTime<Utc>, until: DateTime<Utc>) -> FireRange {
+    let single = FireRange::single(first);
+    trigger.fire_range(first, until).map_or(single, |rest| single.joined(rounded(rest)))
 }
 
 /// As [`beginning`], as far as the budget allows, and whether it is the whole.
@@ -150,12 +152,12 @@ fn counted(
     first: DateTime<Utc>,
     until: DateTime<Utc>,
     budget: &mut CountBudget,
-) -> (Stretch, bool) {
+) -> (FireRange, bool) {
     if until <= first {
-        return (Stretch::single(first), true);
+        return (FireRange::single(first), true);
     }
-    let CountProgress { fires, through } = trigger.stretch_within(first, until, budget);
-    let single = Stretch::single(first);
+    let CountProgress { fires, through } = trigger.fire_range_within(first, until, budget);
+    let single = FireRange::single(first);
     let counted = fires.map_or(single, |rest| single.joined(rounded(rest)));
     (counted, through >= until)
 }
@@ -168,9 +170,9 @@ fn later(trigger: &dyn Trigger, after: DateTime<Utc>) -> Result<Option<DateTime<
     }
 }
 
-fn rounded(stretch: Stretch) -> Stretch {
-    let Stretch { first, last, count } = stretch;
-    Stretch { first: round_up_to_microsecond(first), last: round_up_to_microsecond(last), count }
+fn rounded(range: FireRange) -> FireRange {
+    let FireRange { first, last, count } = range;
+    FireRange { first: round_up_to_microsecond(first), last: round_up_to_microsecond(last), count }
 }
 
 #[cfg(test)]
@@ -184,8 +186,8 @@ mod tests {
         DateTime::from_timestamp(second, 0).unwrap()
     }
 
-    fn stretch(first: i64, last: i64, count: u64) -> Stretch {
-        Stretch { first: second(first), last: second(last), count }
+    fn fire_range(first: i64, last: i64, count: u64) -> FireRange {
+        FireRange { first: second(first), last: second(last), count }
     }
 
     fn planned(policy: &Policy, due: i64, now: i64) -> Plan {
@@ -218,7 +220,7 @@ mod tests {
         assert_eq!(
             late,
             Plan {
-                too_late: Some(stretch(50, 50, 1)),
+                too_late: Some(fire_range(50, 50, 1)),
                 coalesced: None,
                 fires: Fires::None,
                 next: Some(second(60))
@@ -229,14 +231,14 @@ mod tests {
 
     #[test]
     fn of_several_due_together_the_latest_runs() {
-        let fires = Fires::One { before: Some(stretch(50, 80, 4)), fire: second(90), after: None };
+        let fires = Fires::One { before: Some(fire_range(50, 80, 4)), fire: second(90), after: None };
         let expected = Plan { too_late: None, coalesced: None, fires, next: Some(second(100)) };
         assert_eq!(planned(&policy(None, Coalesce::Latest), 50, 99), expected);
     }
 
     #[test]
     fn or_the_earliest() {
-        let fires = Fires::One { before: None, fire: second(50), after: Some(stretch(60, 90, 4)) };
+        let fires = Fires::One { before: None, fire: second(50), after: Some(fire_range(60, 90, 4)) };
         let expected = Plan { too_late: None, coalesced: None, fires, next: Some(second(100)) };
         assert_eq!(planned(&policy(None, Coalesce::Earliest), 50, 99), expected);
     }
@@ -253,10 +255,10 @@ mod tests {
     #[test]
     fn the_grace_is_for_each_fire() {
         let plan = planned(&policy(Some(25), Coalesce::Latest), 50, 99);
-        assert_eq!(plan.too_late, Some(stretch(50, 70, 3)));
+        assert_eq!(plan.too_late, Some(fire_range(50, 70, 3)));
         assert_eq!(
             plan.fires,
-            Fires::One { before: Some(stretch(80, 80, 1)), fire: second(90), after: None }
+            Fires::One { before: Some(fire_range(80, 80, 1)), fire: second(90), after: None }
         );
     }
 

@@ -44,7 +44,7 @@ pub(crate) fn decide(
 ) -> Decision {
     let now = report.finished;
     let Postponed { since, tries } = before.unwrap_or(Postponed { since: now, tries: 0 });
-    let grace = misfire_grace.filter(|_| run.attempt == 1 && !run.by_hand);
+    let grace = misfire_grace.filter(|_| run.attempt == 1 && !run.manual);
     let after = |start: DateTime<Utc>, span: TimeDelta| {
         start.checked_add_signed(span).map_or(DateTime::<Utc>::MAX_UTC, round_up_to_microsecond)
     };
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn the_grace_is_not_that_of_a_run_by_hand_or_of_a_further_attempt() {
         let grace = Some(Duration::from_secs(20));
-        for run in [run().with(|run| run.by_hand = true), run().with(|run| run.attempt = 2)] {
+        for run in [run().with(|run| run.manual = true), run().with(|run| run.attempt = 2)] {
             assert_eq!(tried(&run, grace, 1000).1, Outcome::Failed);
         }
     }

@@ -57,13 +57,13 @@ impl Tick<'_> {
                 let attempt = interrupted.attempt.saturating_add(1);
                 let number = self.take_number();
                 let run = Run::started(number, job.id.clone(), interrupted.scheduled(), self.now);
-                let (by_hand, cause) = (interrupted.by_hand, interrupted.cause);
+                let (by_hand, cause) = (interrupted.manual, interrupted.cause);
                 self.start_run(
                     at,
                     &job,
                     run.with(|run| {
                         run.attempt = attempt;
-                        run.by_hand = by_hand;
+                        run.manual = by_hand;
                         run.cause = cause;
                     }),
                 );

@@ -52,7 +52,7 @@ impl Tick<'_> {
         let attempt = ended.attempt.saturating_add(1);
         let run = run.with(|run| {
             run.attempt = attempt;
-            run.by_hand = ended.by_hand;
+            run.manual = ended.manual;
             run.cause = ended.cause;
             run.turn = Some(turn);
         });

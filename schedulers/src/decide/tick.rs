@@ -8,8 +8,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use foldhash::{HashMap, HashMapExt};
 use matins_core::{
-    Claim, Claimed, CountBudget, GroupName, Job, JobId, JobRuns, JobState, MissedReason, OnExhausted, Run,
-    RunId, RunReport, Settlement, Stretch, Transition, text_of_panic,
+    Claim, Claimed, CountBudget, FireRange, GroupName, Job, JobId, JobRuns, JobState, MissedReason,
+    OnExhausted, Run, RunId, RunReport, Settlement, Transition, text_of_panic,
 };
 
 use super::counts::{Counted, plan_of};
@@ -271,7 +271,7 @@ impl<'a> Tick<'a> {
     /// A job whose trigger is broken fires no more until somebody resumes it; its due fire is missed for that.
     fn pause_broken(&mut self, at: usize, job: &Job, due: DateTime<Utc>, why: String) {
         let number = self.take_number();
-        let fires = Stretch::single(due);
+        let fires = FireRange::single(due);
         let row = Run::missed(number, job.id.clone(), fires, MissedReason::JobPaused, self.now);
         let row = row.with(|run| run.message = Some(why.clone()));
         self.record(row.clone());
@@ -289,7 +289,7 @@ impl<'a> Tick<'a> {
     pub(crate) fn start_by_hand(&mut self, at: usize) -> Option<RunId> {
         let job = self.jobs[at].job.clone()?;
         let run = Run::started(self.take_number(), job.id.clone(), self.now, self.now);
-        Some(self.start_run(at, &job, run.with(|run| run.by_hand = true)))
+        Some(self.start_run(at, &job, run.with(|run| run.manual = true)))
     }
 
     pub(super) fn start(&mut self, at: usize, job: &Arc<Job>, scheduled: DateTime<Utc>) {

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use foldhash::{HashMap, HashMapExt};
 use matins_core::{
     Capabilities, Claim, ClaimStore, GroupName, GroupTurn, Heartbeat, Job, JobId, JobQuery, JobRuns,
-    JobState, JobStore, Joined, Node, OnConflict, Run, RunId, RunQuery, Served, SetAside, Settled,
+    JobState, JobStore, Joined, Node, OnConflict, Quarantined, Run, RunId, RunQuery, Served, Settled,
     Settlement, StoreError, Transition, Wake, WakeUp, Want,
 };
 
@@ -298,7 +298,7 @@ impl ClaimStore for Exclusive {
     }
 
     fn on_change(&mut self, _wake: &Arc<Wake>) -> WakeUp {
-        WakeUp::Told
+        WakeUp::Announced
     }
 
     fn import(&mut self, jobs: Vec<Job>, runs: Vec<Run>, on_conflict: OnConflict) -> Result<(), StoreError> {
@@ -342,8 +342,8 @@ impl ClaimStore for Exclusive {
         self.store.count_runs(query)
     }
 
-    fn set_aside(&self) -> &[SetAside] {
-        self.store.set_aside()
+    fn quarantined(&self) -> &[Quarantined] {
+        self.store.quarantined()
     }
 
     fn as_job_store(&mut self) -> Option<&mut dyn JobStore> {

@@ -1,6 +1,7 @@
 //! The way to a scheduler from anywhere.
 
 mod jobs;
+mod lists;
 mod parts;
 mod shared_store;
 

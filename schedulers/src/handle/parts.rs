@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Executor, ExecutorName, JobStore, Progress, Run, RunId, RunQuery, SetAside, Shutdown, StoreName,
+    Executor, ExecutorName, JobStore, Progress, Quarantined, Run, RunId, RunQuery, Shutdown, StoreName,
 };
 
 use super::Handle;
@@ -38,7 +38,7 @@ impl Handle {
     /// # use matins_store_memory::MemoryStore;
     /// # let start = "2026-01-01T00:00:00Z".parse()?;
     /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
-    /// for (store, job) in scheduler.set_aside()? {
+    /// for (store, job) in scheduler.quarantined()? {
     ///     eprintln!("{store}: {job:?}");
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -46,8 +46,8 @@ impl Handle {
     ///
     /// # Errors
     /// After shutdown.
-    pub fn set_aside(&self) -> Result<Vec<(StoreName, SetAside)>, SchedulerError> {
-        self.engine().set_aside()
+    pub fn quarantined(&self) -> Result<Vec<(StoreName, Quarantined)>, SchedulerError> {
+        self.engine().quarantined()
     }
 
     /// Returns how many runs in the ledgers of all stores meet the conditions of `query`.

@@ -128,7 +128,7 @@ mod tests {
         turn(&here);
         for pending in [of_run, of_job] {
             let told = pending.wait_within(std::time::Duration::ZERO).unwrap().expect("told");
-            assert_eq!((told.id, told.outcome, told.by_hand), (request.run, Some(Outcome::Cancelled), true));
+            assert_eq!((told.id, told.outcome, told.manual), (request.run, Some(Outcome::Cancelled), true));
         }
         let cancelling = here.cancel(&StoreName::default(), request.run).unwrap();
         assert!(matches!(cancelling, Cancelling::Nothing), "it has ended: {cancelling:?}");

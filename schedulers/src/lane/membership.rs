@@ -8,8 +8,8 @@ use matins_core::{CancelToken, ClaimStore, JobId, Node, Served, StoreError, Stor
 
 use super::OpenLane;
 use crate::Event;
-use crate::bell::Inbox;
 use crate::engine::Submission;
+use crate::wakeup::Inbox;
 
 /// How long others wait for a sign of life of this scheduler before they take over its runs.
 const LEASE: Duration = Duration::from_secs(15);
@@ -54,7 +54,7 @@ impl Membership {
         let wake: Arc<Wake> = Arc::new(move || {
             woken.store(true, Ordering::Release);
             if let Some(inbox) = ringing.upgrade() {
-                inbox.ring();
+                inbox.wake();
             }
         });
         let poll = match store.on_change(&wake) {

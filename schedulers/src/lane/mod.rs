@@ -20,19 +20,20 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use foldhash::{HashMap, HashMapExt};
 use matins_core::{
-    Capabilities, ClaimStore, JobId, RunQuery, RunReport, Served, SetAside, StoreError, StoreName, TaskName,
+    Capabilities, ClaimStore, JobId, Quarantined, RunQuery, RunReport, Served, StoreError, StoreName,
+    TaskName,
 };
 
 use crate::SchedulerError;
-use crate::bell::{Bell, Inbox};
 use crate::callbacks::JobCallbacks;
 use crate::engine::{Engine, Submission};
-use crate::leaving::Leaving;
 use crate::local::Local;
 use crate::pruning::{Pruning, shrink};
 use crate::reading::Reading;
 use crate::retention::Retention;
 use crate::running::Running;
+use crate::store_removal::Leaving;
+use crate::wakeup::{Inbox, Wakeup};
 
 use clock_set::ClockSet;
 use elsewhere::Look;
@@ -101,8 +102,8 @@ pub(crate) struct Work {
     /// What jobs that have callbacks were added with.
     pub(crate) callbacks: HashMap<JobId, Arc<JobCallbacks>>,
     next_job_number: u64,
-    /// The jobs that are set aside, as the listeners have been told.
-    set_aside: Vec<SetAside>,
+    /// The jobs that are quarantined, as the listeners have been told.
+    quarantined: Vec<Quarantined>,
     /// It is to be given back.
     pub(crate) leaving: Option<Leaving>,
     /// Runs that a command has started, for the next turn to hand over.
@@ -131,7 +132,7 @@ impl Lane {
         number: usize,
         name: StoreName,
         mut store: Box<dyn ClaimStore>,
-        driver: Arc<Bell>,
+        driver: Arc<Wakeup>,
         reading: Reading,
     ) -> Result<Self, StoreError> {
         let inbox = Arc::new(Inbox::new(driver));
@@ -159,7 +160,7 @@ impl Lane {
             closures: HashMap::new(),
             callbacks: HashMap::new(),
             next_job_number: 1,
-            set_aside: Vec::new(),
+            quarantined: Vec::new(),
             leaving: None,
             pending: Vec::new(),
             waits_until: None,

@@ -8,8 +8,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use foldhash::HashSet;
 use matins_core::{
-    CancelToken, Completion, JobId, Layers, Outcome, Run, RunId, RunQuery, RunReport, RunRequest, SetAside,
-    StoreError, Transition, Want, text_of_panic,
+    CancelToken, Completion, JobId, Layers, Outcome, Quarantined, Run, RunId, RunQuery, RunReport,
+    RunRequest, StoreError, Transition, Want, text_of_panic,
 };
 
 use super::membership::Membership;
@@ -419,14 +419,14 @@ impl OpenLane<'_> {
             self.engine.hub().listeners.tell(|| Event::StoreRecovered { store: store.clone() });
         }
         // The jobs that it has met and cannot read are announced, each once.
-        let met = self.work.store.set_aside();
-        if met != self.work.set_aside {
-            let known = &self.work.set_aside;
-            let new: Vec<SetAside> = met.iter().filter(|job| !known.contains(job)).cloned().collect();
-            self.work.set_aside = met.to_vec();
+        let met = self.work.store.quarantined();
+        if met != self.work.quarantined {
+            let known = &self.work.quarantined;
+            let new: Vec<Quarantined> = met.iter().filter(|job| !known.contains(job)).cloned().collect();
+            self.work.quarantined = met.to_vec();
             let mut hub = self.engine.hub();
             for job in new {
-                hub.listeners.tell(|| Event::JobSetAside { store: store.clone(), job });
+                hub.listeners.tell(|| Event::JobQuarantined { store: store.clone(), job });
             }
         }
     }

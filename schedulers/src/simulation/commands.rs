@@ -15,7 +15,7 @@ use super::fragile::Fragile;
 use super::groups::group;
 use super::model::Known;
 use crate::add_commands::AddOutcome;
-use crate::new_job::Schedule;
+use crate::schedule::Schedule;
 
 impl Simulation {
     fn trigger(&mut self) -> Arc<dyn Trigger> {

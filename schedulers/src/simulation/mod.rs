@@ -368,7 +368,7 @@ impl Simulation {
             assert!(took.is_none_or(|took| took >= TimeDelta::zero()), "{run:?}");
         }
         for (id, known) in &mut self.known {
-            let of_schedule = |run: &&Run| run.job == *id && run.attempt == 1 && !run.by_hand;
+            let of_schedule = |run: &&Run| run.job == *id && run.attempt == 1 && !run.manual;
             let rows: Vec<&Run> = rows.iter().filter(of_schedule).collect();
             known.expected.sort();
             account(id, &known.expected, &rows);

@@ -127,22 +127,22 @@ impl Known {
 /// How long a run waits for its turn at most, if time passes.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(40);
 
-/// Whether the rows stand for these fires, each of them once. A stretch may have holes, of which other rows tell: then what
+/// Whether the rows stand for these fires, each of them once. A range may have holes, of which other rows tell: then what
 /// lies within is given to the row that ends first, which finds a way where there is one.
 pub(super) fn account(id: &JobId, expected: &[DateTime<Utc>], rows: &[&Run]) {
     let mut left = expected.to_vec();
     let mut open: Vec<(DateTime<Utc>, DateTime<Utc>, u64)> = Vec::new();
     for row in rows {
-        let stretch = row.fires;
-        let ends = if stretch.count == 1 { vec![stretch.first] } else { vec![stretch.first, stretch.last] };
+        let range = row.fires;
+        let ends = if range.count == 1 { vec![range.first] } else { vec![range.first, range.last] };
         for end in &ends {
             let Ok(place) = left.binary_search(end) else {
                 panic!("{id:?}: {end} is not expected, or told of twice: {row:?}")
             };
             left.remove(place);
         }
-        if stretch.count > 2 {
-            open.push((stretch.last, stretch.first, stretch.count - 2));
+        if range.count > 2 {
+            open.push((range.last, range.first, range.count - 2));
         }
     }
     open.sort_unstable();

@@ -24,10 +24,10 @@ fn a_job_runs_now_beside_its_schedule_and_the_ledger_says_so() {
     rig.at(10, &["missed 10 missed: overlap"]);
     rig.finish(&["finished 4 succeeded"]);
     let run = outcome.wait().unwrap();
-    assert_eq!((run.result, run.by_hand), (Some(Value::from(42)), true));
+    assert_eq!((run.result, run.manual), (Some(Value::from(42)), true));
     assert_eq!(rig.next_fire("answer"), Some(20));
     let runs = rig.scheduler.runs_in("default", &RunQuery::default()).unwrap();
-    assert_eq!(runs.iter().map(|run| run.by_hand).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(runs.iter().map(|run| run.manual).collect::<Vec<_>>(), [true, false]);
 }
 
 #[test]

@@ -249,7 +249,7 @@ fn a_run_that_somebody_asks_for_waits_for_its_group() {
     assert_eq!(second_one.wait_within(Duration::ZERO).unwrap(), None);
     rig.finish(&["finished 10 succeeded", "started 10 running"]);
     rig.finish(&["finished 10 succeeded"]);
-    assert!(second_one.wait().unwrap().by_hand);
+    assert!(second_one.wait().unwrap().manual);
 }
 
 #[test]

@@ -200,7 +200,7 @@ fn what_add_answers_with_is_the_way_to_the_job() {
     let by_hand = job.clone().run_now().unwrap();
     rig.expect(&["started 10 running"]);
     rig.finish(&["finished 10 succeeded"]);
-    assert!(by_hand.wait_within(GENEROUS).unwrap().unwrap().by_hand);
+    assert!(by_hand.wait_within(GENEROUS).unwrap().unwrap().manual);
     assert_eq!(job.remove().unwrap().id, *job.id());
     assert!(matches!(job.next_outcome(), Err(SchedulerError::NoJob { .. })));
 }

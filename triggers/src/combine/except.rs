@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use matins_core::{CountBudget, CountProgress, Stretch, Trigger, previous_by_search};
+use matins_core::{CountBudget, CountProgress, FireRange, Trigger, previous_by_search};
 use serde::{Deserialize, Serialize};
 
 use super::{CombineError, SHARED_LIMIT, as_a, common, ends};
@@ -15,7 +15,7 @@ use crate::text;
 
 /// The first trigger's instants without those that the second has too.
 ///
-/// Where both are cron triggers, stretches in which the second has all instants of the first are passed over by
+/// Where both are cron triggers, ranges in which the second has all instants of the first are passed over by
 /// arithmetic, however long. For the rest, instant after instant is looked at; see [`SHARED_LIMIT`].
 ///
 /// ```
@@ -110,7 +110,7 @@ impl Trigger for ExceptTrigger {
 
     /// Cron triggers of one zone, and intervals, are counted by arithmetic. For the rest, the fires of the rarer of the two
     /// are looked at one by one, in slices.
-    fn stretch_within(
+    fn fire_range_within(
         &self,
         after: DateTime<Utc>,
         until: DateTime<Utc>,
@@ -166,20 +166,20 @@ impl ExceptTrigger {
         let share = budget.left() / 4;
         let count = |of: &dyn Trigger, until, budget: &mut CountBudget| {
             let mut part = CountBudget::new(share);
-            let counted = of.stretch_within(after, until, &mut part);
+            let counted = of.fire_range_within(after, until, &mut part);
             budget.spend((share - part.left()).max(1));
             counted
         };
         let all = count(&*self.of, until, budget);
         let excluded = count(&*self.without, all.through, budget);
         let Some(of) = all.fires else { return all };
-        let number = |fires: Option<Stretch>| fires.map_or(0, |fires| fires.count);
+        let number = |fires: Option<FireRange>| fires.map_or(0, |fires| fires.count);
         if of.count <= number(excluded.fires) {
             return self.walk(after, excluded.through, budget);
         }
         let Some(fires) = excluded.fires else {
             // None is excluded up to there.
-            let fires = self.of.stretch(after, excluded.through);
+            let fires = self.of.fire_range(after, excluded.through);
             return CountProgress { fires, through: excluded.through };
         };
         // How many of the excluded instants the trigger has.
@@ -196,7 +196,7 @@ impl ExceptTrigger {
             }
             fire = next;
         }
-        let of = if through == all.through { all.fires } else { self.of.stretch(after, through) };
+        let of = if through == all.through { all.fires } else { self.of.fire_range(after, through) };
         let fires = of.and_then(|of| self.without_shared(of, shared, after, through, budget));
         CountProgress { fires, through }
     }
@@ -204,12 +204,12 @@ impl ExceptTrigger {
     /// What is left of the fires of a trigger, if so many of them are excluded.
     fn without_shared(
         &self,
-        of: Stretch,
+        of: FireRange,
         shared: u64,
         after: DateTime<Utc>,
         through: DateTime<Utc>,
         budget: &mut CountBudget,
-    ) -> Option<Stretch> {
+    ) -> Option<FireRange> {
         /// So many instants are looked at one by one, before the last one that is left is searched for.
         const LOOKED_AT: usize = 16;
         let count = of.count.saturating_sub(shared);
@@ -224,7 +224,7 @@ impl ExceptTrigger {
             return ends(self, count, after, through, budget);
         }
         let first = self.next_after(after).filter(|first| *first <= through)?;
-        Some(Stretch { first, last, count })
+        Some(FireRange { first, last, count })
     }
 
     /// From fire to fire.
@@ -235,7 +235,7 @@ impl ExceptTrigger {
             let next = self.of.next_after(last).filter(|next| *next > last && *next <= until);
             let Some(next) = next else { return CountProgress { fires, through: until } };
             if !has(&*self.without, next) {
-                fires = Stretch::concat(fires, Some(Stretch::single(next)));
+                fires = FireRange::concat(fires, Some(FireRange::single(next)));
             }
             last = next;
             if budget.is_spent() {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
-use matins_core::{CountBudget, CountProgress, Stretch, Trigger};
+use matins_core::{CountBudget, CountProgress, FireRange, Trigger};
 use serde::{Deserialize, Serialize};
 
 use crate::last_fire::just_before;
@@ -99,7 +99,7 @@ impl Trigger for ExceptDatesTrigger {
     }
 
     /// The times between the excluded dates are counted one by one.
-    fn stretch_within(
+    fn fire_range_within(
         &self,
         after: DateTime<Utc>,
         until: DateTime<Utc>,
@@ -110,8 +110,8 @@ impl Trigger for ExceptDatesTrigger {
             let excluded = self.next_excluded(from).filter(|(start, _)| *start <= until);
             let end = excluded.map_or(until, |(start, _)| just_before(start));
             if from < end {
-                let part = self.of.stretch_within(from, end, budget);
-                fires = Stretch::concat(fires, part.fires);
+                let part = self.of.fire_range_within(from, end, budget);
+                fires = FireRange::concat(fires, part.fires);
                 if part.through < end {
                     return CountProgress { fires, through: part.through };
                 }

@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use matins_core::{After, CountBudget, CountProgress, Stretch, Trigger};
+use matins_core::{After, CountBudget, CountProgress, FireRange, Trigger};
 use serde::{Deserialize, Serialize};
 
 pub use except::ExceptTrigger;
@@ -140,14 +140,14 @@ impl Trigger for AnyTrigger {
         self.of.iter().any(|member| member.includes(instant))
     }
 
-    fn stretch_within(
+    fn fire_range_within(
         &self,
         after: DateTime<Utc>,
         until: DateTime<Utc>,
         budget: &mut CountBudget,
     ) -> CountProgress {
         if let [only] = &self.of[..] {
-            return only.stretch_within(after, until, budget);
+            return only.fire_range_within(after, until, budget);
         }
         let Some(count) = union_count::by_arithmetic(&self.of, after, until, budget) else {
             return union_count::by_the_rarer(&self.of, after, until, budget);
@@ -312,14 +312,14 @@ impl Trigger for AllTrigger {
     }
 
     /// Cron triggers of one zone, and intervals, are counted by arithmetic. The rest is counted from fire to fire, in slices.
-    fn stretch_within(
+    fn fire_range_within(
         &self,
         after: DateTime<Utc>,
         until: DateTime<Utc>,
         budget: &mut CountBudget,
     ) -> CountProgress {
         if let [only] = &self.reduced[..] {
-            return only.stretch_within(after, until, budget);
+            return only.fire_range_within(after, until, budget);
         }
         if let Some(count) = common::count(&self.reduced, after, until, budget) {
             let fires = ends(self, count, after, until, budget);
@@ -331,7 +331,7 @@ impl Trigger for AllTrigger {
             let Some(next) = next.filter(|next| *next > last && *next <= until) else {
                 return CountProgress { fires, through: until };
             };
-            fires = Stretch::concat(fires, Some(Stretch::single(next)));
+            fires = FireRange::concat(fires, Some(FireRange::single(next)));
             last = next;
             if budget.is_spent() {
                 return CountProgress { fires, through: last };
@@ -365,13 +365,13 @@ fn ends(
     after: DateTime<Utc>,
     until: DateTime<Utc>,
     budget: &mut CountBudget,
-) -> Option<Stretch> {
+) -> Option<FireRange> {
     if count == 0 {
         return None;
     }
     let first = trigger.next_after(after).filter(|first| *first <= until)?;
     let last = if count == 1 { first } else { last_fire(trigger, first, until, budget) };
-    Some(Stretch { first, last, count })
+    Some(FireRange { first, last, count })
 }
 
 /// The members with a seed; `None` if none of them needs one.

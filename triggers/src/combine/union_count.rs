@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use matins_core::{CountBudget, CountProgress, Stretch, Trigger};
+use matins_core::{CountBudget, CountProgress, FireRange, Trigger};
 
 use super::common;
 use super::except::has;
@@ -45,7 +45,7 @@ pub(super) fn by_the_rarer(
     let mut most: Option<(u64, &Arc<dyn Trigger>)> = None;
     for member in members {
         let mut part = CountBudget::new(share);
-        let counted = member.stretch_within(after, through, &mut part);
+        let counted = member.fire_range_within(after, through, &mut part);
         budget.spend((share - part.left()).max(1));
         through = counted.through;
         let count = counted.fires.map_or(0, |fires| fires.count);
@@ -55,7 +55,7 @@ pub(super) fn by_the_rarer(
     }
     let Some((_, most)) = most else { return CountProgress { fires: None, through: until } };
     let others = || members.iter().filter(|member| !Arc::ptr_eq(member, most));
-    let mut own: Option<Stretch> = None;
+    let mut own: Option<FireRange> = None;
     let mut last = after;
     loop {
         budget.spend(members.len() as u64);
@@ -63,15 +63,15 @@ pub(super) fn by_the_rarer(
         let Some(next) = next.filter(|next| *next > last && *next <= through) else { break };
         last = next;
         if !has(&**most, next) {
-            own = Stretch::concat(own, Some(Stretch::single(next)));
+            own = FireRange::concat(own, Some(FireRange::single(next)));
         }
         if budget.is_spent() {
             through = last;
             break;
         }
     }
-    let fires = match (most.stretch(after, through), own) {
-        (Some(most), Some(own)) => Some(Stretch {
+    let fires = match (most.fire_range(after, through), own) {
+        (Some(most), Some(own)) => Some(FireRange {
             first: most.first.min(own.first),
             last: most.last.max(own.last),
             count: most.count.saturating_add(own.count),

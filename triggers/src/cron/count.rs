@@ -2,7 +2,7 @@
 //! count, and the changes of the clocks are gone through one by one.
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
-use matins_core::{CountBudget, Stretch};
+use matins_core::{CountBudget, FireRange};
 
 use super::search::Year;
 use super::{CronTrigger, YEARS, search};
@@ -22,20 +22,20 @@ impl CronTrigger {
         after: DateTime<Utc>,
         until: DateTime<Utc>,
         budget: &mut CountBudget,
-    ) -> Option<Stretch> {
+    ) -> Option<FireRange> {
         let mut fires = self.fires_after(after).take_while(|fire| *fire <= until);
         budget.spend(1);
-        let mut counted = Stretch::single(fires.next()?);
+        let mut counted = FireRange::single(fires.next()?);
         for looked_up in 0..=LOOKED_UP {
             let Some(fire) = fires.next() else { return Some(counted) };
             budget.spend(1);
             if looked_up < LOOKED_UP {
-                counted = counted.joined(Stretch::single(fire));
+                counted = counted.joined(FireRange::single(fire));
             }
         }
         let count = count_common(&[self], counted.last, until, budget)?;
         let last = last_fire(self, counted.last, until, budget);
-        Some(Stretch { last, count: counted.count.saturating_add(count), ..counted })
+        Some(FireRange { last, count: counted.count.saturating_add(count), ..counted })
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Fires<'a> {
     today: Option<Today>,
 }
 
-/// A stretch of time in which the clocks run evenly and show nothing for the second time.
+/// A range of time in which the clocks run evenly and show nothing for the second time.
 #[derive(Debug, Clone, Copy)]
 struct Run {
     span: &'static Span,
@@ -53,7 +53,7 @@ impl CronTrigger {
         Fires { trigger: self, last: after, run: None, today: None }
     }
 
-    /// The stretch that a fire lies in; `None` where the clocks show it for the second time.
+    /// The range that a fire lies in; `None` where the clocks show it for the second time.
     fn run_of(&self, fire: NaiveDateTime) -> Option<Run> {
         let (span, next) = self.zone.rules().run_at(fire);
         let is_first_time = span.local(fire) >= span.shown_before;
@@ -71,7 +71,7 @@ impl Run {
 }
 
 impl Fires<'_> {
-    /// The next fire, where it lies in the same stretch as the last one.
+    /// The next fire, where it lies in the same range as the last one.
     fn along_the_run(&self) -> Option<NaiveDateTime> {
         let run = self.run.as_ref()?;
         let local = self.trigger.expression.next_local(run.span.local(self.last.naive_utc()))?;

@@ -181,7 +181,7 @@ impl CronExpression {
         if self.weeks == 0 { days } else { days & self.days_of_weeks(year.number, month) }
     }
 
-    /// The days that match, weeks aside, of a month of this length which begins on this weekday.
+    /// The days that match, weeks quarantined, of a month of this length which begins on this weekday.
     fn days_of_shape(&self, length: u32, first_weekday: u32) -> u32 {
         let days = || self.days.of_month(length, first_weekday);
         let weekdays = || self.weekdays.of_month(length, first_weekday);
@@ -316,7 +316,7 @@ impl Year {
 }
 
 /// Years are of 14 kinds: bit 2w + l is that of the years which begin on weekday w, leap years where l is 1. The kind tells
-/// the days that match, weeks aside (those of early January depend on the year before as well).
+/// the days that match, weeks quarantined (those of early January depend on the year before as well).
 const ALL_KINDS: u16 = 0x3fff;
 
 impl YearRange {

@@ -294,7 +294,7 @@ impl Trigger for CronTrigger {
         self.limits.allow_start(fire).then_some(fire)
     }
 
-    fn stretch_within(
+    fn fire_range_within(
         &self,
         after: DateTime<Utc>,
         until: DateTime<Utc>,

@@ -29,7 +29,7 @@ static REGISTRY: LazyLock<RwLock<Registry>> = LazyLock::new(|| RwLock::new(Regis
 
 /// Where zone rules should come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Choice {
+pub(super) enum RulesSource {
     /// Where the environment says.
     Environment,
     Bundled,
@@ -37,7 +37,7 @@ pub(super) enum Choice {
 }
 
 pub(super) struct Registry {
-    choice: Choice,
+    choice: RulesSource,
     pub(super) database: Database,
     zones: HashMap<&'static str, Known>,
     /// How many of them are rules and files.
@@ -85,7 +85,7 @@ pub(super) fn named(name: &str) -> Result<&'static Rules, UnknownZone> {
 impl Registry {
     fn new() -> Self {
         // The tests of this crate compare fire times, which must not depend on the system's data.
-        let choice = if cfg!(test) { Choice::Bundled } else { Choice::Environment };
+        let choice = if cfg!(test) { RulesSource::Bundled } else { RulesSource::Environment };
         Self { database: open(&choice), choice, zones: HashMap::new(), given: 0 }
     }
 
@@ -109,11 +109,11 @@ impl Registry {
     }
 
     /// Reads the database and all zones again; those whose rules are others now.
-    pub(super) fn refresh(&mut self, choice: Option<Choice>) -> Vec<&'static Rules> {
+    pub(super) fn refresh(&mut self, choice: Option<RulesSource>) -> Vec<&'static Rules> {
         let before = self.choice.clone();
         self.choice = choice.unwrap_or_else(|| before.clone());
         // Bundled data and rules say the same as before, however often they are read.
-        let stays_bundled = [&before, &self.choice].iter().all(|choice| **choice == Choice::Bundled);
+        let stays_bundled = [&before, &self.choice].iter().all(|choice| **choice == RulesSource::Bundled);
         let can_change = |name: &str, known: &Known| !known.is_rule && (!stays_bundled || is_path(name));
         self.database = open(&self.choice);
         let mut changed = Vec::new();
@@ -178,16 +178,16 @@ fn load(database: &Database, name: &str) -> Result<Found, UnknownZone> {
 }
 
 /// Opens the database of a choice, or else the bundled one, which then knows why.
-fn open(choice: &Choice) -> Database {
+fn open(choice: &RulesSource) -> Database {
     let or_bundled = |opened: Result<Database, String>, by: &str| {
         opened.unwrap_or_else(|error| {
             Database::bundled_because(format!("{by}{error}; the bundled data is used"))
         })
     };
     match choice {
-        Choice::Bundled => Database::bundled(),
-        Choice::Directory(directory) => or_bundled(Database::in_directory(directory), ""),
-        Choice::Environment => {
+        RulesSource::Bundled => Database::bundled(),
+        RulesSource::Directory(directory) => or_bundled(Database::in_directory(directory), ""),
+        RulesSource::Environment => {
             let value = |name| env::var_os(name).filter(|value| !value.is_empty());
             match value(VARIABLE) {
                 Some(value) if value == "bundled" => return Database::bundled(),

@@ -1,4 +1,4 @@
-//! The rules of a zone as a table: stretches of time with one offset from UTC.
+//! The rules of a zone as a table: ranges of time with one offset from UTC.
 //!
 //! Both directions, from UTC to local time and back, are one look into that table, which is indexed by year. The gaps and
 //! overlaps of local time lie where one span ends and the next begins.
@@ -16,7 +16,7 @@ pub(super) const YEARS: usize = (LAST_YEAR - FIRST_YEAR + 1) as usize;
 /// local times that are skipped do not fire, and those that come a second time fire again.
 pub(crate) const CORRECTION: TimeDelta = TimeDelta::hours(3);
 
-/// A stretch of time with one offset; it ends where the next begins.
+/// A range of time with one offset; it ends where the next begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
     /// UTC; the least that can be held for the first.

@@ -28,7 +28,7 @@ use chrono::{DateTime, Utc};
 
 use super::Zone;
 use super::database::Database;
-use super::registry::{self, Choice};
+use super::registry::{self, RulesSource};
 
 /// The environment variable that chooses the database: `bundled`, `system`, or a directory of TZif files.
 pub const VARIABLE: &str = registry::VARIABLE;
@@ -123,7 +123,7 @@ pub fn refresh() -> Refreshed {
 /// assert!(bundled.release.is_some());
 /// ```
 pub fn use_bundled() -> Refreshed {
-    choose(Some(Choice::Bundled))
+    choose(Some(RulesSource::Bundled))
 }
 
 /// Uses what the environment says from now on: the default.
@@ -135,7 +135,7 @@ pub fn use_bundled() -> Refreshed {
 /// println!("back to {}", tzdb::use_environment().version);
 /// ```
 pub fn use_environment() -> Refreshed {
-    choose(Some(Choice::Environment))
+    choose(Some(RulesSource::Environment))
 }
 
 /// Uses the TZif files in a directory from now on.
@@ -155,10 +155,10 @@ pub fn use_environment() -> Refreshed {
 pub fn use_directory(directory: impl AsRef<Path>) -> Result<Refreshed, DirectoryError> {
     let directory = directory.as_ref();
     Database::in_directory(directory).map_err(|reason| DirectoryError { reason })?;
-    Ok(choose(Some(Choice::Directory(directory.to_owned()))))
+    Ok(choose(Some(RulesSource::Directory(directory.to_owned()))))
 }
 
-fn choose(choice: Option<Choice>) -> Refreshed {
+fn choose(choice: Option<RulesSource>) -> Refreshed {
     let mut registry = registry::write();
     let changed = registry.refresh(choice).into_iter().map(|rules| Zone { rules }).collect();
     Refreshed { version: version_of(&registry), changed }

@@ -117,7 +117,7 @@ impl From<RunView> for Run {
             last_scheduled: run.fires.last,
             fires: run.fires.count,
             attempt: run.attempt,
-            manual: run.by_hand,
+            manual: run.manual,
             started: run.started,
             finished: run.finished,
             outcome: run.outcome.map(|outcome| outcome.as_str().to_owned()),

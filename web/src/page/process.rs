@@ -104,7 +104,7 @@ fn in_force(frame: &Frame, status: &Status, info: &StoreInfo, address: &Address,
                     @if let Some(oldest) = info.oldest_run { dt { "the oldest" } dd { (frame.time(oldest)) } }
                     @for (file, length) in &info.files { dt { (file) } dd { (bytes(*length)) } }
                     @if let Some(shared) = &info.shared { dt { "server" } dd { (shared.server) } dt { "tables" } dd { (shared.place) ", format " (shared.format) } }
-                    @for what in &info.set_aside { dt { "quarantined" } dd { (what) } }
+                    @for what in &info.quarantined { dt { "quarantined" } dd { (what) } }
                 } }
             }
         }

@@ -127,7 +127,7 @@ fn run_page(frame: &Frame, view: &RunView) -> Markup {
                     @if let Some(started) = run.started { dt { "began" } dd { (frame.time(started)) @if let Some(late) = late(view) { span.muted { ", " (late) " late" } } } }
                     @if let Some(finished) = run.finished { dt { "ended" } dd { (frame.time(finished)) } }
                     dt { "attempt" } dd { (run.attempt) }
-                    @if run.by_hand { dt { "started" } dd { "by hand" } }
+                    @if run.manual { dt { "started" } dd { "by hand" } }
                     @if let Some(cause) = view.cause() { dt { "follows" } dd { @if let Some(number) = run.cause { a href=(run_path_of(number.0, view.store.as_deref())) { (cause) } } } }
                     @if let Some(node) = &view.node { dt { "node" } dd { (node) } }
                     @if let Some(store) = &view.store { dt { "store" } dd { (store) } }

@@ -35,7 +35,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// How such a call can fail, the end of the process aside.
+    /// How such a call can fail, the end of the process quarantined.
     pub(crate) fn faults(self) -> &'static [Fault] {
         match self {
             Self::Read => &[Fault::Refused],

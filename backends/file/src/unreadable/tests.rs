@@ -5,8 +5,8 @@ use std::path::Path;
 
 use matins_conformance::store_suite::{job, sample_runs};
 use matins_core::{
-    JobId, JobQuery, JobStore, OnConflict, Outcome, Run, RunId, RunQuery, SetAsideKind, StoreError, Stretch,
-    Transition,
+    FireRange, JobId, JobQuery, JobStore, OnConflict, Outcome, QuarantineKind, Run, RunId, RunQuery,
+    StoreError, Transition,
 };
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -69,8 +69,8 @@ fn numbers(store: &mut FileStore) -> Vec<u64> {
     store.runs(&RunQuery::default()).unwrap().iter().map(|run| run.id.0).collect()
 }
 
-fn aside(store: &FileStore) -> Vec<(SetAsideKind, &str)> {
-    store.set_aside().iter().map(|aside| (aside.kind, aside.id.as_str())).collect()
+fn quarantined(store: &FileStore) -> Vec<(QuarantineKind, &str)> {
+    store.quarantined().iter().map(|quarantined| (quarantined.kind, quarantined.id.as_str())).collect()
 }
 
 /// Opens it, has its files written again, and opens it once more.
@@ -116,9 +116,9 @@ fn a_store_that_was_written_before_there_were_limits_opens_with_all_that_can_be_
             let plain = jobs.iter().filter(|job| job.id.as_str().len() == 1).count();
             assert_eq!(plain, 2, "{levels}");
             if levels > 126 {
-                let expected = [(SetAsideKind::Job, "in log"), (SetAsideKind::Job, "in snapshot")];
-                assert_eq!(aside(store), expected);
-                assert!(store.set_aside()[0].what.contains("levels deep, and 120 can be read"));
+                let expected = [(QuarantineKind::Job, "in log"), (QuarantineKind::Job, "in snapshot")];
+                assert_eq!(quarantined(store), expected);
+                assert!(store.quarantined()[0].what.contains("levels deep, and 120 can be read"));
                 let error = store.get(&JobId::new("in log").unwrap()).unwrap_err();
                 assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
             }
@@ -141,7 +141,7 @@ fn a_store_that_was_written_before_there_were_limits_opens_with_all_that_can_be_
 
 /// Rows of a version that knows more: the others are read, and theirs are kept.
 #[test]
-fn a_row_that_cannot_be_read_is_set_aside_and_kept() {
+fn a_row_that_cannot_be_read_is_quarantined_and_kept() {
     let directory = tempdir().unwrap();
     let later = ended(r#""outcome":"skipped by a later version""#);
     let snapshot = [
@@ -158,10 +158,10 @@ fn a_row_that_cannot_be_read_is_set_aside_and_kept() {
     write(directory.path(), &snapshot, &log);
     reopened(&directory, |store| {
         assert_eq!(numbers(store), [3, 7]);
-        let run = |number| (SetAsideKind::Run, number);
-        assert_eq!(aside(store), [run("1"), run("2"), run("4"), run("5"), run("6")]);
-        let said = store.set_aside()[3].to_string();
-        assert!(said.starts_with("run 5 is set aside: ") && said.contains("a later version"), "{said}");
+        let run = |number| (QuarantineKind::Run, number);
+        assert_eq!(quarantined(store), [run("1"), run("2"), run("4"), run("5"), run("6")]);
+        let said = store.quarantined()[3].to_string();
+        assert!(said.starts_with("run 5 is quarantined: ") && said.contains("a later version"), "{said}");
         assert_eq!(store.next_run_id().unwrap(), RunId(8));
         assert_eq!(store.count_runs(&RunQuery::default()).unwrap(), 2);
         let taken = sample_runs()[0].clone().with(|run| run.id = RunId(5));
@@ -172,14 +172,14 @@ fn a_row_that_cannot_be_read_is_set_aside_and_kept() {
     let mut store = FileStore::open(directory.path()).unwrap();
     let before = job("a", Some(60)).next_fire.unwrap();
     store.commit(vec![Transition::PruneBefore { before }]).unwrap();
-    assert_eq!(aside(&store), [(SetAsideKind::Run, "2")]);
+    assert_eq!(quarantined(&store), [(QuarantineKind::Run, "2")]);
     drop(store);
-    assert_eq!(aside(&FileStore::open(directory.path()).unwrap()), [(SetAsideKind::Run, "2")]);
+    assert_eq!(quarantined(&FileStore::open(directory.path()).unwrap()), [(QuarantineKind::Run, "2")]);
 }
 
 /// A program that could read the row changed it further.
 #[test]
-fn steps_on_a_row_that_is_set_aside_are_applied_and_it_is_taken_back_when_it_can_be_read() {
+fn steps_on_a_row_that_is_quarantined_are_applied_and_it_is_taken_back_when_it_can_be_read() {
     let directory = tempdir().unwrap();
     let snapshot = [format!(
         r#"{{"run":{}}}"#,
@@ -191,11 +191,11 @@ fn steps_on_a_row_that_is_set_aside_are_applied_and_it_is_taken_back_when_it_can
     let line = |step: &str| format!(r#"{{"commit":[{step}]}}"#);
     write(directory.path(), &snapshot, &[line(start), line(extend), line(&finish)]);
     reopened(&directory, |store| {
-        assert_eq!(aside(store), []);
+        assert_eq!(quarantined(store), []);
         let runs = store.runs(&RunQuery::default()).unwrap();
         let at = |second| job("a", Some(second)).next_fire.unwrap();
         let mut expected = Run::started(RunId(1), JobId::new("a").unwrap(), at(0), at(0));
-        expected.fires = Stretch { first: at(0), last: at(50), count: 10 };
+        expected.fires = FireRange { first: at(0), last: at(50), count: 10 };
         (expected.finished, expected.outcome) = (Some(at(1)), Some(Outcome::Failed));
         expected.message = Some("no".to_owned());
         assert_eq!(runs, [expected]);

@@ -1,7 +1,7 @@
 //! A job that runs after another: `backup` follows `dump` here.
 
 use chrono::TimeDelta;
-use matins_core::{AfterOutcome, JobId, MissedReason, Outcome, RunId, Stretch};
+use matins_core::{AfterOutcome, FireRange, JobId, MissedReason, Outcome, RunId};
 use matins_scheduler::Schedule;
 use matins_triggers::{AfterTrigger, CronTrigger};
 
@@ -24,7 +24,7 @@ fn dumped(scene: &mut Scene, due: &str, outcome: Outcome, attempt: u32) -> u64 {
     let due = instant(due);
     scene.put(|run| {
         run.job = JobId::new("dump").unwrap();
-        (run.fires, run.attempt) = (Stretch::single(due), attempt);
+        (run.fires, run.attempt) = (FireRange::single(due), attempt);
         let begun = due + TimeDelta::hours(2) * (attempt as i32 - 1);
         (run.started, run.finished) = (Some(begun), Some(begun + TimeDelta::minutes(90)));
         run.outcome = Some(outcome);
@@ -36,7 +36,7 @@ fn a_run_tells_what_it_followed_whenever_it_is_asked_for() {
     let mut scene = scene();
     let dump = dumped(&mut scene, "2026-02-01T02:00:00Z", Outcome::Succeeded, 1);
     let run = scene.put(|run| {
-        run.fires = Stretch::single(instant("2026-02-01T03:30:00Z"));
+        run.fires = FireRange::single(instant("2026-02-01T03:30:00Z"));
         run.cause = Some(RunId(dump));
         (run.started, run.finished) = (Some(run.scheduled()), Some(run.scheduled()));
         run.outcome = Some(Outcome::Succeeded);
@@ -92,7 +92,7 @@ fn why_there_was_none() {
 
     scene.put(|run| {
         run.job = JobId::new("dump").unwrap();
-        run.fires = Stretch::single(instant("2026-02-03T02:00:00Z"));
+        run.fires = FireRange::single(instant("2026-02-03T02:00:00Z"));
         run.finished = Some(run.scheduled());
         run.outcome = Some(Outcome::Missed(MissedReason::Overlap));
     });

@@ -7,7 +7,7 @@ mod scene;
 
 use std::sync::Arc;
 
-use matins_core::{JobId, MissedReason, Outcome, Stretch, Trigger};
+use matins_core::{FireRange, JobId, MissedReason, Outcome, Trigger};
 use matins_scheduler::Schedule;
 use matins_triggers::{CronTrigger, DateTrigger, IntervalTrigger, JitterTrigger};
 
@@ -279,7 +279,7 @@ fn due_several_times_in_the_minute_that_was_named() {
     // A first attempt that failed does not count where the second succeeded.
     scene.ran("2026-01-01T00:01:40.5Z", TimeDelta::zero(), Outcome::Failed);
     scene.put(|run| {
-        run.fires = Stretch::single(instant("2026-01-01T00:01:40.5Z"));
+        run.fires = FireRange::single(instant("2026-01-01T00:01:40.5Z"));
         (run.attempt, run.outcome) = (2, Some(Outcome::Succeeded));
     });
     scene.asked("2026-01-01T00:01", ExplanationKind::Ran, &["was due 3 times in that minute: 3 succeeded"]);
@@ -376,7 +376,8 @@ fn it_ran_it_runs_it_will() {
     // The last attempt is what counts.
     let due = instant("2026-02-01T01:30:00Z");
     scene.put(|run| {
-        (run.fires, run.attempt, run.started) = (Stretch::single(due), 2, Some(due + TimeDelta::minutes(9)));
+        (run.fires, run.attempt, run.started) =
+            (FireRange::single(due), 2, Some(due + TimeDelta::minutes(9)));
         (run.finished, run.outcome) = (Some(due + TimeDelta::minutes(10)), Some(Outcome::Failed));
         run.message = Some("exited with status 3".into());
     });

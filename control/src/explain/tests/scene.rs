@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    JobId, JobState, JobStore, MissedReason, OnConflict, Outcome, Run, RunId, Stretch, Trigger,
+    FireRange, JobId, JobState, JobStore, MissedReason, OnConflict, Outcome, Run, RunId, Trigger,
 };
 use matins_executor_thread::ThreadExecutor;
 use matins_scheduler::{BlockingScheduler, NewJob, Schedule, SchedulerBuilder, VirtualClock};
@@ -128,7 +128,7 @@ impl Scene {
     pub(super) fn ran(&mut self, due: &str, late: TimeDelta, outcome: Outcome) -> u64 {
         let due = instant(due);
         self.put(|run| {
-            run.fires = Stretch::single(due);
+            run.fires = FireRange::single(due);
             run.started = Some(due + late);
             run.finished = Some(due + late + TimeDelta::minutes(2));
             run.outcome = Some(outcome);
@@ -143,7 +143,7 @@ impl Scene {
         reason: MissedReason,
         decided: &str,
     ) -> u64 {
-        let fires = Stretch { first: instant(first), last: instant(last), count };
+        let fires = FireRange { first: instant(first), last: instant(last), count };
         self.put(|run| {
             run.fires = fires;
             run.finished = Some(instant(decided));

@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("handover {}", handovers.describe());
 
     // From before the first handover up to now: counting is arithmetic, however many weeks it has been.
-    let past = handovers.stretch(DateTime::UNIX_EPOCH, now).ok_or("nobody was on call yet")?;
+    let past = handovers.fire_range(DateTime::UNIX_EPOCH, now).ok_or("nobody was on call yet")?;
     let name =
         names.get((past.count - 1) as usize % names.len().max(1)).ok_or("name those who are on call")?;
     println!("{name} is on call since {}", past.last.with_timezone(&berlin));

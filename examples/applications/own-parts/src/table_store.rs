@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunOrder, RunQuery, StoreError, Stretch,
+    Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunOrder, RunQuery, StoreError, FireRange,
     Transition, json,
 };
 
@@ -83,7 +83,7 @@ impl TableStore {
             Transition::Start { run, started, scheduled } => {
                 if let Some(run) = self.runs.get_mut(&run) {
                     run.started = started;
-                    run.fires = Stretch::single(scheduled);
+                    run.fires = FireRange::single(scheduled);
                 }
             }
             Transition::Extend { run, fires } => {

@@ -387,6 +387,7 @@ mod tests {
         let blocking = [
             include_str!("../../handle/mod.rs"),
             include_str!("../../handle/jobs.rs"),
+            include_str!("../../handle/lists.rs"),
             include_str!("../../handle/parts.rs"),
             include_str!("../../handle/shared_store.rs"),
         ];

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Executor, ExecutorName, JobStore, Progress, RunId, SetAside, SharedStore, Shutdown, StoreName,
+    Executor, ExecutorName, JobStore, Progress, Quarantined, RunId, SharedStore, Shutdown, StoreName,
 };
 
 use super::AsyncHandle;
@@ -209,7 +209,7 @@ forwarded! {
     /// As [`Handle::stores`](crate::Handle::stores).
     stores() -> Vec<StoreName>;
 
-    /// Returns the jobs that the stores have found and cannot read. See [`Handle::set_aside`](crate::Handle::set_aside).
+    /// Returns the jobs that the stores have found and cannot read. See [`Handle::quarantined`](crate::Handle::quarantined).
     ///
     /// ```
     /// # use matins_executor_tokio::TokioExecutor;
@@ -222,7 +222,7 @@ forwarded! {
     /// #     .executor("default", TokioExecutor::current()?)
     /// #     .asynchronous()?;
     /// # let handle = scheduler.handle();
-    /// for (store, job) in handle.set_aside().await? {
+    /// for (store, job) in handle.quarantined().await? {
     ///     eprintln!("{store}: {job:?}");
     /// }
     /// # Ok(())
@@ -230,8 +230,8 @@ forwarded! {
     /// ```
     ///
     /// # Errors
-    /// As [`Handle::set_aside`](crate::Handle::set_aside).
-    set_aside() -> Vec<(StoreName, SetAside)>;
+    /// As [`Handle::quarantined`](crate::Handle::quarantined).
+    quarantined() -> Vec<(StoreName, Quarantined)>;
 
     /// Returns how far a run of a store's job has come, or `None` if it is not in progress or its task has not reported any. See [`Handle::progress`](crate::Handle::progress).
     ///
