@@ -149,7 +149,7 @@ fn shows(token: &Token, session: &str, headers: &HeaderMap) -> bool {
 
 /// What everybody may see: that the process answers, and what the page that asks for the token is made of.
 fn is_open(path: &str, has_token: bool) -> bool {
-    matches!(path, "/health" | "/ready" | "/style.css" | "/live.js" | "/login")
+    matches!(path, "/health" | "/ready" | "/style.css" | "/live.js" | "/icon.svg" | "/login")
         || (path == "/metrics" && !has_token)
 }
 

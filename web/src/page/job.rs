@@ -119,10 +119,10 @@ fn job_page(frame: &Frame, shown: &Shown) -> Markup {
                 @else { p.empty { "It has printed nothing yet." } }
             }
         }
-        @if !shown.runs.is_empty() {
-            section aria-labelledby="runs-title" {
-                header { h2 id="runs-title" { "Latest runs" } }
-                div id="runs" data-live { (frame.runs(&shown.runs[..shown.runs.len().min(10)], false)) }
+        section aria-labelledby="runs-title" {
+            header { h2 id="runs-title" { "Latest runs" } }
+            div id="runs" data-live {
+                @if shown.runs.is_empty() { p.empty { "It has not run yet." } } @else { (frame.runs(&shown.runs[..shown.runs.len().min(10)], false)) }
             }
         }
         div.columns {

@@ -142,7 +142,7 @@ pub(super) fn frame(title: &str, bar: Markup, content: Markup, footer: Markup) -
                 meta name="color-scheme" content="light dark";
                 title { (title) " – Matins" }
                 link rel="stylesheet" href="/style.css";
-                link rel="icon" href="data:,";
+                link rel="icon" href="/icon.svg";
                 script src="/live.js" defer {}
             }
             body {

@@ -34,6 +34,7 @@ pub(crate) fn routes() -> Router<App> {
         .route("/login", get(login::form).post(login::check))
         .route("/style.css", get(style))
         .route("/live.js", get(script))
+        .route("/icon.svg", get(icon))
 }
 
 /// Answers with a page that says why a request was refused.
@@ -52,4 +53,11 @@ async fn style() -> impl IntoResponse {
 
 async fn script() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("live.js"))
+}
+
+/// A clock at the hour of matins.
+async fn icon() -> impl IntoResponse {
+    const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 32 32\"><circle cx=\"16\" cy=\"16\" r=\"14\" \
+        fill=\"#2853b8\"/><path d=\"M16 7v9l6 4\" fill=\"none\" stroke=\"#fff\" stroke-width=\"3\" stroke-linecap=\"round\"/></svg>";
+    ([(header::CONTENT_TYPE, "image/svg+xml")], ICON)
 }
