@@ -17,7 +17,7 @@ pub(crate) struct HttpArguments {
     /// 127.0.0.1:8080, or unix:PATH. Only this user and root may use it; an address that others can reach needs a token
     #[arg(long, value_name = "ADDRESS")]
     http: Option<Address>,
-    /// The token that every client has to show, in a file; or in the variable MATINS_HTTP_TOKEN
+    /// The token that every client has to show, in a file; or in the variable `MATINS_HTTP_TOKEN`
     #[arg(long, value_name = "FILE", requires = "http")]
     http_token_file: Option<PathBuf>,
     /// A name by which clients may call the server, beside localhost and IP addresses; may be given again

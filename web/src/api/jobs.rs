@@ -241,6 +241,7 @@ pub(super) struct FiresQuery {
 }
 
 /// The next fire times of a job.
+#[allow(clippy::struct_field_names, reason = "the names are those of the API")]
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Fires {
     /// The job.

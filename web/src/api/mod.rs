@@ -1,4 +1,4 @@
-//! The API, in JSON: `/api/v1`. Its description in OpenAPI is made from what is here.
+//! The API, in JSON: `/api/v1`. Its description in `OpenAPI` is made from what is here.
 
 mod jobs;
 mod process;
@@ -64,7 +64,7 @@ pub(crate) fn routes() -> Router<App> {
     router.route("/api/v1/openapi.json", routing::get(async || Json(openapi())))
 }
 
-/// Returns the description of the API in OpenAPI 3.1, which is served at `/api/v1/openapi.json`.
+/// Returns the description of the API in `OpenAPI` 3.1, which is served at `/api/v1/openapi.json`.
 ///
 /// ```
 /// let openapi = matins_web::openapi();

@@ -15,7 +15,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::layout::{Frame, encoded, job_path, run_path};
+use super::layout::{Frame, encoded, job_path, run_path, time_in};
 use super::{refused, sorry, timeline};
 use crate::access::{Access, Who};
 use crate::api::Query;
@@ -160,7 +160,7 @@ fn fires(frame: &Frame, shown: &Shown) -> Markup {
             @for (place, at) in fires.iter().enumerate() {
                 @let before = if place == 0 { frame.now } else { fires[place - 1] };
                 li {
-                    (frame.time_in(*at, zone))
+                    (time_in(*at, zone))
                     " " span.muted { (zone.with_offset(*at).format("%:z")) }
                     @if offset(before) != offset(*at) {
                         " " span.badge.warn { "clocks go " (if offset(*at) > offset(before) { "forward" } else { "back" }) " before" }
@@ -257,7 +257,6 @@ pub(super) fn what(event: &HistoryEvent) -> &'static str {
         HistoryEvent::ZoneRules { .. } => "other zone rules",
         HistoryEvent::ClockCorrected { .. } => "the clock was corrected",
         HistoryEvent::Added { .. } => "added",
-        HistoryEvent::Edited { .. } => "changed",
         HistoryEvent::Paused { .. } => "paused",
         HistoryEvent::Resumed { .. } => "resumed",
         HistoryEvent::Removed { .. } => "removed",

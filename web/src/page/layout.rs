@@ -74,15 +74,7 @@ impl Frame {
 
     /// A time, with how far it is from now.
     pub(super) fn time(&self, at: DateTime<Utc>) -> Markup {
-        self.time_in(at, self.zone)
-    }
-
-    pub(super) fn time_in(&self, at: DateTime<Utc>, zone: Zone) -> Markup {
-        html! {
-            time datetime=(at.to_rfc3339_opts(SecondsFormat::AutoSi, true)) {
-                (display::local(at.with_timezone(&Utc), zone))
-            }
-        }
+        time_in(at, self.zone)
     }
 
     pub(super) fn relative(&self, at: DateTime<Utc>) -> Markup {
@@ -128,6 +120,13 @@ impl Frame {
                 } } }
             }
         }
+    }
+}
+
+/// A time of a zone.
+pub(super) fn time_in(at: DateTime<Utc>, zone: Zone) -> Markup {
+    html! {
+        time datetime=(at.to_rfc3339_opts(SecondsFormat::AutoSi, true)) { (display::local(at, zone)) }
     }
 }
 

@@ -90,10 +90,10 @@ fn tick_name(at: DateTime<Utc>, zone: Zone, reach: TimeDelta, tick: i32) -> Stri
 
 /// How the last runs of a job went: a bar for each, as high as it took long, the newest at the right.
 pub(super) fn strip(frame: &Frame, runs: &[RunView]) -> Markup {
-    const PLACES: usize = 48;
-    let shown = &runs[..runs.len().min(PLACES)];
+    const PLACES: u16 = 48;
+    let shown = &runs[..runs.len().min(usize::from(PLACES))];
     let longest = shown.iter().filter_map(took).max().unwrap_or_default().as_seconds_f64().max(0.001);
-    let width = 100.0 / PLACES as f64;
+    let width = 100.0 / f64::from(PLACES);
     let present = |name: &str| shown.iter().any(|run| kind(run) == name);
     let legend = [
         ("good", "succeeded"),
@@ -106,10 +106,10 @@ pub(super) fn strip(frame: &Frame, runs: &[RunView]) -> Markup {
     html! {
         svg.strip role="group" aria-label={ "The last " (total) ", the newest at the right" } {
             line.base x1="0" x2="100%" y1="83.5" y2="83.5" {}
-            @for (place, run) in shown.iter().enumerate() {
+            @for (place, run) in (1..=PLACES).zip(shown) {
                 @let part = took(run).map_or(0.0, |took| took.as_seconds_f64() / longest);
                 @let height = 8.0 + part * 72.0;
-                @let x = 100.0 - width * (place + 1) as f64;
+                @let x = 100.0 - width * f64::from(place);
                 @let words = told(frame, run);
                 a href=(run_path(run)) aria-label=(words) {
                     rect class=(kind(run)) x={ (format!("{x:.2}%")) } y={ (format!("{:.1}", 83.0 - height)) }
