@@ -41,7 +41,9 @@ fn berlin(start: &str, title: &str) -> String {
     let cron = |text: &str| -> Box<dyn Trigger> {
         Box::new(CronTrigger::parse(text, "Europe/Berlin").unwrap_or_else(|error| panic!("{text}: {error}")))
     };
-    let hourly = IntervalTrigger::new(start, TimeDelta::hours(1));
+    // At full hours, also where the picture begins at half past.
+    let full = start - TimeDelta::minutes(start.minute().into());
+    let hourly = IntervalTrigger::new(full, TimeDelta::hours(1));
     let jobs: [(&str, Box<dyn Trigger>); 4] = [
         ("30 2 * * *", cron("30 2 * * *")),
         ("0 3 * * *", cron("0 3 * * *")),
@@ -81,19 +83,21 @@ fn timeline(title: &str, zone: Zone, start: DateTime<Utc>, jobs: &[(&str, Box<dy
     if let Some(change) = change_between(zone, start, end) {
         let (before, after) = (zone.local(change - TimeDelta::seconds(1)), zone.local(change));
         let (bottom, at) = (height - 8, x(change));
-        // A second pass lasts as long as the clocks were set back.
+        // Both passes last as long as the clocks were set back.
         let again = (before + TimeDelta::seconds(1) - after).max(TimeDelta::zero());
         if !again.is_zero() {
-            let width = x(change + again) - at;
-            let _ = writeln!(
-                svg,
-                "<rect x=\"{at}\" y=\"78\" width=\"{width}\" height=\"{}\" fill=\"{CHANGE}\" opacity=\"0.2\"/>",
-                bottom - 78
-            );
+            for (from, opacity) in [(change - again, "0.1"), (change, "0.25")] {
+                let (left, width) = (x(from), x(from + again) - x(from));
+                let _ = writeln!(
+                    svg,
+                    "<rect x=\"{left}\" y=\"78\" width=\"{width}\" height=\"{}\" fill=\"{CHANGE}\" opacity=\"{opacity}\"/>",
+                    bottom - 78
+                );
+            }
         }
         let _ = writeln!(
             svg,
-            "<line x1=\"{at}\" y1=\"28\" x2=\"{at}\" y2=\"{bottom}\" stroke=\"{CHANGE}\" stroke-width=\"2\" stroke-dasharray=\"5 3\"/>"
+            "<line x1=\"{at}\" y1=\"78\" x2=\"{at}\" y2=\"{bottom}\" stroke=\"{CHANGE}\" stroke-width=\"2\" stroke-dasharray=\"5 3\"/>"
         );
     }
     for (row, (_, trigger)) in (0..).zip(jobs) {

@@ -143,9 +143,9 @@ fn every_link_within_the_book_leads_to_a_file() {
                 // The page for printing and the menu have links of their own.
                 let is_chapter =
                     ["print.html", "toc.html", "404.html"].iter().all(|name| !page.ends_with(name));
-                if let Some((_, place)) =
-                    link.split_once('#').filter(|_| is_chapter && target.ends_with(".html"))
-                {
+                if let Some((_, place)) = link.split_once('#').filter(|_| {
+                    is_chapter && leads_to.extension().is_some_and(|extension| extension == "html")
+                }) {
                     let there = fs::read_to_string(&leads_to).unwrap();
                     assert!(
                         there.contains(&format!("id=\"{place}\"")),
