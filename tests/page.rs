@@ -19,7 +19,9 @@ fn a_person_adds_a_job_watches_it_fail_pauses_it_and_asks_why() {
             std::env::var_os("MATINS_TEST_REQUIRE_BROWSER").is_none(),
             "no browser: install chromium, and run `npm install` in web/browser"
         );
-        println!("left out: the page in a browser, as there is no Chromium or no node_modules in web/browser");
+        println!(
+            "left out: the page in a browser, as there is no Chromium or no node_modules in web/browser"
+        );
         return;
     }
     let directory = directory_with(&[("jobs.toml", "[jobs.beat]\nevery = \"2s\"\nshell = \"echo beat\"\n")]);

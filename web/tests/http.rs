@@ -77,7 +77,7 @@ fn send(mut stream: impl Read + Write, request: &str) -> Answer {
 /// Asks with these further lines in the head, such as `host: x`.
 fn ask(server: &Server, line: &str, head: &[&str], body: &str) -> Answer {
     let host = if head.iter().any(|line| line.starts_with("host:")) { "" } else { "host: localhost\r\n" };
-    let head: String = head.iter().map(|line| format!("{line}\r\n")).collect();
+    let head = head.iter().fold(String::new(), |text, line| text + line + "\r\n");
     let request = format!(
         "{line} HTTP/1.1\r\n{host}connection: close\r\ncontent-length: {}\r\n{head}\r\n{body}",
         body.len()
