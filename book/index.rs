@@ -20,7 +20,7 @@ pub fn index() -> io::Result<(&'static str, String)> {
         }
     }
     let mut headings: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for page in crate::TESTED_PAGES {
+    for page in &crate::pages() {
         let text = fs::read_to_string(source.join(page))?;
         let mut is_snippet = false;
         for line in text.lines() {

@@ -1,4 +1,5 @@
-//! A program that does nothing but run jobs: `run` returns when somebody shuts the scheduler down. Here a job does.
+//! A program that does nothing but run jobs: `run` returns when somebody shuts
+//! the scheduler down. Here a job does.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

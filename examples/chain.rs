@@ -1,20 +1,26 @@
-//! A chain: a report after each backup that has succeeded, and an alarm after one that has not.
+//! A chain: a report after each backup that has succeeded, and an alarm after
+//! one that has not.
 //!
 //! ```text
 //! cargo run --example chain
 //! ```
 
+// ANCHOR: program
 use matins::prelude::*;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut scheduler = matins::scheduler().background()?;
-    let ended = scheduler.subscribe_to(|event| matches!(event, Event::RunFinished { .. }));
+    let ended = scheduler
+        .subscribe_to(|event| matches!(event, Event::RunFinished { .. }));
     scheduler.start()?;
 
     // ANCHOR: chain
-    let backup = scheduler.add(cron("30 2 * * *").run(|| println!("backed up")).id("backup"))?;
+    let backup = scheduler
+        .add(cron("30 2 * * *").run(|| println!("backed up")).id("backup"))?;
     let report = |(), context: &TaskContext| {
-        let cause = context.cause.map_or_else(|| "nothing".to_owned(), |run| format!("run {run}"));
+        let cause = context
+            .cause
+            .map_or_else(|| "nothing".to_owned(), |run| format!("run {run}"));
         println!("a report, because of {cause}");
     };
     scheduler.add(after("backup").run(report).id("report"))?;
@@ -33,3 +39,4 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     scheduler.shutdown_and_wait(Shutdown::Wait);
     Ok(())
 }
+// ANCHOR_END: program

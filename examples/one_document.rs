@@ -1,9 +1,11 @@
-//! A job store of one's own: jobs and ledger in one JSON document, which is written anew at each change.
+//! A job store of one's own: jobs and ledger in one JSON document, which is
+//! written anew at each change.
 //!
 //! ```text
 //! cargo run --example one_document -- jobs.json   # start it again, and it goes on
 //! ```
 
+// ANCHOR: program
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
@@ -12,7 +14,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use matins::prelude::*;
-use matins::{FireRange, Job, JobId, JobStore, Run, RunId, RunOrder, StoreError, Transition, json};
+use matins::{
+    FireRange, Job, JobId, JobStore, Run, RunId, RunOrder, StoreError,
+    Transition, json,
+};
 use matins_store_owner::Owner;
 use serde::{Deserialize, Serialize};
 
@@ -45,16 +50,18 @@ impl OneDocument {
         let path = path.into();
         let owner = Owner::take(&path, &path.with_extension("owner"))?;
         let document = match fs::read(&path) {
-            Ok(bytes) => {
-                serde_json::from_slice(&bytes).map_err(|error| failed("reading", &path, error.into()))?
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|error| failed("reading", &path, error.into()))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Document::default()
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Document::default(),
             Err(error) => return Err(failed("reading", &path, error)),
         };
         Ok(Self { path, document, _owner: owner })
     }
 
-    /// Changes a copy, writes it, and only then takes it for the truth: a change that cannot be written has not happened.
+    /// Changes a copy, writes it, and only then takes it for the truth: a
+    /// change that cannot be written has not happened.
     fn change<T>(
         &mut self,
         change: impl FnOnce(&mut Document) -> Result<T, StoreError>,
@@ -62,26 +69,31 @@ impl OneDocument {
         let mut changed = self.document.clone();
         let answer = change(&mut changed)?;
         changed.check()?;
-        save(&changed, &self.path).map_err(|error| failed("writing", &self.path, error))?;
+        save(&changed, &self.path)
+            .map_err(|error| failed("writing", &self.path, error))?;
         self.document = changed;
         Ok(answer)
     }
 }
 
-/// A new file is flushed before it takes the old one's place, and the directory after: whenever the power fails, one of them is
-/// there, whole.
+/// A new file is flushed before it takes the old one's place, and the directory
+/// after: whenever the power fails, one of them is there, whole.
 fn save(document: &Document, path: &Path) -> io::Result<()> {
     let new = path.with_extension("new");
     fs::write(&new, serde_json::to_vec_pretty(document)?)?;
     File::open(&new)?.sync_all()?;
     fs::rename(&new, path)?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory =
+        path.parent().filter(|parent| !parent.as_os_str().is_empty());
     File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 // ANCHOR_END: change
 
 fn failed(doing: &str, path: &Path, error: io::Error) -> StoreError {
-    StoreError::Backend { doing: format!("{doing} {}", path.display()), source: error.into() }
+    StoreError::Backend {
+        doing: format!("{doing} {}", path.display()),
+        source: error.into(),
+    }
 }
 
 // ANCHOR: apply
@@ -101,13 +113,21 @@ impl Document {
         Ok(())
     }
 
-    /// Makes one step of a batch. A step on a job or a run that is not there does nothing, unless the job was to move on.
+    /// Makes one step of a batch. A step on a job or a run that is not there
+    /// does nothing, unless the job was to move on.
     fn apply(&mut self, step: Transition) -> Result<(), StoreError> {
         match step {
             Transition::Advance { job: id, from, to } => {
-                let job = self.jobs.get_mut(&id).ok_or_else(|| StoreError::NotFound { id: id.clone() })?;
+                let job = self
+                    .jobs
+                    .get_mut(&id)
+                    .ok_or_else(|| StoreError::NotFound { id: id.clone() })?;
                 if job.next_fire != from {
-                    return Err(StoreError::Stale { id, expected: from, found: job.next_fire });
+                    return Err(StoreError::Stale {
+                        id,
+                        expected: from,
+                        found: job.next_fire,
+                    });
                 }
                 job.next_fire = to;
             }
@@ -119,7 +139,8 @@ impl Document {
             Transition::Record(run) => self.record(run)?,
             Transition::Start { run, started, scheduled } => {
                 if let Some(run) = self.runs.get_mut(&run) {
-                    (run.started, run.fires) = (started, FireRange::single(scheduled));
+                    (run.started, run.fires) =
+                        (started, FireRange::single(scheduled));
                 }
             }
             Transition::Extend { run, fires } => {
@@ -133,13 +154,22 @@ impl Document {
                 }
             }
             Transition::PruneJob { job, keep } => {
-                let rows = self.runs.values().rev().filter(|run| run.job == job).skip(keep as usize);
-                let old: Vec<RunId> = rows.filter(|run| run.outcome.is_some()).map(|run| run.id).collect();
+                let rows = self
+                    .runs
+                    .values()
+                    .rev()
+                    .filter(|run| run.job == job)
+                    .skip(keep as usize);
+                let old: Vec<RunId> = rows
+                    .filter(|run| run.outcome.is_some())
+                    .map(|run| run.id)
+                    .collect();
                 self.runs.retain(|id, _| !old.contains(id));
             }
-            Transition::PruneBefore { before } => self
-                .runs
-                .retain(|_, run| run.outcome.is_none() || run.finished.is_none_or(|end| end >= before)),
+            Transition::PruneBefore { before } => self.runs.retain(|_, run| {
+                run.outcome.is_none()
+                    || run.finished.is_none_or(|end| end >= before)
+            }),
         }
         Ok(())
     }
@@ -152,7 +182,12 @@ impl JobStore for OneDocument {
         true
     }
 
-    fn import(&mut self, jobs: Vec<Job>, runs: Vec<Run>, on_conflict: OnConflict) -> Result<(), StoreError> {
+    fn import(
+        &mut self,
+        jobs: Vec<Job>,
+        runs: Vec<Run>,
+        on_conflict: OnConflict,
+    ) -> Result<(), StoreError> {
         self.change(|document| {
             for job in jobs {
                 match on_conflict {
@@ -179,12 +214,17 @@ impl JobStore for OneDocument {
 
     fn remove(&mut self, id: &JobId) -> Result<Job, StoreError> {
         self.change(|document| {
-            document.jobs.remove(id).ok_or_else(|| StoreError::NotFound { id: id.clone() })
+            document
+                .jobs
+                .remove(id)
+                .ok_or_else(|| StoreError::NotFound { id: id.clone() })
         })
     }
 
     fn commit(&mut self, batch: Vec<Transition>) -> Result<(), StoreError> {
-        self.change(|document| batch.into_iter().try_for_each(|step| document.apply(step)))
+        self.change(|document| {
+            batch.into_iter().try_for_each(|step| document.apply(step))
+        })
     }
 
     fn get(&mut self, id: &JobId) -> Result<Option<Job>, StoreError> {
@@ -199,16 +239,26 @@ impl JobStore for OneDocument {
         Ok(self.document.jobs.values().filter_map(|job| job.next_fire).min())
     }
 
-    fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Arc<Job>>, StoreError> {
+    fn due(
+        &mut self,
+        now: DateTime<Utc>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Job>>, StoreError> {
         let is_due = |job: &&Job| job.next_fire.is_some_and(|fire| fire <= now);
-        let mut due: Vec<Job> = self.document.jobs.values().filter(is_due).cloned().collect();
+        let mut due: Vec<Job> =
+            self.document.jobs.values().filter(is_due).cloned().collect();
         due.sort_by_key(|job| job.next_fire);
         due.truncate(limit);
         Ok(due.into_iter().map(Arc::new).collect())
     }
 
     fn runs(&mut self, query: &RunQuery) -> Result<Vec<Run>, StoreError> {
-        let rows = self.document.runs.values().filter(|run| query.matches(run)).cloned();
+        let rows = self
+            .document
+            .runs
+            .values()
+            .filter(|run| query.matches(run))
+            .cloned();
         let mut rows: Vec<Run> = rows.collect();
         if query.order == RunOrder::NewestFirst {
             rows.reverse();
@@ -224,10 +274,18 @@ impl JobStore for OneDocument {
 // ANCHOR_END: store
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let path = std::env::args().nth(1).ok_or("say where the document is: one_document FILE.json")?;
-    let scheduler = matins::scheduler().store("default", OneDocument::open(path)?).blocking()?;
+    let path = std::env::args().nth(1).unwrap_or("jobs.json".to_owned());
+    let scheduler = matins::scheduler()
+        .store("default", OneDocument::open(path)?)
+        .blocking()?;
     scheduler.register("tick", || println!("tick"))?;
-    scheduler.add(every(1.seconds()).task("tick").id("tick").on_conflict(OnConflict::Keep))?;
+    scheduler.add(
+        every(1.seconds())
+            .task("tick")
+            .id("tick")
+            .on_conflict(OnConflict::Keep),
+    )?;
     scheduler.run();
     Ok(())
 }
+// ANCHOR_END: program

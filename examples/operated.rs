@@ -1,10 +1,12 @@
-//! An application with a scheduler in it that the command `matins` operates: it lists, pauses, runs, cancels and explains jobs.
+//! An application with a scheduler in it that the command `matins` operates: it
+//! lists, pauses, runs, cancels and explains jobs.
 //!
 //! ```text
 //! cargo run --example operated -- app.control
 //! matins jobs --socket app.control
 //! ```
 
+// ANCHOR: program
 use std::error::Error;
 use std::path::Path;
 use std::thread;
@@ -14,10 +16,17 @@ use matins::control::Server;
 use matins::prelude::*;
 
 // ANCHOR: serve
-/// Starts the scheduler of this application, and serves it on a socket for as long as the server is kept.
-pub(crate) fn start(socket: &Path) -> Result<(BackgroundScheduler, Server), Box<dyn Error>> {
+/// Starts the scheduler of this application, and serves it on a socket for as
+/// long as the server is kept.
+pub(crate) fn start(
+    socket: &Path,
+) -> Result<(BackgroundScheduler, Server), Box<dyn Error>> {
     let mut scheduler = matins::scheduler().background()?;
-    scheduler.add(cron("0 9 * * MON-FRI").run(|| println!("the report is sent")).id("report"))?;
+    scheduler.add(
+        cron("0 9 * * MON-FRI")
+            .run(|| println!("the report is sent"))
+            .id("report"),
+    )?;
     scheduler.add(cron("30 2 * * *").run(tidy).id("tidy").tag("slow"))?;
     scheduler.start()?;
     let control = matins::control::serve(&scheduler.handle(), socket)?;
@@ -33,9 +42,9 @@ fn tidy(context: &TaskContext) -> Result<(), &'static str> {
     Err("stopped before all was tidy")
 }
 
-#[allow(dead_code, reason = "a test uses only what is above")]
 fn main() -> Result<(), Box<dyn Error>> {
-    let socket = std::env::args().nth(1).unwrap_or_else(|| "app.control".to_owned());
+    let socket =
+        std::env::args().nth(1).unwrap_or_else(|| "app.control".to_owned());
     let (scheduler, control) = start(Path::new(&socket))?;
     println!("operate it with: matins jobs --socket {socket}");
     let handle = scheduler.handle();
@@ -44,3 +53,4 @@ fn main() -> Result<(), Box<dyn Error>> {
     drop(control);
     Ok(())
 }
+// ANCHOR_END: program

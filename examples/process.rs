@@ -1,9 +1,12 @@
-//! Tasks in worker processes: one that crashes costs its own run, and nothing else.
+//! Tasks in worker processes: one that crashes costs its own run, and nothing
+//! else.
 
+// ANCHOR: program
 use matins::prelude::*;
 use matins::{RegisterError, TaskRegistry};
 
-/// The tasks, for the workers that do them and for the scheduler that knows them by name.
+/// Registers the tasks: in the workers, which run them, and in the scheduler,
+/// which knows them by name.
 fn register(tasks: &TaskRegistry) -> Result<(), RegisterError> {
     tasks.register("greet", |name: String| println!("good morning, {name}"))?;
     tasks.register("crash", crash)
@@ -15,19 +18,26 @@ fn crash() {
 
 // ANCHOR: main
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // In a worker, which is this program started again, this line does not return.
+    // In a worker process, which is this program started again, this line does
+    // not return.
     matins::process::serve_if_worker(register);
 
     let executor = ProcessExecutor::builder().workers(2).build()?;
-    let mut scheduler = matins::scheduler().executor("default", executor).background()?;
+    let mut scheduler =
+        matins::scheduler().executor("default", executor).background()?;
     register(&scheduler.tasks())?;
     // ANCHOR_END: main
     let events = scheduler.subscribe();
     scheduler.start()?;
-    scheduler.add(every(200.milliseconds()).task("greet").arguments("Ada").id("greet"))?;
+    scheduler.add(
+        every(200.milliseconds()).task("greet").arguments("Ada").id("greet"),
+    )?;
     scheduler.add(every(300.milliseconds()).task("crash").id("crash"))?;
 
-    for event in events.filter(|event| matches!(event, Event::RunFinished { .. })).take(5) {
+    for event in events
+        .filter(|event| matches!(event, Event::RunFinished { .. }))
+        .take(5)
+    {
         if let Event::RunFinished { run, .. } = event {
             let text = run.message.or(run.output).unwrap_or_default();
             println!("{}: {}", run.job, text.trim_end());
@@ -36,3 +46,4 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     scheduler.shutdown_and_wait(Shutdown::Wait);
     Ok(())
 }
+// ANCHOR_END: program

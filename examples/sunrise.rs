@@ -4,13 +4,15 @@
 //! cargo run --example sunrise -- 52.52 13.40      # the next seven sunrises in Berlin
 //! ```
 
+// ANCHOR: program
 use chrono::{DateTime, TimeDelta, Utc};
 use matins::Trigger;
 use serde::{Deserialize, Serialize};
 
 // ANCHOR: type
-/// Fires at each sunrise at a place, to the second. By the sunrise equation (Meeus, *Astronomical Algorithms*, chapters 15
-/// and 25, without the smallest terms): right to a minute or two, and away from the poles.
+/// Fires at each sunrise at a place, to the second. By the sunrise equation
+/// (Meeus, *Astronomical Algorithms*, chapters 15 and 25, without the smallest
+/// terms): right to a minute or two, and away from the poles.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sunrise {
     /// In degrees, north positive.
@@ -24,9 +26,12 @@ pub struct Sunrise {
 #[typetag::serde(name = "sunrise")]
 impl Trigger for Sunrise {
     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        // Sunrises are numbered by days, so the one asked for is among the next few; above the polar circle, the next year's.
+        // Sunrises are numbered by days, so the one asked for is among the next
+        // few; above the polar circle, the next year's.
         let today = (after - noon_of_2000()).num_days();
-        (today - 2..today + 400).filter_map(|day| self.on_day(day)).find(|sunrise| *sunrise > after)
+        (today - 2..today + 400)
+            .filter_map(|day| self.on_day(day))
+            .find(|sunrise| *sunrise > after)
     }
 
     fn describe(&self) -> String {
@@ -36,31 +41,44 @@ impl Trigger for Sunrise {
 // ANCHOR_END: trigger
 
 impl Sunrise {
-    /// At a place; `None` where that is none, or lies within five degrees of a pole.
+    /// At a place; `None` where that is none, or lies within five degrees of a
+    /// pole.
     pub fn at(latitude: f64, longitude: f64) -> Option<Self> {
         let is_place = latitude.abs() <= 85.0 && longitude.abs() <= 180.0;
         is_place.then_some(Self { latitude, longitude })
     }
 
     // ANCHOR: equation
-    /// The sunrise of the day that has this number; `None` where the sun stays up, or down.
+    /// The sunrise of the day that has this number; `None` where the sun stays
+    /// up, or down.
     fn on_day(&self, day: i64) -> Option<DateTime<Utc>> {
         // Mean solar noon, in days since noon of the first day of 2000.
         let noon = f64::from(i32::try_from(day).ok()?) - self.longitude / 360.0;
-        let anomaly = (357.5291 + 0.985_600_28 * noon).rem_euclid(360.0).to_radians();
-        let center = 1.9148 * anomaly.sin() + 0.02 * (2.0 * anomaly).sin() + 0.0003 * (3.0 * anomaly).sin();
-        let ecliptic = (anomaly.to_degrees() + center + 180.0 + 102.9372).rem_euclid(360.0).to_radians();
-        let transit = noon + 0.0053 * anomaly.sin() - 0.0069 * (2.0 * ecliptic).sin();
-        let declination = (ecliptic.sin() * 23.4397_f64.to_radians().sin()).asin();
+        let anomaly =
+            (357.5291 + 0.985_600_28 * noon).rem_euclid(360.0).to_radians();
+        let center = 1.9148 * anomaly.sin()
+            + 0.02 * (2.0 * anomaly).sin()
+            + 0.0003 * (3.0 * anomaly).sin();
+        let ecliptic = (anomaly.to_degrees() + center + 180.0 + 102.9372)
+            .rem_euclid(360.0)
+            .to_radians();
+        let transit =
+            noon + 0.0053 * anomaly.sin() - 0.0069 * (2.0 * ecliptic).sin();
+        let declination =
+            (ecliptic.sin() * 23.4397_f64.to_radians().sin()).asin();
         let latitude = self.latitude.to_radians();
-        // The upper edge of the sun, with the air's refraction: 50 minutes of arc below the horizon.
+        // The upper edge of the sun, with the air's refraction: 50 minutes of
+        // arc below the horizon.
         let horizon = (-50.0_f64 / 60.0).to_radians().sin();
-        let cosine = (horizon - latitude.sin() * declination.sin()) / (latitude.cos() * declination.cos());
+        let cosine = (horizon - latitude.sin() * declination.sin())
+            / (latitude.cos() * declination.cos());
         if !(-1.0..=1.0).contains(&cosine) {
             return None;
         }
         let rise = transit - cosine.acos().to_degrees() / 360.0;
-        noon_of_2000().checked_add_signed(TimeDelta::seconds((rise * 86_400.0).round() as i64))
+        noon_of_2000().checked_add_signed(TimeDelta::seconds(
+            (rise * 86_400.0).round() as i64,
+        ))
     }
     // ANCHOR_END: equation
 }
@@ -70,13 +88,17 @@ fn noon_of_2000() -> DateTime<Utc> {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut places = std::env::args().skip(1).map(|degrees| degrees.parse::<f64>());
-    let (Some(latitude), Some(longitude)) = (places.next().transpose()?, places.next().transpose()?) else {
-        return Err("say where, in degrees: sunrise LATITUDE LONGITUDE".into());
-    };
-    let sunrise =
-        Sunrise::at(latitude, longitude).ok_or("there is no such place, or it is too near a pole")?;
-    let fires = std::iter::successors(sunrise.next_after(Utc::now()), |last| sunrise.next_after(*last));
+    let mut places =
+        std::env::args().skip(1).map(|degrees| degrees.parse::<f64>());
+    // Without arguments, in Berlin.
+    let latitude = places.next().transpose()?.unwrap_or(52.52);
+    let longitude = places.next().transpose()?.unwrap_or(13.40);
+    let sunrise = Sunrise::at(latitude, longitude)
+        .ok_or("there is no such place, or it is too near a pole")?;
+    let fires = std::iter::successors(sunrise.next_after(Utc::now()), |last| {
+        sunrise.next_after(*last)
+    });
     fires.take(7).for_each(|fire| println!("{fire}"));
     Ok(())
 }
+// ANCHOR_END: program

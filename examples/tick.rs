@@ -1,5 +1,6 @@
-//! The first program: a function called every three seconds with the argument 1. It runs from memory first; then the
-//! same job is kept in a SQLite file, where it survives a restart.
+//! The first program: every three seconds it calls a function with the
+//! argument 1. It runs from memory first; then the same job is kept in a SQLite
+//! file, where it survives a restart.
 //!
 //! ```text
 //! cargo run --example tick                   # in memory: each start begins anew
@@ -35,12 +36,16 @@ fn in_memory() -> Result<(), SchedulerError> {
 
 // ANCHOR: sqlite
 fn in_sqlite(path: &str) -> Result<(), Box<dyn std::error::Error>> {
-    let scheduler = matins::scheduler().store("sqlite", SqliteStore::open(path)?).blocking()?;
+    let scheduler = matins::scheduler()
+        .store("sqlite", SqliteStore::open(path)?)
+        .blocking()?;
     // A file cannot keep a function, so it keeps the function's name.
     scheduler.register("tick", tick)?;
-    // On the second start the job is there already. Without `Keep`, its id would be refused as taken.
+    // On the second start the job is there already. Without `Keep`, its id
+    // would be refused as taken.
     let job = every(3.seconds()).task("tick").arguments(1);
-    scheduler.add(job.id("tick").store("sqlite").on_conflict(OnConflict::Keep))?;
+    scheduler
+        .add(job.id("tick").store("sqlite").on_conflict(OnConflict::Keep))?;
     scheduler.run();
     Ok(())
 }

@@ -2,10 +2,13 @@
 
 #![allow(dead_code, unreachable_pub, reason = "the examples are programs, and their parts are used here")]
 
+#[rustfmt::skip] // Examples have shorter lines.
 #[path = "../examples/one_document.rs"]
 mod one_document;
+#[rustfmt::skip] // Examples have shorter lines.
 #[path = "../examples/sunrise.rs"]
 mod sunrise;
+#[rustfmt::skip] // Examples have shorter lines.
 #[path = "../examples/telling.rs"]
 mod telling;
 
@@ -26,16 +29,19 @@ mod trigger {
     #[test]
     fn sunrise_keeps_the_laws_from_the_equator_to_the_polar_circle() {
         for latitude in [-80.0, -33.87, 0.0, 48.86, 69.65, 85.0] {
-            let sunrise: Arc<dyn Trigger> = Arc::new(Sunrise::at(latitude, 18.96).unwrap());
+            let sunrise = Sunrise::at(latitude, 18.96).unwrap();
+            let sunrise: Arc<dyn Trigger> = Arc::new(sunrise);
             for step in 0..200 {
-                let at = instant("2026-01-01T00:00:00Z") + TimeDelta::seconds(step * 345_678);
+                let later = TimeDelta::seconds(step * 345_678);
+                let at = instant("2026-01-01T00:00:00Z") + later;
                 laws::all(&sunrise, at, at + TimeDelta::hours(step));
             }
         }
     }
     // ANCHOR_END: laws
 
-    /// Greenwich, as almanacs have it: 08:06 on 1 January, 04:43 by summer time on 21 June.
+    /// Greenwich, as almanacs have it: 08:06 on 1 January, 04:43 by summer time
+    /// on 21 June.
     #[test]
     fn the_sun_rises_when_it_does() {
         let greenwich = Sunrise::at(51.48, 0.0).unwrap();
@@ -72,7 +78,8 @@ mod store {
 
     impl InDirectories {
         fn open(&self) -> Box<dyn JobStore> {
-            Box::new(OneDocument::open(self.0.last().unwrap().path().join("jobs.json")).unwrap())
+            let path = self.0.last().unwrap().path().join("jobs.json");
+            Box::new(OneDocument::open(path).unwrap())
         }
     }
 
@@ -82,8 +89,8 @@ mod store {
             self.open()
         }
 
-        fn reopen(&mut self, store: Box<dyn JobStore>) -> Option<Box<dyn JobStore>> {
-            drop(store);
+        fn reopen(&mut self, old: Box<dyn JobStore>) -> Option<Box<dyn JobStore>> {
+            drop(old);
             Some(self.open())
         }
     }

@@ -35,7 +35,7 @@ type Change = (i64, bool, String);
 const NOTE_BEGINNINGS: &str = "CREATE TABLE {s}.begun (id bigint, job text, fire timestamptz, attempt int, by_hand boolean, \
     group_name text, node bigint); \
     CREATE FUNCTION {s}.note_beginning() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
-    INSERT INTO {s}.begun VALUES (NEW.id, NEW.job, NEW.first_fire, NEW.attempt, NEW.manual, NEW.group_name, NEW.node); RETURN NEW; END $$; \
+    INSERT INTO {s}.begun VALUES (NEW.id, NEW.job, NEW.first_fire, NEW.attempt, NEW.by_hand, NEW.group_name, NEW.node); RETURN NEW; END $$; \
     CREATE TRIGGER note_insert AFTER INSERT ON {s}.live FOR EACH ROW WHEN (NEW.started IS NOT NULL) EXECUTE FUNCTION {s}.note_beginning(); \
     CREATE TRIGGER note_start AFTER UPDATE ON {s}.live FOR EACH ROW WHEN (OLD.started IS NULL AND NEW.started IS NOT NULL) \
     EXECUTE FUNCTION {s}.note_beginning()";

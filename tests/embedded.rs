@@ -1,6 +1,8 @@
 //! The command `matins` and an application that serves its scheduler on a socket: the one in `examples/operated.rs`.
 
 mod daemon_process;
+#[allow(dead_code, reason = "its `main` is not used here")]
+#[rustfmt::skip] // Examples have shorter lines.
 #[path = "../examples/operated.rs"]
 mod operated;
 

@@ -63,7 +63,7 @@ struct Measured {
 
 impl Record {
     /// The one that is in the book, with what was measured now in the place of what it had.
-    pub(crate) fn with(card: Vec<Family>, measuring: &Measuring) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn with(card: Vec<Family>, measuring: &Measuring) -> Self {
         let mut families = Self::read().map_or_else(|_| Vec::new(), |record| record.families);
         for family in card {
             let (on, left_out) = (machine::describe(), measuring.left_out().to_vec());
@@ -76,7 +76,7 @@ impl Record {
         let place = |name: &str| families::ALL.iter().position(|(other, ..)| *other == name);
         families.retain(|measured| place(&measured.family.name).is_some());
         families.sort_by_key(|measured| place(&measured.family.name));
-        Ok(Self { families })
+        Self { families }
     }
 
     /// The one that is in the book.

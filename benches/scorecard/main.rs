@@ -93,7 +93,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     if arguments.book {
         pictures::draw(&measuring.figures, &book::directory())?;
-        book::Record::with(card, &measuring)?.write()?;
+        book::Record::with(card, &measuring).write()?;
     }
     Ok(())
 }

@@ -44,7 +44,7 @@ pub(crate) fn picture(family: &Family) -> Option<String> {
     for scale in
         [0.01, 0.1, 1.0, 10.0, 100.0, 1_000.0].into_iter().filter(|scale| (least..=most).contains(scale))
     {
-        let (at, width) = (x(scale), if scale == 1.0 { 2 } else { 1 });
+        let (at, width) = (x(scale), if scale.log10().abs() < 0.01 { 2 } else { 1 });
         draw(format_args!(
             "<line x1=\"{at:.1}\" y1=\"{}\" x2=\"{at:.1}\" y2=\"{:.0}\" stroke=\"{INK}\" stroke-width=\"{width}\" \
              stroke-opacity=\"0.5\"/>",
@@ -88,12 +88,14 @@ pub(crate) fn picture(family: &Family) -> Option<String> {
     Some(svg)
 }
 
-/// As XML has it, and no longer than there is room for.
+/// As XML has it, and no longer than there is room for, in whole words.
 fn shortened(name: &str) -> String {
     const MOST: usize = 62;
-    let mut text: String = name.chars().take(MOST).collect();
+    let mut text = name.to_owned();
     if name.chars().count() > MOST {
-        text.push('…');
+        text = name.chars().take(MOST).collect();
+        text.truncate(text.rfind(' ').unwrap_or(text.len()));
+        text.push_str(" …");
     }
     text.replace('&', "&amp;").replace('<', "&lt;")
 }

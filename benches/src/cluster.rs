@@ -169,7 +169,7 @@ fn ended_at(run: Run, now: DateTime<Utc>) -> Run {
     run.with(|run| (run.finished, run.outcome) = (Some(now), Some(Outcome::Succeeded)))
 }
 
-/// Fills a schema for [`manual`].
+/// Fills a schema for [`by_hand`].
 ///
 /// # Panics
 /// If the database refuses.

@@ -1,6 +1,6 @@
 // Looks at every page of the built book in headless Chromium: at two widths, in a light and a dark theme.
 //
-// It fails where a page is wider than the window, or axe (rules of WCAG 2 A and AA, and best practice) finds fault. With a
+// It fails where a page is wider than the window, a table is cut at the larger width, or axe (rules of WCAG 2 A and AA, and best practice) finds fault. With a
 // directory as argument it leaves a picture of each page there. CHROMIUM names the browser, if it is not the usual one.
 import { readFileSync, readdirSync, mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -43,6 +43,10 @@ for (const [theme, scheme] of [["light", "light"], ["navy", "dark"]]) {
             await tab.goto(`file://${join(book, page)}`, { waitUntil: "load" });
             const wide = await tab.evaluate(() => document.documentElement.scrollWidth);
             if (wide > width) fault(where, `is ${wide} wide`);
+            const cut = await tab.evaluate(
+                () => [...document.querySelectorAll(".table-wrapper")].filter((table) => table.scrollWidth > table.clientWidth + 1).length,
+            );
+            if (cut && width >= 1280) fault(where, `${cut} tables are cut`);
             await tab.evaluate(axe);
             const found = await tab.evaluate(() =>
                 axe.run(document.querySelector("main"), { runOnly: ["wcag2a", "wcag2aa", "best-practice"] }),

@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::SchedulerError;
 use crate::callbacks::JobCallbacks;
 
-/// A job that is to be added with [`Handle::add`](crate::Handle::add); begun by [`Schedule`].
+/// A job that is to be added with [`Handle::add`](crate::Handle::add); begun by [`Schedule`](crate::Schedule).
 ///
 /// A setting that is wrong is refused when the job is added.
 #[must_use = "a new job does nothing until it is added to a scheduler"]

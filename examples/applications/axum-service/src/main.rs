@@ -1,4 +1,5 @@
-//! Reminders over HTTP: each is a job in SQLite, delivered to a TCP address when it is due.
+//! Reminders over HTTP: each is a job in SQLite, delivered to a TCP address
+//! when it is due.
 //!
 //! ```text
 //! cargo run -p axum-service -- reminders.db 127.0.0.1:3000
@@ -7,8 +8,8 @@
 //! curl http://127.0.0.1:3000/runs
 //! ```
 //!
-//! At SIGTERM it accepts no more requests, gives deliveries in progress thirty seconds, and ends. Reminders that are not due yet
-//! stay in the database.
+//! At SIGTERM it accepts no more requests, gives deliveries in progress thirty
+//! seconds, and ends. Reminders that are not due yet stay in the database.
 
 use std::error::Error;
 use std::io;
@@ -35,7 +36,8 @@ struct NewReminder {
     seconds: u32,
 }
 
-/// What is sent, and where to. These are the arguments of the job, so they are saved in the database.
+/// What is sent, and where to. These are the arguments of the job, so they are
+/// saved in the database.
 #[derive(Serialize, Deserialize)]
 struct Reminder {
     text: String,
@@ -65,23 +67,31 @@ async fn create(
     Json(new): Json<NewReminder>,
 ) -> Result<(StatusCode, String), Failure> {
     let retry = Retry::times(3).backoff(Backoff::fixed(1.seconds()));
-    let job = after(new.seconds.seconds()).task("deliver").arguments(new.reminder);
+    let job =
+        after(new.seconds.seconds()).task("deliver").arguments(new.reminder);
     let job = scheduler.add(job.retry(retry).time_limit(10.seconds())).await?;
     Ok((StatusCode::CREATED, job.id().to_string()))
 }
 // ANCHOR_END: handler
 
-async fn list(State(scheduler): State<AsyncHandle>) -> Result<Json<Vec<Job>>, Failure> {
+async fn list(
+    State(scheduler): State<AsyncHandle>,
+) -> Result<Json<Vec<Job>>, Failure> {
     let jobs = scheduler.list(&JobQuery::default()).await?;
     Ok(Json(jobs.into_iter().map(|(_store, job)| job).collect()))
 }
 
-async fn cancel(State(scheduler): State<AsyncHandle>, Path(id): Path<String>) -> Result<StatusCode, Failure> {
+async fn cancel(
+    State(scheduler): State<AsyncHandle>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Failure> {
     scheduler.remove(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn runs(State(scheduler): State<AsyncHandle>) -> Result<Json<Vec<Run>>, Failure> {
+async fn runs(
+    State(scheduler): State<AsyncHandle>,
+) -> Result<Json<Vec<Run>>, Failure> {
     Ok(Json(scheduler.runs_in("default", &RunQuery::default()).await?))
 }
 
@@ -107,8 +117,10 @@ impl IntoResponse for Failure {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let database = arguments.next().unwrap_or_else(|| "reminders.db".to_owned());
-    let address = arguments.next().unwrap_or_else(|| "127.0.0.1:3000".to_owned());
+    let database =
+        arguments.next().unwrap_or_else(|| "reminders.db".to_owned());
+    let address =
+        arguments.next().unwrap_or_else(|| "127.0.0.1:3000".to_owned());
 
     // ANCHOR: main
     let delivered = Arc::new(Delivered::default());
@@ -131,7 +143,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let running = tokio::spawn(scheduler.run());
     // Requests are answered until the last delivery has ended.
     axum::serve(listener, routes)
-        .with_graceful_shutdown(async move { handle.wait_until_shut_down().await })
+        .with_graceful_shutdown(
+            async move { handle.wait_until_shut_down().await },
+        )
         .await?;
     running.await??;
     // ANCHOR_END: main

@@ -1,4 +1,5 @@
-//! Sends invoices and reminders. `tests/a_month.rs` tests what happens in a month, in milliseconds.
+//! Sends invoices and reminders. `tests/a_month.rs` tests what happens in a
+//! month, in milliseconds.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,7 +19,10 @@ impl PostOffice {
         if *self.closed.lock().unwrap_or_else(PoisonError::into_inner) {
             return Err("the post office is closed");
         }
-        self.letters.lock().unwrap_or_else(PoisonError::into_inner).push(letter);
+        self.letters
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(letter);
         Ok(())
     }
 
@@ -38,20 +42,34 @@ fn invoice(
     customer: String,
     run: &TaskContext,
 ) -> Result<(), &'static str> {
-    post.send(format!("invoice for {customer}, {}", run.scheduled.format("%B %Y")))
+    post.send(format!(
+        "invoice for {customer}, {}",
+        run.scheduled.format("%B %Y")
+    ))
 }
 
-fn remind(State(post): State<Arc<PostOffice>>, customer: String) -> Result<(), &'static str> {
+fn remind(
+    State(post): State<Arc<PostOffice>>,
+    customer: String,
+) -> Result<(), &'static str> {
     post.send(format!("reminder for {customer}"))
 }
 
-/// Adds the jobs of a customer: an invoice on the first of each month, and three reminders, a week apart.
+/// Adds the jobs of a customer: an invoice on the first of each month, and
+/// three reminders, a week apart.
 ///
 /// # Errors
 /// If the customer has jobs already.
-pub fn add_customer(scheduler: &Handle, customer: &str) -> Result<(), SchedulerError> {
-    let retry = Retry::times(5).backoff(Backoff::Fixed(Duration::from_secs(3600)));
-    let monthly = cron("0 9 1 * *").in_zone("Europe/Berlin").run(invoice).arguments(customer);
+pub fn add_customer(
+    scheduler: &Handle,
+    customer: &str,
+) -> Result<(), SchedulerError> {
+    let retry =
+        Retry::times(5).backoff(Backoff::Fixed(Duration::from_secs(3600)));
+    let monthly = cron("0 9 1 * *")
+        .in_zone("Europe/Berlin")
+        .run(invoice)
+        .arguments(customer);
     scheduler.add(monthly.id(format!("invoice-{customer}")).retry(retry))?;
     let weekly = every(7.days()).run(remind).arguments(customer).max_runs(3);
     scheduler.add(weekly.id(format!("reminder-{customer}")))?;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use matins_core::{Completion, Executor, Refused, RunId, RunRequest, Shutdown};
 use matins_executor_inflight::{InFlight, PriorityQueue, Ticket};
 
-/// Starts a thread for each run, up to a limit. A thread ends when no further run waits.
+/// Starts a thread for each run, up to a limit. A thread ends when no further
+/// run waits.
 #[derive(Debug)]
 pub struct Elastic {
     pool: Arc<Pool>,
@@ -22,11 +23,16 @@ struct Pool {
 }
 
 impl Elastic {
-    /// Returns an executor with up to `threads` threads, for which `waiting` more runs may wait. A run that is cancelled has `grace` to end.
+    /// Returns an executor with up to `threads` threads, for which `waiting`
+    /// more runs may wait. A run that is cancelled has `grace` to end.
     pub fn new(threads: usize, waiting: usize, grace: Duration) -> Self {
         let runs = InFlight::new(threads + waiting, grace);
-        let pool =
-            Pool { runs, waiting: PriorityQueue::default(), threads: Mutex::new(0), most_threads: threads };
+        let pool = Pool {
+            runs,
+            waiting: PriorityQueue::default(),
+            threads: Mutex::new(0),
+            most_threads: threads,
+        };
         Self { pool: Arc::new(pool) }
     }
 }
@@ -43,7 +49,8 @@ impl Pool {
         }
     }
 
-    /// Returns the most urgent run. Without one, the calling thread no longer counts: a run that comes later starts another.
+    /// Returns the most urgent run. Without one, the calling thread no longer
+    /// counts: a run that comes later starts another.
     fn next_or_end(&self) -> Option<(Ticket, RunRequest, Completion)> {
         let mut threads = self.threads();
         let next = self.waiting.pop();
@@ -55,7 +62,11 @@ impl Pool {
 }
 
 impl Executor for Elastic {
-    fn submit(&mut self, run: RunRequest, done: Completion) -> Result<(), Refused> {
+    fn submit(
+        &mut self,
+        run: RunRequest,
+        done: Completion,
+    ) -> Result<(), Refused> {
         let ticket = match self.pool.runs.admit(&run) {
             Ok(ticket) => ticket,
             Err(reason) => return Err(Refused { reason, done }),
@@ -66,7 +77,8 @@ impl Executor for Elastic {
             let pool = self.pool.clone();
             match thread::Builder::new().spawn(move || pool.work()) {
                 Ok(_) => *threads += 1,
-                // Another thread will do the run. If there is none, the dropped `Completion` reports that the run was lost.
+                // Another thread will do the run. If there is none, the dropped
+                // `Completion` reports that the run was lost.
                 Err(_) if *threads > 0 => {}
                 Err(_) => drop(self.pool.waiting.pop()),
             }

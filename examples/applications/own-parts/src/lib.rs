@@ -1,4 +1,5 @@
-//! A trigger, a job store and an executor of one's own. `tests/suites.rs` tests them with the suites that the parts of Matins pass.
+//! A trigger, a job store and an executor of one's own. `tests/suites.rs` tests
+//! them with the suites that the parts of Matins pass.
 
 mod elastic;
 mod payday;

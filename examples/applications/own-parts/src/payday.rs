@@ -1,6 +1,8 @@
 //! A trigger: when the salary is paid.
 
-use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, Utc, Weekday};
+use chrono::{
+    DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, Utc, Weekday,
+};
 use matins_core::Trigger;
 use serde::{Deserialize, Serialize};
 
@@ -16,9 +18,11 @@ impl Payday {
         Self { time }
     }
 
-    /// Returns the payday of the month of `date`, or `None` at the end of the calendar.
+    /// Returns the payday of the month of `date`, or `None` at the end of the
+    /// calendar.
     fn of_month(&self, date: NaiveDate) -> Option<DateTime<Utc>> {
-        let mut day = date.with_day(1)?.checked_add_months(Months::new(1))?.pred_opt()?;
+        let mut day =
+            date.with_day(1)?.checked_add_months(Months::new(1))?.pred_opt()?;
         while matches!(day.weekday(), Weekday::Sat | Weekday::Sun) {
             day = day.checked_sub_days(Days::new(1))?;
         }
@@ -30,11 +34,17 @@ impl Payday {
 impl Trigger for Payday {
     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let this_month = after.date_naive().with_day(1)?;
-        let months = [this_month, this_month.checked_add_months(Months::new(1))?];
-        months.into_iter().find_map(|month| self.of_month(month).filter(|payday| *payday > after))
+        let months =
+            [this_month, this_month.checked_add_months(Months::new(1))?];
+        months.into_iter().find_map(|month| {
+            self.of_month(month).filter(|payday| *payday > after)
+        })
     }
 
     fn describe(&self) -> String {
-        format!("on the last weekday of each month at {} UTC", self.time.format("%H:%M"))
+        format!(
+            "on the last weekday of each month at {} UTC",
+            self.time.format("%H:%M")
+        )
     }
 }

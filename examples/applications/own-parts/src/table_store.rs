@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunOrder, RunQuery, StoreError, FireRange,
-    Transition, json,
+    FireRange, Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId,
+    RunOrder, RunQuery, StoreError, Transition, json,
 };
 
-/// Keeps jobs and runs in two tables. A change is made to a copy of both, so it is made as a whole or not at all.
+/// Keeps jobs and runs in two tables. A change is made to a copy of both, so it
+/// is made as a whole or not at all.
 #[derive(Debug, Clone, Default)]
 pub struct TableStore {
     jobs: BTreeMap<JobId, Arc<Job>>,
@@ -23,7 +24,8 @@ impl TableStore {
         Self::default()
     }
 
-    /// Refuses what a JSON reader would not take, as stores on disk do: such a job could not be moved into one of them.
+    /// Refuses what a JSON reader would not take, as stores on disk do: such a
+    /// job could not be moved into one of them.
     fn check(&self) -> Result<(), StoreError> {
         self.jobs.values().try_for_each(|job| json::check_job(job))?;
         Ok(self.runs.values().try_for_each(json::check_run)?)
@@ -57,9 +59,11 @@ impl TableStore {
     ) -> Result<(), StoreError> {
         match self.jobs.get_mut(&id) {
             None => Err(StoreError::NotFound { id }),
-            Some(job) if job.next_fire != from => {
-                Err(StoreError::Stale { id, expected: from, found: job.next_fire })
-            }
+            Some(job) if job.next_fire != from => Err(StoreError::Stale {
+                id,
+                expected: from,
+                found: job.next_fire,
+            }),
             Some(job) => {
                 Arc::make_mut(job).next_fire = to;
                 Ok(())
@@ -67,10 +71,13 @@ impl TableStore {
         }
     }
 
-    /// Makes one step of a batch. A step on a job or run that is not there does nothing, except to advance a job.
+    /// Makes one step of a batch. A step on a job or run that is not there does
+    /// nothing, except to advance a job.
     fn apply(&mut self, step: Transition) -> Result<(), StoreError> {
         match step {
-            Transition::Advance { job, from, to } => self.advance(job, from, to)?,
+            Transition::Advance { job, from, to } => {
+                self.advance(job, from, to)?
+            }
             Transition::Update(job) => {
                 if let Some(place) = self.jobs.get_mut(&job.id) {
                     *place = Arc::new(*job);
@@ -97,7 +104,8 @@ impl TableStore {
                 }
             }
             Transition::PruneJob { job, keep } => {
-                let mut newer = self.runs.values().filter(|run| run.job == job).count();
+                let mut newer =
+                    self.runs.values().filter(|run| run.job == job).count();
                 self.runs.retain(|_, run| {
                     if run.job != job {
                         return true;
@@ -107,8 +115,11 @@ impl TableStore {
                 });
             }
             Transition::PruneBefore { before } => {
-                let is_old = |run: &Run| run.finished.is_some_and(|finished| finished < before);
-                self.runs.retain(|_, run| run.outcome.is_none() || !is_old(run));
+                let is_old = |run: &Run| {
+                    run.finished.is_some_and(|finished| finished < before)
+                };
+                self.runs
+                    .retain(|_, run| run.outcome.is_none() || !is_old(run));
             }
         }
         Ok(())
@@ -120,7 +131,12 @@ impl JobStore for TableStore {
         false
     }
 
-    fn import(&mut self, jobs: Vec<Job>, runs: Vec<Run>, on_conflict: OnConflict) -> Result<(), StoreError> {
+    fn import(
+        &mut self,
+        jobs: Vec<Job>,
+        runs: Vec<Run>,
+        on_conflict: OnConflict,
+    ) -> Result<(), StoreError> {
         self.change(|tables| {
             for job in jobs {
                 match (tables.jobs.contains_key(&job.id), on_conflict) {
@@ -128,7 +144,9 @@ impl JobStore for TableStore {
                         tables.jobs.insert(job.id.clone(), Arc::new(job));
                     }
                     (true, OnConflict::Keep) => {}
-                    (true, _) => return Err(StoreError::Conflict { id: job.id }),
+                    (true, _) => {
+                        return Err(StoreError::Conflict { id: job.id });
+                    }
                 }
             }
             runs.into_iter().try_for_each(|run| tables.record(run))
@@ -146,12 +164,17 @@ impl JobStore for TableStore {
     }
 
     fn remove(&mut self, id: &JobId) -> Result<Job, StoreError> {
-        let job = self.jobs.remove(id).ok_or_else(|| StoreError::NotFound { id: id.clone() })?;
+        let job = self
+            .jobs
+            .remove(id)
+            .ok_or_else(|| StoreError::NotFound { id: id.clone() })?;
         Ok(Arc::unwrap_or_clone(job))
     }
 
     fn commit(&mut self, batch: Vec<Transition>) -> Result<(), StoreError> {
-        self.change(|tables| batch.into_iter().try_for_each(|step| tables.apply(step)))
+        self.change(|tables| {
+            batch.into_iter().try_for_each(|step| tables.apply(step))
+        })
     }
 
     fn get(&mut self, id: &JobId) -> Result<Option<Job>, StoreError> {
@@ -166,16 +189,23 @@ impl JobStore for TableStore {
         Ok(self.jobs.values().filter_map(|job| job.next_fire).min())
     }
 
-    fn due(&mut self, now: DateTime<Utc>, limit: usize) -> Result<Vec<Arc<Job>>, StoreError> {
-        let is_due = |job: &&Arc<Job>| job.next_fire.is_some_and(|fire| fire <= now);
-        let mut due: Vec<Arc<Job>> = self.jobs.values().filter(is_due).cloned().collect();
+    fn due(
+        &mut self,
+        now: DateTime<Utc>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Job>>, StoreError> {
+        let is_due =
+            |job: &&Arc<Job>| job.next_fire.is_some_and(|fire| fire <= now);
+        let mut due: Vec<Arc<Job>> =
+            self.jobs.values().filter(is_due).cloned().collect();
         due.sort_by_key(|job| job.next_fire);
         due.truncate(limit);
         Ok(due)
     }
 
     fn runs(&mut self, query: &RunQuery) -> Result<Vec<Run>, StoreError> {
-        let found = self.runs.values().filter(|run| query.matches(run)).cloned();
+        let found =
+            self.runs.values().filter(|run| query.matches(run)).cloned();
         let limit = query.limit.unwrap_or(usize::MAX);
         Ok(match query.order {
             RunOrder::NewestFirst => found.rev().take(limit).collect(),

@@ -1,4 +1,5 @@
-//! The laws of triggers, and the suites for stores and executors, for the parts of this crate.
+//! The laws of triggers, and the suites for stores and executors, for the parts
+//! of this crate.
 
 mod trigger {
     use std::sync::Arc;
@@ -10,7 +11,8 @@ mod trigger {
 
     #[test]
     fn payday_keeps_the_laws() {
-        let payday: Arc<dyn Trigger> = Arc::new(Payday::at(NaiveTime::from_hms_opt(12, 0, 0).unwrap()));
+        let payday: Arc<dyn Trigger> =
+            Arc::new(Payday::at(NaiveTime::from_hms_opt(12, 0, 0).unwrap()));
         let start: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
         for step in 0..200 {
             let at = start + TimeDelta::seconds(step * 345_678);
@@ -22,9 +24,21 @@ mod trigger {
     fn payday_is_never_on_a_weekend() {
         let payday = Payday::at(NaiveTime::from_hms_opt(12, 0, 0).unwrap());
         let start: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
-        let days: Vec<String> =
-            payday.iter_after(start).take(5).map(|payday| payday.format("%a %d %b").to_string()).collect();
-        assert_eq!(days, ["Fri 30 Jan", "Fri 27 Feb", "Tue 31 Mar", "Thu 30 Apr", "Fri 29 May"]);
+        let days: Vec<String> = payday
+            .iter_after(start)
+            .take(5)
+            .map(|payday| payday.format("%a %d %b").to_string())
+            .collect();
+        assert_eq!(
+            days,
+            [
+                "Fri 30 Jan",
+                "Fri 27 Feb",
+                "Tue 31 Mar",
+                "Thu 30 Apr",
+                "Fri 29 May"
+            ]
+        );
     }
 }
 

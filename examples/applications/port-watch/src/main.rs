@@ -4,7 +4,8 @@
 //! cargo run -p port-watch -- 5 127.0.0.1:22 127.0.0.1:80
 //! ```
 //!
-//! It checks each address five times, a fifth of a second apart. Ctrl-C ends it earlier.
+//! It checks each address five times, a fifth of a second apart. Ctrl-C ends it
+//! earlier.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -36,7 +37,9 @@ impl Table {
     }
 
     fn print(&self) {
-        for (address, Tally { checks, open }) in &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        for (address, Tally { checks, open }) in
+            &*self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        {
             println!("{address}: open at {open} of {checks} checks");
         }
     }
@@ -46,7 +49,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let usage = "usage: port-watch CHECKS ADDRESS:PORT...";
     let checks: u64 = arguments.next().ok_or(usage)?.parse()?;
-    let addresses: Vec<SocketAddr> = arguments.map(|address| address.parse()).collect::<Result<_, _>>()?;
+    let addresses: Vec<SocketAddr> =
+        arguments.map(|address| address.parse()).collect::<Result<_, _>>()?;
     if checks == 0 || addresses.is_empty() {
         return Err(usage.into());
     }
@@ -58,7 +62,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     for address in addresses {
         let (table, handle) = (table.clone(), scheduler.handle());
         let check = move || {
-            let open = TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok();
+            let open =
+                TcpStream::connect_timeout(&address, Duration::from_secs(1))
+                    .is_ok();
             if table.add(address, open) == all_checks {
                 handle.request_shutdown(Shutdown::Wait);
             }

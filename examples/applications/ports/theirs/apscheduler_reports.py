@@ -29,11 +29,18 @@ def main(path):
         timezone="Europe/Berlin",
     )
     scheduler.add_listener(complain, EVENT_JOB_ERROR)
-    scheduler.add_job(report, "interval", seconds=1, args=["ada"], id="often", replace_existing=True)
     scheduler.add_job(
-        report, "cron", hour=9, day_of_week="mon-fri", args=["bob"], id="mornings", replace_existing=True
+        report, "interval", seconds=1, args=["ada"], id="often",
+        replace_existing=True,
     )
-    scheduler.add_job(sync, "interval", seconds=1, id="sync", replace_existing=True, max_instances=2)
+    scheduler.add_job(
+        report, "cron", hour=9, day_of_week="mon-fri", args=["bob"],
+        id="mornings", replace_existing=True,
+    )
+    scheduler.add_job(
+        sync, "interval", seconds=1, id="sync", replace_existing=True,
+        max_instances=2,
+    )
     scheduler.start()
     time.sleep(2.5)
     for job in scheduler.get_jobs():

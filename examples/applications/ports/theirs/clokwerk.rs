@@ -18,7 +18,12 @@ fn main() {
     });
     scheduler.every(1.seconds()).once().run(|| println!("only once"));
     scheduler.every(1.day()).at("15:20").run(|| println!("tea"));
-    scheduler.every(Monday).at("9:00").and_every(Friday).at("14:00").run(|| println!("meeting"));
+    scheduler
+        .every(Monday)
+        .at("9:00")
+        .and_every(Friday)
+        .at("14:00")
+        .run(|| println!("meeting"));
 
     let driver = scheduler.watch_thread(Duration::from_millis(100));
     thread::sleep(Duration::from_millis(2500));

@@ -1,4 +1,5 @@
-//! A loop around the crate `cron`: sleep until the next time, do the work, and stop when asked to.
+//! A loop around the crate `cron`: sleep until the next time, do the work, and
+//! stop when asked to.
 
 #![allow(clippy::unnecessary_wraps, reason = "all jobs have one type")]
 
@@ -24,15 +25,18 @@ fn report() -> Result<(), Box<dyn Error + Send + Sync>> {
 type Work = fn() -> Result<(), Box<dyn Error + Send + Sync>>;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let jobs: [(&str, &str, Work); 2] =
-        [("backup", "* * * * * *", backup), ("report", "*/2 * * * * *", report)];
+    let jobs: [(&str, &str, Work); 2] = [
+        ("backup", "* * * * * *", backup),
+        ("report", "*/2 * * * * *", report),
+    ];
     let mut loops = Vec::new();
     for (name, expression, work) in jobs {
         let schedule = Schedule::from_str(expression)?;
         let (stop, stopped) = mpsc::channel::<()>();
         let thread = thread::spawn(move || {
             for next in schedule.upcoming(chrono_tz::Europe::Berlin) {
-                let wait = (next.to_utc() - Utc::now()).to_std().unwrap_or_default();
+                let wait =
+                    (next.to_utc() - Utc::now()).to_std().unwrap_or_default();
                 match stopped.recv_timeout(wait) {
                     Err(RecvTimeoutError::Timeout) => {}
                     Ok(()) | Err(RecvTimeoutError::Disconnected) => return,

@@ -13,9 +13,12 @@ const poll = cron.schedule(
   },
   { name: "poll", timezone: "Europe/Berlin", noOverlap: true },
 );
-poll.on("execution:failed", (context) => console.log(`poll failed: ${context.execution.error}`));
+poll.on("execution:failed", (context) =>
+  console.log(`poll failed: ${context.execution.error}`),
+);
 
-const morning = cron.schedule("0 9 * * 1-5", () => console.log("good morning"), {
+const goodMorning = () => console.log("good morning");
+const morning = cron.schedule("0 9 * * 1-5", goodMorning, {
   name: "morning",
   timezone: "Europe/Berlin",
 });

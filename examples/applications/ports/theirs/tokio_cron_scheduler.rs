@@ -24,19 +24,24 @@ async fn main() -> Result<(), Box<dyn Error>> {
     })?;
     poll.on_done_notification_add(
         &scheduler,
-        Box::new(|_job, _notification, _state| Box::pin(async { println!("a poll has ended") })),
+        Box::new(|_job, _notification, _state| {
+            Box::pin(async { println!("a poll has ended") })
+        }),
     )
     .await?;
     let poll = scheduler.add(poll).await?;
 
-    let reminder = Job::new_one_shot_async(Duration::from_secs(1), |_id, _scheduler| {
-        Box::pin(async { println!("one second has passed") })
-    })?;
+    let reminder =
+        Job::new_one_shot_async(Duration::from_secs(1), |_id, _scheduler| {
+            Box::pin(async { println!("one second has passed") })
+        })?;
     scheduler.add(reminder).await?;
 
-    let morning = Job::new_async_tz("0 0 9 * * Mon-Fri", chrono_tz::Europe::Berlin, |_id, _scheduler| {
-        Box::pin(async { println!("good morning") })
-    })?;
+    let morning = Job::new_async_tz(
+        "0 0 9 * * Mon-Fri",
+        chrono_tz::Europe::Berlin,
+        |_id, _scheduler| Box::pin(async { println!("good morning") }),
+    )?;
     scheduler.add(morning).await?;
 
     scheduler.start().await?;

@@ -4,9 +4,11 @@
 //! cargo run -p word-counts -- DIRECTORY counts.db
 //! ```
 //!
-//! Looking for files is I/O: an async job does that, on tokio. It is a closure, and its job is in memory. Counting is work for the
-//! processors: a job for each file does that, on rayon. These jobs are in SQLite, so a count that is interrupted by a crash is
-//! repeated at the next start. The words of `a.txt` are written to `a.count`.
+//! Looking for files is I/O: an async job does that, on tokio. It is a closure,
+//! and its job is in memory. Counting is work for the processors: a job for
+//! each file does that, on rayon. These jobs are in SQLite, so a count that is
+//! interrupted by a crash is repeated at the next start. The words of `a.txt`
+//! are written to `a.count`.
 
 use std::error::Error;
 use std::ffi::OsStr;
@@ -21,17 +23,23 @@ use rayon::prelude::*;
 /// Counts the words of a file, and writes their number next to it.
 fn count(file: PathBuf) -> io::Result<usize> {
     let text = fs::read_to_string(&file)?;
-    let words = text.par_lines().map(|line| line.split_whitespace().count()).sum();
+    let words =
+        text.par_lines().map(|line| line.split_whitespace().count()).sum();
     fs::write(file.with_extension("count"), format!("{words}\n"))?;
     Ok(words)
 }
 
 /// Adds a job for each text file that has none.
-async fn find(directory: &Path, scheduler: &AsyncHandle) -> Result<(), Box<dyn Error + Send + Sync>> {
+async fn find(
+    directory: &Path,
+    scheduler: &AsyncHandle,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut entries = tokio::fs::read_dir(directory).await?;
     while let Some(entry) = entries.next_entry().await? {
         let file = entry.path();
-        if file.extension() != Some(OsStr::new("txt")) || file.with_extension("count").exists() {
+        if file.extension() != Some(OsStr::new("txt"))
+            || file.with_extension("count").exists()
+        {
             continue;
         }
         let job = after(0.seconds())
@@ -49,7 +57,9 @@ async fn find(directory: &Path, scheduler: &AsyncHandle) -> Result<(), Box<dyn E
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let (Some(directory), Some(database)) = (arguments.next(), arguments.next()) else {
+    let (Some(directory), Some(database)) =
+        (arguments.next(), arguments.next())
+    else {
         return Err("usage: word-counts DIRECTORY DATABASE".into());
     };
 

@@ -16,13 +16,18 @@ async fn feed(State(meals): State<Arc<AtomicU32>>, context: TaskContext) {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let meals = Arc::new(AtomicU32::new(0));
-    let scheduler = matins::async_scheduler()?.state(meals.clone()).asynchronous()?;
+    let scheduler =
+        matins::async_scheduler()?.state(meals.clone()).asynchronous()?;
     let handle = scheduler.handle();
     let each_second = cron("* * * * * *").in_zone("Europe/Berlin");
     handle.add(each_second.run(feed).id("feed").max_runs(3)).await?;
     let over = |event: &Event| matches!(event, Event::JobRemoved { .. });
     let stopping = handle.clone();
-    handle.on_event(over, move |_event| stopping.blocking().request_shutdown(Shutdown::Wait)).await?;
+    handle
+        .on_event(over, move |_event| {
+            stopping.blocking().request_shutdown(Shutdown::Wait)
+        })
+        .await?;
     scheduler.run().await?;
     println!("{} meals", meals.load(Ordering::Relaxed));
     Ok(())

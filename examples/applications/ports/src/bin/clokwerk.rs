@@ -10,7 +10,8 @@ use std::time::Duration;
 use matins::prelude::*;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut scheduler = matins::scheduler().time_zone("Europe/Berlin").background()?;
+    let mut scheduler =
+        matins::scheduler().time_zone("Europe/Berlin").background()?;
     let ticks = Arc::new(AtomicU32::new(0));
     let counter = ticks.clone();
     scheduler.add(every(1.seconds()).run(move || {
@@ -18,7 +19,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     }))?;
     scheduler.add(after(1.seconds()).run(|| println!("only once")))?;
     scheduler.add(cron("20 15 * * *").run(|| println!("tea")))?;
-    scheduler.add(cron("0 9 * * MON").or(cron("0 14 * * FRI")).run(|| println!("meeting")))?;
+    scheduler.add(
+        cron("0 9 * * MON")
+            .or(cron("0 14 * * FRI"))
+            .run(|| println!("meeting")),
+    )?;
 
     scheduler.start()?;
     thread::sleep(Duration::from_millis(2500));

@@ -16,10 +16,14 @@ fn report() -> Result<(), &'static str> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut scheduler = matins::scheduler().time_zone("Europe/Berlin").background()?;
+    let mut scheduler =
+        matins::scheduler().time_zone("Europe/Berlin").background()?;
     scheduler.add(cron("* * * * * *").run(backup).id("backup"))?;
     scheduler.add(cron("*/2 * * * * *").run(report).id("report"))?;
-    let has_failed = |event: &Event| matches!(event, Event::RunFinished { run, .. } if run.outcome == Some(Outcome::Failed));
+    let has_failed = |event: &Event| match event {
+        Event::RunFinished { run, .. } => run.outcome == Some(Outcome::Failed),
+        _ => false,
+    };
     scheduler.on_event(has_failed, |event| {
         if let Event::RunFinished { run, .. } = event {
             println!("{} failed: {}", run.job, run.message.unwrap_or_default());

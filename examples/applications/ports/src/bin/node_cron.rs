@@ -1,4 +1,5 @@
-//! Async jobs that do not overlap, one of which is paused and resumed: from node-cron.
+//! Async jobs that do not overlap, one of which is paused and resumed: from
+//! node-cron.
 
 // ANCHOR: program
 use std::error::Error;
@@ -18,15 +19,30 @@ async fn poll(State(polls): State<Arc<AtomicU32>>) {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let polls = Arc::new(AtomicU32::new(0));
-    let scheduler =
-        matins::async_scheduler()?.state(polls.clone()).time_zone("Europe/Berlin").asynchronous()?;
+    let scheduler = matins::async_scheduler()?
+        .state(polls.clone())
+        .time_zone("Europe/Berlin")
+        .asynchronous()?;
     let handle = scheduler.handle();
     let poll = handle.add(cron("* * * * * *").run(poll).id("poll")).await?;
-    let has_failed = |event: &Event| matches!(event, Event::RunFinished { run, .. } if run.outcome == Some(Outcome::Failed));
-    handle.on_event(has_failed, |event| println!("a job failed: {event:?}")).await?;
-    let morning =
-        handle.add(cron("0 9 * * 1-5").run(async || println!("good morning")).id("morning")).await?;
-    println!("next morning: {:?}", morning.get().await?.and_then(|job| job.next_fire));
+    let has_failed = |event: &Event| match event {
+        Event::RunFinished { run, .. } => run.outcome == Some(Outcome::Failed),
+        _ => false,
+    };
+    handle
+        .on_event(has_failed, |event| println!("a job failed: {event:?}"))
+        .await?;
+    let morning = handle
+        .add(
+            cron("0 9 * * 1-5")
+                .run(async || println!("good morning"))
+                .id("morning"),
+        )
+        .await?;
+    println!(
+        "next morning: {:?}",
+        morning.get().await?.and_then(|job| job.next_fire)
+    );
 
     let running = tokio::spawn(scheduler.run());
     sleep(Duration::from_millis(1500)).await;

@@ -19,16 +19,22 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let (counter, handle) = (counter.clone(), scheduler_of_poll.clone());
         async move {
             let number = counter.fetch_add(1, Ordering::Relaxed) + 1;
-            let next = handle.get(&context.job).await?.and_then(|job| job.next_fire);
+            let next =
+                handle.get(&context.job).await?.and_then(|job| job.next_fire);
             println!("poll {number}, the next at {next:?}");
             Ok::<_, SchedulerError>(())
         }
     };
     handle.add(cron("* * * * * *").run(poll).id("poll")).await?;
-    let is_poll = |event: &Event| matches!(event, Event::RunFinished { run, .. } if run.job == "poll");
+    let is_poll = |event: &Event| match event {
+        Event::RunFinished { run, .. } => run.job == "poll",
+        _ => false,
+    };
     handle.on_event(is_poll, |_event| println!("a poll has ended")).await?;
 
-    handle.add(after(1.seconds()).run(async || println!("one second has passed"))).await?;
+    handle
+        .add(after(1.seconds()).run(async || println!("one second has passed")))
+        .await?;
 
     let morning = cron("0 0 9 * * MON-FRI").in_zone("Europe/Berlin");
     handle.add(morning.run(async || println!("good morning"))).await?;
