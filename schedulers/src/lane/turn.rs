@@ -8,8 +8,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use foldhash::HashSet;
 use matins_core::{
-    CancelToken, Completion, JobId, Layers, Outcome, Quarantined, Run, RunId, RunQuery, RunReport,
-    RunRequest, StoreError, Transition, Want, text_of_panic,
+    CancelToken, JobId, Outcome, Quarantined, Run, RunId, RunQuery, RunReport, StoreError, Transition, Want,
+    text_of_panic,
 };
 
 use super::membership::Membership;
@@ -20,7 +20,7 @@ use crate::engine::{Engine, State, Submission, not_run};
 use crate::observe::{queues, timed};
 use crate::pruning::shrink;
 use crate::reading::Reading;
-use crate::running::{Running, Start};
+use crate::running::Running;
 
 /// At most so many jobs in one tick, so that neither memory nor delay grows with a backlog.
 const JOBS_PER_TICK: usize = if cfg!(test) { 3 } else { 512 };
@@ -388,28 +388,6 @@ impl OpenLane<'_> {
                 self.engine.hub().listeners.tell(|| event);
             }
         }
-    }
-
-    /// A run whose task is not registered has failed; any other is for its executor.
-    fn begin(&self, start: Start, layers: &Layers) -> (Box<Running>, Option<Submission>) {
-        let Start { running, task: name, arguments, executor, time_limit, priority } = start;
-        let clock = self.engine.clock.clone();
-        let done = Completion::new(running.run.id, clock.clone(), self.lane.inbox.clone());
-        let Some(task) = self.engine.tasks.get(name.as_str()) else {
-            let message =
-                format!("no task is registered as {name:?}; register it before the scheduler starts");
-            done.finish(not_run(&running.run, clock.now(), Outcome::Failed, message));
-            return (running, None);
-        };
-        let (cancel, log) = (running.cancel.clone(), running.log.clone());
-        let mut request = RunRequest::for_run(&running.run, name, task, cancel, log, clock);
-        if !layers.is_empty() {
-            request = request.with_layers(layers.clone());
-        }
-        (request.arguments, request.time_limit, request.priority) = (arguments, time_limit, priority);
-        // By the scheduler's clock.
-        request.begin_by = running.begin_by().and_then(|until| until.checked_sub_signed(self.work.ahead));
-        (running, Some(Submission { executor, request, done }))
     }
 
     /// The store has done what it was asked for.
