@@ -36,9 +36,9 @@ impl Nats {
         let directory = tempfile::Builder::new().prefix("matins-nats-").tempdir().expect("a directory");
         let mut server = Self { directory, program, server: None, port: free_port() };
         let configuration = format!(
-            "listen: 127.0.0.1:{}\njetstream {{ store_dir: {:?} }}\n{settings}\n",
+            "listen: 127.0.0.1:{}\njetstream {{ store_dir: \"{}\" }}\n{settings}\n",
             server.port,
-            server.directory.path().join("jetstream")
+            server.directory.path().join("jetstream").display()
         );
         fs::write(server.configuration(), configuration).expect("written");
         server.run();

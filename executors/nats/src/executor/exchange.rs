@@ -250,7 +250,7 @@ impl Exchange {
             let failed = match found {
                 Ok(Some(verdict)) => return Ok(Some(verdict)),
                 Ok(None) if course.worker.is_some() => return Ok(None),
-                Ok(None) => match self.link.hand_over(course.address, &self.run).await {
+                Ok(None) => match self.link.hand_over(course.address, &self.run, false).await {
                     Ok(sequence) => {
                         course.sequence = Some(sequence);
                         return Ok(None);
@@ -327,7 +327,7 @@ impl Exchange {
         if course.was_lost {
             return self.take_back(course, Withdrawn::Lost).await;
         }
-        course.sequence = Some(self.link.hand_over(course.address, &self.run).await?);
+        course.sequence = Some(self.link.hand_over(course.address, &self.run, true).await?);
         course.was_lost = true;
         Ok(None)
     }

@@ -283,10 +283,16 @@ impl Link {
         Ok(())
     }
 
-    /// Stores a run for the workers. The server takes the same run once, within two minutes.
-    pub(super) async fn hand_over(&self, run: &Address, frame: &RunFrame) -> Result<u64, Failed> {
+    /// Stores a run for the workers. The server takes the same run once, within two minutes; but for one whose first message it has lost.
+    pub(super) async fn hand_over(
+        &self,
+        run: &Address,
+        frame: &RunFrame,
+        was_lost: bool,
+    ) -> Result<u64, Failed> {
         self.create_consumer(&run.task).await?;
-        let message = PublishMessage::build().payload(payload(frame).into()).message_id(&run.id);
+        let id = if was_lost { format!("{}-again", run.id) } else { run.id.clone() };
+        let message = PublishMessage::build().payload(payload(frame).into()).message_id(id);
         match store(&self.jetstream, self.names.run(&run.task), message).await {
             Ok(sequence) => Ok(sequence),
             Err(error) => {
