@@ -41,7 +41,7 @@ use crate::{Clock, IntoDuration, Limits, Outcome, RunId, RunReport, RunRequest};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an executor",
     label = "this does not implement `Executor`",
-    note = "the executors of Matins are `ThreadExecutor`, `TokioExecutor`, `RayonExecutor` and `ProcessExecutor`; each needs the feature of its name",
+    note = "the executors of Matins are `ThreadExecutor`, `TokioExecutor`, `RayonExecutor`, `ProcessExecutor` and `nats::NatsExecutor`; each needs the feature of its name",
     note = "a `Result` is not an executor: add `?`",
     note = "an executor that is chosen at run time is a `Box<dyn Executor>`"
 )]

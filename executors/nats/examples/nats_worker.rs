@@ -17,7 +17,9 @@ fn note(arguments: (String, u64), context: &TaskContext) -> std::io::Result<()> 
     let mut file = std::fs::File::options().append(true).create(true).open(file)?;
     file.write_all(format!("{} {} {}\n", context.job, context.run, context.attempt).as_bytes())?;
     let (stop, stopped) = std::sync::mpsc::channel();
-    context.cancel.on_cancel(move || drop(stop.send(())));
+    context.cancel.on_cancel(move || {
+        let _ = stop.send(());
+    });
     match stopped.recv_timeout(Duration::from_millis(milliseconds)) {
         Ok(()) => Err(std::io::Error::other("told to stop")),
         Err(_) => Ok(()),

@@ -32,6 +32,8 @@ pub(crate) struct RunFrame {
     /// How long the worker lets it run, in microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) time_limit_us: Option<u64>,
+    /// The time within which the worker acknowledges that the run is in progress, in milliseconds.
+    pub(crate) ack_wait_ms: u64,
 }
 
 /// Who has a run. Whoever creates this has it, and nobody else ever begins it.
@@ -160,5 +162,58 @@ impl ResultFrame {
             took_us: None,
             finished: Utc::now(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use schemars::{JsonSchema, schema_for};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A frame's schema is in a file, for those who write workers in other languages.
+    fn check<T: JsonSchema>(name: &str) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("protocol/{name}.schema.json"));
+        let schema = serde_json::to_string_pretty(&schema_for!(T)).unwrap() + "\n";
+        if std::env::var_os("MATINS_ACCEPT_SCHEMAS").is_some() {
+            fs::write(&path, &schema).unwrap();
+        }
+        let found = fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            found == schema,
+            "{} is not the schema of this frame. Look at what has changed, run this test with MATINS_ACCEPT_SCHEMAS=1, and commit it",
+            path.display()
+        );
+    }
+
+    #[test]
+    fn the_schemas_of_the_frames_are_published() {
+        check::<RunFrame>("run");
+        check::<ClaimFrame>("claim");
+        check::<NoteFrame>("note");
+        check::<AliveFrame>("alive");
+        check::<CancelFrame>("cancel");
+        check::<ResultFrame>("result");
+    }
+
+    /// What workers of any language send is read, whatever more it has.
+    #[test]
+    fn frames_are_read_with_what_they_lack_and_what_they_have_beyond() {
+        let read = |frame: Value| serde_json::from_value::<ResultFrame>(frame);
+        let ended =
+            json!({"version": 1, "outcome": "succeeded", "finished": "2026-11-01T09:00:00Z", "new": [1]});
+        let ended = read(ended).unwrap();
+        assert_eq!((ended.outcome, ended.result, ended.took_us), (Outcome::Succeeded, None, None));
+        assert!(read(json!({"version": 1, "outcome": "won", "finished": "2026-11-01T09:00:00Z"})).is_err());
+        let null =
+            json!({"version": 1, "outcome": "succeeded", "finished": "2026-11-01T09:00:00Z", "result": null});
+        assert_eq!(read(null).unwrap().result, Some(Value::Null));
+        let note: NoteFrame =
+            serde_json::from_value(json!({"version": 1, "progress": {"done": 1, "total": 2}})).unwrap();
+        assert!(matches!(note.note, Note::Progress { done: 1, total: 2 }));
     }
 }

@@ -134,8 +134,10 @@ impl NatsServer {
         Self { pool: pool.into(), ..self }
     }
 
-    /// Sets after how long without a sign of life a worker counts as lost, for what is created in the server from now on. A worker gives
-    /// three signs in this time, and stops a run when it could give none for four fifths of it. At least 1 second. Default: 30 seconds.
+    /// Sets after how long without a sign of life the server hands a worker's run to another one, which reports that the first is lost. A worker
+    /// gives three signs in this time, and stops a run when it could give none for four fifths of it. At least 1 second. Default: 30 seconds.
+    ///
+    /// The executor decides, and all executors of a pool must have the same value. A worker learns it with each run.
     ///
     /// ```
     /// # use std::time::Duration;

@@ -23,7 +23,8 @@ fn executor(server: &Nats) -> NatsExecutorBuilder {
 }
 
 fn worker(server: &Nats) -> Process {
-    Process::start(&server.url(), "faults", 2, ACK_WAIT)
+    // It learns with each run how often it has to give signs of life.
+    Process::start(&server.url(), "faults", 2, ACK_WAIT * 15)
 }
 
 fn submit(executor: &mut NatsExecutor, reports: &Reports, number: u64, file: &Path, milliseconds: u64) {

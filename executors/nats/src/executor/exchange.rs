@@ -72,6 +72,7 @@ impl Remote {
             attempt: run.attempt,
             cause: run.cause.map(|run| run.0),
             time_limit_us,
+            ack_wait_ms: u64::try_from(link.ack_wait().as_millis()).unwrap_or(u64::MAX),
         };
         let exchange = Exchange {
             link,
@@ -178,7 +179,7 @@ impl Exchange {
                 heard = heard.recv() => match heard {
                     Some(Heard::Ended(ended)) => return Ok(Verdict::Ended(ended)),
                     Some(Heard::Note(note)) => {
-                        self.note(course, note, log);
+                        noted(note, course, log);
                         continue;
                     }
                     // The link is gone with its executor.
@@ -224,14 +225,6 @@ impl Exchange {
                 Box::pin(sleep(rest))
             }
             None => Box::pin(std::future::pending()),
-        }
-    }
-
-    fn note(&self, course: &mut Course<'_>, note: Note, log: &RunLog) {
-        match note {
-            Note::Started(worker) => course.worker = Some((worker, Instant::now())),
-            Note::Line(line) => log.note(RunNote::Line(line)),
-            Note::Progress { done, total } => log.note(RunNote::Progress(Progress { done, total })),
         }
     }
 
@@ -366,6 +359,15 @@ impl Exchange {
             }
             Stored::NotFirst => self.find(course).await,
         }
+    }
+}
+
+/// Takes in what a worker says.
+fn noted(note: Note, course: &mut Course<'_>, log: &RunLog) {
+    match note {
+        Note::Started(worker) => course.worker = Some((worker, Instant::now())),
+        Note::Line(line) => log.note(RunNote::Line(line)),
+        Note::Progress { done, total } => log.note(RunNote::Progress(Progress { done, total })),
     }
 }
 

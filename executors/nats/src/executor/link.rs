@@ -269,7 +269,7 @@ impl Link {
         }
         let name = self.names.consumer(task);
         let config = pull::Config {
-            durable_name: Some(name.clone()),
+            durable_name: Some(name),
             filter_subject: self.names.run(task),
             ack_policy: AckPolicy::Explicit,
             ack_wait: self.ack_wait(),
@@ -278,7 +278,8 @@ impl Link {
             ..pull::Config::default()
         };
         let stream = self.jetstream.get_stream_no_info(self.names.runs()).await.map_err(|_| Failed::Again)?;
-        stream.get_or_create_consumer(&name, config).await.map_err(|_| Failed::Again)?;
+        // An earlier one with another `ack_wait` has this one from now on.
+        stream.create_consumer(config).await.map_err(|_| Failed::Again)?;
         consumers.insert(task.to_owned());
         Ok(())
     }

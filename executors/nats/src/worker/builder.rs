@@ -11,7 +11,7 @@ use matins_core::{Executor, IntoDuration};
 use matins_executor_tokio::TokioExecutor;
 use matins_task_function::TaskRegistry;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use super::{Shared, Worker, fetch};
 use crate::names::{Names, task_part};
@@ -110,16 +110,15 @@ impl WorkerBuilder {
         // The signs of life must not wait for tasks that block.
         let link = runtime("matins-worker", 1, 1)?;
         let mut runtimes = vec![link];
-        let executor = match self.executor {
-            Some(executor) => executor,
-            None => {
-                let threads = thread::available_parallelism().map_or(1, usize::from);
-                let own = runtime("matins-tasks", threads, self.at_once.saturating_add(16))?;
-                let builder = TokioExecutor::builder(own.handle().clone());
-                let executor = builder.at_once(self.at_once).cancel_grace(self.cancel_grace).build();
-                runtimes.push(own);
-                Box::new(executor)
-            }
+        let executor = if let Some(executor) = self.executor {
+            executor
+        } else {
+            let threads = thread::available_parallelism().map_or(1, usize::from);
+            let own = runtime("matins-tasks", threads, self.at_once.saturating_add(16))?;
+            let builder = TokioExecutor::builder(own.handle().clone());
+            let executor = builder.at_once(self.at_once).cancel_grace(self.cancel_grace).build();
+            runtimes.push(own);
+            Box::new(executor)
         };
         let executor = Arc::new(Mutex::new(executor));
         let opened = {
@@ -165,6 +164,7 @@ async fn open(
         places: Arc::new(Semaphore::new(at_once)),
         runs: Mutex::new(HashMap::new()),
         draining: watch::Sender::new(false),
+        hastened: Notify::new(),
         handled: watch::Sender::new(0),
         server,
     });

@@ -1,5 +1,7 @@
 //! Who begins a run: the one worker that creates its claim.
 
+use std::time::Duration;
+
 use async_nats::jetstream::Message;
 use tokio::time::sleep;
 
@@ -24,7 +26,7 @@ pub(super) enum Claimed {
 
 impl Shared {
     /// Claims a run.
-    pub(super) async fn claim(&self, run: &Address, message: &Message) -> Claimed {
+    pub(super) async fn claim(&self, run: &Address, message: &Message, silence: Duration) -> Claimed {
         let Ok(info) = message.info() else { return Claimed::Drop };
         let (sequence, delivered) = (info.stream_sequence, info.delivered);
         let frame = ClaimFrame {
@@ -42,7 +44,7 @@ impl Shared {
                 Err(Failed::Again) if tries < 3 => tries += 1,
                 Err(_) => return Claimed::Later,
             }
-            sleep(self.server.silence() / 30).await;
+            sleep(silence / 30).await;
         }
         let claim: Option<ClaimFrame> =
             match read(&self.jetstream, self.names.claims(), self.names.claim(run)).await {
@@ -65,8 +67,7 @@ impl Shared {
                 }
             }
             Some(worker) => Claimed::Lost(ResultFrame::interrupted(format!(
-                "its worker {worker} is lost: the server has heard nothing from it for {:?}",
-                self.server.silence()
+                "its worker {worker} is lost: the server has heard nothing from it for {silence:?}"
             ))),
         }
     }

@@ -61,6 +61,8 @@ pub(crate) struct Shared {
     runs: Mutex<HashMap<String, Held>>,
     /// It takes no more runs.
     draining: watch::Sender<bool>,
+    /// A run has begun for whose scheduler the worker has to give signs of life more often than before.
+    hastened: tokio::sync::Notify,
     /// How many messages are dealt with: runs that are claimed, done or reported.
     handled: watch::Sender<usize>,
 }
@@ -68,6 +70,8 @@ pub(crate) struct Shared {
 /// A run that this worker has claimed and not ended.
 #[derive(Clone)]
 pub(crate) struct Held {
+    /// The `ack_wait` of its scheduler.
+    silence: Duration,
     cancel: CancelToken,
     /// The message with which the server hands the run out, or the last one of them.
     message: watch::Sender<Arc<async_nats::jetstream::Message>>,
@@ -145,7 +149,9 @@ impl Worker {
         }
         self.shared.draining.send_replace(true);
         let tokens: Vec<CancelToken> = self.shared.lock().values().map(|held| held.cancel.clone()).collect();
-        tokens.iter().for_each(|token| token.note_shutdown().call_in_background());
+        for token in tokens {
+            token.note_shutdown().call_in_background();
+        }
         let Some(link) = self.runtimes.first() else { return };
         let shared = self.shared.clone();
         let wait = |time: Option<Duration>| {
@@ -211,6 +217,12 @@ impl Shared {
         }
     }
 
+    /// The shortest `ack_wait` of its runs, and its own.
+    fn silence(&self) -> Duration {
+        let own = self.server.silence();
+        self.lock().values().map(|held| held.silence).fold(own, Duration::min)
+    }
+
     /// Says three times in each `ack_wait` that the worker is alive, and which runs it has.
     async fn beat(self: Arc<Self>) {
         loop {
@@ -218,7 +230,11 @@ impl Shared {
             let frame = payload(&AliveFrame { version: VERSION, runs });
             // Where it cannot be said, it is not heard.
             let _ = self.client.publish(self.names.alive(&self.name), frame.into()).await;
-            tokio::time::sleep(self.server.silence() / 3).await;
+            let shortest = self.silence();
+            tokio::select! {
+                () = tokio::time::sleep(shortest / 3) => {}
+                () = self.hastened.notified() => {}
+            }
         }
     }
 

@@ -25,6 +25,9 @@ const LONGEST_RESULT: usize = 256 << 10;
 const AGAIN_FIRST: Duration = Duration::from_millis(100);
 const AGAIN_LONGEST: Duration = Duration::from_secs(5);
 
+/// No scheduler asks for signs of life more often than three times in this.
+const SHORTEST_SILENCE: Duration = Duration::from_millis(100);
+
 /// The clock of this machine.
 #[derive(Debug)]
 struct WallClock(Instant);
@@ -108,7 +111,8 @@ pub(super) async fn handle(
         return;
     };
     let run = Address { task, id: frame.id.clone() };
-    match shared.claim(&run, &message).await {
+    let silence = Duration::from_millis(frame.ack_wait_ms).max(SHORTEST_SILENCE);
+    match shared.claim(&run, &message, silence).await {
         Claimed::Begin => {
             let begun = if frame.version > VERSION {
                 Err(format!(
@@ -118,7 +122,7 @@ pub(super) async fn handle(
             } else {
                 begin(&shared, &executor, &run, frame, place)
             };
-            shared.carry(&run, message, begun).await;
+            shared.carry(&run, message, begun, silence).await;
         }
         Claimed::Again => {
             let held = shared.lock().get(&run.id).cloned();
@@ -199,20 +203,24 @@ impl Shared {
     }
 
     /// Says that a run has begun, keeps it alive until it has ended, and reports it.
-    async fn carry(&self, run: &Address, message: Message, begun: Result<Begun, String>) {
+    async fn carry(&self, run: &Address, message: Message, begun: Result<Begun, String>, silence: Duration) {
         let message = watch::Sender::new(Arc::new(message));
         let ended = match begun {
             Err(why) => ResultFrame { message: Some(why), ..ResultFrame::new(Outcome::Failed) },
             Ok(Begun { report, cancel, log }) => {
-                let held = Held { cancel: cancel.clone(), message: message.clone() };
+                let before = self.silence();
+                let held = Held { silence, cancel: cancel.clone(), message: message.clone() };
                 self.lock().insert(run.id.clone(), held);
+                if silence < before {
+                    self.hastened.notify_one();
+                }
                 if self.is_draining() {
                     cancel.note_shutdown().call_in_background();
                 }
                 let frame = NoteFrame { version: VERSION, note: Note::Started(self.name.clone()) };
                 // Where it is lost, the executor finds the claim.
                 let _ = self.client.publish(self.names.note(run), payload(&frame).into()).await;
-                self.until_reported(&message, report, &cancel, &log).await
+                self.until_reported(&message, report, &cancel, &log, silence).await
             }
         };
         let mut receiver = message.subscribe();
@@ -234,8 +242,8 @@ impl Shared {
         mut report: oneshot::Receiver<RunReport>,
         cancel: &CancelToken,
         log: &RunLog,
+        silence: Duration,
     ) -> ResultFrame {
-        let silence = self.server.silence();
         let (mut heard_at, mut is_cut_off) = (Instant::now(), false);
         let mut receiver = message.subscribe();
         loop {

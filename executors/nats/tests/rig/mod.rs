@@ -14,8 +14,8 @@ use chrono::{DateTime, Utc};
 use matins_conformance::executor_suite::{self, Limits};
 use matins_conformance::{nats, servers};
 use matins_core::{
-    Clock, Completion, CompletionSink, Executor, JobId, Refused, RunId, RunReport, RunRequest, Shutdown, Task,
-    TaskContext, TaskName, TaskResult, Value,
+    Clock, Completion, CompletionSink, Executor, JobId, Refused, RunId, RunReport, RunRequest, Shutdown,
+    Task, TaskContext, TaskName, TaskResult, Value,
 };
 use matins_executor_nats::{NatsExecutor, NatsServer, Worker};
 use matins_task_function::TaskRegistry;
