@@ -3,8 +3,8 @@
 //! Whatever waits for the store waits under the lane's own lock, so that a store that is slow holds up its own jobs alone. What is
 //! in flight has a second lock that is never held during I/O: runs can be cancelled, counted and looked at meanwhile.
 
-mod begin;
 mod clock_set;
+mod committed;
 mod elsewhere;
 mod in_flight;
 mod membership;
