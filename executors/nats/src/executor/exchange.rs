@@ -281,7 +281,7 @@ impl Exchange {
     /// A run of which nothing was heard for a while: is it still where it was?
     async fn look(&self, course: &mut Course<'_>) -> Result<Option<Verdict>, Failed> {
         let Some((worker, since)) = course.worker.clone() else { return self.look_for_message(course).await };
-        match self.link.roster.known(&worker, &course.address.id, Instant::now()) {
+        match self.link.roster.known(&worker, &course.address.id, since, Instant::now()) {
             Known::Lost => {
                 let silent = self.link.ack_wait() * 2;
                 self.end(course, format!("its worker {worker} is lost: it was not heard for {silent:?}"))
