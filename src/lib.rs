@@ -30,6 +30,7 @@
 //! | `command` | `CommandTask`: tasks that run a program | |
 //! | `config` | `config::SchedulerConfig`: stores, executors and defaults from TOML or JSON | |
 //! | `control` | `control::serve`: a socket on which the command `matins` lists, pauses, runs and explains jobs | |
+//! | `web` | `web::serve`: an HTTP API and a page for operating a scheduler | |
 //! | `tracing` | what happens, as events of the crate `tracing`, and a span around each run | |
 //! | `metrics` | counters and histograms through the facade `metrics` | |
 //! | `signals` | `shutdown_on_signals` of schedulers and handles: Ctrl-C and SIGTERM | |
@@ -38,7 +39,7 @@
 //! | `full` | all of them | |
 //!
 //! On Windows, the features `memory`, `thread`, `rayon`, `tokio`, `transfer`, `config`, `tracing`, `metrics`, `cron` and `chrono-tz`
-//! compile. `file`, `sqlite`, `process`, `command`, `control` and `signals` need a Unix, and say so when they are compiled elsewhere.
+//! compile. `file`, `sqlite`, `process`, `command`, `control`, `web` and `signals` need a Unix, and say so when they are compiled elsewhere.
 //!
 //! What a trigger, a store, an executor owes is written at its trait: [`Trigger`],
 //! [`JobStore`], [`Executor`].
@@ -92,6 +93,8 @@ pub use matins_store_transfer as transfer;
 pub use matins_task_command as command;
 #[cfg(feature = "command")]
 pub use matins_task_command::{Command, CommandTask, Encoding, Inherit, OnOrphan};
+#[cfg(feature = "web")]
+pub use matins_web as web;
 
 /// A scheduler's builder with what most programs want: jobs in memory, run on a pool of threads, both under the
 /// name `default`. Naming another store or executor `default` takes their place.

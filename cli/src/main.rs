@@ -24,6 +24,7 @@ mod listing;
 mod log;
 mod mail;
 mod manual;
+mod metrics;
 mod nearest;
 mod next;
 mod nodes;

@@ -36,12 +36,16 @@ pub struct NatsExecutor {
 impl NatsExecutor {
     /// Returns the builder of an executor for the workers of a server.
     ///
-    /// ```no_run
+    /// ```
     /// use matins_executor_nats::{NatsExecutor, NatsServer};
     ///
-    /// let executor = NatsExecutor::builder(NatsServer::new("nats://127.0.0.1")).build()?;
+    /// # let Some(url) = matins_conformance::nats::nats() else { return Ok(()) };
+    /// # let namespace = matins_conformance::servers::schema("example");
+    /// let server = NatsServer::new("nats://127.0.0.1");
+    /// # let server = NatsServer::new(url).namespace(namespace);
+    /// let executor = NatsExecutor::builder(server).build()?;
     /// # drop(executor);
-    /// # Ok::<(), matins_executor_nats::NatsError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn builder(server: NatsServer) -> NatsExecutorBuilder {
         NatsExecutorBuilder::new(server)

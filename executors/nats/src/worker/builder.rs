@@ -38,12 +38,17 @@ impl WorkerBuilder {
 
     /// Sets how many runs it does at once; 0 counts as 1. Default: one for each processor.
     ///
-    /// ```no_run
+    /// ```
     /// # use matins_executor_nats::{NatsServer, Worker};
+    /// # let Some(url) = matins_conformance::nats::nats() else { return Ok(()) };
+    /// # let namespace = matins_conformance::servers::schema("example");
     /// # let tasks = matins_task_function::TaskRegistry::default();
-    /// let worker = Worker::builder(NatsServer::new("nats://127.0.0.1")).at_once(500).start(tasks)?;
+    /// # tasks.register("greet", |name: String| println!("good morning, {name}"))?;
+    /// let server = NatsServer::new("nats://127.0.0.1");
+    /// # let server = NatsServer::new(url).namespace(namespace);
+    /// let worker = Worker::builder(server).at_once(500).start(tasks)?;
     /// # drop(worker);
-    /// # Ok::<(), matins_executor_nats::NatsError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn at_once(self, at_once: usize) -> Self {
         Self { at_once: at_once.clamp(1, Semaphore::MAX_PERMITS), ..self }
@@ -52,14 +57,19 @@ impl WorkerBuilder {
     /// Sets how long a run has to return once it was told to stop. Then it is reported without it, and keeps its place until it
     /// returns. Default: 5 seconds. It counts for the worker's own executor.
     ///
-    /// ```no_run
+    /// ```
     /// # use std::time::Duration;
     /// # use matins_executor_nats::{NatsServer, Worker};
+    /// # let Some(url) = matins_conformance::nats::nats() else { return Ok(()) };
+    /// # let namespace = matins_conformance::servers::schema("example");
     /// # let tasks = matins_task_function::TaskRegistry::default();
-    /// let builder = Worker::builder(NatsServer::new("nats://127.0.0.1"));
+    /// # tasks.register("greet", |name: String| println!("good morning, {name}"))?;
+    /// let server = NatsServer::new("nats://127.0.0.1");
+    /// # let server = NatsServer::new(url).namespace(namespace);
+    /// let builder = Worker::builder(server);
     /// let worker = builder.cancel_grace(Duration::from_secs(30)).start(tasks)?;
     /// # drop(worker);
-    /// # Ok::<(), matins_executor_nats::NatsError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn cancel_grace(self, grace: impl IntoDuration) -> Self {
         Self { cancel_grace: grace.into_duration().unwrap_or_default(), ..self }
@@ -68,13 +78,18 @@ impl WorkerBuilder {
     /// Sets the executor that does the runs in this process, such as a `ProcessExecutor` for tasks that may crash. It needs room for
     /// [`at_once`](Self::at_once) runs. Default: a tokio executor, which does async tasks and blocking ones.
     ///
-    /// ```no_run
+    /// ```
     /// # use matins_executor_nats::{NatsServer, Worker};
     /// # use matins_executor_tokio::TokioExecutor;
+    /// # let Some(url) = matins_conformance::nats::nats() else { return Ok(()) };
+    /// # let namespace = matins_conformance::servers::schema("example");
     /// # let tasks = matins_task_function::TaskRegistry::default();
+    /// # tasks.register("greet", |name: String| println!("good morning, {name}"))?;
     /// # let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     /// let executor = TokioExecutor::builder(runtime.handle().clone()).at_once(8).build();
-    /// let builder = Worker::builder(NatsServer::new("nats://127.0.0.1")).at_once(8);
+    /// let server = NatsServer::new("nats://127.0.0.1");
+    /// # let server = NatsServer::new(url).namespace(namespace);
+    /// let builder = Worker::builder(server).at_once(8);
     /// let worker = builder.executor(executor).start(tasks)?;
     /// # drop(worker);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -85,12 +100,16 @@ impl WorkerBuilder {
 
     /// Connects to the server, and takes runs of these tasks from now on. Runs of other tasks are left to other workers.
     ///
-    /// ```no_run
+    /// ```
     /// # use matins_executor_nats::{NatsServer, Worker};
     /// # use matins_task_function::TaskRegistry;
+    /// # let Some(url) = matins_conformance::nats::nats() else { return Ok(()) };
+    /// # let namespace = matins_conformance::servers::schema("example");
     /// let tasks = TaskRegistry::default();
     /// tasks.register("greet", |name: String| println!("good morning, {name}"))?;
-    /// let worker = Worker::builder(NatsServer::new("nats://127.0.0.1")).start(tasks)?;
+    /// let server = NatsServer::new("nats://127.0.0.1");
+    /// # let server = NatsServer::new(url).namespace(namespace);
+    /// let worker = Worker::builder(server).start(tasks)?;
     /// # drop(worker);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

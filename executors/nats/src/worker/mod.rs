@@ -26,14 +26,18 @@ pub use builder::WorkerBuilder;
 
 /// Does runs that [`NatsExecutor`](crate::NatsExecutor)s hand over, in this process. Dropping it cancels what it does.
 ///
-/// ```no_run
+/// ```
 /// use matins_core::Shutdown;
 /// use matins_executor_nats::{NatsServer, Worker};
 /// use matins_task_function::TaskRegistry;
 ///
+/// # let Some(url) = matins_conformance::nats::nats() else { return Ok(()) };
+/// # let namespace = matins_conformance::servers::schema("example");
 /// let tasks = TaskRegistry::default();
 /// tasks.register("greet", |name: String| println!("good morning, {name}"))?;
-/// let mut worker = Worker::builder(NatsServer::new("nats://127.0.0.1")).at_once(8).start(tasks)?;
+/// let server = NatsServer::new("nats://127.0.0.1");
+/// # let server = NatsServer::new(url).namespace(namespace);
+/// let mut worker = Worker::builder(server).at_once(8).start(tasks)?;
 /// # let until_the_process_is_asked_to_end = || ();
 /// until_the_process_is_asked_to_end();
 /// // It takes no more runs, and ends what it has begun.
@@ -80,13 +84,17 @@ pub(crate) struct Held {
 impl Worker {
     /// Returns the builder of a worker for a server.
     ///
-    /// ```no_run
+    /// ```
     /// # use matins_executor_nats::{NatsServer, Worker};
+    /// # let Some(url) = matins_conformance::nats::nats() else { return Ok(()) };
+    /// # let namespace = matins_conformance::servers::schema("example");
     /// # let tasks = matins_task_function::TaskRegistry::default();
+    /// # tasks.register("greet", |name: String| println!("good morning, {name}"))?;
     /// let server = NatsServer::new("nats://127.0.0.1").pool("gpu");
+    /// # let server = NatsServer::new(url).namespace(namespace);
     /// let worker = Worker::builder(server).at_once(1).start(tasks)?;
     /// # drop(worker);
-    /// # Ok::<(), matins_executor_nats::NatsError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn builder(server: NatsServer) -> WorkerBuilder {
         WorkerBuilder::new(server)
@@ -94,12 +102,17 @@ impl Worker {
 
     /// Returns the worker's name, which no other worker has.
     ///
-    /// ```no_run
+    /// ```
     /// # use matins_executor_nats::{NatsServer, Worker};
+    /// # let Some(url) = matins_conformance::nats::nats() else { return Ok(()) };
+    /// # let namespace = matins_conformance::servers::schema("example");
     /// # let tasks = matins_task_function::TaskRegistry::default();
-    /// let worker = Worker::builder(NatsServer::new("nats://127.0.0.1")).start(tasks)?;
+    /// # tasks.register("greet", |name: String| println!("good morning, {name}"))?;
+    /// let server = NatsServer::new("nats://127.0.0.1");
+    /// # let server = NatsServer::new(url).namespace(namespace);
+    /// let worker = Worker::builder(server).start(tasks)?;
     /// println!("this worker is {}", worker.name());
-    /// # Ok::<(), matins_executor_nats::NatsError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn name(&self) -> &str {
         &self.shared.name
@@ -107,12 +120,17 @@ impl Worker {
 
     /// Returns how many runs it has in progress.
     ///
-    /// ```no_run
+    /// ```
     /// # use matins_executor_nats::{NatsServer, Worker};
+    /// # let Some(url) = matins_conformance::nats::nats() else { return Ok(()) };
+    /// # let namespace = matins_conformance::servers::schema("example");
     /// # let tasks = matins_task_function::TaskRegistry::default();
-    /// let worker = Worker::builder(NatsServer::new("nats://127.0.0.1")).start(tasks)?;
+    /// # tasks.register("greet", |name: String| println!("good morning, {name}"))?;
+    /// let server = NatsServer::new("nats://127.0.0.1");
+    /// # let server = NatsServer::new(url).namespace(namespace);
+    /// let worker = Worker::builder(server).start(tasks)?;
     /// assert_eq!(worker.in_flight(), 0);
-    /// # Ok::<(), matins_executor_nats::NatsError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn in_flight(&self) -> usize {
         self.shared.lock().len()
@@ -120,12 +138,17 @@ impl Worker {
 
     /// Returns whether it is connected to the server, and takes runs.
     ///
-    /// ```no_run
+    /// ```
     /// # use matins_executor_nats::{NatsServer, Worker};
+    /// # let Some(url) = matins_conformance::nats::nats() else { return Ok(()) };
+    /// # let namespace = matins_conformance::servers::schema("example");
     /// # let tasks = matins_task_function::TaskRegistry::default();
-    /// let worker = Worker::builder(NatsServer::new("nats://127.0.0.1")).start(tasks)?;
+    /// # tasks.register("greet", |name: String| println!("good morning, {name}"))?;
+    /// let server = NatsServer::new("nats://127.0.0.1");
+    /// # let server = NatsServer::new(url).namespace(namespace);
+    /// let worker = Worker::builder(server).start(tasks)?;
     /// assert!(worker.is_ready());
-    /// # Ok::<(), matins_executor_nats::NatsError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn is_ready(&self) -> bool {
         !self.shared.is_draining() && self.shared.client.connection_state() == connection::State::Connected
@@ -134,14 +157,19 @@ impl Worker {
     /// Takes no more runs, and waits until those that it has are reported; after a deadline, or at once, it cancels them first. Tasks
     /// can [see](matins_core::TaskContext::is_shutting_down) that this has begun. Calling it again does nothing.
     ///
-    /// ```no_run
+    /// ```
     /// # use std::time::Duration;
     /// use matins_core::Shutdown;
     /// # use matins_executor_nats::{NatsServer, Worker};
+    /// # let Some(url) = matins_conformance::nats::nats() else { return Ok(()) };
+    /// # let namespace = matins_conformance::servers::schema("example");
     /// # let tasks = matins_task_function::TaskRegistry::default();
-    /// let mut worker = Worker::builder(NatsServer::new("nats://127.0.0.1")).start(tasks)?;
+    /// # tasks.register("greet", |name: String| println!("good morning, {name}"))?;
+    /// let server = NatsServer::new("nats://127.0.0.1");
+    /// # let server = NatsServer::new(url).namespace(namespace);
+    /// let mut worker = Worker::builder(server).start(tasks)?;
     /// worker.stop(Shutdown::within(Duration::from_secs(30)));
-    /// # Ok::<(), matins_executor_nats::NatsError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn stop(&mut self, how: Shutdown) {
         if std::mem::replace(&mut self.is_stopped, true) {

@@ -1,7 +1,7 @@
 //! Clients that mean harm, against a server with short limits.
 
 use std::io::{ErrorKind, Read};
-use std::net::TcpStream as Client;
+use std::net::{SocketAddr, TcpStream as Client};
 use std::sync::mpsc;
 use std::time::Instant;
 

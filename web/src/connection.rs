@@ -14,9 +14,11 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
+
+use crate::peer::Peer;
 
 /// What a client may take.
 #[derive(Debug, Clone, Copy)]
@@ -55,13 +57,15 @@ impl Default for Limits {
 }
 
 /// Answers the requests of a client until it leaves, or is over a limit.
-pub(crate) async fn serve(stream: TcpStream, routes: Router, limits: Limits) {
-    // Answers are written whole: nothing is gained by waiting for more.
-    let _ = stream.set_nodelay(true);
+pub(crate) async fn serve<S>(stream: S, peer: Peer, routes: Router, limits: Limits)
+where
+    S: AsyncRead + AsyncWrite + Send + 'static,
+{
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.write));
     let requests = AtomicUsize::new(0);
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer.clone());
         let number = requests.fetch_add(1, Ordering::Relaxed) + 1;
         answer(routes.clone(), request, limits, number >= limits.requests)
     });

@@ -10,7 +10,7 @@ const BUCKETS: [f64; 14] =
     [0.0001, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 60.0, 600.0, 3600.0];
 
 /// Collects from now on.
-pub(super) fn collect() -> Result<PrometheusHandle, String> {
+pub(crate) fn collect() -> Result<PrometheusHandle, String> {
     let recorder = PrometheusBuilder::new()
         .set_buckets(&BUCKETS)
         .and_then(PrometheusBuilder::install_recorder)
