@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         builder.store("default", SqliteStore::open(store)?)
     };
     let mut scheduler = builder.background()?;
-    scheduler.register("note", |_: (String, u64)| panic!("a worker does it"))?;
+    scheduler.register("note", |_: (String, u64)| -> () { panic!("a worker does it") })?;
     scheduler.start()?;
     let jobs: usize = jobs.parse()?;
     let (milliseconds, now): (u64, _) = (milliseconds.parse()?, Utc::now().trunc_subsecs(0));

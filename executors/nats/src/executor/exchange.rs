@@ -24,6 +24,9 @@ const LONGEST_ARGUMENTS: usize = 512 << 10;
 const AGAIN_FIRST: Duration = Duration::from_millis(100);
 const AGAIN_LONGEST: Duration = Duration::from_secs(5);
 
+/// A stream that had no room for so long is full.
+const FULL_FOR: Duration = Duration::from_millis(500);
+
 /// A run that no worker has begun is looked for in the server at longer and longer intervals, up to this one.
 const LOOK_LONGEST: Duration = Duration::from_secs(600);
 
@@ -253,6 +256,8 @@ impl Exchange {
                 Err(failed) => failed,
             };
             match failed {
+                // A worker may be about to acknowledge a run that has ended.
+                Failed::Full(_) if again < FULL_FOR => {}
                 Failed::Full(why) => {
                     let message = format!("the NATS server has no room for the run: {why}");
                     return Ok(Some(Verdict::NotBegun(Outcome::Missed(MissedReason::ExecutorFull), message)));
