@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let server = server.ack_wait(Duration::from_millis(ack_wait.parse()?));
     // The server may have been killed too.
     let executor = loop {
-        match NatsExecutor::builder(server.clone()).keep_runs(true).build() {
+        match NatsExecutor::builder(server.clone()).build() {
             Ok(executor) => break executor,
             Err(error) => eprintln!("{}", matins_core::error_chain(&error)),
         }
@@ -46,7 +46,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let jobs: usize = jobs.parse()?;
     let (milliseconds, now): (u64, _) = (milliseconds.parse()?, Utc::now().trunc_subsecs(0));
     if jobs == 0 {
-        let long = at(now).task("note").id("long").arguments(json!([file, milliseconds]));
+        let long =
+            at(now + TimeDelta::seconds(2)).task("note").id("long").arguments(json!([file, milliseconds]));
         let long = long.on_conflict(OnConflict::Keep).on_exhausted(OnExhausted::Keep);
         scheduler.add(long.on_interrupt(OnInterrupt::RunAgain))?;
     }

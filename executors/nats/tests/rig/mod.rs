@@ -48,7 +48,7 @@ impl WithWorker {
     pub(crate) fn new(limits: Limits) -> Self {
         let server = namespace(&server().expect("a server"), "suite");
         let executor = NatsExecutor::builder(server.clone()).at_once(limits.at_once).queue(limits.waiting);
-        let executor = executor.build().expect("an executor");
+        let executor = executor.keep_runs(false).build().expect("an executor");
         let worker = Worker::builder(server).at_once(limits.at_once).cancel_grace(Duration::from_secs(1));
         Self { executor, _worker: worker.start(tasks()).expect("a worker") }
     }
