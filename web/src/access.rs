@@ -16,7 +16,7 @@ use crate::problem::Refusal;
 /// The cookie of a browser that has shown the token.
 pub(crate) const COOKIE: &str = "matins_session";
 
-/// What browsers are told of every answer: nothing from elsewhere, no frames, nothing remembered.
+/// What browsers learn about every answer: nothing from elsewhere, no frames, nothing remembered.
 const HEADERS: [(header::HeaderName, &str); 6] = [
     (
         header::CONTENT_SECURITY_POLICY,

@@ -1,4 +1,4 @@
-//! The server: it answers few clients at once, and each within limits, so that a client that sends half a request, reads nothing, or
+//! The server: it answers few clients at once, and each within limits. A client that sends half a request, reads nothing, or
 //! asks without end costs one of those few connections for a while, and no run.
 
 use std::io::{self, Write};
@@ -29,7 +29,7 @@ const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nc
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// The address is none.
+    /// The address is invalid.
     #[error(transparent)]
     Address(#[from] AddressError),
     /// Others than the user of this process could connect there, and there is no token.

@@ -25,7 +25,7 @@ const CONNECTIONS: usize = 64;
 /// ```
 ///
 /// # Errors
-/// If the address is none, needs a token, or cannot be listened at.
+/// If the address is invalid, needs a token, or cannot be listened at.
 pub fn serve(handle: &Handle, address: &str) -> Result<Server, ServeError> {
     let operator = Operator::new(handle);
     operator.history().follow(handle).map_err(|error| ServeError::Start { why: error.to_string() })?;

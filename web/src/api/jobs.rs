@@ -204,9 +204,9 @@ pub(super) struct Why {
     at: DateTime<Utc>,
     /// The run that came of it.
     run: Option<u64>,
-    /// The last fire before it, if there is none at it.
+    /// The last fire before it, if the job does not fire at it.
     fire_before: Option<DateTime<Utc>>,
-    /// The first fire after it, if there is none at it.
+    /// The first fire after it, if the job does not fire at it.
     fire_after: Option<DateTime<Utc>>,
 }
 

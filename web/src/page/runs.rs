@@ -1,4 +1,4 @@
-//! Runs: the list, and one with what it prints, also while it goes on.
+//! Runs: the list, and one with what it prints, also while it is running.
 
 use std::sync::Arc;
 
