@@ -52,7 +52,7 @@ impl Engine {
         false
     }
 
-    /// Cancels what is in flight, when its time has come. What goes on without this process is let go of instead.
+    /// Cancels what is in flight, when its time has come. What its executor keeps is let go of instead.
     pub(crate) fn advance_shutdown(&self) {
         let now = self.clock.monotonic();
         {

@@ -79,5 +79,5 @@ fn a_worker_in_python_does_runs_and_is_cancelled_and_killed() {
     let report = reports.next();
     assert_eq!(report.outcome, Outcome::Interrupted, "{report:?}");
     submit("double", json!(5), None);
-    assert_eq!(reports.next().result, Some(json!(10)), "the other worker goes on");
+    assert_eq!(reports.next().result, Some(json!(10)), "the other worker continues");
 }

@@ -1,4 +1,4 @@
-//! Schedulers that are killed while workers go on: the next one takes the runs up, and no run that lives is interrupted.
+//! Schedulers that are killed while workers continue: the next one takes the runs up, and no run that lives is interrupted.
 
 mod rig;
 

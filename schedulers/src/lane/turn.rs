@@ -217,7 +217,7 @@ impl OpenLane<'_> {
         state: State,
         submissions: &mut Vec<Submission>,
     ) -> Result<(), StoreError> {
-        self.work.local.surviving = self.engine.hub().surviving.clone();
+        self.work.local.surviving.clone_from(&self.engine.hub().surviving);
         let (retention, now) = (&self.engine.retention, reading.now);
         let lost = if self.work.is_known { Vec::new() } else { self.lost_runs()? };
         let Work {
