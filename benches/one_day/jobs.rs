@@ -1,6 +1,8 @@
 //! The ten jobs: when each is due by its definition, whatever a scheduler makes of it.
 
-use chrono::{DateTime, Datelike, Days, MappedLocalTime, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Timelike, Utc, Weekday};
+use chrono::{
+    DateTime, Datelike, Days, MappedLocalTime, NaiveDateTime, TimeDelta, TimeZone, Timelike, Utc, Weekday,
+};
 use chrono_tz::Europe::Berlin;
 
 use crate::record::{Day, Plan};
@@ -63,16 +65,16 @@ pub(crate) const JOBS: [Job; 10] = [
     },
     Job {
         name: "month-end",
-        title: "Last day of the month at 12:00",
-        expression: "`0 12 L * *`",
-        is_due: Some(|at, _| (at.hour(), at.minute()) == (12, 0) && (at.date() + Days::new(1)).day() == 1),
+        title: "Last day of the month at 07:00",
+        expression: "`0 7 L * *`",
+        is_due: Some(|at, _| (at.hour(), at.minute()) == (7, 0) && (at.date() + Days::new(1)).day() == 1),
         not_in: &["cron", "apalis-cron"],
     },
     Job {
         name: "one-off",
-        title: "Once, on the day at 06:30",
+        title: "Once, on the day at 04:30",
         expression: "a date",
-        is_due: Some(|at, plan| at.date() == plan.date && (at.hour(), at.minute()) == (6, 30)),
+        is_due: Some(|at, plan| at.date() == plan.date && (at.hour(), at.minute()) == (4, 30)),
         not_in: &["cron"],
     },
     Job {
@@ -85,8 +87,8 @@ pub(crate) const JOBS: [Job; 10] = [
     Job {
         name: "failing",
         title: "Four times a day, always fails",
-        expression: "`20 0,6,12,15 * * *`",
-        is_due: Some(|at, _| at.minute() == 20 && [0, 6, 12, 15].contains(&at.hour())),
+        expression: "`20 3,4,7,8 * * *`",
+        is_due: Some(|at, _| at.minute() == 20 && [3, 4, 7, 8].contains(&at.hour())),
         not_in: &[],
     },
 ];
@@ -138,10 +140,11 @@ pub(crate) struct Due {
 /// The fire times of a job from midnight to the end, in the order in which the clock shows them.
 pub(crate) fn due(job: &Job, day: &Day) -> Vec<Due> {
     let Some(is_due) = job.is_due else { return Vec::new() };
-    let first = day.plan.date.and_time(NaiveTime::MIN);
+    let first = day.plan.on.with_timezone(&Berlin).naive_local();
     let end = day.plan.end.with_timezone(&Berlin).naive_local();
     let minutes = (0..).map(|minute| first + TimeDelta::minutes(minute)).take_while(|at| *at < end);
-    let mut found: Vec<Due> = minutes.filter(|at| is_due(*at, &day.plan)).flat_map(|at| shown(at, day)).collect();
+    let mut found: Vec<Due> =
+        minutes.filter(|at| is_due(*at, &day.plan)).flat_map(|at| shown(at, day)).collect();
     found.sort_by_key(|due| (due.order, due.local));
     found
 }
@@ -165,8 +168,13 @@ fn shown(local: NaiveDateTime, day: &Day) -> Vec<Due> {
 }
 
 fn on_the_clock(local: NaiveDateTime, situation: Situation, at: DateTime<Utc>, day: &Day) -> Vec<Due> {
-    let spans: Vec<usize> =
-        day.spans.iter().enumerate().filter(|(_, span)| span.from <= at && at < span.to).map(|(span, _)| span).collect();
+    let spans: Vec<usize> = day
+        .spans
+        .iter()
+        .enumerate()
+        .filter(|(_, span)| span.from <= at && at < span.to)
+        .map(|(span, _)| span)
+        .collect();
     if spans.is_empty() {
         let is_off = at < day.plan.on_again + TimeDelta::minutes(5);
         let (situation, order) = if is_off {

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 use std::fs;
 
+use crate::Failure;
 use crate::events;
 use crate::jobs::{JOBS, Job, Situation};
-use crate::Failure;
 use crate::record::{Day, Fire, Record, SCHEDULERS, directory};
 use crate::rows::{Row, local, rows};
 
@@ -22,7 +22,11 @@ fn tables(record: &Record) -> Result<String, std::fmt::Error> {
     section(&mut text, "versions", &versions(record));
     section(&mut text, "jobs", &jobs());
     for day in &record.days {
-        section(&mut text, &format!("{}-date", day.plan.name), &day.plan.date.format("%-d %B %Y").to_string());
+        section(
+            &mut text,
+            &format!("{}-date", day.plan.name),
+            &day.plan.date.format("%-d %B %Y").to_string(),
+        );
         section(&mut text, &format!("{}-events", day.plan.name), &events::table(day)?);
         section(&mut text, &format!("{}-fires", day.plan.name), &fires(day)?);
     }
@@ -38,20 +42,36 @@ fn versions(record: &Record) -> String {
     let lines = [
         format!("* cron: Debian's package `cron` {}", version("cron")),
         format!("* systemd timers: Debian's package `systemd` {}", version("systemd")),
-        format!("* APScheduler {}, with SQLAlchemy {} and Debian's Python {}", version("apscheduler"), version("sqlalchemy"), version("python3.11")),
+        format!(
+            "* APScheduler {}, with SQLAlchemy {} and Debian's Python {}",
+            version("apscheduler"),
+            version("sqlalchemy"),
+            version("python3.11")
+        ),
         format!("* tokio-cron-scheduler {}", version("crate tokio-cron-scheduler")),
-        format!("* apalis-cron {}, with the crate `cron` {}", version("crate apalis-cron"), version("crate cron")),
+        format!(
+            "* apalis-cron {}, with the crate `cron` {}",
+            version("crate apalis-cron"),
+            version("crate cron")
+        ),
         format!("* Matins {}, the daemon", version("crate matins-cli")),
-        format!("* QEMU {}, Linux {}, and Debian's `tzdata` {}", version("qemu"), version("linux"), version("tzdata")),
+        format!(
+            "* QEMU {}, Linux {}, and Debian's `tzdata` {}",
+            version("qemu"),
+            version("linux"),
+            version("tzdata")
+        ),
     ];
     lines.join("\n")
 }
 
 /// The jobs, and who cannot express them.
 fn jobs() -> String {
-    let mut text = "| job | as a cron expression | cannot be expressed in |\n| --- | --- | --- |\n".to_owned();
+    let mut text =
+        "| job | as a cron expression | cannot be expressed in |\n| --- | --- | --- |\n".to_owned();
     for job in &JOBS {
-        let heading = |name: &&str| SCHEDULERS.iter().find(|(known, _)| known == name).map(|(_, heading)| *heading);
+        let heading =
+            |name: &&str| SCHEDULERS.iter().find(|(known, _)| known == name).map(|(_, heading)| *heading);
         let not_in: Vec<&str> = job.not_in.iter().filter_map(heading).collect();
         text += &format!("| {} | {} | {} |\n", job.title, job.expression, not_in.join(", "));
     }
@@ -79,9 +99,8 @@ fn by_time(job: &Job, day: &Day) -> Result<(String, usize), std::fmt::Error> {
     let mut count = 0;
     for alike in rows.chunk_by(Row::is_alike) {
         let (first, last) = (&alike[0], &alike[alike.len() - 1]);
-        let weekday = if first.local.date() == day.plan.date { "" } else { "Monday " };
         let time = |row: &Row| row.local.format("%H:%M").to_string();
-        let mut label = format!("{weekday}{}", time(first));
+        let mut label = time(first);
         if alike.len() > 1 {
             label += &format!(" to {}, {} times", time(last), alike.len());
         }

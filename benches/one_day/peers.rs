@@ -24,7 +24,7 @@ const JOBS: [(&str, &str); 7] = [
     ("half-hour", "0 30 * * * *"),
     ("weekday", "0 0 9 * * Mon-Fri"),
     ("long", "0 5 * * * *"),
-    ("failing", "0 20 0,6,12,15 * * *"),
+    ("failing", "0 20 3,4,7,8 * * *"),
 ];
 
 /// Does the work of a job, which is the same program for all schedulers.
@@ -39,7 +39,7 @@ async fn work(scheduler: &'static str, job: &str, due: &str) -> Result<(), Failu
 pub(crate) async fn tokio_cron_scheduler(date: NaiveDate) -> Result<(), Failure> {
     const NAME: &str = "tokio-cron-scheduler";
     let scheduler = JobScheduler::new().await?;
-    for (job, schedule) in JOBS.into_iter().chain([("month-end", "0 0 12 L * *")]) {
+    for (job, schedule) in JOBS.into_iter().chain([("month-end", "0 0 7 L * *")]) {
         let made = Job::new_async_tz(schedule, Berlin, move |_, _| {
             Box::pin(async move {
                 if let Err(error) = work(NAME, job, "").await {
@@ -57,7 +57,7 @@ pub(crate) async fn tokio_cron_scheduler(date: NaiveDate) -> Result<(), Failure>
         })
     })?;
     scheduler.add(interval).await?;
-    let date = date.and_hms_opt(6, 30, 0).and_then(|local| Berlin.from_local_datetime(&local).single());
+    let date = date.and_hms_opt(4, 30, 0).and_then(|local| Berlin.from_local_datetime(&local).single());
     let from_now = date.ok_or("there is no such time")?.signed_duration_since(Utc::now());
     match from_now.to_std() {
         Ok(from_now) => {
@@ -79,11 +79,14 @@ pub(crate) async fn tokio_cron_scheduler(date: NaiveDate) -> Result<(), Failure>
 /// A worker for each schedule. A failure ends no worker; whatever does end one is printed.
 pub(crate) async fn apalis_cron(date: NaiveDate) -> Result<(), Failure> {
     async fn run(tick: Tick<Tz>, job: Data<String>) -> Result<(), BoxDynError> {
-        let due = i64::try_from(tick.get_timestamp()).ok().and_then(|seconds| Utc.timestamp_opt(seconds, 0).single());
+        let due = i64::try_from(tick.get_timestamp())
+            .ok()
+            .and_then(|seconds| Utc.timestamp_opt(seconds, 0).single());
         work("apalis-cron", &job, &due.map(|due| due.to_rfc3339()).unwrap_or_default()).await
     }
-    let one_off = format!("0 30 6 {} {} * {}", date.day(), date.month(), date.year());
-    let schedules = JOBS.map(|(job, schedule)| (job, schedule.to_owned())).into_iter().chain([("one-off", one_off)]);
+    let one_off = format!("0 30 4 {} {} * {}", date.day(), date.month(), date.year());
+    let schedules =
+        JOBS.map(|(job, schedule)| (job, schedule.to_owned())).into_iter().chain([("one-off", one_off)]);
     let mut workers = JoinSet::new();
     for (job, schedule) in schedules {
         let backend = CronScheduler::new(cron::Schedule::from_str(&schedule)?).with_timezone(Berlin);

@@ -97,7 +97,8 @@ impl Record {
 
     /// Writes it into the book, with a line for each fire.
     pub(crate) fn write(&self) -> Result<(), Failure> {
-        let mut text = format!("{{\n\"versions\": {},\n\"days\": [", serde_json::to_string_pretty(&self.versions)?);
+        let mut text =
+            format!("{{\n\"versions\": {},\n\"days\": [", serde_json::to_string_pretty(&self.versions)?);
         for (number, day) in self.days.iter().enumerate() {
             let comma = if number == 0 { "" } else { "," };
             write!(text, "{comma}\n{{\n\"plan\": {},", serde_json::to_string_pretty(&day.plan)?)?;

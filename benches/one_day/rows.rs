@@ -25,7 +25,9 @@ pub(crate) struct Row {
 impl Row {
     /// Whether all schedulers that have the job ran it in time, or none did.
     pub(crate) fn is_alike(&self, other: &Self) -> bool {
-        self.situation == other.situation && self.situation != Situation::Unscheduled && self.cells == other.cells
+        self.situation == other.situation
+            && self.situation != Situation::Unscheduled
+            && self.cells == other.cells
     }
 }
 
@@ -34,10 +36,11 @@ pub(crate) fn rows(job: &Job, day: &Day) -> Vec<Row> {
     let dues = due(job, day);
     let mut fired: BTreeMap<(usize, usize), Vec<&Fire>> = BTreeMap::new();
     let mut unscheduled: BTreeMap<(usize, DateTime<Utc>), [Vec<&Fire>; 6]> = BTreeMap::new();
-    let since = day.plan.date.and_time(chrono::NaiveTime::MIN);
+    let since = local(day.plan.on);
     for fire in day.fires.iter().filter(|fire| fire.1 == job.name && local(fire.3) >= since) {
         let Some(column) = SCHEDULERS.iter().position(|(name, _)| *name == fire.0) else { continue };
-        let near = |due: &Due| due.at.is_some_and(|(span, at)| span == fire.2 && at <= fire.3 && fire.3 < at + NEAR);
+        let near =
+            |due: &Due| due.at.is_some_and(|(span, at)| span == fire.2 && at <= fire.3 && fire.3 < at + NEAR);
         if let Some(row) = dues.iter().position(near) {
             fired.entry((row, column)).or_default().push(fire);
         } else {
@@ -55,10 +58,16 @@ pub(crate) fn rows(job: &Job, day: &Day) -> Vec<Row> {
                 None => said(day, job, scheduler, due),
             }
         };
-        rows.push(Row { local: due.local, situation: due.situation, cells: std::array::from_fn(cell), order: due.order });
+        rows.push(Row {
+            local: due.local,
+            situation: due.situation,
+            cells: std::array::from_fn(cell),
+            order: due.order,
+        });
     }
     for ((span, minute), columns) in unscheduled {
-        let cells = columns.each_ref().map(|fires| if fires.is_empty() { String::new() } else { ran(fires, None) });
+        let cells =
+            columns.each_ref().map(|fires| if fires.is_empty() { String::new() } else { ran(fires, None) });
         let order = day.elapsed(span, minute);
         rows.push(Row { local: local(minute), situation: Situation::Unscheduled, cells, order });
     }
@@ -78,7 +87,8 @@ fn ran(fires: &[&Fire], due: Option<DateTime<Utc>>) -> String {
             Some(due) => format!("ran {} s late", (fire.3 - due).num_seconds()),
             None => format!("ran at {}", local(fire.3).format("%H:%M:%S")),
         };
-        if let Some(of) = fire.4.filter(|of| due.is_none_or(|due| (*of - due).abs() >= TimeDelta::seconds(1))) {
+        if let Some(of) = fire.4.filter(|of| due.is_none_or(|due| (*of - due).abs() >= TimeDelta::seconds(1)))
+        {
             text += &format!(" for {}", clock(of));
         }
         text
@@ -99,7 +109,8 @@ pub(crate) fn clock(at: DateTime<Utc>) -> String {
 /// What is said of a fire time at which nothing ran: the scheduler's own record of it, if it has one.
 fn said(day: &Day, job: &Job, scheduler: &str, due: &Due) -> String {
     let Some(at) = due.at.map(|(_, at)| at).or_else(|| instant(due)) else { return "no".to_owned() };
-    let mut rows = day.missed.iter().filter(|missed| (missed.0.as_str(), missed.1.as_str()) == (scheduler, job.name));
+    let mut rows =
+        day.missed.iter().filter(|missed| (missed.0.as_str(), missed.1.as_str()) == (scheduler, job.name));
     match rows.find(|missed| missed.2 <= at && at <= missed.3) {
         Some(missed) => format!("no, recorded: {}", missed.5),
         None => "no".to_owned(),

@@ -80,7 +80,7 @@ boot() {
         -object "memory-backend-file,id=disk,share=on,mem-path=$work/disk,size=2G" -device nvdimm,id=nvdimm,memdev=disk \
         -icount shift=2,sleep=off -rtc "base=${1%Z},clock=vm" \
         -kernel "$(echo "$base"/boot/vmlinuz-*)" -initrd "$(echo "$base"/boot/initrd.img-*)" \
-        -append 'root=/dev/pmem0 rw console=ttyS0 quiet panic=-1 tsc=reliable'
+        -append 'root=/dev/pmem0 rw console=ttyS0 quiet panic=-1 tsc=reliable nowatchdog'
 }
 
 for number in ${ONE_DAY_DAYS:-0 1}; do

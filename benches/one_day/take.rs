@@ -39,12 +39,18 @@ pub(crate) fn take(directory: &Path) -> Result<Record, Failure> {
         let logs = directory.join(&plan.name);
         let file = logs.join("versions");
         let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
-        versions.extend(text.lines().filter_map(|line| line.split_once('\t')).map(|(name, version)| (name.to_owned(), version.to_owned())));
+        versions.extend(
+            text.lines()
+                .filter_map(|line| line.split_once('\t'))
+                .map(|(name, version)| (name.to_owned(), version.to_owned())),
+        );
         days.push(day(plan, &logs.join("one-day")).map_err(|error| format!("{}: {error}", logs.display()))?);
     }
     for name in ["tokio-cron-scheduler", "apalis-cron", "cron", "croner", "matins-cli"] {
-        let mut packages = LOCK.split("[[package]]").filter(|package| package.contains(&format!("name = \"{name}\"\n")));
-        let version = packages.next().and_then(|package| package.split("version = \"").nth(1)?.split('"').next());
+        let mut packages =
+            LOCK.split("[[package]]").filter(|package| package.contains(&format!("name = \"{name}\"\n")));
+        let version =
+            packages.next().and_then(|package| package.split("version = \"").nth(1)?.split('"').next());
         versions.insert(format!("crate {name}"), version.ok_or("a peer is not in Cargo.lock")?.to_owned());
     }
     Ok(Record { versions, days })
@@ -52,24 +58,40 @@ pub(crate) fn take(directory: &Path) -> Result<Record, Failure> {
 
 fn day(plan: Plan, logs: &Path) -> Result<Day, Failure> {
     let lines = read(&fs::read_to_string(logs.join("log"))?)?;
-    let spans = spans(&lines, &plan)?;
+    let origins = origins(&lines)?;
+    let spans = spans(&lines, &origins)?;
     let submitted: Vec<&Line> = lines.iter().filter(|line| line.kind == "submitted").collect();
     let mut fires = Vec::new();
     for line in lines.iter().filter(|line| line.kind == "start") {
         // The work does not know for when it runs: the scheduler says it at about the same time.
         let nearest = submitted
             .iter()
-            .filter(|other| (&other.scheduler, &other.job, other.boot) == (&line.scheduler, &line.job, line.boot))
+            .filter(|other| {
+                (&other.scheduler, &other.job, other.boot) == (&line.scheduler, &line.job, line.boot)
+            })
             .min_by(|one, other| (one.up - line.up).abs().total_cmp(&(other.up - line.up).abs()))
             .filter(|nearest| (nearest.up - line.up).abs() < 30.0);
         let due = line.due.or_else(|| nearest.and_then(|nearest| nearest.due));
-        let span = span(&spans, line, &plan)?;
-        fires.push(Fire(line.scheduler.clone(), line.job.clone(), span, line.at.round_subsecs(3), due.map(|due| due.round_subsecs(3))));
+        let span = span(&spans, line, &origins)?;
+        fires.push(Fire(
+            line.scheduler.clone(),
+            line.job.clone(),
+            span,
+            line.at.round_subsecs(3),
+            due.map(|due| due.round_subsecs(3)),
+        ));
     }
     let mut missed = Vec::new();
     for line in lines.iter().filter(|line| ["too-late", "still-running"].contains(&line.kind.as_str())) {
         let due = line.due.ok_or("a missed fire has no time")?;
-        missed.push(Missed(line.scheduler.clone(), line.job.clone(), due, due, 1, line.kind.replace('-', " ")));
+        missed.push(Missed(
+            line.scheduler.clone(),
+            line.job.clone(),
+            due,
+            due,
+            1,
+            line.kind.replace('-', " "),
+        ));
     }
     missed.extend(ledger(&fs::read_to_string(logs.join("matins-runs.json"))?)?);
     Ok(Day { plan, spans, missed, fires })
@@ -102,35 +124,53 @@ fn read(log: &str) -> Result<Vec<Line>, Failure> {
     Ok(lines)
 }
 
-/// The clock when a line was written, without the steps.
-fn elapsed(line: &Line, plan: &Plan) -> DateTime<Utc> {
-    let boot = if line.boot == 0 { plan.on } else { plan.on_again };
-    boot + TimeDelta::milliseconds((line.up * 1000.0).round() as i64)
+/// What the clock showed at each boot, when the kernel began to count.
+fn origins(lines: &[Line]) -> Result<[DateTime<Utc>; 2], Failure> {
+    let mut boots = lines.iter().filter(|line| line.kind == "boot").map(|line| line.at - since_boot(line));
+    match [boots.next(), boots.next(), boots.next()] {
+        [Some(first), Some(second), None] => Ok([first, second]),
+        other => Err(format!("there are not two boots: {other:?}").into()),
+    }
 }
 
-fn spans(lines: &[Line], plan: &Plan) -> Result<Vec<Span>, Failure> {
+fn since_boot(line: &Line) -> TimeDelta {
+    TimeDelta::milliseconds((line.up * 1000.0).round() as i64)
+}
+
+/// The clock when a line was written, without the steps.
+fn elapsed(line: &Line, origins: &[DateTime<Utc>; 2]) -> DateTime<Utc> {
+    origins[line.boot] + since_boot(line)
+}
+
+fn spans(lines: &[Line], origins: &[DateTime<Utc>; 2]) -> Result<Vec<Span>, Failure> {
     let marks: Vec<&Line> = lines.iter().filter(|line| line.scheduler == "machine").collect();
     let kinds: Vec<&str> = marks.iter().map(|line| line.kind.as_str()).collect();
     if kinds != ["boot", "off", "boot", "before-step", "after-step", "before-step", "after-step", "off"] {
         return Err(format!("the day has not gone as planned: {kinds:?}").into());
     }
     let span = |pair: &[&Line]| {
-        let ahead = (pair[0].at - elapsed(pair[0], plan)).as_seconds_f64().round();
+        let ahead = (pair[0].at - elapsed(pair[0], origins)).as_seconds_f64().round();
         Span { from: pair[0].at.round_subsecs(3), to: pair[1].at.round_subsecs(3), ahead: ahead as i64 }
     };
     Ok(marks.chunks(2).map(span).collect())
 }
 
 /// The span in which a line was written, by the time that had passed.
-fn span(spans: &[Span], line: &Line, plan: &Plan) -> Result<usize, Failure> {
+fn span(spans: &[Span], line: &Line, origins: &[DateTime<Utc>; 2]) -> Result<usize, Failure> {
     if line.boot == 0 {
         return Ok(0);
     }
-    let ahead = (line.at - elapsed(line, plan)).as_seconds_f64().round() as i64;
+    let ahead = (line.at - elapsed(line, origins)).as_seconds_f64().round() as i64;
     let close = |span: &Span| (span.ahead - ahead).abs() < 60;
-    let first_steps_back = elapsed(line, plan) > spans[2].to - TimeDelta::seconds(spans[2].ahead);
-    let found = if first_steps_back { spans.iter().rposition(close) } else { spans.iter().skip(1).position(close).map(|at| at + 1) };
-    found.ok_or_else(|| format!("the clock was ahead by {ahead} s when {} ran {}", line.scheduler, line.job).into())
+    let first_steps_back = elapsed(line, origins) > spans[2].to - TimeDelta::seconds(spans[2].ahead);
+    let found = if first_steps_back {
+        spans.iter().rposition(close)
+    } else {
+        spans.iter().skip(1).position(close).map(|at| at + 1)
+    };
+    found.ok_or_else(|| {
+        format!("the clock was ahead by {ahead} s when {} ran {}", line.scheduler, line.job).into()
+    })
 }
 
 /// The rows of the ledger whose fires were missed.
@@ -141,11 +181,12 @@ fn ledger(text: &str) -> Result<Vec<Missed>, Failure> {
         first: DateTime<Utc>,
         last: DateTime<Utc>,
         count: u64,
-        outcome: Option<serde_json::Value>,
+        outcome: Option<String>,
     }
     let rows: Vec<Row> = serde_json::from_str(text)?;
     let rows = rows.into_iter().filter_map(|row| {
-        let reason = row.outcome?.get("missed")?.as_str()?.replace('_', " ");
+        let outcome = row.outcome?;
+        let reason = outcome.strip_prefix("missed: ")?.replace('_', " ");
         Some(Missed("matins".into(), row.job, row.first, row.last, row.count, reason))
     });
     Ok(rows.collect())

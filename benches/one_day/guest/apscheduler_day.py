@@ -56,10 +56,10 @@ JOBS = {
     "at-03-00": ("cron", {"hour": 3, "minute": 0}),
     "half-hour": ("cron", {"minute": 30}),
     "weekday": ("cron", {"day_of_week": "mon-fri", "hour": 9, "minute": 0}),
-    "month-end": ("cron", {"day": "last", "hour": 12, "minute": 0}),
-    "one-off": ("date", {"run_date": "@DATE@ 06:30:00"}),
+    "month-end": ("cron", {"day": "last", "hour": 7, "minute": 0}),
+    "one-off": ("date", {"run_date": "@DATE@ 04:30:00"}),
     "long": ("cron", {"minute": 5}),
-    "failing": ("cron", {"hour": "0,6,12,15", "minute": 20}),
+    "failing": ("cron", {"hour": "3,4,7,8", "minute": 20}),
 }
 
 # `replace_existing` would compute new fire times from now at each start, and lose those that are overdue. So the jobs are

@@ -50,6 +50,8 @@ else:
     wait_until(day["backwards"])
     step(-STEP)
     wait_until(day["end"])
+    run("cat", "/proc/interrupts", "/proc/softirqs", into=f"{HOME}/wakes")
+    run("sh", "-c", "grep -s ^vol /proc/[0-9]*/task/*/status; for p in /proc/[0-9]*/comm; do echo $p $(cat $p); done", into=f"{HOME}/wakes")
     run("/opt/one-day/matins", "runs", "--json", "-n", "100000", "--store", f"sqlite:{HOME}/matins.db", into=f"{HOME}/matins-runs.json")
 record("off")
 run("journalctl", "--no-pager", "-o", "short-iso", into=f"{HOME}/journal")
