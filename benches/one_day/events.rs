@@ -142,7 +142,7 @@ fn said(day: &Day, job: &Job, event: &Event, scheduler: &str) -> String {
     let mut missed =
         day.missed.iter().filter(|missed| (missed.0.as_str(), missed.1.as_str()) == (scheduler, job.name));
     match missed.find(|missed| lost.iter().any(|at| missed.2 <= *at && *at <= missed.3)) {
-        Some(missed) => format!("no run; recorded: {}", missed.5),
+        Some(missed) => format!("no run; reported: {}", missed.5),
         None => "no run".to_owned(),
     }
 }
@@ -164,7 +164,7 @@ fn overlaps(day: &Day, scheduler: &str) -> String {
         .filter(|missed| (missed.0.as_str(), missed.1.as_str()) == (scheduler, "long"))
         .map(|missed| missed.4)
         .sum();
-    let recorded = if recorded == 0 { String::new() } else { format!("; {recorded} recorded as missed") };
+    let recorded = if recorded == 0 { String::new() } else { format!("; {recorded} reported as missed") };
     format!("{} runs, {during} during another{recorded}", begun.len())
 }
 

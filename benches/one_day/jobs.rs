@@ -180,7 +180,7 @@ fn on_the_clock(local: NaiveDateTime, situation: Situation, at: DateTime<Utc>, d
         let (situation, order) = if is_off {
             (Situation::MachineOff, at)
         } else {
-            (Situation::SkippedByStep, day.elapsed(1, day.spans[1].to))
+            (Situation::SkippedByStep, day.plan.forwards - TimeDelta::seconds(1))
         };
         return vec![Due { local, at: None, situation, order }];
     }

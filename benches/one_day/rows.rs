@@ -112,7 +112,7 @@ fn said(day: &Day, job: &Job, scheduler: &str, due: &Due) -> String {
     let mut rows =
         day.missed.iter().filter(|missed| (missed.0.as_str(), missed.1.as_str()) == (scheduler, job.name));
     match rows.find(|missed| missed.2 <= at && at <= missed.3) {
-        Some(missed) => format!("no, recorded: {}", missed.5),
+        Some(missed) => format!("no, reported: {}", missed.5),
         None => "no".to_owned(),
     }
 }

@@ -51,11 +51,10 @@ END
 timer() {
     local job=$1 lines=$2 retry=''
     # A unit that has failed is started again after a minute, twice.
-    [ "$job" = failing ] && retry=$'Restart=on-failure\nRestartSec=60'
+    [ "$job" = failing ] && retry=$'[Unit]\nStartLimitIntervalSec=10min\nStartLimitBurst=3\n[Service]\nRestart=on-failure\nRestartSec=60'
     cat >"$tree/etc/systemd/system/$job.service" <<END
 [Unit]
-StartLimitIntervalSec=1h
-StartLimitBurst=3
+StartLimitIntervalSec=0
 [Service]
 Type=oneshot
 ExecStart=/opt/one-day/job systemd $job

@@ -8,7 +8,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::Deserialize;
 
 use crate::Failure;
-use crate::record::{Day, Fire, Missed, Plan, Record, Span};
+use crate::record::{Day, Fire, Missed, Plan, Record, SCHEDULERS, Span};
 
 const PLAN: &str = include_str!("plan.json");
 const LOCK: &str = include_str!("../../Cargo.lock");
@@ -44,7 +44,7 @@ pub(crate) fn take(directory: &Path) -> Result<Record, Failure> {
                 .filter_map(|line| line.split_once('\t'))
                 .map(|(name, version)| (name.to_owned(), version.to_owned())),
         );
-        days.push(day(plan, &logs.join("one-day")).map_err(|error| format!("{}: {error}", logs.display()))?);
+        days.push(day(plan, &logs).map_err(|error| format!("{}: {error}", logs.display()))?);
     }
     for name in ["tokio-cron-scheduler", "apalis-cron", "cron", "croner", "matins-cli"] {
         let mut packages =
@@ -57,9 +57,25 @@ pub(crate) fn take(directory: &Path) -> Result<Record, Failure> {
 }
 
 fn day(plan: Plan, logs: &Path) -> Result<Day, Failure> {
-    let lines = read(&fs::read_to_string(logs.join("log"))?)?;
+    let (spans, mut fires, mut missed) = log(&logs.join("one-day/log"), &plan)?;
+    // One scheduler may have run in a machine of its own.
+    for (scheduler, _) in SCHEDULERS {
+        let own = logs.join(scheduler).join("log");
+        if own.exists() {
+            fires.retain(|fire| fire.0 != scheduler);
+            fires.extend(log(&own, &plan)?.1.into_iter().filter(|fire| fire.0 == scheduler));
+        }
+    }
+    missed.extend(ledger(&fs::read_to_string(logs.join("one-day/matins-runs.json"))?)?);
+    Ok(Day { plan, spans, missed, fires })
+}
+
+/// What a log says: the spans of the clock, the runs that began, and the fire times that were missed.
+fn log(file: &Path, plan: &Plan) -> Result<(Vec<Span>, Vec<Fire>, Vec<Missed>), Failure> {
+    let lines = read(&fs::read_to_string(file)?)?;
     let origins = origins(&lines)?;
     let spans = spans(&lines, &origins)?;
+    agree(&spans, plan)?;
     let submitted: Vec<&Line> = lines.iter().filter(|line| line.kind == "submitted").collect();
     let mut fires = Vec::new();
     for line in lines.iter().filter(|line| line.kind == "start") {
@@ -72,14 +88,9 @@ fn day(plan: Plan, logs: &Path) -> Result<Day, Failure> {
             .min_by(|one, other| (one.up - line.up).abs().total_cmp(&(other.up - line.up).abs()))
             .filter(|nearest| (nearest.up - line.up).abs() < 30.0);
         let due = line.due.or_else(|| nearest.and_then(|nearest| nearest.due));
+        let due = due.map(|due| due.round_subsecs(3));
         let span = span(&spans, line, &origins)?;
-        fires.push(Fire(
-            line.scheduler.clone(),
-            line.job.clone(),
-            span,
-            line.at.round_subsecs(3),
-            due.map(|due| due.round_subsecs(3)),
-        ));
+        fires.push(Fire(line.scheduler.clone(), line.job.clone(), span, line.at.round_subsecs(3), due));
     }
     let mut missed = Vec::new();
     for line in lines.iter().filter(|line| ["too-late", "still-running"].contains(&line.kind.as_str())) {
@@ -93,8 +104,7 @@ fn day(plan: Plan, logs: &Path) -> Result<Day, Failure> {
             line.kind.replace('-', " "),
         ));
     }
-    missed.extend(ledger(&fs::read_to_string(logs.join("matins-runs.json"))?)?);
-    Ok(Day { plan, spans, missed, fires })
+    Ok((spans, fires, missed))
 }
 
 fn read(log: &str) -> Result<Vec<Line>, Failure> {
@@ -153,6 +163,28 @@ fn spans(lines: &[Line], origins: &[DateTime<Utc>; 2]) -> Result<Vec<Span>, Fail
         Span { from: pair[0].at.round_subsecs(3), to: pair[1].at.round_subsecs(3), ahead: ahead as i64 }
     };
     Ok(marks.chunks(2).map(span).collect())
+}
+
+/// Refuses a day whose clock has not done what the plan says.
+fn agree(spans: &[Span], plan: &Plan) -> Result<(), Failure> {
+    let step = TimeDelta::minutes(90);
+    let ends = [plan.off, plan.forwards, plan.backwards, plan.end];
+    let begins = [plan.on, plan.on_again, plan.forwards + step, plan.backwards - step];
+    for (span, (begin, (end, ahead))) in
+        spans.iter().zip(begins.into_iter().zip(ends.into_iter().zip([0, 0, 5400, 0])))
+    {
+        // To start the machine takes up to two minutes.
+        let (late_from, late_to) = (span.from - begin, span.to - end);
+        let is_near =
+            |late: TimeDelta, limit| late.num_milliseconds() > -1000 && late < TimeDelta::seconds(limit);
+        if !is_near(late_from, 120) || !is_near(late_to, 2) || span.ahead != ahead {
+            return Err(format!(
+                "the clock was to show {begin} to {end} and be {ahead} s ahead; it was: {span:?}"
+            )
+            .into());
+        }
+    }
+    Ok(())
 }
 
 /// The span in which a line was written, by the time that had passed.
