@@ -25,10 +25,12 @@
 //! | `thread` | `ThreadExecutor`: a pool of threads | yes |
 //! | `rayon` | `RayonExecutor`: a rayon pool, for work that keeps a processor busy | |
 //! | `tokio` | `TokioExecutor`: async tasks, on a tokio runtime; `AsyncScheduler`: a scheduler to await | |
+//! | `nats` | `nats::NatsExecutor` and `nats::Worker`: workers on other machines, through NATS JetStream; not part of `full` | |
 //! | `process` | `ProcessExecutor`: worker processes, for tasks that crash, leak or hang | |
 //! | `command` | `CommandTask`: tasks that run a program | |
 //! | `config` | `config::SchedulerConfig`: stores, executors and defaults from TOML or JSON | |
 //! | `control` | `control::serve`: a socket on which the command `matins` lists, pauses, runs and explains jobs | |
+//! | `web` | `web::serve`: an HTTP API and a page for operating a scheduler | |
 //! | `tracing` | what happens, as events of the crate `tracing`, and a span around each run | |
 //! | `metrics` | counters and histograms through the facade `metrics` | |
 //! | `signals` | `shutdown_on_signals` of schedulers and handles: Ctrl-C and SIGTERM | |
@@ -37,7 +39,7 @@
 //! | `full` | all of them | |
 //!
 //! On Windows, the features `memory`, `thread`, `rayon`, `tokio`, `transfer`, `config`, `tracing`, `metrics`, `cron` and `chrono-tz`
-//! compile. `file`, `sqlite`, `process`, `command`, `control` and `signals` need a Unix, and say so when they are compiled elsewhere.
+//! compile. `file`, `sqlite`, `process`, `command`, `control`, `web` and `signals` need a Unix, and say so when they are compiled elsewhere.
 //!
 //! What a trigger, a store, an executor owes is written at its trait: [`Trigger`],
 //! [`JobStore`], [`Executor`].
@@ -63,6 +65,8 @@ pub use matins_scheduler::{AsyncEvents, AsyncHandle, AsyncJobHandle, AsyncSchedu
 pub use matins_config as config;
 #[cfg(feature = "control")]
 pub use matins_control as control;
+#[cfg(feature = "nats")]
+pub use matins_executor_nats as nats;
 #[cfg(feature = "process")]
 pub use matins_executor_process::{self as process, ProcessExecutor};
 #[cfg(feature = "rayon")]
@@ -89,6 +93,8 @@ pub use matins_store_transfer as transfer;
 pub use matins_task_command as command;
 #[cfg(feature = "command")]
 pub use matins_task_command::{Command, CommandTask, Encoding, Inherit, OnOrphan};
+#[cfg(feature = "web")]
+pub use matins_web as web;
 
 /// A scheduler's builder with what most programs want: jobs in memory, run on a pool of threads, both under the
 /// name `default`. Naming another store or executor `default` takes their place.

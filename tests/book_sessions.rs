@@ -1,6 +1,6 @@
 //! What the book's chapters on operations have one type is typed, and what they show is what comes.
 //!
-//! A block of the kind `console` is a session: `$ ` begins a command, `> ` goes on with it, all else is what it prints. All
+//! A block of the kind `console` is a session: `$ ` begins a command, `> ` continues it, all else is what it prints. All
 //! blocks of a page are one session, in a directory of their own. In what is printed `...` stands for anything, in a line or for
 //! lines; blanks are alike however many there are; and headings of tables are left out, which are for terminals.
 //!
@@ -10,6 +10,7 @@
 mod daemon_process;
 
 use std::fs;
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
@@ -92,7 +93,10 @@ fn play(name: &str) {
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
     let steps = steps(&page);
     assert!(!steps.is_empty(), "{name} has sessions");
+    // Other daemons may have the port that the page shows.
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     for Step { command, printed: patterns } in steps {
+        let command = command.replace("127.0.0.1:8080", &address);
         let mut shell = Command::new("sh");
         shell
             .args(["-c", &command])
@@ -107,12 +111,23 @@ fn play(name: &str) {
                 "{command}"
             );
             wait_until(|| output(here, &["status"]).status.success());
+            wait_until(|| !command.contains("--http") || TcpStream::connect(&address).is_ok());
             continue;
         }
-        let output = shell.output().unwrap();
-        let printed = [output.stdout, output.stderr].concat();
-        let lines = |text: &str| -> Vec<String> { text.lines().map(words).collect() };
-        let mut printed = lines(&text(&printed));
+        let mut run = || {
+            let output = shell.output().unwrap();
+            let printed = text(&[output.stdout, output.stderr].concat());
+            printed.lines().map(words).collect::<Vec<_>>()
+        };
+        let mut printed = run();
+        // A run that was started a moment ago has ended a moment later.
+        let until = Instant::now() + GENEROUS;
+        while command.contains("/api/v1/runs?")
+            && !matches(&printed, &self::patterns(&patterns))
+            && Instant::now() < until
+        {
+            printed = run();
+        }
         let is_by_next_fire = patterns.first().is_some_and(|line| words(line).starts_with("JOB NEXT FIRE"));
         let mut patterns = self::patterns(&patterns);
         if is_by_next_fire {
@@ -214,6 +229,12 @@ fn control() {
     play("control.md");
 }
 
+/// Each request that the page of the HTTP API shows.
+#[test]
+fn page() {
+    play("page.md");
+}
+
 #[test]
 fn why() {
     play("why.md");
@@ -249,6 +270,9 @@ fn the_configurations_of_the_pages_are_sound() {
     let directory = tempfile::tempdir().unwrap();
     let mut found = 0;
     for page in fs::read_dir(pages).unwrap().map(|entry| entry.unwrap().path()) {
+        if page.extension().is_none_or(|extension| extension != "md") {
+            continue;
+        }
         let text = fs::read_to_string(&page).unwrap();
         for block in text.split("```toml\n").skip(1) {
             let block = block.split("```").next().unwrap_or_default();

@@ -15,7 +15,7 @@ fn a_daemon_takes_over_from_one_that_stops_or_is_killed() {
     let directory = directory_with(&[("jobs.toml", &format!("wait_for_owner = \"1m\"\n{QUIET}"))]);
     let here = directory.path();
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let arguments = ["run", "jobs.toml", "--metrics", &address];
+    let arguments = ["run", "jobs.toml", "--http", &address];
     for signal in [Signal::TERM, Signal::KILL] {
         let mut first = daemon(here, &arguments);
         let second = Daemon::start(here, &arguments);

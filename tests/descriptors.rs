@@ -77,7 +77,7 @@ fn wait_for_success_of(here: &Path, jobs: u64) {
     assert!(status.is_none_or(|status| status["outcomes"]["failed"].is_null()), "a run has failed");
 }
 
-/// 600 connections with half a request to the metrics port, which any local user can make, and to the control socket: the daemon
+/// 600 connections with half a request to the HTTP port, which any local user can make, and to the control socket: the daemon
 /// may have 256 descriptors, and still starts a command ten times a second. A port does not know users, so that the connections
 /// of this process are as good as those of another user.
 #[test]
@@ -87,7 +87,7 @@ fn half_open_connections_leave_commands_their_descriptors() {
         directory_with(&[("jobs.toml", "[jobs.beat]\nevery = \"100ms\"\nshell = \"echo >> beats\"\n")]);
     let here = directory.path();
     let address = free_address();
-    let daemon = daemon_with(here, 64, 256, &format!("--metrics {address}"));
+    let daemon = daemon_with(here, 64, 256, &format!("--http {address}"));
     wait_until(|| get(address, "/health").is_some_and(|answer| answer.ends_with("running\n")));
     wait_until(|| here.join("matins.db-control").exists() && succeeded(here) > Some(0));
 

@@ -1,6 +1,7 @@
 //! The example programs do what they say.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -114,4 +115,17 @@ fn chain_runs_the_report_after_the_backup_and_no_alarm() {
     assert_eq!(lines.iter().filter(|line| *line == "a report, because of run 1").count(), 1, "{lines:?}");
     assert_eq!(lines.last().map(String::as_str), Some("report succeeded"));
     assert!(!lines.iter().any(|line| line.contains("no backup")), "{lines:?}");
+}
+
+#[test]
+fn page_is_served_with_one_line() {
+    let page = Example::start("page", &[]);
+    let line = page.line();
+    let address = line.strip_prefix("open http://").and_then(|rest| rest.strip_suffix(" in a browser"));
+    let mut connection = TcpStream::connect(address.expect(&line)).unwrap();
+    connection.write_all(b"GET /jobs HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("at 09:00 on Monday to Friday"), "{answer}");
 }

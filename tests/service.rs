@@ -37,7 +37,7 @@ fn it_runs_as_a_service() {
     notified.set_read_timeout(Some(GENEROUS)).unwrap();
     // A port that is free now, and hardly taken in between.
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let mut child = matins(here, &["run", "jobs.toml", "--log", "json", "--metrics", &address])
+    let mut child = matins(here, &["run", "jobs.toml", "--log", "json", "--http", &address])
         .env("NOTIFY_SOCKET", here.join("notify"))
         .env("WATCHDOG_USEC", "300000")
         .env("MATINS_LOG", "debug")
@@ -122,14 +122,9 @@ fn what_others_could_write_or_read_is_seen_to() {
     chmod("matins.db", 0o666);
     fails(here, &["run", "jobs.toml"], 2, "can be written by everybody");
     fails(here, &["jobs"], 2, "can be written by everybody");
-    fails(
-        here,
-        &["run", "crontab-that-is-not-there", "--metrics", "0.0.0.0:9"],
-        2,
-        "crontab-that-is-not-there",
-    );
+    fails(here, &["run", "crontab-that-is-not-there", "--http", "0.0.0.0:9"], 2, "crontab-that-is-not-there");
     chmod("matins.db", 0o600);
-    fails(here, &["run", "jobs.toml", "--metrics", "0.0.0.0:9"], 2, "loopback only");
+    fails(here, &["run", "jobs.toml", "--http", "0.0.0.0:9"], 2, "can be reached by others: give a token");
 }
 
 /// What cannot be written to: a full device, and a pipe that nobody reads any more.

@@ -79,6 +79,26 @@ impl When {
         })
     }
 
+    /// The trigger of the job `id`, with a jitter if there is one.
+    pub(crate) fn jittered(
+        &self,
+        jitter: Option<TimeDelta>,
+        seed: Option<u64>,
+        id: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Arc<dyn Trigger>, String> {
+        let trigger = self.trigger(now)?;
+        let Some(jitter) = jitter else { return Ok(trigger) };
+        let jittered = match seed {
+            Some(seed) => JitterTrigger::new(trigger, jitter, seed),
+            None => JitterTrigger::unseeded(trigger, jitter),
+        };
+        let jittered = jittered.map_err(|error| matins::error_chain(&error))?;
+        // As the scheduler does when it adds the job, so that what is shown beforehand is what happens.
+        let seeded = JobId::new(id).ok().and_then(|id| jittered.with_seed(id.seed()));
+        Ok(seeded.unwrap_or_else(|| Arc::new(jittered)))
+    }
+
     /// For people, with times of the zone.
     pub(crate) fn describe(&self, now: DateTime<Utc>, zone: Zone) -> String {
         match self {
@@ -128,20 +148,7 @@ impl Definition {
 
     /// The trigger, for a definition met at `now`.
     pub(crate) fn trigger(&self, now: DateTime<Utc>) -> Result<Arc<dyn Trigger>, String> {
-        let trigger = self.when.trigger(now)?;
-        Ok(match self.jitter {
-            None => trigger,
-            Some(jitter) => {
-                let jittered = match self.jitter_seed {
-                    Some(seed) => JitterTrigger::new(trigger, jitter, seed),
-                    None => JitterTrigger::unseeded(trigger, jitter),
-                };
-                let jittered = jittered.map_err(|error| matins::error_chain(&error))?;
-                // As the scheduler does when it adds the job, so that what is shown beforehand is what happens.
-                let seeded = JobId::new(&self.id).ok().and_then(|id| jittered.with_seed(id.seed()));
-                seeded.unwrap_or_else(|| Arc::new(jittered))
-            }
-        })
+        self.when.jittered(self.jitter, self.jitter_seed, &self.id, now)
     }
 
     /// What its job runs after, if it has no times of its own.

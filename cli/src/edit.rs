@@ -41,22 +41,22 @@ pub(crate) fn edit(
         return Err("an outcome goes with the job that is followed; name `after` too".to_owned());
     }
     let new_program = has("command") || has("shell");
-    let mut filled: Map<String, Value> = keys
+    let named: Map<String, Value> = keys
         .iter()
         .filter(|(_, value)| !value.is_null())
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
-    // What is needed of a whole job, and thrown away again.
-    if !new_trigger {
-        filled.insert("every".into(), json!("1h"));
+    if new_trigger && !config::has_trigger(&named) {
+        return Err("a job needs one of `every`, `cron`, `at`, `in` and `after`, and only one".to_owned());
     }
-    if !new_program {
-        filled.insert("shell".into(), json!(":"));
+    if new_program && !["command", "shell"].iter().any(|key| named.contains_key(*key)) {
+        return Err("a job needs `command` or `shell`; give it another one".to_owned());
     }
-    let new = config::job_of_keys(job.id.as_str(), &filled, zone_of(&*job.trigger).unwrap_or(zone))?;
+    let zone = zone_of(&*job.trigger).unwrap_or(zone);
+    let new = config::read_keys(&named, |reader, written| reader.changes(written, zone))?;
 
-    if new_trigger {
-        job.trigger = new.trigger(now)?;
+    if let Some(when) = new.when {
+        job.trigger = when.jittered(new.jitter, None, job.id.as_str(), now)?;
     }
     let of_command =
         ["environment", "clear_environment", "directory", "stdin", "umask", "nice", "user", "on_orphan"];
@@ -66,18 +66,18 @@ pub(crate) fn edit(
         }
         let mut command =
             Command::deserialize(&job.arguments).map_err(|error| matins::error_chain(&error))?;
-        if new_program {
-            command.program = new.command.program;
-            command.arguments = new.command.arguments;
+        if let Some(program) = new.program {
+            command.program = program.program;
+            command.arguments = program.arguments;
         }
-        set(&mut command.environment, new.command.environment, has("environment"));
-        set(&mut command.inherit, new.command.inherit, has("clear_environment"));
-        set(&mut command.directory, new.command.directory, has("directory"));
-        set(&mut command.stdin, new.command.stdin, has("stdin"));
-        set(&mut command.umask, new.command.umask, has("umask"));
-        set(&mut command.nice, new.command.nice, has("nice"));
-        set(&mut command.user, new.command.user, has("user"));
-        set(&mut command.on_orphan, new.command.on_orphan, has("on_orphan"));
+        set(&mut command.environment, new.settings.environment, has("environment"));
+        set(&mut command.inherit, new.settings.inherit, has("clear_environment"));
+        set(&mut command.directory, new.settings.directory, has("directory"));
+        set(&mut command.stdin, new.settings.stdin, has("stdin"));
+        set(&mut command.umask, new.settings.umask, has("umask"));
+        set(&mut command.nice, new.settings.nice, has("nice"));
+        set(&mut command.user, new.settings.user, has("user"));
+        set(&mut command.on_orphan, new.settings.on_orphan, has("on_orphan"));
         job.arguments = json!(command);
     }
     let Policy {
@@ -113,5 +113,53 @@ pub(crate) fn edit(
 fn set<T>(place: &mut T, value: T, is_named: bool) {
     if is_named {
         *place = value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use matins::prelude::*;
+
+    use super::*;
+
+    fn job() -> Job {
+        let command = Command::new("echo").arguments(["hello"]);
+        let scheduler = SchedulerBuilder::new()
+            .store("default", MemoryStore::new())
+            .executor("default", ThreadExecutor::new())
+            .background()
+            .unwrap();
+        scheduler.register(COMMAND, matins::CommandTask::default()).unwrap();
+        scheduler.add(every(3600.seconds()).task(COMMAND).id("a").arguments(command)).unwrap();
+        scheduler.get("a").unwrap().unwrap()
+    }
+
+    fn edited(keys: Value) -> Result<Job, String> {
+        let mut job = job();
+        let Value::Object(keys) = keys else { panic!("keys") };
+        edit(&mut job, &keys, Zone::utc(), DateTime::UNIX_EPOCH).map(|()| job)
+    }
+
+    #[test]
+    fn what_is_not_named_stays() {
+        let job = edited(json!({"nice": 3, "time_limit": "5s", "tags": ["x"]})).unwrap();
+        assert_eq!(job.trigger.describe(), self::job().trigger.describe());
+        let command = Command::deserialize(&job.arguments).unwrap();
+        assert_eq!((command.program.as_str(), command.nice), ("echo", Some(3)));
+        assert_eq!(job.policy.time_limit, Some(std::time::Duration::from_secs(5)));
+        let job = edited(json!({"cron": "0 9 * * *", "shell": "true"})).unwrap();
+        assert_eq!(job.trigger.describe(), "at 09:00 every day, UTC");
+        assert_eq!(Command::deserialize(&job.arguments).unwrap().program, Command::shell("true").program);
+    }
+
+    #[test]
+    fn a_job_keeps_a_trigger_and_a_program() {
+        assert!(edited(json!({"every": null})).unwrap_err().starts_with("a job needs one of `every`"));
+        assert!(edited(json!({"shell": null})).unwrap_err().starts_with("a job needs `command`"));
+        let twice = edited(json!({"every": "5m", "cron": "0 9 * * *"})).unwrap_err();
+        assert!(twice.contains("only one"), "{twice}");
+        assert!(edited(json!({"retry": {"wait": "3s"}})).unwrap_err().contains("needs `times`"));
+        assert_eq!(edited(json!({"nice": "3"})).unwrap_err(), "`nice` is a whole number; write nice = 10");
+        assert!(edited(json!({"retry": {"time": 3}})).unwrap_err().contains("did you mean `times`"));
     }
 }

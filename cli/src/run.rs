@@ -1,6 +1,5 @@
 //! `matins run`: the daemon.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -28,6 +27,7 @@ use crate::definition::COMMAND;
 use crate::failure::Failure;
 use crate::history::{self, HistoryEvent};
 use crate::hooks::{self, Hooks};
+use crate::http::{Http, HttpArguments};
 use crate::reload::{Refused, Reloader, Step, bring_in_line};
 use crate::sources::{Defined, Sources};
 use crate::store::{OpenError, give_to};
@@ -80,10 +80,8 @@ pub(crate) struct RunArguments {
     /// What is printed for each run: a line for people, or JSON.
     #[arg(long, value_name = "FORM", default_value = "text")]
     log: Form,
-    /// Shows what is counted to Prometheus, at `http://ADDRESS/metrics`, and whether the scheduler runs, at `/health`; loopback
-    /// only: 127.0.0.1:9090
-    #[arg(long, value_name = "ADDRESS")]
-    metrics: Option<SocketAddr>,
+    #[command(flatten)]
+    http: HttpArguments,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -101,7 +99,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     let mut defined = sources.read()?;
     let StoreConfig { url, wait_for_owner, .. } = chosen_store(arguments.store.as_deref(), &defined)?;
     let limit = arguments.wait_for_owner.or(wait_for_owner.map(Duration::from)).or(defined.wait_for_owner);
-    arguments.metrics.map_or(Ok(()), http::check)?;
+    let http = arguments.http.check()?;
     listen_to_tracing(arguments.log)?;
     // From here on a signal stops it in order, also one that comes before the first job fires.
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR2])
@@ -120,11 +118,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     let listen = |path: PathBuf| after_hand_over(is_handed_over, || listen(&path));
     let listener = socket.map(listen).transpose()?;
     // What is counted from here on; the store is ours.
-    if let Some(address) = arguments.metrics {
-        after_hand_over(is_handed_over, || {
-            http::serve(address, scheduler.handle(), descriptors.http_connections())
-        })?;
-    }
+    let recorder = http.as_ref().map(|_| Http::collect()).transpose()?;
     let for_hooks = CommandTask::default().open_files(descriptors.soft_limit_for_commands());
     let (command, found) = recorded(&url, for_hooks.clone())?;
     scheduler.register(COMMAND, command).map_err(|error| matins::error_chain(&error))?;
@@ -161,13 +155,23 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
         .with_history(history.clone())
         .with_time_zone(defined.zone)
         .with_host(daemon);
+    let operator = Arc::new(operator);
     // Before anybody can stop the scheduler: a subscription to one that has shut down would not end.
     let events = scheduler.subscribe();
-    let server = listener.map(|listener| listener.serve(operator, descriptors.control_connections()));
+    let server = listener.map(|listener| listener.serve(operator.clone(), descriptors.control_connections()));
     let server = server.transpose().map_err(|error| matins::error_chain(&error))?;
+    let page = http.zip(recorder).map(|(http, recorder)| {
+        let connections = descriptors.http_connections();
+        after_hand_over(is_handed_over, || http.serve(operator.clone(), recorder.clone(), connections))
+    });
+    let page = page.transpose()?;
+    drop(operator);
 
     let started = Started { store: &url, zone: defined.zone, changes: &changes };
     started.print(&scheduler, arguments.log, clock.now())?;
+    if let Some(page) = &page {
+        http::tell(page.address(), arguments.log == Form::Json);
+    }
     let node = this_node(&scheduler).map(|node| node.label);
     let printer = print_events(events, arguments.log, defined.zone, node)?;
     history.note(clock.now(), HistoryEvent::Started, &user::own());
@@ -187,7 +191,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
     if arguments.log == Form::Text {
         notice::log("stopped");
     }
-    drop(server);
+    drop((server, page));
     Ok(())
 }
 

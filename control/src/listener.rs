@@ -103,6 +103,26 @@ impl Listener {
     }
 }
 
+impl Listener {
+    /// Returns the socket, for a server of another protocol. It is removed when the listener is dropped.
+    ///
+    /// ```
+    /// use matins_control::Listener;
+    ///
+    /// let directory = tempfile::tempdir()?;
+    /// let listener = Listener::bind(directory.path().join("http"))?;
+    /// let socket = listener.socket()?;
+    /// # drop(socket);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If there is no descriptor left.
+    pub fn socket(&self) -> io::Result<UnixListener> {
+        self.socket.try_clone()
+    }
+}
+
 impl Drop for Listener {
     fn drop(&mut self) {
         // Left there, it would be replaced by the next process.

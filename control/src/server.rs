@@ -113,14 +113,18 @@ impl Listener {
     ///
     /// # Errors
     /// If the system starts no thread, or has no descriptor left.
-    pub fn serve(self, operator: Operator, most_connections: usize) -> Result<Server, ServeError> {
+    pub fn serve(
+        self,
+        operator: impl Into<Arc<Operator>>,
+        most_connections: usize,
+    ) -> Result<Server, ServeError> {
         let failed = |source| ServeError::Thread { path: self.path.clone(), source };
         let socket = self.socket.try_clone().map_err(failed)?;
         let (wake, woken) = UnixStream::pair().map_err(failed)?;
         let shared = Arc::new(Shared::default());
         let accepting = {
-            let shared = shared.clone();
-            let accept = move || accept(&socket, &woken, &Arc::new(operator), &shared, most_connections);
+            let (shared, operator) = (shared.clone(), operator.into());
+            let accept = move || accept(&socket, &woken, &operator, &shared, most_connections);
             thread::Builder::new().name("matins-control".to_owned()).spawn(accept).map_err(failed)?
         };
         Ok(Server { listener: self, shared, wake: Some(wake), accepting: Some(accepting) })

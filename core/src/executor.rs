@@ -15,7 +15,7 @@ use crate::{Clock, IntoDuration, Limits, Outcome, RunId, RunReport, RunRequest};
 /// * the work of a run begins with [`RunRequest::execute`] or [`RunRequest::context`]: until then the run is queued;
 /// * a panic of a task is that run's failure, and never the executor's;
 /// * a run whose [`time_limit`](RunRequest::time_limit) has passed since it began is ended as far as the executor can end
-///   it, and reported as [`Outcome::TimedOut`]; where its work goes on all the same, by [`Completion::leave_behind`];
+///   it, and reported as [`Outcome::TimedOut`]; where its work continues, by [`Completion::leave_behind`];
 /// * what a task registers with [`CancelToken::on_cancel`](crate::CancelToken::on_cancel) is called neither under a lock nor on
 ///   a thread that other runs depend on: [`CancelToken::set`](crate::CancelToken::set) is for that;
 /// * dropping an executor leaves no thread or process behind.
@@ -41,7 +41,7 @@ use crate::{Clock, IntoDuration, Limits, Outcome, RunId, RunReport, RunRequest};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an executor",
     label = "this does not implement `Executor`",
-    note = "the executors of Matins are `ThreadExecutor`, `TokioExecutor`, `RayonExecutor` and `ProcessExecutor`; each needs the feature of its name",
+    note = "the executors of Matins are `ThreadExecutor`, `TokioExecutor`, `RayonExecutor`, `ProcessExecutor` and `nats::NatsExecutor`; each needs the feature of its name",
     note = "a `Result` is not an executor: add `?`",
     note = "an executor that is chosen at run time is a `Box<dyn Executor>`"
 )]
@@ -60,10 +60,30 @@ pub trait Executor: Send {
 
     /// Returns how the calling thread may wait for the end of this executor's runs. By default it blocks.
     ///
-    /// An executor whose runs can be done only by certain threads (an event loop) says so here, so that a scheduler never
-    /// makes such a thread wait for the very runs that it has to do.
+    /// An executor whose runs can be done only by certain threads (an event loop) says so here. A scheduler then never makes
+    /// such a thread wait for the very runs that it has to do.
     fn wait_mode(&self) -> WaitMode {
         WaitMode::Block
+    }
+
+    /// Returns whether its runs continue when this process ends. By default they do not.
+    ///
+    /// A scheduler does not record such a run as interrupted because it, or another scheduler, has died: it calls
+    /// [`reattach`](Self::reattach). Then *interrupted* means that the worker of the run was lost.
+    fn survives(&self) -> bool {
+        false
+    }
+
+    /// Takes up a run that an earlier process has submitted, and completes it once, as if it had been submitted here. If the run has
+    /// ended meanwhile, it completes at once. If it was never handed over, it is handed over now.
+    ///
+    /// Called only if the executor [`survives`](Self::survives). By default it takes up nothing.
+    ///
+    /// # Errors
+    /// [`Refusal::NotAttachable`] if its runs end with their process, and [`Refusal::ShutDown`] after [`shutdown`](Self::shutdown).
+    fn reattach(&mut self, run: RunRequest, done: Completion) -> Result<(), Refused> {
+        let _ = run;
+        Err(Refused { reason: Refusal::NotAttachable, done })
     }
 }
 
@@ -76,7 +96,7 @@ pub enum WaitMode {
     /// It blocks inside a call of this function, which lets other threads do meanwhile what this one would have done, and calls
     /// its argument.
     BlockWithin(fn(&mut dyn FnMut())),
-    /// It must not wait: the runs end only if this thread goes on.
+    /// It must not wait: the runs end only if this thread continues.
     Never,
 }
 
@@ -115,7 +135,7 @@ pub trait CompletionSink: Send + Sync {
     /// Takes the report of a run. It must not block.
     fn completed(&self, report: RunReport);
 
-    /// Takes the report of a run whose work goes on, because it does not respond to its [`CancelToken`](crate::CancelToken) and
+    /// Takes the report of a run whose work continues, because it does not respond to its [`CancelToken`](crate::CancelToken) and
     /// cannot be ended from outside. [`work_ended`](Self::work_ended) follows when the work has really ended. It must not
     /// block.
     ///
@@ -152,7 +172,7 @@ impl Completion {
         }
     }
 
-    /// Reports a run whose work goes on, because it cannot be ended from outside. The returned guard is to be dropped when
+    /// Reports a run whose work continues, because it cannot be ended from outside. The returned guard is to be dropped when
     /// the work has ended, so that the scheduler can count it until then.
     ///
     /// ```
@@ -202,6 +222,35 @@ impl Completion {
             sink.left_behind(report);
         }
         LeftBehind { run: self.run, sink }
+    }
+
+    /// Gives the promise up without a report, for a run that continues when this process ends: the next scheduler
+    /// [reattaches](Executor::reattach) it. See [`Executor::survives`].
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use matins_core::{Clock, CompletionSink, RunReport};
+    /// use matins_core::{Completion, RunId};
+    /// # #[derive(Debug)]
+    /// # struct Stopped;
+    /// # impl Clock for Stopped {
+    /// #     fn now(&self) -> chrono::DateTime<chrono::Utc> { chrono::DateTime::UNIX_EPOCH }
+    /// #     fn sleep_until(&self, _: chrono::DateTime<chrono::Utc>) -> Option<std::time::Duration> { None }
+    /// # }
+    ///
+    /// struct NoReports;
+    ///
+    /// impl CompletionSink for NoReports {
+    ///     fn completed(&self, report: RunReport) {
+    ///         panic!("it continues elsewhere: {report:?}");
+    ///     }
+    /// }
+    ///
+    /// let done = Completion::new(RunId(1), Arc::new(Stopped), Arc::new(NoReports));
+    /// done.leave();
+    /// ```
+    pub fn leave(self) {
+        self.forget();
     }
 
     /// Gives the promise up, for a run that was refused: its submitter accounts for it.
@@ -273,4 +322,6 @@ pub enum Refusal {
     OutOfResources,
     /// It was shut down.
     ShutDown,
+    /// Its runs end with the process that has submitted them: see [`Executor::reattach`].
+    NotAttachable,
 }

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::panics::{drop_caught, text_of_panic};
 use crate::{
-    CancelReason, CancelToken, Clock, JobId, Layers, MissedReason, Outcome, Run, RunId, RunLog, Task,
-    TaskContext, TaskError, TaskName, TaskOutput, TaskResult, error_chain,
+    CancelReason, CancelToken, Clock, JobId, Layers, MissedReason, Outcome, Run, RunId, RunLog, StoreName,
+    Task, TaskContext, TaskError, TaskName, TaskOutput, TaskResult, error_chain,
 };
 
 /// A run as an executor gets it.
@@ -20,6 +20,11 @@ use crate::{
 pub struct RunRequest {
     /// The run's number in the ledger.
     pub run: RunId,
+    /// The store that has the ledger.
+    pub store: StoreName,
+    /// When its row says that it was handed to its executor. With the store and the number it tells the run from every other, also
+    /// after a restart, and where a store in memory begins with the first number again.
+    pub recorded: DateTime<Utc>,
     /// The job.
     pub job: JobId,
     /// The name of the task.
@@ -45,7 +50,7 @@ pub struct RunRequest {
     pub time_limit: Option<Duration>,
     /// Set when the run should stop.
     pub cancel: CancelToken,
-    /// What it says while it goes on.
+    /// What it says while it is running.
     pub log: RunLog,
     /// The clock that stamps its beginning and end.
     pub clock: Arc<dyn Clock>,
@@ -60,15 +65,17 @@ impl RunRequest {
         task: Arc<dyn Task>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let cancel = CancelToken::new();
+        let (cancel, now) = (CancelToken::new(), clock.now());
         Self {
             run,
+            store: StoreName::default(),
+            recorded: now,
             job,
             task_name,
             task,
             layers: Layers::new(),
             arguments: Value::Null,
-            scheduled: clock.now(),
+            scheduled: now,
             attempt: 1,
             cause: None,
             priority: 0,
@@ -124,6 +131,8 @@ impl RunRequest {
     ) -> Self {
         Self {
             run: run.id,
+            store: StoreName::default(),
+            recorded: run.started.unwrap_or_else(|| clock.now()),
             job: run.job.clone(),
             task_name,
             task,
@@ -272,8 +281,8 @@ impl RunRequest {
 
     /// The report of a run that ends now, with what it has said so far.
     ///
-    /// If the clock was set while the run was in progress, the report has the beginning by the new time, so that the time from
-    /// the beginning to the end is the time that has really passed.
+    /// If the clock was set while the run was in progress, the report has the beginning by the new time. So the time from the
+    /// beginning to the end is the time that has really passed.
     pub fn ended(
         &self,
         started: Option<DateTime<Utc>>,
@@ -313,7 +322,7 @@ pub struct RunReport {
     pub started: Option<DateTime<Utc>>,
     /// When it ended.
     pub finished: DateTime<Utc>,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
     /// Why, where there is something to say.
     pub message: Option<String>,

@@ -2,20 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use matins::{After, AfterOutcome, JobId};
-use toml::Spanned;
-
 use super::Reader;
+use matins::{After, AfterOutcome, JobId};
 
 /// Each job that runs after another: the job that it follows, and where the file says so.
 pub(super) type Followed = BTreeMap<String, (String, usize)>;
 
 impl Reader<'_> {
     /// What a job follows, as its keys `after` and `on` say.
-    pub(super) fn after(&mut self, job: &Spanned<String>, outcome: AfterOutcome) -> Option<After> {
-        match JobId::new(job.get_ref()) {
+    pub(super) fn after(&mut self, job: &str, place: usize, outcome: AfterOutcome) -> Option<After> {
+        match JobId::new(job) {
             Ok(job) => Some(After::new(job, outcome)),
-            Err(error) => self.fault(job.span().start, error),
+            Err(error) => self.fault(place, error),
         }
     }
 

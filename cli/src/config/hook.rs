@@ -79,8 +79,13 @@ impl Reader<'_> {
         if keys.on.is_empty() {
             return self.fault(place, "a hook needs outcomes, such as on = [\"failed\", \"timed out\"]");
         }
-        let command = self.command(place, "a hook", keys.command.as_ref(), keys.shell.as_deref());
-        let time_limit = self.optional_duration(keys.time_limit.as_ref());
+        let command = self.command(
+            [place, keys.command.as_ref().map_or(place, |words| words.span().start)],
+            "a hook",
+            keys.command.as_ref().map(|words| words.get_ref().as_slice()),
+            keys.shell.as_deref(),
+        );
+        let time_limit = self.optional_spanned(keys.time_limit.as_ref());
         Some(Hook {
             on: keys.on.iter().map(|word| word.get_ref().clone()).collect(),
             jobs: keys.jobs.clone(),

@@ -3,100 +3,79 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::ops::Range;
-use std::path::PathBuf;
 
 use chrono::TimeDelta;
 use matins::Command;
+use matins::config::JobSpec;
 use matins::prelude::*;
 use matins::triggers::{CronTriggerError, Zone};
-use matins::{AfterOutcome, Group, JobId, OnInterrupt, OnOrphan, Policy};
+use matins::{Group, JobId, OnOrphan, Policy};
 use serde::Deserialize;
-use toml::Spanned;
+use serde::de::IntoDeserializer;
 
 use super::{Faulty, Reader};
 use crate::definition::{Definition, When};
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Job {
-    every: Option<Spanned<String>>,
-    cron: Option<Spanned<String>>,
-    at: Option<Spanned<String>>,
-    #[serde(rename = "in")]
-    once_in: Option<Spanned<String>>,
-    after: Option<Spanned<String>>,
-    on: Option<Spanned<AfterOutcome>>,
-    timezone: Option<Spanned<String>>,
-    jitter: Option<Spanned<String>>,
-    command: Option<Spanned<Vec<String>>>,
-    shell: Option<String>,
-    #[serde(default)]
-    environment: BTreeMap<String, String>,
-    #[serde(default)]
-    clear_environment: bool,
-    directory: Option<PathBuf>,
-    stdin: Option<String>,
-    umask: Option<Spanned<String>>,
-    nice: Option<Spanned<i64>>,
-    user: Option<String>,
-    misfire_grace: Option<Spanned<String>>,
-    time_limit: Option<Spanned<String>>,
-    retry: Option<RetryKeys>,
-    priority: Option<Spanned<i64>>,
-    group: Option<Spanned<toml::Value>>,
-    delay: Option<Spanned<String>>,
-    max_runs: Option<Spanned<i64>>,
-    max_failures: Option<Spanned<i64>>,
-    expected_duration: Option<Spanned<String>>,
-    #[serde(default)]
-    coalesce: Coalesce,
-    #[serde(default)]
-    overlap: Overlap,
-    #[serde(default)]
-    on_interrupt: OnInterrupt,
-    #[serde(default)]
-    on_orphan: OnOrphan,
-    #[serde(default)]
-    paused: bool,
-    #[serde(default)]
-    tags: BTreeSet<String>,
+/// Where the value of each key of a job is written; `retry.times` is one of a table in it.
+pub(super) type Places = BTreeMap<String, Range<usize>>;
+
+/// A job, and where it is written.
+#[derive(Clone, Copy)]
+pub(crate) struct Written<'a> {
+    pub(super) spec: &'a JobSpec,
+    /// Where it begins.
+    pub(super) start: usize,
+    pub(super) places: &'a Places,
+    /// A key of it was refused: it is no news that one is missing.
+    pub(super) is_incomplete: bool,
 }
 
-/// `retry = { times = 3, wait = "30s" }`, or with a wait that grows from `first` to `longest`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RetryKeys {
-    times: Option<Spanned<i64>>,
-    wait: Option<Spanned<String>>,
-    first: Option<Spanned<String>>,
-    longest: Option<Spanned<String>>,
+/// What keys say of a job; what they do not name is at its default.
+pub(crate) struct NamedKeys {
+    pub(crate) when: Option<When>,
+    pub(crate) jitter: Option<TimeDelta>,
+    pub(crate) policy: Policy,
+    /// Its program and arguments.
+    pub(crate) program: Option<Command>,
+    /// What its command has beside them.
+    pub(crate) settings: Command,
+    pub(crate) tags: BTreeSet<String>,
 }
 
-impl Job {
+impl Written<'_> {
+    /// Where a key's value begins.
+    fn place(&self, key: &str) -> usize {
+        self.places.get(key).map_or(self.start, |place| place.start)
+    }
+
     /// The job that it follows, and where that is written.
     pub(super) fn followed(&self) -> Option<(String, usize)> {
-        self.after.as_ref().map(|job| (job.get_ref().clone(), job.span().start))
+        self.spec.after.as_ref().map(|job| (job.clone(), self.place("after")))
     }
 }
 
 impl Reader<'_> {
-    fn retry(&mut self, place: usize, keys: &RetryKeys, incomplete: bool) -> Option<Retry> {
-        let Some(times) = &keys.times else {
-            return if incomplete { None } else { self.fault(place, "a retry needs `times`, such as 3") };
+    fn retry(&mut self, job: Written<'_>) -> Option<Retry> {
+        let Some(keys) = &job.spec.retry else { return Some(Retry::default()) };
+        let Some(times) = keys.times else {
+            return if self.incomplete.contains(&job.start) {
+                None
+            } else {
+                self.fault(job.start, "a retry needs `times`, such as 3")
+            };
         };
-        let Ok(times) = u32::try_from(*times.get_ref()) else {
-            let message =
-                format!("{} is no number of retries; write one from 0 to {}", times.get_ref(), u32::MAX);
-            return self.fault(times.span().start, message);
+        let Ok(times) = u32::try_from(times) else {
+            let message = format!("{times} is no number of retries; write one from 0 to {}", u32::MAX);
+            return self.fault(job.place("retry.times"), message);
         };
         let retry = Retry::times(times);
-        let wait = self.optional_duration(keys.wait.as_ref());
-        let first = self.optional_duration(keys.first.as_ref());
-        let longest = self.optional_duration(keys.longest.as_ref());
+        let wait = self.optional_duration(keys.wait.as_deref(), job.place("retry.wait"));
+        let first = self.optional_duration(keys.first.as_deref(), job.place("retry.first"));
+        let longest = self.optional_duration(keys.longest.as_deref(), job.place("retry.longest"));
         match (wait.ok()?, first.ok()?, longest.ok()?) {
             (Some(wait), None, None) => Some(retry.backoff(Backoff::Fixed(wait))),
             (Some(_), ..) => {
-                self.fault(place, "a retry has either `wait`, or `first` and `longest`; keep one")
+                self.fault(job.start, "a retry has either `wait`, or `first` and `longest`; keep one")
             }
             (None, first, longest) => {
                 let first = first.unwrap_or(Backoff::FIRST);
@@ -109,54 +88,103 @@ impl Reader<'_> {
     /// A whole number, from the least that is allowed to the largest that there is.
     fn number<T>(
         &mut self,
-        number: Option<&Spanned<i64>>,
+        number: Option<i64>,
+        place: usize,
         what: &str,
         least: T,
         largest: T,
-    ) -> Result<Option<T>, ()>
+    ) -> Result<Option<T>, Faulty>
     where
         T: TryFrom<i64> + PartialOrd + std::fmt::Display,
     {
         let Some(number) = number else { return Ok(None) };
-        let valid = T::try_from(*number.get_ref()).ok().filter(|number| *number >= least);
+        let valid = T::try_from(number).ok().filter(|number| *number >= least);
         valid.map(Some).ok_or_else(|| {
-            let message =
-                format!("{} is no {what}; write a number from {least} to {largest}", number.get_ref());
-            self.fault::<()>(number.span().start, message);
+            let message = format!("{number} is no {what}; write a number from {least} to {largest}");
+            self.fault::<()>(place, message);
+            Faulty
         })
     }
 
     /// A concurrency group: a name, or a name and a limit.
-    fn group(&mut self, group: Option<&Spanned<toml::Value>>) -> Result<Option<Group>, ()> {
-        let Some(group) = group else { return Ok(None) };
-        Group::deserialize(group.get_ref().clone()).map(Some).map_err(|error| {
-            self.fault::<()>(group.span().start, error.message());
+    fn group(&mut self, job: Written<'_>) -> Result<Option<Group>, Faulty> {
+        let Some(group) = &job.spec.group else { return Ok(None) };
+        Group::deserialize(group).map(Some).map_err(|error| {
+            self.fault::<()>(job.place("group"), error);
+            Faulty
         })
     }
 
-    pub(super) fn job(&mut self, id: &Spanned<String>, job: &Spanned<Job>, zone: Zone) -> Option<Definition> {
-        let place = id.span().start;
-        let job = job.get_ref();
-        let incomplete = self.incomplete.contains(&place);
-        let zone = match &job.timezone {
-            Some(name) => self.zone(name)?,
-            None => zone,
-        };
-        let valid_id = JobId::new(id.get_ref()).map_err(|error| self.fault::<()>(place, error)).ok();
-        let when = self.when(place, job, zone, incomplete);
-        let command = self.job_command(place, job, incomplete);
-        let misfire_grace = self.optional_duration(job.misfire_grace.as_ref());
-        let time_limit = self.optional_duration(job.time_limit.as_ref());
-        let retry =
-            job.retry.as_ref().map_or(Some(Retry::default()), |keys| self.retry(place, keys, incomplete));
-        let priority = self.number(job.priority.as_ref(), "priority", i32::MIN, i32::MAX);
-        let group = self.group(job.group.as_ref());
-        let delay = self.optional_duration(job.delay.as_ref());
-        let max_runs = self.number(job.max_runs.as_ref(), "number of runs", 1, i64::MAX as u64);
-        let max_failures = self.number(job.max_failures.as_ref(), "number of failures", 1, u32::MAX);
+    pub(super) fn job(&mut self, id: &str, job: Written<'_>, zone: Zone) -> Option<Definition> {
+        let zone = self.zone_of(job, zone)?;
+        let valid_id = JobId::new(id).map_err(|error| self.fault::<()>(job.start, error)).ok();
+        let when = self.when(job, zone);
+        let command = self.job_command(job);
+        let policy = self.policy(job);
         let jitter = self.jitter(job);
-        let expected = self.optional_duration(job.expected_duration.as_ref());
+        let expected =
+            self.optional_duration(job.spec.expected_duration.as_deref(), job.place("expected_duration"));
         valid_id?;
+        Some(Definition {
+            id: id.to_owned(),
+            proposed_id: None,
+            when: when?,
+            command: command?,
+            policy: policy?,
+            jitter: jitter.ok()?,
+            jitter_seed: None,
+            mail: None,
+            expected_duration: expected.ok()?,
+            paused: job.spec.paused,
+            tags: job.spec.tags.clone(),
+        })
+    }
+
+    /// What is named of a job, to be changed.
+    pub(crate) fn changes(&mut self, job: Written<'_>, zone: Zone) -> Option<NamedKeys> {
+        let zone = self.zone_of(job, zone)?;
+        // A part that is not named is not missed.
+        let job = Written { is_incomplete: true, ..job };
+        let spec = job.spec;
+        let when = self.when(job, zone);
+        let jitter = self.jitter(job);
+        let policy = self.policy(job);
+        let program = spec.command.is_some() || spec.shell.is_some();
+        let place = job.place("command");
+        let program = program.then(|| {
+            self.command([job.start, place], "a job", spec.command.as_deref(), spec.shell.as_deref())
+        });
+        let settings = self.command_settings(job);
+        Some(NamedKeys {
+            when,
+            jitter: jitter.ok()?,
+            policy: policy?,
+            program: program.flatten(),
+            settings: settings?,
+            tags: spec.tags.clone(),
+        })
+    }
+
+    /// Its own zone, or `zone`.
+    pub(super) fn zone_of(&mut self, job: Written<'_>, zone: Zone) -> Option<Zone> {
+        match &job.spec.timezone {
+            Some(name) => self.zone(name, job.place("timezone")),
+            None => Some(zone),
+        }
+    }
+
+    pub(super) fn policy(&mut self, job: Written<'_>) -> Option<Policy> {
+        let spec = job.spec;
+        let misfire_grace = self.optional_duration(spec.misfire_grace.as_deref(), job.place("misfire_grace"));
+        let time_limit = self.optional_duration(spec.time_limit.as_deref(), job.place("time_limit"));
+        let retry = self.retry(job);
+        let priority = self.number(spec.priority, job.place("priority"), "priority", i32::MIN, i32::MAX);
+        let group = self.group(job);
+        let delay = self.optional_duration(spec.delay.as_deref(), job.place("delay"));
+        let place = job.place("max_runs");
+        let max_runs = self.number(spec.max_runs, place, "number of runs", 1, i64::MAX as u64);
+        let place = job.place("max_failures");
+        let max_failures = self.number(spec.max_failures, place, "number of failures", 1, u32::MAX);
         let mut policy = Policy::default();
         policy.misfire_grace = misfire_grace.ok()?;
         policy.time_limit = time_limit.ok()?;
@@ -167,127 +195,128 @@ impl Reader<'_> {
         policy.max_runs = max_runs.ok()?.and_then(NonZeroU64::new);
         policy.max_failures = max_failures.ok()?.and_then(NonZeroU32::new);
         (policy.coalesce, policy.overlap, policy.on_interrupt) =
-            (job.coalesce, job.overlap, job.on_interrupt);
-        Some(Definition {
-            id: id.get_ref().clone(),
-            proposed_id: None,
-            when: when?,
-            command: command?,
-            policy,
-            jitter: jitter.ok()?,
-            jitter_seed: None,
-            mail: None,
-            expected_duration: expected.ok()?,
-            paused: job.paused,
-            tags: job.tags.clone(),
-        })
+            (spec.coalesce, spec.overlap, spec.on_interrupt);
+        Some(policy)
     }
 
-    fn when(&mut self, place: usize, job: &Job, zone: Zone, incomplete: bool) -> Option<When> {
-        if let (Some(outcome), None, false) = (&job.on, &job.after, incomplete) {
+    pub(super) fn when(&mut self, job: Written<'_>, zone: Zone) -> Option<When> {
+        let spec = job.spec;
+        if let (Some(_), None, false) = (&spec.on, &spec.after, job.is_incomplete) {
             return self.fault(
-                outcome.span().start,
+                job.place("on"),
                 "`on` says how the job has to end that this one runs after; name that job with `after`",
             );
         }
-        match (&job.every, &job.cron, &job.at, &job.once_in, &job.after) {
+        match (&spec.every, &spec.cron, &spec.at, &spec.r#in, &spec.after) {
             (Some(period), None, None, None, None) => {
-                let every = self.duration(period)?;
+                let every = self.duration(period, job.place("every"))?;
                 match IntervalTrigger::new(chrono::DateTime::UNIX_EPOCH, every) {
                     Ok(_) => Some(When::Every(every)),
-                    Err(error) => self.fault(period.span().start, error),
+                    Err(error) => self.fault(job.place("every"), error),
                 }
             }
-            (None, Some(expression), None, None, None) => {
-                match CronTrigger::parse(expression.get_ref(), zone.name()) {
-                    Ok(trigger) => Some(When::Cron(trigger)),
-                    Err(CronTriggerError::Expression(error)) => {
-                        let offset = self.inside(expression.span()) + error.place().start;
-                        self.fault(offset, error)
-                    }
-                    Err(error) => self.fault(expression.span().start, error),
+            (None, Some(expression), None, None, None) => match CronTrigger::parse(expression, zone.name()) {
+                Ok(trigger) => Some(When::Cron(trigger)),
+                Err(CronTriggerError::Expression(error)) => {
+                    let offset = self.inside(job, "cron") + error.place().start;
+                    self.fault(offset, error)
                 }
-            }
-            (None, None, Some(date), None, None) => match DateTrigger::parse(date.get_ref(), zone) {
-                Ok(trigger) => Some(When::At(trigger)),
-                Err(error) => self.fault(date.span().start, error),
+                Err(error) => self.fault(job.place("cron"), error),
             },
-            (None, None, None, Some(delay), None) => self.duration(delay).map(When::In),
+            (None, None, Some(date), None, None) => match DateTrigger::parse(date, zone) {
+                Ok(trigger) => Some(When::At(trigger)),
+                Err(error) => self.fault(job.place("at"), error),
+            },
+            (None, None, None, Some(delay), None) => self.duration(delay, job.place("in")).map(When::In),
             (None, None, None, None, Some(followed)) => {
-                let outcome = job.on.as_ref().map_or_else(AfterOutcome::default, |on| *on.get_ref());
-                self.after(followed, outcome).map(When::After)
+                self.after(followed, job.place("after"), spec.on.unwrap_or_default()).map(When::After)
             }
-            (None, None, None, None, None) if incomplete => None,
-            _ => {
-                self.fault(place, "a job needs one of `every`, `cron`, `at`, `in` and `after`, and only one")
-            }
+            (None, None, None, None, None) if job.is_incomplete => None,
+            _ => self
+                .fault(job.start, "a job needs one of `every`, `cron`, `at`, `in` and `after`, and only one"),
         }
     }
 
-    fn jitter(&mut self, job: &Job) -> Result<Option<TimeDelta>, Faulty> {
-        let Some(text) = &job.jitter else { return Ok(None) };
-        if job.every.is_none() && job.cron.is_none() {
+    pub(super) fn jitter(&mut self, job: Written<'_>) -> Result<Option<TimeDelta>, Faulty> {
+        let Some(text) = &job.spec.jitter else { return Ok(None) };
+        if job.spec.every.is_none() && job.spec.cron.is_none() {
             self.fault::<()>(
-                text.span().start,
+                job.place("jitter"),
                 "a jitter is of `every` and `cron`; a single time is moved by hand",
             );
             return Err(Faulty);
         }
-        self.duration(text).map(Some).ok_or(Faulty)
+        self.duration(text, job.place("jitter")).map(Some).ok_or(Faulty)
     }
 
-    fn job_command(&mut self, place: usize, job: &Job, incomplete: bool) -> Option<Command> {
-        if incomplete && job.command.is_none() && job.shell.is_none() {
+    fn job_command(&mut self, job: Written<'_>) -> Option<Command> {
+        let spec = job.spec;
+        if job.is_incomplete && spec.command.is_none() && spec.shell.is_none() {
             return None;
         }
-        let command = self.command(place, "a job", job.command.as_ref(), job.shell.as_deref());
-        let umask = match &job.umask {
+        let place = spec.command.as_ref().map_or(job.start, |_| job.place("command"));
+        let program =
+            self.command([job.start, place], "a job", spec.command.as_deref(), spec.shell.as_deref());
+        let settings = self.command_settings(job);
+        let (program, settings) = (program?, settings?);
+        Some(Command { program: program.program, arguments: program.arguments, ..settings })
+    }
+
+    /// What a job's command has beside a program: that of this one is empty.
+    pub(super) fn command_settings(&mut self, job: Written<'_>) -> Option<Command> {
+        let spec = job.spec;
+        let umask = match &spec.umask {
             None => Some(None),
-            Some(text) => match u32::from_str_radix(text.get_ref(), 8) {
+            Some(text) => match u32::from_str_radix(text, 8) {
                 Ok(umask) if umask <= 0o777 => Some(Some(umask)),
-                _ => self.fault(
-                    text.span().start,
-                    format!("{:?} is no umask; write one such as \"077\"", text.get_ref()),
-                ),
+                _ => {
+                    self.fault(job.place("umask"), format!("{text:?} is no umask; write one such as \"077\""))
+                }
             },
         };
-        let nice = match &job.nice {
+        let nice = match spec.nice {
             None => Some(None),
-            Some(nice) => match i8::try_from(*nice.get_ref()) {
+            Some(nice) => match i8::try_from(nice) {
                 Ok(level @ -20..=19) => Some(Some(level)),
-                _ => self.fault(
-                    nice.span().start,
-                    format!("{} is no nice level; write one from -20 to 19", nice.get_ref()),
-                ),
+                _ => self
+                    .fault(job.place("nice"), format!("{nice} is no nice level; write one from -20 to 19")),
             },
         };
-        let mut command = command?;
-        command.environment.clone_from(&job.environment);
-        if job.clear_environment {
+        let on_orphan = match &spec.on_orphan {
+            None => Some(OnOrphan::default()),
+            Some(word) => match OnOrphan::deserialize(word.as_str().into_deserializer()) {
+                Ok(on_orphan) => Some(on_orphan),
+                Err::<_, serde::de::value::Error>(error) => self.fault(job.place("on_orphan"), error),
+            },
+        };
+        let mut command = Command::new("");
+        command.environment.clone_from(&spec.environment);
+        if spec.clear_environment {
             command = command.clear_environment();
         }
-        command.directory.clone_from(&job.directory);
-        command.stdin.clone_from(&job.stdin);
+        command.directory.clone_from(&spec.directory);
+        command.stdin.clone_from(&spec.stdin);
         command.umask = umask?;
         command.nice = nice?;
-        command.user.clone_from(&job.user);
-        command.on_orphan = job.on_orphan;
+        command.user.clone_from(&spec.user);
+        command.on_orphan = on_orphan?;
         Some(command)
     }
 
+    /// A program and its arguments. The places are those of the table, and of the words.
     pub(super) fn command(
         &mut self,
-        place: usize,
+        [place, words_place]: [usize; 2],
         whose: &str,
-        words: Option<&Spanned<Vec<String>>>,
+        words: Option<&[String]>,
         shell: Option<&str>,
     ) -> Option<Command> {
         match (words, shell) {
-            (Some(words), None) => match words.get_ref().split_first() {
+            (Some(words), None) => match words.split_first() {
                 Some((program, arguments)) if !program.is_empty() => {
                     Some(Command::new(program).arguments(arguments.iter().cloned()))
                 }
-                _ => self.fault(words.span().start, "the command is empty; name a program"),
+                _ => self.fault(words_place, "the command is empty; name a program"),
             },
             (None, Some(line)) => Some(Command::shell(line)),
             _ => self.fault(
@@ -297,9 +326,10 @@ impl Reader<'_> {
         }
     }
 
-    /// Where a string's content begins, after its quotes.
-    fn inside(&self, span: Range<usize>) -> usize {
-        let raw = &self.text[span.clone()];
-        span.start + raw.bytes().take_while(|byte| matches!(byte, b'"' | b'\'')).count()
+    /// Where the content of a key's text begins, after its quotes.
+    fn inside(&self, job: Written<'_>, key: &str) -> usize {
+        let Some(place) = job.places.get(key) else { return job.start };
+        let raw = &self.text[place.clone()];
+        place.start + raw.bytes().take_while(|byte| matches!(byte, b'"' | b'\'')).count()
     }
 }

@@ -2,11 +2,13 @@
 //! have.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::job::Places;
 use crate::diagnostic::Diagnostic;
 use crate::nearest;
 
@@ -135,6 +137,38 @@ pub(super) fn refuse(root: &mut DeTable<'_>, text: &str) -> Refused {
     reader.refused
 }
 
+/// Where the values of each job are written.
+pub(super) fn places(root: &DeTable<'_>) -> BTreeMap<String, Places> {
+    let jobs = root.get("jobs").and_then(|jobs| jobs.get_ref().as_table());
+    let of_job = |job: &DeTable<'_>| {
+        let mut places = Places::new();
+        for (key, value) in job {
+            places.insert(key.get_ref().to_string(), value.span());
+            for (inner, value) in value.get_ref().as_table().into_iter().flatten() {
+                places.insert(format!("{}.{}", key.get_ref(), inner.get_ref()), value.span());
+            }
+        }
+        places
+    };
+    let named = |(id, job): (&Spanned<Cow<'_, str>>, &Spanned<DeValue<'_>>)| {
+        Some((id.get_ref().to_string(), of_job(job.get_ref().as_table()?)))
+    };
+    jobs.into_iter().flatten().filter_map(named).collect()
+}
+
+/// Refuses keys of JSON that are not known, and values of another kind; `null` is of every kind.
+pub(super) fn check(keys: &Map<String, Value>, known: &[Key]) -> Result<(), String> {
+    for (name, value) in keys {
+        let Some(key) = known.iter().find(|key| key.name == name.as_str()) else {
+            return Err(unknown(name, known));
+        };
+        if !value.is_null() && !key.form.is_of(value) {
+            return Err(key.wrong());
+        }
+    }
+    Ok(())
+}
+
 struct KeyReader<'a> {
     text: &'a str,
     refused: Refused,
@@ -193,12 +227,39 @@ impl KeyReader<'_> {
     }
 }
 
+impl Key {
+    fn wrong(&self) -> String {
+        format!("`{}` is {}; write {}", self.name, self.form.describe(), self.example)
+    }
+}
+
 impl Form {
+    /// Whether a value in JSON is of this form.
+    fn is_of(self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Text | Self::Date, Value::String(_))
+            | (Self::Flag, Value::Bool(_))
+            | (Self::Table, Value::Object(_))
+            | (Self::Group, Value::String(_) | Value::Object(_))
+            | (Self::Limit, _) => true,
+            (Self::Number, value) => value.is_i64(),
+            (Self::Word(words), Value::String(word)) => words.contains(&word.as_str()),
+            (Self::Overlap, Value::String(word)) => matches!(word.as_str(), "skip" | "queue_one"),
+            (Self::Overlap, Value::Object(table)) => {
+                let limit = table.get("allow").and_then(Value::as_u64);
+                table.len() == 1 && limit.is_some_and(|limit| limit > 0 && u32::try_from(limit).is_ok())
+            }
+            (Self::Texts, Value::Array(texts)) => texts.iter().all(Value::is_string),
+            (Self::Variables, Value::Object(variables)) => variables.values().all(Value::is_string),
+            (Self::Tables, Value::Array(tables)) => tables.iter().all(Value::is_object),
+            _ => false,
+        }
+    }
+
     /// Whether the value is of this form; where it is not, and why.
     fn check(self, key: &Key, value: &mut Spanned<DeValue<'_>>) -> Result<(), (usize, String)> {
         let place = value.span().start;
-        let wrong =
-            |place| Err((place, format!("`{}` is {}; write {}", key.name, self.describe(), key.example)));
+        let wrong = |place| Err((place, key.wrong()));
         let is_text = |value: &Spanned<DeValue<'_>>| value.get_ref().is_str();
         match (self, value.get_mut()) {
             (Self::Text | Self::Date, DeValue::String(_))

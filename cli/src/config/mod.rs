@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use matins::Retention;
-use matins::config::{LedgerConfig, StoreConfig};
+use matins::config::{HumanDuration, JobSpec, LedgerConfig, StoreConfig};
 use matins::triggers::Zone;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::DeTable;
 
@@ -21,6 +21,7 @@ use crate::definition::Definition;
 use crate::diagnostic::Diagnostic;
 
 pub(crate) use hook::Hook;
+use job::{Places, Written};
 
 /// What a configuration says.
 #[derive(Debug)]
@@ -44,11 +45,12 @@ struct File {
     #[serde(default)]
     hook: Vec<Spanned<hook::HookKeys>>,
     #[serde(default)]
-    jobs: BTreeMap<Spanned<String>, Spanned<job::Job>>,
+    jobs: BTreeMap<Spanned<String>, JobSpec>,
 }
 
 /// What was said about it is among the faults.
-struct Faulty;
+#[derive(Debug)]
+pub(crate) struct Faulty;
 
 /// Some 10,000 years.
 const LONGEST: TimeDelta = TimeDelta::days(3_652_500);
@@ -61,6 +63,7 @@ pub(crate) fn parse(text: &str, zone: Zone) -> Result<Config, Vec<Diagnostic>> {
     };
     let mut root = DeTable::parse(text).map_err(|error| vec![at(&error)])?;
     let keys::Refused { faults, incomplete } = keys::refuse(root.get_mut(), text);
+    let places = keys::places(root.get_ref());
     let mut reader = Reader { text, faults, incomplete };
     let file = match File::deserialize(toml::de::Deserializer::from(root)) {
         Ok(file) => file,
@@ -69,15 +72,21 @@ pub(crate) fn parse(text: &str, zone: Zone) -> Result<Config, Vec<Diagnostic>> {
             return Err(reader.faults);
         }
     };
-    let own_zone = file.timezone.as_ref().and_then(|name| reader.zone(name));
+    let own_zone = file.timezone.as_ref().and_then(|name| reader.zone(name.get_ref(), name.span().start));
     let zone = own_zone.unwrap_or(zone);
     let store = file.store.as_ref().and_then(|url| reader.store(url));
-    let wait_for_owner = reader.optional_duration(file.wait_for_owner.as_ref()).unwrap_or_default();
+    let wait_for_owner = reader.optional_spanned(file.wait_for_owner.as_ref()).unwrap_or_default();
     let hooks = file.hook.iter().filter_map(|hook| reader.hook(hook)).collect();
-    let jobs = file.jobs.iter().filter_map(|(id, job)| reader.job(id, job, zone)).collect();
-    let followed =
-        file.jobs.iter().filter_map(|(id, job)| Some((id.get_ref().clone(), job.get_ref().followed()?)));
-    reader.refuse_cycles(&followed.collect());
+    let nowhere = Places::new();
+    let (mut jobs, mut followed) = (Vec::new(), BTreeMap::new());
+    for (id, spec) in &file.jobs {
+        let start = id.span().start;
+        let places = places.get(id.get_ref()).unwrap_or(&nowhere);
+        let job = Written { spec, start, places, is_incomplete: reader.incomplete.contains(&start) };
+        jobs.extend(reader.job(id.get_ref(), job, zone));
+        followed.extend(job.followed().map(|followed| (id.get_ref().clone(), followed)));
+    }
+    reader.refuse_cycles(&followed);
     if !reader.faults.is_empty() {
         reader.faults.sort_by_key(|fault| (fault.line, fault.column));
         return Err(reader.faults);
@@ -85,22 +94,31 @@ pub(crate) fn parse(text: &str, zone: Zone) -> Result<Config, Vec<Diagnostic>> {
     Ok(Config { store, wait_for_owner, zone: own_zone, retention: file.ledger.retention(), hooks, jobs })
 }
 
-/// Reads a job from keys and values as a configuration has them.
+/// Reads a job from keys and values.
 pub(crate) fn job_of_keys(id: &str, keys: &Map<String, Value>, zone: Zone) -> Result<Definition, String> {
-    check_keys(keys)?;
-    let text = toml::to_string(&json!({"jobs": {id: keys}})).map_err(|error| matins::error_chain(&error))?;
-    let config = parse(&text, zone).map_err(|faults| {
-        // Their places are those of a text that nobody has seen.
-        faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>().join("; ")
-    })?;
-    config.jobs.into_iter().next().ok_or_else(|| "there is no job in this".to_owned())
+    read_keys(keys, |reader, job| reader.job(id, job, zone))
 }
 
-/// Refuses keys that no job has.
+/// Reads a part of a job from keys and values. What is said of several faults is one text: there are no lines to name.
+pub(crate) fn read_keys<T>(
+    keys: &Map<String, Value>,
+    read: impl FnOnce(&mut Reader<'_>, Written<'_>) -> Option<T>,
+) -> Result<T, String> {
+    check_keys(keys)?;
+    let spec = JobSpec::deserialize(Value::Object(keys.clone())).map_err(|error| error.to_string())?;
+    let mut reader = Reader { text: "", faults: Vec::new(), incomplete: BTreeSet::new() };
+    let job = Written { spec: &spec, start: 0, places: &Places::new(), is_incomplete: false };
+    let part = read(&mut reader, job);
+    let messages = reader.faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>();
+    part.filter(|_| messages.is_empty()).ok_or_else(|| messages.join("; "))
+}
+
+/// Refuses keys that no job has, and values of another kind.
 pub(crate) fn check_keys(keys: &Map<String, Value>) -> Result<(), String> {
-    match keys.keys().find(|name| keys::JOB.iter().all(|key| key.name != name.as_str())) {
-        Some(name) => Err(keys::unknown(name, keys::JOB)),
-        None => Ok(()),
+    keys::check(keys, keys::JOB)?;
+    match keys.get("retry") {
+        Some(Value::Object(retry)) => keys::check(retry, keys::RETRY),
+        _ => Ok(()),
     }
 }
 
@@ -109,7 +127,7 @@ pub(crate) fn has_trigger(keys: &Map<String, Value>) -> bool {
     keys::WHEN.iter().any(|key| keys.contains_key(*key))
 }
 
-struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     text: &'a str,
     faults: Vec<Diagnostic>,
     /// Where the tables begin of which a key was refused: it is no news that one is missing there.
@@ -127,35 +145,37 @@ impl Reader<'_> {
         store.map_err(|error| self.fault::<()>(url.span().start, matins::error_chain(&error))).ok()
     }
 
-    pub(super) fn zone(&mut self, name: &Spanned<String>) -> Option<Zone> {
-        Zone::named(name.get_ref()).map_err(|error| self.fault::<()>(name.span().start, error)).ok()
+    pub(super) fn zone(&mut self, name: &str, place: usize) -> Option<Zone> {
+        Zone::named(name).map_err(|error| self.fault::<()>(place, error)).ok()
     }
 
     /// No longer than [`LONGEST`], so that no instant near ours plus one of them is beyond what can be held.
-    pub(super) fn duration(&mut self, text: &Spanned<String>) -> Option<TimeDelta> {
-        let place = text.span().start;
-        let duration = match humantime::parse_duration(text.get_ref()) {
-            Ok(duration) => duration,
-            Err(error) => {
-                let message = format!(
-                    "{:?} is no duration: {error}; write 3s, 5m, 1h 30m, 250ms, 2days",
-                    text.get_ref()
-                );
-                return self.fault(place, message);
-            }
+    pub(super) fn duration(&mut self, text: &str, place: usize) -> Option<TimeDelta> {
+        let duration = match text.parse::<HumanDuration>() {
+            Ok(duration) => duration.0,
+            Err(error) => return self.fault(place, error),
         };
         match TimeDelta::from_std(duration) {
             Ok(duration) if duration <= LONGEST => Some(duration),
-            _ => self.fault(place, format!("{:?} is longer than 10,000 years; write less", text.get_ref())),
+            _ => self.fault(place, format!("{text:?} is longer than 10,000 years; write less")),
         }
     }
 
     pub(super) fn optional_duration(
         &mut self,
-        text: Option<&Spanned<String>>,
+        text: Option<&str>,
+        place: usize,
     ) -> Result<Option<Duration>, Faulty> {
         let Some(text) = text else { return Ok(None) };
-        self.duration(text).and_then(|duration| duration.to_std().ok()).map(Some).ok_or(Faulty)
+        self.duration(text, place).and_then(|duration| duration.to_std().ok()).map(Some).ok_or(Faulty)
+    }
+
+    pub(super) fn optional_spanned(
+        &mut self,
+        text: Option<&Spanned<String>>,
+    ) -> Result<Option<Duration>, Faulty> {
+        let place = text.map_or(0, |text| text.span().start);
+        self.optional_duration(text.map(|text| text.get_ref().as_str()), place)
     }
 }
 

@@ -9,6 +9,8 @@ const EVERYWHERE: [&str; 3] = ["chrono", "serde_core", "serde_json"];
 const PERMITTED: &[(&str, &[&str])] = &[
     // Triggers of others are saved and read by their type's name.
     ("matins_core", &["typetag"]),
+    // With the feature `schema`: the JSON Schema of a job.
+    ("matins_config", &["schemars"]),
     // Strategies for property tests.
     ("matins_conformance", &["proptest"]),
     // The runtime, and a stream of events.
