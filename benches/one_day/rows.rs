@@ -13,7 +13,7 @@ const NEAR: TimeDelta = TimeDelta::seconds(60);
 /// A run that begins later than this is late. The machine is slow, and starts five schedulers' runs at the same instant.
 const LATE: TimeDelta = TimeDelta::seconds(5);
 
-/// What the schedulers did at a fire time, or at a minute that is none.
+/// What the schedulers did at a fire time, or in another minute in which something ran.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
     pub(crate) local: NaiveDateTime,
