@@ -58,7 +58,7 @@ fn versions(record: &Record) -> String {
         format!(
             "* QEMU {}, Linux {}, and Debian's `tzdata` {}",
             version("qemu"),
-            version("linux"),
+            version("linux-signed-amd64"),
             version("tzdata")
         ),
     ];
