@@ -3,10 +3,12 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use matins_control::{Host, Operator, Problem};
-use matins_core::OnConflict;
+use matins_control::{Host, Operator, Problem, Request};
+use matins_core::{OnConflict, Shutdown, TaskContext};
 use matins_executor_thread::ThreadExecutor;
 use matins_scheduler::{BackgroundScheduler, Schedule, SchedulerBuilder};
 use matins_store_memory::MemoryStore;
@@ -127,10 +129,67 @@ fn jobs_are_listed_added_paused_run_and_removed() {
     assert!(gone.head.contains("content-type: application/problem+json"), "{}", gone.head);
     assert_eq!(gone.json()["type"], "urn:matins:problem:not_found");
     assert!(gone.json()["detail"].as_str().unwrap().starts_with("there is no job \"a/b c\""));
-    // Who did it is in the history.
+}
+
+/// Work that takes until it is cancelled.
+fn until_cancelled(context: &TaskContext) -> Result<(), &'static str> {
+    while !context.is_cancelled() {
+        thread::yield_now();
+    }
+    Err("cancelled")
+}
+
+#[test]
+fn the_history_says_who_did_what_by_the_page_the_api_and_the_socket() {
+    let scheduler = scheduler();
+    scheduler.add(cron("30 2 * * *").run(until_cancelled).id("long")).unwrap();
+    let operator = Arc::new(Operator::new(&scheduler.handle()));
+    let server = serve(Site::new(operator.clone()));
+    let is_running = |run: u64| get(&server, &format!("/api/v1/runs/{run}")).json()["state"] == "running";
+    let wait_for = |run| {
+        let until = Instant::now() + Duration::from_secs(30);
+        while !is_running(run) {
+            assert!(Instant::now() < until, "run {run} has not begun");
+        }
+    };
+    // By the page.
+    let form = ["content-type: application/x-www-form-urlencoded"];
+    let page = get(&server, "/jobs/long").body;
+    let secret = page.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let press = |path: &str| ask(&server, &format!("POST {path}"), &form, &format!("csrf={secret}")).status;
+    assert_eq!(press("/jobs/long/run"), 303);
+    wait_for(1);
+    assert_eq!(press("/runs/1/cancel"), 303);
+    while get(&server, "/api/v1/runs/1").json()["outcome"] != "cancelled" {
+        thread::yield_now();
+    }
+    // By the API.
+    assert_eq!(ask(&server, "POST /api/v1/jobs/backup/run", &[], "").status, 202);
+    assert_eq!(ask(&server, "DELETE /api/v1/jobs/backup", &[], "").status, 204);
+    // As the control socket asks.
+    let now = Request::Now { job: "long".to_owned(), wait: false };
+    operator.answer(now, "ada (uid 1000)", &[], &mut |_item| true).unwrap();
+
     let history = get(&server, "/api/v1/history").json();
-    assert_eq!(history[0]["what"], "removed");
-    assert!(history[0]["by"].as_str().unwrap().ends_with(", by HTTP"), "{history}");
+    let entry = |at: usize| [&history[at]["what"], &history[at]["job"]].map(|word| word.as_str().unwrap());
+    let entries: Vec<_> = (0..5).map(entry).collect();
+    let expected = [
+        ["run_now", "long"],
+        ["removed", "backup"],
+        ["run_now", "backup"],
+        ["cancelled", "long"],
+        ["run_now", "long"],
+    ];
+    assert_eq!(entries, expected, "{history}");
+    assert_eq!(history[3]["run"], 1);
+    assert_eq!(history[0]["by"], "ada (uid 1000)");
+    for at in 1..5 {
+        assert!(history[at]["by"].as_str().unwrap().ends_with(", by HTTP"), "{history}");
+    }
+    // The job's page shows it.
+    let page = get(&server, "/jobs/long").body;
+    assert!(page.contains("a run cancelled by ") && page.contains("run now by ada (uid 1000)"), "{page}");
+    scheduler.handle().shutdown(Shutdown::Now);
 }
 
 #[test]

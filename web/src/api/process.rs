@@ -62,7 +62,7 @@ pub(super) struct HistoryQuery {
     limit: Option<usize>,
 }
 
-/// Lists who has paused, changed or removed which job, and when the scheduler was running; the newest first.
+/// Lists who has paused, changed, started or removed which job, and when the scheduler was running; the newest first.
 #[utoipa::path(get, path = "/history", tag = "scheduler", params(HistoryQuery),
     responses((status = 200, body = Vec<Object>), (status = "default", body = ProblemDocument)))]
 pub(super) async fn history(

@@ -260,6 +260,8 @@ pub(super) fn what(event: &HistoryEvent) -> &'static str {
         HistoryEvent::Paused { .. } => "paused",
         HistoryEvent::Resumed { .. } => "resumed",
         HistoryEvent::Removed { .. } => "removed",
+        HistoryEvent::RunNow { .. } => "run now",
+        HistoryEvent::Cancelled { .. } => "a run cancelled",
         _ => "changed",
     }
 }
