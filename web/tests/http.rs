@@ -133,6 +133,7 @@ fn jobs_are_listed_added_paused_run_and_removed() {
 
 /// Work that takes until it is cancelled.
 fn until_cancelled(context: &TaskContext) -> Result<(), &'static str> {
+    context.log("copying a.txt");
     while !context.is_cancelled() {
         thread::yield_now();
     }
@@ -310,26 +311,57 @@ fn a_unix_socket_is_served_and_taken_away() {
     assert!(!path.exists());
 }
 
+/// A stream of events.
+struct Events {
+    stream: TcpStream,
+    text: String,
+}
+
+impl Events {
+    fn of(server: &Server, path: &str) -> Self {
+        let Address::Ip(ip) = server.address() else { panic!("an IP address") };
+        let mut stream = TcpStream::connect(ip).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+        Self { stream, text: String::new() }
+    }
+
+    fn read_until(&mut self, what: &str) {
+        let mut buffer = [0; 4096];
+        while !self.text.contains(what) {
+            let count = self.stream.read(&mut buffer).unwrap();
+            assert!(count > 0, "{}", self.text);
+            self.text.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+    }
+}
+
 #[test]
 fn events_are_sent_as_they_happen() {
     let scheduler = scheduler();
     let server = serve(site(&scheduler));
-    let Address::Ip(ip) = server.address() else { panic!("an IP address") };
-    let mut stream = TcpStream::connect(ip).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    stream.write_all(b"GET /api/v1/events HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
-    let mut text = String::new();
-    let mut read_until = |what: &str| {
-        let mut buffer = [0; 4096];
-        while !text.contains(what) {
-            let count = stream.read(&mut buffer).unwrap();
-            assert!(count > 0, "{text}");
-            text.push_str(&String::from_utf8_lossy(&buffer[..count]));
-        }
-    };
-    read_until("retry: 2000");
+    let mut events = Events::of(&server, "/api/v1/events");
+    events.read_until("retry: 2000");
     scheduler.pause("backup").unwrap();
-    read_until("event: job_paused\ndata: {");
+    events.read_until("event: job_paused\ndata: {");
+}
+
+#[test]
+fn the_output_of_a_run_is_sent_while_it_runs() {
+    let scheduler = scheduler();
+    scheduler.add(cron("30 2 * * *").run(until_cancelled).id("long")).unwrap();
+    let server = serve(site(&scheduler));
+    assert_eq!(get(&server, "/api/v1/runs/1/output").status, 404);
+    assert_eq!(ask(&server, "POST /api/v1/jobs/long/run", &[], "").status, 202);
+    let mut events = Events::of(&server, "/api/v1/runs/1/output");
+    // The run ends only after this.
+    events.read_until("event: output\ndata: {\"output\":\"copying a.txt");
+    assert!(!events.text.contains("event: ended"), "{}", events.text);
+    let run = get(&server, "/api/v1/runs/1").json();
+    assert_eq!((&run["output"], &run["outcome"]), (&json!("copying a.txt"), &Value::Null));
+    assert_eq!(ask(&server, "POST /api/v1/runs/1/cancel", &[], "").status, 202);
+    events.read_until("event: ended\ndata: {\"id\":1,\"job\":\"long\"");
+    events.read_until("\"outcome\":\"cancelled\"");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The API, in JSON: `/api/v1`. Its description in `OpenAPI` is made from what is here.
 
 mod jobs;
+mod output;
 mod process;
 mod runs;
 mod views;
@@ -51,6 +52,7 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(runs::list))
         .routes(routes!(runs::get))
         .routes(routes!(runs::cancel))
+        .routes(routes!(output::follow))
         .routes(routes!(process::status))
         .routes(routes!(process::nodes))
         .routes(routes!(process::store))

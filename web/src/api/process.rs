@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Extension, State};
 use axum::response::Response;
-use matins_control::{HistoryEntry, NodeView, Problem, ProblemKind, Request, Status, StoreInfo};
+use matins_control::{HistoryEntry, NodeView, Request, Status, StoreInfo};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
@@ -86,10 +86,7 @@ pub(super) async fn history(
         (status = "default", body = ProblemDocument)))]
 pub(super) async fn events(
     State(events): State<Events>,
-    State(Listeners(listeners)): State<Listeners>,
+    State(listeners): State<Listeners>,
 ) -> Result<Response, Refusal> {
-    let place = listeners.try_acquire_owned().map_err(|_| {
-        Problem::new(ProblemKind::Busy, "too many clients listen to events; try again in a moment")
-    })?;
-    Ok(events::response(&events, place))
+    Ok(events::response(&events, listeners.take()?))
 }

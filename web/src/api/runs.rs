@@ -59,10 +59,10 @@ pub(super) async fn list(
 #[into_params(parameter_in = Query)]
 pub(super) struct StoreQuery {
     /// The store whose ledger has the run; needed if several have a run with this number.
-    store: Option<String>,
+    pub(super) store: Option<String>,
 }
 
-/// Describes a run, with what it has printed.
+/// Describes a run, with what it has printed, up to now if it is in progress.
 #[utoipa::path(get, path = "/runs/{id}", tag = "runs", params(("id" = u64, Path), StoreQuery),
     responses((status = 200, body = Run), (status = "default", body = ProblemDocument)))]
 pub(super) async fn get(

@@ -107,9 +107,9 @@ pub(super) async fn page(
 
 fn run_page(frame: &Frame, view: &RunView) -> Markup {
     let run = &view.run;
-    let goes_on = run.outcome.is_none();
+    let is_running = run.outcome.is_none();
     html! {
-        div id="run" data-live data-running[goes_on] {
+        div id="run" data-live {
             div.head {
                 div {
                     h1 { "Run " (run.id) " of " a.quiet href=(job_path(run.job.as_str())) { (run.job) } }
@@ -134,15 +134,23 @@ fn run_page(frame: &Frame, view: &RunView) -> Markup {
                     @if let Some(result) = &run.result { dt { "result" } dd { code { (result) } } }
                 } }
             }
-            section aria-labelledby="output-title" {
-                header { h2 id="output-title" { "Output" } @if goes_on { span.note { "live: the end of it" } } }
+        }
+        section aria-labelledby="output-title" {
+            header { h2 id="output-title" { "Output" } @if is_running { span.note { "live: the end of it" } } }
+            div id="output" data-output=[is_running.then(|| output_path(view))] {
                 @match &run.output {
                     Some(output) => pre.output tabindex="0" aria-label="Output" { (output) },
-                    None => p.empty { (if goes_on { "It has printed nothing yet." } else { "It has printed nothing." }) },
+                    None => p.empty { (if is_running { "It has printed nothing yet." } else { "It has printed nothing." }) },
                 }
             }
         }
     }
+}
+
+/// Where the output of a run is sent while it runs.
+fn output_path(view: &RunView) -> String {
+    let store = view.store.as_deref().map(|store| format!("?store={}", encoded(store)));
+    format!("/api/v1/runs/{}/output{}", view.run.id.0, store.unwrap_or_default())
 }
 
 fn late(view: &RunView) -> Option<String> {
