@@ -32,9 +32,8 @@ fn output_can_be_read_while_the_command_runs() {
     let directory = tempfile::tempdir().unwrap();
     let line = "echo working; while ! test -e go; do sleep 0.02; done; echo done";
     let command = Command::shell(line).directory(directory.path());
-    let running = thread::spawn(move || {
-        CommandTask::default().run(&serde_json::to_value(command).unwrap(), &context)
-    });
+    let running =
+        thread::spawn(move || CommandTask::default().run(&serde_json::to_value(command).unwrap(), &context));
     while log.text().as_deref() != Some("starting\nworking\n") {
         assert!(!running.is_finished());
         thread::yield_now();

@@ -132,7 +132,10 @@ mod tests {
         let due = "2026-11-25T10:00:00Z".parse().unwrap();
         let view = |output: &str| {
             let row = Row::started(RunId(7), JobId::new("report").unwrap(), due, due);
-            RunView { state: Some(RunState::Running), ..RunView::from(row.with(|row| row.output = Some(output.to_owned()))) }
+            RunView {
+                state: Some(RunState::Running),
+                ..RunView::from(row.with(|row| row.output = Some(output.to_owned())))
+            }
         };
         let mut seen = Seen::default();
         let news = seen.news_of(&mut view("one\n"));
