@@ -77,7 +77,7 @@ pub fn openapi() -> Value {
     let (_, openapi) = described().split_for_parts();
     let mut openapi = json!(openapi);
     // The schema of a job comes from where jobs are read.
-    let settings = schemars::generate::SchemaSettings::openapi3().with(|settings| {
+    let settings = schemars::generate::SchemaSettings::draft2020_12().with(|settings| {
         settings.meta_schema = None;
         settings.inline_subschemas = true;
     });
@@ -141,4 +141,25 @@ pub(crate) fn position<P: DeserializeOwned>(after: Option<&str>) -> Result<Optio
 /// Where the next page begins, as text.
 pub(crate) fn cursor<P: serde::Serialize>(next: Option<P>) -> Option<String> {
     next.and_then(|next| serde_json::to_string(&next).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_operation_has_a_name_of_its_own_and_says_what_it_does() {
+        let openapi = openapi();
+        let mut names = BTreeSet::new();
+        for (path, methods) in openapi["paths"].as_object().unwrap() {
+            for (method, operation) in methods.as_object().unwrap() {
+                let name = operation["operationId"].as_str().unwrap();
+                assert!(names.insert(name.to_owned()), "{method} {path}: {name} is another one too");
+                assert!(operation["summary"].is_string(), "{method} {path}");
+            }
+        }
+        assert!(names.len() >= 19, "{names:?}");
+    }
 }

@@ -25,9 +25,9 @@ const PAUSE: Duration = Duration::from_millis(300);
 ///
 /// `output` has `{"output": ...}`, all that is kept so far, or `{"append": ...}`, what follows it. `state` has `{"state": ...}` when
 /// the run begins. `ended` has the run, without its output, and is the last.
-#[utoipa::path(get, path = "/runs/{id}/output", tag = "runs", params(("id" = u64, Path), StoreQuery),
+#[utoipa::path(get, path = "/runs/{id}/output", operation_id = "follow_output", tag = "runs", params(("id" = u64, Path), StoreQuery),
     responses((status = 200, content_type = "text/event-stream", body = String),
-        (status = "default", body = ProblemDocument)))]
+        (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub(super) async fn follow(
     State(asker): State<Asker>,
     State(listeners): State<Listeners>,

@@ -33,8 +33,8 @@ pub(super) struct RunsQuery {
 }
 
 /// Lists runs, the newest first.
-#[utoipa::path(get, path = "/runs", tag = "runs", params(RunsQuery),
-    responses((status = 200, body = Page<Run>), (status = "default", body = ProblemDocument)))]
+#[utoipa::path(get, path = "/runs", operation_id = "list_runs", tag = "runs", params(RunsQuery),
+    responses((status = 200, body = Page<Run>), (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub(super) async fn list(
     State(asker): State<Asker>,
     Extension(Who(by)): Extension<Who>,
@@ -63,8 +63,8 @@ pub(super) struct StoreQuery {
 }
 
 /// Describes a run, with what it has printed, up to now if it is in progress.
-#[utoipa::path(get, path = "/runs/{id}", tag = "runs", params(("id" = u64, Path), StoreQuery),
-    responses((status = 200, body = Run), (status = "default", body = ProblemDocument)))]
+#[utoipa::path(get, path = "/runs/{id}", operation_id = "get_run", tag = "runs", params(("id" = u64, Path), StoreQuery),
+    responses((status = 200, body = Run), (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub(super) async fn get(
     State(asker): State<Asker>,
     Extension(Who(by)): Extension<Who>,
@@ -79,8 +79,8 @@ pub(super) async fn get(
 /// Cancels a run in progress.
 ///
 /// How soon it stops depends on its work: a command is sent SIGTERM, and SIGKILL five seconds later.
-#[utoipa::path(post, path = "/runs/{id}/cancel", tag = "runs", params(("id" = u64, Path), StoreQuery),
-    responses((status = 202), (status = "default", body = ProblemDocument)))]
+#[utoipa::path(post, path = "/runs/{id}/cancel", operation_id = "cancel_run", tag = "runs", params(("id" = u64, Path), StoreQuery),
+    responses((status = 202), (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub(super) async fn cancel(
     State(asker): State<Asker>,
     Extension(Who(by)): Extension<Who>,
