@@ -17,7 +17,7 @@ use matins_scheduler::SchedulerState;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc};
 
-/// How many events a client may be behind; further ones are left out, and it is told how many.
+/// How many events a client may be behind. Further events are dropped, and it is sent their number.
 const BEHIND: usize = 256;
 
 /// How often a client is sent something while nothing happens, so that one that has gone is noticed.

@@ -1,4 +1,4 @@
-//! What is served, and to whom.
+//! What is served, and to which clients.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ const CONNECTIONS: usize = 64;
 /// ```
 ///
 /// # Errors
-/// If the address is none, needs a token, or cannot be listened at.
+/// If the address is invalid, needs a token, or cannot be listened at.
 pub fn serve(handle: &Handle, address: &str) -> Result<Server, ServeError> {
     let operator = Operator::new(handle);
     operator.history().follow(handle).map_err(|error| ServeError::Start { why: error.to_string() })?;
@@ -35,10 +35,10 @@ pub fn serve(handle: &Handle, address: &str) -> Result<Server, ServeError> {
     Site::new(operator).serve(address.parse()?)
 }
 
-/// Returns what is counted, as text.
+/// Returns the metrics as text.
 pub(crate) type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 
-/// What is served, and to whom: an [`Operator`], and settings.
+/// What is served, and to which clients: an [`Operator`] and settings.
 ///
 /// ```
 /// use matins_control::Operator;
@@ -90,24 +90,24 @@ impl Site {
         }
     }
 
-    /// Sets the token that every client has to show.
+    /// Sets the token that every client has to send.
     pub fn with_token(self, token: Token) -> Self {
         Self { token: Some(token), ..self }
     }
 
-    /// Adds a name by which clients may call this server, beside `localhost` and IP addresses: the name of the machine, or that
-    /// of a proxy.
+    /// Adds a host name by which clients may call this server, in addition to `localhost` and IP addresses: that of the machine or of
+    /// a proxy.
     pub fn with_host(mut self, host: impl Into<String>) -> Self {
         self.hosts.push(host.into().to_ascii_lowercase());
         self
     }
 
-    /// Sets what `/metrics` answers, in the format of Prometheus.
+    /// Sets the answer to `/metrics`, in the format of Prometheus.
     pub fn with_metrics(self, metrics: impl Fn() -> String + Send + Sync + 'static) -> Self {
         Self { metrics: Some(Arc::new(metrics)), ..self }
     }
 
-    /// Refuses whatever would change something.
+    /// Refuses all requests that change something.
     pub fn read_only(self) -> Self {
         Self { is_read_only: true, ..self }
     }

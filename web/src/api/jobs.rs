@@ -163,7 +163,7 @@ async fn changed(asker: &Asker, by: &str, request: Request, job: String) -> Resu
     Ok(Json(asker.with(ask, by).await?.into()))
 }
 
-/// Starts a run of a job now, beside its schedule.
+/// Starts a run of a job now, in addition to its schedule.
 ///
 /// The answer is the job's newest run, which may still wait for its executor.
 #[utoipa::path(post, path = "/jobs/{id}/run", operation_id = "run_job", tag = "jobs", params(("id" = String, Path)),
@@ -204,9 +204,9 @@ pub(super) struct Why {
     at: DateTime<Utc>,
     /// The run that came of it.
     run: Option<u64>,
-    /// The last fire before it, if there is none at it.
+    /// The last fire before that time, if there is no fire at it.
     fire_before: Option<DateTime<Utc>>,
-    /// The first fire after it, if there is none at it.
+    /// The first fire after that time, if there is no fire at it.
     fire_after: Option<DateTime<Utc>>,
 }
 

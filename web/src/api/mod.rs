@@ -124,7 +124,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 pub(crate) const PAGE: usize = 50;
 const LARGEST_PAGE: usize = 1000;
 
-/// How many items a page has that was asked for with `limit`.
+/// Returns the number of items of a page that was requested with `limit`.
 fn page(limit: Option<usize>) -> usize {
     limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE)
 }

@@ -77,13 +77,13 @@ pub(crate) struct Run {
     job: String,
     /// When it was due.
     scheduled: DateTime<Utc>,
-    /// The last of the fires, if it stands for several.
+    /// The last of its fires. A row of missed fires covers several.
     last_scheduled: DateTime<Utc>,
-    /// How many fires it stands for.
+    /// How many fires the row covers.
     fires: u64,
     /// Which attempt it is, from 1.
     attempt: u32,
-    /// Whether it was started by somebody, beside its schedule.
+    /// Whether it was started manually, in addition to the schedule.
     manual: bool,
     /// When it began.
     started: Option<DateTime<Utc>>,

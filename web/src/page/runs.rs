@@ -1,4 +1,4 @@
-//! Runs: the list, and one with what it prints, also while it goes on.
+//! Runs: the list, and one run with its output, which is live while the run is in progress.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::api::{PAGE, Query, cursor, position};
 use crate::ask::{Asker, Listed, Question};
 use crate::problem::Refusal;
 
-/// What is searched for.
+/// The filters of the search form.
 #[derive(Debug, Deserialize)]
 pub(super) struct Search {
     job: Option<String>,
@@ -64,7 +64,7 @@ fn runs(frame: &Frame, search: &Search, listed: Listed<RunView, RunPosition>) ->
     });
     html! {
         h1 { "Runs" }
-        p.lead { "What has run, and how it ended; the newest first." }
+        p.lead { "All runs and their outcomes, the newest first." }
         form.search method="get" action="/runs" role="search" {
             div { label for="job" { "Job" } input id="job" name="job" value=(job); }
             div { label for="outcome" { "Outcome" } select id="outcome" name="outcome" {
@@ -74,7 +74,7 @@ fn runs(frame: &Frame, search: &Search, listed: Listed<RunView, RunPosition>) ->
         }
         section aria-label="Runs" {
             div id="runs" data-live {
-                @if listed.items.is_empty() { p.empty { br; "No run is like that." } } @else { (frame.runs(&listed.items, true)) }
+                @if listed.items.is_empty() { p.empty { br; "No runs match." } } @else { (frame.runs(&listed.items, true)) }
             }
             @if let Some(next) = next { div.pages { a.button href=(next) rel="next" { "Earlier runs" } } }
         }
@@ -127,7 +127,7 @@ fn run_page(frame: &Frame, view: &RunView) -> Markup {
                     @if let Some(started) = run.started { dt { "began" } dd { (frame.time(started)) @if let Some(late) = late(view) { span.muted { ", " (late) " late" } } } }
                     @if let Some(finished) = run.finished { dt { "ended" } dd { (frame.time(finished)) } }
                     dt { "attempt" } dd { (run.attempt) }
-                    @if run.manual { dt { "started" } dd { "by hand" } }
+                    @if run.manual { dt { "started" } dd { "manually" } }
                     @if let Some(cause) = view.cause() { dt { "follows" } dd { @if let Some(number) = run.cause { a href=(run_path_of(number.0, view.store.as_deref())) { (cause) } } } }
                     @if let Some(node) = &view.node { dt { "node" } dd { (node) } }
                     @if let Some(store) = &view.store { dt { "store" } dd { (store) } }

@@ -50,8 +50,8 @@ pub(super) fn next_fires(frame: &Frame, jobs: &[JobView]) -> Markup {
         ul.timeline {
             @for view in jobs {
                 @let fires = fires(view, now + reach);
-                @let told: Vec<String> = fires.iter().take(5).map(|at| display::local(*at, zone)).collect();
-                @let label = if told.is_empty() { "no fire in this time".to_owned() } else { format!("fires at {}", told.join(", ")) };
+                @let times: Vec<String> = fires.iter().take(5).map(|at| display::local(*at, zone)).collect();
+                @let label = if times.is_empty() { "no fires in this period".to_owned() } else { format!("fires at {}", times.join(", ")) };
                 li {
                     a.quiet href=(job_path(view.job.id.as_str())) title=(view.description) { (view.job.id) }
                     svg.lane role="img" aria-label=(label) {
@@ -110,7 +110,7 @@ pub(super) fn strip(frame: &Frame, runs: &[RunView]) -> Markup {
                 @let part = took(run).map_or(0.0, |took| took.as_seconds_f64() / longest);
                 @let height = 8.0 + part * 72.0;
                 @let x = 100.0 - width * f64::from(place);
-                @let words = told(frame, run);
+                @let words = label(frame, run);
                 a href=(run_path(run)) aria-label=(words) {
                     rect class=(kind(run)) x={ (format!("{x:.2}%")) } y={ (format!("{:.1}", 83.0 - height)) }
                         width={ (format!("{:.2}%", width * 0.72)) } height={ (format!("{height:.1}")) } {
@@ -128,7 +128,7 @@ pub(super) fn strip(frame: &Frame, runs: &[RunView]) -> Markup {
     }
 }
 
-fn told(frame: &Frame, run: &RunView) -> String {
+fn label(frame: &Frame, run: &RunView) -> String {
     let outcome = run.run.outcome.map_or("not ended", |outcome| outcome.as_str());
     let took = took(run).map(|took| format!(", took {}", display::span(took))).unwrap_or_default();
     format!("run {}, {}: {outcome}{took}", run.run.id, display::local(run.run.scheduled(), frame.zone))
