@@ -28,7 +28,9 @@
 //! The server has a thread of its own, and each client has limits on its size and its time: no client delays a job.
 
 #[cfg(not(unix))]
-compile_error!("matins-web needs Unix: it is built on the control socket. Leave the feature `web` out elsewhere.");
+compile_error!(
+    "matins-web needs Unix: it is built on the control socket. Leave the feature `web` out elsewhere."
+);
 
 mod access;
 mod address;
