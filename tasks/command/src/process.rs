@@ -298,7 +298,8 @@ mod tests {
         let mut child = Process::new("sh").args(["-c", "echo done"]).stdout(writer).spawn().unwrap();
         let pid = Pid::from_child(&child);
         let cancel = CancelToken::new();
-        let mut watch = Watch::begin(pid, io::pipe().unwrap(), output, LiveTail::new(100), None, None, &cancel).unwrap();
+        let mut watch =
+            Watch::begin(pid, io::pipe().unwrap(), output, LiveTail::new(100), None, None, &cancel).unwrap();
         watch.pidfd = None;
         announce_end(pid, Arc::downgrade(&watch.wake)).unwrap();
         watch.until_end(&cancel).unwrap();
@@ -313,7 +314,8 @@ mod tests {
         let mut child = Process::new("sleep").arg("0.2").stdout(writer).spawn().unwrap();
         let pid = Pid::from_child(&child);
         let cancel = CancelToken::new();
-        let mut watch = Watch::begin(pid, io::pipe().unwrap(), output, LiveTail::new(100), None, None, &cancel).unwrap();
+        let mut watch =
+            Watch::begin(pid, io::pipe().unwrap(), output, LiveTail::new(100), None, None, &cancel).unwrap();
         (watch.pidfd, watch.is_announced) = (None, false);
         watch.until_end(&cancel).unwrap();
         assert!(child.wait().unwrap().success());
