@@ -67,7 +67,7 @@ const shown = { overview: "/", jobs: "/jobs", "new-job": "/jobs/new", job: "/job
 if (pictures) {
     while ((await get("/api/v1/runs?limit=100")).items.length < 60) await new Promise((done) => setTimeout(done, 500));
     await tab.evaluate(async () => {
-        const shell = "for file in $(seq 1 99); do echo copying file $file of 99; sleep 0.5; done";
+        const shell = "for file in $(seq 1 99); do echo copying file $file of 99; sleep 1; done";
         const body = JSON.stringify({ id: "backup", cron: "30 2 * * *", timezone: "Europe/Berlin", tags: ["nightly"], shell });
         await fetch("/api/v1/jobs", { method: "POST", headers: { "content-type": "application/json" }, body });
         await fetch("/api/v1/jobs/backup/run", { method: "POST" });
@@ -99,6 +99,7 @@ for (const scheme of ["light", "dark"]) {
         }
     }
 }
+if (pictures) await tab.evaluate(async (run) => fetch(`/api/v1${run}/cancel`, { method: "POST" }), shown.run);
 await go("/jobs/from-the-browser");
 await tab.click("details.confirm summary");
 await press("form[action$='/remove'] button");
