@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
-use super::views::{Job, Page, Run};
+use super::views::{Job, JobPage, Run};
 use super::{Body, Query, cursor, page, position};
 use crate::access::Who;
 use crate::ask::Asker;
@@ -42,12 +42,12 @@ pub(super) struct JobsQuery {
 
 /// Lists jobs.
 #[utoipa::path(get, path = "/jobs", operation_id = "list_jobs", tag = "jobs", params(JobsQuery),
-    responses((status = 200, body = Page<Job>), (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
+    responses((status = 200, body = JobPage), (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub(super) async fn list(
     State(asker): State<Asker>,
     Extension(Who(by)): Extension<Who>,
     Query(query): Query<JobsQuery>,
-) -> Result<Json<Page<Job>>, Refusal> {
+) -> Result<Json<JobPage>, Refusal> {
     let request = JobsRequest {
         prefix: query.prefix,
         tag: query.tag,
@@ -58,7 +58,7 @@ pub(super) async fn list(
     };
     let listed = asker.with(|question| question.jobs(request), &by).await?;
     let items = listed.items.into_iter().map(Job::from).collect();
-    Ok(Json(Page { items, next: cursor(listed.next) }))
+    Ok(Json(JobPage { items, next: cursor(listed.next) }))
 }
 
 /// Adds a job that runs a command.

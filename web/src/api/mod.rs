@@ -89,7 +89,24 @@ pub fn openapi() -> Value {
     new["title"] = json!("NewJob");
     schemas["JobSpec"] = json!(keys);
     schemas["NewJob"] = new;
+    describe_responses(&mut openapi);
     openapi
+}
+
+/// Adds the descriptions of responses, which `OpenAPI` requires.
+fn describe_responses(openapi: &mut Value) {
+    let paths = openapi["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
+    let operations = paths.filter_map(Value::as_object_mut).flat_map(|operations| operations.values_mut());
+    let responses = operations.filter_map(|operation| operation["responses"].as_object_mut());
+    for (status, response) in responses.flatten() {
+        response["description"] = json!(match status.as_str() {
+            "201" => "It was added.",
+            "202" => "It was accepted, and is done in a moment.",
+            "204" => "It was done.",
+            "default" => "Why it was not done.",
+            _ => "The answer.",
+        });
+    }
 }
 
 /// A body in JSON; what is wrong with it is a problem document.
@@ -158,6 +175,9 @@ mod tests {
                 let name = operation["operationId"].as_str().unwrap();
                 assert!(names.insert(name.to_owned()), "{method} {path}: {name} is another one too");
                 assert!(operation["summary"].is_string(), "{method} {path}");
+                for (status, response) in operation["responses"].as_object().unwrap() {
+                    assert!(response["description"].is_string(), "{method} {path}: {status}");
+                }
             }
         }
         assert!(names.len() >= 19, "{names:?}");

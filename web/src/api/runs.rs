@@ -8,7 +8,7 @@ use matins_control::{Request, RunView, RunsRequest};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::views::{Page, Run};
+use super::views::{Run, RunPage};
 use super::{Query, cursor, page, position};
 use crate::access::Who;
 use crate::ask::Asker;
@@ -34,12 +34,12 @@ pub(super) struct RunsQuery {
 
 /// Lists runs, the newest first.
 #[utoipa::path(get, path = "/runs", operation_id = "list_runs", tag = "runs", params(RunsQuery),
-    responses((status = 200, body = Page<Run>), (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
+    responses((status = 200, body = RunPage), (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub(super) async fn list(
     State(asker): State<Asker>,
     Extension(Who(by)): Extension<Who>,
     Query(query): Query<RunsQuery>,
-) -> Result<Json<Page<Run>>, Refusal> {
+) -> Result<Json<RunPage>, Refusal> {
     let request = RunsRequest {
         job: query.job,
         outcome: query.outcome,
@@ -51,7 +51,7 @@ pub(super) async fn list(
     };
     let listed = asker.with(|question| question.runs(request), &by).await?;
     let items = listed.items.into_iter().map(Run::from).collect();
-    Ok(Json(Page { items, next: cursor(listed.next) }))
+    Ok(Json(RunPage { items, next: cursor(listed.next) }))
 }
 
 /// Which store's run is meant.

@@ -7,11 +7,21 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-/// A page of a list.
+/// A page of a list of jobs.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Page<T> {
-    /// What is on this page.
-    pub(crate) items: Vec<T>,
+pub(crate) struct JobPage {
+    /// The jobs.
+    pub(crate) items: Vec<Job>,
+    /// `after` of the next page, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
+}
+
+/// A page of a list of runs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RunPage {
+    /// The runs.
+    pub(crate) items: Vec<Run>,
     /// `after` of the next page, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) next: Option<String>,
