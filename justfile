@@ -8,9 +8,10 @@ default:
 run:
     cargo run --release -- run examples/matins.toml
 
-# Runs all tests.
+# Runs all tests: each in a process of its own, and then the examples of the documentation.
 test:
-    cargo test --workspace
+    cargo nextest run --workspace
+    cargo test --workspace --doc
 
 # The property tests with ten thousand cases each.
 proof:
@@ -123,6 +124,71 @@ lint:
 # Daemons that share a database for an hour, under kills, stops and restarts (needs PostgreSQL).
 cluster:
     MATINS_CLUSTER_SECONDS=3600 MATINS_TEST_REQUIRE_SERVERS=1 cargo test --release -p matins-cli --test cluster -- --nocapture
+
+# What is said to compile on systems that are not Unix, tested.
+test-portable:
+    cargo test -p matins-core -p matins-triggers -p matins-store-memory -p matins-executor-thread
+    cargo check -p matins --lib --no-default-features --features memory,thread,rayon,tokio,transfer,config,tracing,metrics,cron,chrono-tz
+
+# The oldest Rust that each crate says it compiles with (needs cargo-hack).
+msrv:
+    cargo hack check --rust-version --workspace --lib --bins --ignore-private
+
+# Each two features of each crate together (needs cargo-hack).
+powerset:
+    cargo hack clippy --workspace --lib --feature-powerset --depth 2 --exclude-features default,full -- -D warnings
+
+# Licences, sources and banned crates of all dependencies (needs cargo-deny).
+deny:
+    cargo deny --workspace check bans licenses sources
+
+# Known vulnerabilities of dependencies (needs cargo-deny, and the network).
+advisories:
+    cargo deny --workspace check advisories
+
+# Lines that tests reach, for each crate (needs cargo-llvm-cov).
+coverage:
+    cargo llvm-cov --workspace --ignore-run-fail --summary-only
+
+# Each fuzz target for half a minute (needs nightly Rust and cargo-fuzz).
+fuzz-smoke:
+    cd fuzz && for target in parse next store; do \
+        mkdir -p corpus/$target && \
+        cargo +nightly fuzz run -s none $target corpus/$target seeds/$target -- -max_total_time=30 || exit 1; \
+    done
+
+# What is breaking since the newest release; nothing before the first.
+semver-since-release:
+    tag=$(git tag --list 'v*' --sort=-version:refname | head -n 1); \
+    if [ -n "$tag" ]; then just semver "$tag"; else echo "there is no release yet"; fi
+
+# Mistakes in .github/workflows (needs Python).
+lint-workflows:
+    bash contrib/lint-workflows
+
+# The long proofs, and the table of the book's page on trust (needs nightly Rust, cargo-fuzz and PostgreSQL).
+nightly *OPTIONS:
+    bash contrib/nightly {{OPTIONS}}
+
+# The command for a target, static where that is musl, with man pages and completions, and its checksum.
+binary TARGET:
+    bash contrib/binary {{TARGET}}
+
+# A package for Debian (needs cargo-deb).
+deb:
+    bash contrib/deb
+
+# Installs the package on a view of this machine, and boots that with systemd (needs root, cargo-deb and systemd-nspawn).
+check-deb:
+    bash contrib/check-deb
+
+# What is in the command: a bill of materials in CycloneDX (needs cargo-cyclonedx).
+sbom:
+    bash contrib/sbom
+
+# Publishes all crates, in the order of their dependencies.
+publish:
+    cargo publish --workspace --exclude matins-benches
 
 # Everything that must pass on main.
 ci:

@@ -18,7 +18,7 @@ use serde_json::Value;
 /// let spec: JobSpec = serde_json::from_str(r#"{"every": "5m", "shell": "echo hello"}"#)?;
 /// assert_eq!(spec.every.as_deref(), Some("5m"));
 /// assert_eq!(serde_json::to_string(&spec)?, r#"{"every":"5m","shell":"echo hello"}"#);
-/// assert!(serde_json::from_str::<JobSpec>(r#"{"evry": "5m"}"#).is_err());
+/// assert!(serde_json::from_str::<JobSpec>(r#"{"interval": "5m"}"#).is_err());
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

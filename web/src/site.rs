@@ -91,33 +91,116 @@ impl Site {
     }
 
     /// Sets the token that every client has to send.
+    ///
+    /// ```
+    /// use matins_web::{Site, Token};
+    ///
+    /// # use matins_control::Operator;
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).background()?;
+    /// # let operator = Operator::new(&scheduler.handle());
+    /// let token = Token::new("correct horse battery")?;
+    /// let site = Site::new(operator).with_token(token);
+    /// // With a token, other machines may use it.
+    /// assert!(site.check(&"0.0.0.0:80".parse()?).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn with_token(self, token: Token) -> Self {
         Self { token: Some(token), ..self }
     }
 
     /// Adds a host name by which clients may call this server, in addition to `localhost` and IP addresses: that of the machine or of
     /// a proxy.
+    ///
+    /// ```
+    /// use matins_web::Site;
+    ///
+    /// # use matins_control::Operator;
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).background()?;
+    /// # let operator = Operator::new(&scheduler.handle());
+    /// let site = Site::new(operator).with_host("jobs.example.org");
+    /// let server = site.serve("127.0.0.1:0".parse()?)?;
+    /// # drop(server);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn with_host(mut self, host: impl Into<String>) -> Self {
         self.hosts.push(host.into().to_ascii_lowercase());
         self
     }
 
     /// Sets the answer to `/metrics`, in the format of Prometheus.
+    ///
+    /// ```
+    /// use matins_web::Site;
+    ///
+    /// # use matins_control::Operator;
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).background()?;
+    /// # let operator = Operator::new(&scheduler.handle());
+    /// let site = Site::new(operator).with_metrics(|| "jobs_done_total 7\n".to_owned());
+    /// let server = site.serve("127.0.0.1:0".parse()?)?;
+    /// # drop(server);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn with_metrics(self, metrics: impl Fn() -> String + Send + Sync + 'static) -> Self {
         Self { metrics: Some(Arc::new(metrics)), ..self }
     }
 
     /// Refuses all requests that change something.
+    ///
+    /// ```
+    /// use matins_web::Site;
+    ///
+    /// # use matins_control::Operator;
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).background()?;
+    /// # let operator = Operator::new(&scheduler.handle());
+    /// // It shows everything, and nobody can change anything with it.
+    /// let server = Site::new(operator).read_only().serve("127.0.0.1:0".parse()?)?;
+    /// # drop(server);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn read_only(self) -> Self {
         Self { is_read_only: true, ..self }
     }
 
     /// Sets how many clients may be connected at once; 64 by default.
+    ///
+    /// ```
+    /// use matins_web::Site;
+    ///
+    /// # use matins_control::Operator;
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).background()?;
+    /// # let operator = Operator::new(&scheduler.handle());
+    /// let server = Site::new(operator).with_connections(8).serve("127.0.0.1:0".parse()?)?;
+    /// # drop(server);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn with_connections(self, connections: usize) -> Self {
         Self { connections: connections.max(1), ..self }
     }
 
     /// Serves it, until the server that is returned is dropped.
+    ///
+    /// ```
+    /// use matins_web::Site;
+    ///
+    /// # use matins_control::Operator;
+    /// # use matins_scheduler::SchedulerBuilder;
+    /// # use matins_store_memory::MemoryStore;
+    /// # let scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).background()?;
+    /// # let operator = Operator::new(&scheduler.handle());
+    /// let server = Site::new(operator).serve("127.0.0.1:0".parse()?)?;
+    /// assert!(server.address().is_local());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// If the address needs a token, or cannot be listened at.

@@ -81,6 +81,14 @@ impl Token {
     }
 
     /// Returns whether this is what a client has shown. The time that this takes says nothing about where they differ.
+    ///
+    /// ```
+    /// use matins_web::Token;
+    ///
+    /// let token = Token::new("correct horse battery")?;
+    /// assert!(token.is(b"correct horse battery") && !token.is(b"correct horse"));
+    /// # Ok::<(), matins_web::TokenError>(())
+    /// ```
     pub fn is(&self, shown: &[u8]) -> bool {
         self.0.as_bytes().ct_eq(shown).into()
     }

@@ -4,6 +4,7 @@
 //! in flight has a second lock that is never held during I/O: runs can be cancelled, counted and looked at meanwhile.
 
 mod clock_set;
+mod committed;
 mod elsewhere;
 mod in_flight;
 mod membership;

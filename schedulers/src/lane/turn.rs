@@ -1,26 +1,25 @@
 //! A turn of a lane: all that is due of its jobs now, in one commit; and when to turn it again.
 
 use std::any::Any;
-use std::cmp::Reverse;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use foldhash::HashSet;
 use matins_core::{
-    CancelToken, Completion, JobId, Layers, Outcome, Quarantined, Run, RunId, RunQuery, RunReport,
-    RunRequest, StoreError, Transition, Want, text_of_panic,
+    CancelToken, JobId, Outcome, Quarantined, Run, RunId, RunQuery, RunReport, StoreError, Transition, Want,
+    text_of_panic,
 };
 
 use super::membership::Membership;
 use super::{Failing, Lane, OpenLane, Work};
 use crate::Event;
-use crate::decide::tick::{Effects, MayStart, Tick};
+use crate::decide::tick::{MayStart, Tick};
 use crate::engine::{Engine, State, Submission, not_run};
 use crate::observe::{queues, timed};
 use crate::pruning::shrink;
 use crate::reading::Reading;
-use crate::running::{Running, Start};
+use crate::running::Running;
 
 /// At most so many jobs in one tick, so that neither memory nor delay grows with a backlog.
 const JOBS_PER_TICK: usize = if cfg!(test) { 3 } else { 512 };
@@ -318,98 +317,6 @@ impl OpenLane<'_> {
         known.extend(self.work.ended.iter().map(|(running, _)| running.run.id));
         held.retain(|run| !known.contains(&run.id));
         Ok(held)
-    }
-
-    /// Brings what is in flight, and whoever waits or listens, in line with a batch that was committed.
-    pub(crate) fn apply(&mut self, effects: Effects, submissions: &mut Vec<Submission>) {
-        let Effects { postponed, mut starts, finished, tried_again, missed, ended, broken, disabled } =
-            effects;
-        let local = &mut self.work.local;
-        finished.iter().chain(&missed).for_each(|run| local.ended(run.id));
-        for run in &finished {
-            self.work.pruning.run_has_ended(&run.job);
-        }
-        for (run, _, postponed) in &postponed {
-            local.postponed.insert(run.id, *postponed);
-        }
-        if !self.work.callbacks.is_empty() {
-            self.note_callbacks(finished.iter().chain(&missed), &tried_again);
-        }
-        for job in &ended {
-            self.forget_job(job, false);
-        }
-        let (store, number) = (&self.lane.name, self.lane.number);
-        let mut hub = self.engine.hub();
-        for run in finished.iter().chain(&missed) {
-            hub.waiters.tell(number, run);
-        }
-        for (run, until, _) in postponed {
-            hub.listeners.tell(|| Event::RunPostponed { store: store.clone(), run, until });
-        }
-        for run in finished {
-            hub.stats.finished(&run);
-            hub.listeners.tell(|| Event::RunFinished { store: store.clone(), run });
-        }
-        for run in missed {
-            hub.stats.missed(&run);
-            hub.listeners.tell(|| Event::RunMissed { store: store.clone(), run });
-        }
-        for (job, error) in broken {
-            hub.listeners.tell(|| Event::TriggerFailed { store: store.clone(), job, error });
-        }
-        for (job, failures) in disabled {
-            hub.listeners.tell(|| Event::JobDisabled { store: store.clone(), job, failures });
-        }
-        for job in ended {
-            hub.waiters.job_is_gone(number, &job);
-            hub.listeners.tell(|| Event::JobRemoved { store: store.clone(), job });
-        }
-        starts.sort_by_key(|start| Reverse(start.priority));
-        submissions.reserve(starts.len());
-        let mut in_flight = self.lane.in_flight.lock();
-        in_flight.reserve(starts.len());
-        let layers = hub.layers.in_force().clone();
-        for start in starts {
-            hub.stats.started += 1;
-            hub.listeners.tell(|| Event::RunStarted { store: store.clone(), run: start.running.run.clone() });
-            let (running, submission) = self.begin(start, &layers);
-            in_flight.insert(running.run.id, running);
-            submissions.extend(submission);
-        }
-    }
-
-    /// Has the callbacks of jobs called with what was committed.
-    fn note_callbacks<'r>(&self, runs: impl Iterator<Item = &'r Run>, tried_again: &[RunId]) {
-        for run in runs {
-            let Some(callbacks) = self.work.callbacks.get(&run.job) else { continue };
-            let is_tried_again = tried_again.contains(&run.id);
-            let left_out = self.engine.callbacks.note(&self.lane.name, run, is_tried_again, callbacks);
-            if let Some(event) = left_out {
-                self.engine.hub().listeners.tell(|| event);
-            }
-        }
-    }
-
-    /// A run whose task is not registered has failed; any other is for its executor.
-    fn begin(&self, start: Start, layers: &Layers) -> (Box<Running>, Option<Submission>) {
-        let Start { running, task: name, arguments, executor, time_limit, priority } = start;
-        let clock = self.engine.clock.clone();
-        let done = Completion::new(running.run.id, clock.clone(), self.lane.inbox.clone());
-        let Some(task) = self.engine.tasks.get(name.as_str()) else {
-            let message =
-                format!("no task is registered as {name:?}; register it before the scheduler starts");
-            done.finish(not_run(&running.run, clock.now(), Outcome::Failed, message));
-            return (running, None);
-        };
-        let (cancel, log) = (running.cancel.clone(), running.log.clone());
-        let mut request = RunRequest::for_run(&running.run, name, task, cancel, log, clock);
-        if !layers.is_empty() {
-            request = request.with_layers(layers.clone());
-        }
-        (request.arguments, request.time_limit, request.priority) = (arguments, time_limit, priority);
-        // By the scheduler's clock.
-        request.begin_by = running.begin_by().and_then(|until| until.checked_sub_signed(self.work.ahead));
-        (running, Some(Submission { executor, request, done }))
     }
 
     /// The store has done what it was asked for.

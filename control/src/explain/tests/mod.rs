@@ -40,57 +40,6 @@ fn a_time_that_is_not_in_the_trigger() {
 }
 
 #[test]
-fn a_time_in_a_gap() {
-    let mut scene = Scene::new();
-    scene.asked(
-        "2026-03-29T02:30",
-        ExplanationKind::InGap,
-        &[
-            "does not exist in Europe/Berlin (clocks go from 02:00 to 03:00)",
-            "so it fires at 03:00",
-            "in 87 d",
-        ],
-    );
-    scene.now("2026-04-01T00:00:00Z");
-    let run = scene.ran("2026-03-29T01:00:00Z", TimeDelta::milliseconds(4), Outcome::Succeeded);
-    let why = scene.asked(
-        "2026-03-29T02:30",
-        ExplanationKind::InGap,
-        &["so it fired at 03:00", "Run 1 succeeded in 2 min, 4 ms late"],
-    );
-    assert_eq!(why.run, Some(run));
-    scene.asked("2026-03-29T02:45", ExplanationKind::InGap, &["Minute 45 is not in 30"]);
-
-    let often = CronTrigger::parse("*/30 * * * *", "Europe/Berlin").unwrap();
-    let scene = Scene::of(often, "2026-01-01T00:00:00Z", |job| job);
-    let words = ["follows the time that passes", "at 01:30 on 29 March 2026 and at 03:00 on 29 March 2026"];
-    scene.asked("2026-03-29T02:30", ExplanationKind::InGap, &words);
-}
-
-#[test]
-fn the_second_pass_of_an_overlap() {
-    let mut scene = Scene::new();
-    scene.now("2026-11-01T00:00:00Z");
-    scene.ran("2026-10-25T00:30:00Z", TimeDelta::zero(), Outcome::Failed);
-    let words = ["the second time that the clocks of Europe/Berlin show 02:30", "1 h before", "Run 1 failed"];
-    scene.asked(
-        "2026-10-25T02:30:00+01:00",
-        ExplanationKind::SecondPass,
-        &[&words[..1], &words[2..]].concat(),
-    );
-    let words = ["comes twice in Europe/Berlin", "the first of the two", "Run 1 failed"];
-    scene.asked("2026-10-25T02:30", ExplanationKind::Ran, &words);
-
-    let often = CronTrigger::parse("*/30 * * * *", "Europe/Berlin").unwrap();
-    let scene = Scene::of(often, "2026-01-01T00:00:00Z", |job| job);
-    scene.asked(
-        "2026-10-25T02:30",
-        ExplanationKind::WillFire,
-        &["both count", "For the first: ", "For the second: "],
-    );
-}
-
-#[test]
 fn paused_then_and_by_whom() {
     let scene = Scene::new();
     scene.note("2026-02-01T00:00:00Z", HistoryEvent::Paused { job: "backup".into() }, "ada (uid 1000)");
