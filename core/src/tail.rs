@@ -69,6 +69,12 @@ impl LiveTail {
     }
 
     /// Adds bytes.
+    ///
+    /// ```
+    /// let tail = matins_core::LiveTail::new(1024);
+    /// tail.push(b"copied a.txt\n");
+    /// assert_eq!(tail.to_text().as_deref(), Some("copied a.txt\n"));
+    /// ```
     pub fn push(&self, bytes: &[u8]) {
         self.lock().push(bytes);
     }
