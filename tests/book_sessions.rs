@@ -270,6 +270,9 @@ fn the_configurations_of_the_pages_are_sound() {
     let directory = tempfile::tempdir().unwrap();
     let mut found = 0;
     for page in fs::read_dir(pages).unwrap().map(|entry| entry.unwrap().path()) {
+        if page.extension().is_none_or(|extension| extension != "md") {
+            continue;
+        }
         let text = fs::read_to_string(&page).unwrap();
         for block in text.split("```toml\n").skip(1) {
             let block = block.split("```").next().unwrap_or_default();
