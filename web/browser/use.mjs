@@ -72,14 +72,19 @@ await says("from-the-browser");
 // For pictures, there is something to see: all that the example configuration does in half a minute, and a run in progress.
 const shown = { overview: "/", jobs: "/jobs", "new-job": "/jobs/new", job: "/jobs/from-the-browser", runs: "/runs", run, nodes: "/nodes", settings: "/settings" };
 if (pictures) {
-    while ((await get("/api/v1/runs?limit=100")).items.length < 60) await new Promise((done) => setTimeout(done, 500));
+    await tab.evaluate(async () => {
+        const shell = "n=$(($(date +%s) % 7)); echo wrote $n of 6 tables; sleep 0.$n; test $n -ne 3";
+        const body = JSON.stringify({ id: "report", every: "1s", tags: ["reports"], overlap: { allow: 2 }, shell });
+        await fetch("/api/v1/jobs", { method: "POST", headers: { "content-type": "application/json" }, body });
+    });
+    while ((await get("/api/v1/runs?job=report&limit=100")).items.length < 40) await new Promise((done) => setTimeout(done, 500));
     await tab.evaluate(async () => {
         const shell = "for file in $(seq 1 99); do echo copying file $file of 99; sleep 1; done";
         const body = JSON.stringify({ id: "backup", cron: "30 2 * * *", timezone: "Europe/Berlin", tags: ["nightly"], shell });
         await fetch("/api/v1/jobs", { method: "POST", headers: { "content-type": "application/json" }, body });
         await fetch("/api/v1/jobs/backup/run", { method: "POST" });
     });
-    shown.job = "/jobs/slow";
+    shown.job = "/jobs/report";
     shown.run = `/runs/${(await get("/api/v1/runs?job=backup&limit=1")).items[0].id}`;
     mkdirSync(pictures, { recursive: true });
 }

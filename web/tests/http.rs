@@ -12,7 +12,7 @@ use matins_core::{OnConflict, Shutdown, TaskContext};
 use matins_executor_thread::ThreadExecutor;
 use matins_scheduler::{BackgroundScheduler, Schedule, SchedulerBuilder};
 use matins_store_memory::MemoryStore;
-use matins_triggers::cron;
+use matins_triggers::{TimeUnits, cron, every};
 use matins_web::{Address, Server, Site, Token};
 use serde_json::{Map, Value, json};
 
@@ -212,6 +212,18 @@ fn every_page_is_served_and_shows_no_markup_of_others() {
     }
     assert_eq!(get(&server, "/jobs/none").status, 404);
     assert_eq!(get(&server, "/style.css").status, 200);
+}
+
+#[test]
+fn a_line_stands_for_fires_that_are_too_many_to_draw() {
+    let scheduler = scheduler();
+    let server = serve(site(&scheduler));
+    assert!(!get(&server, "/").body.contains("class=\"often\""));
+    scheduler.add(every(3.seconds()).run(|| ()).id("beat")).unwrap();
+    let page = get(&server, "/").body;
+    // Until the backup, there are thousands.
+    assert_eq!(page.matches("class=\"often\"").count(), 1, "{page}");
+    assert!(page.matches("<circle").count() < 10, "{page}");
 }
 
 #[test]

@@ -19,8 +19,8 @@ const REACHES: [TimeDelta; 8] = [
     TimeDelta::days(60),
 ];
 
-/// The most fires that are drawn of a job.
-const MOST: usize = 80;
+/// How many fires of a job are drawn as points. If there are more, a line stands for them.
+const MOST: usize = 60;
 
 /// How many times the axis has names for.
 const TICKS: i32 = 4;
@@ -51,6 +51,7 @@ pub(super) fn next_fires(frame: &Frame, jobs: &[JobView]) -> Markup {
             @for view in jobs {
                 @let fires = fires(view, now + reach);
                 @let times: Vec<String> = fires.iter().take(5).map(|at| display::local(*at, zone)).collect();
+                @let is_often = fires.len() > MOST;
                 @let label = if times.is_empty() { "no fires in this period".to_owned() } else { format!("fires at {}", times.join(", ")) };
                 li {
                     a.quiet href=(job_path(view.job.id.as_str())) title=(view.description) { (view.job.id) }
@@ -60,9 +61,11 @@ pub(super) fn next_fires(frame: &Frame, jobs: &[JobView]) -> Markup {
                             line.grid x1=(x) x2=(x) y1="0" y2="34" {}
                         }
                         line x1="0" x2="100%" y1="17" y2="17" {}
-                        @for at in &fires {
+                        @if let (true, Some(first)) = (is_often, fires.first()) {
+                            line.often x1=(place(*first)) x2="100%" y1="17" y2="17" { title { (view.description) } }
+                        } @else { @for at in &fires {
                             circle cx=(place(*at)) cy="17" r="5.5" { title { (display::local(*at, zone)) } }
-                        }
+                        } }
                     }
                 }
             }
@@ -72,7 +75,7 @@ pub(super) fn next_fires(frame: &Frame, jobs: &[JobView]) -> Markup {
 
 fn fires(view: &JobView, until: DateTime<Utc>) -> Vec<DateTime<Utc>> {
     let fires = std::iter::successors(view.job.next_fire, |last| view.job.trigger.next_after(*last));
-    let most = if view.job.policy.delay.is_some() { 1 } else { MOST };
+    let most = if view.job.policy.delay.is_some() { 1 } else { MOST + 1 };
     fires.take_while(|at| *at <= until).take(most).collect()
 }
 
