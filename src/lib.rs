@@ -25,6 +25,7 @@
 //! | `thread` | `ThreadExecutor`: a pool of threads | yes |
 //! | `rayon` | `RayonExecutor`: a rayon pool, for work that keeps a processor busy | |
 //! | `tokio` | `TokioExecutor`: async tasks, on a tokio runtime; `AsyncScheduler`: a scheduler to await | |
+//! | `nats` | `nats::NatsExecutor` and `nats::Worker`: workers on other machines, through NATS JetStream; not part of `full` | |
 //! | `process` | `ProcessExecutor`: worker processes, for tasks that crash, leak or hang | |
 //! | `command` | `CommandTask`: tasks that run a program | |
 //! | `config` | `config::SchedulerConfig`: stores, executors and defaults from TOML or JSON | |
@@ -64,6 +65,8 @@ pub use matins_scheduler::{AsyncEvents, AsyncHandle, AsyncJobHandle, AsyncSchedu
 pub use matins_config as config;
 #[cfg(feature = "control")]
 pub use matins_control as control;
+#[cfg(feature = "nats")]
+pub use matins_executor_nats as nats;
 #[cfg(feature = "process")]
 pub use matins_executor_process::{self as process, ProcessExecutor};
 #[cfg(feature = "rayon")]

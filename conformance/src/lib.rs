@@ -9,7 +9,7 @@
 //! | an executor | `executor_suite!`, and [`chaos`] |
 //! | errors | [`causes`]: each cause is shown once |
 //! | what stands on executors | [`inline`]: one that does each run where it is handed over |
-//! | what talks to servers | [`servers`] starts them, [`pooler`] a pool in front of one, and [`proxy`] is a bad network |
+//! | what talks to servers | [`servers`] starts them, [`nats`] another one, [`pooler`] a pool in front of one, and [`proxy`] is a bad network |
 //! | fire times that others computed | [`vectors`] |
 //!
 //! ```
@@ -29,6 +29,7 @@ pub mod executor_suite;
 pub mod inline;
 pub mod laws;
 pub mod literal;
+pub mod nats;
 pub mod pooler;
 pub mod proof;
 pub mod proxy;

@@ -85,4 +85,12 @@ impl<E: Executor + ?Sized> Executor for Box<E> {
     fn wait_mode(&self) -> WaitMode {
         (**self).wait_mode()
     }
+
+    fn survives(&self) -> bool {
+        (**self).survives()
+    }
+
+    fn reattach(&mut self, run: RunRequest, done: Completion) -> Result<(), Refused> {
+        (**self).reattach(run, done)
+    }
 }

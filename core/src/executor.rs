@@ -41,7 +41,7 @@ use crate::{Clock, IntoDuration, Limits, Outcome, RunId, RunReport, RunRequest};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an executor",
     label = "this does not implement `Executor`",
-    note = "the executors of Matins are `ThreadExecutor`, `TokioExecutor`, `RayonExecutor` and `ProcessExecutor`; each needs the feature of its name",
+    note = "the executors of Matins are `ThreadExecutor`, `TokioExecutor`, `RayonExecutor`, `ProcessExecutor` and `nats::NatsExecutor`; each needs the feature of its name",
     note = "a `Result` is not an executor: add `?`",
     note = "an executor that is chosen at run time is a `Box<dyn Executor>`"
 )]
@@ -64,6 +64,26 @@ pub trait Executor: Send {
     /// makes such a thread wait for the very runs that it has to do.
     fn wait_mode(&self) -> WaitMode {
         WaitMode::Block
+    }
+
+    /// Returns whether its runs continue when this process ends. By default they do not.
+    ///
+    /// A scheduler does not record such a run as interrupted because it, or another scheduler, has died: it calls
+    /// [`reattach`](Self::reattach). Then *interrupted* means that the worker of the run was lost.
+    fn survives(&self) -> bool {
+        false
+    }
+
+    /// Takes up a run that an earlier process has submitted, and completes it once, as if it had been submitted here. If the run has
+    /// ended meanwhile, it completes at once. If it was never handed over, it is handed over now.
+    ///
+    /// Called only if the executor [`survives`](Self::survives). By default it takes up nothing.
+    ///
+    /// # Errors
+    /// [`Refusal::NotAttachable`] if its runs end with their process, and [`Refusal::ShutDown`] after [`shutdown`](Self::shutdown).
+    fn reattach(&mut self, run: RunRequest, done: Completion) -> Result<(), Refused> {
+        let _ = run;
+        Err(Refused { reason: Refusal::NotAttachable, done })
     }
 }
 
@@ -204,6 +224,35 @@ impl Completion {
         LeftBehind { run: self.run, sink }
     }
 
+    /// Gives the promise up without a report, for a run that continues when this process ends: the next scheduler
+    /// [reattaches](Executor::reattach) it. See [`Executor::survives`].
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use matins_core::{Clock, CompletionSink, RunReport};
+    /// use matins_core::{Completion, RunId};
+    /// # #[derive(Debug)]
+    /// # struct Stopped;
+    /// # impl Clock for Stopped {
+    /// #     fn now(&self) -> chrono::DateTime<chrono::Utc> { chrono::DateTime::UNIX_EPOCH }
+    /// #     fn sleep_until(&self, _: chrono::DateTime<chrono::Utc>) -> Option<std::time::Duration> { None }
+    /// # }
+    ///
+    /// struct NoReports;
+    ///
+    /// impl CompletionSink for NoReports {
+    ///     fn completed(&self, report: RunReport) {
+    ///         panic!("it continues elsewhere: {report:?}");
+    ///     }
+    /// }
+    ///
+    /// let done = Completion::new(RunId(1), Arc::new(Stopped), Arc::new(NoReports));
+    /// done.leave();
+    /// ```
+    pub fn leave(self) {
+        self.forget();
+    }
+
     /// Gives the promise up, for a run that was refused: its submitter accounts for it.
     pub fn forget(mut self) {
         self.sink = None;
@@ -273,4 +322,6 @@ pub enum Refusal {
     OutOfResources,
     /// It was shut down.
     ShutDown,
+    /// Its runs end with the process that has submitted them: see [`Executor::reattach`].
+    NotAttachable,
 }

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::panics::{drop_caught, text_of_panic};
 use crate::{
-    CancelReason, CancelToken, Clock, JobId, Layers, MissedReason, Outcome, Run, RunId, RunLog, Task,
-    TaskContext, TaskError, TaskName, TaskOutput, TaskResult, error_chain,
+    CancelReason, CancelToken, Clock, JobId, Layers, MissedReason, Outcome, Run, RunId, RunLog, StoreName,
+    Task, TaskContext, TaskError, TaskName, TaskOutput, TaskResult, error_chain,
 };
 
 /// A run as an executor gets it.
@@ -20,6 +20,11 @@ use crate::{
 pub struct RunRequest {
     /// The run's number in the ledger.
     pub run: RunId,
+    /// The store that has the ledger.
+    pub store: StoreName,
+    /// When its row says that it was handed to its executor. With the store and the number it tells the run from every other, also
+    /// after a restart, and where a store in memory begins with the first number again.
+    pub recorded: DateTime<Utc>,
     /// The job.
     pub job: JobId,
     /// The name of the task.
@@ -60,15 +65,17 @@ impl RunRequest {
         task: Arc<dyn Task>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let cancel = CancelToken::new();
+        let (cancel, now) = (CancelToken::new(), clock.now());
         Self {
             run,
+            store: StoreName::default(),
+            recorded: now,
             job,
             task_name,
             task,
             layers: Layers::new(),
             arguments: Value::Null,
-            scheduled: clock.now(),
+            scheduled: now,
             attempt: 1,
             cause: None,
             priority: 0,
@@ -124,6 +131,8 @@ impl RunRequest {
     ) -> Self {
         Self {
             run: run.id,
+            store: StoreName::default(),
+            recorded: run.started.unwrap_or_else(|| clock.now()),
             job: run.job.clone(),
             task_name,
             task,

@@ -29,11 +29,15 @@ pub struct Limits {
     pub waiting: usize,
 }
 
-/// Makes a test of each function of the suite; the argument is a closure from [`Limits`] to an executor.
+/// Makes a test of each function of the suite; the argument is a closure from [`Limits`] to an executor. With `if CONDITION` behind it,
+/// the tests do nothing where the condition is not met: it says that they are skipped.
 #[macro_export]
 macro_rules! executor_suite {
     ($make:expr) => {
-        $crate::executor_suite!(@tests $make,
+        $crate::executor_suite!($make, if true);
+    };
+    ($make:expr, if $is_possible:expr) => {
+        $crate::executor_suite!(@tests $make, $is_possible,
             every_run_completes_exactly_once,
             each_end_has_its_outcome,
             the_causes_of_a_failure_are_told_once,
@@ -56,10 +60,14 @@ macro_rules! executor_suite {
             a_layer_may_end_a_run_before_its_task_begins
         );
     };
-    (@tests $make:expr, $($name:ident),*) => {
+    (@tests $make:expr, $is_possible:expr, $($name:ident),*) => {
         $(
             #[test]
             fn $name() {
+                let is_possible: bool = $is_possible;
+                if !is_possible {
+                    return;
+                }
                 let make: fn($crate::executor_suite::Limits) -> _ = $make;
                 $crate::executor_suite::$name(&mut |limits| Box::new(make(limits)));
             }

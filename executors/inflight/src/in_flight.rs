@@ -192,6 +192,22 @@ impl InFlight {
         self.shards.iter().flat_map(runs).collect()
     }
 
+    /// Waits until all runs have ended but those that were left behind, and cancels none. With a time, it waits no longer than that.
+    /// Returns whether they have. [Close](Self::close) it first: otherwise the end of a run wakes nobody who waits.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use matins_executor_inflight::InFlight;
+    ///
+    /// let runs = InFlight::new(100, Duration::from_secs(5));
+    /// runs.close();
+    /// assert!(runs.wait_for_end(Some(Duration::from_secs(1))));
+    /// ```
+    pub fn wait_for_end(&self, time: Option<Duration>) -> bool {
+        self.wait(time.and_then(|time| Instant::now().checked_add(time)))
+    }
+
     /// Admits no more runs.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);

@@ -55,26 +55,23 @@ compile_error!(
 
 mod child;
 mod frame;
+mod remote;
 mod signal;
 mod worker;
 
 use std::ffi::OsString;
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use matins_core::{
-    Completion, Executor, IntoDuration, Refused, RunId, RunRequest, Shutdown, Task, TaskContext, TaskError,
-    TaskName, TaskResult, Value, WaitMode, is_out_of_resources,
-};
+use matins_core::{Completion, Executor, IntoDuration, Refused, RunId, RunRequest, Shutdown, WaitMode};
 use matins_executor_thread::ThreadExecutor;
 use thiserror::Error;
 
-use child::{Exchange, Worker, WorkerLimits};
-use frame::RunFrame;
+use child::WorkerLimits;
+use remote::{Remote, Workers};
 use worker::WorkerConfig;
 
 pub use worker::serve_if_worker;
@@ -362,87 +359,19 @@ impl Executor for ProcessExecutor {
     fn wait_mode(&self) -> WaitMode {
         self.threads.wait_mode()
     }
+
+    fn survives(&self) -> bool {
+        false
+    }
+
+    fn reattach(&mut self, run: RunRequest, done: Completion) -> Result<(), Refused> {
+        self.threads.reattach(run, done)
+    }
 }
 
 impl Drop for ProcessExecutor {
     /// Cancels what runs, kills what does not heed it, and ends all workers.
     fn drop(&mut self) {
         self.shutdown(Shutdown::Now);
-    }
-}
-
-/// The workers that have nothing to do, and how to start others.
-struct Workers {
-    idle: Mutex<Vec<Worker>>,
-    terms: WorkerLimits,
-    runs_per_worker: u64,
-}
-
-impl Workers {
-    fn idle(&self) -> MutexGuard<'_, Vec<Worker>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn take(&self) -> Result<Worker, TaskError> {
-        let idle = self.idle().pop();
-        match idle {
-            Some(worker) => Ok(worker),
-            None => Worker::start(&self.terms).map_err(|error| {
-                let message = "no worker could be started";
-                let failed = if is_out_of_resources(&error) {
-                    TaskError::not_started(message)
-                } else {
-                    TaskError::new(message)
-                };
-                failed.with_source(error)
-            }),
-        }
-    }
-}
-
-impl fmt::Debug for Workers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Workers")
-            .field("idle", &self.idle().len())
-            .field("terms", &self.terms)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A task as its run's thread has it: it has a worker do it.
-struct Remote {
-    workers: Arc<Workers>,
-    name: TaskName,
-    time_limit: Option<Duration>,
-}
-
-impl Task for Remote {
-    fn run(&self, arguments: &Value, context: &TaskContext) -> TaskResult {
-        let run = RunFrame {
-            run: context.run,
-            job: context.job.clone(),
-            task: self.name.clone(),
-            arguments: arguments.clone(),
-            scheduled: context.scheduled,
-            started: context.started,
-            attempt: context.attempt,
-            cause: context.cause,
-        };
-        loop {
-            let mut worker = self.workers.take()?;
-            let is_fresh = worker.runs == 0;
-            match worker.exchange(&run, context, self.time_limit, &self.workers.terms) {
-                Exchange::Over(result) => {
-                    if worker.runs < self.workers.runs_per_worker {
-                        self.workers.idle().push(worker);
-                    }
-                    return result;
-                }
-                Exchange::Lost(error) => return Err(error),
-                // It had ended while it was idle.
-                Exchange::NotBegun if !is_fresh => {}
-                Exchange::NotBegun => return Err(TaskError::new("the worker ended before it could begin")),
-            }
-        }
     }
 }

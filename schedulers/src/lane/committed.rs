@@ -94,6 +94,7 @@ impl OpenLane<'_> {
         };
         let (cancel, log) = (running.cancel.clone(), running.log.clone());
         let mut request = RunRequest::for_run(&running.run, name, task, cancel, log, clock);
+        request.store = self.lane.name.clone();
         if !layers.is_empty() {
             request = request.with_layers(layers.clone());
         }
