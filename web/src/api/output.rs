@@ -5,7 +5,8 @@ use std::time::Duration;
 use axum::extract::{Extension, Path, State};
 use axum::response::Response;
 use matins_control::{Problem, Request, RunState, RunView};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
@@ -64,7 +65,7 @@ impl Watched {
             let mut text = seen.news_of(&mut view);
             let has_ended = view.run.outcome.is_some();
             if has_ended {
-                text += &event("ended", &json!(Run::from(view)));
+                text += &event("ended", &Run::from(view));
             } else if text.is_empty() && last_sent.elapsed() >= HEARTBEAT {
                 text.push_str(": nothing is new\n\n");
             }
@@ -117,7 +118,9 @@ impl Seen {
     }
 }
 
-fn event(name: &str, data: &Value) -> String {
+fn event(name: &str, data: &impl Serialize) -> String {
+    // What the API answers is always JSON.
+    let data = serde_json::to_string(data).unwrap_or_default();
     format!("event: {name}\ndata: {data}\n\n")
 }
 
