@@ -63,7 +63,7 @@ pub struct Term<'a> {
 }
 
 impl<'a> Term<'a> {
-    /// Reads a row; `None` if it is none.
+    /// Reads a row. Returns `None` if the line is no row.
     pub fn read(row: &'a str) -> Option<Self> {
         let (anchor, rest) = row.strip_prefix("| <a id=\"")?.split_once("\"></a>**")?;
         let (word, rest) = rest.split_once("** | ")?;

@@ -1,6 +1,6 @@
 //! Pictures that the book draws from the triggers themselves: fires on both sides of a change of the clocks.
 //!
-//! `cargo run -p matins-book -- pictures` draws them anew; a test sees to it that those in `src/` are up to date.
+//! `cargo run -p matins-book -- pictures` draws them again; a test sees to it that those in `src/` are up to date.
 
 use std::fmt::Write;
 
@@ -116,7 +116,7 @@ fn timeline(title: &str, zone: Zone, start: DateTime<Utc>, jobs: &[(&str, Box<dy
     svg + "</svg>\n"
 }
 
-/// The first instant after `start` at which the clocks of the zone do not go on from minute to minute.
+/// The first instant after `start` at which the clocks of the zone do not move from minute to minute.
 fn change_between(zone: Zone, start: DateTime<Utc>, end: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let minutes = (end - start).num_minutes();
     (1..=minutes).map(|minute| start + TimeDelta::minutes(minute)).find(|instant| {

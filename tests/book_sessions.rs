@@ -1,6 +1,6 @@
 //! What the book's chapters on operations have one type is typed, and what they show is what comes.
 //!
-//! A block of the kind `console` is a session: `$ ` begins a command, `> ` goes on with it, all else is what it prints. All
+//! A block of the kind `console` is a session: `$ ` begins a command, `> ` continues it, all else is what it prints. All
 //! blocks of a page are one session, in a directory of their own. In what is printed `...` stands for anything, in a line or for
 //! lines; blanks are alike however many there are; and headings of tables are left out, which are for terminals.
 //!

@@ -1,5 +1,5 @@
 //! The database's primary server dies, and its standby takes its place: with synchronous replication nothing is lost; with asynchronous
-//! replication what is lost is noticed and told, and the numbers of runs go on above those that were lost.
+//! replication what is lost is noticed and told, and the numbers of runs continue above those that were lost.
 
 mod cluster_books;
 mod cluster_nodes;

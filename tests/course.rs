@@ -45,7 +45,17 @@ fn chapters() -> Vec<String> {
 
 /// The names of the tests of a chapter, from its source.
 fn tests_of(chapter: &str) -> Vec<String> {
-    let source = fs::read_to_string(course().join(format!("tests/chapter_{chapter}.rs"))).unwrap();
+    tests_in(&format!("chapter_{chapter}"))
+}
+
+/// The names of the tests of a chapter's exercises, which are in a module.
+fn exercises_of(chapter: &str) -> Vec<String> {
+    let names = tests_in(&format!("exercises_{chapter}"));
+    names.into_iter().map(|name| format!("tests::{name}")).collect()
+}
+
+fn tests_in(file: &str) -> Vec<String> {
+    let source = fs::read_to_string(course().join(format!("tests/{file}.rs"))).unwrap();
     let after_test = source.split("#[test]\n").skip(1);
     let mut names: Vec<String> = after_test
         .map(|rest| rest.split_once("fn ").unwrap().1.split_once('(').unwrap().0.to_owned())
@@ -73,24 +83,25 @@ fn each_solution_passes_the_tests_of_its_chapter_and_of_earlier_ones() {
         let output = cargo(&course(), &["test", "--package", &package, "--tests"]);
         let printed = text(&output.stdout);
         assert!(output.status.success(), "{package}: {printed}{}", text(&output.stderr));
-        let mut expected: Vec<String> = chapters[..=index]
-            .iter()
-            .flat_map(|chapter| {
-                tests_of(chapter).into_iter().map(move |name| format!("chapter_{chapter}::{name}"))
-            })
-            .collect();
+        let of_chapter = |chapter: &String| {
+            let names = tests_of(chapter).into_iter();
+            names.map(|name| format!("chapter_{chapter}::{name}")).collect::<Vec<_>>()
+        };
+        let mut expected: Vec<String> = chapters[..=index].iter().flat_map(of_chapter).collect();
+        expected.extend(exercises_of(solution));
         expected.sort();
         let mut passed = ended(&printed, " ... ok");
-        passed.retain(|name| name.starts_with("chapter_"));
+        passed.retain(|name| name.starts_with("chapter_") || name.starts_with("tests::"));
         assert_eq!(passed, expected, "{package}");
     }
 }
 
 #[test]
-fn the_starter_fails_every_test() {
+fn the_starter_fails_every_test_and_exercise() {
     let output = cargo(&course(), &["test", "--package", "course-starter", "--tests", "--no-fail-fast"]);
     let printed = text(&output.stdout);
-    let mut expected: Vec<String> = chapters().iter().flat_map(|chapter| tests_of(chapter)).collect();
+    let both = |chapter: &String| [tests_of(chapter), exercises_of(chapter)].concat();
+    let mut expected: Vec<String> = chapters().iter().flat_map(both).collect();
     expected.sort();
     assert_eq!(ended(&printed, " ... FAILED"), expected, "{}", text(&output.stderr));
     assert_eq!(

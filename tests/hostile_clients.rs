@@ -30,7 +30,7 @@ fn ask(stream: &mut UnixStream, line: &[u8]) -> Option<Value> {
     Some(serde_json::from_str(&answer).expect("an answer is a line of JSON"))
 }
 
-/// Twelve hundred messages that are none, a client that says nothing, one that takes no answer, two hundred at once: the daemon
+/// Twelve hundred texts that are no messages, a client that says nothing, one that takes no answer, two hundred at once: the daemon
 /// answers or closes, and misses no fire.
 #[test]
 fn hostile_clients_do_no_harm() {

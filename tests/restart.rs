@@ -16,7 +16,7 @@ fn start() -> DateTime<Utc> {
 
 type Call = (u32, DateTime<Utc>);
 
-/// Waits until the run that told of `call` has ended: only then is the job free for its next fire.
+/// Waits until the run that reported `call` has ended: only then is the job free for its next fire.
 fn expect(calls: &mpsc::Receiver<Call>, ends: &Events, call: Call) {
     assert_eq!(calls.recv_timeout(GENEROUS).unwrap(), call);
     assert!(ends.next_within(GENEROUS).is_some(), "the run of {} ends", call.1);

@@ -46,7 +46,7 @@ fn a_run_that_ended_in_time_while_the_daemon_was_stopped_has_not_timed_out() {
     assert!(daemon.stop().success());
 }
 
-/// A client of a daemon that does not answer says so, and does not wait for ever.
+/// A client of a daemon that does not answer says so, and does not wait forever.
 #[test]
 fn a_client_of_a_stopped_daemon_gives_up() {
     let directory =

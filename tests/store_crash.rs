@@ -53,7 +53,7 @@ fn batch(store: &mut dyn JobStore, number: i64) -> Vec<Transition> {
     batch
 }
 
-/// The child: goes on with the batches from where the store is, and prints each number once it is acknowledged.
+/// The child: continues with the batches from where the store is, and prints each number once it is acknowledged.
 fn commit_until_killed(kind: &str, path: &Path) {
     let mut store = open(kind, path);
     let mut out = std::io::stdout().lock();

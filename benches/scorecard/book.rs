@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::card::{self, Family, HEADINGS, cells};
 use crate::families::Measuring;
-use crate::{count, families, machine, ratios};
+use crate::{count, families, machine, matrix, ratios};
 
 /// Pictures behind the table of a family: file, and what it shows.
 const PICTURES: [(&str, &[(&str, &str)]); 4] = [
@@ -27,7 +27,7 @@ const PICTURES: [(&str, &[(&str, &str)]); 4] = [
             ),
         ],
     ),
-    ("executors: matrix", &[("executors.svg", "Time for each of 200 runs, by task and executor, as bars.")]),
+    (matrix::FAMILY, &[(matrix::FILE, "Time for each of 200 runs, by task and executor, as points.")]),
     (
         "adding jobs",
         &[(
@@ -84,6 +84,12 @@ impl Record {
         Ok(serde_json::from_str(&fs::read_to_string(directory().join(RECORD))?)?)
     }
 
+    /// Returns a family by its name.
+    #[cfg(test)]
+    pub(crate) fn family(&self, name: &str) -> Option<&Family> {
+        self.families.iter().map(|measured| &measured.family).find(|family| family.name == name)
+    }
+
     /// Writes it into the book, with the pages and pictures that are made from it.
     pub(crate) fn write(&self) -> Result<(), Box<dyn Error>> {
         fs::write(directory().join(RECORD), format!("{}\n", serde_json::to_string_pretty(self)?))?;
@@ -103,6 +109,9 @@ impl Record {
         files.push((COMPARE.to_owned(), self.compare()));
         for Measured { family, .. } in &self.families {
             files.extend(ratios::picture(family).map(|picture| (ratios::file(family), picture)));
+            if family.name == matrix::FAMILY {
+                files.push((matrix::FILE.to_owned(), matrix::picture(family)));
+            }
         }
         files
     }
@@ -124,7 +133,7 @@ impl Record {
         writeln!(
             page,
             "In the pictures, a dot is a ratio on a logarithmic scale: green where the goal is reached, red where it is missed, grey \
-             where there is none. A tick marks the goal. Unfold the table for the numbers.\n"
+             where there is no goal. A tick marks the goal. Unfold the table for the numbers.\n"
         )?;
         for measured in &self.families {
             write_family(measured, &mut page)?;

@@ -57,7 +57,7 @@ pub(crate) struct Row {
     pub(crate) peer: Option<(String, Spread)>,
     /// The ratio to reach.
     pub(crate) goal: Option<f64>,
-    /// What stands in the way where it is known not to be reached.
+    /// The reason, where it is known not to be reached.
     pub(crate) because: Option<Cow<'static, str>>,
 }
 
@@ -147,7 +147,7 @@ impl Family {
         self.versus(work, unit, ours, "the limit set", Spread::exactly(limit), Some(1.0));
     }
 
-    /// Says of the last row what stands in the way where it is not reached.
+    /// Gives the last row the reason why its goal is not reached.
     pub(crate) fn because(&mut self, reason: &'static str) {
         if let Some(row) = self.rows.last_mut() {
             row.because = Some(reason.into());

@@ -15,6 +15,7 @@ mod card;
 mod child;
 mod families;
 mod machine;
+mod matrix;
 mod peers;
 mod pictures;
 mod python;

@@ -9,8 +9,6 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use crate::families::TASKS;
-
 /// Numbers that belong together: against how many jobs, how much.
 #[derive(Debug, Clone)]
 pub(crate) struct Curve {
@@ -33,8 +31,6 @@ pub(crate) struct Figures {
     pub(crate) adds: Vec<Curve>,
     /// Microseconds of a job added to a scheduler.
     pub(crate) schedulers: Vec<Curve>,
-    /// Task, executor, microseconds a run.
-    pub(crate) matrix: Vec<(&'static str, &'static str, f64)>,
     /// Milliseconds of lateness, rising.
     pub(crate) lateness: Vec<(&'static str, Vec<f64>)>,
 }
@@ -62,7 +58,6 @@ pub(crate) fn draw(figures: &Figures, directory: &Path) -> Drawn {
     growth(&figures.ticks, "µs a tick of 100, by jobs that are not due", jobs, &path("growth-tick"))?;
     growth(&figures.adds, "µs a job added in one import, by jobs", jobs, &path("growth-add"))?;
     growth(&figures.schedulers, "µs a job added to a scheduler, by jobs", jobs, &path("growth-scheduler"))?;
-    matrix(&figures.matrix, &path("executors"))?;
     lateness(&figures.lateness, &path("lateness"))
 }
 
@@ -194,47 +189,4 @@ fn lateness(late: &[(&'static str, Vec<f64>)], path: &Path) -> Drawn {
     }
     root.present()?;
     Ok(())
-}
-
-/// Bars by task and executor.
-fn matrix(measured: &[(&'static str, &'static str, f64)], path: &Path) -> Drawn {
-    const ROW: i32 = 22;
-    const TOP: i32 = 40;
-    const LEFT: i32 = 90;
-    if measured.is_empty() {
-        return Ok(());
-    }
-    let height = TOP + measured.len() as i32 * ROW + TASKS.len() as i32 * ROW * 3 / 2;
-    let root = SVGBackend::new(path, (WIDTH, height as u32)).into_drawing_area();
-    let left = |size| style(size).pos(Pos::new(HPos::Left, VPos::Center));
-    let right = style(14).pos(Pos::new(HPos::Right, VPos::Center));
-    let heading = "time for each of 200 runs, logarithmic: shorter is better";
-    root.draw(&Text::new(heading, (LEFT, 14), left(14)))?;
-    let Range { start, end } = decades(measured.iter().map(|(.., micros)| *micros));
-    let span = f64::from(WIDTH as i32 - LEFT - 90);
-    let length = |micros: f64| ((micros / start).log10() / (end / start).log10() * span) as i32;
-    let mut y = TOP;
-    for (_, task) in TASKS {
-        root.draw(&Text::new(task, (LEFT, y), left(15)))?;
-        y += ROW;
-        let of_task = measured.iter().filter(|(other, ..)| *other == task);
-        for ((_, executor, micros), colour) in of_task.zip(COLOURS) {
-            let bar_end = LEFT + length(*micros).max(1);
-            root.draw(&Rectangle::new([(LEFT, y - 7), (bar_end, y + 7)], colour.filled()))?;
-            root.draw(&Text::new(*executor, (LEFT - 8, y), right.clone()))?;
-            root.draw(&Text::new(said(*micros), (bar_end + 6, y), left(14)))?;
-            y += ROW;
-        }
-        y += ROW / 2;
-    }
-    root.present()?;
-    Ok(())
-}
-
-fn said(micros: f64) -> String {
-    match micros {
-        ..10.0 => format!("{micros:.1} µs"),
-        ..1000.0 => format!("{micros:.0} µs"),
-        _ => format!("{:.1} ms", micros / 1000.0),
-    }
 }

@@ -31,7 +31,7 @@ impl Spread {
     /// Of these measurements.
     ///
     /// # Panics
-    /// When there are none.
+    /// If nobody takes part.
     pub fn of(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
         Self { median: values[values.len() / 2], min: values[0], max: values[values.len() - 1] }

@@ -383,7 +383,7 @@ impl Executor for Inline {
     }
 }
 
-/// As many fires as asked for, as fast as they go, on a clock that leaps from one to the next; fires a second.
+/// As many fires as asked for, as fast as possible, on a clock that leaps from one to the next; fires a second.
 ///
 /// # Panics
 /// When the scheduler fails.

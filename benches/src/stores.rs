@@ -288,7 +288,7 @@ struct Line {
 /// The jobs of a file store's snapshot, read and parsed by `serde_json`, and nothing else.
 ///
 /// # Panics
-/// When there is none.
+/// If it does not exist.
 pub fn parse_snapshot(store: &Path) -> Vec<Job> {
     let bytes = fs::read(store.join("snapshot.jsonl")).expect("the snapshot");
     let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());

@@ -160,7 +160,7 @@ fn every_link_within_the_book_leads_to_a_file() {
     assert!(links > 10 && places > 100, "{links} links were found, {places} of them to places on pages");
 }
 
-/// What stands in the attribute of a tag.
+/// The value of the attribute of a tag.
 fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
     let rest = tag.split_once(&format!(" {name}=\""))?.1;
     rest.split_once('"').map(|(value, _)| value)

@@ -81,7 +81,7 @@ pub(crate) struct What {
     /// Which of several fires that are due together runs.
     #[arg(long, value_name = "WHICH")]
     coalesce: Option<CoalesceWord>,
-    /// What happens to a fire that finds a run still going: `skip`, `queue_one`, or how many may go on at once
+    /// What happens to a fire that finds a run still going: `skip`, `queue_one`, or how many may run at once
     #[arg(long, value_name = "HOW")]
     overlap: Option<String>,
     /// Which come first where runs wait for a place: those with a higher one; 0 unless it is given

@@ -15,7 +15,7 @@ use crate::{notice, show, shown, terminal};
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArguments {
-    /// The file to write, private to you; standard output if there is none. It holds everything, secrets included.
+    /// The file to write, private to you; standard output if it is left out. It holds everything, secrets included.
     file: Option<PathBuf>,
     #[command(flatten)]
     target: Target,

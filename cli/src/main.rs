@@ -63,7 +63,7 @@ use clap::{Parser, Subcommand};
 use failure::Failure;
 
 /// A job scheduler that remembers: runs commands on time, from a configuration or a crontab, and keeps a ledger of what
-/// became of each fire.
+/// happened to each fire.
 ///
 /// Exit status: 0 when it was done; 1 when it could not be done, or came out badly (no such job, a run that failed); 2 when
 /// the command line, a file or a store cannot be read, and nothing was changed; 3 when there is no daemon to ask.
@@ -112,7 +112,7 @@ enum Subcommands {
     ///
     /// How soon it stops depends on its work: a command is sent SIGTERM, and SIGKILL five seconds later.
     Cancel(runs::CancelArguments),
-    /// Shows how the daemon is; exit status 3 if there is none.
+    /// Shows how the daemon is; exit status 3 if no daemon is running.
     Status(daemon::StatusArguments),
     /// Shows what happens, as it happens.
     Watch(daemon::WatchArguments),

@@ -44,9 +44,7 @@ pub(crate) fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
         None => now,
     };
     if arguments.span.is_zero() || arguments.span > Duration::from_secs(366 * 86_400) {
-        return Err(Failure::BadInput(
-            "a picture shows some time, and a year at most; mend --for".to_owned(),
-        ));
+        return Err(Failure::BadInput("--for must be longer than zero, and at most a year".to_owned()));
     }
     let span = TimeDelta::from_std(arguments.span).map_err(|error| matins::error_chain(&error))?;
     let timeline = Timeline { zone, from, until: from + span };

@@ -1,4 +1,4 @@
-//! `matins runs`, `matins run ID`: what became of fires.
+//! `matins runs`, `matins run ID`: what happened to each fire.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;

@@ -91,7 +91,7 @@ impl Situation<'_> {
 /// Plans what is to be done for the definitions of a file, the one at `place` among all; jobs from elsewhere are left alone.
 ///
 /// # Errors
-/// When a job from elsewhere stands in the way.
+/// If a job from elsewhere has the same id.
 pub(crate) fn plan(situation: &Situation<'_>, place: usize, file: DefinedFile) -> Result<Plan, String> {
     let own = &situation.stored.of_files[place];
     refuse_foreign(situation, &file, own)?;

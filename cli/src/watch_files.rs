@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How often the file is looked at if nothing is told of it.
+/// How often the file is looked at if no change is reported.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
 /// How long a file has to stay as it is: editors write in several steps.

@@ -71,7 +71,7 @@ pub enum StoreConfigError {
 }
 
 impl StoreConfig {
-    /// Opens the store, or makes it where there is none yet. The calling thread sleeps while it waits for an owner.
+    /// Opens the store, or creates it. The calling thread sleeps while it waits for an owner.
     ///
     /// # Errors
     /// When it cannot be opened, when another process still owns it after the wait, and when this program was built without its

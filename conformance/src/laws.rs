@@ -53,7 +53,7 @@ pub fn no_skips(trigger: &dyn Trigger, after: DateTime<Utc>) {
     }
 }
 
-/// The last instant before a question is the predecessor in the same set: between the two there is none, and each instant
+/// The last instant before a question is the predecessor in the same set: no other instant of the set is between the two, and each instant
 /// between them has the same answer.
 pub fn mirror(trigger: &dyn Trigger, before: DateTime<Utc>) {
     let Some(previous) = trigger.previous_before(before) else {

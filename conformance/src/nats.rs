@@ -108,7 +108,7 @@ impl Drop for Nats {
 }
 
 /// The address of a NATS server for tests, which share it: each uses a namespace of its own. It is the one that `MATINS_TEST_NATS` names,
-/// or one that is started for all tests of this process. `None` where there is none, with a line that says so.
+/// or one that is started for all tests of this process. `None` if no server can be had, with a line that says so.
 ///
 /// # Panics
 /// As [`Nats::start`].

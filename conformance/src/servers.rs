@@ -1,7 +1,7 @@
 //! Servers for tests: one that the environment names, or one of the test's own.
 //!
 //! `MATINS_TEST_POSTGRES` names a PostgreSQL server, as `postgres://USER@HOST/DATABASE`. Without it the tests start one of their own from
-//! installed programs, in a temporary directory. Where there are none, they are skipped and say so in a line; with
+//! installed programs, in a temporary directory. If none are installed, they are skipped and say so in a line; with
 //! `MATINS_TEST_REQUIRE_SERVERS` set they fail instead.
 
 use std::fs;
@@ -223,7 +223,7 @@ impl Drop for Postgres {
 }
 
 /// The URL of a PostgreSQL database for tests, which share it: each uses a schema of its own, from [`schema`]. The server is the one
-/// that `MATINS_TEST_POSTGRES` names, or one that is started for all tests of this process. `None` where there is none, with a line
+/// that `MATINS_TEST_POSTGRES` names, or one that is started for all tests of this process. `None` if no server can be had, with a line
 /// that says so.
 ///
 /// # Panics

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// let view = EventView::of(Event::SchedulerPaused).unwrap();
 /// assert_eq!(json!(view), json!({"event": "scheduler_paused"}));
-/// // Clients are not told of executors.
+/// // Events about executors are not sent to clients.
 /// assert!(EventView::of(Event::ExecutorAdded { executor: ExecutorName::default() }).is_none());
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,5 +1,5 @@
-//! Lists of jobs and runs. They are read from the store a page at a time and sent before the next page is read, so that
-//! neither memory nor the time for which the scheduler is held up grows with the list.
+//! Lists of jobs and runs. They are read from the store a page at a time, and each page is sent before the next one is
+//! read. So neither memory nor the time for which the scheduler is held up grows with the list.
 //!
 //! Conditions that the store would have to look for in job after job are checked here, page by page.
 

@@ -364,7 +364,7 @@ impl Operator {
     /// ```
     ///
     /// # Errors
-    /// [`NotFound`](ProblemKind::NotFound) if there is none with this id.
+    /// [`NotFound`](ProblemKind::NotFound) if no job has this id.
     pub fn job(&self, id: &str) -> Result<Job, Problem> {
         self.handle.get(id)?.ok_or_else(|| no_job(id))
     }

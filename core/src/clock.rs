@@ -1,4 +1,4 @@
-//! What time is it? The one door to the system clock.
+//! What time is it? The only access to the system clock.
 
 use std::fmt::Debug;
 use std::sync::Arc;

@@ -53,7 +53,7 @@ impl CountBudget {
 /// How far a count of fires came: the answer of [`Trigger::fire_range_within`](crate::Trigger::fire_range_within).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CountProgress {
-    /// The fires that are later than the start of the count, up to `through` inclusive; `None` if there are none.
+    /// The fires that are later than the start of the count, up to `through` inclusive; `None` if there are no fires.
     pub fires: Option<FireRange>,
     /// The instant up to which all fires are counted. The count is complete if that is its end; otherwise it is
     /// continued from here.

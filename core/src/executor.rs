@@ -15,7 +15,7 @@ use crate::{Clock, IntoDuration, Limits, Outcome, RunId, RunReport, RunRequest};
 /// * the work of a run begins with [`RunRequest::execute`] or [`RunRequest::context`]: until then the run is queued;
 /// * a panic of a task is that run's failure, and never the executor's;
 /// * a run whose [`time_limit`](RunRequest::time_limit) has passed since it began is ended as far as the executor can end
-///   it, and reported as [`Outcome::TimedOut`]; where its work goes on all the same, by [`Completion::leave_behind`];
+///   it, and reported as [`Outcome::TimedOut`]; where its work continues, by [`Completion::leave_behind`];
 /// * what a task registers with [`CancelToken::on_cancel`](crate::CancelToken::on_cancel) is called neither under a lock nor on
 ///   a thread that other runs depend on: [`CancelToken::set`](crate::CancelToken::set) is for that;
 /// * dropping an executor leaves no thread or process behind.
@@ -60,8 +60,8 @@ pub trait Executor: Send {
 
     /// Returns how the calling thread may wait for the end of this executor's runs. By default it blocks.
     ///
-    /// An executor whose runs can be done only by certain threads (an event loop) says so here, so that a scheduler never
-    /// makes such a thread wait for the very runs that it has to do.
+    /// An executor whose runs can be done only by certain threads (an event loop) says so here. A scheduler then never makes
+    /// such a thread wait for the very runs that it has to do.
     fn wait_mode(&self) -> WaitMode {
         WaitMode::Block
     }
@@ -96,7 +96,7 @@ pub enum WaitMode {
     /// It blocks inside a call of this function, which lets other threads do meanwhile what this one would have done, and calls
     /// its argument.
     BlockWithin(fn(&mut dyn FnMut())),
-    /// It must not wait: the runs end only if this thread goes on.
+    /// It must not wait: the runs end only if this thread continues.
     Never,
 }
 
@@ -135,7 +135,7 @@ pub trait CompletionSink: Send + Sync {
     /// Takes the report of a run. It must not block.
     fn completed(&self, report: RunReport);
 
-    /// Takes the report of a run whose work goes on, because it does not respond to its [`CancelToken`](crate::CancelToken) and
+    /// Takes the report of a run whose work continues, because it does not respond to its [`CancelToken`](crate::CancelToken) and
     /// cannot be ended from outside. [`work_ended`](Self::work_ended) follows when the work has really ended. It must not
     /// block.
     ///
@@ -172,7 +172,7 @@ impl Completion {
         }
     }
 
-    /// Reports a run whose work goes on, because it cannot be ended from outside. The returned guard is to be dropped when
+    /// Reports a run whose work continues, because it cannot be ended from outside. The returned guard is to be dropped when
     /// the work has ended, so that the scheduler can count it until then.
     ///
     /// ```

@@ -112,7 +112,7 @@ pub enum Overlap {
     /// It waits, and starts as soon as that run ends. A further one folds into it by the [`Coalesce`] rule: the
     /// later or the earlier of the two waits on, and the other is recorded as missed.
     QueueOne,
-    /// Up to this many runs go on at once (0 counts as 1); a fire beyond that is recorded as missed.
+    /// Up to this many runs are in progress at once (0 counts as 1); a fire beyond that is recorded as missed.
     Allow(u32),
 }
 
@@ -142,7 +142,7 @@ pub enum OnInterrupt {
     #[default]
     Leave,
     /// It runs again when the scheduler next starts, as the next attempt at the same fire time; three times at most, so that a run
-    /// that kills its process does not do so for ever.
+    /// that kills its process does not do so forever.
     RunAgain,
 }
 

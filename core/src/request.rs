@@ -50,7 +50,7 @@ pub struct RunRequest {
     pub time_limit: Option<Duration>,
     /// Set when the run should stop.
     pub cancel: CancelToken,
-    /// What it says while it goes on.
+    /// What it says while it is running.
     pub log: RunLog,
     /// The clock that stamps its beginning and end.
     pub clock: Arc<dyn Clock>,
@@ -281,8 +281,8 @@ impl RunRequest {
 
     /// The report of a run that ends now, with what it has said so far.
     ///
-    /// If the clock was set while the run was in progress, the report has the beginning by the new time, so that the time from
-    /// the beginning to the end is the time that has really passed.
+    /// If the clock was set while the run was in progress, the report has the beginning by the new time. So the time from the
+    /// beginning to the end is the time that has really passed.
     pub fn ended(
         &self,
         started: Option<DateTime<Utc>>,
@@ -322,7 +322,7 @@ pub struct RunReport {
     pub started: Option<DateTime<Utc>>,
     /// When it ended.
     pub finished: DateTime<Utc>,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
     /// Why, where there is something to say.
     pub message: Option<String>,

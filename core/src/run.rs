@@ -1,4 +1,4 @@
-//! The ledger's rows: each fire time of each job, and what became of it.
+//! The ledger's rows: each fire time of each job, and what happened to it.
 
 use std::error::Error;
 use std::fmt;
@@ -66,7 +66,7 @@ pub struct Run {
     pub started: Option<DateTime<Utc>>,
     /// When it ended, or when it was found to be missed.
     pub finished: Option<DateTime<Utc>>,
-    /// What became of it; `None` while it waits or runs.
+    /// Its outcome; `None` while it waits or runs.
     pub outcome: Option<Outcome>,
     /// Why, in words: an error's message, a panic's, a reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -198,7 +198,7 @@ impl Run {
     }
 }
 
-/// What became of a fire time.
+/// What happened to a fire time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "&'static str", try_from = "String")]
 #[non_exhaustive]
@@ -207,7 +207,7 @@ pub enum Outcome {
     Succeeded,
     /// The task said that it failed, or panicked, or there is no such task.
     Failed,
-    /// It ran longer than its job allows. Whether the work went on is in the message.
+    /// It ran longer than its job allows. Whether the work continued is in the message.
     TimedOut,
     /// It was cancelled while it ran.
     Cancelled,

@@ -1,4 +1,4 @@
-//! What a run says while it goes on: lines, and how far it has come.
+//! What a run says while it is in progress: lines, and how far it has come.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -16,7 +16,7 @@ const NOT_SET: TimeDelta = TimeDelta::milliseconds(100);
 /// How much of what a run logs is kept, in bytes.
 const KEPT: usize = 8 * 1024;
 
-/// What a run says while it goes on: its last 8 KiB of lines, and how far it has come. Both end in the ledger as the run's
+/// What a run says while it is in progress: its last 8 KiB of lines, and how far it has come. Both end in the ledger as the run's
 /// output. Clones are one log.
 ///
 /// It also has when the work began, so that a scheduler can tell a run that is waiting in its executor's queue from one that is

@@ -57,13 +57,13 @@ pub trait JobStore: Send {
     /// Puts `job` in the place of the job with its id.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] where there is none.
+    /// [`StoreError::NotFound`] if the store has no job with this id.
     fn update(&mut self, job: Job) -> Result<(), StoreError>;
 
     /// Takes a job out and gives it back; its runs stay.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] where there is none.
+    /// [`StoreError::NotFound`] if the store has no job with this id.
     fn remove(&mut self, id: &JobId) -> Result<Job, StoreError>;
 
     /// The job with this id, if there is one.

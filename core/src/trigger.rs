@@ -123,7 +123,7 @@ pub trait Trigger: Any + Debug + Send + Sync {
         just_before(instant).is_some_and(|before| self.next_after(before) == Some(instant))
     }
 
-    /// Returns the instants in `(after, until]`: the first, the last and how many; `None` if there are none.
+    /// Returns the instants in `(after, until]`: the first, the last and how many; `None` if none lies there.
     ///
     /// It counts by [`fire_range_within`](Self::fire_range_within), to the end. A trigger that can count by arithmetic implements
     /// that method, not this one.

@@ -69,9 +69,8 @@ fn measure(queue: &mut dyn Queue, jobs: u64, span: u64, step: Step) -> f64 {
 
 fn main() {
     println!("nanoseconds for a fire / for a change");
-    println!(
-        "  jobs   within          scan          heap          tree         wheel"
-    );
+    let [scan, heap, tree, wheel] = ["scan", "heap", "tree", "wheel"];
+    println!("  jobs   within{scan:>16}{heap:>16}{tree:>16}{wheel:>16}");
     let (day, minutes) = (86_400, 500);
     for (jobs, span) in
         [(10, day), (1000, day), (100_000, day), (100_000, minutes)]
@@ -86,7 +85,7 @@ fn main() {
             let fire = measure(&mut *make(), jobs, span, fire);
             let change = measure(&mut *make(), jobs, span, change);
             let both = format!("{fire:.0} / {change:.0}");
-            print!("{both:>14}");
+            print!("{both:>16}");
         }
         println!();
     }

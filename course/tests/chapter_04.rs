@@ -67,7 +67,7 @@ fn clocks_jump_at_the_instant_of_the_change() {
 }
 
 /// Expects: each span has a start, an end and an offset. The first has no
-/// start, the last no end, and after it there is none.
+/// start, the last no end, and after it comes no other one.
 /// Read: Spans
 #[test]
 fn a_zone_is_a_row_of_spans() {

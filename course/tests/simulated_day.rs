@@ -98,6 +98,10 @@ pub fn simulate(seed: u64) -> Day {
                 return (started, rows.cloned().collect(), in_progress);
             }
             now = next.max(now) + TimeDelta::minutes(random.below(3) as i64);
+            assert!(
+                now < at(3 * 24 * 60),
+                "seed {seed}: the power failed, and the engine reports no error"
+            );
         }
         // Some of what was not synced may have reached the disk.
         let kept = random.below(1 + disk.pending() as u64) as usize;

@@ -1,4 +1,4 @@
-//! No text makes a parser panic or hang, and what is read is written so that it reads back as the same.
+//! No text makes a parser panic or hang. What is read is written so that it reads back as the same.
 #![no_main]
 
 use std::fmt::{Debug, Display};

@@ -21,7 +21,7 @@ pub struct SystemClock;
 /// The longest sleep before the clock is looked at again where nobody tells of its steps.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// And where steps are told of: a clock that is made to run faster by a thousandth is 60 ms ahead by then.
+/// And where the system reports steps: a clock that is made to run faster by a thousandth is 60 ms ahead by then.
 const SELDOM_LOOK: Duration = Duration::from_secs(60);
 
 impl Clock for SystemClock {

@@ -15,7 +15,7 @@ use matins_task_function::{MissingState, RegisterError};
 pub enum SchedulerError {
     /// What was given as a trigger is not one, or the trigger is invalid.
     Trigger(TriggerError),
-    /// A name is none.
+    /// A name is invalid.
     Name(NameError),
     /// A duration is negative.
     Duration(DurationError),
@@ -87,7 +87,7 @@ pub enum SchedulerError {
         /// The id asked for.
         id: JobId,
     },
-    /// The job whose next outcome was waited for has been removed, and no run of it goes on.
+    /// The job whose next outcome was waited for has been removed, and no run of it is in progress.
     JobGone {
         /// The job.
         id: JobId,

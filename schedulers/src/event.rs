@@ -188,7 +188,7 @@ pub enum Event {
         jobs: u64,
     },
     /// A store that several schedulers share has lost what this one had committed: a failover to a standby server that did not have it
-    /// yet. The fires of that time run again. The scheduler has joined anew, and the numbers of runs go on above those that were lost.
+    /// yet. The fires of that time run again. The scheduler has joined again, and the numbers of runs continue above those that were lost.
     StoreLostHistory {
         /// The store.
         store: StoreName,

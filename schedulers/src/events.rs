@@ -49,7 +49,7 @@ impl Events {
         self.receiver.recv_timeout(timeout.into_duration().unwrap_or_default()).ok()
     }
 
-    /// Returns the next event, or `None` if there is none yet. It does not wait.
+    /// Returns the next event, or `None` if no event has come. It does not wait.
     ///
     /// ```
     /// # use matins_scheduler::{Event, SchedulerBuilder};

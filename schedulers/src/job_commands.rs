@@ -102,7 +102,7 @@ impl Engine {
     }
 
     /// Has `change` change the job, and puts it back if it is still right. It is called under no lock: if the job is changed
-    /// by others meanwhile, it is called again with the job as it is then.
+    /// by others meanwhile, it is called again with the changed job.
     pub(crate) fn modify(&self, id: &JobId, mut change: impl FnMut(&mut Job)) -> Result<Job, SchedulerError> {
         for _ in 0..MOST_TRIES {
             let before = self.with_job(id, |_, job| Ok(job))?;
@@ -142,7 +142,7 @@ impl Engine {
         self.change_again(id, |lane, job| lane.resume(job))
     }
 
-    /// Has `change` change the job as it is, and as it is then if another scheduler has changed it meanwhile.
+    /// Has `change` change the job, and change it again if another scheduler has changed it meanwhile.
     fn change_again(
         &self,
         id: &JobId,
@@ -163,7 +163,7 @@ impl Engine {
 pub(crate) enum Overwrites {
     /// A definition: what it says holds.
     Anything,
-    /// A change: it is made again of the job as it is then.
+    /// A change: it is made again, to the job that another one has changed.
     NothingElse,
 }
 

@@ -33,7 +33,7 @@
 //! ```
 //!
 //! # One commit per tick
-//! A tick reads the jobs that are due from each store, decides what becomes of each fire ([`Policy`]), and commits the
+//! A tick reads the jobs that are due from each store, decides about each fire ([`Policy`]), and commits the
 //! decisions to the store in one batch *before* anything is handed to an executor. Runs that have ended since are in
 //! the same batch. So the store always knows at least as much as the world: a process that dies between the commit and
 //! the work leaves a run that is recorded as started, which the next start records as interrupted.

@@ -21,7 +21,7 @@ pub(crate) fn timed<T>(store: &StoreName, call: &'static str, work: impl FnOnce(
     result
 }
 
-/// How much goes on, and how much waits.
+/// How many runs are in progress, and how many wait.
 #[cfg_attr(not(feature = "metrics"), allow(unused_variables))]
 pub(crate) fn queues(lane: &Lane, work: &Work) {
     #[cfg(feature = "metrics")]

@@ -22,10 +22,10 @@ pub struct Occupied {
 }
 
 impl Handle {
-    /// Says that work of a job goes on outside of the scheduler, until the returned guard is dropped. It counts as a running
+    /// Says that work of a job is in progress outside of the scheduler, until the returned guard is dropped. It counts as a running
     /// run of the job: with [`Overlap::Skip`](matins_core::Overlap) a fire is missed, with `QueueOne` it waits for the guard to
-    /// be dropped, and so do runs and retries that the scheduler takes up from an earlier process. A run that is started by
-    /// hand starts all the same.
+    /// be dropped. Runs and retries that an earlier process has left wait for it too. A run that is started manually starts in
+    /// any case.
     ///
     /// `why` is the message of the runs that are missed because of it. To have it count from the first fire on, call this
     /// before the scheduler is started. Nothing of it is saved.

@@ -1,4 +1,4 @@
-//! Waiting for what becomes of a run.
+//! Waiting for the outcome of a run.
 
 use std::collections::HashMap;
 use std::future::IntoFuture;
@@ -42,7 +42,7 @@ impl PendingOutcome {
     /// ```
     ///
     /// # Errors
-    /// [`SchedulerError::JobGone`] when the job is removed first and no run of it goes on;
+    /// [`SchedulerError::JobGone`] when the job is removed first and no run of it is in progress;
     /// [`SchedulerError::ShutDown`] when the scheduler shuts down, or the job's store is taken away, first.
     pub fn wait(self) -> Result<Run, SchedulerError> {
         self.receiver.recv().unwrap_or(Err(SchedulerError::ShutDown))
@@ -145,7 +145,7 @@ impl Waiters {
         self.jobs.retain(|(of, _), _| *of != store);
     }
 
-    /// The job was removed, and no run of it goes on.
+    /// The job was removed, and no run of it is in progress.
     pub(crate) fn job_is_gone(&mut self, store: usize, job: &JobId) {
         if self.jobs.is_empty() {
             return;
@@ -155,7 +155,7 @@ impl Waiters {
         }
     }
 
-    /// The job goes on in another store.
+    /// The job continues in another store.
     pub(crate) fn job_has_moved(&mut self, from: usize, to: usize, job: &JobId) {
         if let Some(waiting) = self.jobs.remove(&(from, job.clone())) {
             self.jobs.entry((to, job.clone())).or_default().extend(waiting);

@@ -28,7 +28,7 @@ pub trait Schedule: IntoTrigger + Send + Sized + 'static {
         NewJob::new(self, Work::Function(Box::new(move |states| task.into_task_with(states))))
     }
 
-    /// Makes a job that runs the task that is registered under a name. If there is none, the job is refused when it is added.
+    /// Makes a job that runs the task that is registered under a name. If the name is not registered, the job is refused when it is added.
     ///
     /// ```
     /// # use matins_scheduler::{Schedule, SchedulerBuilder, SchedulerError};

@@ -21,7 +21,7 @@ use crate::{Retention, Schedule, VirtualClock};
 
 const NODES: usize = 3;
 
-/// The tasks of the jobs. The first node has both, so that no job waits for ever.
+/// The tasks of the jobs. The first node has both, so that no job waits forever.
 const TASKS: [&str; 2] = ["task", "other task"];
 const STEPS: usize = 150;
 

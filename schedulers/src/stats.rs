@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use matins_core::{Outcome, Run};
 
-/// What a scheduler has done since it was made, and what goes on.
+/// What a scheduler has done since it was made, and what is in progress.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {

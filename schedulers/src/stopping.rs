@@ -1,4 +1,4 @@
-//! How the engine shuts down: what goes on may end, is cancelled at a deadline, and is left behind after a grace.
+//! How the engine shuts down: what is in progress may end, is cancelled at a deadline, and is left behind after a grace.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Stores that come and go while the scheduler works.
+//! Stores that are added and removed while the scheduler works.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(crate) struct Leaving {
     cancel_at: Option<Duration>,
     /// When runs that were cancelled, and would not end, are left behind.
     leave_at: Option<Duration>,
-    /// That has been done: it goes even if it fails, and cannot take in what became of them.
+    /// That has been done: it goes even if it fails, and cannot record their outcomes.
     is_given_up: bool,
     taker: oneshot::Sender<Box<dyn JobStore>>,
 }
@@ -83,7 +83,7 @@ impl Engine {
         Ok(store)
     }
 
-    /// Hands over a store that leaves, and of whose jobs nothing is in flight.
+    /// Hands over a store that leaves, and none of its jobs is in flight.
     pub(crate) fn let_go(&self, lane: &Lane, work: Work) {
         self.remove_lane(lane.number);
         for task in work.closures.values() {

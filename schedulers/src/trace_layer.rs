@@ -5,9 +5,9 @@ use tracing::{Instrument, Span};
 
 /// Does the work of each run in a span of `tracing`, so that the log lines of a task name its run.
 ///
-/// With the feature `tracing`, every scheduler has this layer, outside of all others. The span is called `run`; its target is
-/// `matins`, its level INFO, and its fields are `job`, `run` (the number), `attempt`, `scheduled` (the fire time), and `cause`
-/// for a run that follows a run of another job (the number of that run). The span of an async task is entered each
+/// With the feature `tracing`, every scheduler has this layer, outside of all others. The span is called `run`. Its target is
+/// `matins`, and its level INFO. Its fields are `job`, `run` (the number), `attempt` and `scheduled` (the fire time). A run that
+/// follows a run of another job also has the field `cause`: the number of that run. The span of an async task is entered each
 /// time that its future is polled.
 ///
 /// A worker process has the layers of its own registry. There it is added by hand:

@@ -89,7 +89,7 @@ pub(crate) struct Inbox {
 /// What has been reported of runs that were left behind.
 #[derive(Default)]
 pub(crate) struct LeftRuns {
-    /// Of runs whose work goes on. They are among the other reports once their work is counted.
+    /// Of runs whose work continues. They are among the other reports once their work is counted.
     pub(crate) reports: Vec<RunReport>,
     /// Runs whose work has ended.
     pub(crate) ended: Vec<RunId>,

@@ -106,7 +106,7 @@ fn each_job_is_measured_where_that_is_asked_for() {
     assert_eq!(found, expected);
 }
 
-/// Reported as alerts that fire for ever: the last success of a job that was removed grows older and older.
+/// Reported as alerts that fire forever: the last success of a job that was removed grows older and older.
 #[test]
 fn the_gauges_of_a_job_that_is_removed_are_not_numbers() {
     let recorder = DebuggingRecorder::new();

@@ -81,7 +81,7 @@ fn make(executor: &str) -> Box<dyn Executor> {
     }
 }
 
-/// A scheduler that goes on, and what is left to wait for when it is shut down.
+/// A scheduler that is running, and what is left to wait for when it is shut down.
 enum Driven {
     Blocking(thread::JoinHandle<()>),
     Background(BackgroundScheduler),

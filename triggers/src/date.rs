@@ -15,9 +15,9 @@ use crate::zone::{UnknownZone, Zone};
 ///
 /// A local time keeps its zone, and follows the zone's rules: its instant is another one if these change before it.
 ///
-/// It fires once in any case. A local time that the clocks skip is at the first instant after the gap, and one that they
-/// show twice is at its first occurrence, even if the clocks change by three hours or more: whoever asks for one
-/// time wants one fire. (Recurring triggers take such a change as a correction; see the crate's page.)
+/// It fires once in any case. A local time that the clocks skip is at the first instant after the gap. One that they show
+/// twice is at its first occurrence. This also holds if the clocks change by three hours or more: whoever asks for one time
+/// wants one fire. (Recurring triggers take such a change as a correction; see the crate's page.)
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Saved<Fields>", into = "Fields")]
 pub struct DateTrigger {

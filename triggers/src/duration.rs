@@ -59,7 +59,7 @@ pub(crate) fn write(parts: Parts) -> String {
     text
 }
 
-/// Reads a duration; `None` where it is none, or a unit is too large.
+/// Reads a duration; `None` if the text is no duration, or a unit is too large.
 pub(crate) fn read(text: &str) -> Option<Parts> {
     let mut parts = Parts::default();
     let mut rest = text.strip_prefix('P')?;

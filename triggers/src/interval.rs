@@ -160,7 +160,7 @@ impl IntervalTrigger {
         Self { period_micros: 1_000_000, start: DateTime::UNIX_EPOCH, end: None }
     }
 
-    /// The fire times that both have, as an interval, by the Chinese remainder theorem; `None` where there are none.
+    /// The fire times that both have, as an interval, by the Chinese remainder theorem; `None` where they never meet.
     pub(crate) fn intersection(&self, other: &Self) -> Option<Self> {
         let (period, other_period) = (i128::from(self.period_micros), i128::from(other.period_micros));
         let (start, other_start) =

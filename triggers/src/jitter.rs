@@ -62,7 +62,7 @@ struct Fields {
     seed: Option<u64>,
 }
 
-/// A jitter that is none.
+/// A jitter that is not valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JitterError {
     /// The jitter given.

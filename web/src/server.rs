@@ -1,4 +1,4 @@
-//! The server: it answers few clients at once, and each within limits, so that a client that sends half a request, reads nothing, or
+//! The server: it answers few clients at once, and each within limits. A client that sends half a request, reads nothing, or
 //! asks without end costs one of those few connections for a while, and no run.
 
 use std::io::{self, Write};

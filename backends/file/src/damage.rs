@@ -98,7 +98,7 @@ impl std::fmt::Display for DamagedLine {
     }
 }
 
-/// What to do with a line that cannot be used: to open a store, refuse; to repair one, note it and go on.
+/// What to do with a line that cannot be used: to open a store, refuse; to repair one, note it and continue.
 pub(crate) enum Damage<'a> {
     Refuse(&'a Path),
     Note { path: &'a Path, lines: &'a mut Vec<DamagedLine> },

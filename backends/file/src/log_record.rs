@@ -31,7 +31,7 @@ pub(crate) struct Row {
     course: Course,
 }
 
-/// What became of a run.
+/// The outcome of a run.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Course {
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "instant::serialize_option")]
@@ -124,7 +124,7 @@ pub(crate) enum Step {
         #[serde(flatten)]
         course: Course,
     },
-    /// The job as it stands in the line.
+    /// The job, as the line has it.
     Update {
         job: Box<RawValue>,
     },

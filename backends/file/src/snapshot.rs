@@ -131,7 +131,7 @@ fn all_say(lines: &[FileLine<'_>]) -> Vec<Said> {
     })
 }
 
-/// Reads a snapshot; what is wrong with it goes to `damage`, which says whether to go on.
+/// Reads a snapshot; what is wrong with it goes to `damage`, which says whether to continue.
 pub(crate) fn read(reader: &Reader<'_>, damage: &mut Damage<'_>) -> Result<(State, Head), StoreError> {
     let mut state = State::default();
     let mut head: Option<Head> = None;

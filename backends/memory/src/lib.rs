@@ -1,7 +1,7 @@
 //! A job store in memory: jobs and ledger live as long as the scheduler does.
 //!
-//! Jobs are kept by id, and beside that in the order of their next fire time, so that adding, moving on and finding
-//! what is due each cost a search in a tree, however many jobs there are.
+//! Jobs are kept by id, and also in the order of their next fire time. So adding, moving on and finding what is due
+//! each cost a search in a tree, however many jobs there are.
 //!
 //! | to do | among *n* jobs |
 //! | --- | --- |

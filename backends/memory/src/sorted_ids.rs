@@ -1,4 +1,4 @@
-//! Ids in order, for what comes and goes in that order most of the time.
+//! Ids in order, for what is added and removed in that order most of the time.
 
 use std::collections::{BTreeSet, VecDeque, btree_set, vec_deque};
 use std::ops::Bound;
@@ -207,7 +207,7 @@ mod tests {
     }
 
     proptest! {
-        /// It answers as a set of the standard library does, whatever comes and goes.
+        /// It answers as a set of the standard library does, whatever is added and removed.
         #[test]
         fn it_is_a_set(
             steps in prop::collection::vec((any::<bool>(), 0_u8..20), 0..200),

@@ -181,7 +181,7 @@ impl FileId {
     /// Returns which file is at `path`.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] if there is none, and [`StoreError::Backend`] if the disk cannot be read.
+    /// [`StoreError::Damaged`] if no file is there, and [`StoreError::Backend`] if the disk cannot be read.
     pub fn of(path: &Path) -> Result<Self, StoreError> {
         match std::fs::metadata(path) {
             Ok(metadata) => Ok(Self::from(&metadata)),
@@ -196,7 +196,7 @@ impl FileId {
     /// Checks that `path` still leads to this file. What is written into a file that is not at its path any more is lost.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] if there is none or another one, and [`StoreError::Backend`] if the disk cannot be read: that
+    /// [`StoreError::Damaged`] if the file is missing or was replaced, and [`StoreError::Backend`] if the disk cannot be read: that
     /// may be different the next time.
     pub fn check(self, path: &Path) -> Result<(), StoreError> {
         if Self::of(path)? == self { Ok(()) } else { Err(lost(path, "another file was put in its place")) }

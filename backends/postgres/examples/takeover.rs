@@ -1,7 +1,8 @@
 //! Two nodes share a PostgreSQL database. One stops in the middle of a run, the
 //! other one takes the run over, and then the first one continues.
 //!
-//! Takes the URL of a database, such as `postgres:///jobs?schema=takeover`.
+//! Takes the URL of a database, such as `postgres:///jobs?schema=takeover`, and
+//! the seconds of a lease, by default 1.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -18,9 +19,11 @@ use matins_triggers::DateTrigger;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let url = std::env::args().nth(1).ok_or("give the URL of a database")?;
+    let seconds = std::env::args().nth(2).map_or(Ok(1), |text| text.parse())?;
+    let lease = Duration::from_secs(seconds);
 
     // ANCHOR: join
-    let (mut a, mut b) = (join(&url)?, join(&url)?);
+    let (mut a, mut b) = (join(&url, lease)?, join(&url, lease)?);
     a.import(vec![job()?], Vec::new(), OnConflict::Replace)?;
     // ANCHOR_END: join
 
@@ -74,10 +77,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A member with a lease of one second.
-fn join(url: &str) -> Result<PostgresStore, Box<dyn Error>> {
+/// A member with a lease.
+fn join(url: &str, lease: Duration) -> Result<PostgresStore, Box<dyn Error>> {
     let mut store = PostgresStore::open(url)?;
-    store.join(&Node::new("takeover", Duration::from_secs(1)))?;
+    store.join(&Node::new("takeover", lease))?;
     let task = TaskName::new("report")?;
     store.serve(&Served::new([task], [ExecutorName::default()]))?;
     Ok(store)

@@ -298,7 +298,7 @@ pub(crate) fn check(link: &mut Link, schema: &str) -> Result<(), StoreError> {
     formats(link, schema).map(drop)
 }
 
-/// The formats of the tables; `None` if there are none.
+/// The formats of the tables; `None` if there are no tables.
 fn formats(link: &mut Link, schema: &str) -> Result<Option<Formats>, StoreError> {
     let doing = "reading the format of the tables";
     let is_there = format!("SELECT to_regclass('{schema}.meta') IS NOT NULL");

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 
 use crate::{Durability, schema};
 
-/// How long a statement waits for a reader that stands in its way.
+/// How long a statement waits for a reader that blocks it.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection that only the process that opened it closes. SQLite must not be used in a forked child, and closing it there

@@ -159,7 +159,7 @@ pub(crate) fn damaged_job(job: &Quarantined) -> StoreError {
     StoreError::Damaged { place: job.place.clone(), what: job.what.clone(), cure: MEND_ROW, source: None }
 }
 
-const MEND_ROW: &str = "mend or delete the row with sqlite3 while no scheduler runs";
+const MEND_ROW: &str = "fix or delete the row with sqlite3 while no scheduler runs";
 
 /// What the run returned, as JSON text.
 pub(crate) fn result_text(run: &Run) -> Option<String> {

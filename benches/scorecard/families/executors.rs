@@ -109,7 +109,7 @@ pub(crate) fn overhead(measuring: &mut Measuring, name: &'static str) -> Result<
 }
 
 /// The tasks of the matrix, with the words for them.
-pub(crate) const TASKS: [(&str, &str); 5] = [
+const TASKS: [(&str, &str); 5] = [
     ("empty", "nothing"),
     ("echo", "1 KiB of arguments, given back"),
     ("parallel", "a short sum by par_iter"),
@@ -146,7 +146,6 @@ pub(crate) fn matrix(measuring: &mut Measuring, name: &'static str) -> Result<Fa
             });
         }
         for (executor, spread) in contest.run(measuring.either(3, 9)) {
-            measuring.figures.matrix.push((words, executor, spread.median));
             family.alone(format!("{words}: {executor}"), MICROS, spread);
         }
     }

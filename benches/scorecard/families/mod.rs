@@ -14,8 +14,6 @@ mod sizes;
 mod stores;
 mod triggers;
 
-pub(crate) use executors::TASKS;
-
 use std::error::Error;
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Which job of the store a line of a crontab is: it is known by what it says, wherever it stands in the file.
+//! Which job of the store a line of a crontab is: it is known by what it says, on any line of the file.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hasher};

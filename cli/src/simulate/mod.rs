@@ -96,7 +96,7 @@ pub(crate) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
         None => now,
     };
     if arguments.span.is_zero() {
-        return Err(Failure::BadInput("nothing happens in no time; mend --for".to_owned()));
+        return Err(Failure::BadInput("--for must be longer than zero".to_owned()));
     }
     let span = TimeDelta::from_std(arguments.span).map_err(|error| matins::error_chain(&error))?;
     let until =

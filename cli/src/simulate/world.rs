@@ -80,7 +80,7 @@ impl World {
         let _ = self.handle.set(handle);
     }
 
-    /// How many runs went on at once at most, since when, and how many waited for a place at most.
+    /// How many runs were in progress at once at most, since when, and how many waited for a place at most.
     pub(super) fn most(&self) -> (usize, DateTime<Utc>, usize) {
         let state = self.lock();
         (state.most_at_once.0, state.most_at_once.1, state.most_waiting)

@@ -26,7 +26,7 @@ pub(super) fn finished(run: &Run, outcome: Outcome, at: i64) -> Run {
     })
 }
 
-/// A changed job stands in the place of the one before, together with the rest of its batch; a job that is not there is not added.
+/// A changed job takes the place of the one before, together with the rest of its batch; a job that is not there is not added.
 pub fn a_commit_updates_a_job(factory: &mut dyn StoreFactory) {
     let mut store = factory.create();
     store.add(job("a", Some(1)), OnConflict::Refuse).expect("add");

@@ -65,7 +65,7 @@ impl Past {
         self.runs.is_empty() && self.entries.iter().all(|entry| entry.what.job().is_none())
     }
 
-    /// The row that tells what became of a fire: the last attempt at it, or the range that it is in, if it is a fire at all.
+    /// The row that says what happened to a fire: the last attempt at it, or the range that it is in, if it is a fire at all.
     pub(super) fn run_for(&self, at: DateTime<Utc>, is_fire: bool) -> Option<&Run> {
         let is_at = |run: &&Run| run.scheduled() == at;
         let covers = |run: &&Run| is_fire && run.fires.first <= at && at <= run.fires.last;
@@ -110,7 +110,7 @@ impl Past {
         })
     }
 
-    /// The run that stands for a fire that was folded into it: it began when that was decided, or soon after. There is none where
+    /// The run that stands for a fire that was folded into it: it began when that was decided, or soon after. `None` if
     /// the fire that was to stand for it did not run either.
     pub(super) fn stands_for(&self, folded: &Run) -> Option<&Run> {
         let decided = folded.finished?;
@@ -166,7 +166,7 @@ impl Past {
         self.of_job().find(|entry| entry.at > at && matches!(entry.what, HistoryEvent::Edited { .. }))
     }
 
-    /// The pause that an instant lies in, and what ended it. A job that is paused now, and of whose resuming nothing is known,
+    /// The pause that an instant lies in, and what ended it. A job that is paused now, and whose resuming is not known,
     /// is paused in the future too.
     pub(super) fn paused_at(
         &self,
@@ -249,7 +249,7 @@ impl Past {
             .find(|(from, until)| from.at() <= at && until.is_none_or(|until| at < until))
     }
 
-    /// Since when there is no scheduler, if there is none.
+    /// Since when no scheduler has been running, if none is running now.
     pub(super) fn down_now(&self) -> Option<DateTime<Utc>> {
         self.downtimes().last().filter(|(_, until)| until.is_none()).map(|(from, _)| from.at())
     }

@@ -127,7 +127,7 @@ fn unfinished(run: &Run, past: &Past, clock: impl Fn(DateTime<Utc>) -> String) -
     (ExplanationKind::Running, format!("run {} has been going since {since}", run.id))
 }
 
-/// What became of a fire, by its row of the ledger.
+/// What happened to a fire, by its row of the ledger.
 pub(super) fn run(
     run: &Run,
     at: DateTime<Utc>,

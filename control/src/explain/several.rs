@@ -9,8 +9,8 @@ use super::Explanation;
 use super::question::Question;
 
 impl Question {
-    /// Counts the fires of a time that was named without its second, or without a fraction of one, where there were several,
-    /// and tells the first of them that did not succeed.
+    /// Counts the fires of a time that was named without its second, or without a fraction of one, if there were several.
+    /// Says which of them was the first that did not succeed.
     pub(super) fn about_several(&self, at: DateTime<Utc>) -> Option<Explanation> {
         if at.timestamp_subsec_micros() != 0 {
             return None;

@@ -43,6 +43,11 @@ impl Chapter {
         format!("chapter_{:02}", self.number)
     }
 
+    /// Returns the name of the tests of the chapter's exercises.
+    pub fn exercises(&self) -> String {
+        format!("exercises_{:02}", self.number)
+    }
+
     /// Reads the hints of the chapter's tests, in the directory `course`.
     ///
     /// # Errors
@@ -121,9 +126,20 @@ pub fn results(printed: &str) -> Option<(usize, Vec<Failure>)> {
     Some((ended(" ... ok").count(), failed.collect()))
 }
 
+/// Returns the name of a test, if a line says that it has not ended for long.
+pub fn slow_test(line: &str) -> Option<&str> {
+    line.strip_prefix("test ")?
+        .split_once(" has been running for over ")
+        .map(|(test, _)| test)
+}
+
 fn named<'a>(line: &'a str, how: &str) -> Option<&'a str> {
     line.strip_prefix("test ")?.strip_suffix(how)
 }
+
+/// What proptest says beside the example that fails.
+const OF_PROPTEST: [&str; 5] =
+    ["proptest: ", "cc ", "\tsuccesses", "\tlocal rejects", "\tglobal rejects"];
 
 /// Leaves out what is the same each time.
 fn brief(output: &str) -> String {
@@ -131,6 +147,7 @@ fn brief(output: &str) -> String {
         !line.is_empty()
             && !line.starts_with("note: run with `RUST_BACKTRACE")
             && !line.starts_with("thread '")
+            && !OF_PROPTEST.iter().any(|start| line.starts_with(start))
     });
     lines.take(12).collect::<Vec<_>>().join("\n")
 }

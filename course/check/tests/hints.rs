@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use course_check::{CHAPTERS, Hint, fragment, hints, results, wrap};
+use course_check::{CHAPTERS, Hint, fragment, hints, results, slow_test, wrap};
 
 #[test]
 fn every_test_says_what_it_expects_and_what_to_read() {
@@ -65,7 +65,10 @@ failures:
 
 ---- two stdout ----
 thread 'two' (17) panicked at tests/x.rs:3:5:
+proptest: Saving this and future failures in chapter_01
+cc a2bcdd2d
 not implemented: chapter 1
+\tsuccesses: 0
 note: run with `RUST_BACKTRACE=1` environment variable
 
 failures:
@@ -78,6 +81,13 @@ test result: FAILED. 1 passed; 1 failed; 0 ignored
     assert_eq!(failures[0].test, "two");
     assert_eq!(failures[0].output, "not implemented: chapter 1");
     assert_eq!(results("error: could not compile"), None);
+}
+
+#[test]
+fn a_test_that_takes_long_is_noticed() {
+    let line = "test one has been running for over 60 seconds";
+    assert_eq!(slow_test(line), Some("one"));
+    assert_eq!(slow_test("test one ... ok"), None);
 }
 
 #[test]

@@ -31,8 +31,8 @@ pub struct LocalCron {
     makes_up: bool,
 }
 
-/// The shortest time that chrono knows.
-const INSTANT: TimeDelta = TimeDelta::nanoseconds(1);
+/// The shortest step of time in chrono.
+const NANOSECOND: TimeDelta = TimeDelta::nanoseconds(1);
 
 impl LocalCron {
     /// Returns the fire times of an expression in a zone, by a rule.

@@ -176,7 +176,7 @@ impl InFlight {
         self.ended.notify_all();
     }
 
-    /// Admits no more runs, and ends those that go on; the runs that would not end.
+    /// Admits no more runs, and ends those in progress. Returns the runs that would not end.
     pub fn shut_down(&self, how: Shutdown) -> Vec<RunId> {
         self.close();
         let ended = match how {

@@ -5,7 +5,7 @@
 //!
 //! | step | what it does |
 //! | --- | --- |
-//! | [`admit`](InFlight::admit) | a place for a run, or why there is none |
+//! | [`admit`](InFlight::admit) | a place for a run, or a refusal |
 //! | [`execute`](InFlight::execute) | does it under its time limit, catches its panic, reports once |
 //! | [`shut_down`](InFlight::shut_down) | waits, cancels, or both; says what would not end |
 //!

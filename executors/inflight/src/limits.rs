@@ -109,7 +109,7 @@ impl TimeLimits {
         done.map(|done| (report, done)).ok_or(end)
     }
 
-    /// Watches a run; where it stands in the order. `None` where its limit lies beyond what the system's clock can hold.
+    /// Watches a run. Returns its place in the order, or `None` where its limit lies beyond what the system's clock can hold.
     fn watch(&self, watched: Watched) -> Option<(Instant, u64)> {
         let at = Instant::now().checked_add(watched.limit)?;
         let mut state = self.shared.lock();

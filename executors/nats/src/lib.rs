@@ -1,7 +1,7 @@
 //! An executor that hands runs to workers through [NATS JetStream](https://docs.nats.io/nats-concepts/jetstream): on other machines, in
 //! other networks, in other languages.
 //!
-//! A worker takes the runs of the tasks that it has, as many at once as it can do, and reports them. Workers come and go; nobody
+//! A worker takes the runs of the tasks that it has, as many at once as it can do, and reports them. Workers may start and end at any time; nobody
 //! lists them. A program is a worker with [`Worker`]; what it says to the server is described in `protocol/README.md` of this crate,
 //! for workers in other languages.
 //!

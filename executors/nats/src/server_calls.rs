@@ -52,7 +52,7 @@ pub(crate) fn payload(frame: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(frame).unwrap_or_default()
 }
 
-/// Stores a message if there is none with its subject. Who is first stays first.
+/// Stores a message, unless one with its subject exists. Who is first stays first.
 pub(crate) async fn store_first(
     jetstream: &Context,
     subject: String,

@@ -159,7 +159,7 @@ fn print(bytes: usize) {
     eprintln!("the end");
 }
 
-/// Starts a process that heeds no SIGTERM and holds the socket as this one does, and waits for ever.
+/// Starts a process that ignores SIGTERM and holds the socket as this one does, and waits forever.
 fn hang_with_a_grandchild(socket: String) -> Result<(), std::io::Error> {
     let stream = UnixStream::connect(socket)?;
     let held = stream.try_clone()?;

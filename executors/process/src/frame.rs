@@ -10,7 +10,7 @@ use matins_core::{JobId, Outcome, RunId, RunNote, TaskName, Value};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// Longer than any argument or result should be; a longer frame is none.
+/// Longer than any argument or result should be; a longer frame is refused.
 pub(crate) const LONGEST: usize = 256 << 20;
 
 /// A run, on its way to a worker.

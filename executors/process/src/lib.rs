@@ -370,7 +370,7 @@ impl Executor for ProcessExecutor {
 }
 
 impl Drop for ProcessExecutor {
-    /// Cancels what runs, kills what does not heed it, and ends all workers.
+    /// Cancels what runs, kills what does not respond, and ends all workers.
     fn drop(&mut self) {
         self.shutdown(Shutdown::Now);
     }

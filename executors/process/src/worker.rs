@@ -31,7 +31,7 @@ pub(crate) const WORKER_CONFIG: &str = "MATINS_WORKER";
 pub(crate) struct WorkerConfig {
     /// Its master's process, so that a program which a task starts does not take the orders for its own.
     pub(crate) master: i32,
-    /// The descriptor over which it is told of its runs; it closes when the master ends.
+    /// The descriptor over which it receives its runs; it closes when the master ends.
     pub(crate) control: i32,
     /// Address space, in bytes.
     pub(crate) memory: Option<u64>,

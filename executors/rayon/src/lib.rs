@@ -5,7 +5,7 @@
 //! child process) the thread executor is the better one: here a task that waits keeps a processor's thread.
 //!
 //! A thread cannot be stopped from outside. Cancelling a run, or the end of its time limit, sets its [`CancelToken`](matins_core::CancelToken),
-//! which long work should look at; shutting down waits for it only as long as asked. A run that does not heed its time limit is
+//! which long work should look at; shutting down waits for it only as long as asked. A run that ignores its time limit is
 //! reported as timed out after a grace, and left behind: it keeps a thread of the pool until it returns.
 //!
 //! | | |

@@ -155,7 +155,7 @@ fn beyond_the_limit_of_replacements_a_run_that_hangs_keeps_its_place() {
     assert_eq!(bench.next(), Notice::WorkEnded(1));
 }
 
-/// A panic of what a task has captured, when it is dropped, is none of the thread's concern.
+/// A panic of what a task has captured, when it is dropped, does not concern the thread.
 #[test]
 fn a_task_whose_drop_panics_takes_no_thread() {
     struct Panics;

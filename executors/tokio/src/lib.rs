@@ -3,7 +3,7 @@
 //! Thousands of runs may wait at once, for a server, a timer, a lock: a run that waits costs its future's memory, and no thread.
 //!
 //! A run that is cancelled, or is over its time limit, is dropped where it awaits next; what its future holds is dropped
-//! with it. A blocking task cannot be dropped: its [`CancelToken`](matins_core::CancelToken) is set, and it is left behind if it does not heed it,
+//! with it. A blocking task cannot be dropped: its [`CancelToken`](matins_core::CancelToken) is set, and it is left behind if it ignores it,
 //! as on the thread executor.
 //!
 //! The runtime stays its owner's. When it ends first, the runs that it drops are reported as lost. Time limits need the

@@ -298,7 +298,7 @@ impl Callbacks {
 }
 
 impl Engine {
-    /// Has the calls made that were noted, and the listeners told of those that failed. Not to be called under a lock.
+    /// Makes the calls that were noted, and reports those that failed to the listeners. Not to be called under a lock.
     pub(crate) fn see_to_callbacks(&self) {
         self.callbacks.see_to_calls();
         self.tell_failed_callbacks();

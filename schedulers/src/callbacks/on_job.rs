@@ -81,7 +81,7 @@ impl NewJob {
     }
 
     /// Calls `callback` after fires were missed, with the row that stands for them: [`fires`](Run::fires) says which and how many, and
-    /// [`outcome`](Run::outcome) says why. If further fires are missed for the same reason, it is called again with the row as it is then.
+    /// [`outcome`](Run::outcome) says why. If further fires are missed for the same reason, it is called again with the changed row.
     ///
     /// ```
     /// use std::sync::mpsc;

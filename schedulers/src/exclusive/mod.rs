@@ -52,7 +52,7 @@ pub struct Exclusive {
     has_joined: bool,
     /// Runs that an earlier owner has begun and not ended.
     abandoned: BTreeMap<JobId, Vec<Run>>,
-    /// Jobs with a run that waits for others, of which there are none: it may start.
+    /// Jobs with a run that waits, although no other run is in progress: it may start.
     vacant: Vec<JobId>,
     followers: Followers,
     groups: GroupQueues,

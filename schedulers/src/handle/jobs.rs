@@ -195,7 +195,7 @@ impl Handle {
     /// Applies `change` to a job and returns the updated job.
     ///
     /// No lock is held while `change` is called: it may use this handle. If the job is changed by others meanwhile, `change` is
-    /// called again with the job as it is then, so that no change is lost.
+    /// called again with the changed job, so that no change is lost.
     ///
     /// All of its fields may be changed but its id, the instant of its adding and whether it is paused. With another
     /// trigger, and unless its next fire time was changed too, it fires next at that trigger's first instant after now; so too

@@ -298,10 +298,10 @@ impl Handle {
         self.engine().add_store(name, store)
     }
 
-    /// Takes a store away, and gives it back. Its jobs fire no more from now on; runs that go on are ended as `how` says, and
+    /// Takes a store away, and gives it back. Its jobs fire no more from now on; runs in progress are ended as `how` says, and
     /// waited for, on the calling thread. Runs that wait stay in it, for the
     /// next scheduler that it is given to. A store that fails is given back once its runs would have been left behind; with
-    /// [`Shutdown::Wait`], when it works again and has taken in what became of them.
+    /// [`Shutdown::Wait`], when it works again and has recorded their outcomes.
     ///
     /// ```
     /// # use matins_core::{JobQuery, Shutdown};
@@ -349,8 +349,8 @@ impl Handle {
     }
 
     /// Has `work` work on a store itself: to export it, or to import into it, by whatever means work on stores. Nothing fires
-    /// meanwhile. Afterwards the scheduler looks at the store as it does at its start: runs that are in its ledger as going on,
-    /// and do not go on here, become interrupted.
+    /// meanwhile. Afterwards the scheduler looks at the store as it does at its start: runs that are in progress by its ledger,
+    /// and not here, become interrupted.
     ///
     /// Jobs that are put in so are not checked as [`add`](Self::add) checks them: a run whose task is not registered fails
     /// when its time comes.

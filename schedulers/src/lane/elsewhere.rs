@@ -1,4 +1,4 @@
-//! Runs that other schedulers of a shared store have: what becomes of them, and how they are cancelled.
+//! Runs that other schedulers of a shared store have: how they end, and how they are cancelled.
 
 use std::time::Duration;
 

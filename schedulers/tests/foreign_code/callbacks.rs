@@ -119,7 +119,7 @@ fn a_filter_of_events_may_use_a_handle() {
     );
 }
 
-/// It is told of what it causes, and everybody is told of all in order.
+/// It gets the events that it causes, and everybody gets all events in order.
 #[test]
 fn a_filter_of_events_may_cause_events() {
     let scheduler = started();

@@ -1,4 +1,4 @@
-//! What people and programs change while the scheduler goes on.
+//! What people and programs change while the scheduler is running.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Work of a job that goes on outside of the scheduler, and runs that an executor has taken and not begun.
+//! Work of a job that is done outside of the scheduler, and runs that an executor has taken and not begun.
 
 use std::sync::Arc;
 use std::time::Duration;

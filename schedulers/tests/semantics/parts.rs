@@ -1,4 +1,4 @@
-//! Stores and executors that come and go while the scheduler works, and what jobs get by default.
+//! Stores and executors that are added and removed while the scheduler works, and what jobs get by default.
 
 use std::thread;
 use std::time::Duration;

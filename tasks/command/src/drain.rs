@@ -13,7 +13,7 @@ static DRAIN: Mutex<Drain> = Mutex::new(Drain { arrivals: Vec::new(), wake: None
 struct Drain {
     /// Pipes that the thread has not taken over yet.
     arrivals: Vec<PipeReader>,
-    /// Wakes the thread; `None` while there is none.
+    /// Wakes the thread; `None` while no thread is there.
     wake: Option<PipeWriter>,
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn complaint(library: &str, api: &[String]) -> Result<Option<String>>
     }))
 }
 
-/// Returns a complaint for each snapshot of a library that is none of these.
+/// Returns a complaint for each snapshot of a library that is not among these.
 pub(crate) fn without_library<'a>(libraries: impl Iterator<Item = &'a String>) -> Result<Vec<String>> {
     let known: BTreeSet<PathBuf> = libraries.map(|library| path(library)).collect();
     let entries = fs::read_dir(directory())?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;

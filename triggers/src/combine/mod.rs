@@ -119,7 +119,7 @@ impl AnyTrigger {
     /// The union of these.
     ///
     /// # Errors
-    /// When there is none.
+    /// If `of` is empty.
     pub fn new(of: impl IntoIterator<Item = Arc<dyn Trigger>>) -> Result<Self, CombineError> {
         let of: Vec<_> = of.into_iter().collect();
         if of.is_empty() { Err(CombineError::Empty) } else { Ok(Self { of }) }
@@ -208,7 +208,7 @@ impl AllTrigger {
     /// ```
     ///
     /// # Errors
-    /// When there is none, when two intervals or two cron triggers never meet, and when nothing is found that all have in
+    /// If `of` is empty, when two intervals or two cron triggers never meet, and when nothing is found that all have in
     /// common.
     pub fn new(of: impl IntoIterator<Item = Arc<dyn Trigger>>) -> Result<Self, CombineError> {
         let of: Vec<_> = of.into_iter().collect();

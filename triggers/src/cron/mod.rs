@@ -65,13 +65,17 @@ pub use trigger::{CronTrigger, CronTriggerError};
 ///   [`CronError::never_fires`] tells from an error of syntax;
 /// * `@reboot` (1.1 §4.2) is no expression, because it is not a time. Crontab files may have it.
 ///
-/// Two rules of Debian's cron give other fire times: a day field such as `*/2` counts as a star (1.0 §6.1 counts only `*`), and
-/// at changes of the clocks a skipped time fires at the end of the gap, where the expression is at fixed local times, and a
-/// repeated one fires twice, where it is not (1.4 §4.3.1 recommends neither).
+/// Two rules of Debian's cron give other fire times:
 ///
-/// More is read than the specification allows: `10/5` and a range of weekdays over the week's end (1.0 §6.2), nicknames, `L`
-/// and `W` in any case (1.1 §4.1, 1.3 §4), `W` in lists (1.3 §4.3), and years up to 9999 (1.4 §4.3.2), where `*/2`
-/// begins with 1970 as well.
+/// * a day field such as `*/2` counts as a star (1.0 §6.1 counts only `*`);
+/// * at changes of the clocks, an expression at fixed local times fires at the end of the gap if its time is skipped. Any other
+///   expression fires twice if its time is repeated (1.4 §4.3.1 recommends neither).
+///
+/// More is read than the specification allows:
+///
+/// * `10/5`, and a range of weekdays over the week's end (1.0 §6.2);
+/// * nicknames, `L` and `W` in any case (1.1 §4.1, 1.3 §4), and `W` in lists (1.3 §4.3);
+/// * years up to 9999 (1.4 §4.3.2), where `*/2` begins with 1970 as well.
 ///
 /// # Equality
 /// Expressions that mean the same are equal and are written alike, weekdays and months by name: `0 9 * * 1-5` is

@@ -69,7 +69,7 @@ impl Database {
         Ok(Self { directory: Some(directory.to_owned()), release, ..Self::default() })
     }
 
-    /// The system's; the bundled one where there is none.
+    /// The system's, or else the bundled one.
     pub(super) fn system() -> Self {
         let is_database = |directory: &&&str| {
             ["tzdata.zi", "UTC", "Etc/UTC"].iter().any(|file| Path::new(directory).join(file).is_file())

@@ -121,7 +121,7 @@ impl Zone {
     /// A process keeps at most 256 zones that are given by rules and files.
     ///
     /// # Errors
-    /// If the text is none of these, or its file cannot be read. A misspelt name gets a suggestion. `UTC-3` and the like
+    /// If the text names no zone and is no rule, or its file cannot be read. A misspelt name gets a suggestion. `UTC-3` and the like
     /// are refused: as POSIX rules they are hours *east*.
     pub fn named(name: &str) -> Result<Self, UnknownZone> {
         registry::named(name).map(|rules| Self { rules })
@@ -132,7 +132,7 @@ impl Zone {
     ///
     /// `TZ` may hold a name, a path, either with `:` before it, or a POSIX rule; empty, it means UTC. The zone of
     /// `/etc/localtime` is named by the link that it is, or, if it is a copy, by the zone of the database that has the
-    /// same content. Where there is none, its name is the path. Every name can be read by [`named`](Self::named).
+    /// same content. Where no zone has it, its name is the path. Every name can be read by [`named`](Self::named).
     ///
     /// # Errors
     /// If `TZ` or the file cannot be understood. The error names the variable or the file.

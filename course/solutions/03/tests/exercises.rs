@@ -1,5 +1,4 @@
-//! The exercises of chapter 3: solutions, and tests below them. To test your
-//! own, copy this file to `starter/tests` and replace what is above the line.
+//! Exercises of chapter 3: our solutions.
 //!
 //! Exercise 2, `L`: it belongs into `days_of`, which is the only place that
 //! knows how many days the month has. `Cron` gets a field `last_day: bool`,
@@ -7,8 +6,10 @@
 //! A field `L` does not begin with a star, so it is restricted.
 
 use chrono::{NaiveDateTime, NaiveTime, TimeDelta};
-use proptest::prelude::*;
 use scheduler::cron::{Cron, CronError};
+
+#[path = "../../../tests/exercises_03.rs"]
+mod tests;
 
 /// Exercise 1: an expression, or a nickname.
 fn parse(text: &str) -> Result<Cron, CronError> {
@@ -53,36 +54,4 @@ fn count(cron: &Cron, from: NaiveDateTime, to: NaiveDateTime) -> u64 {
         day += TimeDelta::days(1);
     }
     fires + walk(midnight(to) - last_minute, to)
-}
-
-// ---------------------------------------------------------------------------
-
-#[test]
-fn nicknames_are_expressions() {
-    assert_eq!(parse("@daily"), "0 0 * * *".parse());
-    assert_eq!(parse("@Hourly"), parse("0 * * * *"));
-    assert_eq!(parse("@weekly"), parse("0 0 * * sun"));
-    assert!(parse("@never").is_err());
-}
-
-proptest! {
-    #[test]
-    fn counting_agrees_with_a_walk(
-        index in 0_usize..6, from in 0_i64..4_000_000_000,
-        length in 0_i64..10_000_000,
-    ) {
-        let texts = ["*/7 3-5 * * *", "0 0 29 2 *", "30 2 13 * fri",
-            "0 12 * * mon-fri", "5,6 23,0 31 * *", "59 23 * * *"];
-        let cron = parse(texts[index]).unwrap();
-        let instant = |second| {
-            chrono::DateTime::from_timestamp(second, 0).unwrap().naive_utc()
-        };
-        let (from, to) = (instant(from), instant(from + length));
-        let mut walked = 0;
-        let mut time = from;
-        while let Some(next) = cron.next_local(time).filter(|it| *it <= to) {
-            (time, walked) = (next, walked + 1);
-        }
-        prop_assert_eq!(count(&cron, from, to), walked);
-    }
 }

@@ -33,8 +33,8 @@ pub struct LocalCron {
     makes_up: bool,
 }
 
-/// The shortest time that chrono knows.
-const INSTANT: TimeDelta = TimeDelta::nanoseconds(1);
+/// The shortest step of time in chrono.
+const NANOSECOND: TimeDelta = TimeDelta::nanoseconds(1);
 
 impl LocalCron {
     // ANCHOR: new
@@ -68,7 +68,7 @@ impl LocalCron {
         let mut left = None;
         if let (Some(start), Some(before)) = (span.start, before) {
             left = Some(start.naive_utc() + before.offset);
-            from = after.max(start - INSTANT);
+            from = after.max(start - NANOSECOND);
         }
         let mut local = from.naive_utc() + span.offset;
         if let (Some(left), Some(start)) = (left, span.start) {
@@ -77,7 +77,7 @@ impl LocalCron {
                 return Some(start);
             }
             if !self.repeats {
-                local = local.max(left - INSTANT);
+                local = local.max(left - NANOSECOND);
             }
         }
         let fire = (self.cron.next_local(local)? - span.offset).and_utc();
@@ -87,7 +87,7 @@ impl LocalCron {
     /// Returns whether the expression fires from a local time to just before
     /// another one.
     fn fires(&self, from: NaiveDateTime, to: NaiveDateTime) -> bool {
-        let next = self.cron.next_local(from - INSTANT);
+        let next = self.cron.next_local(from - NANOSECOND);
         next.is_some_and(|fire| fire < to)
     }
     // ANCHOR_END: in_span

@@ -28,7 +28,7 @@ pub struct Span {
 pub enum Instants {
     /// The usual case.
     One(DateTime<Utc>),
-    /// The clocks skip it. They skip from before it to after it at an instant.
+    /// The clocks never show it: at this instant they jump over it.
     Gap(DateTime<Utc>),
     /// The clocks show it twice.
     Two(DateTime<Utc>, DateTime<Utc>),

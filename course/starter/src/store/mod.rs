@@ -31,7 +31,7 @@ pub struct Job {
     pub schedule: String,
     /// What is to be run.
     pub command: String,
-    /// Its next fire time, unless there is none.
+    /// Its next fire time, or `None` if it does not fire again.
     pub next_fire: Option<DateTime<Utc>>,
 }
 
@@ -74,7 +74,7 @@ pub enum Change {
     RemoveJob(JobId),
     /// Sets the next fire time of a job.
     MoveOn(JobId, Option<DateTime<Utc>>),
-    /// Adds a row to the ledger.
+    /// Adds a row to the ledger, unless there is one with its number.
     Record(Run),
     /// Sets the outcome of a row that is running.
     End(RunId, Outcome),
@@ -90,7 +90,7 @@ pub struct State {
 }
 
 impl State {
-    /// Makes one step.
+    /// Makes one step of a commit.
     pub fn apply(&mut self, change: &Change) {
         unimplemented!("chapter 5: one step")
     }

@@ -4,9 +4,9 @@ use super::{Progression, and, one, ordinal, period, progression, ranges};
 use crate::cron::CronExpression;
 use crate::cron::search::bits;
 
-/// So many times of a day are always listed; more are described where there is a way.
+/// So many times of a day are always listed; more are described if that is shorter.
 const LISTED: u32 = 6;
-/// So many times are listed where there is none.
+/// So many times are listed where no shorter description exists.
 const LISTED_AT_MOST: u32 = 12;
 const EVERY_HOUR: u64 = 0xff_ffff;
 

@@ -84,7 +84,9 @@ impl ThreadPool {
         self.shared.changed.notify_all();
         Ok(())
     }
+    // ANCHOR_END: submit
 
+    // ANCHOR: cancel
     /// Asks a run to end. One that waits for a thread is not begun. Returns
     /// `false` if the pool does not have this run.
     pub fn cancel(&self, run: RunId) -> bool {
@@ -94,7 +96,9 @@ impl ThreadPool {
             true
         })
     }
+    // ANCHOR_END: cancel
 
+    // ANCHOR: shutdown
     /// Takes no more runs, does those that it has, and ends.
     pub fn shutdown(self) {
         self.shared.lock().is_stopping = true;
@@ -104,7 +108,7 @@ impl ThreadPool {
             let _ = thread.join();
         }
     }
-    // ANCHOR_END: submit
+    // ANCHOR_END: shutdown
 }
 
 // ANCHOR: work
