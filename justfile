@@ -25,6 +25,10 @@ crash:
 scorecard *OPTIONS:
     cargo run --release -p matins-benches --bin scorecard -- {{OPTIONS}}
 
+# The same day under six schedulers: two virtual machines, up to half an hour each (needs root, QEMU and debootstrap).
+one-day:
+    bash benches/one_day/run.sh
+
 # What an idle scheduler costs.
 bench-idle:
     cargo bench -p matins-benches --bench idle

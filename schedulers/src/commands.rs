@@ -255,10 +255,15 @@ impl Engine {
         Ok(self.lane(store)?.in_flight.begun(&*self.clock))
     }
 
-    pub(crate) fn add_executor(&self, name: ExecutorName) -> Result<(), SchedulerError> {
+    pub(crate) fn add_executor(&self, name: ExecutorName, survives: bool) -> Result<(), SchedulerError> {
         self.check_not_stopped()?;
         let mut hub = self.hub();
         hub.executors.insert(name.clone());
+        if survives {
+            hub.surviving.insert(name.clone());
+        } else {
+            hub.surviving.remove(&name);
+        }
         hub.listeners.tell(|| Event::ExecutorAdded { executor: name });
         Ok(())
     }
@@ -268,6 +273,7 @@ impl Engine {
         self.check_executor(name)?;
         let mut hub = self.hub();
         hub.executors.remove(name);
+        hub.surviving.remove(name);
         hub.listeners.tell(|| Event::ExecutorRemoved { executor: name.clone() });
         Ok(())
     }

@@ -411,7 +411,7 @@ impl Handle {
         how: Shutdown,
     ) -> Result<(), SchedulerError> {
         let name = ExecutorName::new(name)?;
-        self.engine().add_executor(name.clone())?;
+        self.engine().add_executor(name.clone(), executor.survives())?;
         self.shared.put_executor(name, Box::new(executor), how);
         Ok(())
     }
