@@ -1,7 +1,7 @@
-//! The description of the HTTP API in OpenAPI is one that programs can use: a client in Python is generated from it, and takes the
+//! The description of the HTTP API in `OpenAPI` is one that programs can use: a client in Python is generated from it, and takes the
 //! tour in web/client/tour.py with a daemon.
 //!
-//! The generator is installed from PyPI into a directory of this test. If there is no Python, or the index cannot be reached, the
+//! The generator is installed from `PyPI` into a directory of this test. If there is no Python, or the index cannot be reached, the
 //! test is left out, and says so.
 
 #[path = "daemon_process.rs"]
