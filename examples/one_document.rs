@@ -1,8 +1,8 @@
-//! A job store of one's own: jobs and ledger in one JSON document, which is
+//! A custom job store: jobs and ledger in one JSON document, which is
 //! written again at each change.
 //!
 //! ```text
-//! cargo run --example one_document -- jobs.json   # start it again, and it goes on
+//! cargo run --example one_document -- jobs.json   # start it again: it continues
 //! ```
 
 // ANCHOR: program

@@ -1,4 +1,4 @@
-//! A trigger of one's own: at sunrise, wherever one is.
+//! A custom trigger: fires at sunrise at a given place.
 //!
 //! ```text
 //! cargo run --example sunrise -- 52.52 13.40      # the next seven sunrises in Berlin
@@ -26,8 +26,8 @@ pub struct Sunrise {
 #[typetag::serde(name = "sunrise")]
 impl Trigger for Sunrise {
     fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        // Sunrises are numbered by days, so the one asked for is among the next
-        // few; above the polar circle, the next year's.
+        // Sunrises are numbered by days. The next one is among the next few;
+        // beyond the polar circle, among those of a year.
         let today = (after - noon_of_2000()).num_days();
         (today - 2..today + 400)
             .filter_map(|day| self.on_day(day))
@@ -41,16 +41,16 @@ impl Trigger for Sunrise {
 // ANCHOR_END: trigger
 
 impl Sunrise {
-    /// At a place; `None` if it is not on the globe, or within five degrees of a
-    /// pole.
+    /// Returns the trigger for a place, or `None` if there is no such place or
+    /// it lies within five degrees of a pole.
     pub fn at(latitude: f64, longitude: f64) -> Option<Self> {
         let is_place = latitude.abs() <= 85.0 && longitude.abs() <= 180.0;
         is_place.then_some(Self { latitude, longitude })
     }
 
     // ANCHOR: equation
-    /// The sunrise of the day that has this number; `None` where the sun stays
-    /// up, or down.
+    /// Returns the sunrise of the day with this number, or `None` if the sun
+    /// does not rise on it.
     fn on_day(&self, day: i64) -> Option<DateTime<Utc>> {
         // Mean solar noon, in days since noon of the first day of 2000.
         let noon = f64::from(i32::try_from(day).ok()?) - self.longitude / 360.0;

@@ -1,4 +1,4 @@
-//! An executor of one's own: a thread for each run, which tells what it does.
+//! A custom executor: a thread for each run, which prints what it does.
 //!
 //! ```text
 //! cargo run --example telling
@@ -17,22 +17,22 @@ use matins_executor_inflight::{InFlight, PriorityQueue, Ticket};
 /// A thread for each run.
 #[derive(Debug)]
 pub struct Telling {
-    /// Counts runs in and out, keeps their time limits, and cancels them.
+    /// Counts runs, watches their time limits, and cancels them.
     runs: Arc<InFlight>,
-    /// Those that wait, the most urgent first.
+    /// Queued runs, the most urgent first.
     waiting: Arc<PriorityQueue<(Ticket, RunRequest, Completion)>>,
-    /// How many more may run at once, and what wakes those that wait.
-    places: Arc<(Mutex<usize>, Condvar)>,
+    /// How many more runs may begin, and the signal that one more may.
+    free: Arc<(Mutex<usize>, Condvar)>,
 }
 
 impl Telling {
-    /// Room for so many runs at once, and for so many that wait.
+    /// Allows `at_once` runs at the same time, and `waiting` queued ones.
     pub fn new(at_once: usize, waiting: usize, cancel_grace: Duration) -> Self {
         let runs = InFlight::new(at_once + waiting, cancel_grace);
         Self {
             runs,
             waiting: Arc::default(),
-            places: Arc::new((Mutex::new(at_once), Condvar::new())),
+            free: Arc::new((Mutex::new(at_once), Condvar::new())),
         }
     }
 }
@@ -50,16 +50,16 @@ impl Executor for Telling {
             Err(reason) => return Err(Refused { reason, done }),
         };
         self.waiting.push(run.priority, (ticket, run, done));
-        let (runs, waiting, places) =
-            (self.runs.clone(), self.waiting.clone(), self.places.clone());
+        let (runs, waiting, free) =
+            (self.runs.clone(), self.waiting.clone(), self.free.clone());
         let work = move || {
-            let (free, freed) = &*places;
+            let (free, freed) = &*free;
             let free_now = free.lock().unwrap_or_else(PoisonError::into_inner);
             *freed
                 .wait_while(free_now, |free| *free == 0)
                 .unwrap_or_else(PoisonError::into_inner) -= 1;
-            // The most urgent run that waits, which may be another than the one
-            // this thread was started for.
+            // The most urgent queued run. It need not be the one that this
+            // thread was started for.
             if let Some((ticket, run, done)) = waiting.pop() {
                 let name = format!("run {} of {}", run.run, run.job);
                 println!("{name} begins");
@@ -70,8 +70,8 @@ impl Executor for Telling {
             freed.notify_one();
         };
         if thread::Builder::new().spawn(work).is_err() {
-            // A run that no thread is there for is dropped, and its promise
-            // says so.
+            // No thread for it: the run is dropped, and its completion reports
+            // it as lost.
             drop(self.waiting.pop());
         }
         Ok(())

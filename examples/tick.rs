@@ -3,7 +3,7 @@
 //! file, where it survives a restart.
 //!
 //! ```text
-//! cargo run --example tick                   # in memory: each start begins anew
+//! cargo run --example tick                   # in memory: each start begins with nothing
 //! cargo run --example tick -- jobs.db        # in a file: start it again, and it goes on
 //! ```
 

@@ -22,12 +22,15 @@ pub(super) struct Known {
     pub(super) given: Option<DateTime<Utc>>,
     /// Its next fire time, and what the clock showed when it got that.
     pub(super) next: Option<(DateTime<Utc>, Reading)>,
+    /// A next fire time that may pass over others, because the clock was set twice before the engine could follow. After a crash, no
+    /// engine knows why it is so late.
+    inexact: Option<DateTime<Utc>>,
 }
 
 impl Known {
     pub(super) fn new(trigger: Arc<dyn Trigger>, since: DateTime<Utc>, given: Option<DateTime<Utc>>) -> Self {
         let since = Some(given.map_or(since, |given| given - MICROSECOND));
-        Self { trigger, since, expected: Vec::new(), given, next: None }
+        Self { trigger, since, expected: Vec::new(), given, next: None, inexact: None }
     }
 
     fn fire_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -84,7 +87,8 @@ impl Known {
         );
         self.decided(Some(from), None);
         // Where the clock was set again before the engine could follow, what was decided in between comes early once.
-        let is_exact = !is_correction && steps <= 1;
+        let is_exact = !is_correction && steps <= 1 && self.inexact != Some(from);
+        self.inexact = (!is_exact).then_some(to);
         if is_exact && let Some((_, set)) = self.next.filter(|(next, _)| *next == from) {
             let rest = to - now;
             let passed = TimeDelta::from_std(reading.monotonic.saturating_sub(set.monotonic)).unwrap();
