@@ -286,8 +286,11 @@ pub(crate) fn unprivileged_command(program: PathBuf) -> Command {
     command
 }
 
-/// Says that tests are skipped.
-pub(crate) fn skipped(why: &str) {
+/// Says that tests are skipped, and why.
+///
+/// # Panics
+/// If `MATINS_TEST_REQUIRE_SERVERS` is set.
+pub fn skipped(why: &str) {
     assert!(std::env::var_os("MATINS_TEST_REQUIRE_SERVERS").is_none(), "{why}, and tests need it");
     // Beside what the test harness captures, so that it is seen.
     let _ = io::Write::write_all(&mut io::stderr(), format!("skipped: {why}\n").as_bytes());

@@ -213,7 +213,7 @@ pub enum Outcome {
     Cancelled,
     /// It did not run.
     Missed(MissedReason),
-    /// The process ended while it ran. Whether the work was done is not known.
+    /// The process that did it, or the worker, ended while it ran. Whether the work was done is not known.
     Interrupted,
 }
 

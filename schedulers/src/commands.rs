@@ -243,6 +243,10 @@ impl Engine {
         Ok(self.lane(store)?.in_flight.progress(run))
     }
 
+    pub(crate) fn output(&self, store: &StoreName, run: RunId) -> Result<Option<String>, SchedulerError> {
+        Ok(self.lane(store)?.in_flight.output(run))
+    }
+
     /// The runs of a store that executors have taken, with when the work began.
     pub(crate) fn in_flight(
         &self,
@@ -251,10 +255,15 @@ impl Engine {
         Ok(self.lane(store)?.in_flight.begun(&*self.clock))
     }
 
-    pub(crate) fn add_executor(&self, name: ExecutorName) -> Result<(), SchedulerError> {
+    pub(crate) fn add_executor(&self, name: ExecutorName, survives: bool) -> Result<(), SchedulerError> {
         self.check_not_stopped()?;
         let mut hub = self.hub();
         hub.executors.insert(name.clone());
+        if survives {
+            hub.surviving.insert(name.clone());
+        } else {
+            hub.surviving.remove(&name);
+        }
         hub.listeners.tell(|| Event::ExecutorAdded { executor: name });
         Ok(())
     }
@@ -264,6 +273,7 @@ impl Engine {
         self.check_executor(name)?;
         let mut hub = self.hub();
         hub.executors.remove(name);
+        hub.surviving.remove(name);
         hub.listeners.tell(|| Event::ExecutorRemoved { executor: name.clone() });
         Ok(())
     }

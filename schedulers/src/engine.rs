@@ -47,6 +47,8 @@ pub(crate) struct Hub {
     pub(crate) state: State,
     pub(crate) listeners: Listeners,
     pub(crate) executors: BTreeSet<ExecutorName>,
+    /// Those of them whose runs continue when this process ends.
+    pub(crate) surviving: BTreeSet<ExecutorName>,
     pub(crate) waiters: Waiters,
     pub(crate) stats: Stats,
     /// Around every run.
@@ -82,6 +84,8 @@ pub(crate) enum State {
 /// A run to hand to an executor, once no lock is held.
 pub(crate) struct Submission {
     pub(crate) executor: ExecutorName,
+    /// An earlier process has handed it over: it is taken up again.
+    pub(crate) is_taken_up: bool,
     pub(crate) request: RunRequest,
     pub(crate) done: Completion,
 }
@@ -100,6 +104,7 @@ pub(crate) struct Parts {
     pub(crate) tasks: TaskRegistry,
     pub(crate) stores: Vec<(StoreName, Box<dyn ClaimStore>)>,
     pub(crate) executors: BTreeSet<ExecutorName>,
+    pub(crate) surviving: BTreeSet<ExecutorName>,
     pub(crate) retention: Retention,
     pub(crate) job_defaults: Policy,
 }
@@ -116,6 +121,7 @@ impl Engine {
             state: State::Waiting { is_paused: false },
             listeners: Listeners::default(),
             executors: parts.executors,
+            surviving: parts.surviving,
             waiters: Waiters::default(),
             stats: Stats::default(),
             layers: RunLayers::default(),

@@ -41,7 +41,9 @@ impl GroupQueues {
         if self.of_runs.is_empty() { None } else { self.of_runs.get(&run) }
     }
 
+    /// A run is in progress in a group. One that was before counts once.
     pub(crate) fn begin(&mut self, run: RunId, group: GroupName) {
+        self.end(run);
         *self.running.entry(group.clone()).or_default() += 1;
         self.of_runs.insert(run, group);
     }

@@ -1,8 +1,10 @@
 //! What the scheduler alone knows of a store's jobs, beside what it claims.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 use foldhash::HashMap;
-use matins_core::{Job, RunId, Served};
+use matins_core::{ExecutorName, Job, RunId, Served};
 
 use crate::decide::postponed::Postponed;
 use crate::occupied::Occupations;
@@ -16,6 +18,8 @@ pub(crate) struct Local {
     /// What this scheduler can start, where others share the store; what it cannot is left to them. `None` where nobody does: such a
     /// job fails.
     pub(crate) served: Option<Served>,
+    /// The executors whose runs continue when their process ends.
+    pub(crate) surviving: BTreeSet<ExecutorName>,
 }
 
 impl Local {

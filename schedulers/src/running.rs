@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{CancelToken, ExecutorName, GroupName, Job, Retry, Run, RunLog, TaskName, Value};
+use matins_core::{
+    CancelToken, ExecutorName, GroupName, Job, OnInterrupt, Retry, Run, RunLog, TaskName, Value,
+};
 
 /// A run that is in flight.
 #[derive(Debug, Clone)]
@@ -18,6 +20,10 @@ pub(crate) struct Running {
     pub(crate) misfire_grace: Option<Duration>,
     /// The group that it counts for until it ends.
     pub(crate) group: Option<GroupName>,
+    /// As the job had it when the run began: another attempt follows where it is interrupted.
+    pub(crate) runs_again: bool,
+    /// Its executor keeps it when this process ends.
+    pub(crate) survives: bool,
 }
 
 impl Running {
@@ -27,7 +33,8 @@ impl Running {
         let group = job.policy.group.as_ref().map(|group| group.name.clone());
         let cancel = CancelToken::new();
         let log = RunLog::of_run(&cancel);
-        Self { run, cancel, log, retry, misfire_grace, group }
+        let runs_again = job.policy.on_interrupt == OnInterrupt::RunAgain;
+        Self { run, cancel, log, retry, misfire_grace, group, runs_again, survives: false }
     }
 
     /// The misfire grace of a first attempt counts until its work begins.
@@ -46,6 +53,8 @@ pub(crate) struct Start {
     pub(crate) executor: ExecutorName,
     pub(crate) time_limit: Option<Duration>,
     pub(crate) priority: i32,
+    /// An earlier process has handed it over, and its executor has kept it.
+    pub(crate) is_taken_up: bool,
 }
 
 impl Start {
@@ -56,6 +65,11 @@ impl Start {
             Ok(job) => (job.task, job.arguments, job.executor),
             Err(job) => (job.task.clone(), job.arguments.clone(), job.executor.clone()),
         };
-        Self { running, task, arguments, executor, time_limit, priority }
+        Self { running, task, arguments, executor, time_limit, priority, is_taken_up: false }
+    }
+
+    /// A run that an earlier process has handed over.
+    pub(crate) fn taken_up(job: Arc<Job>, run: Run) -> Self {
+        Self { is_taken_up: true, ..Self::new(job, run) }
     }
 }

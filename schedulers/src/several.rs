@@ -82,6 +82,7 @@ impl Cluster {
             tasks,
             stores: vec![(StoreName::default(), Box::new(self.store.member()))],
             executors: [ExecutorName::default()].into(),
+            surviving: [].into(),
             retention: Retention::EVERYTHING,
             job_defaults: Policy::default(),
         })

@@ -185,7 +185,7 @@ impl Shared {
         }
         // Runs mostly go to the executor of the one before.
         let mut last: Option<(ExecutorName, SharedExecutor)> = None;
-        for Submission { executor: name, request, done } in submissions {
+        for Submission { executor: name, is_taken_up, request, done } in submissions {
             let run = request.run;
             if last.as_ref().is_none_or(|(last, _)| *last != name) {
                 last = self.executors().get(&name).cloned().map(|executor| (name.clone(), executor));
@@ -195,7 +195,11 @@ impl Shared {
                 done.finish(self.engine.not_taken(run, Outcome::Failed, message));
                 continue;
             };
-            let submitted = lock(executor).submit(request, done);
+            let submitted = if is_taken_up {
+                lock(executor).reattach(request, done)
+            } else {
+                lock(executor).submit(request, done)
+            };
             if let Err(refused) = submitted {
                 let not_started = refused.reason == Refusal::OutOfResources;
                 let (outcome, message) = match refused.reason {
@@ -206,6 +210,9 @@ impl Shared {
                             "executor {name:?} could start no thread or process for it: the system has none left"
                         ),
                     ),
+                    Refusal::NotAttachable => {
+                        (Outcome::Interrupted, format!("executor {name:?} does not know it any more"))
+                    }
                     _ => (Outcome::Failed, format!("executor {name:?} is shut down")),
                 };
                 let mut report = self.engine.not_taken(run, outcome, message);

@@ -52,7 +52,7 @@ impl Engine {
         false
     }
 
-    /// Cancels what is in flight, when its time has come.
+    /// Cancels what is in flight, when its time has come. What its executor keeps is let go of instead.
     pub(crate) fn advance_shutdown(&self) {
         let now = self.clock.monotonic();
         {
@@ -66,7 +66,8 @@ impl Engine {
         }
         // Not under a lock: what a token calls may use a handle.
         let lanes = self.lanes();
-        let tokens: Vec<CancelToken> = lanes.iter().flat_map(|lane| lane.in_flight.tokens()).collect();
+        let tokens: Vec<CancelToken> =
+            lanes.iter().flat_map(|lane| lane.in_flight.tokens_at_shutdown()).collect();
         cancel(&tokens);
         for lane in lanes {
             lane.inbox.wake();

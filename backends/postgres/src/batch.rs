@@ -20,6 +20,8 @@ pub(crate) struct Batch {
     pub(crate) ended: Vec<Run>,
     pub(crate) starts: Vec<Started>,
     pub(crate) postponed: Vec<Run>,
+    /// Those of them that were a dead scheduler's and are in progress here, with the keys of their jobs.
+    pub(crate) taken_up: Vec<(RunId, JobId, i64, Option<GroupName>)>,
     pub(crate) finished: Vec<Run>,
     pub(crate) extended: Vec<(RunId, FireRange)>,
     pub(crate) updates: Vec<Job>,
@@ -144,8 +146,14 @@ impl Batch {
             Transition::Extend { run, fires } => self.extended.push((run, fires)),
             Transition::Finish(run) => {
                 check_run(&run)?;
-                let ended = run.outcome.is_some();
-                if ended { self.finished.push(run) } else { self.postponed.push(run) }
+                if run.outcome.is_some() {
+                    self.finished.push(run);
+                    return Ok(());
+                }
+                if run.started.is_some() && open.given.contains(&(run.id.0 as i64)) {
+                    self.take_up(&run, groups, changes);
+                }
+                self.postponed.push(run);
             }
             Transition::Update(job) => {
                 // One that is not locked is gone.
@@ -164,6 +172,18 @@ impl Batch {
             Transition::PruneBefore { before } => self.prune_before = Some(before),
         }
         Ok(())
+    }
+
+    /// A run of a dead scheduler is in progress here from now on.
+    fn take_up(&mut self, run: &Run, groups: &HashMap<RunId, GroupName>, changes: &mut Changes<'_>) {
+        let number = run.id.0 as i64;
+        let key = changes.open.jobs.get(&run.job).map_or(0, |held| held.key);
+        if let Some(moved) = changes.of(&run.job)
+            && !moved.running.contains(&number)
+        {
+            moved.running.push(number);
+        }
+        self.taken_up.push((run.id, run.job.clone(), key, groups.get(&run.id).cloned()));
     }
 
     fn record(&mut self, run: Run, groups: &HashMap<RunId, GroupName>, changes: &mut Changes<'_>) {

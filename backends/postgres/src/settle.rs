@@ -143,7 +143,8 @@ impl PostgresStore {
         let begun = begun.map(|row| (&row.run.job, row.key, row.run.id, &row.group));
         let started = batch.starts.iter().filter(|run| run.at.is_some());
         let started = started.map(|run| (&run.job, run.key, run.run, &run.group));
-        for (job, key, run, group) in begun.chain(started) {
+        let taken_up = batch.taken_up.iter().map(|(run, job, key, group)| (job, *key, *run, group));
+        for (job, key, run, group) in begun.chain(started).chain(taken_up) {
             let mine = self.mine.entry(job.clone()).or_insert_with(|| Mine { key, runs: Vec::new() });
             mine.runs.push((run.0 as i64, group.clone()));
         }

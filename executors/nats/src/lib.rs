@@ -30,7 +30,7 @@
 //! let worker = Worker::builder(NatsServer::new("nats://nats.example")).start(tasks)?;
 //!
 //! // On another one:
-//! let executor = NatsExecutor::builder(NatsServer::new("nats://nats.example")).build()?;
+//! let executor = NatsExecutor::builder(NatsServer::new("nats://nats.example")).keep_runs(false).build()?;
 //! let mut scheduler = SchedulerBuilder::new()
 //!     .store("default", MemoryStore::new())
 //!     .executor("default", executor)
@@ -48,6 +48,10 @@
 //!
 //! **A run has one outcome.** The server keeps the first result of a run and refuses all others.
 //!
+//! **Runs outlast their scheduler.** A scheduler with a persistent store that ends, or is killed, takes the runs up again when it is back;
+//! with a [shared store](https://docs.rs/matins-store-postgres), another scheduler does. What has ended meanwhile is reported then. If the
+//! job was removed, or has another executor by then, its run counts as interrupted. So each scheduler of a shared store needs the executor.
+//!
 //! **A lost worker is noticed.** A worker gives three signs of life in each [`ack_wait`](NatsServer::ack_wait). A run whose worker was not
 //! heard for twice that time is *interrupted*. So is one that another worker is given by the server meanwhile. A worker that cannot reach
 //! the server for four fifths of `ack_wait` stops its runs by itself.
@@ -58,6 +62,10 @@
 //!
 //! The number of a run rises with each run of its job. A task that writes to a system which refuses lower numbers can pass it on, as a
 //! fencing token.
+//!
+//! # Who may do what
+//! `protocol/nats-server.conf` of this crate is a sample configuration of a server: a worker can neither publish runs, nor read the runs or
+//! results of tasks that it does not have. [`NatsServer`] takes credentials files and certificates. Nothing is logged.
 //!
 //! # What is in the server
 //! For a namespace `NS`, the executor creates what is not there:

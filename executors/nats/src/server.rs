@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions};
 use matins_core::IntoDuration;
+use percent_encoding::percent_decode_str;
 use thiserror::Error;
 
 use crate::names::Names;
@@ -44,7 +45,8 @@ pub struct NatsServer {
 
 impl NatsServer {
     /// A server at this address, such as `nats://127.0.0.1:4222`, in the namespace `matins` and the pool `default`. Several addresses of
-    /// one cluster are separated by commas. With `tls://`, the connection is encrypted and the server's certificate is checked.
+    /// one cluster are separated by commas. With `tls://`, the connection is encrypted and the server's certificate is checked. A user and
+    /// a password, or a token, may stand in it (`nats://USER:PASSWORD@HOST`), with `%40` for an `@` in them.
     ///
     /// ```
     /// use matins_executor_nats::NatsServer;
@@ -183,7 +185,15 @@ impl NatsServer {
         if let Some(inbox) = &self.inbox {
             options = options.custom_inbox_prefix(inbox);
         }
-        let addresses: Vec<&str> = self.url.split(',').map(str::trim).collect();
+        let mut addresses = Vec::new();
+        for address in self.url.split(',').map(str::trim) {
+            options = match user_of(address) {
+                Some((user, Some(password))) => options.user_and_password(user, password),
+                Some((token, None)) => options.token(token),
+                None => options,
+            };
+            addresses.push(without_user(address));
+        }
         let connected = options.connect(addresses).await;
         connected.map_err(|error| NatsError::Connect { server: self.to_string(), source: Box::new(error) })
     }
@@ -210,6 +220,17 @@ impl fmt::Debug for NatsServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "NatsServer({self})")
     }
+}
+
+/// The user and the password in an address; alone, it is a token.
+fn user_of(address: &str) -> Option<(String, Option<String>)> {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let (user, _) = rest.rsplit_once('@')?;
+    let decoded = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
+    Some(match user.split_once(':') {
+        Some((user, password)) => (decoded(user), Some(decoded(password))),
+        None => (decoded(user), None),
+    })
 }
 
 /// An address without the user and the password in it.
@@ -284,6 +305,14 @@ mod tests {
     fn what_is_secret_in_an_address_is_not_shown() {
         let server = NatsServer::new("nats://me:p@ss@one:4222, token@two").namespace("app");
         assert_eq!(format!("{server:?}"), "NatsServer(nats://one:4222,two (namespace app, pool default))");
+    }
+
+    #[test]
+    fn a_user_in_an_address_is_who_connects() {
+        let user = |user: &str, password: &str| Some((user.to_owned(), Some(password.to_owned())));
+        assert_eq!(user_of("nats://me:p%40:ss@one:4222"), user("me", "p@:ss"));
+        assert_eq!(user_of("secret@one"), Some(("secret".to_owned(), None)));
+        assert_eq!(user_of("tls://one:4222"), None);
     }
 
     #[test]

@@ -233,7 +233,7 @@ fn another_executor_takes_up_what_the_first_has_left_in_each_state() {
 #[test]
 fn an_executor_that_keeps_no_runs_takes_none_up() {
     let Some(server) = Nats::start("") else { return };
-    let (mut executor, reports) = (executor(&server).build().unwrap(), Reports::new());
+    let (mut executor, reports) = (executor(&server).keep_runs(false).build().unwrap(), Reports::new());
     assert!(!executor.survives());
     let run = run(1, "note", json!(null));
     let done = reports.completion(run.run);

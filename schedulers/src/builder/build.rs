@@ -104,6 +104,10 @@ impl SchedulerBuilder {
             tasks: self.tasks,
             stores: self.stores,
             executors: self.executors.keys().cloned().collect(),
+            surviving: (self.executors.iter())
+                .filter(|(_, executor)| executor.survives())
+                .map(|(name, _)| name.clone())
+                .collect(),
             retention: self.retention,
             job_defaults: self.job_defaults,
         };

@@ -1,16 +1,19 @@
 //! Runs whose owner is gone: an earlier process, or one that a commit whose answer was lost has begun.
 
-use matins_core::{OnInterrupt, Outcome, Run, Transition};
+use std::sync::Arc;
+
+use matins_core::{Job, OnInterrupt, Outcome, Run, Transition};
 
 use super::retry;
 use super::tick::Tick;
 use crate::occupied::WHEN_IT_ENDS;
 
 /// So often a run is run again since it was interrupted.
-const MOST_RUN_AGAIN: u32 = 3;
+pub(super) const MOST_RUN_AGAIN: u32 = 3;
 
 impl Tick<'_> {
-    /// Ends the runs of the claimed jobs whose owner is gone, and these, which nobody has, and does what the jobs say about that.
+    /// Ends the runs of the claimed jobs whose owner is gone, and these, which nobody has, and does what the jobs say about that. Those
+    /// that their executors have kept are taken up instead.
     pub(crate) fn recover(&mut self, lost: Vec<Run>) {
         for run in lost {
             let at = self.place_of(&run.job);
@@ -24,10 +27,27 @@ impl Tick<'_> {
                 continue;
             }
             for run in std::mem::take(&mut self.jobs[at].abandoned) {
-                self.interrupt(at, run);
+                match self.jobs[at].job.clone() {
+                    Some(job) if self.local.surviving.contains(&job.executor) => self.take_up(at, job, run),
+                    _ => self.interrupt(at, run),
+                }
             }
             self.end_if_over(at);
         }
+    }
+
+    /// A run that its executor has kept is in progress here from now on.
+    fn take_up(&mut self, at: usize, job: Arc<Job>, run: Run) {
+        if let Some(group) = &job.policy.group {
+            if let Some(running) = self.groups.get_mut(&group.name) {
+                *running += 1;
+            }
+            self.began.push((run.id, group.name.clone()));
+        }
+        self.jobs[at].runs.running.push(run.id);
+        // The row stays as it is. It belongs to this scheduler.
+        self.batch.push(Transition::Finish(run.clone()));
+        self.taken_up.push((job, run));
     }
 
     fn interrupt(&mut self, at: usize, run: Run) {

@@ -4,17 +4,19 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use foldhash::{HashMap, HashMapExt};
 use matins_core::{
     Claim, Claimed, CountBudget, FireRange, GroupName, Job, JobId, JobRuns, JobState, MissedReason,
-    OnExhausted, Run, RunId, RunReport, Settlement, Transition, text_of_panic,
+    OnExhausted, Outcome, Run, RunId, RunReport, Settlement, Transition, text_of_panic,
 };
 
 use super::counts::{Counted, plan_of};
 use super::group::Applicant;
 use super::postponed::{self, Decision, Postponed};
+use super::recovery::MOST_RUN_AGAIN;
 use super::retry::{self, later};
 use crate::local::Local;
 use crate::pruning::Pruning;
@@ -23,6 +25,9 @@ use crate::running::{Running, Start};
 
 /// So many steps of counting in one tick, some milliseconds: then commands and other jobs have their turn.
 const STEPS_PER_TICK: u64 = 50_000;
+
+/// As soon as possible, and after this tick.
+const AT_ONCE: Duration = Duration::from_micros(1);
 
 pub(crate) struct Tick<'a> {
     pub(super) now: DateTime<Utc>,
@@ -50,6 +55,8 @@ pub(crate) struct Tick<'a> {
     pub(crate) postponed: Vec<(Run, DateTime<Utc>, Postponed)>,
     /// To be handed to executors once the batch is committed.
     pub(crate) starts: Vec<(Arc<Job>, Run)>,
+    /// Runs of earlier owners that their executors have kept: they are in progress here.
+    pub(super) taken_up: Vec<(Arc<Job>, Run)>,
     pub(crate) finished: Vec<Run>,
     /// Those of them that another attempt follows.
     pub(super) tried_again: Vec<RunId>,
@@ -100,6 +107,7 @@ impl<'a> Tick<'a> {
             last_place: claim.due.wrapping_sub(1),
             postponed: Vec::new(),
             starts: Vec::new(),
+            taken_up: Vec::new(),
             finished: Vec::new(),
             tried_again: Vec::new(),
             missed: Vec::new(),
@@ -117,9 +125,12 @@ impl<'a> Tick<'a> {
         }
         tick.write_counted();
         let (began, tried_again) = (std::mem::take(&mut tick.began), std::mem::take(&mut tick.tried_again));
-        let Self { batch, jobs, postponed, starts, finished, missed, ended, broken, disabled, .. } = tick;
+        let Self {
+            batch, jobs, postponed, starts, taken_up, finished, missed, ended, broken, disabled, ..
+        } = tick;
         let runs = jobs.into_iter().map(|claimed| (claimed.id, claimed.runs)).collect();
-        let starts = starts.into_iter().map(|(job, run)| Start::new(job, run)).collect();
+        let mut starts: Vec<Start> = starts.into_iter().map(|(job, run)| Start::new(job, run)).collect();
+        starts.extend(taken_up.into_iter().map(|(job, run)| Start::taken_up(job, run)));
         let effects = Effects { postponed, starts, finished, tried_again, missed, ended, broken, disabled };
         (Settlement { batch, runs, groups: began }, effects)
     }
@@ -188,10 +199,13 @@ impl<'a> Tick<'a> {
             run.output.clone_from(&report.output);
             run.result.clone_from(&report.result);
         });
-        let delay = running
-            .retry
-            .as_ref()
-            .and_then(|retry| retry::delay_after(retry, outcome, run.attempt, &run.job));
+        // The worker of one that went on without a scheduler was lost.
+        let runs_again =
+            outcome == Outcome::Interrupted && running.runs_again && run.attempt <= MOST_RUN_AGAIN;
+        let retry = running.retry.as_ref().filter(|_| !runs_again);
+        let delay = retry.and_then(|retry| retry::delay_after(retry, outcome, run.attempt, &run.job));
+        // With the next tick: the job may not have been read for this one.
+        let delay = if runs_again { Some(AT_ONCE) } else { delay };
         if delay.is_some() {
             self.tried_again.push(run.id);
         }
@@ -205,7 +219,8 @@ impl<'a> Tick<'a> {
         runs.missed = None;
         self.batch.push(Transition::Finish(run.clone()));
         if let Some(delay) = delay {
-            self.try_again(at, &run, report.finished, delay);
+            let from = if runs_again { self.now.max(report.finished) } else { report.finished };
+            self.try_again(at, &run, from, delay);
         } else {
             self.has_ended(at, &run);
         }

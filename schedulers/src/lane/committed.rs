@@ -61,8 +61,12 @@ impl OpenLane<'_> {
         in_flight.reserve(starts.len());
         let layers = hub.layers.in_force().clone();
         for start in starts {
-            hub.stats.started += 1;
-            hub.listeners.tell(|| Event::RunStarted { store: store.clone(), run: start.running.run.clone() });
+            // What an earlier process has started is not started once more.
+            if !start.is_taken_up {
+                hub.stats.started += 1;
+                let run = &start.running.run;
+                hub.listeners.tell(|| Event::RunStarted { store: store.clone(), run: run.clone() });
+            }
             let (running, submission) = self.begin(start, &layers);
             in_flight.insert(running.run.id, running);
             submissions.extend(submission);
@@ -83,7 +87,8 @@ impl OpenLane<'_> {
 
     /// A run whose task is not registered has failed; any other is for its executor.
     fn begin(&self, start: Start, layers: &Layers) -> (Box<Running>, Option<Submission>) {
-        let Start { running, task: name, arguments, executor, time_limit, priority } = start;
+        let Start { mut running, task: name, arguments, executor, time_limit, priority, is_taken_up } = start;
+        running.survives = self.work.local.surviving.contains(&executor);
         let clock = self.engine.clock.clone();
         let done = Completion::new(running.run.id, clock.clone(), self.lane.inbox.clone());
         let Some(task) = self.engine.tasks.get(name.as_str()) else {
@@ -101,6 +106,6 @@ impl OpenLane<'_> {
         (request.arguments, request.time_limit, request.priority) = (arguments, time_limit, priority);
         // By the scheduler's clock.
         request.begin_by = running.begin_by().and_then(|until| until.checked_sub_signed(self.work.ahead));
-        (running, Some(Submission { executor, request, done }))
+        (running, Some(Submission { executor, is_taken_up, request, done }))
     }
 }

@@ -30,8 +30,25 @@ impl InFlight {
         self.lock().values().map(|running| running.cancel.clone()).collect()
     }
 
+    /// Those of runs that end with their scheduler.
+    pub(crate) fn tokens_at_shutdown(&self) -> Vec<CancelToken> {
+        let in_flight = self.lock();
+        in_flight.values().filter(|run| !run.survives).map(|running| running.cancel.clone()).collect()
+    }
+
+    /// Runs that their executors keep when this process ends are nobody's here: their rows stay, and the next owner takes them up.
+    pub(crate) fn let_go_of_survivors(&self) {
+        self.lock().retain(|_, running| !running.survives);
+    }
+
     pub(crate) fn progress(&self, run: RunId) -> Option<Progress> {
         self.lock().get(&run).and_then(|running| running.log.last_progress())
+    }
+
+    /// What a run has logged and printed so far.
+    pub(crate) fn output(&self, run: RunId) -> Option<String> {
+        let log = self.lock().get(&run).map(|running| running.log.clone());
+        log.and_then(|log| log.text())
     }
 
     /// Each with the time at which its work began, by the clock as it is set now.

@@ -188,7 +188,9 @@ impl OpenLane<'_> {
         }
         membership.is_over = true;
         let taken_over = std::mem::take(&mut *self.lane.in_flight.lock());
-        cancels.extend(taken_over.into_values().map(|running| running.cancel));
+        // What its executor keeps goes on, for the one that has taken it over.
+        let ends_here = taken_over.into_values().filter(|running| !running.survives);
+        cancels.extend(ends_here.map(|running| running.cancel));
         self.work.ended.clear();
         for Submission { done, .. } in self.work.pending.drain(..) {
             done.forget();

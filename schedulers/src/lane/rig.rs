@@ -35,6 +35,7 @@ pub(crate) fn node_with(tasks: TaskRegistry, clock: &VirtualClock, store: &Share
         tasks,
         stores: vec![(StoreName::default(), Box::new(store.member()))],
         executors: [ExecutorName::default()].into(),
+        surviving: [].into(),
         retention: Retention::EVERYTHING,
         job_defaults: Policy::default(),
     })

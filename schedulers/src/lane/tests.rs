@@ -41,6 +41,7 @@ fn rows_that_grow_too_old_go_though_no_job_is_due_and_then_nobody_wakes_up() {
         tasks: TaskRegistry::default(),
         stores: vec![(StoreName::default(), Box::new(Exclusive::new(Box::new(MemoryStore::new()))))],
         executors: [ExecutorName::default()].into(),
+        surviving: [].into(),
         retention: Retention { age: Some(Duration::from_secs(3 * 3600)), ..Retention::EVERYTHING },
         job_defaults: Policy::default(),
     })
@@ -82,6 +83,7 @@ fn after_a_burst_an_idle_scheduler_holds_nothing() {
         tasks: TaskRegistry::default(),
         stores: vec![(StoreName::default(), Box::new(Exclusive::new(Box::new(MemoryStore::new()))))],
         executors: [ExecutorName::default()].into(),
+        surviving: [].into(),
         retention: Retention { ended_jobs: Some(10), ..Retention::default() },
         job_defaults: Policy::default(),
     })
@@ -121,6 +123,7 @@ fn a_store_that_fails_or_panics_where_it_is_asked_for_the_next_fire_is_tried_aga
             tasks: TaskRegistry::default(),
             stores: vec![(StoreName::default(), Box::new(Exclusive::new(Box::new(store))))],
             executors: [ExecutorName::default()].into(),
+            surviving: [].into(),
             retention: Retention::EVERYTHING,
             job_defaults: Policy::default(),
         })

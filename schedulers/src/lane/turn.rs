@@ -77,6 +77,9 @@ impl Lane {
         if matches!(state, State::Cancelling { leave_at } if leave_at <= reading.monotonic) {
             lane.leave_behind("left running when the scheduler was shut down", now);
         }
+        if matches!(state, State::Cancelling { .. }) {
+            lane.lane.in_flight.let_go_of_survivors();
+        }
         lane.advance_leaving(&reading, &mut cancels);
         if lane.work.failing.as_ref().is_none_or(|failing| failing.retry_at <= reading.monotonic) {
             // The store is foreign code: one that panics has failed.
@@ -145,7 +148,9 @@ impl OpenLane<'_> {
     /// All runs that are still in flight count as interrupted.
     pub(crate) fn leave_behind(&mut self, why: &str, now: DateTime<Utc>) {
         let left = std::mem::take(&mut *self.lane.in_flight.lock());
-        let ended = left.into_values().map(|running| {
+        let ended = left.into_values().map(|mut running| {
+            // Nobody runs it again: its work may go on.
+            running.runs_again = false;
             let report = not_run(&running.run, now, Outcome::Interrupted, why.to_owned());
             (running, report)
         });
@@ -212,6 +217,7 @@ impl OpenLane<'_> {
         state: State,
         submissions: &mut Vec<Submission>,
     ) -> Result<(), StoreError> {
+        self.work.local.surviving.clone_from(&self.engine.hub().surviving);
         let (retention, now) = (&self.engine.retention, reading.now);
         let lost = if self.work.is_known { Vec::new() } else { self.lost_runs()? };
         let Work {
@@ -286,6 +292,9 @@ impl OpenLane<'_> {
         let settled = timed(name, "settle", || store.settle(settlement))?;
         if !settled.lost.is_empty() {
             effects.finished.retain(|run| !settled.lost.contains(&run.id));
+            effects
+                .starts
+                .retain(|start| !start.is_taken_up || !settled.lost.contains(&start.running.run.id));
         }
 
         pruning.forget(&surplus, |job| come_again.contains(job));

@@ -92,6 +92,7 @@ fn engine(disk: &Disk, faults: &Arc<Mutex<Faults>>, clock: &VirtualClock) -> Eng
         tasks,
         stores: vec![(StoreName::default(), Box::new(Exclusive::new(Box::new(store))))],
         executors: [ExecutorName::default()].into(),
+        surviving: [].into(),
         retention: Retention::EVERYTHING,
         job_defaults: matins_core::Policy::default(),
     })

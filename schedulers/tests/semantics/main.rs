@@ -18,4 +18,5 @@ mod parts;
 mod postponed;
 mod retries;
 mod rig;
+mod taken_up;
 mod values;

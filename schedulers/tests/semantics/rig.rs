@@ -37,6 +37,12 @@ impl Held {
         runs.unwrap().0
     }
 
+    /// A run comes.
+    pub(crate) fn put(&self, run: RunRequest, done: Completion) {
+        self.runs().push((run, done));
+        self.came.notify_all();
+    }
+
     pub(crate) fn take_first(&self) -> (RunRequest, Completion) {
         self.some().remove(0)
     }

@@ -31,7 +31,7 @@ impl NatsExecutorBuilder {
             at_once: 1_000,
             queue: 100_000,
             cancel_grace: Duration::from_secs(5),
-            keep_runs: false,
+            keep_runs: true,
             limits: Limits::default(),
         }
     }
@@ -89,8 +89,9 @@ impl NatsExecutorBuilder {
         Self { cancel_grace: grace.into_duration().unwrap_or_default(), ..self }
     }
 
-    /// Sets whether runs continue on their workers when this executor ends, to be [taken up](matins_core::Executor::reattach) by another
-    /// one. Otherwise they are cancelled. Default: they are cancelled.
+    /// Sets whether runs continue on their workers when this executor ends, to be [taken up](matins_core::Executor::reattach) by the next
+    /// one. Otherwise they are cancelled, and those of a scheduler that was killed are interrupted. A store in memory forgets its runs with
+    /// its process: nobody could take them up. Default: they continue.
     ///
     /// ```
     /// # use matins_executor_nats::{NatsExecutor, NatsServer};
@@ -100,8 +101,8 @@ impl NatsExecutorBuilder {
     /// # let namespace = matins_conformance::servers::schema("example");
     /// let server = NatsServer::new("nats://127.0.0.1");
     /// # let server = NatsServer::new(url).namespace(namespace);
-    /// let executor = NatsExecutor::builder(server).keep_runs(true).build()?;
-    /// assert!(executor.survives());
+    /// let executor = NatsExecutor::builder(server).keep_runs(false).build()?;
+    /// assert!(!executor.survives(), "they end with it");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn keep_runs(self, keep_runs: bool) -> Self {

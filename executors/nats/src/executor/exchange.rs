@@ -24,6 +24,9 @@ const LONGEST_ARGUMENTS: usize = 512 << 10;
 const AGAIN_FIRST: Duration = Duration::from_millis(100);
 const AGAIN_LONGEST: Duration = Duration::from_secs(5);
 
+/// A stream that had no room for so long is full.
+const FULL_FOR: Duration = Duration::from_millis(500);
+
 /// A run that no worker has begun is looked for in the server at longer and longer intervals, up to this one.
 const LOOK_LONGEST: Duration = Duration::from_secs(600);
 
@@ -253,6 +256,8 @@ impl Exchange {
                 Err(failed) => failed,
             };
             match failed {
+                // A worker may be about to acknowledge a run that has ended.
+                Failed::Full(_) if again < FULL_FOR => {}
                 Failed::Full(why) => {
                     let message = format!("the NATS server has no room for the run: {why}");
                     return Ok(Some(Verdict::NotBegun(Outcome::Missed(MissedReason::ExecutorFull), message)));
@@ -281,7 +286,7 @@ impl Exchange {
     /// A run of which nothing was heard for a while: is it still where it was?
     async fn look(&self, course: &mut Course<'_>) -> Result<Option<Verdict>, Failed> {
         let Some((worker, since)) = course.worker.clone() else { return self.look_for_message(course).await };
-        match self.link.roster.known(&worker, &course.address.id, Instant::now()) {
+        match self.link.roster.known(&worker, &course.address.id, since, Instant::now()) {
             Known::Lost => {
                 let silent = self.link.ack_wait() * 2;
                 self.end(course, format!("its worker {worker} is lost: it was not heard for {silent:?}"))

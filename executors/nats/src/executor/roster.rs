@@ -70,7 +70,8 @@ impl Roster {
         }
     }
 
-    pub(super) fn known(&self, worker: &str, run: &str, now: Instant) -> Known {
+    /// What is known of a worker, which has a run since some instant.
+    pub(super) fn known(&self, worker: &str, run: &str, has_it_since: Instant, now: Instant) -> Known {
         let state = self.lock();
         let (since, limit) = (|at| now.saturating_duration_since(at), self.ack_wait * LOST_AFTER);
         let seen = state.workers.get(worker);
@@ -78,7 +79,7 @@ impl Roster {
             return Known::Alive { at: seen.at, has_run: seen.runs.contains(run) };
         }
         let hears = since(state.own) <= self.ack_wait;
-        let silent_since = seen.map_or(state.hears_since, |seen| seen.at.max(state.hears_since));
+        let silent_since = seen.map_or(has_it_since, |seen| seen.at.max(has_it_since)).max(state.hears_since);
         if hears && since(silent_since) > limit { Known::Lost } else { Known::Unknown }
     }
 }
@@ -97,22 +98,23 @@ mod tests {
             roster.hear_own(at(seconds));
         }
         roster.hear("a", vec!["1".into()], at(5));
-        assert_eq!(roster.known("a", "1", at(15)), Known::Alive { at: at(5), has_run: true });
-        assert_eq!(roster.known("a", "2", at(15)), Known::Alive { at: at(5), has_run: false });
-        assert_eq!(roster.known("a", "1", at(24)), Known::Unknown);
+        assert_eq!(roster.known("a", "1", begin, at(15)), Known::Alive { at: at(5), has_run: true });
+        assert_eq!(roster.known("a", "2", begin, at(15)), Known::Alive { at: at(5), has_run: false });
+        assert_eq!(roster.known("a", "1", begin, at(24)), Known::Unknown);
         // We hear nothing ourselves.
-        assert_eq!(roster.known("a", "1", at(40)), Known::Unknown);
+        assert_eq!(roster.known("a", "1", begin, at(40)), Known::Unknown);
         // Nor have we heard it, had it said something.
         roster.hear_own(at(41));
-        assert_eq!(roster.known("a", "1", at(41)), Known::Unknown);
+        assert_eq!(roster.known("a", "1", begin, at(41)), Known::Unknown);
         for seconds in 42..=62 {
             roster.hear_own(at(seconds));
         }
-        assert_eq!(roster.known("a", "1", at(61)), Known::Unknown);
-        assert_eq!(roster.known("a", "1", at(62)), Known::Lost);
-        // One that was never heard.
-        assert_eq!(roster.known("b", "1", at(62)), Known::Lost);
+        assert_eq!(roster.known("a", "1", begin, at(61)), Known::Unknown);
+        assert_eq!(roster.known("a", "1", begin, at(62)), Known::Lost);
+        // One that was never heard, and has it for long or not.
+        assert_eq!(roster.known("b", "1", at(50), at(62)), Known::Unknown);
+        assert_eq!(roster.known("b", "1", begin, at(62)), Known::Lost);
         roster.hear("a", vec![], at(62));
-        assert_eq!(roster.known("a", "1", at(63)), Known::Alive { at: at(62), has_run: false });
+        assert_eq!(roster.known("a", "1", begin, at(63)), Known::Alive { at: at(62), has_run: false });
     }
 }

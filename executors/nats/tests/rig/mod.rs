@@ -48,7 +48,7 @@ impl WithWorker {
     pub(crate) fn new(limits: Limits) -> Self {
         let server = namespace(&server().expect("a server"), "suite");
         let executor = NatsExecutor::builder(server.clone()).at_once(limits.at_once).queue(limits.waiting);
-        let executor = executor.build().expect("an executor");
+        let executor = executor.keep_runs(false).build().expect("an executor");
         let worker = Worker::builder(server).at_once(limits.at_once).cancel_grace(Duration::from_secs(1));
         Self { executor, _worker: worker.start(tasks()).expect("a worker") }
     }
@@ -144,22 +144,39 @@ impl Reports {
     }
 }
 
-/// The program of `examples/nats_worker.rs`, which `cargo test` builds beside the tests.
-fn program() -> PathBuf {
+/// A program in `examples/`, which `cargo test` builds beside the tests.
+fn program(name: &str) -> PathBuf {
     let test = env::current_exe().expect("the test's path");
-    let program = test.ancestors().nth(2).expect("its directory").join("examples/nats_worker");
+    let program = test.ancestors().nth(2).expect("its directory").join("examples").join(name);
     assert!(program.exists(), "build {} first: cargo build --examples", program.display());
     program
 }
 
-/// A worker that is a process of its own. It is killed when this is dropped.
+/// A worker, or a scheduler, that is a process of its own. It is killed when this is dropped.
 pub(crate) struct Process(pub(crate) Child);
 
 impl Process {
     pub(crate) fn start(url: &str, namespace: &str, at_once: usize, ack_wait: Duration) -> Self {
-        let mut command = Command::new(program());
+        let mut command = Command::new(program("nats_worker"));
         command.args([url, namespace, &at_once.to_string(), &ack_wait.as_millis().to_string()]);
         Self(command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("a worker"))
+    }
+
+    /// A scheduler: see `examples/nats_scheduler.rs`.
+    pub(crate) fn scheduler(url: &str, namespace: &str, ack_wait: Duration, more: &[&str]) -> Self {
+        let mut command = Command::new(program("nats_scheduler"));
+        command.args([url, namespace, &ack_wait.as_millis().to_string()]).args(more);
+        Self(command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a scheduler"))
+    }
+
+    /// Lets a scheduler come to its end, and returns its ledger.
+    pub(crate) fn ledger(mut self) -> Vec<Row> {
+        drop(self.0.stdin.take());
+        let mut text = String::new();
+        let mut stdout = self.0.stdout.take().expect("it is piped");
+        std::io::Read::read_to_string(&mut stdout, &mut text).expect("it is read");
+        assert!(self.0.wait().is_ok_and(|status| status.success()), "the scheduler ends well");
+        text.lines().map(Row::read).collect()
     }
 
     /// Kills it as `kill -9` does.
@@ -177,5 +194,33 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// A row of a ledger.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Row {
+    pub(crate) job: String,
+    pub(crate) run: u64,
+    /// In microseconds since 1970.
+    pub(crate) fire: i64,
+    pub(crate) fires: i64,
+    pub(crate) attempt: u32,
+    pub(crate) outcome: String,
+}
+
+impl Row {
+    fn read(line: &str) -> Self {
+        let parts: Vec<&str> = line.split(' ').collect();
+        let [job, run, fire, fires, attempt, outcome] = parts.as_slice() else { panic!("{line:?}") };
+        let number = |text: &str| text.parse::<i64>().expect("a number");
+        Self {
+            job: (*job).to_owned(),
+            run: number(run) as u64,
+            fire: number(fire),
+            fires: number(fires),
+            attempt: number(attempt) as u32,
+            outcome: outcome.replace('_', " "),
+        }
     }
 }
