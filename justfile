@@ -90,6 +90,14 @@ look *PICTURES:
     cargo run -p matins-book
     cd book/look && npm install --no-package-lock && node look.mjs {{PICTURES}}
 
+# Takes the book's pictures of the page of `matins run --http`, at two widths and in two themes (needs npm and Chromium).
+page-pictures:
+    cd web/browser && npm install --no-package-lock
+    MATINS_TEST_REQUIRE_BROWSER=1 MATINS_TEST_PICTURES="$PWD/target/page-pictures" cargo test -p matins-cli --test page
+    for name in overview job run; do cp "target/page-pictures/$name-light-1280.png" "book/src/how-to/page-$name.png"; done
+    for theme in light dark; do cp "target/page-pictures/overview-$theme-390.png" "book/src/how-to/page-phone-$theme.png"; done
+    cp target/page-pictures/overview-dark-1280.png book/src/how-to/page-dark.png
+
 # Spelling (needs typos: cargo install typos-cli).
 spell:
     typos

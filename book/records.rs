@@ -1,4 +1,5 @@
-//! The saved records that the book shows: a job, and the commit of its first fire, as a file store writes them.
+//! The saved records that the book shows: a job, and the commit of its first fire, as a file store writes them; and the JSON Schema
+//! of a configuration.
 //!
 //! `cargo run -p matins-book -- lines` writes them; a test checks that those in `src/` are up to date.
 
@@ -21,7 +22,11 @@ pub fn records() -> Result<Vec<(&'static str, String)>, Box<dyn Error>> {
     let [job, commit] = &lines?[..] else {
         return Err("the log has other lines than a job and a commit".into());
     };
-    Ok(vec![("start/saved-job.json", job.clone()), ("start/saved-commit.json", commit.clone())])
+    Ok(vec![
+        ("start/saved-job.json", job.clone()),
+        ("start/saved-commit.json", commit.clone()),
+        ("reference/matins.schema.json", serde_json::to_string_pretty(&matins_config::schema())? + "\n"),
+    ])
 }
 
 /// Writes a job and its first fire into a store, and returns the lines of its log without the head, indented.

@@ -1,10 +1,11 @@
-//! The page of a daemon, used in a real browser: see web/browser/use.mjs.
+//! The page of a daemon that runs the example configuration, used in a real browser: see web/browser/use.mjs.
 //!
 //! Without Chromium, Node.js and its packages this is left out, unless `MATINS_TEST_REQUIRE_BROWSER` is set.
 
 #[path = "daemon_process.rs"]
 mod daemon_process;
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -24,10 +25,11 @@ fn a_person_adds_a_job_watches_it_fail_pauses_it_and_asks_why() {
         );
         return;
     }
-    let directory = directory_with(&[("jobs.toml", "[jobs.beat]\nevery = \"2s\"\nshell = \"echo beat\"\n")]);
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/matins.toml");
+    let directory = directory_with(&[("matins.toml", &fs::read_to_string(example).unwrap())]);
     let here = directory.path();
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let daemon = daemon(here, &["run", "jobs.toml", "--http", &address]);
+    let daemon = daemon(here, &["run", "matins.toml", "--http", &address]);
     let mut used = Command::new("node");
     used.arg("use.mjs").arg(format!("http://{address}")).current_dir(&browser);
     used.args(std::env::var_os("MATINS_TEST_PICTURES"));

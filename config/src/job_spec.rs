@@ -22,7 +22,11 @@ use serde_json::Value;
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(description = "A job that runs a command.")
+)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct JobSpec {
@@ -133,7 +137,11 @@ pub struct JobSpec {
 
 /// `{ times = 3, wait = "30s" }`, or with a wait that grows from `first` to `longest`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(description = "When a run that failed is tried again.")
+)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct RetrySpec {

@@ -59,6 +59,8 @@ mod job_defaults;
 mod job_spec;
 mod ledger;
 mod postgres_url;
+#[cfg(feature = "schema")]
+mod schema;
 mod store_config;
 mod store_url;
 
@@ -76,6 +78,8 @@ pub use job_defaults::{JobDefaults, RetryConfig};
 pub use job_spec::{JobSpec, RetrySpec};
 pub use ledger::{KeepLimit, LedgerConfig};
 pub use postgres_url::PostgresUrl;
+#[cfg(feature = "schema")]
+pub use schema::schema;
 pub use store_config::{StoreConfig, StoreConfigError};
 pub use store_url::{StoreUrl, StoreUrlError};
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::operator::Done;
 use crate::server::HEARTBEAT;
-use crate::{EventView, Item, ItemSink, Operator, Problem, ProblemKind, Status};
+use crate::{EventView, HistoryEvent, Item, ItemSink, Operator, Problem, ProblemKind, Status};
 
 impl Operator {
     pub(crate) fn status(&self) -> Done {
@@ -56,8 +56,9 @@ impl Operator {
         }))
     }
 
-    pub(crate) fn run_now(&self, id: &str, wait: bool, items: &mut dyn ItemSink) -> Done {
+    pub(crate) fn run_now(&self, id: &str, wait: bool, by: &str, items: &mut dyn ItemSink) -> Done {
         let pending = self.handle().run_now(id)?;
+        self.note(HistoryEvent::RunNow { job: id.to_owned() }, by);
         if !wait {
             return Ok(json!({"job": id}));
         }
@@ -70,7 +71,7 @@ impl Operator {
         }
     }
 
-    pub(crate) fn cancel(&self, run: u64, store: Option<&str>) -> Done {
+    pub(crate) fn cancel(&self, run: u64, store: Option<&str>, by: &str) -> Done {
         let (store, row) = self.find_run(run, store)?;
         if !self.handle().cancel(&store, RunId(run))? {
             let message = match row.outcome {
@@ -79,6 +80,7 @@ impl Operator {
             };
             return Err(Problem::new(ProblemKind::Failed, message));
         }
+        self.note(HistoryEvent::Cancelled { job: row.job.to_string(), run }, by);
         Ok(json!({"run": run, "job": row.job}))
     }
 

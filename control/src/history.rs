@@ -1,4 +1,4 @@
-//! The history: when the scheduler was running, and who paused, changed or removed which job.
+//! The history: when the scheduler was running, and who paused, changed, started or removed which job.
 //!
 //! The ledger of a store has the outcome of each fire; the history says why there was no fire. It is kept in memory, or in a
 //! file of JSON lines that is private to its owner. Only explanations depend on it: a line that is torn is skipped.
@@ -89,6 +89,18 @@ pub enum HistoryEvent {
         /// The job's id.
         job: String,
     },
+    /// A job was run now, beside its schedule.
+    RunNow {
+        /// The job's id.
+        job: String,
+    },
+    /// A run was cancelled.
+    Cancelled {
+        /// The job's id.
+        job: String,
+        /// The run's number.
+        run: u64,
+    },
 }
 
 impl HistoryEvent {
@@ -100,7 +112,9 @@ impl HistoryEvent {
             | Self::Edited { job }
             | Self::Paused { job }
             | Self::Resumed { job }
-            | Self::Removed { job } => Some(job),
+            | Self::Removed { job }
+            | Self::RunNow { job }
+            | Self::Cancelled { job, .. } => Some(job),
         }
     }
 }

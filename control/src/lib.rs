@@ -26,7 +26,7 @@
 //! | [`Operator`], [`Host`] | answers requests; what a process adds to that |
 //! | [`Listener`], [`Server`] | the socket, and a socket that is served |
 //! | [`Client`], [`Request`] | how a program asks |
-//! | [`History`] | who paused, changed or removed which job, and when the scheduler was running |
+//! | [`History`] | who paused, changed, started or removed which job, and when the scheduler was running |
 //! | [`Explanation`] | what happened, or will happen, to a job at a time, and why |
 //!
 //! # Protocol

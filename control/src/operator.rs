@@ -332,8 +332,8 @@ impl Operator {
                 self.note(HistoryEvent::Resumed { job: job.clone() }, by);
                 Ok(json!({"job": job, "next_fire": self.handle.get(&job)?.and_then(|job| job.next_fire)}))
             }
-            Request::Now { job, wait } => self.run_now(&job, wait, items),
-            Request::Cancel { run, store } => self.cancel(run, store.as_deref()),
+            Request::Now { job, wait } => self.run_now(&job, wait, by, items),
+            Request::Cancel { run, store } => self.cancel(run, store.as_deref(), by),
             Request::Why { job, at } => Ok(json!(explain::explain(self, &job, &at)?)),
             Request::Export => self.export(items),
             Request::Import { on_conflict, .. } => self.import(imported, on_conflict, by),

@@ -31,7 +31,7 @@ pub enum Request {
     },
     /// Lists runs, the newest first: an item for each, a [`RunView`](crate::RunView).
     Runs(RunsRequest),
-    /// Describes a run with all its output: a [`RunView`](crate::RunView).
+    /// Describes a run with all its output, up to now if it is in progress: a [`RunView`](crate::RunView).
     Run {
         /// The run's number.
         run: u64,

@@ -74,6 +74,9 @@ impl Operator {
         let mut view = RunView::of(found, &self.handle().in_flight(&store)?);
         view.cause_job = self.causes(&store).job_of(&view.run)?;
         view.store = self.shown_store(&store)?;
+        if view.run.outcome.is_none() {
+            view.run.output = self.handle().output(&store, view.run.id)?;
+        }
         self.name_owner(&store, &mut view)?;
         let mut value = json!(view);
         if let Some(progress) = progress {

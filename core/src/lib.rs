@@ -109,7 +109,7 @@ pub use run_query::{RunOrder, RunQuery};
 pub use served::Served;
 pub use shared::{Member, SharedFacts, SharedStore};
 pub use store::{JobStore, QuarantineKind, Quarantined, StoreError};
-pub use tail::Tail;
+pub use tail::{LiveTail, Tail};
 pub use task::{Task, TaskContext, TaskFuture, TaskOutput, TaskResult};
 pub use task_error::{ArgumentsError, TaskError, error_chain};
 pub use transition::Transition;

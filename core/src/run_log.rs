@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::run_state::RunState;
-use crate::{CancelToken, Clock, Tail};
+use crate::{CancelToken, Clock, LiveTail, Tail};
 
 /// A clock that differs from the elapsed time by less than this was not set.
 const NOT_SET: TimeDelta = TimeDelta::milliseconds(100);
@@ -44,6 +44,7 @@ pub(crate) struct Log {
 struct State {
     lines: Option<Tail>,
     progress: Option<Progress>,
+    printed: Option<LiveTail>,
 }
 
 /// When the work of a run began.
@@ -262,6 +263,41 @@ impl RunLog {
         }
         let parts = [lines.map(|lines| lines.trim_end().to_owned()), progress, output];
         Some(parts.into_iter().flatten().collect::<Vec<_>>().join("\n"))
+    }
+
+    /// Returns a tail for what a program prints, of which the last `limit` bytes are kept. Others can read it while the run is in
+    /// progress; the task returns it as its output at the end. A second call begins with an empty tail.
+    ///
+    /// ```
+    /// use matins_core::RunLog;
+    ///
+    /// let log = RunLog::default();
+    /// log.line("starting a copy");
+    /// let tail = log.live_tail(1024);
+    /// tail.push(b"copied a.txt\n");
+    /// assert_eq!(log.text().as_deref(), Some("starting a copy\ncopied a.txt\n"));
+    /// assert_eq!(tail.to_text().as_deref(), Some("copied a.txt\n"));
+    /// ```
+    pub fn live_tail(&self, limit: usize) -> LiveTail {
+        let tail = LiveTail::new(limit);
+        self.lock().printed = Some(tail.clone());
+        tail
+    }
+
+    /// Returns all that the run has logged, reported and printed so far, or `None` if there is nothing.
+    ///
+    /// ```
+    /// use matins_core::RunLog;
+    ///
+    /// let log = RunLog::default();
+    /// assert_eq!(log.text(), None);
+    /// log.line("starting a copy");
+    /// log.live_tail(1024).push(b"copied a.txt\n");
+    /// assert_eq!(log.text().as_deref(), Some("starting a copy\ncopied a.txt\n"));
+    /// ```
+    pub fn text(&self) -> Option<String> {
+        let printed = self.lock().printed.clone();
+        self.text_before(printed.and_then(|tail| tail.to_text()))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

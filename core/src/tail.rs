@@ -1,5 +1,7 @@
 //! The end of a long text, in bounded memory.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 /// Takes any amount of bytes, and keeps the last of them: a task that prints for hours costs no more than its tail.
 ///
 /// ```
@@ -47,6 +49,43 @@ impl Tail {
             0 => Some(text.into_owned()),
             dropped => Some(format!("[the first {dropped} bytes are left out]\n{text}")),
         }
+    }
+}
+
+/// A [`Tail`] that others can read while it is filled. Clones are one tail.
+///
+/// ```
+/// let tail = matins_core::LiveTail::new(5);
+/// tail.clone().push(b"hello, ledger");
+/// assert_eq!(tail.to_text().unwrap(), "[the first 8 bytes are left out]\nedger");
+/// ```
+#[derive(Debug, Clone)]
+pub struct LiveTail(Arc<Mutex<Tail>>);
+
+impl LiveTail {
+    /// Keeps the last `limit` bytes.
+    pub fn new(limit: usize) -> Self {
+        Self(Arc::new(Mutex::new(Tail::new(limit))))
+    }
+
+    /// Adds bytes.
+    ///
+    /// ```
+    /// let tail = matins_core::LiveTail::new(1024);
+    /// tail.push(b"copied a.txt\n");
+    /// assert_eq!(tail.to_text().as_deref(), Some("copied a.txt\n"));
+    /// ```
+    pub fn push(&self, bytes: &[u8]) {
+        self.lock().push(bytes);
+    }
+
+    /// Returns the text kept so far, as [`Tail::to_text`] does.
+    pub fn to_text(&self) -> Option<String> {
+        self.lock().to_text()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tail> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

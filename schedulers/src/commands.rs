@@ -243,6 +243,10 @@ impl Engine {
         Ok(self.lane(store)?.in_flight.progress(run))
     }
 
+    pub(crate) fn output(&self, store: &StoreName, run: RunId) -> Result<Option<String>, SchedulerError> {
+        Ok(self.lane(store)?.in_flight.output(run))
+    }
+
     /// The runs of a store that executors have taken, with when the work began.
     pub(crate) fn in_flight(
         &self,

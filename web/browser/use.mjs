@@ -11,7 +11,6 @@ import puppeteer from "puppeteer-core";
 
 const [base, pictures] = process.argv.slice(2);
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-if (pictures) mkdirSync(pictures, { recursive: true });
 
 const browser = await puppeteer.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -24,7 +23,14 @@ const fault = (...words) => {
 };
 const tab = await browser.newPage();
 tab.on("pageerror", (error) => fault("script:", error.message));
-tab.on("console", (message) => message.type() === "error" && fault("console:", message.text()));
+// The page of a job that is just being removed may ask for it once more.
+const gone = `${base}/jobs/from-the-browser`;
+let removing = false;
+tab.on("console", (message) => {
+    if (message.type() !== "error") return;
+    const { url } = message.location();
+    if (!(removing && url === gone && message.text().includes("404"))) fault("console:", message.text(), url);
+});
 
 const go = (path) => tab.goto(base + path, { waitUntil: "load" });
 const press = async (button) => {
@@ -39,10 +45,19 @@ await go("/jobs/new");
 await tab.type("#id", "from-the-browser");
 await tab.select("#when", "every");
 await tab.type("input[name=time]", "1h");
-await tab.type("#shell", "echo hello from the page; sleep 2; echo it went wrong >&2; exit 3");
+await tab.type("#shell", "echo hello from the page; sleep 4; echo it went wrong >&2; exit 3");
 await press("form.fields button");
 await says("every hour");
 await press("form[action$='/run'] button");
+// What the run prints is shown while it runs, and how it ended when it ends.
+const get = (path) => tab.evaluate(async (path) => (await fetch(path)).json(), path);
+const run = `/runs/${(await get("/api/v1/runs?job=from-the-browser&limit=1")).items[0].id}`;
+await go(run);
+await says("hello from the page");
+if ((await tab.$eval("main", (main) => main.innerText)).includes("it went wrong")) fault("the output came at the end");
+await says("it went wrong");
+await says("exited with status 3");
+await go("/jobs/from-the-browser");
 await says("exited with status 3");
 await says("it went wrong");
 await tab.type("#why", "");
@@ -53,13 +68,31 @@ await says("It is paused.");
 await press("form[action$='/resume'] button");
 await go("/");
 await says("from-the-browser");
-const run = await tab.$eval("#attention a[href^='/runs/']", (link) => link.getAttribute("href"));
 
+// For pictures, there is something to see: all that the example configuration does in half a minute, and a run in progress.
+const shown = { overview: "/", jobs: "/jobs", "new-job": "/jobs/new", job: "/jobs/from-the-browser", runs: "/runs", run, nodes: "/nodes", settings: "/settings" };
+if (pictures) {
+    await tab.evaluate(async () => {
+        const shell = "n=$(($(date +%s) % 7)); echo wrote $n of 6 tables; sleep 0.$n; test $n -ne 3";
+        const body = JSON.stringify({ id: "report", every: "1s", tags: ["reports"], overlap: { allow: 2 }, shell });
+        await fetch("/api/v1/jobs", { method: "POST", headers: { "content-type": "application/json" }, body });
+    });
+    while ((await get("/api/v1/runs?job=report&limit=100")).items.length < 40) await new Promise((done) => setTimeout(done, 500));
+    await tab.evaluate(async () => {
+        const shell = "for file in $(seq 1 99); do echo copying file $file of 99; sleep 1; done";
+        const body = JSON.stringify({ id: "backup", cron: "30 2 * * *", timezone: "Europe/Berlin", tags: ["nightly"], shell });
+        await fetch("/api/v1/jobs", { method: "POST", headers: { "content-type": "application/json" }, body });
+        await fetch("/api/v1/jobs/backup/run", { method: "POST" });
+    });
+    shown.job = "/jobs/report";
+    shown.run = `/runs/${(await get("/api/v1/runs?job=backup&limit=1")).items[0].id}`;
+    mkdirSync(pictures, { recursive: true });
+}
 for (const scheme of ["light", "dark"]) {
     for (const width of [1280, 390]) {
         await tab.setViewport({ width, height: 900 });
         await tab.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
-        for (const path of ["/", "/jobs", "/jobs/new", "/jobs/from-the-browser", "/runs", run, "/nodes", "/settings"]) {
+        for (const [name, path] of Object.entries(shown)) {
             const where = `${path} (${scheme}, ${width} wide):`;
             await go(path);
             const wide = await tab.evaluate(() => document.documentElement.scrollWidth);
@@ -72,14 +105,16 @@ for (const scheme of ["light", "dark"]) {
                 fault(where, help, nodes.slice(0, 3).map((node) => node.html.slice(0, 160)));
             }
             if (pictures) {
-                const name = `${scheme}-${width}-${path.replaceAll("/", "_")}.png`;
-                await tab.screenshot({ path: join(pictures, name), fullPage: true });
+                if (name === "run") await says("copying file");
+                await tab.screenshot({ path: join(pictures, `${name}-${scheme}-${width}.png`), fullPage: width > 600 });
             }
         }
     }
 }
+if (pictures) await tab.evaluate(async (run) => fetch(`/api/v1${run}/cancel`, { method: "POST" }), shown.run);
 await go("/jobs/from-the-browser");
 await tab.click("details.confirm summary");
+removing = true;
 await press("form[action$='/remove'] button");
 await browser.close();
 console.log(`the page was used and looked at: ${faults} faults`);

@@ -16,7 +16,7 @@ use crate::problem::Refusal;
 /// The cookie of a browser that has shown the token.
 pub(crate) const COOKIE: &str = "matins_session";
 
-/// What browsers learn about every answer: nothing from elsewhere, no frames, nothing remembered.
+/// The headers of every answer: nothing is loaded from elsewhere, there are no frames, and no referrer is sent.
 const HEADERS: [(header::HeaderName, &str); 6] = [
     (
         header::CONTENT_SECURITY_POLICY,
@@ -90,7 +90,7 @@ impl Access {
             };
         };
         if shows(token, &self.session, headers) {
-            return Ok(Who(format!("whoever has the token, from {from}, by HTTP")));
+            return Ok(Who(format!("a client with the token, from {from}, by HTTP")));
         }
         let message = "this server needs its token, as `Authorization: Bearer TOKEN`";
         Err(Refusal::new(StatusCode::UNAUTHORIZED, ProblemKind::Forbidden, message))
@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_told_from_its_port() {
+    fn a_name_is_separated_from_its_port() {
         let names = ["a:80", "a", "[::1]:80", "[::1]", "127.0.0.1:8080", "::1"];
         assert_eq!(names.map(name_of), ["a", "a", "[::1]", "[::1]", "127.0.0.1", "::1"]);
     }

@@ -1,4 +1,4 @@
-//! Asks the operator, beside the thread that answers clients.
+//! Asks the operator on threads that may block, so that the thread that answers clients does not.
 
 use std::sync::Arc;
 

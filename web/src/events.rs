@@ -1,4 +1,4 @@
-//! What happens, told to all clients that listen.
+//! Server-sent events: what happens, sent to all clients that listen.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -15,13 +15,13 @@ use hyper::body::{Bytes, Frame};
 use matins_control::{EventView, Operator, secrets};
 use matins_scheduler::SchedulerState;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, broadcast};
+use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc};
 
-/// How many events a client may be behind; further ones are left out, and it is told how many.
+/// How many events a client may be behind. Further events are dropped, and it is sent their number.
 const BEHIND: usize = 256;
 
 /// How often a client is sent something while nothing happens, so that one that has gone is noticed.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
 
 pub(crate) type Events = broadcast::Sender<Arc<str>>;
 
@@ -52,9 +52,30 @@ pub(crate) fn response(events: &Events, place: OwnedSemaphorePermit) -> Response
     let receiver = events.subscribe();
     let first: Arc<str> = "retry: 2000\n\n".into();
     let next = next(receiver);
-    let stream = EventStream { first: Some(first), next: Box::pin(next), _place: place };
+    answer(EventStream { first: Some(first), next: Box::pin(next), _place: place })
+}
+
+/// Answers with the texts of a channel.
+pub(crate) fn stream(texts: mpsc::Receiver<String>, place: OwnedSemaphorePermit) -> Response {
+    answer(TextStream { texts, _place: place })
+}
+
+fn answer(stream: impl Stream<Item = Result<Frame<Bytes>, Infallible>> + Send + 'static) -> Response {
     let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
     (headers, Body::new(http_body_util::StreamBody::new(stream))).into_response()
+}
+
+struct TextStream {
+    texts: mpsc::Receiver<String>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Stream for TextStream {
+    type Item = Result<Frame<Bytes>, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.texts.poll_recv(context).map(|text| text.map(|text| Ok(Frame::data(Bytes::from(text)))))
+    }
 }
 
 type Receiver = broadcast::Receiver<Arc<str>>;

@@ -12,11 +12,11 @@
 //!
 //! | path | what it is |
 //! | --- | --- |
-//! | `/` | the page: what runs, what fires next, jobs, runs with their output, nodes, settings |
-//! | `/api/v1/...` | the API, in JSON; `/api/v1/openapi.json` describes it, and is made from the code |
-//! | `/api/v1/events` | what happens, as server-sent events |
+//! | `/` | the page: runs in progress, next fires, jobs, runs with their output, nodes, settings |
+//! | `/api/v1/...` | the API, in JSON; `/api/v1/openapi.json` is its description, generated from the code |
+//! | `/api/v1/events` | events, as server-sent events |
 //! | `/health`, `/ready` | whether the process answers; whether it fires jobs |
-//! | `/metrics` | what is counted, for Prometheus, where the program [gives](Site::with_metrics) it |
+//! | `/metrics` | the metrics for Prometheus, if the program [provides](Site::with_metrics) them |
 //!
 //! # Who may do what
 //!

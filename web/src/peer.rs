@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use matins_control::user;
 use rustix::process::geteuid;
 
-/// Who has connected, as far as the operating system says.
+/// The user who has connected, if the operating system says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Peer {
     /// The user of this process, or root: by name.

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use matins_control::{Operator, Problem, ProblemKind};
 use matins_scheduler::SchedulerState;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::access::{Access, guard};
@@ -56,7 +56,15 @@ part!(asker: Asker, access: Arc<Access>, events: Events, listeners: Listeners, m
 
 /// The places of those who listen to events.
 #[derive(Clone)]
-pub(crate) struct Listeners(pub(crate) Arc<Semaphore>);
+pub(crate) struct Listeners(Arc<Semaphore>);
+
+impl Listeners {
+    /// Takes a place, which is given back when it is dropped.
+    pub(crate) fn take(self) -> Result<OwnedSemaphorePermit, Refusal> {
+        let busy = "too many clients listen to events; try again in a moment";
+        self.0.try_acquire_owned().map_err(|_| Problem::new(ProblemKind::Busy, busy).into())
+    }
+}
 
 pub(crate) fn of(site: Site, address: &Address) -> io::Result<Router> {
     let access = Arc::new(Access {

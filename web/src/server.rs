@@ -21,7 +21,7 @@ use crate::{Address, AddressError, Site, ask, routes};
 /// How long nothing is accepted after the system had no descriptor for a connection.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What a client is told that is one too many.
+/// The answer to a client that is one too many.
 const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-type: text/plain\r\n\
     content-length: 45\r\nretry-after: 5\r\n\r\ntoo many connections; try again in a moment.\n";
 
@@ -211,7 +211,7 @@ where
     });
 }
 
-/// Says that there are too many clients, as far as that can be said without waiting, and closes the connection.
+/// Answers that there are too many clients, if that needs no waiting, and closes the connection.
 fn send_away(stream: TcpStream) {
     if let Ok(mut stream) = stream.into_std() {
         let _ = stream.write(BUSY);

@@ -1,4 +1,4 @@
-//! What is served, and to whom.
+//! What is served, and to which clients.
 
 use std::sync::Arc;
 
@@ -35,10 +35,10 @@ pub fn serve(handle: &Handle, address: &str) -> Result<Server, ServeError> {
     Site::new(operator).serve(address.parse()?)
 }
 
-/// Returns what is counted, as text.
+/// Returns the metrics as text.
 pub(crate) type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 
-/// What is served, and to whom: an [`Operator`], and settings.
+/// What is served, and to which clients: an [`Operator`] and settings.
 ///
 /// ```
 /// use matins_control::Operator;
@@ -90,7 +90,7 @@ impl Site {
         }
     }
 
-    /// Sets the token that every client has to show.
+    /// Sets the token that every client has to send.
     ///
     /// ```
     /// use matins_web::{Site, Token};
@@ -110,8 +110,8 @@ impl Site {
         Self { token: Some(token), ..self }
     }
 
-    /// Adds a name by which clients may call this server, beside `localhost` and IP addresses: the name of the machine, or that
-    /// of a proxy.
+    /// Adds a host name by which clients may call this server, in addition to `localhost` and IP addresses: that of the machine or of
+    /// a proxy.
     ///
     /// ```
     /// use matins_web::Site;
@@ -131,7 +131,7 @@ impl Site {
         self
     }
 
-    /// Sets what `/metrics` answers, in the format of Prometheus.
+    /// Sets the answer to `/metrics`, in the format of Prometheus.
     ///
     /// ```
     /// use matins_web::Site;
@@ -150,7 +150,7 @@ impl Site {
         Self { metrics: Some(Arc::new(metrics)), ..self }
     }
 
-    /// Refuses whatever would change something.
+    /// Refuses all requests that change something.
     ///
     /// ```
     /// use matins_web::Site;

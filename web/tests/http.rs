@@ -3,14 +3,16 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use matins_control::{Host, Operator, Problem};
-use matins_core::OnConflict;
+use matins_control::{Host, Operator, Problem, Request};
+use matins_core::{OnConflict, Shutdown, TaskContext};
 use matins_executor_thread::ThreadExecutor;
 use matins_scheduler::{BackgroundScheduler, Schedule, SchedulerBuilder};
 use matins_store_memory::MemoryStore;
-use matins_triggers::cron;
+use matins_triggers::{TimeUnits, cron, every};
 use matins_web::{Address, Server, Site, Token};
 use serde_json::{Map, Value, json};
 
@@ -127,10 +129,68 @@ fn jobs_are_listed_added_paused_run_and_removed() {
     assert!(gone.head.contains("content-type: application/problem+json"), "{}", gone.head);
     assert_eq!(gone.json()["type"], "urn:matins:problem:not_found");
     assert!(gone.json()["detail"].as_str().unwrap().starts_with("there is no job \"a/b c\""));
-    // Who did it is in the history.
+}
+
+/// Work that takes until it is cancelled.
+fn until_cancelled(context: &TaskContext) -> Result<(), &'static str> {
+    context.log("copying a.txt");
+    while !context.is_cancelled() {
+        thread::yield_now();
+    }
+    Err("cancelled")
+}
+
+#[test]
+fn the_history_says_who_did_what_by_the_page_the_api_and_the_socket() {
+    let scheduler = scheduler();
+    scheduler.add(cron("30 2 * * *").run(until_cancelled).id("long")).unwrap();
+    let operator = Arc::new(Operator::new(&scheduler.handle()));
+    let server = serve(Site::new(operator.clone()));
+    let is_running = |run: u64| get(&server, &format!("/api/v1/runs/{run}")).json()["state"] == "running";
+    let wait_for = |run| {
+        let until = Instant::now() + Duration::from_secs(30);
+        while !is_running(run) {
+            assert!(Instant::now() < until, "run {run} has not begun");
+        }
+    };
+    // By the page.
+    let form = ["content-type: application/x-www-form-urlencoded"];
+    let page = get(&server, "/jobs/long").body;
+    let secret = page.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let press = |path: &str| ask(&server, &format!("POST {path}"), &form, &format!("csrf={secret}")).status;
+    assert_eq!(press("/jobs/long/run"), 303);
+    wait_for(1);
+    assert_eq!(press("/runs/1/cancel"), 303);
+    while get(&server, "/api/v1/runs/1").json()["outcome"] != "cancelled" {
+        thread::yield_now();
+    }
+    // By the API.
+    assert_eq!(ask(&server, "POST /api/v1/jobs/backup/run", &[], "").status, 202);
+    assert_eq!(ask(&server, "DELETE /api/v1/jobs/backup", &[], "").status, 204);
+    // As the control socket asks.
+    let now = Request::Now { job: "long".to_owned(), wait: false };
+    operator.answer(now, "ada (uid 1000)", &[], &mut |_item| true).unwrap();
+
     let history = get(&server, "/api/v1/history").json();
-    assert_eq!(history[0]["what"], "removed");
-    assert!(history[0]["by"].as_str().unwrap().ends_with(", by HTTP"), "{history}");
+    let entry = |at: usize| [&history[at]["what"], &history[at]["job"]].map(|word| word.as_str().unwrap());
+    let entries: Vec<_> = (0..5).map(entry).collect();
+    let expected = [
+        ["run_now", "long"],
+        ["removed", "backup"],
+        ["run_now", "backup"],
+        ["cancelled", "long"],
+        ["run_now", "long"],
+    ];
+    assert_eq!(entries, expected, "{history}");
+    assert_eq!(history[3]["run"], 1);
+    assert_eq!(history[0]["by"], "ada (uid 1000)");
+    for at in 1..5 {
+        assert!(history[at]["by"].as_str().unwrap().ends_with(", by HTTP"), "{history}");
+    }
+    // The job's page shows it.
+    let page = get(&server, "/jobs/long").body;
+    assert!(page.contains("a run cancelled by ") && page.contains("run now by ada (uid 1000)"), "{page}");
+    scheduler.handle().shutdown(Shutdown::Now);
 }
 
 #[test]
@@ -152,6 +212,18 @@ fn every_page_is_served_and_shows_no_markup_of_others() {
     }
     assert_eq!(get(&server, "/jobs/none").status, 404);
     assert_eq!(get(&server, "/style.css").status, 200);
+}
+
+#[test]
+fn a_line_stands_for_fires_that_are_too_many_to_draw() {
+    let scheduler = scheduler();
+    scheduler.add(cron("0 0 1 * *").run(|| ()).id("monthly")).unwrap();
+    let server = serve(site(&scheduler));
+    assert!(!get(&server, "/").body.contains("class=\"often\""));
+    scheduler.add(every(3.seconds()).run(|| ()).id("beat")).unwrap();
+    let page = get(&server, "/").body;
+    // Until the monthly job fires, there are thousands.
+    assert_eq!(page.matches("class=\"often\"").count(), 1, "{page}");
 }
 
 #[test]
@@ -251,26 +323,57 @@ fn a_unix_socket_is_served_and_taken_away() {
     assert!(!path.exists());
 }
 
+/// A stream of events.
+struct Events {
+    stream: TcpStream,
+    text: String,
+}
+
+impl Events {
+    fn of(server: &Server, path: &str) -> Self {
+        let Address::Ip(ip) = server.address() else { panic!("an IP address") };
+        let mut stream = TcpStream::connect(ip).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+        Self { stream, text: String::new() }
+    }
+
+    fn read_until(&mut self, what: &str) {
+        let mut buffer = [0; 4096];
+        while !self.text.contains(what) {
+            let count = self.stream.read(&mut buffer).unwrap();
+            assert!(count > 0, "{}", self.text);
+            self.text.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+    }
+}
+
 #[test]
 fn events_are_sent_as_they_happen() {
     let scheduler = scheduler();
     let server = serve(site(&scheduler));
-    let Address::Ip(ip) = server.address() else { panic!("an IP address") };
-    let mut stream = TcpStream::connect(ip).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    stream.write_all(b"GET /api/v1/events HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
-    let mut text = String::new();
-    let mut read_until = |what: &str| {
-        let mut buffer = [0; 4096];
-        while !text.contains(what) {
-            let count = stream.read(&mut buffer).unwrap();
-            assert!(count > 0, "{text}");
-            text.push_str(&String::from_utf8_lossy(&buffer[..count]));
-        }
-    };
-    read_until("retry: 2000");
+    let mut events = Events::of(&server, "/api/v1/events");
+    events.read_until("retry: 2000");
     scheduler.pause("backup").unwrap();
-    read_until("event: job_paused\ndata: {");
+    events.read_until("event: job_paused\ndata: {");
+}
+
+#[test]
+fn the_output_of_a_run_is_sent_while_it_runs() {
+    let scheduler = scheduler();
+    scheduler.add(cron("30 2 * * *").run(until_cancelled).id("long")).unwrap();
+    let server = serve(site(&scheduler));
+    assert_eq!(get(&server, "/api/v1/runs/1/output").status, 404);
+    assert_eq!(ask(&server, "POST /api/v1/jobs/long/run", &[], "").status, 202);
+    let mut events = Events::of(&server, "/api/v1/runs/1/output");
+    // The run ends only after this.
+    events.read_until("event: output\ndata: {\"output\":\"copying a.txt");
+    assert!(!events.text.contains("event: ended"), "{}", events.text);
+    let run = get(&server, "/api/v1/runs/1").json();
+    assert_eq!((&run["output"], &run["outcome"]), (&json!("copying a.txt"), &Value::Null));
+    assert_eq!(ask(&server, "POST /api/v1/runs/1/cancel", &[], "").status, 202);
+    events.read_until("event: ended\ndata: {\"id\":1,\"job\":\"long\"");
+    events.read_until("\"outcome\":\"cancelled\"");
 }
 
 #[test]
@@ -288,6 +391,7 @@ fn a_page_of_a_hundred_thousand_jobs_is_quick() {
             })
             .min()
             .unwrap();
+        println!("{path}: {least:?}");
         // A build that is not optimised takes some times as long.
         let limit = if cfg!(debug_assertions) { 1000 } else { 100 };
         assert!(least < Duration::from_millis(limit), "{path}: {least:?}");

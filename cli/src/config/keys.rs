@@ -45,7 +45,7 @@ const fn key(name: &'static str, form: Form, example: &'static str) -> Key {
     Key { name, form, example }
 }
 
-const FILE: &[Key] = &[
+pub(super) const FILE: &[Key] = &[
     key("store", Form::Text, "store = \"sqlite:jobs.db\""),
     key("wait_for_owner", Form::Text, "wait_for_owner = \"30s\""),
     key("timezone", Form::Text, "timezone = \"Europe/Berlin\""),

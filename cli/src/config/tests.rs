@@ -333,3 +333,20 @@ fn a_cycle_of_jobs_is_refused_once_where_it_is_written() {
     );
     assert!(parse(&[job("a", "b"), job("b", "c"), job("c", "d")].concat(), Zone::utc()).is_ok());
 }
+
+/// What an editor completes is what is read.
+#[test]
+fn the_json_schema_has_the_keys_that_are_read() {
+    let schema = matins::config::schema();
+    let of = |value: &Value| -> BTreeSet<String> {
+        value["properties"].as_object().unwrap().keys().cloned().collect()
+    };
+    let names =
+        |keys: &[keys::Key]| -> BTreeSet<String> { keys.iter().map(|key| key.name.to_owned()).collect() };
+    assert_eq!(of(&schema), names(keys::FILE));
+    let parts =
+        [("Ledger", keys::LEDGER), ("Hook", keys::HOOK), ("JobSpec", keys::JOB), ("RetrySpec", keys::RETRY)];
+    for (part, known) in parts {
+        assert_eq!(of(&schema["$defs"][part]), names(known), "{part}");
+    }
+}

@@ -175,6 +175,33 @@ impl Handle {
         self.engine().progress(store, run)
     }
 
+    /// Returns what a run in progress has [logged](matins_core::TaskContext::log) and what its command has printed so far, or `None`
+    /// if it is not in progress here or has done neither. When the run ends, the ledger has its output.
+    ///
+    /// ```
+    /// # use matins_core::{StoreName, TaskContext};
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder, SchedulerError};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let mut scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// let handle = scheduler.handle();
+    /// let copy = move |context: &TaskContext| {
+    ///     context.log("copying a.txt");
+    ///     // Any thread that has a handle can ask.
+    ///     Ok::<_, SchedulerError>(handle.output(&StoreName::default(), context.run)?)
+    /// };
+    /// scheduler.add(every(1.hours()).run(copy).id("copy"))?;
+    /// assert_eq!(scheduler.run_now("copy")?.result, Some("copying a.txt".into()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If there is no such store.
+    pub fn output(&self, store: &StoreName, run: RunId) -> Result<Option<String>, SchedulerError> {
+        self.engine().output(store, run)
+    }
+
     /// Returns the runs of a store's jobs that executors have taken, each with the time at which its work began, or `None` for
     /// a run that is queued: it waits for a free thread or worker. In the ledger both have started and have no outcome.
     ///

@@ -45,6 +45,12 @@ impl InFlight {
         self.lock().get(&run).and_then(|running| running.log.last_progress())
     }
 
+    /// What a run has logged and printed so far.
+    pub(crate) fn output(&self, run: RunId) -> Option<String> {
+        let log = self.lock().get(&run).map(|running| running.log.clone());
+        log.and_then(|log| log.text())
+    }
+
     /// Each with the time at which its work began, by the clock as it is set now.
     pub(crate) fn begun(&self, clock: &dyn Clock) -> BTreeMap<RunId, Option<DateTime<Utc>>> {
         self.lock().iter().map(|(run, running)| (*run, running.log.began_by(clock))).collect()

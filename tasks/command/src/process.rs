@@ -8,7 +8,7 @@ use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use matins_core::{CancelToken, Tail, TaskContext, TaskError, TaskOutput, TaskResult};
+use matins_core::{CancelToken, LiveTail, TaskContext, TaskError, TaskOutput, TaskResult};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, ioctl_fionbio};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
@@ -42,7 +42,8 @@ pub(crate) fn run(command: &Command, context: &TaskContext, task: &CommandTask) 
     }
     let input = child.stdin().take();
     let text = command.stdin.as_deref().map(|text| command.encoding.bytes(text));
-    let ended = Watch::begin(pid, pipe, output, task.tail, input, text.as_deref(), &context.cancel)
+    let tail = context.log.live_tail(task.tail);
+    let ended = Watch::begin(pid, pipe, output, tail, input, text.as_deref(), &context.cancel)
         .and_then(|mut watch| watch.until_end(&context.cancel).map(|()| watch));
     let mut watch = match ended {
         Ok(watch) => watch,
@@ -97,7 +98,7 @@ struct Watch<'a> {
     wake: Arc<PipeWriter>,
     /// `None` when it has been closed.
     output: Option<PipeReader>,
-    tail: Tail,
+    tail: LiveTail,
     /// What is to be written to its standard input; `None` when that is done.
     input: Option<(ChildStdin, &'a [u8])>,
     buffer: Vec<u8>,
@@ -108,7 +109,7 @@ impl<'a> Watch<'a> {
         pid: Pid,
         (woken, wake): (PipeReader, PipeWriter),
         output: PipeReader,
-        tail: usize,
+        tail: LiveTail,
         input: Option<ChildStdin>,
         text: Option<&'a [u8]>,
         cancel: &CancelToken,
@@ -123,7 +124,7 @@ impl<'a> Watch<'a> {
         }
         let weak = Arc::downgrade(&wake);
         cancel.on_cancel(move || ring(&weak));
-        let (output, tail, buffer) = (Some(output), Tail::new(tail), vec![0; 16 * 1024]);
+        let (output, buffer) = (Some(output), vec![0; 16 * 1024]);
         Ok(Self { pid, pidfd, is_announced, woken, wake, output, tail, input, buffer })
     }
 
@@ -297,7 +298,8 @@ mod tests {
         let mut child = Process::new("sh").args(["-c", "echo done"]).stdout(writer).spawn().unwrap();
         let pid = Pid::from_child(&child);
         let cancel = CancelToken::new();
-        let mut watch = Watch::begin(pid, io::pipe().unwrap(), output, 100, None, None, &cancel).unwrap();
+        let mut watch =
+            Watch::begin(pid, io::pipe().unwrap(), output, LiveTail::new(100), None, None, &cancel).unwrap();
         watch.pidfd = None;
         announce_end(pid, Arc::downgrade(&watch.wake)).unwrap();
         watch.until_end(&cancel).unwrap();
@@ -312,7 +314,8 @@ mod tests {
         let mut child = Process::new("sleep").arg("0.2").stdout(writer).spawn().unwrap();
         let pid = Pid::from_child(&child);
         let cancel = CancelToken::new();
-        let mut watch = Watch::begin(pid, io::pipe().unwrap(), output, 100, None, None, &cancel).unwrap();
+        let mut watch =
+            Watch::begin(pid, io::pipe().unwrap(), output, LiveTail::new(100), None, None, &cancel).unwrap();
         (watch.pidfd, watch.is_announced) = (None, false);
         watch.until_end(&cancel).unwrap();
         assert!(child.wait().unwrap().success());

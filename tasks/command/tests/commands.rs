@@ -1,5 +1,7 @@
 //! Programs that end well, fail, talk too much, do not exist, and are cancelled.
 
+use std::thread;
+
 use matins_conformance::causes::{cause, causes};
 use matins_core::{CancelToken, JobId, RunId, Task, TaskContext, TaskResult, error_chain};
 use matins_task_command::{Command, CommandError, CommandTask, InvalidCommand, StartError};
@@ -19,6 +21,26 @@ fn run(command: &Command) -> TaskResult {
 fn both_streams_are_captured_in_order() {
     let output = run(&Command::shell("echo one; echo two >&2; echo three")).unwrap().output;
     assert_eq!(output.as_deref(), Some("one\ntwo\nthree\n"));
+}
+
+#[test]
+fn output_can_be_read_while_the_command_runs() {
+    let context = context(CancelToken::new());
+    let log = context.log.clone();
+    log.line("starting");
+    // The command waits for a file that is made only when its output has been seen.
+    let directory = tempfile::tempdir().unwrap();
+    let line = "echo working; while ! test -e go; do sleep 0.02; done; echo done";
+    let command = Command::shell(line).directory(directory.path());
+    let running =
+        thread::spawn(move || CommandTask::default().run(&serde_json::to_value(command).unwrap(), &context));
+    while log.text().as_deref() != Some("starting\nworking\n") {
+        assert!(!running.is_finished());
+        thread::yield_now();
+    }
+    std::fs::write(directory.path().join("go"), "").unwrap();
+    let output = running.join().unwrap().unwrap().output;
+    assert_eq!(output.as_deref(), Some("working\ndone\n"));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
-use super::views::{Job, Page, Run};
+use super::views::{Job, JobPage, Run};
 use super::{Body, Query, cursor, page, position};
 use crate::access::Who;
 use crate::ask::Asker;
@@ -41,13 +41,13 @@ pub(super) struct JobsQuery {
 }
 
 /// Lists jobs.
-#[utoipa::path(get, path = "/jobs", tag = "jobs", params(JobsQuery),
-    responses((status = 200, body = Page<Job>), (status = "default", body = ProblemDocument)))]
+#[utoipa::path(get, path = "/jobs", operation_id = "list_jobs", tag = "jobs", params(JobsQuery),
+    responses((status = 200, body = JobPage), (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub(super) async fn list(
     State(asker): State<Asker>,
     Extension(Who(by)): Extension<Who>,
     Query(query): Query<JobsQuery>,
-) -> Result<Json<Page<Job>>, Refusal> {
+) -> Result<Json<JobPage>, Refusal> {
     let request = JobsRequest {
         prefix: query.prefix,
         tag: query.tag,
@@ -58,16 +58,16 @@ pub(super) async fn list(
     };
     let listed = asker.with(|question| question.jobs(request), &by).await?;
     let items = listed.items.into_iter().map(Job::from).collect();
-    Ok(Json(Page { items, next: cursor(listed.next) }))
+    Ok(Json(JobPage { items, next: cursor(listed.next) }))
 }
 
 /// Adds a job that runs a command.
 ///
 /// The body has the keys of a job in a configuration, and `id`: `{"id": "hello", "every": "5m", "shell": "echo hello"}`.
-#[utoipa::path(post, path = "/jobs", tag = "jobs",
+#[utoipa::path(post, path = "/jobs", operation_id = "add_job", tag = "jobs",
     request_body(content = ref("#/components/schemas/NewJob"), content_type = "application/json"),
     responses((status = 201, body = Job, headers(("location" = String, description = "Where the job is"))),
-        (status = "default", body = ProblemDocument)))]
+        (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub(super) async fn add(
     State(asker): State<Asker>,
     Extension(Who(by)): Extension<Who>,
@@ -92,8 +92,8 @@ pub(crate) async fn added(asker: &Asker, by: &str, mut keys: Map<String, Value>)
 }
 
 /// Describes a job.
-#[utoipa::path(get, path = "/jobs/{id}", tag = "jobs", params(("id" = String, Path)),
-    responses((status = 200, body = Job), (status = "default", body = ProblemDocument)))]
+#[utoipa::path(get, path = "/jobs/{id}", operation_id = "get_job", tag = "jobs", params(("id" = String, Path)),
+    responses((status = 200, body = Job), (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub(super) async fn get(
     State(asker): State<Asker>,
     Extension(Who(by)): Extension<Who>,
@@ -107,9 +107,9 @@ pub(super) async fn get(
 /// Changes some keys of a job.
 ///
 /// What is not named stays as it is; `null` is a key's default.
-#[utoipa::path(patch, path = "/jobs/{id}", tag = "jobs", params(("id" = String, Path)),
+#[utoipa::path(patch, path = "/jobs/{id}", operation_id = "edit_job", tag = "jobs", params(("id" = String, Path)),
     request_body(content = ref("#/components/schemas/JobSpec"), content_type = "application/json"),
-    responses((status = 200, body = Job), (status = "default", body = ProblemDocument)))]
+    responses((status = 200, body = Job), (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub(super) async fn edit(
     State(asker): State<Asker>,
     Extension(Who(by)): Extension<Who>,
@@ -122,8 +122,8 @@ pub(super) async fn edit(
 }
 
 /// Removes a job. Its runs stay in the ledger.
-#[utoipa::path(delete, path = "/jobs/{id}", tag = "jobs", params(("id" = String, Path)),
-    responses((status = 204), (status = "default", body = ProblemDocument)))]
+#[utoipa::path(delete, path = "/jobs/{id}", operation_id = "remove_job", tag = "jobs", params(("id" = String, Path)),
+    responses((status = 204), (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub(super) async fn remove(
     State(asker): State<Asker>,
     Extension(Who(by)): Extension<Who>,
@@ -134,8 +134,8 @@ pub(super) async fn remove(
 }
 
 /// Pauses a job: it does not fire until it is resumed.
-#[utoipa::path(post, path = "/jobs/{id}/pause", tag = "jobs", params(("id" = String, Path)),
-    responses((status = 200, body = Job), (status = "default", body = ProblemDocument)))]
+#[utoipa::path(post, path = "/jobs/{id}/pause", operation_id = "pause_job", tag = "jobs", params(("id" = String, Path)),
+    responses((status = 200, body = Job), (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub(super) async fn pause(
     State(asker): State<Asker>,
     Extension(Who(by)): Extension<Who>,
@@ -145,8 +145,8 @@ pub(super) async fn pause(
 }
 
 /// Resumes a paused job.
-#[utoipa::path(post, path = "/jobs/{id}/resume", tag = "jobs", params(("id" = String, Path)),
-    responses((status = 200, body = Job), (status = "default", body = ProblemDocument)))]
+#[utoipa::path(post, path = "/jobs/{id}/resume", operation_id = "resume_job", tag = "jobs", params(("id" = String, Path)),
+    responses((status = 200, body = Job), (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub(super) async fn resume(
     State(asker): State<Asker>,
     Extension(Who(by)): Extension<Who>,
@@ -163,11 +163,11 @@ async fn changed(asker: &Asker, by: &str, request: Request, job: String) -> Resu
     Ok(Json(asker.with(ask, by).await?.into()))
 }
 
-/// Starts a run of a job now, beside its schedule.
+/// Starts a run of a job now, in addition to its schedule.
 ///
 /// The answer is the job's newest run, which may still wait for its executor.
-#[utoipa::path(post, path = "/jobs/{id}/run", tag = "jobs", params(("id" = String, Path)),
-    responses((status = 202, body = Run), (status = "default", body = ProblemDocument)))]
+#[utoipa::path(post, path = "/jobs/{id}/run", operation_id = "run_job", tag = "jobs", params(("id" = String, Path)),
+    responses((status = 202, body = Run), (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub(super) async fn run(
     State(asker): State<Asker>,
     Extension(Who(by)): Extension<Who>,
@@ -204,15 +204,15 @@ pub(super) struct Why {
     at: DateTime<Utc>,
     /// The run that came of it.
     run: Option<u64>,
-    /// The last fire before it, if the job does not fire at it.
+    /// The last fire before that time, if there is no fire at it.
     fire_before: Option<DateTime<Utc>>,
-    /// The first fire after it, if the job does not fire at it.
+    /// The first fire after that time, if there is no fire at it.
     fire_after: Option<DateTime<Utc>>,
 }
 
 /// Explains what happened, or will happen, to a job at a time.
-#[utoipa::path(get, path = "/jobs/{id}/why", tag = "jobs", params(("id" = String, Path), WhyQuery),
-    responses((status = 200, body = Why), (status = "default", body = ProblemDocument)))]
+#[utoipa::path(get, path = "/jobs/{id}/why", operation_id = "explain_job", tag = "jobs", params(("id" = String, Path), WhyQuery),
+    responses((status = 200, body = Why), (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub(super) async fn why(
     State(asker): State<Asker>,
     Extension(Who(by)): Extension<Who>,
@@ -262,8 +262,8 @@ pub(super) struct Fire {
 }
 
 /// Lists the next fire times of a job, also as local times.
-#[utoipa::path(get, path = "/jobs/{id}/fires", tag = "jobs", params(("id" = String, Path), FiresQuery),
-    responses((status = 200, body = Fires), (status = "default", body = ProblemDocument)))]
+#[utoipa::path(get, path = "/jobs/{id}/fires", operation_id = "list_fires", tag = "jobs", params(("id" = String, Path), FiresQuery),
+    responses((status = 200, body = Fires), (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub(super) async fn fires(
     State(asker): State<Asker>,
     Extension(Who(by)): Extension<Who>,

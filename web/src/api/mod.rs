@@ -1,6 +1,7 @@
 //! The API, in JSON: `/api/v1`. Its description in `OpenAPI` is made from what is here.
 
 mod jobs;
+mod output;
 mod process;
 mod runs;
 mod views;
@@ -51,6 +52,7 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(runs::list))
         .routes(routes!(runs::get))
         .routes(routes!(runs::cancel))
+        .routes(routes!(output::follow))
         .routes(routes!(process::status))
         .routes(routes!(process::nodes))
         .routes(routes!(process::store))
@@ -75,7 +77,7 @@ pub fn openapi() -> Value {
     let (_, openapi) = described().split_for_parts();
     let mut openapi = json!(openapi);
     // The schema of a job comes from where jobs are read.
-    let settings = schemars::generate::SchemaSettings::openapi3().with(|settings| {
+    let settings = schemars::generate::SchemaSettings::draft2020_12().with(|settings| {
         settings.meta_schema = None;
         settings.inline_subschemas = true;
     });
@@ -87,7 +89,24 @@ pub fn openapi() -> Value {
     new["title"] = json!("NewJob");
     schemas["JobSpec"] = json!(keys);
     schemas["NewJob"] = new;
+    describe_responses(&mut openapi);
     openapi
+}
+
+/// Adds the descriptions of responses, which `OpenAPI` requires.
+fn describe_responses(openapi: &mut Value) {
+    let paths = openapi["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
+    let operations = paths.filter_map(Value::as_object_mut).flat_map(|operations| operations.values_mut());
+    let responses = operations.filter_map(|operation| operation["responses"].as_object_mut());
+    for (status, response) in responses.flatten() {
+        response["description"] = json!(match status.as_str() {
+            "201" => "It was added.",
+            "202" => "It was accepted, and is done in a moment.",
+            "204" => "It was done.",
+            "default" => "Why it was not done.",
+            _ => "The answer.",
+        });
+    }
 }
 
 /// A body in JSON; what is wrong with it is a problem document.
@@ -122,7 +141,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 pub(crate) const PAGE: usize = 50;
 const LARGEST_PAGE: usize = 1000;
 
-/// How many items a page has that was asked for with `limit`.
+/// Returns the number of items of a page that was requested with `limit`.
 fn page(limit: Option<usize>) -> usize {
     limit.unwrap_or(PAGE).clamp(1, LARGEST_PAGE)
 }
@@ -139,4 +158,28 @@ pub(crate) fn position<P: DeserializeOwned>(after: Option<&str>) -> Result<Optio
 /// Where the next page begins, as text.
 pub(crate) fn cursor<P: serde::Serialize>(next: Option<P>) -> Option<String> {
     next.and_then(|next| serde_json::to_string(&next).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_operation_has_a_name_of_its_own_and_says_what_it_does() {
+        let openapi = openapi();
+        let mut names = BTreeSet::new();
+        for (path, methods) in openapi["paths"].as_object().unwrap() {
+            for (method, operation) in methods.as_object().unwrap() {
+                let name = operation["operationId"].as_str().unwrap();
+                assert!(names.insert(name.to_owned()), "{method} {path}: {name} is another one too");
+                assert!(operation["summary"].is_string(), "{method} {path}");
+                for (status, response) in operation["responses"].as_object().unwrap() {
+                    assert!(response["description"].is_string(), "{method} {path}: {status}");
+                }
+            }
+        }
+        assert!(names.len() >= 19, "{names:?}");
+    }
 }

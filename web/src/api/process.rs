@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Extension, State};
 use axum::response::Response;
-use matins_control::{HistoryEntry, NodeView, Problem, ProblemKind, Request, Status, StoreInfo};
+use matins_control::{HistoryEntry, NodeView, Request, Status, StoreInfo};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
@@ -19,8 +19,8 @@ use crate::problem::{ProblemDocument, Refusal};
 use crate::routes::Listeners;
 
 /// Describes the scheduler.
-#[utoipa::path(get, path = "/status", tag = "scheduler",
-    responses((status = 200, body = StatusBody), (status = "default", body = ProblemDocument)))]
+#[utoipa::path(get, path = "/status", operation_id = "get_status", tag = "scheduler",
+    responses((status = 200, body = StatusBody), (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub(super) async fn status(
     State(asker): State<Asker>,
     State(access): State<Arc<Access>>,
@@ -31,8 +31,8 @@ pub(super) async fn status(
 }
 
 /// Lists the schedulers that share the store.
-#[utoipa::path(get, path = "/nodes", tag = "scheduler",
-    responses((status = 200, body = Vec<Node>), (status = "default", body = ProblemDocument)))]
+#[utoipa::path(get, path = "/nodes", operation_id = "list_nodes", tag = "scheduler",
+    responses((status = 200, body = Vec<Node>), (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub(super) async fn nodes(
     State(asker): State<Asker>,
     Extension(Who(by)): Extension<Who>,
@@ -42,8 +42,8 @@ pub(super) async fn nodes(
 }
 
 /// Counts what the stores hold.
-#[utoipa::path(get, path = "/store", tag = "scheduler",
-    responses((status = 200, body = Object), (status = "default", body = ProblemDocument)))]
+#[utoipa::path(get, path = "/store", operation_id = "get_store", tag = "scheduler",
+    responses((status = 200, body = Object), (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub(super) async fn store(
     State(asker): State<Asker>,
     Extension(Who(by)): Extension<Who>,
@@ -62,9 +62,9 @@ pub(super) struct HistoryQuery {
     limit: Option<usize>,
 }
 
-/// Lists who has paused, changed or removed which job, and when the scheduler was running; the newest first.
-#[utoipa::path(get, path = "/history", tag = "scheduler", params(HistoryQuery),
-    responses((status = 200, body = Vec<Object>), (status = "default", body = ProblemDocument)))]
+/// Lists who has paused, changed, started or removed which job, and when the scheduler was running; the newest first.
+#[utoipa::path(get, path = "/history", operation_id = "list_history", tag = "scheduler", params(HistoryQuery),
+    responses((status = 200, body = Vec<Object>), (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub(super) async fn history(
     State(asker): State<Asker>,
     Extension(Who(by)): Extension<Who>,
@@ -81,15 +81,12 @@ pub(super) async fn history(
 /// Sends what happens, from now on, as server-sent events.
 ///
 /// Each has the name of the event, and the event in JSON as its data. A client that is too slow is sent `lost`.
-#[utoipa::path(get, path = "/events", tag = "scheduler",
+#[utoipa::path(get, path = "/events", operation_id = "follow_events", tag = "scheduler",
     responses((status = 200, content_type = "text/event-stream", body = String),
-        (status = "default", body = ProblemDocument)))]
+        (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub(super) async fn events(
     State(events): State<Events>,
-    State(Listeners(listeners)): State<Listeners>,
+    State(listeners): State<Listeners>,
 ) -> Result<Response, Refusal> {
-    let place = listeners.try_acquire_owned().map_err(|_| {
-        Problem::new(ProblemKind::Busy, "too many clients listen to events; try again in a moment")
-    })?;
-    Ok(events::response(&events, place))
+    Ok(events::response(&events, listeners.take()?))
 }

@@ -8,7 +8,7 @@ use matins_control::{Request, RunView, RunsRequest};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::views::{Page, Run};
+use super::views::{Run, RunPage};
 use super::{Query, cursor, page, position};
 use crate::access::Who;
 use crate::ask::Asker;
@@ -33,13 +33,13 @@ pub(super) struct RunsQuery {
 }
 
 /// Lists runs, the newest first.
-#[utoipa::path(get, path = "/runs", tag = "runs", params(RunsQuery),
-    responses((status = 200, body = Page<Run>), (status = "default", body = ProblemDocument)))]
+#[utoipa::path(get, path = "/runs", operation_id = "list_runs", tag = "runs", params(RunsQuery),
+    responses((status = 200, body = RunPage), (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub(super) async fn list(
     State(asker): State<Asker>,
     Extension(Who(by)): Extension<Who>,
     Query(query): Query<RunsQuery>,
-) -> Result<Json<Page<Run>>, Refusal> {
+) -> Result<Json<RunPage>, Refusal> {
     let request = RunsRequest {
         job: query.job,
         outcome: query.outcome,
@@ -51,7 +51,7 @@ pub(super) async fn list(
     };
     let listed = asker.with(|question| question.runs(request), &by).await?;
     let items = listed.items.into_iter().map(Run::from).collect();
-    Ok(Json(Page { items, next: cursor(listed.next) }))
+    Ok(Json(RunPage { items, next: cursor(listed.next) }))
 }
 
 /// Which store's run is meant.
@@ -59,12 +59,12 @@ pub(super) async fn list(
 #[into_params(parameter_in = Query)]
 pub(super) struct StoreQuery {
     /// The store whose ledger has the run; needed if several have a run with this number.
-    store: Option<String>,
+    pub(super) store: Option<String>,
 }
 
-/// Describes a run, with what it has printed.
-#[utoipa::path(get, path = "/runs/{id}", tag = "runs", params(("id" = u64, Path), StoreQuery),
-    responses((status = 200, body = Run), (status = "default", body = ProblemDocument)))]
+/// Describes a run, with what it has printed, up to now if it is in progress.
+#[utoipa::path(get, path = "/runs/{id}", operation_id = "get_run", tag = "runs", params(("id" = u64, Path), StoreQuery),
+    responses((status = 200, body = Run), (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub(super) async fn get(
     State(asker): State<Asker>,
     Extension(Who(by)): Extension<Who>,
@@ -79,8 +79,8 @@ pub(super) async fn get(
 /// Cancels a run in progress.
 ///
 /// How soon it stops depends on its work: a command is sent SIGTERM, and SIGKILL five seconds later.
-#[utoipa::path(post, path = "/runs/{id}/cancel", tag = "runs", params(("id" = u64, Path), StoreQuery),
-    responses((status = 202), (status = "default", body = ProblemDocument)))]
+#[utoipa::path(post, path = "/runs/{id}/cancel", operation_id = "cancel_run", tag = "runs", params(("id" = u64, Path), StoreQuery),
+    responses((status = 202), (status = "default", body = ProblemDocument, content_type = "application/problem+json")))]
 pub(super) async fn cancel(
     State(asker): State<Asker>,
     Extension(Who(by)): Extension<Who>,

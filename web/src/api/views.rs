@@ -7,11 +7,21 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-/// A page of a list.
+/// A page of a list of jobs.
 #[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Page<T> {
-    /// What is on this page.
-    pub(crate) items: Vec<T>,
+pub(crate) struct JobPage {
+    /// The jobs.
+    pub(crate) items: Vec<Job>,
+    /// `after` of the next page, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<String>,
+}
+
+/// A page of a list of runs.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct RunPage {
+    /// The runs.
+    pub(crate) items: Vec<Run>,
     /// `after` of the next page, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) next: Option<String>,
@@ -77,13 +87,13 @@ pub(crate) struct Run {
     job: String,
     /// When it was due.
     scheduled: DateTime<Utc>,
-    /// The last of the fires, if it stands for several.
+    /// The last of its fires. A row of missed fires covers several.
     last_scheduled: DateTime<Utc>,
-    /// How many fires it stands for.
+    /// How many fires the row covers.
     fires: u64,
     /// Which attempt it is, from 1.
     attempt: u32,
-    /// Whether it was started by somebody, beside its schedule.
+    /// Whether it was started manually, in addition to the schedule.
     manual: bool,
     /// When it began.
     started: Option<DateTime<Utc>>,

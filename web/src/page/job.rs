@@ -105,7 +105,7 @@ fn job_page(frame: &Frame, shown: &Shown) -> Markup {
                 div.body id="fires" data-live { (fires(frame, shown)) }
             }
             section aria-labelledby="why-title" {
-                header { h2 id="why-title" { "Why?" } span.note { "what happened, or will, at a time" } }
+                header { h2 id="why-title" { "Why?" } span.note { "what happened, or will happen, at a time" } }
                 div.body { (why(frame, shown)) }
             }
         }
@@ -238,7 +238,7 @@ fn worded(value: &Value) -> String {
 
 fn history(frame: &Frame, shown: &Shown) -> Markup {
     if shown.history.is_empty() {
-        return html! { p.muted { "Nobody, as far as is recorded." } };
+        return html! { p.muted { "No changes are recorded." } };
     }
     html! {
         dl.facts {
@@ -260,6 +260,8 @@ pub(super) fn what(event: &HistoryEvent) -> &'static str {
         HistoryEvent::Paused { .. } => "paused",
         HistoryEvent::Resumed { .. } => "resumed",
         HistoryEvent::Removed { .. } => "removed",
+        HistoryEvent::RunNow { .. } => "run now",
+        HistoryEvent::Cancelled { .. } => "a run cancelled",
         _ => "changed",
     }
 }

@@ -17,7 +17,7 @@ use crate::api::{PAGE, Query, added, cursor, position};
 use crate::ask::{Asker, Listed, Question};
 use crate::problem::Refusal;
 
-/// What is searched for.
+/// The filters of the search form.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Search {
     prefix: Option<String>,
@@ -92,7 +92,7 @@ fn list(frame: &Frame, search: &Search, listed: Listed<JobView, PagePosition>) -
     let order = if search.order == JobsOrder::NextFire { "next_fire" } else { "id" };
     html! {
         div.head {
-            div { h1 { "Jobs" } p.lead { "What runs, and when." } }
+            div { h1 { "Jobs" } p.lead { "All jobs, and when they fire next." } }
             @if !frame.access.is_read_only { a.button.main href="/jobs/new" { "Add a job" } }
         }
         form.search method="get" action="/jobs" role="search" {
@@ -108,7 +108,7 @@ fn list(frame: &Frame, search: &Search, listed: Listed<JobView, PagePosition>) -
         }
         section aria-label="Jobs" {
             div id="jobs" data-live {
-                @if listed.items.is_empty() { p.empty { br; "No job is like that." } } @else { (table(frame, &listed.items)) }
+                @if listed.items.is_empty() { p.empty { br; "No jobs match." } } @else { (table(frame, &listed.items)) }
             }
             @if let Some(next) = &next { div.pages { a.button href=(search.path(next)) rel="next" { "Next page" } } }
         }
@@ -146,7 +146,7 @@ pub(super) fn pause_or_resume(frame: &Frame, view: &JobView) -> Markup {
     frame.button(&format!("{path}/{action}"), label, view.job.id.as_str(), "")
 }
 
-/// A job as the form has it.
+/// The fields of the form that adds a job.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct NewJob {
@@ -163,14 +163,14 @@ pub(super) struct NewJob {
 }
 
 const WHEN: [(&str, &str); 5] = [
-    ("every", "every so often: 5m"),
+    ("every", "at an interval: 5m"),
     ("cron", "cron: 0 9 * * MON-FRI"),
     ("at", "once, at: 2026-12-24T18:00"),
     ("in", "once, in: 10m"),
     ("after", "after another job: backup"),
 ];
 
-const OVERLAP: [(&str, &str); 2] = [("skip", "skip it"), ("queue_one", "let it wait for the end")];
+const OVERLAP: [(&str, &str); 2] = [("skip", "skip the fire"), ("queue_one", "wait until it ends")];
 
 impl NewJob {
     fn keys(&self) -> Map<String, Value> {
@@ -231,7 +231,7 @@ async fn show_form(
 fn new_job(frame: &Frame, job: &NewJob, problem: Option<&Problem>) -> Markup {
     html! {
         h1 { "Add a job" }
-        p.lead { "It runs a command, on the machine and as the user of the scheduler." }
+        p.lead { "The job runs a command on the machine of the scheduler, as its user." }
         @if let Some(problem) = problem { p.alert-box role="alert" { (problem.message) } }
         section { div.body { br;
             form.fields method="post" action="/jobs" {
@@ -248,8 +248,8 @@ fn new_job(frame: &Frame, job: &NewJob, problem: Option<&Problem>) -> Markup {
                 label for="shell" { "Command" }
                 div { textarea id="shell" name="shell" rows="3" required spellcheck="false" { (job.shell) } p.hint { "A line for /bin/sh." } }
                 label for="time_limit" { "Time limit" }
-                div { input id="time_limit" name="time_limit" value=(job.time_limit) placeholder="none" autocomplete="off"; p.hint { "A run that takes longer is ended: 10m" } }
-                label for="overlap" { "If the last run still goes" }
+                div { input id="time_limit" name="time_limit" value=(job.time_limit) placeholder="none" autocomplete="off"; p.hint { "A run that takes longer is stopped: 10m" } }
+                label for="overlap" { "If the last run is still in progress" }
                 div { select id="overlap" name="overlap" { @for (key, name) in OVERLAP { option value=(key) selected[key == job.overlap] { (name) } } } }
                 label for="tags" { "Tags" }
                 div { input id="tags" name="tags" value=(job.tags) autocomplete="off"; p.hint { "Words to find it by." } }

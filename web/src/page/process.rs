@@ -80,7 +80,7 @@ pub(super) async fn settings(
 fn in_force(frame: &Frame, status: &Status, info: &StoreInfo, address: &Address, you: &str) -> Markup {
     html! {
         h1 { "Settings" }
-        p.lead { "As they are in force. They are changed in the configuration and on the command line." }
+        p.lead { "The settings in force. To change them, use the configuration or the command line." }
         div.columns {
             section aria-labelledby="scheduler-title" {
                 header { h2 id="scheduler-title" { "Scheduler" } }
@@ -113,7 +113,7 @@ fn in_force(frame: &Frame, status: &Status, info: &StoreInfo, address: &Address,
             div.body { dl.facts {
                 dt { "listens at" } dd { code { (address) } }
                 dt { "who may use it" } dd {
-                    @if frame.access.token.is_some() { "whoever has the token" } @else { "the user of the scheduler, and root" }
+                    @if frame.access.token.is_some() { "any client that has the token" } @else { "the user of the scheduler, and root" }
                     @if frame.access.is_read_only { "; read-only" }
                 }
                 @if !frame.access.hosts.is_empty() { dt { "names" } dd { (frame.access.hosts.join(", ")) } }

@@ -1,4 +1,4 @@
-//! Runs: the list, and one with what it prints, also while it is running.
+//! Runs: the list, and one run with its output, which is live while the run is in progress.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::api::{PAGE, Query, cursor, position};
 use crate::ask::{Asker, Listed, Question};
 use crate::problem::Refusal;
 
-/// What is searched for.
+/// The filters of the search form.
 #[derive(Debug, Deserialize)]
 pub(super) struct Search {
     job: Option<String>,
@@ -64,7 +64,7 @@ fn runs(frame: &Frame, search: &Search, listed: Listed<RunView, RunPosition>) ->
     });
     html! {
         h1 { "Runs" }
-        p.lead { "What has run, and how it ended; the newest first." }
+        p.lead { "All runs and their outcomes, the newest first." }
         form.search method="get" action="/runs" role="search" {
             div { label for="job" { "Job" } input id="job" name="job" value=(job); }
             div { label for="outcome" { "Outcome" } select id="outcome" name="outcome" {
@@ -74,7 +74,7 @@ fn runs(frame: &Frame, search: &Search, listed: Listed<RunView, RunPosition>) ->
         }
         section aria-label="Runs" {
             div id="runs" data-live {
-                @if listed.items.is_empty() { p.empty { br; "No run is like that." } } @else { (frame.runs(&listed.items, true)) }
+                @if listed.items.is_empty() { p.empty { br; "No runs match." } } @else { (frame.runs(&listed.items, true)) }
             }
             @if let Some(next) = next { div.pages { a.button href=(next) rel="next" { "Earlier runs" } } }
         }
@@ -107,9 +107,9 @@ pub(super) async fn page(
 
 fn run_page(frame: &Frame, view: &RunView) -> Markup {
     let run = &view.run;
-    let goes_on = run.outcome.is_none();
+    let is_running = run.outcome.is_none();
     html! {
-        div id="run" data-live data-running[goes_on] {
+        div id="run" data-live {
             div.head {
                 div {
                     h1 { "Run " (run.id) " of " a.quiet href=(job_path(run.job.as_str())) { (run.job) } }
@@ -127,22 +127,30 @@ fn run_page(frame: &Frame, view: &RunView) -> Markup {
                     @if let Some(started) = run.started { dt { "began" } dd { (frame.time(started)) @if let Some(late) = late(view) { span.muted { ", " (late) " late" } } } }
                     @if let Some(finished) = run.finished { dt { "ended" } dd { (frame.time(finished)) } }
                     dt { "attempt" } dd { (run.attempt) }
-                    @if run.manual { dt { "started" } dd { "by hand" } }
+                    @if run.manual { dt { "started" } dd { "manually" } }
                     @if let Some(cause) = view.cause() { dt { "follows" } dd { @if let Some(number) = run.cause { a href=(run_path_of(number.0, view.store.as_deref())) { (cause) } } } }
                     @if let Some(node) = &view.node { dt { "node" } dd { (node) } }
                     @if let Some(store) = &view.store { dt { "store" } dd { (store) } }
                     @if let Some(result) = &run.result { dt { "result" } dd { code { (result) } } }
                 } }
             }
-            section aria-labelledby="output-title" {
-                header { h2 id="output-title" { "Output" } @if goes_on { span.note { "live: the end of it" } } }
+        }
+        section aria-labelledby="output-title" {
+            header { h2 id="output-title" { "Output" } @if is_running { span.note { "live: the end of it" } } }
+            div id="output" data-output=[is_running.then(|| output_path(view))] {
                 @match &run.output {
                     Some(output) => pre.output tabindex="0" aria-label="Output" { (output) },
-                    None => p.empty { (if goes_on { "It has printed nothing yet." } else { "It has printed nothing." }) },
+                    None => p.empty { (if is_running { "It has printed nothing yet." } else { "It has printed nothing." }) },
                 }
             }
         }
     }
+}
+
+/// Where the output of a run is sent while it runs.
+fn output_path(view: &RunView) -> String {
+    let store = view.store.as_deref().map(|store| format!("?store={}", encoded(store)));
+    format!("/api/v1/runs/{}/output{}", view.run.id.0, store.unwrap_or_default())
 }
 
 fn late(view: &RunView) -> Option<String> {

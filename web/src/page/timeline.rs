@@ -19,8 +19,8 @@ const REACHES: [TimeDelta; 8] = [
     TimeDelta::days(60),
 ];
 
-/// The most fires that are drawn of a job.
-const MOST: usize = 80;
+/// How many fires of a job are drawn as points. If there are more, a line stands for them.
+const MOST: usize = 60;
 
 /// How many times the axis has names for.
 const TICKS: i32 = 4;
@@ -50,8 +50,9 @@ pub(super) fn next_fires(frame: &Frame, jobs: &[JobView]) -> Markup {
         ul.timeline {
             @for view in jobs {
                 @let fires = fires(view, now + reach);
-                @let told: Vec<String> = fires.iter().take(5).map(|at| display::local(*at, zone)).collect();
-                @let label = if told.is_empty() { "no fire in this time".to_owned() } else { format!("fires at {}", told.join(", ")) };
+                @let times: Vec<String> = fires.iter().take(5).map(|at| display::local(*at, zone)).collect();
+                @let is_often = fires.len() > MOST;
+                @let label = if times.is_empty() { "no fires in this period".to_owned() } else { format!("fires at {}", times.join(", ")) };
                 li {
                     a.quiet href=(job_path(view.job.id.as_str())) title=(view.description) { (view.job.id) }
                     svg.lane role="img" aria-label=(label) {
@@ -60,9 +61,11 @@ pub(super) fn next_fires(frame: &Frame, jobs: &[JobView]) -> Markup {
                             line.grid x1=(x) x2=(x) y1="0" y2="34" {}
                         }
                         line x1="0" x2="100%" y1="17" y2="17" {}
-                        @for at in &fires {
+                        @if let (true, Some(first)) = (is_often, fires.first()) {
+                            line.often x1=(place(*first)) x2="100%" y1="17" y2="17" { title { (view.description) } }
+                        } @else { @for at in &fires {
                             circle cx=(place(*at)) cy="17" r="5.5" { title { (display::local(*at, zone)) } }
-                        }
+                        } }
                     }
                 }
             }
@@ -72,7 +75,7 @@ pub(super) fn next_fires(frame: &Frame, jobs: &[JobView]) -> Markup {
 
 fn fires(view: &JobView, until: DateTime<Utc>) -> Vec<DateTime<Utc>> {
     let fires = std::iter::successors(view.job.next_fire, |last| view.job.trigger.next_after(*last));
-    let most = if view.job.policy.delay.is_some() { 1 } else { MOST };
+    let most = if view.job.policy.delay.is_some() { 1 } else { MOST + 1 };
     fires.take_while(|at| *at <= until).take(most).collect()
 }
 
@@ -110,7 +113,7 @@ pub(super) fn strip(frame: &Frame, runs: &[RunView]) -> Markup {
                 @let part = took(run).map_or(0.0, |took| took.as_seconds_f64() / longest);
                 @let height = 8.0 + part * 72.0;
                 @let x = 100.0 - width * f64::from(place);
-                @let words = told(frame, run);
+                @let words = label(frame, run);
                 a href=(run_path(run)) aria-label=(words) {
                     rect class=(kind(run)) x={ (format!("{x:.2}%")) } y={ (format!("{:.1}", 83.0 - height)) }
                         width={ (format!("{:.2}%", width * 0.72)) } height={ (format!("{height:.1}")) } {
@@ -128,7 +131,7 @@ pub(super) fn strip(frame: &Frame, runs: &[RunView]) -> Markup {
     }
 }
 
-fn told(frame: &Frame, run: &RunView) -> String {
+fn label(frame: &Frame, run: &RunView) -> String {
     let outcome = run.run.outcome.map_or("not ended", |outcome| outcome.as_str());
     let took = took(run).map(|took| format!(", took {}", display::span(took))).unwrap_or_default();
     format!("run {}, {}: {outcome}{took}", run.run.id, display::local(run.run.scheduled(), frame.zone))

@@ -270,6 +270,42 @@ forwarded! {
     /// As [`Handle::progress`](crate::Handle::progress).
     progress(store: store, run: run) -> Option<Progress>;
 
+    /// Returns what a run in progress has logged and what its command has printed so far, or `None` if it is not in progress here or has done neither. See [`Handle::output`](crate::Handle::output).
+    ///
+    /// ```
+    /// # use matins_core::{Shutdown, StoreName, TaskContext};
+    /// # use matins_executor_tokio::TokioExecutor;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder, SchedulerError};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::{TimeUnits, every};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let scheduler = SchedulerBuilder::new()
+    /// #     .store("default", MemoryStore::new())
+    /// #     .executor("default", TokioExecutor::current()?)
+    /// #     .asynchronous()?;
+    /// # let handle = scheduler.handle();
+    /// # let running = tokio::spawn(scheduler.run());
+    /// let asks = handle.clone();
+    /// let copy = move |context: TaskContext| {
+    ///     let handle = asks.clone();
+    ///     async move {
+    ///         context.log("copying a.txt");
+    ///         Ok::<_, SchedulerError>(handle.output(&StoreName::default(), context.run).await?)
+    ///     }
+    /// };
+    /// let job = handle.add(every(1.hours()).run(copy)).await?;
+    /// assert_eq!(job.run_now().await?.await?.result, Some("copying a.txt".into()));
+    /// # handle.shutdown(Shutdown::Wait).await;
+    /// # running.await??;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Handle::output`](crate::Handle::output).
+    output(store: store, run: run) -> Option<String>;
+
     /// Returns the runs of a store's jobs that executors have taken, each with the time at which its work began, or `None` for a run that is queued. See [`Handle::in_flight`](crate::Handle::in_flight).
     ///
     /// ```
