@@ -57,21 +57,28 @@ pub(crate) fn take(directory: &Path) -> Result<Record, Failure> {
 }
 
 fn day(plan: Plan, logs: &Path) -> Result<Day, Failure> {
-    let (spans, mut fires, mut missed) = log(&logs.join("one-day/log"), &plan)?;
+    let Log { spans, mut fires, mut missed } = log(&logs.join("one-day/log"), &plan)?;
     // One scheduler may have run in a machine of its own.
     for (scheduler, _) in SCHEDULERS {
         let own = logs.join(scheduler).join("log");
         if own.exists() {
             fires.retain(|fire| fire.0 != scheduler);
-            fires.extend(log(&own, &plan)?.1.into_iter().filter(|fire| fire.0 == scheduler));
+            fires.extend(log(&own, &plan)?.fires.into_iter().filter(|fire| fire.0 == scheduler));
         }
     }
     missed.extend(ledger(&fs::read_to_string(logs.join("one-day/matins-runs.json"))?)?);
     Ok(Day { plan, spans, missed, fires })
 }
 
-/// What a log says: the spans of the clock, the runs that began, and the fire times that were missed.
-fn log(file: &Path, plan: &Plan) -> Result<(Vec<Span>, Vec<Fire>, Vec<Missed>), Failure> {
+/// What a log says.
+struct Log {
+    spans: Vec<Span>,
+    /// The runs that began.
+    fires: Vec<Fire>,
+    missed: Vec<Missed>,
+}
+
+fn log(file: &Path, plan: &Plan) -> Result<Log, Failure> {
     let lines = read(&fs::read_to_string(file)?)?;
     let origins = origins(&lines)?;
     let spans = spans(&lines, &origins)?;
@@ -104,7 +111,7 @@ fn log(file: &Path, plan: &Plan) -> Result<(Vec<Span>, Vec<Fire>, Vec<Missed>), 
             line.kind.replace('-', " "),
         ));
     }
-    Ok((spans, fires, missed))
+    Ok(Log { spans, fires, missed })
 }
 
 fn read(log: &str) -> Result<Vec<Line>, Failure> {
