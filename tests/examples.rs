@@ -127,5 +127,5 @@ fn page_is_served_with_one_line() {
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert!(answer.contains("at 09:00 on Monday to Friday"), "{answer}");
+    assert!(answer.contains("at 09:00 on weekdays, UTC"), "{answer}");
 }
