@@ -1,5 +1,6 @@
 //! A batch of transitions, sorted by kind: one statement for each, whatever the size.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
@@ -61,19 +62,69 @@ pub(crate) struct Started {
     pub(crate) group: Option<GroupName>,
 }
 
-/// The locked jobs that change.
+/// What the steps so far come to. A statement changes a row once: of several steps of one kind about a run, the last one holds.
 struct Changes<'o> {
     open: &'o Open,
+    /// The jobs of the runs that wait.
+    waiting: HashMap<i64, &'o JobId>,
+    /// The locked jobs that change.
     moved: BTreeMap<&'o JobId, Moved>,
+    /// Where the batch has the row of each run.
+    live: HashMap<RunId, usize>,
+    starts: HashMap<RunId, usize>,
+    postponed: HashMap<RunId, usize>,
+    finished: HashMap<RunId, usize>,
+    extended: HashMap<RunId, usize>,
 }
 
-impl Changes<'_> {
+impl<'o> Changes<'o> {
+    fn new(open: &'o Open) -> Self {
+        let waiting = open.jobs.iter().flat_map(|(id, held)| held.waiting.iter().map(move |run| (*run, id)));
+        Self {
+            open,
+            waiting: waiting.collect(),
+            moved: BTreeMap::new(),
+            live: HashMap::new(),
+            starts: HashMap::new(),
+            postponed: HashMap::new(),
+            finished: HashMap::new(),
+            extended: HashMap::new(),
+        }
+    }
+
+    /// The job of a run that waits.
+    fn job_of(&self, run: RunId) -> Option<(&'o JobId, &'o LockedJob)> {
+        let id = self.waiting.get(&(run.0 as i64))?;
+        self.open.jobs.get_key_value(*id)
+    }
+
+    /// A run is in progress from now on.
+    fn run_begins(&mut self, job: &JobId, run: RunId) {
+        let number = run.0 as i64;
+        if let Some(moved) = self.of(job)
+            && !moved.running.contains(&number)
+        {
+            moved.running.push(number);
+        }
+    }
+
     fn of(&mut self, id: &JobId) -> Option<&mut Moved> {
         let (id, held) = self.open.jobs.get_key_value(id)?;
         let LockedJob { key, next_fire, running, turn, .. } = held;
         let unchanged =
             || Moved { key: *key, next_fire: *next_fire, running: running.clone(), turn: turn.clone() };
         Some(self.moved.entry(id).or_insert_with(unchanged))
+    }
+}
+
+/// Puts the row of a run in the place of the one before, if there is one.
+fn put_last<T>(rows: &mut Vec<T>, places: &mut HashMap<RunId, usize>, run: RunId, row: T) {
+    match places.entry(run) {
+        Entry::Occupied(place) => rows[*place.get()] = row,
+        Entry::Vacant(place) => {
+            place.insert(rows.len());
+            rows.push(row);
+        }
     }
 }
 
@@ -85,7 +136,7 @@ impl Batch {
     pub(crate) fn of(settlement: Settlement, open: &Open) -> Result<Self, StoreError> {
         let Settlement { batch, runs, groups } = settlement;
         let groups: HashMap<RunId, GroupName> = groups.into_iter().collect();
-        let (mut all, mut changes) = (Self::default(), Changes { open, moved: BTreeMap::new() });
+        let (mut all, mut changes) = (Self::default(), Changes::new(open));
         for transition in batch {
             all.take(transition, &groups, &mut changes)?;
         }
@@ -131,29 +182,24 @@ impl Batch {
                 self.last_number = self.last_number.max(Some(run.id.0 as i64));
                 self.record(run, groups, changes);
             }
-            Transition::Start { run, started, scheduled: fire } => {
-                let number = run.0 as i64;
-                let of = open.jobs.iter().find(|(_, held)| held.waiting.contains(&number));
-                let Some((job, held)) = of else { return Ok(()) };
-                if started.is_some()
-                    && let Some(moved) = changes.of(job)
-                {
-                    moved.running.push(number);
-                }
-                let group = groups.get(&run).filter(|_| started.is_some()).cloned();
-                self.starts.push(Started { run, job: job.clone(), key: held.key, at: started, fire, group });
+            Transition::Start { run, started, scheduled } => {
+                self.start(run, started, scheduled, groups, changes);
             }
-            Transition::Extend { run, fires } => self.extended.push((run, fires)),
+            Transition::Extend { run, fires } => {
+                put_last(&mut self.extended, &mut changes.extended, run, (run, fires));
+            }
             Transition::Finish(run) => {
                 check_run(&run)?;
                 if run.outcome.is_some() {
-                    self.finished.push(run);
+                    put_last(&mut self.finished, &mut changes.finished, run.id, run);
                     return Ok(());
                 }
                 if run.started.is_some() && open.given.contains(&(run.id.0 as i64)) {
-                    self.take_up(&run, groups, changes);
+                    changes.run_begins(&run.job, run.id);
+                    let key = open.jobs.get(&run.job).map_or(0, |held| held.key);
+                    self.taken_up.push((run.id, run.job.clone(), key, groups.get(&run.id).cloned()));
                 }
-                self.postponed.push(run);
+                put_last(&mut self.postponed, &mut changes.postponed, run.id, run);
             }
             Transition::Update(job) => {
                 // One that is not locked is gone.
@@ -174,16 +220,35 @@ impl Batch {
         Ok(())
     }
 
-    /// A run of a dead scheduler is in progress here from now on.
-    fn take_up(&mut self, run: &Run, groups: &HashMap<RunId, GroupName>, changes: &mut Changes<'_>) {
-        let number = run.id.0 as i64;
-        let key = changes.open.jobs.get(&run.job).map_or(0, |held| held.key);
-        if let Some(moved) = changes.of(&run.job)
-            && !moved.running.contains(&number)
-        {
-            moved.running.push(number);
+    /// A run that waits begins, or gets another fire time.
+    fn start(
+        &mut self,
+        run: RunId,
+        started: Option<Time>,
+        fire: Time,
+        groups: &HashMap<RunId, GroupName>,
+        changes: &mut Changes<'_>,
+    ) {
+        let group = groups.get(&run).filter(|_| started.is_some()).cloned();
+        // Its row is not in the database yet.
+        if let Some(place) = changes.live.get(&run) {
+            let row = &mut self.live[*place];
+            (row.run.started, row.run.fires, row.group) = (started, FireRange::single(fire), group);
+            if started.is_some() {
+                changes.run_begins(&row.run.job, run);
+            }
+            return;
         }
-        self.taken_up.push((run.id, run.job.clone(), key, groups.get(&run.id).cloned()));
+        let Some((job, held)) = changes.job_of(run) else { return };
+        if started.is_some() {
+            changes.run_begins(job, run);
+        }
+        // What was put off is written after what begins.
+        if let Some(place) = changes.postponed.get(&run) {
+            self.postponed[*place].started = started;
+        }
+        let row = Started { run, job: job.clone(), key: held.key, at: started, fire, group };
+        put_last(&mut self.starts, &mut changes.starts, run, row);
     }
 
     fn record(&mut self, run: Run, groups: &HashMap<RunId, GroupName>, changes: &mut Changes<'_>) {
@@ -197,11 +262,12 @@ impl Batch {
         // A job that follows another one is not locked, and may be gone by now. A run that has begun outlives its job.
         let place = locked.or_else(|| open.followers.get(&run.job).copied());
         let Some((key, lane)) = place.or_else(|| has_begun.then_some((0, 0))) else { return };
-        if has_begun && let Some(moved) = changes.of(&run.job) {
-            moved.running.push(run.id.0 as i64);
+        if has_begun {
+            changes.run_begins(&run.job, run.id);
         }
         self.leaves_runs |= !has_begun && run.turn.is_some();
         let group = groups.get(&run.id).filter(|_| has_begun).cloned();
+        changes.live.insert(run.id, self.live.len());
         self.live.push(LiveRow { run, key, lane, group });
     }
 

@@ -129,6 +129,66 @@ pub fn a_commit_applies_every_step(factory: &mut dyn StoreFactory) {
     }
 }
 
+/// Also where several of one kind are about one row: the last of them holds.
+pub fn steps_about_one_row_apply_in_their_order(factory: &mut dyn StoreFactory) {
+    let mut store = factory.create();
+    let names: Vec<String> = (1..=8).map(|number| format!("job {number}")).collect();
+    let mut batch = Vec::new();
+    for (number, name) in (1..).zip(&names) {
+        store.add(job(name, Some(1)), OnConflict::Refuse).expect("add");
+        batch.push(Transition::Record(Run::waiting(RunId(number), id(name), second(1))));
+    }
+    store.commit(batch).expect("commit");
+    let missed_fires = |last| FireRange { first: second(1), last: second(last), count: last as u64 };
+    let missed = Run::missed(RunId(9), id(&names[0]), missed_fires(1), MissedReason::Coalesced, second(6));
+    store.commit(vec![Transition::Record(missed.clone())]).expect("commit");
+
+    // A fire is folded into the run that waits, which then begins: in one tick.
+    let start = |number, started: Option<i64>, fire| Transition::Start {
+        run: RunId(number),
+        started: started.map(second),
+        scheduled: second(fire),
+    };
+    let folded = (1..=8).map(|number| start(number, None, 2));
+    let begun = (1..=8).map(|number| start(number, Some(4), 3));
+    let extended = (2..=5).map(|last| Transition::Extend { run: RunId(9), fires: missed_fires(last) });
+    store.commit(folded.chain(extended).chain(begun).collect()).expect("commit");
+    let mut expected: Vec<Run> = (1..)
+        .zip(&names)
+        .map(|(number, name)| Run::started(RunId(number), id(name), second(3), second(4)))
+        .chain([missed.with(|run| run.fires = missed_fires(5))])
+        .collect();
+    assert_eq!(all_runs(&mut *store), expected);
+
+    // It is put off twice, and once more it is put off and begins.
+    let put_off = |turn| {
+        Transition::Finish(started(1, &names[0], 3).with(|run| {
+            run.started = None;
+            run.turn = Some(second(turn));
+            run.message = Some(format!("until {turn}"));
+        }))
+    };
+    store.commit((5..=9).map(put_off).collect()).expect("commit");
+    expected[0] = started(1, &names[0], 3).with(|run| {
+        (run.started, run.turn, run.message) = (None, Some(second(9)), Some("until 9".into()));
+    });
+    assert_eq!(all_runs(&mut *store), expected);
+    store.commit(vec![put_off(10), start(1, Some(11), 12)]).expect("commit");
+    expected[0] = started(1, &names[0], 12).with(|run| {
+        (run.started, run.turn, run.message) = (Some(second(11)), Some(second(10)), Some("until 10".into()));
+    });
+    assert_eq!(all_runs(&mut *store), expected);
+
+    // A run is recorded, and begins.
+    let waiting = Run::waiting(RunId(10), id(&names[1]), second(20));
+    store.commit(vec![Transition::Record(waiting), start(10, Some(22), 21)]).expect("commit");
+    expected.push(Run::started(RunId(10), id(&names[1]), second(21), second(22)));
+    assert_eq!(all_runs(&mut *store), expected);
+    if let Some(mut store) = reopened(factory, store) {
+        assert_eq!(all_runs(&mut *store), expected);
+    }
+}
+
 /// Whatever stands before and after the stale step in its batch.
 pub fn a_stale_commit_changes_nothing(factory: &mut dyn StoreFactory) {
     let mut store = factory.create();

@@ -75,6 +75,7 @@ macro_rules! store_suite {
             pages_have_each_job_that_does_not_change_exactly_once,
             a_commit_applies_every_step,
             a_commit_updates_a_job,
+            steps_about_one_row_apply_in_their_order,
             a_stale_commit_changes_nothing,
             a_run_number_is_never_used_twice,
             runs_outlive_their_job,
