@@ -84,8 +84,13 @@ impl Daemon {
         kill_process(Pid::from_child(&self.child), signal).expect("it runs");
     }
 
-    pub(crate) fn stop(mut self) -> ExitStatus {
+    pub(crate) fn stop(self) -> ExitStatus {
         self.signal(Signal::TERM);
+        self.stop_waiting()
+    }
+
+    /// Waits for one that was told to stop.
+    pub(crate) fn stop_waiting(mut self) -> ExitStatus {
         self.child.wait().expect("it has ended")
     }
 }

@@ -72,6 +72,9 @@ pub(crate) struct What {
     /// The user that it runs as, where the daemon is root.
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
+    /// The executor that runs it: a name of the table `executors` of the daemon's configuration, or `default`
+    #[arg(long, value_name = "NAME")]
+    executor: Option<String>,
     /// How late it may start: 10m; or `none`
     #[arg(long, value_name = "SPAN")]
     misfire_grace: Option<String>,
@@ -270,6 +273,7 @@ impl What {
         put(keys, "umask", self.umask.as_ref());
         put(keys, "nice", self.nice);
         put(keys, "user", self.user.as_ref());
+        put(keys, "executor", self.executor.as_ref());
         let spans = [
             ("misfire_grace", &self.misfire_grace),
             ("time_limit", &self.time_limit),

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use matins::Command;
 use matins::prelude::*;
 use matins::triggers::{JitterTrigger, NeverTrigger, Zone};
-use matins::{After, IntoTrigger, JobId, OnExhausted, Policy, Value};
+use matins::{After, ExecutorName, IntoTrigger, JobId, OnExhausted, Policy, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -25,6 +25,8 @@ pub(crate) struct Definition {
     pub(crate) proposed_id: Option<String>,
     pub(crate) when: When,
     pub(crate) command: Command,
+    /// What runs it.
+    pub(crate) executor: ExecutorName,
     pub(crate) policy: Policy,
     /// Each fire that much later at most, always by the same; of intervals and cron expressions.
     pub(crate) jitter: Option<TimeDelta>,
@@ -140,6 +142,9 @@ impl Definition {
             // Where it is named only: definitions from before there was one are as they were.
             fingerprint["jitter"] = json!(jitter.to_string());
         }
+        if self.executor != ExecutorName::default() {
+            fingerprint["executor"] = json!(self.executor);
+        }
         if let Some(mail) = &self.mail {
             fingerprint["mail"] = json!(mail);
         }
@@ -188,7 +193,8 @@ impl Definition {
 
     /// The job on another trigger: its command and its policy.
     pub(crate) fn job_with(&self, trigger: impl IntoTrigger + Send + 'static) -> NewJob {
-        trigger.task(COMMAND).id(&self.id).arguments(&self.command).policy(self.policy.clone())
+        let job = trigger.task(COMMAND).id(&self.id).arguments(&self.command);
+        job.executor(&self.executor).policy(self.policy.clone())
     }
 
     fn with_settings(&self, job: NewJob) -> NewJob {

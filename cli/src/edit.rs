@@ -106,6 +106,7 @@ pub(crate) fn edit(
     set(&mut job.policy.delay, delay, has("delay"));
     set(&mut job.policy.max_runs, max_runs, has("max_runs"));
     set(&mut job.policy.max_failures, max_failures, has("max_failures"));
+    set(&mut job.executor, new.executor, has("executor"));
     set(&mut job.tags, new.tags, has("tags"));
     Ok(())
 }

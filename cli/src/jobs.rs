@@ -129,6 +129,9 @@ pub(crate) fn describe(view: &JobView, zone: Zone, now: DateTime<Utc>) {
             shown::property(key, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         }
     }
+    if job.executor != matins::ExecutorName::default() {
+        shown::property("executor", job.executor.to_string());
+    }
     let policy = serde_json::json!(job.policy);
     for (key, value) in policy.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
         let text = match (key.as_str(), value) {

@@ -53,6 +53,7 @@ mod terminal;
 mod waiting;
 mod watch_files;
 mod why;
+mod worker;
 mod zone_rules;
 
 use std::ffi::OsString;
@@ -84,6 +85,11 @@ enum Subcommands {
     /// Ctrl-C, SIGTERM or `matins stop` stops it gracefully: nothing fires any more, and it ends when the running jobs have. A
     /// second signal cancels those at once. SIGHUP, SIGUSR2 or `matins reload` reads the files again.
     Run(run::RunArguments),
+    /// Runs commands for daemons elsewhere, which hand them over through a NATS server, until it is told to stop.
+    ///
+    /// A daemon hands over the jobs whose executor is of the kind `nats`. Ctrl-C or SIGTERM stops the worker gracefully: it takes no
+    /// more runs, and ends when its commands have. A second signal cancels those at once.
+    Worker(worker::WorkerArguments),
     /// Lists jobs and when they fire next.
     Jobs(jobs::JobsArguments),
     /// Shows a job.
@@ -159,6 +165,7 @@ fn main() -> ExitCode {
 fn obey(command: Subcommands) -> Result<(), Failure> {
     match command {
         Subcommands::Run(arguments) => run::run(arguments),
+        Subcommands::Worker(arguments) => worker::worker(arguments),
         Subcommands::Jobs(arguments) => jobs::jobs(arguments),
         Subcommands::Job(arguments) => jobs::job(arguments),
         Subcommands::Runs(arguments) => runs::runs(arguments),

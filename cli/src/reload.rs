@@ -6,8 +6,9 @@ use std::thread;
 
 use chrono::{DateTime, Utc};
 use matins::Handle;
-use matins::{Clock, SchedulerState, SystemClock};
+use matins::{Clock, ExecutorName, SchedulerState, SystemClock};
 
+use crate::definition::Definition;
 use crate::history::History;
 use crate::hooks::Hooks;
 use crate::sources::{Defined, DefinedFile, Sources};
@@ -150,6 +151,7 @@ impl Reloader {
             Some(rules) => format!("{error}\n{}", rules.describe()),
             None => error,
         })?;
+        self.refuse_new_executors(&defined)?;
         let step = if dry_run { Step::DryRun } else { Step::Reload };
         let files = std::mem::take(&mut defined.files);
         let mut changes = bring_in_line(&self.handle, &self.history, files, None, step, SystemClock.now())?;
@@ -166,6 +168,20 @@ impl Reloader {
         Ok(changes)
     }
 
+    /// Executors are started with the daemon.
+    fn refuse_new_executors(&self, defined: &Defined) -> Result<(), String> {
+        let was = &self.began_with.executors;
+        let is_new =
+            |job: &&Definition| job.executor != ExecutorName::default() && !was.contains_key(&job.executor);
+        match defined.definitions().find(is_new) {
+            None => Ok(()),
+            Some(job) => Err(format!(
+                "the job {:?} is to run on the executor {:?}, which is new; restart the daemon, which starts its executors",
+                job.id, job.executor
+            )),
+        }
+    }
+
     /// The keys that have changed since the start and take effect at the next one.
     fn at_next_start(&self, defined: &Defined) -> Vec<String> {
         let was = &self.began_with;
@@ -173,6 +189,7 @@ impl Reloader {
             ("store", defined.store != was.store),
             ("wait_for_owner", defined.wait_for_owner != was.wait_for_owner),
             ("ledger", defined.retention != was.retention),
+            ("executors", defined.executors != was.executors),
             ("timezone", defined.zone != was.zone),
         ];
         keys.iter().filter(|(_, differs)| *differs).map(|(key, _)| (*key).to_owned()).collect()

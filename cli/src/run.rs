@@ -9,11 +9,11 @@ use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 use matins::Handle;
 use matins::command::Orphan;
-use matins::config::{StoreConfig, StoreConfigError, StoreUrl};
+use matins::config::{ExecutorConfig, StoreConfig, StoreConfigError, StoreUrl};
 use matins::control::{Listener, user};
 use matins::prelude::*;
 use matins::triggers::Zone;
-use matins::{BlockingScheduler, Clock, JobOrder, Retention, SystemClock};
+use matins::{BlockingScheduler, Clock, ExecutorName, JobOrder, SystemClock};
 use serde::Serialize;
 use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
@@ -106,7 +106,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
         .map_err(|error| format!("cannot listen to signals: {error}"))?;
     reaper::start()?;
     let clock = SystemClock;
-    let opened = waiting::wait(limit, &mut signals, || take_store(&url, &defined.retention))?;
+    let opened = waiting::wait(limit, &mut signals, || take_store(&url, &defined))?;
     let Waited::Opened { store: scheduler, is_handed_over } = opened else {
         notice::tell("stopped while waiting for the store");
         return Ok(());
@@ -228,11 +228,22 @@ fn print_events(
     printer.map_err(|error| format!("cannot print what happens: {error}"))
 }
 
-fn take_store(url: &StoreUrl, retention: &Retention) -> Result<BlockingScheduler, OpenError> {
-    let builder = SchedulerBuilder::new()
-        .executor("default", ThreadExecutor::builder().workers(WORKERS).build())
-        .retention(retention.clone());
-    give_to(builder, url, false)?.blocking().map_err(|error| OpenError::Other(matins::error_chain(&error)))
+fn take_store(url: &StoreUrl, defined: &Defined) -> Result<BlockingScheduler, OpenError> {
+    let builder = SchedulerBuilder::new().retention(defined.retention.clone());
+    let mut builder = give_to(builder, url, false)?;
+    if !defined.executors.contains_key(&ExecutorName::default()) {
+        builder = builder.executor("default", ThreadExecutor::builder().workers(WORKERS).build());
+    }
+    for (name, executor) in &defined.executors {
+        let mut executor = executor.clone();
+        if let (ExecutorConfig::Nats { keep_runs, .. }, StoreUrl::Memory) = (&mut executor, url) {
+            // A store in memory forgets the runs that would be taken up.
+            keep_runs.get_or_insert(false);
+        }
+        builder = builder
+            .executor(name, executor.build().map_err(|error| OpenError::Other(matins::error_chain(&error)))?);
+    }
+    builder.blocking().map_err(|error| OpenError::Other(matins::error_chain(&error)))
 }
 
 /// The task that runs commands, with their records beside the store, and the commands that an earlier daemon has recorded there.

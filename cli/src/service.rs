@@ -40,6 +40,11 @@ fn tell(states: &[NotifyState<'_>]) {
     let _ = sd_notify::notify(states);
 }
 
+/// Tells the watchdog that all is well.
+pub(crate) fn feed_watchdog_once() {
+    tell(&[NotifyState::Watchdog]);
+}
+
 /// Feeds the watchdog, where there is one, as long as the scheduler answers.
 pub(crate) fn feed_watchdog(scheduler: Handle) {
     let Some(limit) = sd_notify::watchdog_enabled() else { return };

@@ -1,13 +1,13 @@
 //! The files that say what is to be run, read whole before anything is changed.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use matins::Retention;
-use matins::config::StoreConfig;
+use matins::config::{ExecutorConfig, StoreConfig};
 use matins::triggers::Zone;
+use matins::{ExecutorName, Retention};
 
 use crate::config::Hook;
 use crate::crontab::{self, Crontab, Form, Note};
@@ -59,6 +59,8 @@ pub(crate) struct Defined {
     pub(crate) zone: Zone,
     pub(crate) retention: Retention,
     pub(crate) hooks: Vec<Hook>,
+    /// Beside the one that runs commands here, or in its place.
+    pub(crate) executors: BTreeMap<ExecutorName, ExecutorConfig>,
 }
 
 /// What one of them says.
@@ -90,6 +92,7 @@ impl Sources {
             zone: Zone::utc(),
             retention: Retention::default(),
             hooks: Vec::new(),
+            executors: BTreeMap::new(),
         };
         if let Some(path) = &self.config {
             let text = read(path)?;
@@ -101,6 +104,7 @@ impl Sources {
             defined.wait_for_owner = config.wait_for_owner;
             defined.retention = config.retention;
             defined.hooks = config.hooks;
+            defined.executors = config.executors;
             defined.files.push(DefinedFile { path: path.clone(), jobs: config.jobs, notes: Vec::new() });
         }
         defined.zone = zone.map_or_else(system_zone, Ok)?;

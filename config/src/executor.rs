@@ -1,9 +1,11 @@
 //! An executor as a configuration says it.
 
+use std::path::PathBuf;
+
 use matins_core::Executor;
 use serde::Deserialize;
 
-use crate::{ConfigError, HumanDuration};
+use crate::{ConfigError, HumanDuration, NatsUrl};
 
 /// An executor by its kind, with the settings of that kind's builder; what is not set is as the builder has it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -58,6 +60,38 @@ pub enum ExecutorConfig {
         /// So much of what a task prints is kept, in bytes.
         output_limit: Option<usize>,
     },
+    /// Workers elsewhere, which take their runs from a NATS server: see the crate
+    /// [`matins-executor-nats`](https://docs.rs/matins-executor-nats), which says what each setting means.
+    Nats {
+        /// The server: `nats://HOST`, or several of one cluster, separated by commas.
+        url: NatsUrl,
+        /// The file with this side's credentials.
+        credentials: Option<PathBuf>,
+        /// The file with the certificates that the server's own is checked against.
+        certificates: Option<PathBuf>,
+        /// This side's certificate, and its key.
+        identity: Option<(PathBuf, PathBuf)>,
+        /// The beginning of the subjects on which this side hears answers.
+        inbox: Option<String>,
+        /// The namespace within the server.
+        namespace: Option<String>,
+        /// The pool of workers within the namespace.
+        pool: Option<String>,
+        /// After how long without a sign of life a worker counts as lost.
+        ack_wait: Option<HumanDuration>,
+        /// Runs handed to the server at once.
+        at_once: Option<usize>,
+        /// Runs that may wait for that.
+        queue: Option<usize>,
+        /// How long cancelled runs have to end.
+        cancel_grace: Option<HumanDuration>,
+        /// Whether runs continue when this side ends. It must be `false` for jobs in memory.
+        keep_runs: Option<bool>,
+        /// Runs that the server may hold.
+        max_stored_runs: Option<u32>,
+        /// Servers of a cluster that hold each run.
+        replicas: Option<usize>,
+    },
 }
 
 impl Default for ExecutorConfig {
@@ -73,7 +107,7 @@ macro_rules! set {
     ($builder:expr, $($setting:ident),+) => {{
         let mut builder = $builder;
         $(if let Some(value) = $setting {
-            builder = builder.$setting(*value);
+            builder = builder.$setting(Clone::clone(value));
         })+
         builder
     }};
@@ -139,6 +173,33 @@ impl ExecutorConfig {
                 );
                 Ok(Box::new(builder.build().map_err(|error| failed("process", error))?))
             }
+            #[cfg(feature = "nats")]
+            Self::Nats {
+                url,
+                credentials,
+                certificates,
+                identity,
+                inbox,
+                namespace,
+                pool,
+                ack_wait,
+                at_once,
+                queue,
+                cancel_grace,
+                keep_runs,
+                max_stored_runs,
+                replicas,
+            } => {
+                let server = matins_executor_nats::NatsServer::new(url.with_password());
+                let mut server = set!(server, credentials, certificates, inbox, namespace, pool, ack_wait);
+                if let Some((certificate, key)) = identity {
+                    server = server.identity(certificate, key);
+                }
+                let builder = matins_executor_nats::NatsExecutor::builder(server);
+                let builder =
+                    set!(builder, at_once, queue, cancel_grace, keep_runs, max_stored_runs, replicas);
+                Ok(Box::new(builder.build().map_err(|error| failed("nats", error))?))
+            }
             #[allow(unreachable_patterns)] // Where all are built in.
             other => {
                 let kind = other.kind();
@@ -154,6 +215,7 @@ impl ExecutorConfig {
             Self::Rayon { .. } => "rayon",
             Self::Tokio { .. } => "tokio",
             Self::Process { .. } => "process",
+            Self::Nats { .. } => "nats",
         }
     }
 }

@@ -82,6 +82,9 @@ pub struct JobSpec {
     /// The user that it runs as, where the scheduler is root.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// The executor that runs it: a name of the table `executors`. The default is `default`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub executor: Option<String>,
     /// How late it may start: `10m`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub misfire_grace: Option<String>,

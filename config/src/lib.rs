@@ -43,7 +43,7 @@
 //! | key | value | default |
 //! | --- | --- | --- |
 //! | `stores.NAME` | `memory:`, `sqlite:PATH` or `file:DIRECTORY`, paths from the working directory; `postgres://USER@HOST/DATABASE`; or a table with `url`: see [`StoreConfig`] | `default = "memory:"` |
-//! | `executors.NAME` | `kind`: `thread`, `rayon`, `tokio` or `process`, and the settings of [that kind](ExecutorConfig) | `default = { kind = "thread" }` |
+//! | `executors.NAME` | `kind`: `thread`, `rayon`, `tokio`, `process` or `nats`, and the settings of [that kind](ExecutorConfig) | `default = { kind = "thread" }` |
 //! | `timezone` | the zone of local times that name none, such as `Europe/Berlin`: see [`SchedulerBuilder::time_zone`] | `UTC` |
 //! | `job_defaults` | what jobs get that say nothing else: see [`JobDefaults`] | |
 //! | `ledger` | how much of it is kept: see [`LedgerConfig`] | 100 runs of each job, 30 days; in memory those of 1,000 jobs that are gone |
@@ -58,6 +58,7 @@ mod human_duration;
 mod job_defaults;
 mod job_spec;
 mod ledger;
+mod nats_url;
 mod postgres_url;
 #[cfg(feature = "schema")]
 mod schema;
@@ -77,6 +78,7 @@ pub use human_duration::{HumanDuration, HumanDurationError};
 pub use job_defaults::{JobDefaults, RetryConfig};
 pub use job_spec::{JobSpec, RetrySpec};
 pub use ledger::{KeepLimit, LedgerConfig};
+pub use nats_url::{NatsUrl, NatsUrlError};
 pub use postgres_url::PostgresUrl;
 #[cfg(feature = "schema")]
 pub use schema::schema;

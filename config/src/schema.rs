@@ -63,6 +63,8 @@ struct Configuration {
     timezone: Option<String>,
     /// How much of the ledger is kept.
     ledger: Option<Ledger>,
+    /// What runs the commands, each under its name. Jobs that name none run on `default`.
+    executors: Option<BTreeMap<String, Executor>>,
     /// Commands that are run after certain outcomes.
     hook: Option<Vec<Hook>>,
     /// The jobs, each under its id.
@@ -97,6 +99,55 @@ enum Keep {
 #[allow(dead_code, reason = "only its schema is used")]
 enum All {
     All,
+}
+
+/// What runs commands.
+#[derive(JsonSchema)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+#[allow(dead_code, reason = "only its schema is used")]
+enum Executor {
+    /// Threads of this daemon, each of which runs one command.
+    Thread {
+        /// Commands at once.
+        workers: Option<u32>,
+        /// Runs that may wait for a thread.
+        queue: Option<u32>,
+        /// How long a thread stays that has nothing to do: `10s`.
+        idle_timeout: Option<String>,
+        /// How long cancelled runs have to end: `5s`.
+        cancel_grace: Option<String>,
+    },
+    /// Workers elsewhere, started with `matins worker`, which take their runs from a NATS server.
+    Nats {
+        /// The server: `nats://HOST`, or several of one cluster, separated by commas.
+        url: String,
+        /// The file with the daemon's credentials.
+        credentials: Option<String>,
+        /// The file with the certificates that the server's own is checked against.
+        certificates: Option<String>,
+        /// The daemon's certificate, and its key: two files.
+        identity: Option<[String; 2]>,
+        /// The beginning of the subjects on which the daemon hears answers.
+        inbox: Option<String>,
+        /// The namespace within the server. The default is `matins`.
+        namespace: Option<String>,
+        /// The pool of workers within the namespace. The default is `default`.
+        pool: Option<String>,
+        /// After how long without a sign of life a worker counts as lost: `30s`.
+        ack_wait: Option<String>,
+        /// Runs handed to the server at once.
+        at_once: Option<u32>,
+        /// Runs that may wait for that.
+        queue: Option<u32>,
+        /// How long cancelled runs have to end: `5s`.
+        cancel_grace: Option<String>,
+        /// Whether runs continue when the daemon ends, which takes them up when it is back. Jobs in memory cannot be taken up.
+        keep_runs: Option<bool>,
+        /// Runs that the server may hold.
+        max_stored_runs: Option<u32>,
+        /// Servers of a cluster that hold each run.
+        replicas: Option<u8>,
+    },
 }
 
 /// A command that is run after certain outcomes.

@@ -9,7 +9,7 @@ use matins::Command;
 use matins::config::JobSpec;
 use matins::prelude::*;
 use matins::triggers::{CronTriggerError, Zone};
-use matins::{Group, JobId, OnOrphan, Policy};
+use matins::{ExecutorName, Group, JobId, OnOrphan, Policy};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 
@@ -34,6 +34,7 @@ pub(crate) struct Written<'a> {
 pub(crate) struct NamedKeys {
     pub(crate) when: Option<When>,
     pub(crate) jitter: Option<TimeDelta>,
+    pub(crate) executor: ExecutorName,
     pub(crate) policy: Policy,
     /// Its program and arguments.
     pub(crate) program: Option<Command>,
@@ -46,6 +47,11 @@ impl Written<'_> {
     /// Where a key's value begins.
     fn place(&self, key: &str) -> usize {
         self.places.get(key).map_or(self.start, |place| place.start)
+    }
+
+    /// The executor that it names, and where that is written.
+    pub(super) fn executor(&self) -> Option<(&str, usize)> {
+        Some((self.spec.executor.as_deref()?, self.place("executor")))
     }
 
     /// The job that it follows, and where that is written.
@@ -115,11 +121,17 @@ impl Reader<'_> {
         })
     }
 
+    fn executor(&mut self, job: Written<'_>) -> Option<ExecutorName> {
+        let Some((name, place)) = job.executor() else { return Some(ExecutorName::default()) };
+        ExecutorName::new(name).map_err(|error| self.fault::<()>(place, error)).ok()
+    }
+
     pub(super) fn job(&mut self, id: &str, job: Written<'_>, zone: Zone) -> Option<Definition> {
         let zone = self.zone_of(job, zone)?;
         let valid_id = JobId::new(id).map_err(|error| self.fault::<()>(job.start, error)).ok();
         let when = self.when(job, zone);
         let command = self.job_command(job);
+        let executor = self.executor(job);
         let policy = self.policy(job);
         let jitter = self.jitter(job);
         let expected =
@@ -130,6 +142,7 @@ impl Reader<'_> {
             proposed_id: None,
             when: when?,
             command: command?,
+            executor: executor?,
             policy: policy?,
             jitter: jitter.ok()?,
             jitter_seed: None,
@@ -148,6 +161,7 @@ impl Reader<'_> {
         let spec = job.spec;
         let when = self.when(job, zone);
         let jitter = self.jitter(job);
+        let executor = self.executor(job);
         let policy = self.policy(job);
         let program = spec.command.is_some() || spec.shell.is_some();
         let place = job.place("command");
@@ -158,6 +172,7 @@ impl Reader<'_> {
         Some(NamedKeys {
             when,
             jitter: jitter.ok()?,
+            executor: executor?,
             policy: policy?,
             program: program.flatten(),
             settings: settings?,

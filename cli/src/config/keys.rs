@@ -50,6 +50,7 @@ pub(super) const FILE: &[Key] = &[
     key("wait_for_owner", Form::Text, "wait_for_owner = \"30s\""),
     key("timezone", Form::Text, "timezone = \"Europe/Berlin\""),
     key("ledger", Form::Table, "[ledger]"),
+    key("executors", Form::Table, "[executors.NAME] for each"),
     key("hook", Form::Tables, "[[hook]]"),
     key("jobs", Form::Table, "[jobs.NAME] for each"),
 ];
@@ -57,6 +58,33 @@ pub(super) const LEDGER: &[Key] = &[
     key("runs_per_job", Form::Limit, "runs_per_job = 100"),
     key("days", Form::Limit, "days = 30"),
     key("ended_jobs", Form::Limit, "ended_jobs = 1000"),
+];
+const KINDS: &[&str] = &["thread", "nats"];
+const KIND: Key = key("kind", Form::Word(KINDS), "kind = \"nats\"");
+const URL: Key = key("url", Form::Text, "url = \"nats://HOST\"");
+const THREAD: &[Key] = &[
+    KIND,
+    key("workers", Form::Number, "workers = 8"),
+    key("queue", Form::Number, "queue = 100"),
+    key("idle_timeout", Form::Text, "idle_timeout = \"10s\""),
+    key("cancel_grace", Form::Text, "cancel_grace = \"5s\""),
+];
+const NATS: &[Key] = &[
+    KIND,
+    URL,
+    key("credentials", Form::Text, "credentials = \"/etc/matins/daemon.creds\""),
+    key("certificates", Form::Text, "certificates = \"/etc/matins/ca.pem\""),
+    key("identity", Form::Texts, "identity = [\"daemon.pem\", \"daemon.key\"]"),
+    key("inbox", Form::Text, "inbox = \"_INBOX_daemon\""),
+    key("namespace", Form::Text, "namespace = \"billing\""),
+    key("pool", Form::Text, "pool = \"gpu\""),
+    key("ack_wait", Form::Text, "ack_wait = \"30s\""),
+    key("at_once", Form::Number, "at_once = 100"),
+    key("queue", Form::Number, "queue = 1000"),
+    key("cancel_grace", Form::Text, "cancel_grace = \"5s\""),
+    key("keep_runs", Form::Flag, "keep_runs = true"),
+    key("max_stored_runs", Form::Number, "max_stored_runs = 1000000"),
+    key("replicas", Form::Number, "replicas = 3"),
 ];
 pub(super) const HOOK: &[Key] = &[
     key("on", Form::Texts, "on = [\"failed\", \"timed out\"]"),
@@ -90,6 +118,7 @@ pub(super) const JOB: &[Key] = &[
     key("umask", Form::Text, "umask = \"077\""),
     key("nice", Form::Number, "nice = 10"),
     key("user", Form::Text, "user = \"backup\""),
+    key("executor", Form::Text, "executor = \"default\""),
     key("misfire_grace", Form::Text, "misfire_grace = \"10m\""),
     key("time_limit", Form::Text, "time_limit = \"1h\""),
     key("retry", Form::Table, "retry = { times = 3, wait = \"30s\" }"),
@@ -130,6 +159,7 @@ pub(super) fn refuse(root: &mut DeTable<'_>, text: &str) -> Refused {
                     }
                 }
             }
+            ("executors", DeValue::Table(executors)) => reader.executors(executors),
             ("jobs", DeValue::Table(jobs)) => reader.jobs(jobs),
             _ => {}
         }
@@ -175,19 +205,57 @@ struct KeyReader<'a> {
 }
 
 impl KeyReader<'_> {
-    fn jobs(&mut self, jobs: &mut DeTable<'_>) {
-        let no_tables: Vec<String> = jobs
+    /// Takes out what has to be a table of its own and is none.
+    fn tables_only(&mut self, tables: &mut DeTable<'_>, what: &str, within: &str) {
+        let no_tables: Vec<String> = tables
             .iter()
-            .filter(|(_, job)| !job.get_ref().is_table())
+            .filter(|(_, table)| !table.get_ref().is_table())
             .map(|(name, _)| name.get_ref().to_string())
             .collect();
         for name in no_tables {
-            if let Some((key, _)) = jobs.remove_entry(name.as_str()) {
-                let message =
-                    format!("the job `{name}` is a table of its own; write [jobs.{name}] above its keys");
+            if let Some((key, _)) = tables.remove_entry(name.as_str()) {
+                let message = format!(
+                    "the {what} `{name}` is a table of its own; write [{within}.{name}] above its keys"
+                );
                 self.fault(key.span().start, message);
             }
         }
+    }
+
+    fn executors(&mut self, executors: &mut DeTable<'_>) {
+        self.tables_only(executors, "executor", "executors");
+        let mut wrong = Vec::new();
+        for (name, executor) in executors.iter_mut() {
+            let DeValue::Table(executor) = executor.get_mut() else { continue };
+            let place = name.span().start;
+            let faults = self.refused.faults.len();
+            match executor.get("kind").map(|kind| (kind.span().start, kind.get_ref().as_str())) {
+                Some((_, Some("thread"))) => self.table(executor, THREAD, None),
+                Some((_, Some("nats"))) => {
+                    let has_url = executor.contains_key(URL.name);
+                    self.table(executor, NATS, None);
+                    if !has_url {
+                        let name = name.get_ref();
+                        self.fault(
+                            place,
+                            format!("the executor `{name}` needs `url`; write {}", URL.example),
+                        );
+                    }
+                }
+                kind => self.fault(kind.map_or(place, |(place, _)| place), KIND.wrong()),
+            }
+            if self.refused.faults.len() > faults {
+                wrong.push(name.get_ref().to_string());
+            }
+        }
+        // What is left of them could not be read.
+        for name in wrong {
+            executors.remove(name.as_str());
+        }
+    }
+
+    fn jobs(&mut self, jobs: &mut DeTable<'_>) {
+        self.tables_only(jobs, "job", "jobs");
         for (name, job) in jobs.iter_mut() {
             let DeValue::Table(job) = job.get_mut() else { continue };
             let place = name.span().start;

@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use matins::Retention;
-use matins::config::{HumanDuration, JobSpec, LedgerConfig, StoreConfig};
+use matins::config::{ExecutorConfig, HumanDuration, JobSpec, LedgerConfig, StoreConfig};
 use matins::triggers::Zone;
+use matins::{ExecutorName, Retention};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use toml::Spanned;
@@ -31,6 +31,7 @@ pub(crate) struct Config {
     pub(crate) zone: Option<Zone>,
     pub(crate) retention: Retention,
     pub(crate) hooks: Vec<Hook>,
+    pub(crate) executors: BTreeMap<ExecutorName, ExecutorConfig>,
     pub(crate) jobs: Vec<Definition>,
 }
 
@@ -44,6 +45,8 @@ struct File {
     ledger: LedgerConfig,
     #[serde(default)]
     hook: Vec<Spanned<hook::HookKeys>>,
+    #[serde(default)]
+    executors: BTreeMap<Spanned<String>, ExecutorConfig>,
     #[serde(default)]
     jobs: BTreeMap<Spanned<String>, JobSpec>,
 }
@@ -77,6 +80,7 @@ pub(crate) fn parse(text: &str, zone: Zone) -> Result<Config, Vec<Diagnostic>> {
     let store = file.store.as_ref().and_then(|url| reader.store(url));
     let wait_for_owner = reader.optional_spanned(file.wait_for_owner.as_ref()).unwrap_or_default();
     let hooks = file.hook.iter().filter_map(|hook| reader.hook(hook)).collect();
+    let executors = reader.executors(file.executors);
     let nowhere = Places::new();
     let (mut jobs, mut followed) = (Vec::new(), BTreeMap::new());
     for (id, spec) in &file.jobs {
@@ -84,6 +88,7 @@ pub(crate) fn parse(text: &str, zone: Zone) -> Result<Config, Vec<Diagnostic>> {
         let places = places.get(id.get_ref()).unwrap_or(&nowhere);
         let job = Written { spec, start, places, is_incomplete: reader.incomplete.contains(&start) };
         jobs.extend(reader.job(id.get_ref(), job, zone));
+        reader.refuse_unknown_executor(job, &executors);
         followed.extend(job.followed().map(|followed| (id.get_ref().clone(), followed)));
     }
     reader.refuse_cycles(&followed);
@@ -91,7 +96,15 @@ pub(crate) fn parse(text: &str, zone: Zone) -> Result<Config, Vec<Diagnostic>> {
         reader.faults.sort_by_key(|fault| (fault.line, fault.column));
         return Err(reader.faults);
     }
-    Ok(Config { store, wait_for_owner, zone: own_zone, retention: file.ledger.retention(), hooks, jobs })
+    Ok(Config {
+        store,
+        wait_for_owner,
+        zone: own_zone,
+        retention: file.ledger.retention(),
+        hooks,
+        executors,
+        jobs,
+    })
 }
 
 /// Reads a job from keys and values.
@@ -138,6 +151,37 @@ impl Reader<'_> {
     pub(super) fn fault<T>(&mut self, offset: usize, message: impl std::fmt::Display) -> Option<T> {
         self.faults.push(Diagnostic::at(self.text, offset, message));
         None
+    }
+
+    fn executors(
+        &mut self,
+        executors: BTreeMap<Spanned<String>, ExecutorConfig>,
+    ) -> BTreeMap<ExecutorName, ExecutorConfig> {
+        let mut named = BTreeMap::new();
+        for (name, executor) in executors {
+            match ExecutorName::new(name.get_ref()) {
+                Ok(name) => drop(named.insert(name, executor)),
+                Err(error) => drop(self.fault::<()>(name.span().start, error)),
+            }
+        }
+        named
+    }
+
+    fn refuse_unknown_executor(
+        &mut self,
+        job: Written<'_>,
+        executors: &BTreeMap<ExecutorName, ExecutorConfig>,
+    ) {
+        let Some((name, place)) = job.executor() else { return };
+        // It may be one of those that were refused.
+        if !self.faults.is_empty()
+            || executors.keys().any(|known| known.as_str() == name)
+            || name == "default"
+        {
+            return;
+        }
+        let message = format!("there is no executor `{name}`; add [executors.{name}], or name another one");
+        self.fault::<()>(place, message);
     }
 
     fn store(&mut self, url: &Spanned<String>) -> Option<StoreConfig> {

@@ -51,6 +51,49 @@ fn a_whole_configuration_is_understood() {
 }
 
 #[test]
+fn an_executor_is_understood_and_every_fault_of_one_is_told() {
+    let config = parse(
+        "[executors.remote]\nkind = \"nats\"\nurl = \"nats://me:secret@one\"\nack_wait = \"10s\"\n\
+         [executors.few]\nkind = \"thread\"\nworkers = 2\n\
+         [jobs.a]\nevery = \"1m\"\nshell = \"x\"\nexecutor = \"remote\"\n[jobs.b]\nevery = \"1m\"\nshell = \"x\"\n",
+        Zone::utc(),
+    )
+    .unwrap();
+    assert_eq!(config.executors.len(), 2);
+    assert!(!format!("{config:?}").contains("secret"));
+    let executors: Vec<&str> = config.jobs.iter().map(|job| job.executor.as_str()).collect();
+    assert_eq!(executors, ["remote", "default"]);
+
+    let job = "[jobs.a]\nevery = \"1m\"\nshell = \"x\"\nexecutor = \"remotr\"\n";
+    let found = faults(&format!("[executors.remote]\nkind = \"thread\"\n{job}"));
+    assert_eq!(found, ["6:12: there is no executor `remotr`; add [executors.remotr], or name another one"]);
+    for (text, expected) in [
+        (
+            "[executors]\na = 1\n",
+            "2:1: the executor `a` is a table of its own; write [executors.a] above its keys",
+        ),
+        ("[executors.a]\nworkers = 1\n", "1:12: `kind` is one of thread, nats; write kind = \"nats\""),
+        ("[executors.a]\nkind = \"rayon\"\n", "2:8: `kind` is one of thread, nats; write kind = \"nats\""),
+        (
+            "[executors.a]\nkind = \"nats\"\n",
+            "1:12: the executor `a` needs `url`; write url = \"nats://HOST\"",
+        ),
+        (
+            "[executors.a]\nkind = \"thread\"\nworker = 1\n",
+            "3:1: unknown key `worker`; did you mean `workers`?",
+        ),
+        ("[executors.a]\nkind = \"nats\"\nurl = \"http://x\"\n", "this is no address of a NATS server"),
+        ("[executors.a]\nkind = \"thread\"\nidle_timeout = \"soon\"\n", "\"soon\""),
+        ("[executors.a]\nkind = \"thread\"\nworkers = -1\n", "-1"),
+        ("[executors.\"\"]\nkind = \"thread\"\n", "1:12: "),
+    ] {
+        // All is read, so that the faults of jobs are told too.
+        let found = faults(&format!("{text}{}", job.replace("remotr", "default")));
+        assert!(found.len() == 1 && found[0].contains(expected), "{text}: {found:#?}");
+    }
+}
+
+#[test]
 fn every_fault_has_its_place() {
     let found = faults(
         "[jobs.a]\ncron = \"* * * MOM *\"\nshell = \"x\"\n[jobs.b]\nevery = \"3 parsecs\"\nshell = \"x\"\n\

@@ -1,5 +1,6 @@
 //! Whom a command asks: the daemon that owns the store, or else the store itself, opened for that moment.
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -92,6 +93,26 @@ impl OpenedStore {
     fn register_command(&self) -> Result<(), Failure> {
         let registered = self.scheduler.register(COMMAND, CommandTask::default());
         registered.map_err(|error| Failure::NotDone(matins::error_chain(&error)))
+    }
+
+    /// The executor that a job is to have, or has already: nothing runs here, so any will do.
+    fn add_executor_of(&self, request: &Request) -> Result<(), Failure> {
+        let failed = |error: SchedulerError| Failure::NotDone(matins::error_chain(&error));
+        let (id, keys) = match request {
+            Request::Add { job, keys, .. } | Request::Edit { job, keys } => (job, keys),
+            _ => return Ok(()),
+        };
+        let named = keys.get("executor").and_then(Value::as_str).map(str::to_owned);
+        let had = self.scheduler.get(id).map_err(failed)?.map(|job| job.executor.to_string());
+        let names: BTreeSet<String> = named.into_iter().chain(had).filter(|name| name != "default").collect();
+        for name in names {
+            // A name that cannot be one is refused with the rest of the request.
+            if matins::ExecutorName::new(&name).is_ok() {
+                let executor = ThreadExecutor::builder().workers(1).build();
+                self.scheduler.add_executor(&name, executor, Shutdown::Now).map_err(failed)?;
+            }
+        }
+        Ok(())
     }
 
     fn is_served_by_others(&self, job: &str) -> Result<bool, SchedulerError> {
@@ -244,6 +265,7 @@ impl Client {
                 Request::Now { job, wait } => store.run_now(&job, wait),
                 request => {
                     store.register_command()?;
+                    store.add_executor_of(&request)?;
                     let received = Received { request, shows_secrets: secrets::are_shown() };
                     let mut items = |item| items(item);
                     Ok(store.operator.answer_received(received, &user::own(), imported, &mut items)?)

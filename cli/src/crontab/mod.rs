@@ -18,7 +18,7 @@ mod times;
 
 use chrono::TimeDelta;
 use matins::triggers::Zone;
-use matins::{Command, Policy};
+use matins::{Command, ExecutorName, Policy};
 
 use crate::definition::{Definition, Mail, When};
 use crate::diagnostic::Diagnostic;
@@ -254,6 +254,7 @@ impl Reader<'_> {
             proposed_id: Some(proposed_id),
             when,
             command,
+            executor: ExecutorName::default(),
             policy: Policy::default(),
             jitter: has_delay.then(|| TimeDelta::minutes(random_delay)),
             jitter_seed: Some(salt.number("delay", u64::MAX)),

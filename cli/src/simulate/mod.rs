@@ -3,7 +3,7 @@
 mod report;
 mod world;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use matins::Command;
 use matins::control::RunsRequest;
 use matins::prelude::*;
 use matins::triggers::{JitterTrigger, Zone};
-use matins::{Clock, MissedReason, Retention, Run, SystemClock};
+use matins::{Clock, ExecutorName, MissedReason, Retention, Run, SystemClock};
 use serde::Serialize;
 use serde_json::json;
 
@@ -184,7 +184,12 @@ impl Plan<'_> {
         let durations = self.durations.iter().map(|(id, (_, duration))| (id.clone(), *duration)).collect();
         let world = World::new(self.from, durations, LAST_JOB, self.workers, progress);
         let failed = |error: SchedulerError| Failure::NotDone(matins::error_chain(&error));
-        let scheduler = SchedulerBuilder::new()
+        let names: BTreeSet<&ExecutorName> =
+            self.definitions.iter().map(|definition| &definition.executor).collect();
+        let builder = names.into_iter().fold(SchedulerBuilder::new(), |builder, name| {
+            builder.executor(name, WorldExecutor(world.clone()))
+        });
+        let scheduler = builder
             .store("default", MemoryStore::new())
             .executor("default", WorldExecutor(world.clone()))
             .clock(WorldClock(world.clone()))

@@ -48,7 +48,7 @@
 //!
 //! **A run has one outcome.** The server keeps the first result of a run and refuses all others.
 //!
-//! **Runs outlast their scheduler.** A scheduler with a persistent store that ends, or is killed, takes the runs up again when it is back;
+//! **Runs outlast their scheduler.** A scheduler with a persistent store that ends, which does not wait for them, or is killed, takes the runs up again when it is back;
 //! with a [shared store](https://docs.rs/matins-store-postgres), another scheduler does. What has ended meanwhile is reported then. If the
 //! job was removed, or has another executor by then, its run counts as interrupted. So each scheduler of a shared store needs the executor.
 //!

@@ -243,10 +243,11 @@ impl Handle {
     /// #     .executor("default", ThreadExecutor::new())
     /// #     .background()?;
     /// # scheduler.start()?;
-    /// let wait_for_the_end = |context: &TaskContext| {
+    /// let wait_for_the_end = |context: &TaskContext| -> Result<(), &'static str> {
     ///     while !context.is_cancelled() {
     ///         thread::yield_now();
     ///     }
+    ///     Err("it was told to stop")
     /// };
     /// let job = scheduler.add(every(1.hours()).run(wait_for_the_end))?;
     /// let mut started = scheduler.subscribe_to(|event| matches!(event, Event::RunStarted { .. }));

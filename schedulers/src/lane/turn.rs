@@ -77,7 +77,7 @@ impl Lane {
         if matches!(state, State::Cancelling { leave_at } if leave_at <= reading.monotonic) {
             lane.leave_behind("left running when the scheduler was shut down", now);
         }
-        if matches!(state, State::Cancelling { .. }) {
+        if matches!(state, State::Cancelling { .. } | State::Stopping { cancel_at: None }) {
             lane.lane.in_flight.let_go_of_survivors();
         }
         lane.advance_leaving(&reading, &mut cancels);

@@ -154,6 +154,31 @@ impl Worker {
         !self.shared.is_draining() && self.shared.client.connection_state() == connection::State::Connected
     }
 
+    /// Takes no more runs. Those that it has continue: [`in_flight`](Self::in_flight) counts them, and [`stop`](Self::stop) ends the worker.
+    ///
+    /// ```
+    /// # use matins_core::Shutdown;
+    /// # use matins_executor_nats::{NatsServer, Worker};
+    /// # let Some(url) = matins_conformance::nats::nats() else { return Ok(()) };
+    /// # let namespace = matins_conformance::servers::schema("example");
+    /// # let tasks = matins_task_function::TaskRegistry::default();
+    /// # tasks.register("greet", |name: String| println!("good morning, {name}"))?;
+    /// let server = NatsServer::new("nats://127.0.0.1");
+    /// # let server = NatsServer::new(url).namespace(namespace);
+    /// let mut worker = Worker::builder(server).start(tasks)?;
+    /// worker.drain();
+    /// assert!(!worker.is_ready() && worker.in_flight() == 0);
+    /// worker.stop(Shutdown::Wait);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn drain(&self) {
+        self.shared.draining.send_replace(true);
+        let tokens: Vec<CancelToken> = self.shared.lock().values().map(|held| held.cancel.clone()).collect();
+        for token in tokens {
+            token.note_shutdown().call_in_background();
+        }
+    }
+
     /// Takes no more runs, and waits until those that it has are reported; after a deadline, or at once, it cancels them first. Tasks
     /// can [see](matins_core::TaskContext::is_shutting_down) that this has begun. Calling it again does nothing.
     ///
@@ -175,11 +200,7 @@ impl Worker {
         if std::mem::replace(&mut self.is_stopped, true) {
             return;
         }
-        self.shared.draining.send_replace(true);
-        let tokens: Vec<CancelToken> = self.shared.lock().values().map(|held| held.cancel.clone()).collect();
-        for token in tokens {
-            token.note_shutdown().call_in_background();
-        }
+        self.drain();
         let Some(link) = self.runtimes.first() else { return };
         let shared = self.shared.clone();
         let wait = |time: Option<Duration>| {

@@ -1,0 +1,169 @@
+//! `matins worker`: runs commands for daemons elsewhere.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use clap::Args;
+use matins::config::NatsUrl;
+use matins::nats::{NatsServer, Worker};
+use matins::prelude::*;
+use matins::{TaskRegistry, TaskResult, layer_fn};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::definition::COMMAND;
+use crate::failure::Failure;
+use crate::{notice, process_setup, reaper, service, show, terminal};
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkerArguments {
+    /// The NATS server: `nats://HOST`, `tls://HOST:PORT`, or several of one cluster, separated by commas
+    #[arg(long, value_name = "URL", env = "MATINS_NATS", hide_env_values = true)]
+    nats: NatsUrl,
+    /// The namespace within the server, as the daemon's configuration has it [default: matins]
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<String>,
+    /// The pool of workers within the namespace, as the daemon's configuration has it [default: default]
+    #[arg(long, value_name = "NAME")]
+    pool: Option<String>,
+    /// How many commands it runs at once [default: one for each processor]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    at_once: Option<u16>,
+    /// The file with the worker's credentials, as `nsc` writes it.
+    #[arg(long, value_name = "FILE")]
+    credentials: Option<PathBuf>,
+    /// The file with the certificates that the server's own is checked against [default: those of this machine]
+    #[arg(long, value_name = "FILE")]
+    certificates: Option<PathBuf>,
+    /// The worker's certificate, and its key: two files
+    #[arg(long, value_names = ["CERTIFICATE", "KEY"], num_args = 2)]
+    identity: Option<Vec<PathBuf>>,
+    /// The beginning of the subjects on which the worker hears answers [default: _INBOX]
+    #[arg(long, value_name = "PREFIX")]
+    inbox: Option<String>,
+}
+
+/// So often the worker is looked at.
+const LOOKS_EVERY: Duration = Duration::from_millis(200);
+
+pub(crate) fn worker(arguments: WorkerArguments) -> Result<(), Failure> {
+    let descriptors = process_setup::prepare();
+    let at_once = arguments.at_once.map(usize::from);
+    let server = arguments.server();
+    let signals =
+        Signals::new([SIGINT, SIGTERM]).map_err(|error| format!("cannot listen to signals: {error}"))?;
+    reaper::start()?;
+    let tasks = TaskRegistry::default();
+    tasks.layer(layer_fn(|context| {
+        let run = format!("{}: run {}", terminal::one_line(context.job.as_str()), context.run);
+        notice::log(format!("{run} begins"));
+        move |result: TaskResult| {
+            match &result {
+                Ok(_) => notice::log(format!("{run} succeeded")),
+                Err(error) => {
+                    notice::log(format!("{run} failed: {}", terminal::one_line(&error.to_string())));
+                }
+            }
+            result
+        }
+    }));
+    let command = CommandTask::default().open_files(descriptors.soft_limit_for_commands());
+    tasks.register(COMMAND, command).map_err(|error| matins::error_chain(&error))?;
+    let mut builder = Worker::builder(server.clone());
+    if let Some(at_once) = at_once {
+        builder = builder.at_once(at_once);
+    }
+    let mut worker = builder.start(tasks).map_err(|error| matins::error_chain(&error))?;
+    let at_once = at_once.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from));
+    notice::log(format!(
+        "matins {}: worker {} runs commands from {server}, {at_once} at once",
+        env!("CARGO_PKG_VERSION"),
+        worker.name()
+    ));
+    service::ready("running commands");
+    let how = look_after(&worker, &forward(signals)?);
+    worker.stop(how);
+    notice::log("stopped");
+    Ok(())
+}
+
+impl WorkerArguments {
+    fn server(&self) -> NatsServer {
+        let mut server = NatsServer::new(self.nats.with_password());
+        if let Some(namespace) = &self.namespace {
+            server = server.namespace(namespace);
+        }
+        if let Some(pool) = &self.pool {
+            server = server.pool(pool);
+        }
+        if let Some(file) = &self.credentials {
+            server = server.credentials(file);
+        }
+        if let Some(file) = &self.certificates {
+            server = server.certificates(file);
+        }
+        if let Some([certificate, key]) = self.identity.as_deref() {
+            server = server.identity(certificate, key);
+        }
+        if let Some(prefix) = &self.inbox {
+            server = server.inbox(prefix);
+        }
+        server
+    }
+}
+
+/// The signals, as they come.
+fn forward(mut signals: Signals) -> Result<Receiver<()>, String> {
+    let (sender, received) = mpsc::channel();
+    let forward = move || signals.forever().try_for_each(|_| sender.send(()));
+    let thread = thread::Builder::new().name("matins-signals".to_owned());
+    thread.spawn(forward).map_err(|error| format!("cannot act on signals: {error}"))?;
+    Ok(received)
+}
+
+/// Says when the server is lost and found, and returns when the worker is to stop: after the first signal and its last run, or at the
+/// second signal.
+fn look_after(worker: &Worker, signals: &Receiver<()>) -> Shutdown {
+    let (mut was_ready, mut drains) = (true, false);
+    loop {
+        match signals.recv_timeout(LOOKS_EVERY) {
+            Ok(()) if drains => {
+                notice::tell("stopping at once");
+                return Shutdown::Now;
+            }
+            Ok(()) => {
+                let runs = show::counted(worker.in_flight(), "command");
+                notice::tell(format_args!("stopping when {runs} have ended; once more to stop at once"));
+                service::stopping();
+                worker.drain();
+                drains = true;
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Shutdown::Wait,
+        }
+        service::feed_watchdog_once();
+        if drains {
+            if worker.in_flight() == 0 {
+                return Shutdown::Wait;
+            }
+            continue;
+        }
+        let is_ready = worker.is_ready();
+        if is_ready != was_ready {
+            let text = if is_ready {
+                "connected to the NATS server again"
+            } else {
+                "the connection to the NATS server is lost; it is tried again"
+            };
+            notice::tell(text);
+            service::ready(if is_ready {
+                "running commands"
+            } else {
+                "without a connection to the NATS server"
+            });
+        }
+        was_ready = is_ready;
+    }
+}
