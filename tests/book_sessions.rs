@@ -219,6 +219,72 @@ fn one_machine_is_not_enough() {
     play_shared(step.split("\n## ").next().unwrap_or_default());
 }
 
+/// A session with a NATS server, a worker and a daemon.
+fn play_workers(page: &str) {
+    let Some(program) = matins_conformance::nats::nats().and_then(|_| matins_conformance::nats::program())
+    else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    fs::create_dir(here.join("examples")).unwrap();
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Other servers may have the port that the page shows.
+    let moved = |text: &str| {
+        text.replace("127.0.0.1:4333", &address.to_string())
+            .replace("--port 4333", &format!("--port {}", address.port()))
+    };
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/workers.toml");
+    fs::write(here.join("examples/workers.toml"), moved(&fs::read_to_string(example).unwrap())).unwrap();
+    let matins = Path::new(env!("CARGO_BIN_EXE_matins")).parent().unwrap();
+    let of_system = std::env::var("PATH").unwrap_or_default();
+    let path = format!("{}:{}:{of_system}", matins.display(), program.parent().unwrap().display());
+    let shell = |command: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]).current_dir(here).stdin(Stdio::null()).env("PATH", &path);
+        shell
+    };
+    let mut jobs = Jobs(Vec::new());
+    for Step { command, printed } in steps(page) {
+        let (command, patterns) = (moved(&command), patterns(&printed));
+        if let Some(command) = command.strip_suffix('&') {
+            let mut job = shell(&format!("exec {command}"));
+            jobs.0.push(job.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+            if command.starts_with("nats-server") {
+                wait_until(|| TcpStream::connect(address).is_ok());
+            } else if command.starts_with("matins run") {
+                wait_until(|| output(here, &["status"]).status.success());
+            }
+            continue;
+        }
+        let until = Instant::now() + GENEROUS;
+        loop {
+            let output = shell(&command).output().unwrap();
+            let printed = text(&output.stdout) + &text(&output.stderr);
+            let lines: Vec<String> = printed.lines().map(words).collect();
+            if matches(&lines, &patterns) {
+                break;
+            }
+            assert!(Instant::now() < until, "$ {command}\n{printed}\nis not\n{}", patterns.join("\n"));
+        }
+    }
+    assert_eq!(jobs.0.len(), 3, "a server, a worker and a daemon");
+}
+
+#[test]
+fn workers() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../book/src/how-to/workers.md");
+    play_workers(&fs::read_to_string(page).unwrap());
+}
+
+/// The third step of the README.
+#[test]
+fn workers_elsewhere() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    let (_, step) = page.split_once("## Workers elsewhere").expect("the step");
+    play_workers(step.split("\n## ").next().unwrap_or_default());
+}
+
 #[test]
 fn the_daemon() {
     play("daemon.md");

@@ -126,8 +126,8 @@ fn for_this_process() -> Option<String> {
     Some(url)
 }
 
-/// The server's program: on the path, or where Debian has it.
-fn program() -> Option<PathBuf> {
+/// Returns the server's program: on the path, or where Debian has it.
+pub fn program() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut places: Vec<PathBuf> = std::env::split_paths(&path).collect();
     places.push(Path::new("/usr/sbin").to_owned());
