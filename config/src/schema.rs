@@ -104,7 +104,7 @@ enum All {
 /// What runs commands.
 #[derive(JsonSchema)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-#[allow(dead_code, reason = "only its schema is used")]
+#[allow(dead_code, clippy::large_enum_variant, reason = "only its schema is used")]
 enum Executor {
     /// Threads of this daemon, each of which runs one command.
     Thread {

@@ -205,7 +205,7 @@ struct KeyReader<'a> {
 }
 
 impl KeyReader<'_> {
-    /// Takes out what has to be a table of its own and is none.
+    /// Removes what has to be a table of its own and has another form.
     fn tables_only(&mut self, tables: &mut DeTable<'_>, what: &str, within: &str) {
         let no_tables: Vec<String> = tables
             .iter()

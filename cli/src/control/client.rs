@@ -98,9 +98,8 @@ impl OpenedStore {
     /// The executor that a job is to have, or has already: nothing runs here, so any will do.
     fn add_executor_of(&self, request: &Request) -> Result<(), Failure> {
         let failed = |error: SchedulerError| Failure::NotDone(matins::error_chain(&error));
-        let (id, keys) = match request {
-            Request::Add { job, keys, .. } | Request::Edit { job, keys } => (job, keys),
-            _ => return Ok(()),
+        let (Request::Add { job: id, keys, .. } | Request::Edit { job: id, keys }) = request else {
+            return Ok(());
         };
         let named = keys.get("executor").and_then(Value::as_str).map(str::to_owned);
         let had = self.scheduler.get(id).map_err(failed)?.map(|job| job.executor.to_string());
