@@ -240,17 +240,7 @@ fn write_family(measured: &Measured, page: &mut String) -> std::fmt::Result {
     }
     writeln!(page, "\n<details><summary>Table of {} rows</summary>\n", family.rows.len())?;
     writeln!(page, "<!-- ANCHOR: {} -->\n", slug(&family.name))?;
-    writeln!(page, "| {} |", HEADINGS.join(" | "))?;
-    writeln!(page, "| --- | --- | --- | --- | ---: | ---: | --- |")?;
-    for row in &family.rows {
-        let mut cells = cells(row).map(|cell| escaped(&cell));
-        match row.reached() {
-            Some(true) => "<span class=\"reached\">yes</span>".clone_into(&mut cells[6]),
-            Some(false) => "<span class=\"missed\">no</span>".clone_into(&mut cells[6]),
-            None => {}
-        }
-        writeln!(page, "| {} |", cells.join(" | "))?;
-    }
+    write_table(family, page)?;
     writeln!(page, "\n<!-- ANCHOR_END: {} -->\n\n</details>", slug(&family.name))?;
     let mut reasons: Vec<&str> = family
         .rows
@@ -268,6 +258,28 @@ fn write_family(measured: &Measured, page: &mut String) -> std::fmt::Result {
         }
     }
     writeln!(page)
+}
+
+/// The rows of a family, without the columns in which none has anything.
+fn write_table(family: &Family, page: &mut String) -> std::fmt::Result {
+    let mut rows = Vec::with_capacity(family.rows.len());
+    for row in &family.rows {
+        let mut cells = cells(row).map(|cell| escaped(&cell));
+        match row.reached() {
+            Some(true) => "<span class=\"reached\">yes</span>".clone_into(&mut cells[6]),
+            Some(false) => "<span class=\"missed\">no</span>".clone_into(&mut cells[6]),
+            None => {}
+        }
+        rows.push(cells);
+    }
+    let mut line = |cells: [&str; HEADINGS.len()]| {
+        let is_used = |column: &usize| rows.iter().any(|cells| !cells[*column].is_empty());
+        let used: Vec<&str> = (0..cells.len()).filter(is_used).map(|column| cells[column]).collect();
+        writeln!(page, "| {} |", used.join(" | "))
+    };
+    line(HEADINGS)?;
+    line(["---", "---", "---", "---", "---:", "---:", "---"])?;
+    rows.iter().try_for_each(|cells| line(cells.each_ref().map(String::as_str)))
 }
 
 /// As Markdown shows it literally.

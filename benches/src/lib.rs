@@ -5,6 +5,7 @@
 //! | [`triggers`] | the next fire of a cron expression, a walk, reading |
 //! | [`stores`] | a tick of 100 due jobs, moves, adding, opening |
 //! | [`executors`] | empty runs handed over and reported, a matrix of tasks |
+//! | [`elsewhere`] | runs of workers in other processes, by way of a server |
 //! | [`cluster`] | many schedulers on one PostgreSQL database |
 //! | [`shared`] | whole schedulers that share a PostgreSQL database |
 //! | [`schedulers`] | lateness, adding, sustained fires, idling |
@@ -15,6 +16,7 @@
 
 pub mod cluster;
 pub mod contest;
+pub mod elsewhere;
 pub mod executors;
 pub mod schedulers;
 pub mod shared;

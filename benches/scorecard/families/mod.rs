@@ -4,6 +4,7 @@
 
 mod cluster;
 mod counts;
+mod elsewhere;
 mod executors;
 mod growth;
 mod lateness;
@@ -29,7 +30,7 @@ use crate::python::Python;
 type Measure = fn(&mut Measuring, &'static str) -> Result<Family, Box<dyn Error>>;
 
 /// A family by its name, in how many processes it is measured, and by what.
-pub(crate) const ALL: [(&str, usize, Measure); 19] = [
+pub(crate) const ALL: [(&str, usize, Measure); 20] = [
     ("next fire, UTC", OFTEN, triggers::next_fire_in_utc),
     ("next fire, Europe/Berlin", OFTEN, triggers::next_fire_in_berlin),
     ("far fires", OFTEN, triggers::far_fires),
@@ -40,6 +41,7 @@ pub(crate) const ALL: [(&str, usize, Measure); 19] = [
     ("stores: adding and opening", 1, stores::adding_and_opening),
     ("executors", 1, executors::overhead),
     ("executors: matrix", 1, executors::matrix),
+    ("workers elsewhere", 1, elsewhere::elsewhere),
     ("adding jobs", 1, schedulers::adding),
     ("lateness", 1, lateness::lateness),
     ("sustained", 1, schedulers::sustained_fires),
