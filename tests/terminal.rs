@@ -24,8 +24,9 @@ const HOSTILE: &str = "\u{1b}[2J\u{1b}]0;title\u{7}\u{1b}]52;c;cm0=\u{1b}\\\u{1b
                        \u{80}\u{85}\u{8}\u{8}\u{7f}\u{b}\u{c}\r\u{202e}\u{202a}\u{2069}\u{200d}\u{200c}\u{200e}\u{2028}\u{1b}[8m\nFORGED";
 
 /// The commands that the tests below run. A new command is added here, and to a test.
-const COMMANDS: [&str; 27] = [
+const COMMANDS: [&str; 28] = [
     "run",
+    "worker",
     "jobs",
     "job",
     "runs",
@@ -169,6 +170,10 @@ fn what_a_store_holds_does_nothing_to_a_terminal() {
     listed(&["now", ID, "--wait"]);
     listed(&["cancel", "1"]);
     listed(&["store", "info"]);
+    attack(here, &["worker", "--nats", HOSTILE]);
+    attack(here, &["worker", "--nats", &format!("nats://127.0.0.1:1/{HOSTILE}")]);
+    attack(here, &["worker", "--nats", "nats://127.0.0.1:1", "--namespace", HOSTILE]);
+    attack(here, &["worker", "--nats", "nats://127.0.0.1:1", "--credentials", &format!("/no/{HOSTILE}")]);
     attack(here, &["store", "check", &store]);
     attack(here, &["store", "migrate", &store]);
     attack(here, &["store", "repair", &store]);

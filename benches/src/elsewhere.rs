@@ -105,8 +105,10 @@ struct Nothing {
     number: usize,
 }
 
+/// A worker that has found nothing looks again at its next heartbeat, which is 30 seconds by default.
 fn queue() -> Config {
-    Config::default().queue("empty")
+    let often = Duration::from_millis(10);
+    Config { heartbeat_interval: often, missed_heartbeats: 6_000, ..Config::default().queue("empty") }
 }
 
 /// A queue of apalis in Redis, whose worker is another process. It says of each task that it was done.

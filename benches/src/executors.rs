@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -37,6 +38,8 @@ pub struct Ours {
     clock: Arc<dyn Clock>,
     sink: Arc<Sink>,
     reports: Receiver<RunReport>,
+    /// An executor whose runs outlast a process tells them by their numbers.
+    last_run: AtomicU64,
 }
 
 /// Runs that an executor may be handed.
@@ -52,7 +55,14 @@ impl Ours {
         let tasks = TaskRegistry::default();
         register(&tasks).expect("names");
         let clock = Arc::new(SystemClock);
-        Self { executor: Box::new(executor), tasks, clock, sink: Arc::new(Sink(sender)), reports }
+        Self {
+            executor: Box::new(executor),
+            tasks,
+            clock,
+            sink: Arc::new(Sink(sender)),
+            reports,
+            last_run: AtomicU64::new(0),
+        }
     }
 
     /// So many runs of a task, made beforehand as the scheduler has them anyhow.
@@ -68,7 +78,8 @@ impl Ours {
             request.arguments = arguments.clone();
             (request, Completion::new(run, clock, self.sink.clone()))
         };
-        (1..=count as u64).map(run).collect()
+        let before = self.last_run.fetch_add(count as u64, Ordering::Relaxed);
+        (before + 1..=before + count as u64).map(run).collect()
     }
 
     /// Another that makes runs which report to this one, while this one is busy.
@@ -80,6 +91,7 @@ impl Ours {
             clock: self.clock.clone(),
             sink: self.sink.clone(),
             reports: self.reports.clone(),
+            last_run: AtomicU64::new(0),
         }
     }
 
