@@ -37,7 +37,7 @@ impl Elsewhere {
             executor = "remote"
             shell = "echo $PPID"
 
-            [jobs."hostile\u001b[2J"]
+            [jobs."a\u202Eb"]
             cron = "0 4 * * *"
             executor = "remote"
             shell = "printf '\\033[2J' >&2; exit 3"
@@ -118,10 +118,10 @@ fn a_job_runs_where_its_executor_says() {
     worker.wait_for("where: run 1 begins");
     worker.wait_for("where: run 1 succeeded");
     // What others have written does nothing to its terminal.
-    done(elsewhere.here(), &["now", "hostile\u{1b}[2J"]);
-    worker.wait_for("hostile\\u{1b}[2J: run 3 begins");
-    let failed = worker.wait_for("hostile\\u{1b}[2J: run 3 failed: ");
-    assert!(!failed.contains('\u{1b}'), "{failed:?}");
+    done(elsewhere.here(), &["now", "a\u{202e}b"]);
+    worker.wait_for("a\\u{202e}b: run 3 begins");
+    let failed = worker.wait_for("a\\u{202e}b: run 3 failed: ");
+    assert!(!failed.contains(['\u{1b}', '\u{202e}']), "{failed:?}");
     let shown = done(elsewhere.here(), &["job", "where"]);
     assert!(shown.contains("executor") && shown.contains("remote"), "{shown}");
 
