@@ -51,9 +51,6 @@ pub(crate) enum Child {
     /// Does the runs that a NATS server has.
     #[command(hide = true)]
     NatsWorker { url: String, namespace: String },
-    /// Does the tasks that a Redis server has.
-    #[command(hide = true)]
-    RedisWorker { url: String },
     /// Does something so many times.
     #[command(hide = true)]
     Calls { what: What, times: u32 },
@@ -126,7 +123,6 @@ impl Child {
             }
             Self::Hold { url } => shared::hold(&url),
             Self::NatsWorker { url, namespace } => elsewhere::work_for_ours(&url, &namespace),
-            Self::RedisWorker { url } => elsewhere::work_for_theirs(&url),
             Self::Calls { what, times } => call(what, times),
         }
         Ok(())
