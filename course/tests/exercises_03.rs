@@ -12,6 +12,18 @@ fn nicknames_are_expressions() {
     assert!(parse("@never").is_err());
 }
 
+/// Whoever visits each of these fires has to wait for minutes.
+#[test]
+fn the_minutes_of_400_years_are_counted() {
+    let every_minute = parse("* * * * *").unwrap();
+    let midnight = |year| {
+        let day = chrono::NaiveDate::from_ymd_opt(year, 1, 1).unwrap();
+        day.and_time(chrono::NaiveTime::MIN)
+    };
+    let counted = count(&every_minute, midnight(2000), midnight(2400));
+    assert_eq!(counted, 146_097 * 24 * 60);
+}
+
 proptest! {
     #[test]
     fn counting_agrees_with_a_walk(
