@@ -133,6 +133,9 @@ fn the_search_carries_from_minutes_to_years() {
     fires("0 0 31 * *", after, &["2027-01-31T00:00", "2027-03-31T00:00"]);
     fires("0 22,23 * * *", after, &["2026-12-31T23:00", "2027-01-01T22:00"]);
     fires("59 23 31 12 *", after, &["2026-12-31T23:59", "2027-12-31T23:59"]);
+    // A later hour begins with its first minute.
+    let evening = ["2026-12-24T18:00"];
+    fires("0 6,18 * * *", "2026-12-24T06:30:00", &evening);
 }
 
 /// Expects: the answer is a full minute that is later than the question.
@@ -207,6 +210,8 @@ fn the_previous_minute_is_found() {
         ("0 0 29 2 *", "2021-12-07T12:00:00", "2020-02-29T00:00:00"),
         ("0 0 29 2 *", "2103-01-01T00:00:00", "2096-02-29T00:00:00"),
         ("0 22,23 * * *", "2026-12-31T22:30:00", "2026-12-31T22:00:00"),
+        // No hour is earlier than the first one of a day.
+        ("0 6 * * *", "2026-12-24T00:30:00", "2026-12-23T06:00:00"),
     ] {
         let previous = cron(text).previous_local(at(before));
         assert_eq!(previous, Some(at(expected)), "{text} before {before}");
