@@ -159,6 +159,22 @@ impl Drop for Jobs {
     }
 }
 
+/// Runs a command, and again if it only asks, until it prints what the page shows.
+fn until_it_prints(patterns: &[String], command: &str, mut shell: Command) {
+    let asks = ["matins status", "matins runs", "matins run 1"].iter().any(|asks| command.starts_with(asks));
+    let until = Instant::now() + GENEROUS;
+    loop {
+        let output = shell.output().unwrap();
+        let printed = text(&output.stdout) + &text(&output.stderr);
+        let lines: Vec<String> = printed.lines().map(words).collect();
+        if matches(&lines, patterns) {
+            return;
+        }
+        let is_over = !asks || Instant::now() > until;
+        assert!(!is_over, "$ {command}\n{printed}\nis not\n{}", patterns.join("\n"));
+    }
+}
+
 /// A session on a database that daemons share.
 fn play_shared(page: &str) {
     let Some(server) = Postgres::start(&["fsync=off"]) else { return };
@@ -189,18 +205,7 @@ fn play_shared(page: &str) {
         }
         let first = jobs.0.first().map_or(String::new(), |job| job.id().to_string());
         let (command, patterns) = (command.replace("%1", &first), patterns(&printed));
-        let until = Instant::now() + GENEROUS;
-        loop {
-            let output = shell(&command).output().unwrap();
-            let printed = text(&output.stdout) + &text(&output.stderr);
-            let lines: Vec<String> = printed.lines().map(words).collect();
-            if matches(&lines, &patterns) {
-                break;
-            }
-            let asks = command.starts_with("matins status") || command.starts_with("matins runs");
-            let is_over = !asks || Instant::now() > until;
-            assert!(!is_over, "$ {command}\n{printed}\nis not\n{}", patterns.join("\n"));
-        }
+        until_it_prints(&patterns, &command, shell(&command));
     }
     assert_eq!(jobs.0.len(), 2, "two daemons");
 }
@@ -257,16 +262,7 @@ fn play_workers(page: &str) {
             }
             continue;
         }
-        let until = Instant::now() + GENEROUS;
-        loop {
-            let output = shell(&command).output().unwrap();
-            let printed = text(&output.stdout) + &text(&output.stderr);
-            let lines: Vec<String> = printed.lines().map(words).collect();
-            if matches(&lines, &patterns) {
-                break;
-            }
-            assert!(Instant::now() < until, "$ {command}\n{printed}\nis not\n{}", patterns.join("\n"));
-        }
+        until_it_prints(&patterns, &command, shell(&command));
     }
     assert_eq!(jobs.0.len(), 3, "a server, a worker and a daemon");
 }

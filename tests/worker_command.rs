@@ -122,6 +122,8 @@ fn a_job_runs_where_its_executor_says() {
     worker.wait_for("a\\u{202e}b: run 3 begins");
     let failed = worker.wait_for("a\\u{202e}b: run 3 failed: ");
     assert!(!failed.contains(['\u{1b}', '\u{202e}']), "{failed:?}");
+    let checked = done(elsewhere.here(), &["check", "jobs.toml"]);
+    assert_eq!(checked.matches("executor: remote").count(), 3, "{checked}");
     let shown = done(elsewhere.here(), &["job", "where"]);
     assert!(shown.contains("executor") && shown.contains("remote"), "{shown}");
 
@@ -148,7 +150,7 @@ fn a_command_outlives_its_daemon_and_is_reported_to_the_next_one() {
         drop(daemon);
 
         let daemon = elsewhere.daemon();
-        assert_eq!(elsewhere.outcome_of("long"), None, "it goes on");
+        assert_eq!(elsewhere.outcome_of("long"), None, "it continues");
         elsewhere.release();
         wait_until(|| elsewhere.outcome_of("long").is_some());
         assert_eq!(elsewhere.outcome_of("long").as_deref(), Some("succeeded"));
@@ -226,4 +228,8 @@ fn what_is_wrong_is_said() {
     fails(here.path(), &no_server, 2, "cannot connect to the NATS server nats://127.0.0.1:1 ");
     fails(here.path(), &["worker", "--nats", "http://one"], 2, "this is no address of a NATS server");
     fails(here.path(), &["worker"], 2, "--nats <URL>");
+    let keeps = "[executors.remote]\nkind = \"nats\"\nurl = \"nats://127.0.0.1:1\"\nkeep_runs = true\n";
+    fs::write(here.path().join("keeps.toml"), keeps).unwrap();
+    let in_memory = ["run", "keeps.toml", "--store", "memory:"];
+    fails(here.path(), &in_memory, 2, "keep_runs = true, and the store is in memory");
 }

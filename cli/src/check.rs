@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use clap::Args;
 use matins::triggers::{Zone, tzdb};
-use matins::{Clock, SystemClock};
+use matins::{Clock, ExecutorName, SystemClock};
 use serde_json::json;
 
 use crate::definition::{Definition, When};
@@ -115,6 +115,9 @@ fn describe(job: &Definition, zone: Zone, now: DateTime<Utc>) -> Text {
     }
     if let Some(mail) = &job.mail {
         text = text.end_line().and(format_args!("  mails its output to {}", mail.to));
+    }
+    if job.executor != ExecutorName::default() {
+        text = text.end_line().and(format_args!("  executor: {}", job.executor));
     }
     text.end_line().and(format_args!("  runs: {}", jobs::command(&json!(job.command))))
 }

@@ -238,7 +238,12 @@ fn take_store(url: &StoreUrl, defined: &Defined) -> Result<BlockingScheduler, Op
         let mut executor = executor.clone();
         if let (ExecutorConfig::Nats { keep_runs, .. }, StoreUrl::Memory) = (&mut executor, url) {
             // A store in memory forgets the runs that would be taken up.
-            keep_runs.get_or_insert(false);
+            if *keep_runs == Some(true) {
+                return Err(OpenError::Other(format!(
+                    "the executor {name:?} has keep_runs = true, and the store is in memory: leave the key out, or use another store"
+                )));
+            }
+            *keep_runs = Some(false);
         }
         builder = builder
             .executor(name, executor.build().map_err(|error| OpenError::Other(matins::error_chain(&error)))?);

@@ -40,9 +40,11 @@ fn tell(states: &[NotifyState<'_>]) {
     let _ = sd_notify::notify(states);
 }
 
-/// Tells the watchdog that all is well.
+/// Tells the watchdog, where there is one, that all is well.
 pub(crate) fn feed_watchdog_once() {
-    tell(&[NotifyState::Watchdog]);
+    if sd_notify::watchdog_enabled().is_some() {
+        tell(&[NotifyState::Watchdog]);
+    }
 }
 
 /// Feeds the watchdog, where there is one, as long as the scheduler answers.

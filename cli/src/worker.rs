@@ -45,8 +45,9 @@ pub(crate) struct WorkerArguments {
     inbox: Option<String>,
 }
 
-/// So often the worker is looked at.
-const LOOKS_EVERY: Duration = Duration::from_millis(200);
+/// So often the worker is looked at, and so often where it is to end with its last command.
+const LOOKS_EVERY: Duration = Duration::from_secs(1);
+const LOOKS_FOR_END_EVERY: Duration = Duration::from_millis(100);
 
 pub(crate) fn worker(arguments: WorkerArguments) -> Result<(), Failure> {
     let descriptors = process_setup::prepare();
@@ -128,7 +129,7 @@ fn forward(mut signals: Signals) -> Result<Receiver<()>, String> {
 fn look_after(worker: &Worker, signals: &Receiver<()>) -> Shutdown {
     let (mut was_ready, mut drains) = (true, false);
     loop {
-        match signals.recv_timeout(LOOKS_EVERY) {
+        match signals.recv_timeout(if drains { LOOKS_FOR_END_EVERY } else { LOOKS_EVERY }) {
             Ok(()) if drains => {
                 notice::tell("stopping at once");
                 return Shutdown::Now;

@@ -104,7 +104,7 @@ pub enum WaitMode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Shutdown {
-    /// Wait until every run has ended by itself. Runs that [continue without this process](Executor::survives) are not waited for.
+    /// Wait until every run has ended by itself.
     Wait,
     /// Wait that long, then cancel what is left.
     Deadline(Duration),

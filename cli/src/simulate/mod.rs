@@ -184,14 +184,14 @@ impl Plan<'_> {
         let durations = self.durations.iter().map(|(id, (_, duration))| (id.clone(), *duration)).collect();
         let world = World::new(self.from, durations, LAST_JOB, self.workers, progress);
         let failed = |error: SchedulerError| Failure::NotDone(matins::error_chain(&error));
-        let names: BTreeSet<&ExecutorName> =
-            self.definitions.iter().map(|definition| &definition.executor).collect();
-        let builder = names.into_iter().fold(SchedulerBuilder::new(), |builder, name| {
+        let mut names: BTreeSet<ExecutorName> =
+            self.definitions.iter().map(|definition| definition.executor.clone()).collect();
+        names.insert(ExecutorName::default());
+        let builder = names.iter().fold(SchedulerBuilder::new(), |builder, name| {
             builder.executor(name, WorldExecutor(world.clone()))
         });
         let scheduler = builder
             .store("default", MemoryStore::new())
-            .executor("default", WorldExecutor(world.clone()))
             .clock(WorldClock(world.clone()))
             // What came of a run is counted when it is told.
             .retention(Retention { runs_per_job: Some(4), ..Retention::EVERYTHING })

@@ -95,11 +95,11 @@ fn a_credentials_file_lets_in_and_no_other_does() {
     let report = reports.next();
     assert_eq!((report.outcome, report.result), (Outcome::Succeeded, Some(json!(42))));
 
-    let stranger = KeyPair::new_account();
+    let other_account = KeyPair::new_account();
     let other_key = KeyPair::new_user();
     for file in [
-        guarded.file("stranger.creds", &stranger, None),
-        guarded.file("key.creds", &guarded.account, Some(&other_key)),
+        guarded.file("other-account.creds", &other_account, None),
+        guarded.file("other-key.creds", &guarded.account, Some(&other_key)),
     ] {
         let error = NatsExecutor::builder(guarded.with(file.clone())).build().unwrap_err();
         let text = error_chain(&error);

@@ -8,8 +8,12 @@ use std::time::{Duration, Instant};
 
 use matins_conformance::nats::Nats;
 use matins_conformance::servers;
+use matins_core::{Executor, Shutdown};
+use matins_executor_nats::{NatsExecutor, Worker};
+use matins_task_function::TaskRegistry;
+use serde_json::json;
 
-use rig::Process;
+use rig::{Process, Reports, namespace, run};
 
 const ACK_WAIT: Duration = Duration::from_secs(2);
 
@@ -62,6 +66,26 @@ fn a_run_outlasts_the_scheduler_that_has_begun_it() {
     let outcomes: Vec<(u32, &str)> = rows.iter().map(|row| (row.attempt, row.outcome.as_str())).collect();
     assert_eq!(outcomes, [(1, "interrupted"), (2, "succeeded")], "{rows:?}");
     assert_eq!(begun(&file), ["long 1 1", "long 2 2"]);
+}
+
+/// An executor that is removed from a scheduler, say: the scheduler is still there to hear of the runs.
+#[test]
+fn an_executor_that_is_to_wait_waits_for_runs_that_could_outlast_it() {
+    let Some(url) = rig::server() else { return };
+    let server = namespace(&url, "waits");
+    let (executor, reports) = (NatsExecutor::builder(server.clone()).build(), Reports::new());
+    let mut executor = executor.expect("an executor");
+    assert!(executor.survives());
+    let tasks = TaskRegistry::default();
+    tasks.register("double", |n: u64| n * 2).expect("a name");
+    let _worker = Worker::builder(server).at_once(1).start(tasks).expect("a worker");
+    for number in 1..=200 {
+        let run = run(number, "double", json!(number));
+        let done = reports.completion(run.run);
+        executor.submit(run, done).expect("there is room");
+    }
+    assert_eq!(executor.shutdown(Shutdown::Wait), []);
+    assert_eq!(reports.arrived(), 200);
 }
 
 #[test]

@@ -321,7 +321,8 @@ impl Handle {
     /// closed and executors ended. Called again with less patience, it hurries what was begun.
     ///
     /// Fires that wait for an earlier run of their job stay in the ledger of a persistent store, and run at the next
-    /// start.
+    /// start. Runs that [continue without this process](matins_core::Executor::survives) are not waited for with
+    /// [`Shutdown::Wait`]: the next scheduler takes them up.
     ///
     /// It does not wait where that would never end: in a job of this scheduler, in a filter of
     /// [`subscribe_to`](Self::subscribe_to), and on the thread that drives a current-thread runtime while runs are in progress

@@ -89,8 +89,8 @@ impl Life {
     }
 
     /// Ends it as a deployment does, and returns the run that the executor has kept.
-    fn end(self) -> RunRequest {
-        self.scheduler.shutdown_and_wait(Shutdown::Now);
+    fn end(self, how: Shutdown) -> RunRequest {
+        self.scheduler.shutdown_and_wait(how);
         let mut left = std::mem::take(&mut *self.left.lock().unwrap());
         assert_eq!(left.len(), 1);
         left.remove(0)
@@ -103,15 +103,31 @@ fn job() -> NewJob {
 
 /// A first life, in which the fire of second 10 begins.
 fn first_life(directory: &Path, job: NewJob) -> RunRequest {
+    first_life_that_ends(directory, job, Shutdown::Now)
+}
+
+fn first_life_that_ends(directory: &Path, job: NewJob, how: Shutdown) -> RunRequest {
     let life = Life::begin(directory, 1, true);
     life.scheduler.add(job).unwrap();
     life.expect(&["job added"]);
     life.clock.set(second(10));
     life.expect(&["started 10 running"]);
     drop(life.held.some());
-    let kept = life.end();
-    assert!(!kept.cancel.is_cancelled(), "it goes on");
+    let kept = life.end(how);
+    assert!(!kept.cancel.is_cancelled(), "it continues");
     kept
+}
+
+/// It is not waited for: it may take longer than any deployment.
+#[test]
+fn a_graceful_shutdown_leaves_a_run_to_the_executor_that_keeps_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let kept = first_life_that_ends(directory.path(), job(), Shutdown::Wait);
+    let life = Life::begin(directory.path(), 12, true);
+    let (run, done) = life.held.take_first();
+    assert_eq!(run.run, kept.run);
+    done.finish(run.ended(Some(second(12)), Outcome::Succeeded, None));
+    life.expect(&["finished 10 succeeded"]);
 }
 
 #[test]
@@ -132,7 +148,7 @@ fn a_run_that_its_executor_keeps_is_taken_up_by_the_next_scheduler() {
     life.expect(&["started 30 running"]);
     drop(life.held.some());
     // It is taken up as often as it takes.
-    life.end();
+    life.end(Shutdown::Now);
     let life = Life::begin(directory.path(), 31, true);
     let (run, done) = life.held.take_first();
     done.finish(run.ended(None, Outcome::Succeeded, None));
@@ -179,5 +195,5 @@ fn a_run_that_was_taken_up_counts_for_its_group() {
     done.finish(run.ended(None, Outcome::Succeeded, None));
     life.expect(&["finished 10 succeeded", "started 12 running"]);
     drop(life.held.some());
-    life.end();
+    life.end(Shutdown::Now);
 }

@@ -89,7 +89,7 @@ impl Executor for NatsExecutor {
 
     /// Where the executor [keeps its runs](NatsExecutorBuilder::keep_runs), a deadline lets go of them instead of cancelling them.
     fn shutdown(&mut self, how: Shutdown) -> Vec<RunId> {
-        if !self.keeps_runs {
+        if !self.keeps_runs || how == Shutdown::Wait {
             return self.runs.shut_down(how);
         }
         if let Shutdown::Deadline(time) = how {

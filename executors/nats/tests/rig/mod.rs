@@ -139,6 +139,11 @@ impl Reports {
         all
     }
 
+    /// How many have come since it was asked last.
+    pub(crate) fn arrived(&self) -> usize {
+        self.reports.try_iter().count()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.reports.try_recv().is_err()
     }
