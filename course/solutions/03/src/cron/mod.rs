@@ -51,6 +51,17 @@ impl Cron {
     }
     // ANCHOR_END: days
 
+    // ANCHOR: matches
+    /// Returns whether a minute matches.
+    pub fn matches(&self, time: NaiveDateTime) -> bool {
+        let first = time.date().with_day(1);
+        self.months.contains(time.month())
+            && first.is_some_and(|it| self.days_of(it).contains(time.day()))
+            && self.hours.contains(time.hour())
+            && self.minutes.contains(time.minute())
+    }
+    // ANCHOR_END: matches
+
     // ANCHOR: next_day
     /// Returns the first day that matches and is not before `from`.
     fn next_day(&self, from: NaiveDate) -> Option<NaiveDate> {
@@ -83,13 +94,6 @@ impl Cron {
             day = 31;
         }
         None
-    }
-
-    /// Returns whether a minute matches.
-    pub fn matches(&self, time: NaiveDateTime) -> bool {
-        self.next_day(time.date()) == Some(time.date())
-            && self.hours.contains(time.hour())
-            && self.minutes.contains(time.minute())
     }
 
     // ANCHOR: next
