@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::card::{self, Family, HEADINGS, cells};
 use crate::families::Measuring;
+use crate::screen::{self, Screen};
 use crate::{count, families, machine, matrix, ratios};
 
 /// Pictures behind the table of a family: file, and what it shows.
-const PICTURES: [(&str, &[(&str, &str)]); 4] = [
+const PICTURES: [(&str, &[(&str, &str)]); 3] = [
     (
         "stores: adding and opening",
         &[
@@ -27,7 +28,6 @@ const PICTURES: [(&str, &[(&str, &str)]); 4] = [
             ),
         ],
     ),
-    (matrix::FAMILY, &[(matrix::FILE, "Time for each of 200 runs, by task and executor, as points.")]),
     (
         "adding jobs",
         &[(
@@ -108,9 +108,12 @@ impl Record {
         ];
         files.push((COMPARE.to_owned(), self.compare()));
         for Measured { family, .. } in &self.families {
-            files.extend(ratios::picture(family).map(|picture| (ratios::file(family), picture)));
-            if family.name == matrix::FAMILY {
-                files.push((matrix::FILE.to_owned(), matrix::picture(family)));
+            for screen in Screen::ALL {
+                let ratios = ratios::picture(family, screen);
+                files.extend(ratios.map(|picture| (screen.file(&ratios::name(family)), picture)));
+                if family.name == matrix::FAMILY {
+                    files.push((screen.file(matrix::NAME), matrix::picture(family, screen)));
+                }
             }
         }
         files
@@ -226,9 +229,9 @@ pub(crate) fn slug(text: &str) -> String {
 fn write_family(measured: &Measured, page: &mut String) -> std::fmt::Result {
     let Measured { on, is_quick, left_out, family } = measured;
     writeln!(page, "## {}\n", capitalised(&family.name))?;
-    if ratios::picture(family).is_some() {
+    if ratios::picture(family, Screen::Desktop).is_some() {
         let alt = format!("The ratios of the table below, {}", family.name);
-        writeln!(page, "![{}]({})\n", escaped(&alt), ratios::file(family))?;
+        writeln!(page, "{}\n", screen::element(&ratios::name(family), &alt))?;
     }
     for (side, does) in &family.sides {
         writeln!(page, "* **{}**: {}", escaped(side), escaped(does))?;
@@ -251,6 +254,10 @@ fn write_family(measured: &Measured, page: &mut String) -> std::fmt::Result {
     reasons.dedup();
     for reason in reasons {
         writeln!(page, "\nWhere a goal is missed: {}.", escaped(reason))?;
+    }
+    if family.name == matrix::FAMILY {
+        let alt = "Time for each of 200 runs, by task and executor, as points.";
+        writeln!(page, "\n{}", screen::element(matrix::NAME, alt))?;
     }
     for (_, pictures) in PICTURES.iter().filter(|(name, _)| *name == family.name) {
         for (file, alt) in *pictures {

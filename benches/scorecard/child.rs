@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fs;
 use std::hint::black_box;
-use std::process::{self, Command, Stdio};
+use std::process::{self, Command};
 use std::thread;
 use std::time::Duration;
 
@@ -51,6 +51,9 @@ pub(crate) enum Child {
     /// Does the runs that a NATS server has.
     #[command(hide = true)]
     NatsWorker { url: String, namespace: String },
+    /// Does the tasks that a Redis server has.
+    #[command(hide = true)]
+    RedisWorker { url: String },
     /// Does something so many times.
     #[command(hide = true)]
     Calls { what: What, times: u32 },
@@ -123,6 +126,7 @@ impl Child {
             }
             Self::Hold { url } => shared::hold(&url),
             Self::NatsWorker { url, namespace } => elsewhere::work_for_ours(&url, &namespace),
+            Self::RedisWorker { url } => elsewhere::work_for_theirs(&url),
             Self::Calls { what, times } => call(what, times),
         }
         Ok(())
@@ -320,26 +324,6 @@ impl Holding {
     pub(crate) fn kill(mut self) {
         self.0.kill().expect("killed");
         self.0.wait().expect("ended");
-    }
-}
-
-/// A process that does the runs of a NATS server, until this is dropped.
-#[derive(Debug)]
-pub(crate) struct NatsWorker(process::Child);
-
-impl NatsWorker {
-    pub(crate) fn start(url: &str, namespace: &str) -> Self {
-        let program = std::env::current_exe().expect("this program");
-        let child = Command::new(program).args(["nats-worker", url, namespace]).stdin(Stdio::piped()).spawn();
-        Self(child.expect("a child of this program"))
-    }
-}
-
-impl Drop for NatsWorker {
-    fn drop(&mut self) {
-        // It ends when nobody writes to it any more.
-        drop(self.0.stdin.take());
-        let _ = self.0.wait();
     }
 }
 

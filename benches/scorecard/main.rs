@@ -20,6 +20,7 @@ mod peers;
 mod pictures;
 mod python;
 mod ratios;
+mod screen;
 
 use std::error::Error;
 use std::fs;

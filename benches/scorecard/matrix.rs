@@ -3,13 +3,13 @@
 use std::fmt::Write;
 
 use crate::card::Family;
+use crate::screen::Screen;
 
-/// The family that is drawn, and the file of its picture.
+/// The family that is drawn, and the name of its picture.
 pub(crate) const FAMILY: &str = "executors: matrix";
-pub(crate) const FILE: &str = "executors.svg";
+pub(crate) const NAME: &str = "executors";
 
-const WIDTH: f64 = 760.0;
-const LEFT: f64 = 90.0;
+const LEFT: f64 = 66.0;
 const RIGHT: f64 = 80.0;
 const TOP: f64 = 56.0;
 const LINE: f64 = 22.0;
@@ -17,7 +17,7 @@ const INK: &str = "#7d7d7d";
 const COLOURS: [&str; 4] = ["#4285c8", "#d67c26", "#469b5a", "#be5582"];
 
 /// A point for each task and executor. The axis has whole powers of ten, from below the least time to above the longest.
-pub(crate) fn picture(family: &Family) -> String {
+pub(crate) fn picture(family: &Family, screen: Screen) -> String {
     // The work of a row is "task: executor".
     let rows: Vec<(&str, &str, f64)> = family
         .rows
@@ -30,17 +30,18 @@ pub(crate) fn picture(family: &Family) -> String {
     let ends = rows.iter().map(|(.., micros)| micros.log10());
     let (least, most) = ends.fold((0.0_f64, 1.0_f64), |(least, most), end| (least.min(end), most.max(end)));
     let (least, most) = (least.floor(), most.ceil());
-    let x = |power: f64| LEFT + (power - least) / (most - least) * (WIDTH - LEFT - RIGHT);
+    let x = |power: f64| LEFT + (power - least) / (most - least) * (screen.width() - LEFT - RIGHT);
     let tasks: Vec<_> = rows.chunk_by(|one, other| one.0 == other.0).collect();
     let height = TOP + LINE * rows.len() as f64 + LINE * 1.4 * tasks.len() as f64;
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height:.0}\" font-family=\"sans-serif\" font-size=\"12\" \
-         fill=\"{INK}\">\n"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {height:.0}\" font-family=\"sans-serif\" font-size=\"12\" \
+         fill=\"{INK}\">\n",
+        screen.width()
     );
     let mut draw =
         |line: std::fmt::Arguments<'_>| writeln!(svg, "{line}").expect("a string takes what is written");
     draw(format_args!(
-        "<text x=\"{LEFT}\" y=\"16\">time for each of 200 runs, on a logarithmic axis: further left is better</text>"
+        "<text x=\"0\" y=\"16\">time for each of 200 runs, logarithmic; further left is better</text>"
     ));
     for power in least as i32..=most as i32 {
         let at = x(f64::from(power));

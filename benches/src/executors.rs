@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use matins::{
-    Clock, Completion, CompletionSink, Executor, JobId, Outcome, RegisterError, RunId, RunReport, RunRequest,
-    SystemClock, TaskName, TaskRegistry, ThreadExecutor, Value,
+    Clock, Completion, CompletionSink, Executor, IntoTask, JobId, Outcome, RegisterError, RunId, RunReport,
+    RunRequest, SystemClock, TaskName, TaskRegistry, ThreadExecutor, Value,
 };
 use rayon::prelude::*;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -65,6 +65,16 @@ impl Ours {
         }
     }
 
+    /// With another task.
+    ///
+    /// # Panics
+    /// If its name is taken.
+    #[must_use]
+    pub fn with_task<M>(self, name: &str, task: impl IntoTask<M>) -> Self {
+        self.tasks.register(name, task).expect("a name that is free");
+        self
+    }
+
     /// So many runs of a task, made beforehand as the scheduler has them anyhow.
     ///
     /// # Panics
@@ -100,15 +110,28 @@ impl Ours {
         black_box(self.reports.iter().take(count).count());
     }
 
+    /// What came of the runs.
+    pub fn reports(&self) -> &Receiver<RunReport> {
+        &self.reports
+    }
+
+    /// Hands them over.
+    ///
+    /// # Panics
+    /// When one is refused.
+    pub fn submit(&mut self, runs: Runs) {
+        for (run, done) in runs {
+            self.executor.submit(run, done).expect("there is room");
+        }
+    }
+
     /// Hands them over, and waits for all reports.
     ///
     /// # Panics
     /// When one is refused or fails.
     pub fn run(&mut self, runs: Runs) {
         let count = runs.len();
-        for (run, done) in runs {
-            self.executor.submit(run, done).expect("there is room");
-        }
+        self.submit(runs);
         for report in self.reports.iter().take(count) {
             assert_eq!(report.outcome, Outcome::Succeeded, "{report:?}");
         }
