@@ -49,7 +49,7 @@ fn the_first_fire_time_of_an_interval_is_its_start() {
 }
 
 /// Expects: asked at a fire time, `Every` answers with the one after it.
-/// Read: A set of instants
+/// Read: Number the fires
 #[test]
 fn the_answer_is_later_than_the_question() {
     assert_eq!(every_ten().next_after(clock("00:00")), Some(clock("00:10")));
@@ -79,19 +79,6 @@ fn an_interval_is_a_walk_in_even_steps() {
     assert_eq!(fires, expected);
 }
 
-/// Expects: a question about a far year costs what one about now costs, and
-/// an interval ends where chrono's calendar ends, without a panic.
-/// Read: The end of the calendar
-#[test]
-fn an_interval_ends_with_the_calendar() {
-    let far = at("9999-12-31T23:59:55Z");
-    let next = at("9999-12-31T23:59:55.001Z");
-    let every = Every::new(clock("00:00"), TimeDelta::milliseconds(1)).unwrap();
-    assert_eq!(every.next_after(far), Some(next));
-    let end = DateTime::<Utc>::MAX_UTC;
-    assert_eq!(every_ten().next_after(end), None);
-}
-
 /// Expects: `Every::new` refuses a period of zero, a negative one, and one
 /// that is not a whole number of milliseconds.
 /// Read: Refuse what has no meaning
@@ -103,6 +90,19 @@ fn a_period_that_makes_no_progress_is_refused() {
             Every::new(start, period).map(|every| every.next_after(start));
         assert_eq!(refused, Err(BadPeriod(period)));
     }
+}
+
+/// Expects: a question about a far year costs what one about now costs, and
+/// an interval ends where chrono's calendar ends, without a panic.
+/// Read: The end of the calendar
+#[test]
+fn an_interval_ends_with_the_calendar() {
+    let far = at("9999-12-31T23:59:55Z");
+    let next = at("9999-12-31T23:59:55.001Z");
+    let every = Every::new(clock("00:00"), TimeDelta::milliseconds(1)).unwrap();
+    assert_eq!(every.next_after(far), Some(next));
+    let end = DateTime::<Utc>::MAX_UTC;
+    assert_eq!(every_ten().next_after(end), None);
 }
 
 proptest! {
@@ -157,6 +157,18 @@ fn the_time_that_work_takes_does_not_add_up() {
     assert_eq!(run_with(3), pairs(on_time.map(|time| (time, time))));
 }
 
+/// Expects: the loop ends when its trigger has no further fire time.
+/// Read: The loop
+#[test]
+fn the_loop_ends_with_its_trigger() {
+    let time = ManualClock::new(clock("00:00"));
+    let mut fires = 0;
+    run(&Once(clock("00:30")), &time, at("2100-01-01T00:00:00Z"), |_| {
+        fires += 1
+    });
+    assert_eq!((fires, time.now()), (1, clock("00:30")));
+}
+
 /// Expects: with a task that takes 15 s, each fire is still made once and in
 /// order. Those whose time has passed follow at once.
 /// Read: When work takes longer than the period
@@ -198,16 +210,4 @@ fn a_wait_that_ends_early_fires_nothing_early() {
         fires.push(fire);
     });
     assert_eq!(fires, ["00:10", "00:20", "00:30", "00:40"].map(clock));
-}
-
-/// Expects: the loop ends when its trigger has no further fire time.
-/// Read: The loop
-#[test]
-fn the_loop_ends_with_its_trigger() {
-    let time = ManualClock::new(clock("00:00"));
-    let mut fires = 0;
-    run(&Once(clock("00:30")), &time, at("2100-01-01T00:00:00Z"), |_| {
-        fires += 1
-    });
-    assert_eq!((fires, time.now()), (1, clock("00:30")));
 }

@@ -144,14 +144,14 @@ fn slow_work_leaves_out_no_fire_of_any_job() {
         let period = TimeDelta::seconds(period);
         Box::new(Every::new(at(start), period).unwrap()) as Box<dyn Trigger>
     };
-    let triggers = [every(0, 10), every(1, 10)];
+    let triggers = [every(0, 5), every(1, 20)];
     let clock = ManualClock::new(at(5));
     let mut fires = Vec::new();
     run_all(&triggers, &mut Scan::default(), &clock, at(31), |job, fire| {
         fires.push((fire.timestamp(), job));
         clock.advance(TimeDelta::seconds(25));
     });
-    assert_eq!(fires, [(10, 0), (11, 1), (20, 0), (21, 1), (30, 0), (31, 1)]);
+    assert_eq!(fires, [(10, 0), (15, 0), (20, 0), (21, 1), (25, 0), (30, 0)]);
 }
 
 /// Expects: `Heap` gives out what is due in order, and never too early.

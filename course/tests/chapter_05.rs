@@ -169,6 +169,26 @@ fn a_commit_is_one_line() {
     assert_eq!(store.state().jobs[&1], odd);
 }
 
+/// Expects: a minute of commits can be read back: 2,000 commits of a job that
+/// moves on, to the same state.
+/// Read: A log
+#[test]
+fn a_long_log_is_read_back() {
+    let disk = SimDisk::default();
+    let mut store = LogStore::open(disk.clone()).unwrap();
+    store.commit(&[Change::PutJob(job(1, 0))]).unwrap();
+    for minute in 0..2000 {
+        let next = at(minute) + TimeDelta::minutes(1);
+        let run = run(minute as u64, 1, minute);
+        store
+            .commit(&[Change::MoveOn(1, Some(next)), Change::Record(run)])
+            .unwrap();
+    }
+    let again = LogStore::open(disk.reboot(0)).unwrap();
+    assert_eq!(again.state(), store.state());
+    assert_eq!(again.state().runs.len(), 2000);
+}
+
 /// Expects: if a log ends anywhere within its last line, that commit is gone
 /// as a whole, and all earlier ones are there.
 /// Read: Torn writes
@@ -355,23 +375,3 @@ fn a_killed_process_has_lost_nothing() {
     fs::remove_file(file).unwrap();
 }
 // ANCHOR_END: kill
-
-/// Expects: a minute of commits can be read back: 2,000 commits of a job that
-/// moves on, to the same state.
-/// Read: A log
-#[test]
-fn a_long_log_is_read_back() {
-    let disk = SimDisk::default();
-    let mut store = LogStore::open(disk.clone()).unwrap();
-    store.commit(&[Change::PutJob(job(1, 0))]).unwrap();
-    for minute in 0..2000 {
-        let next = at(minute) + TimeDelta::minutes(1);
-        let run = run(minute as u64, 1, minute);
-        store
-            .commit(&[Change::MoveOn(1, Some(next)), Change::Record(run)])
-            .unwrap();
-    }
-    let again = LogStore::open(disk.reboot(0)).unwrap();
-    assert_eq!(again.state(), store.state());
-    assert_eq!(again.state().runs.len(), 2000);
-}

@@ -126,6 +126,22 @@ fn a_full_pool_refuses_at_once() {
     pool.shutdown();
 }
 
+/// Expects: when a run is reported, its place is free: the pool takes another
+/// run at once.
+/// Read: A bounded queue
+#[test]
+fn a_place_is_free_when_its_run_is_reported() {
+    let (sender, reports) = channel();
+    let pool = ThreadPool::new(1, 1, sender);
+    pool.submit(work(1, |_| Ok(()))).unwrap();
+    pool.submit(work(2, |_| Ok(()))).unwrap();
+    for run in 3..=2000 {
+        report(&reports);
+        assert_eq!(pool.submit(work(run, |_| Ok(()))), Ok(()), "run {run}");
+    }
+    pool.shutdown();
+}
+
 /// Expects: a panic is a failure of its run. The thread continues with the next
 /// one.
 /// Read: Panics
@@ -294,28 +310,6 @@ fn coroutines_take_turns() {
     assert_eq!(log.into_inner(), expected);
 }
 
-/// Expects: a task that blocks makes all others late, because it does not give
-/// the thread back.
-/// Read: What blocks, blocks all
-#[test]
-fn a_coroutine_that_blocks_makes_others_late() {
-    let clock = clock();
-    let woken = RefCell::new(None);
-    let mut executor = Executor::new(&clock);
-    let (timers, woken_at, clock) = (executor.timers(), &woken, &clock);
-    executor.spawn(async {
-        // As if it computed for a minute.
-        clock.advance(TimeDelta::seconds(60));
-    });
-    executor.spawn(async move {
-        timers.sleep_until(at(10)).await;
-        *woken_at.borrow_mut() = Some(clock.now());
-    });
-    assert_eq!(executor.run(), 0);
-    drop(executor);
-    assert_eq!(woken.into_inner(), Some(at(60)));
-}
-
 /// Expects: a task is polled again when its waker is called, from any thread,
 /// and only then. `run` returns when all others wait without a timer.
 /// Read: An executor in sixty lines
@@ -340,6 +334,28 @@ fn a_task_is_polled_when_it_is_woken() {
     std::thread::spawn(move || waker.wake()).join().unwrap();
     assert_eq!(executor.run(), 1);
     assert_eq!(*polls.lock().unwrap(), 2);
+}
+
+/// Expects: a task that blocks makes all others late, because it does not give
+/// the thread back.
+/// Read: What blocks, blocks all
+#[test]
+fn a_coroutine_that_blocks_makes_others_late() {
+    let clock = clock();
+    let woken = RefCell::new(None);
+    let mut executor = Executor::new(&clock);
+    let (timers, woken_at, clock) = (executor.timers(), &woken, &clock);
+    executor.spawn(async {
+        // As if it computed for a minute.
+        clock.advance(TimeDelta::seconds(60));
+    });
+    executor.spawn(async move {
+        timers.sleep_until(at(10)).await;
+        *woken_at.borrow_mut() = Some(clock.now());
+    });
+    assert_eq!(executor.run(), 0);
+    drop(executor);
+    assert_eq!(woken.into_inner(), Some(at(60)));
 }
 
 /// Expects: on tokio, success, failure, panic, time limit and cancelling are

@@ -42,6 +42,7 @@ macro_rules! executor_suite {
             each_end_has_its_outcome,
             the_causes_of_a_failure_are_told_once,
             a_full_executor_refuses_and_recovers,
+            a_place_is_free_when_its_run_is_reported,
             an_executor_that_is_shut_down_refuses,
             what_waits_begins_by_priority_then_in_order,
             shutdown_waits_for_what_runs_and_what_waits,
@@ -131,6 +132,20 @@ pub fn a_full_executor_refuses_and_recovers(make: Make<'_>) {
     bench.reports.wait_for(3);
     bench.submit(BEHAVE, gate.arguments()).expect("there is room again");
     bench.reports.wait_for(4);
+}
+
+/// Whoever hears of an end may submit at once.
+pub fn a_place_is_free_when_its_run_is_reported(make: Make<'_>) {
+    let mut bench = Bench::new(make(Limits { at_once: 1, waiting: 1 }));
+    for _ in 0..2 {
+        bench.submit(BEHAVE, json!({"do": "return"})).expect("there is room");
+    }
+    for reported in 1..1_000 {
+        bench.reports.wait_for_at_least(reported);
+        let submitted = bench.submit(BEHAVE, json!({"do": "return"}));
+        assert!(submitted.is_ok(), "after {reported} reports: {submitted:?}");
+    }
+    bench.reports.wait_for_at_least(1_001);
 }
 
 /// Whatever it is given.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -85,8 +85,12 @@ impl Reports {
         left.keys().map(|run| run.0).collect()
     }
 
-    /// Waits until `count` runs have reported, and gives their reports; panics where one reported twice.
-    pub(crate) fn wait_for(&self, count: usize) -> BTreeMap<u64, RunReport> {
+    /// Waits until `count` runs or more have reported.
+    pub(super) fn wait_for_at_least(&self, count: usize) {
+        drop(self.at_least(count));
+    }
+
+    fn at_least(&self, count: usize) -> MutexGuard<'_, BTreeMap<RunId, Vec<RunReport>>> {
         let give_up = Instant::now() + GENEROUS;
         let mut reports = self.of_runs.lock().unwrap_or_else(PoisonError::into_inner);
         while reports.len() < count {
@@ -94,6 +98,12 @@ impl Reports {
             assert!(!rest.is_zero(), "{} of {count} runs have completed", reports.len());
             reports = self.arrived.wait_timeout(reports, rest).unwrap_or_else(PoisonError::into_inner).0;
         }
+        reports
+    }
+
+    /// Waits until `count` runs have reported, and gives their reports; panics where one reported twice.
+    pub(crate) fn wait_for(&self, count: usize) -> BTreeMap<u64, RunReport> {
+        let reports = self.at_least(count);
         assert_eq!(reports.len(), count, "no more runs complete than were taken");
         let single = |(id, reports): (&RunId, &Vec<RunReport>)| {
             assert_eq!(reports.len(), 1, "run {id} completes exactly once");

@@ -15,9 +15,16 @@ fn every_test_says_what_it_expects_and_what_to_read() {
             page.lines().filter_map(|line| line.strip_prefix("## ")).collect();
         let found = chapter.hints(&course).unwrap();
         assert!(found.len() >= 5, "{chapter:?} has {} tests", found.len());
+        let mut before = 0;
         for hint in found {
             assert!(!hint.expects.is_empty(), "{hint:?}");
-            assert!(sections.contains(&hint.read.as_str()), "{hint:?}");
+            let place = sections.iter().position(|it| *it == hint.read);
+            let Some(place) = place else {
+                panic!("no such section: {hint:?}")
+            };
+            // Failures are shown in the order of the tests.
+            assert!(place >= before, "its section comes earlier: {hint:?}");
+            before = place;
         }
     }
 }

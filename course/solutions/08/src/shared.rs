@@ -234,6 +234,7 @@ impl Tables {
     }
     // ANCHOR_END: fence
 
+    // ANCHOR: running
     fn running(&self, job: JobId) -> usize {
         let runs =
             self.owners.keys().filter_map(|run| self.state.runs.get(run));
@@ -251,6 +252,7 @@ impl Tables {
         self.state.apply(&Change::Record(run.clone()));
         run
     }
+    // ANCHOR_END: running
 }
 
 // ANCHOR: register

@@ -36,8 +36,8 @@ pub struct Definition {
 pub struct Turn {
     /// The runs that are to be started, with the commands of their jobs.
     pub start: Vec<(Run, String)>,
-    /// When the engine wants its next turn. `None` if it has no job that
-    /// fires again.
+    /// When the engine wants its next turn. `None` if only a report can give
+    /// it something to do.
     pub next: Option<DateTime<Utc>>,
 }
 

@@ -22,7 +22,8 @@ struct Shared {
     state: Mutex<State>,
     /// There is work, or a deadline, or no more will come.
     changed: Condvar,
-    capacity: usize,
+    /// How many runs there may be: one for each thread, and those that wait.
+    places: usize,
 }
 
 #[derive(Debug, Default)]

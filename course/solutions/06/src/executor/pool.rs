@@ -23,7 +23,8 @@ struct Shared {
     state: Mutex<State>,
     /// There is work, or a deadline, or no more will come.
     changed: Condvar,
-    capacity: usize,
+    /// How many runs there may be: one for each thread, and those that wait.
+    places: usize,
 }
 
 #[derive(Debug, Default)]
@@ -52,7 +53,7 @@ impl ThreadPool {
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             changed: Condvar::new(),
-            capacity,
+            places: threads + capacity,
         });
         let start = |work: fn(&Shared)| {
             let shared = shared.clone();
@@ -75,7 +76,7 @@ impl ThreadPool {
         if state.is_stopping {
             return Err(Refused::ShuttingDown);
         }
-        if state.waiting.len() >= self.shared.capacity {
+        if state.flags.len() >= self.shared.places {
             return Err(Refused::Full);
         }
         let promise = Promise::new(work.run, self.reports.clone());
