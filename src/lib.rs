@@ -65,6 +65,8 @@ pub use matins_scheduler::{AsyncEvents, AsyncHandle, AsyncJobHandle, AsyncSchedu
 pub use matins_config as config;
 #[cfg(feature = "control")]
 pub use matins_control as control;
+#[cfg(feature = "definitions")]
+pub use matins_definitions as definitions;
 #[cfg(feature = "nats")]
 pub use matins_executor_nats as nats;
 #[cfg(feature = "process")]

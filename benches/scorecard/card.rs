@@ -28,11 +28,23 @@ pub(crate) const BYTES: Unit = less("bytes");
 pub(crate) const KIBIBYTES: Unit = less("KiB");
 pub(crate) const COUNT: Unit = less("count");
 pub(crate) const FIRES_A_SECOND: Unit = Unit { name: "fires/s", is_better_more: true };
+pub(crate) const REQUESTS_A_SECOND: Unit = Unit { name: "requests/s", is_better_more: true };
 pub(crate) const PERCENT: Unit = Unit { name: "%", is_better_more: true };
 pub(crate) const LEASES: Unit = less("leases");
 
-const UNITS: [Unit; 10] =
-    [NANOS, MICROS, MILLIS, SECONDS, BYTES, KIBIBYTES, COUNT, FIRES_A_SECOND, PERCENT, LEASES];
+const UNITS: [Unit; 11] = [
+    NANOS,
+    MICROS,
+    MILLIS,
+    SECONDS,
+    BYTES,
+    KIBIBYTES,
+    COUNT,
+    FIRES_A_SECOND,
+    REQUESTS_A_SECOND,
+    PERCENT,
+    LEASES,
+];
 
 impl Serialize for Unit {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -15,7 +15,7 @@ use apalis_cron::{CronScheduler, Tick};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use matins::prelude::*;
 use matins::triggers::IntervalTrigger;
-use matins::{Executor, JobStore, Retention, VirtualClock};
+use matins::{Executor, Handle, JobStore, Retention, VirtualClock};
 use tokio::runtime::{Builder, Runtime};
 use tokio_cron_scheduler::{Job, JobScheduler};
 
@@ -138,6 +138,20 @@ pub fn burst(executor: Box<dyn Executor>, is_async: bool, jobs: usize) -> Late {
 /// # Panics
 /// When the scheduler fails.
 pub fn spread_out(executor: Box<dyn Executor>, is_async: bool, a_second: usize, seconds: usize) -> Late {
+    spread_out_beside(executor, is_async, a_second, seconds, |_| ()).0
+}
+
+/// As [`spread_out`], while `beside` is done with the scheduler. Also returns what that returns.
+///
+/// # Panics
+/// When the scheduler fails.
+pub fn spread_out_beside<T>(
+    executor: Box<dyn Executor>,
+    is_async: bool,
+    a_second: usize,
+    seconds: usize,
+    beside: impl FnOnce(&Handle) -> T,
+) -> (Late, T) {
     let notes = Notes::new(a_second * seconds);
     let mut scheduler = noting(executor, is_async, &notes);
     let start = Utc::now().trunc_subsecs(0) + TimeDelta::seconds(1);
@@ -147,9 +161,10 @@ pub fn spread_out(executor: Box<dyn Executor>, is_async: bool, a_second: usize, 
         scheduler.add(trigger.task("note").id(format!("job-{number}"))).expect("added");
     }
     scheduler.start().expect("a thread");
+    let done = beside(&scheduler.handle());
     let late = notes.wait();
     scheduler.shutdown_and_wait(Shutdown::Wait);
-    late
+    (late, done)
 }
 
 /// A cron expression of the one second `due`, with seconds in front.

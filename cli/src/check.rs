@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use clap::Args;
+use matins::definitions::{Definition, When, nearest};
 use matins::triggers::{Zone, tzdb};
 use matins::{Clock, ExecutorName, SystemClock};
 use serde_json::json;
 
-use crate::definition::{Definition, When};
 use crate::sources::FileArguments;
 use crate::terminal::Text;
-use crate::{crontab, jobs, nearest, notice, show, shown};
+use crate::{crontab_notes, jobs, notice, show, shown};
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
@@ -40,7 +40,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<(), String> {
         let job = |job: &Definition| {
             json!({
                 "id": job.id,
-                "description": job.when.describe(now, zone),
+                "description": described(&job.when, now, zone),
                 "upcoming": upcoming(job, now),
                 "command": job.command,
                 "policy": job.policy,
@@ -53,7 +53,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<(), String> {
             notice::tell(format_args!("{}: job {:?}: {warning}", path.display(), job.id));
         }
         for file in &defined.files {
-            file.notes.iter().for_each(|note| notice::tell(crontab::show_note(&file.path, note)));
+            file.notes.iter().for_each(|note| notice::tell(crontab_notes::show_note(&file.path, note)));
         }
         return Ok(());
     }
@@ -73,7 +73,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<(), String> {
     }
     shown::print(&text);
     for file in defined.files.iter().filter(|file| file.is_crontab()) {
-        shown::print(&crontab::notes(&file.path, &file.notes, &file.jobs));
+        shown::print(&crontab_notes::notes(&file.path, &file.notes, &file.jobs));
     }
     Ok(())
 }
@@ -84,7 +84,7 @@ fn warning(job: &Definition, ids: &[&str]) -> Option<String> {
     if ids.contains(&followed) {
         return None;
     }
-    let meant = nearest::of(followed, ids.iter().copied().filter(|id| *id != job.id));
+    let meant = nearest(followed, ids.iter().copied().filter(|id| *id != job.id));
     let meant = meant.map(|id| format!("; did you mean {id:?}?")).unwrap_or_default();
     Some(format!("it runs after {followed:?}, and no job of that name is defined here{meant}"))
 }
@@ -99,9 +99,26 @@ fn upcoming(job: &Definition, now: DateTime<Utc>) -> Vec<DateTime<Utc>> {
     }
 }
 
+/// When a job fires, for people, with times of the zone.
+fn described(when: &When, now: DateTime<Utc>, zone: Zone) -> String {
+    match when {
+        When::In(delay) => {
+            format!(
+                "once, {} after it is first met",
+                humantime::format_duration(delay.to_std().unwrap_or_default())
+            )
+        }
+        When::Start => "once after each boot".to_owned(),
+        other => match other.trigger(now) {
+            Ok(trigger) => show::trigger(&*trigger, zone),
+            Err(error) => error.to_string(),
+        },
+    }
+}
+
 fn describe(job: &Definition, zone: Zone, now: DateTime<Utc>) -> Text {
     let bold = anstyle::Style::new().bold();
-    let mut text = Text::new().styled(bold, &job.id).and(": ").and(job.when.describe(now, zone));
+    let mut text = Text::new().styled(bold, &job.id).and(": ").and(described(&job.when, now, zone));
     if let Some(jitter) = job.jitter {
         text = text.and(format_args!(", up to {} later", show::span(jitter)));
     }

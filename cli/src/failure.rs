@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use matins::control::{ClientError, Problem, ProblemKind};
+use matins::definitions::DefinitionError;
 
 /// Why a command did not do what was asked.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,6 +52,12 @@ impl From<ClientError> for Failure {
 impl From<String> for Failure {
     fn from(message: String) -> Self {
         Self::BadInput(message)
+    }
+}
+
+impl From<DefinitionError> for Failure {
+    fn from(error: DefinitionError) -> Self {
+        Self::BadInput(error.into())
     }
 }
 

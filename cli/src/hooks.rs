@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use matins::Handle;
+use matins::definitions::Hook;
 use matins::prelude::*;
 use matins::{CancelReason, Task};
 use matins::{Clock, Run, SystemClock};
 use serde_json::json;
 
-use crate::config::Hook;
 use crate::notice;
 
 /// The hooks as they are now; reading the configuration again replaces them.

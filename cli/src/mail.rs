@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use matins::Handle;
+use matins::definitions::Mail;
 use matins::prelude::*;
 use matins::{Run, Value};
 use nix::unistd::{User, geteuid};
 
-use crate::definition::Mail;
 use crate::{notice, terminal};
 
 /// What is said where mail is asked for, and there is no program to send it.

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Datelike, TimeDelta, Timelike, Utc};
 use clap::Args;
+use matins::definitions::{Definition, When};
 use matins::prelude::*;
 use matins::triggers::Zone;
 use matins::{Clock, SystemClock};
 
-use crate::definition::{Definition, When};
 use crate::failure::Failure;
 use crate::sources::FileArguments;
 use crate::{instant, show, shown, terminal};

@@ -6,9 +6,9 @@ use std::thread;
 
 use chrono::{DateTime, Utc};
 use matins::Handle;
+use matins::definitions::Definition;
 use matins::{Clock, ExecutorName, SchedulerState, SystemClock};
 
-use crate::definition::Definition;
 use crate::history::History;
 use crate::hooks::Hooks;
 use crate::sources::{Defined, DefinedFile, Sources};

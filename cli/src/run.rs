@@ -11,6 +11,8 @@ use matins::Handle;
 use matins::command::Orphan;
 use matins::config::{ExecutorConfig, StoreConfig, StoreConfigError, StoreUrl};
 use matins::control::{Listener, user};
+use matins::definitions::COMMAND;
+use matins::definitions::crontab;
 use matins::prelude::*;
 use matins::triggers::Zone;
 use matins::{BlockingScheduler, Clock, ExecutorName, JobOrder, SystemClock};
@@ -23,7 +25,6 @@ use tracing_subscriber::prelude::*;
 
 use crate::control::client::DEFAULT_STORE;
 use crate::control::host::{self, Daemon, Reload};
-use crate::definition::COMMAND;
 use crate::failure::Failure;
 use crate::history::{self, HistoryEvent};
 use crate::hooks::{self, Hooks};
@@ -36,8 +37,8 @@ use crate::terminal::{LibraryLog, Text};
 use crate::waiting::{Waited, after_hand_over};
 use crate::watch_files::Watched;
 use crate::{
-    crontab, http, jobs, log, mail, notice, orphans, paths, process_setup, reaper, safety, service, show,
-    waiting, zone_rules,
+    http, jobs, log, mail, notice, orphans, paths, process_setup, reaper, safety, service, show, waiting,
+    zone_rules,
 };
 
 /// How many commands run at once; each has a thread, which is started on need. Further ones are queued.

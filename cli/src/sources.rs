@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use clap::Args;
 use matins::config::{ExecutorConfig, StoreConfig};
+use matins::definitions::Definition;
+use matins::definitions::Hook;
+use matins::definitions::crontab::{self, Crontab, Form, Note};
+use matins::definitions::{Configuration, Diagnostic, report};
 use matins::triggers::Zone;
 use matins::{ExecutorName, Retention};
 
-use crate::config::Hook;
-use crate::crontab::{self, Crontab, Form, Note};
-use crate::definition::Definition;
-use crate::diagnostic::{self, Diagnostic};
+use crate::safety;
 use crate::zone_rules::system_zone;
-use crate::{config, safety};
 
 /// A file that a command looks at.
 #[derive(Debug, Args)]
@@ -97,8 +97,8 @@ impl Sources {
         if let Some(path) = &self.config {
             let text = read(path)?;
             safety::refuse_if_others_can_write(path)?;
-            let config = config::parse(&text, zone.map_or_else(system_zone, Ok)?)
-                .map_err(|faults| diagnostic::report(path, &faults))?;
+            let config = Configuration::parse(&text, zone.map_or_else(system_zone, Ok)?)
+                .map_err(|faults| report(path, &faults))?;
             zone = zone.or(config.zone);
             defined.store = config.store;
             defined.wait_for_owner = config.wait_for_owner;
@@ -113,7 +113,7 @@ impl Sources {
             safety::refuse_if_others_can_write(path)?;
             let options = crontab::Options::new(defined.zone, self.form);
             let Crontab { mut jobs, notes } =
-                crontab::parse(&text, &options).map_err(|faults| diagnostic::report(path, &faults))?;
+                crontab::parse(&text, &options).map_err(|faults| report(path, &faults))?;
             let named: HashSet<&str> = defined.definitions().map(|job| job.id.as_str()).collect();
             crontab::assign_ids(&mut jobs, &[], |id| named.contains(id));
             defined.files.push(DefinedFile { path: path.clone(), jobs, notes });
@@ -134,7 +134,7 @@ fn read(path: &Path) -> Result<String, String> {
         let place = error.utf8_error().valid_up_to();
         let before = String::from_utf8_lossy(&error.as_bytes()[..place]);
         let fault = Diagnostic::at(&before, place, "this is not in UTF-8; save the file in that encoding");
-        diagnostic::report(path, &[fault])
+        report(path, &[fault])
     })?;
     if text.starts_with('\u{feff}') {
         text.remove(0);

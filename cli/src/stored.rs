@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use matins::Handle;
 use matins::JobPosition;
+use matins::definitions::crontab::Keys;
 use matins::prelude::*;
 use matins::{Job, Value};
 
-use crate::crontab::Keys;
 use crate::source_file;
 use crate::sync::{BOOT, DEFINITION};
 
@@ -41,7 +41,10 @@ impl StoredDefinition {
     pub(crate) fn of(id: &str, definition: &Value) -> Self {
         Self {
             keys: Keys::of(id, definition),
-            times: crate::crontab::hash(&format!("{} {}", definition["when"], definition["jitter"])),
+            times: matins::definitions::crontab::hash(&format!(
+                "{} {}",
+                definition["when"], definition["jitter"]
+            )),
             is_paused: definition["paused"] == true,
         }
     }

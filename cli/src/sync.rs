@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use matins::Handle;
 use matins::NewJob;
+use matins::definitions::crontab::{self, Existing};
+use matins::definitions::{Definition, When};
 use serde::{Deserialize, Serialize};
 
-use crate::crontab::{self, Existing};
-use crate::definition::{Definition, When};
 use crate::history::{History, HistoryEvent};
 use crate::source_file;
 use crate::sources::DefinedFile;

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use clap::Args;
 use matins::config::NatsUrl;
+use matins::definitions::COMMAND;
 use matins::nats::{NatsServer, Worker};
 use matins::prelude::*;
 use matins::{TaskRegistry, TaskResult, layer_fn};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::definition::COMMAND;
 use crate::failure::Failure;
 use crate::{notice, process_setup, reaper, service, show, terminal};
 

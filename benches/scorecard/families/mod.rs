@@ -9,6 +9,7 @@ mod executors;
 mod growth;
 mod lateness;
 mod million;
+mod page;
 mod schedulers;
 mod shared;
 mod sizes;
@@ -30,7 +31,7 @@ use crate::python::Python;
 type Measure = fn(&mut Measuring, &'static str) -> Result<Family, Box<dyn Error>>;
 
 /// A family by its name, in how many processes it is measured, and by what.
-pub(crate) const ALL: [(&str, usize, Measure); 20] = [
+pub(crate) const ALL: [(&str, usize, Measure); 21] = [
     ("next fire, UTC", OFTEN, triggers::next_fire_in_utc),
     ("next fire, Europe/Berlin", OFTEN, triggers::next_fire_in_berlin),
     ("far fires", OFTEN, triggers::far_fires),
@@ -49,6 +50,7 @@ pub(crate) const ALL: [(&str, usize, Measure); 20] = [
     ("whole schedulers on PostgreSQL", 1, shared::shared),
     ("idle", 1, schedulers::idle),
     ("a million jobs", 1, million::million),
+    ("the page", 1, page::page),
     ("counts", 1, counts::counts),
     ("sizes", 1, sizes::sizes),
 ];

@@ -11,11 +11,11 @@ use matins::Member;
 use matins::config::{StoreConfig, StoreConfigError, StoreUrl};
 use matins::control::protocol::Received;
 use matins::control::{self, Operator, Problem, Request, user};
+use matins::definitions::COMMAND;
 use matins::prelude::*;
 use serde_json::Value;
 
 use super::host::{self, StoreAlone};
-use crate::definition::COMMAND;
 use crate::failure::Failure;
 use crate::store::{OpenError, give_to};
 use crate::zone_rules::system_zone;

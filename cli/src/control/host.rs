@@ -6,15 +6,17 @@ use std::sync::PoisonError;
 
 use matins::Shutdown;
 use matins::config::StoreUrl;
+use matins::control::display::zone_of;
 use matins::control::{
     HistoryEvent, Host, JobView, Operator, OrphanView, Problem, ProblemKind, Request, StopMode,
 };
-use matins::{Handle, OnConflict};
+use matins::definitions::{self, Definition};
+use matins::{Handle, Job, OnConflict};
 use serde_json::{Map, Value, json};
 
 use crate::orphans::Orphans;
 use crate::reload::Refused;
-use crate::{config, edit, service};
+use crate::service;
 
 /// How the daemon's files are read again; `true` says what would be done only.
 pub(crate) type Reload = Box<dyn Fn(bool) -> Result<Value, String> + Send + Sync>;
@@ -148,7 +150,7 @@ fn add(
     on_conflict: OnConflict,
     by: &str,
 ) -> Result<Value, Problem> {
-    let definition = config::job_of_keys(id, keys, operator.time_zone()).map_err(Problem::bad)?;
+    let definition = Definition::from_keys(id, keys, operator.time_zone()).map_err(Problem::bad)?;
     let paused = definition.paused;
     let before = operator.handle().get(id)?.is_some();
     let job = definition.job_by_hand(operator.now()).map_err(Problem::bad)?.on_conflict(on_conflict);
@@ -163,17 +165,17 @@ fn add(
 }
 
 fn edit(operator: &Operator, id: &str, keys: &Map<String, Value>, by: &str) -> Result<Value, Problem> {
-    let (zone, now) = (operator.time_zone(), operator.now());
-    // Tried on a copy first: a change that is half wrong must not be made by half.
-    edit::edit(&mut operator.job(id)?, keys, zone, now).map_err(Problem::bad)?;
+    let now = operator.now();
+    let edited = |job: &Job| {
+        let zone = zone_of(&*job.trigger).unwrap_or_else(|| operator.time_zone());
+        definitions::edited(job, keys, zone, now)
+    };
+    // Before the scheduler is asked for anything.
+    edited(&operator.job(id)?).map_err(Problem::bad)?;
     let mut fault = None;
-    let job = operator.handle().modify(id, |job| {
-        let before = job.clone();
-        fault = None;
-        if let Err(error) = edit::edit(job, keys, zone, now) {
-            *job = before;
-            fault = Some(error);
-        }
+    let job = operator.handle().modify(id, |job| match edited(job) {
+        Ok(edited) => (*job, fault) = (edited, None),
+        Err(error) => fault = Some(error),
     })?;
     if let Some(fault) = fault {
         return Err(Problem::bad(fault));

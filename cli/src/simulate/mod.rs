@@ -12,6 +12,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use matins::Command;
 use matins::control::RunsRequest;
+use matins::definitions::{COMMAND, Definition, When};
 use matins::prelude::*;
 use matins::triggers::{JitterTrigger, Zone};
 use matins::{Clock, ExecutorName, MissedReason, Retention, Run, SystemClock};
@@ -19,7 +20,6 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::control::client::{DEFAULT_STORE, Target};
-use crate::definition::{COMMAND, Definition, When};
 use crate::failure::Failure;
 use crate::run::WORKERS;
 use crate::shown;

@@ -1,10 +1,11 @@
 //! Simulations whose answers can be worked out by hand.
 
+use matins::definitions::Configuration;
+
 use super::*;
-use crate::config;
 
 fn simulated(text: &str, hours: i64, workers: usize, spread: Option<TimeDelta>) -> Simulation {
-    let config = config::parse(text, Zone::utc()).unwrap();
+    let config = Configuration::parse(text, Zone::utc()).unwrap();
     let definitions: Vec<&Definition> = config.jobs.iter().collect();
     let durations = definitions
         .iter()

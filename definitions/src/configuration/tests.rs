@@ -1,7 +1,7 @@
 //! What is read from a configuration, and what is refused.
 
-use matins::Command;
-use matins::prelude::*;
+use matins_core::{Backoff, Outcome, Overlap, Retry};
+use matins_task_command::Command;
 
 use super::*;
 use crate::definition::When;
@@ -34,7 +34,7 @@ fn a_whole_configuration_is_understood() {
         Zone::utc(),
     )
     .unwrap();
-    assert_eq!(config.store, Some(matins::config::StoreUrl::Sqlite("jobs.db".into()).into()));
+    assert_eq!(config.store, Some(matins_config::StoreUrl::Sqlite("jobs.db".into()).into()));
     assert_eq!(
         config.retention,
         Retention { runs_per_job: None, age: Some(Duration::from_secs(7 * 86_400)), ..Retention::default() }
@@ -271,7 +271,7 @@ fn what_a_job_is_run_with_is_read() {
         (command.umask, command.nice, command.user.as_deref()),
         (Some(0o027), Some(10), Some("nobody"))
     );
-    assert_eq!(command.inherit, matins::Inherit::Nothing);
+    assert_eq!(command.inherit, matins_task_command::Inherit::Nothing);
     assert_eq!(config.jobs[0].expected_duration, Some(Duration::from_secs(3)));
     assert_eq!(config.jobs[0].policy.priority, -5);
     let policy = &config.jobs[0].policy;
@@ -289,9 +289,9 @@ fn what_a_job_is_run_with_is_read() {
 fn a_group_is_a_name_or_a_name_and_a_limit() {
     let text = "[jobs.a]\nevery = \"1h\"\nshell = \"x\"\ngroup = \"database\"\n";
     let group = |text: &str| parse(text, Zone::utc()).unwrap().jobs[0].policy.group.clone().unwrap();
-    assert_eq!(group(text), matins::Group::new("database", 1).unwrap());
+    assert_eq!(group(text), matins_core::Group::new("database", 1).unwrap());
     let table = |table: &str| text.replace("\"database\"", table);
-    let two = matins::Group::new("database", 2).unwrap();
+    let two = matins_core::Group::new("database", 2).unwrap();
     assert_eq!(group(&table("{ name = \"database\", limit = 2 }")), two);
     let refused = |value: &str| faults(&table(value)).remove(0);
     assert!(refused("{ name = \"database\", limit = 0 }").contains("at least 1"));
@@ -319,7 +319,7 @@ fn hooks_are_read() {
     let text = "[[hook]]\non = [\"failed\", \"missed\"]\njobs = [\"a\"]\nshell = \"x\"\n";
     let config = parse(text, Zone::utc()).unwrap();
     let hook = &config.hooks[0];
-    let missed = Outcome::Missed(matins::MissedReason::Overlap);
+    let missed = Outcome::Missed(matins_core::MissedReason::Overlap);
     assert!(hook.is_for("a", Outcome::Failed) && hook.is_for("a", missed));
     assert!(!hook.is_for("a", Outcome::Succeeded) && !hook.is_for("b", Outcome::Failed));
     assert!(faults(&text.replace("failed", "splendid"))[0].starts_with("2:7: \"splendid\" is no outcome"));
@@ -380,7 +380,7 @@ fn a_cycle_of_jobs_is_refused_once_where_it_is_written() {
 /// What an editor completes is what is read.
 #[test]
 fn the_json_schema_has_the_keys_that_are_read() {
-    let schema = matins::config::schema();
+    let schema = matins_config::schema();
     let of = |value: &Value| -> BTreeSet<String> {
         value["properties"].as_object().unwrap().keys().cloned().collect()
     };

@@ -3,26 +3,27 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hasher};
 
-use matins::{JobId, Value};
+use matins_core::{JobId, Value};
 
 use super::environment;
 use crate::definition::Definition;
 
 /// A job that an earlier reading of the file has put into the store.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Existing<'a> {
-    pub(crate) id: &'a str,
+pub struct Existing<'a> {
+    /// Its id.
+    pub id: &'a str,
     /// Those of its definition, as it was then.
-    pub(crate) keys: Keys,
+    pub keys: Keys,
 }
 
 /// What two definitions have in common, as hashes: a crontab may have a hundred thousand lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Keys {
+pub struct Keys {
     /// Nothing has changed.
-    pub(crate) whole: u128,
+    pub whole: u128,
     /// The line is the same; the environment may have changed.
-    pub(crate) line: u128,
+    pub line: u128,
     /// The times may have changed.
     command: u128,
     /// The command may have changed, and its program has not.
@@ -30,8 +31,24 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Of a definition's fingerprint; `id` is the job's, or the proposal for it.
-    pub(crate) fn of(id: &str, definition: &Value) -> Self {
+    /// Of a definition's [fingerprint](Definition::fingerprint); `id` is the job's, or the proposal for it.
+    ///
+    /// ```
+    /// use matins_definitions::Definition;
+    /// use matins_definitions::crontab::Keys;
+    /// use matins_triggers::Zone;
+    /// use serde_json::json;
+    ///
+    /// let keys = |shell: &str| -> Result<Keys, matins_definitions::DefinitionError> {
+    ///     let keys = json!({"every": "5m", "shell": shell});
+    ///     let definition = Definition::from_keys("a", keys.as_object().unwrap(), Zone::utc())?;
+    ///     Ok(Keys::of("a", &definition.fingerprint()))
+    /// };
+    /// assert_eq!(keys("true")?, keys("true")?);
+    /// assert_ne!(keys("true")?.line, keys("false")?.line);
+    /// # Ok::<(), matins_definitions::DefinitionError>(())
+    /// ```
+    pub fn of(id: &str, definition: &Value) -> Self {
         let (when, command) = (definition["when"].to_string(), command_of(definition));
         let user = &definition["command"]["user"];
         Self {
@@ -43,8 +60,15 @@ impl Keys {
     }
 }
 
-/// Two texts with the same hash are the same: 128 bits tell more texts apart than there are.
-pub(crate) fn hash(text: &str) -> u128 {
+/// Returns a hash of a text. Two texts with the same hash are the same: 128 bits tell more texts apart than there are.
+///
+/// ```
+/// use matins_definitions::crontab::hash;
+///
+/// assert_eq!(hash("0 9 * * *"), hash("0 9 * * *"));
+/// assert_ne!(hash("0 9 * * *"), hash("0 10 * * *"));
+/// ```
+pub fn hash(text: &str) -> u128 {
     let half = |salt: u8| {
         let mut hasher = DefaultHasher::new();
         hasher.write_u8(salt);
@@ -59,11 +83,22 @@ pub(crate) fn hash(text: &str) -> u128 {
 /// A line is the job that was read from the same line: with the same times, command and user. Equal lines are matched in
 /// their order. A line that changed is the job with the same command, or else the one with the same program, times and
 /// user. So a job keeps its id when lines are inserted, removed or moved, and when the environment above it changes.
-pub(crate) fn assign_ids(
-    definitions: &mut [Definition],
-    existing: &[Existing<'_>],
-    taken: impl Fn(&str) -> bool,
-) {
+///
+/// ```
+/// use matins_definitions::crontab::{Existing, Form, Keys, Options, assign_ids, parse};
+/// use matins_triggers::Zone;
+///
+/// let read = |text: &str| parse(text.as_bytes(), &Options::new(Zone::utc(), Form::User)).unwrap().jobs;
+/// let mut before = read("0 9 * * *  report\n");
+/// assign_ids(&mut before, &[], |_| false);
+///
+/// // The line is the second one now, and has another hour.
+/// let keys = Keys::of(&before[0].id, &before[0].fingerprint());
+/// let mut after = read("0 8 * * *  backup\n0 10 * * *  report\n");
+/// assign_ids(&mut after, &[Existing { id: "report-of-sales", keys }], |_| false);
+/// assert_eq!((after[0].id.as_str(), after[1].id.as_str()), ("backup", "report-of-sales"));
+/// ```
+pub fn assign_ids(definitions: &mut [Definition], existing: &[Existing<'_>], taken: impl Fn(&str) -> bool) {
     let mut given: Vec<Option<String>> = vec![None; definitions.len()];
     if !existing.is_empty() {
         find_existing(definitions, existing, &mut given);

@@ -5,11 +5,11 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::ops::Range;
 
 use chrono::TimeDelta;
-use matins::Command;
-use matins::config::JobSpec;
-use matins::prelude::*;
-use matins::triggers::{CronTriggerError, Zone};
-use matins::{ExecutorName, Group, JobId, OnOrphan, Policy};
+use matins_config::JobSpec;
+use matins_core::{Backoff, ExecutorName, Group, JobId, Policy, Retry};
+use matins_task_command::Command;
+use matins_task_command::OnOrphan;
+use matins_triggers::{CronTrigger, CronTriggerError, DateTrigger, IntervalTrigger, Zone};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 
@@ -32,15 +32,15 @@ pub(crate) struct Written<'a> {
 
 /// What keys say of a job; what they do not name is at its default.
 pub(crate) struct NamedKeys {
-    pub(crate) when: Option<When>,
-    pub(crate) jitter: Option<TimeDelta>,
-    pub(crate) executor: ExecutorName,
-    pub(crate) policy: Policy,
+    pub when: Option<When>,
+    pub jitter: Option<TimeDelta>,
+    pub executor: ExecutorName,
+    pub policy: Policy,
     /// Its program and arguments.
-    pub(crate) program: Option<Command>,
+    pub program: Option<Command>,
     /// What its command has beside them.
-    pub(crate) settings: Command,
-    pub(crate) tags: BTreeSet<String>,
+    pub settings: Command,
+    pub tags: BTreeSet<String>,
 }
 
 impl Written<'_> {
@@ -126,7 +126,7 @@ impl Reader<'_> {
         ExecutorName::new(name).map_err(|error| self.fault::<()>(place, error)).ok()
     }
 
-    pub(super) fn job(&mut self, id: &str, job: Written<'_>, zone: Zone) -> Option<Definition> {
+    pub(crate) fn job(&mut self, id: &str, job: Written<'_>, zone: Zone) -> Option<Definition> {
         let zone = self.zone_of(job, zone)?;
         let valid_id = JobId::new(id).map_err(|error| self.fault::<()>(job.start, error)).ok();
         let when = self.when(job, zone);

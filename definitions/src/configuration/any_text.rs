@@ -1,6 +1,6 @@
 //! No text makes reading it panic, as a configuration or as a crontab, and each fault is told at a place that the text has.
 
-use matins::triggers::Zone;
+use matins_triggers::Zone;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 

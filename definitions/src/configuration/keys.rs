@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::job::Places;
 use crate::diagnostic::Diagnostic;
-use crate::nearest;
+use crate::nearest::nearest;
 
 /// A key, and how it is written.
 pub(super) struct Key {
@@ -389,7 +389,7 @@ fn allows(table: &DeTable<'_>) -> bool {
 /// A sentence about a key that is not known.
 pub(super) fn unknown(name: &str, known: &[Key]) -> String {
     let written = name.to_lowercase();
-    let nearest = nearest::of(&written, known.iter().map(|key| key.name));
+    let nearest = nearest(&written, known.iter().map(|key| key.name));
     // Such as `zone` and `env`.
     let part = || known.iter().map(|key| key.name).find(|key| written.len() > 2 && key.contains(&written));
     if let Some(nearest) = nearest.or_else(part) {

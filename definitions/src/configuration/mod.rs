@@ -9,9 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use matins::config::{ExecutorConfig, HumanDuration, JobSpec, LedgerConfig, StoreConfig};
-use matins::triggers::Zone;
-use matins::{ExecutorName, Retention};
+use matins_config::{ExecutorConfig, HumanDuration, JobSpec, LedgerConfig, StoreConfig};
+use matins_core::ExecutorName;
+use matins_scheduler::Retention;
+use matins_triggers::Zone;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use toml::Spanned;
@@ -20,19 +21,27 @@ use toml::de::DeTable;
 use crate::definition::Definition;
 use crate::diagnostic::Diagnostic;
 
-pub(crate) use hook::Hook;
+pub use hook::Hook;
 use job::{Places, Written};
 
-/// What a configuration says.
+/// What a configuration of the command `matins` says: stores, executors, hooks, and the jobs that it defines.
 #[derive(Debug)]
-pub(crate) struct Config {
-    pub(crate) store: Option<StoreConfig>,
-    pub(crate) wait_for_owner: Option<Duration>,
-    pub(crate) zone: Option<Zone>,
-    pub(crate) retention: Retention,
-    pub(crate) hooks: Vec<Hook>,
-    pub(crate) executors: BTreeMap<ExecutorName, ExecutorConfig>,
-    pub(crate) jobs: Vec<Definition>,
+#[non_exhaustive]
+pub struct Configuration {
+    /// Where jobs are kept.
+    pub store: Option<StoreConfig>,
+    /// How long to wait for another process that owns the store.
+    pub wait_for_owner: Option<Duration>,
+    /// The zone of jobs that name none.
+    pub zone: Option<Zone>,
+    /// How much of the ledger is kept.
+    pub retention: Retention,
+    /// What is run when runs have ended, in the order of the file.
+    pub hooks: Vec<Hook>,
+    /// What runs commands, by the names that jobs use.
+    pub executors: BTreeMap<ExecutorName, ExecutorConfig>,
+    /// In the order of their names.
+    pub jobs: Vec<Definition>,
 }
 
 #[derive(Deserialize)]
@@ -58,8 +67,29 @@ pub(crate) struct Faulty;
 /// Some 10,000 years.
 const LONGEST: TimeDelta = TimeDelta::days(3_652_500);
 
-/// Reads a configuration; `zone` is that of jobs which name none, where the file names none either.
-pub(crate) fn parse(text: &str, zone: Zone) -> Result<Config, Vec<Diagnostic>> {
+impl Configuration {
+    /// Reads TOML. `zone` is that of jobs which name none, if the file names none either.
+    ///
+    /// ```
+    /// use matins_definitions::Configuration;
+    /// use matins_triggers::Zone;
+    ///
+    /// let text = "[jobs.backup]\ncron = \"30 2 * * *\"\nshell = \"pg_dump shop > shop.sql\"\n";
+    /// let configuration = Configuration::parse(text, Zone::utc()).unwrap();
+    /// assert_eq!(configuration.jobs[0].id, "backup");
+    ///
+    /// let faults = Configuration::parse("[jobs.backup]\ncorn = \"30 2 * * *\"\n", Zone::utc()).unwrap_err();
+    /// assert!(faults[0].to_string().starts_with("2:1: unknown key `corn`"), "{}", faults[0]);
+    /// ```
+    ///
+    /// # Errors
+    /// All faults, in the order of their places.
+    pub fn parse(text: &str, zone: Zone) -> Result<Self, Vec<Diagnostic>> {
+        parse(text, zone)
+    }
+}
+
+fn parse(text: &str, zone: Zone) -> Result<Configuration, Vec<Diagnostic>> {
     let at = |error: &toml::de::Error| {
         let offset = error.span().map_or(0, |span| span.start);
         Diagnostic::at(text, offset, error.message())
@@ -96,7 +126,7 @@ pub(crate) fn parse(text: &str, zone: Zone) -> Result<Config, Vec<Diagnostic>> {
         reader.faults.sort_by_key(|fault| (fault.line, fault.column));
         return Err(reader.faults);
     }
-    Ok(Config {
+    Ok(Configuration {
         store,
         wait_for_owner,
         zone: own_zone,
@@ -105,11 +135,6 @@ pub(crate) fn parse(text: &str, zone: Zone) -> Result<Config, Vec<Diagnostic>> {
         executors,
         jobs,
     })
-}
-
-/// Reads a job from keys and values.
-pub(crate) fn job_of_keys(id: &str, keys: &Map<String, Value>, zone: Zone) -> Result<Definition, String> {
-    read_keys(keys, |reader, job| reader.job(id, job, zone))
 }
 
 /// Reads a part of a job from keys and values. What is said of several faults is one text: there are no lines to name.
@@ -186,7 +211,7 @@ impl Reader<'_> {
 
     fn store(&mut self, url: &Spanned<String>) -> Option<StoreConfig> {
         let store = url.get_ref().parse::<StoreConfig>();
-        store.map_err(|error| self.fault::<()>(url.span().start, matins::error_chain(&error))).ok()
+        store.map_err(|error| self.fault::<()>(url.span().start, matins_core::error_chain(&error))).ok()
     }
 
     pub(super) fn zone(&mut self, name: &str, place: usize) -> Option<Zone> {

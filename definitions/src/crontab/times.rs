@@ -1,7 +1,6 @@
 //! The times of an entry: five fields or a nickname, with random values in the form of OpenBSD's and Debian's cron.
 
-use matins::prelude::*;
-use matins::triggers::{CronExpression, Zone};
+use matins_triggers::{CronExpression, CronTrigger, Zone};
 
 use super::random::Salt;
 use crate::definition::When;
@@ -30,7 +29,7 @@ pub(super) fn when(times: &str, zone: Zone, salt: &Salt<'_>) -> Result<When, (us
         Ok(expression) => Ok(When::Cron(CronTrigger::new(expression, zone))),
         Err(error) if error.never_fires() => Ok(When::Never(times.to_owned())),
         Err(error) if drawn.is_some() => Err((0, format!("with its random values it is {error}"))),
-        Err(error) => Err((error.place().start, matins::error_chain(&error))),
+        Err(error) => Err((error.place().start, matins_core::error_chain(&error))),
     }
 }
 

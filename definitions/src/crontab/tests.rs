@@ -36,7 +36,7 @@ fn ids(jobs: &[Definition]) -> Vec<&str> {
 
 /// The ids of the second crontab where the first one is in the store.
 fn ids_after(first: &str, second: &str) -> Vec<String> {
-    let stored: Vec<(String, matins::Value)> =
+    let stored: Vec<(String, matins_core::Value)> =
         read(first).iter().map(|job| (job.id.clone(), job.fingerprint())).collect();
     let existing: Vec<Existing<'_>> =
         stored.iter().map(|(id, definition)| Existing { id, keys: Keys::of(id, definition) }).collect();
@@ -194,13 +194,13 @@ fn a_system_crontab_has_a_user_between_the_times_and_the_command() {
 fn bytes_that_are_not_utf8_reach_the_command() {
     let jobs = read(b"# caf\xe9\nNAME=caf\xe9\n@daily echo na\xefve%\xfc\n@daily echo plain \xc3\xa9\n");
     let command = &jobs[0].command;
-    assert_eq!(command.encoding, matins::Encoding::Latin1);
+    assert_eq!(command.encoding, matins_task_command::Encoding::Latin1);
     assert_eq!(command.arguments[1], "echo na\u{ef}ve");
     assert_eq!(command.stdin.as_deref(), Some("\u{fc}\n"));
     assert_eq!(command.environment["NAME"], "caf\u{e9}");
     assert_eq!(jobs[1].command.arguments[1], "echo plain \u{c3}\u{a9}", "its environment has such bytes");
     let jobs = read("@daily echo caf\u{e9}\n");
-    assert_eq!(jobs[0].command.encoding, matins::Encoding::Utf8);
+    assert_eq!(jobs[0].command.encoding, matins_task_command::Encoding::Utf8);
     assert_eq!(jobs[0].command.arguments[1], "echo caf\u{e9}");
 }
 

@@ -1,44 +1,71 @@
 //! Changes a job by the keys of a configuration: what is not named stays as it is.
 
 use chrono::{DateTime, Utc};
-use matins::Command;
-use matins::control::display::zone_of;
-use matins::triggers::Zone;
-use matins::{Job, Policy};
+use matins_core::{Job, Policy};
+use matins_task_command::Command;
+use matins_triggers::Zone;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::config;
 use crate::definition::COMMAND;
+use crate::{DefinitionError, configuration};
 
-/// Puts the values of `keys` into the job; `null` is a key's default. A cron expression or date without a zone of its own is
-/// in the zone of the job's trigger, or in `zone` where that has none.
+/// Returns the job with the values of `keys`; `null` is a key's default. A cron expression or date without a zone of its own is in `zone`.
+///
+/// ```
+/// use chrono::DateTime;
+/// use matins_definitions::{Definition, edited};
+/// use matins_scheduler::SchedulerBuilder;
+/// use matins_triggers::Zone;
+/// use serde_json::json;
+/// # use matins_definitions::COMMAND;
+/// # use matins_executor_thread::ThreadExecutor;
+/// # use matins_store_memory::MemoryStore;
+/// # use matins_task_command::CommandTask;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let builder = SchedulerBuilder::new().store("default", MemoryStore::new());
+/// # let scheduler = builder.executor("default", ThreadExecutor::new()).background()?;
+/// # scheduler.register(COMMAND, CommandTask::default())?;
+/// let now = DateTime::UNIX_EPOCH;
+/// let keys = json!({"every": "5m", "shell": "echo hello", "nice": 5});
+/// let hello = Definition::from_keys("hello", keys.as_object().unwrap(), Zone::utc())?;
+/// scheduler.add(hello.job_by_hand(now)?)?;
+///
+/// let job = scheduler.get("hello")?.unwrap();
+/// let job = edited(&job, json!({"cron": "0 9 * * *"}).as_object().unwrap(), Zone::utc(), now)?;
+/// assert_eq!(job.trigger.describe(), "at 09:00 every day, UTC");
+/// assert_eq!(job.arguments["nice"], 5);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
-/// When a value is wrong; the job may then have changed in part, so that it must not be kept.
-pub(crate) fn edit(
-    job: &mut Job,
+/// If a key is not known or a value is wrong, and if the job would have no trigger or no command any more.
+pub fn edited(
+    job: &Job,
     keys: &Map<String, Value>,
     zone: Zone,
     now: DateTime<Utc>,
-) -> Result<(), String> {
+) -> Result<Job, DefinitionError> {
+    let mut job = job.clone();
     let has = |key: &str| keys.contains_key(key);
     if keys.is_empty() {
-        return Err("nothing is to be changed; name what is".to_owned());
+        return Err(DefinitionError::new("nothing is to be changed; name what is"));
     }
-    config::check_keys(keys)?;
+    configuration::check_keys(keys).map_err(DefinitionError::new)?;
     if has("paused") {
-        return Err("whether a job is paused is changed with `pause` and `resume`".to_owned());
+        return Err(DefinitionError::new("whether a job is paused is changed with `pause` and `resume`"));
     }
-    let new_trigger = config::has_trigger(keys);
+    let new_trigger = configuration::has_trigger(keys);
     if has("timezone") && !new_trigger {
-        return Err("a time zone goes with a trigger; name `cron` or `at` too".to_owned());
+        return Err(DefinitionError::new("a time zone goes with a trigger; name `cron` or `at` too"));
     }
     if has("jitter") && !new_trigger {
-        return Err("a jitter goes with a trigger; name `every` or `cron` too".to_owned());
+        return Err(DefinitionError::new("a jitter goes with a trigger; name `every` or `cron` too"));
     }
     if has("on") && !has("after") {
-        return Err("an outcome goes with the job that is followed; name `after` too".to_owned());
+        return Err(DefinitionError::new("an outcome goes with the job that is followed; name `after` too"));
     }
     let new_program = has("command") || has("shell");
     let named: Map<String, Value> = keys
@@ -46,14 +73,16 @@ pub(crate) fn edit(
         .filter(|(_, value)| !value.is_null())
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
-    if new_trigger && !config::has_trigger(&named) {
-        return Err("a job needs one of `every`, `cron`, `at`, `in` and `after`, and only one".to_owned());
+    if new_trigger && !configuration::has_trigger(&named) {
+        return Err(DefinitionError::new(
+            "a job needs one of `every`, `cron`, `at`, `in` and `after`, and only one",
+        ));
     }
     if new_program && !["command", "shell"].iter().any(|key| named.contains_key(*key)) {
-        return Err("a job needs `command` or `shell`; give it another one".to_owned());
+        return Err(DefinitionError::new("a job needs `command` or `shell`; give it another one"));
     }
-    let zone = zone_of(&*job.trigger).unwrap_or(zone);
-    let new = config::read_keys(&named, |reader, written| reader.changes(written, zone))?;
+    let new = configuration::read_keys(&named, |reader, written| reader.changes(written, zone));
+    let new = new.map_err(DefinitionError::new)?;
 
     if let Some(when) = new.when {
         job.trigger = when.jittered(new.jitter, None, job.id.as_str(), now)?;
@@ -62,10 +91,13 @@ pub(crate) fn edit(
         ["environment", "clear_environment", "directory", "stdin", "umask", "nice", "user", "on_orphan"];
     if new_program || of_command.iter().any(|key| has(key)) {
         if job.task.as_str() != COMMAND {
-            return Err(format!("job {:?} runs the task {:?} and no command", job.id, job.task));
+            return Err(DefinitionError::new(format!(
+                "job {:?} runs the task {:?} and no command",
+                job.id, job.task
+            )));
         }
         let mut command =
-            Command::deserialize(&job.arguments).map_err(|error| matins::error_chain(&error))?;
+            Command::deserialize(&job.arguments).map_err(|error| DefinitionError::of(&error))?;
         if let Some(program) = new.program {
             command.program = program.program;
             command.arguments = program.arguments;
@@ -108,7 +140,7 @@ pub(crate) fn edit(
     set(&mut job.policy.max_failures, max_failures, has("max_failures"));
     set(&mut job.executor, new.executor, has("executor"));
     set(&mut job.tags, new.tags, has("tags"));
-    Ok(())
+    Ok(job)
 }
 
 fn set<T>(place: &mut T, value: T, is_named: bool) {
@@ -119,7 +151,10 @@ fn set<T>(place: &mut T, value: T, is_named: bool) {
 
 #[cfg(test)]
 mod tests {
-    use matins::prelude::*;
+    use matins_executor_thread::ThreadExecutor;
+    use matins_scheduler::{Schedule as _, SchedulerBuilder};
+    use matins_store_memory::MemoryStore;
+    use matins_triggers::{TimeUnits as _, every};
 
     use super::*;
 
@@ -130,15 +165,14 @@ mod tests {
             .executor("default", ThreadExecutor::new())
             .background()
             .unwrap();
-        scheduler.register(COMMAND, matins::CommandTask::default()).unwrap();
+        scheduler.register(COMMAND, matins_task_command::CommandTask::default()).unwrap();
         scheduler.add(every(3600.seconds()).task(COMMAND).id("a").arguments(command)).unwrap();
         scheduler.get("a").unwrap().unwrap()
     }
 
-    fn edited(keys: Value) -> Result<Job, String> {
-        let mut job = job();
+    fn edited(keys: Value) -> Result<Job, DefinitionError> {
         let Value::Object(keys) = keys else { panic!("keys") };
-        edit(&mut job, &keys, Zone::utc(), DateTime::UNIX_EPOCH).map(|()| job)
+        super::edited(&job(), &keys, Zone::utc(), DateTime::UNIX_EPOCH)
     }
 
     #[test]
@@ -155,12 +189,19 @@ mod tests {
 
     #[test]
     fn a_job_keeps_a_trigger_and_a_program() {
-        assert!(edited(json!({"every": null})).unwrap_err().starts_with("a job needs one of `every`"));
-        assert!(edited(json!({"shell": null})).unwrap_err().starts_with("a job needs `command`"));
-        let twice = edited(json!({"every": "5m", "cron": "0 9 * * *"})).unwrap_err();
+        assert!(
+            edited(json!({"every": null})).unwrap_err().to_string().starts_with("a job needs one of `every`")
+        );
+        assert!(edited(json!({"shell": null})).unwrap_err().to_string().starts_with("a job needs `command`"));
+        let twice = edited(json!({"every": "5m", "cron": "0 9 * * *"})).unwrap_err().to_string();
         assert!(twice.contains("only one"), "{twice}");
-        assert!(edited(json!({"retry": {"wait": "3s"}})).unwrap_err().contains("needs `times`"));
-        assert_eq!(edited(json!({"nice": "3"})).unwrap_err(), "`nice` is a whole number; write nice = 10");
-        assert!(edited(json!({"retry": {"time": 3}})).unwrap_err().contains("did you mean `times`"));
+        assert!(edited(json!({"retry": {"wait": "3s"}})).unwrap_err().to_string().contains("needs `times`"));
+        assert_eq!(
+            edited(json!({"nice": "3"})).unwrap_err().to_string(),
+            "`nice` is a whole number; write nice = 10"
+        );
+        assert!(
+            edited(json!({"retry": {"time": 3}})).unwrap_err().to_string().contains("did you mean `times`")
+        );
     }
 }

@@ -12,25 +12,24 @@ mod command;
 mod debian;
 mod environment;
 mod identity;
-mod notes;
 mod random;
 mod times;
 
 use chrono::TimeDelta;
-use matins::triggers::Zone;
-use matins::{Command, ExecutorName, Policy};
+use matins_core::{ExecutorName, Policy};
+use matins_task_command::Command;
+use matins_triggers::Zone;
 
 use crate::definition::{Definition, Mail, When};
 use crate::diagnostic::Diagnostic;
 
 use environment::{Environment, Setting};
 
-pub(crate) use identity::{Existing, Keys, assign_ids, hash};
-pub(crate) use notes::{notes, show_note};
+pub use identity::{Existing, Keys, assign_ids, hash};
 
-/// Which columns a crontab has.
+/// Which columns the lines of a crontab have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Form {
+pub enum Form {
     /// Times and a command: a user's crontab.
     #[default]
     User,
@@ -40,41 +39,54 @@ pub(crate) enum Form {
 
 /// How a crontab is read.
 #[derive(Debug, Clone)]
-pub(crate) struct Options {
+pub struct Options {
     /// The time zone of lines without a `CRON_TZ` above them.
-    pub(crate) zone: Zone,
-    pub(crate) form: Form,
+    pub zone: Zone,
+    /// Which columns its lines have.
+    pub form: Form,
     /// Identifies the machine, so that random times differ from machine to machine and are stable on each.
-    pub(crate) machine: String,
+    pub machine: String,
 }
 
 impl Options {
-    pub(crate) fn new(zone: Zone, form: Form) -> Self {
+    /// For this machine, by its machine-id(5), or else by its host name.
+    ///
+    /// ```
+    /// use matins_definitions::crontab::{Form, Options};
+    /// use matins_triggers::Zone;
+    ///
+    /// let options = Options::new(Zone::named("Europe/Berlin")?, Form::System);
+    /// assert!(!options.machine.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn new(zone: Zone, form: Form) -> Self {
         Self { zone, form, machine: random::machine_id() }
     }
 }
 
 /// What a crontab says.
 #[derive(Debug)]
-pub(crate) struct Crontab {
+pub struct Crontab {
     /// In the order of their lines. Their ids are proposals: see [`assign_ids`].
-    pub(crate) jobs: Vec<Definition>,
+    pub jobs: Vec<Definition>,
     /// What its author may not expect, in the order of lines.
-    pub(crate) notes: Vec<Note>,
+    pub notes: Vec<Note>,
 }
 
 /// Something that is accepted, and worth knowing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Note {
+pub struct Note {
     /// From 1.
-    pub(crate) line: usize,
-    pub(crate) kind: NoteKind,
-    pub(crate) text: String,
+    pub line: usize,
+    /// What it is about.
+    pub kind: NoteKind,
+    /// A sentence.
+    pub text: String,
 }
 
 /// What a [`Note`] is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoteKind {
+pub enum NoteKind {
     /// It is probably a mistake.
     Warning,
     /// Debian's cron would do something else.
@@ -82,7 +94,21 @@ pub(crate) enum NoteKind {
 }
 
 /// Reads a crontab.
-pub(crate) fn parse(text: &[u8], options: &Options) -> Result<Crontab, Vec<Diagnostic>> {
+///
+/// ```
+/// use matins_definitions::crontab::{Form, NoteKind, Options, parse};
+/// use matins_triggers::Zone;
+///
+/// let text = b"MAILTO=ops\n*/5 * * * *  check-mail\n0 0 30 2 *  never\n";
+/// let crontab = parse(text, &Options::new(Zone::utc(), Form::User)).unwrap();
+/// assert_eq!(crontab.jobs[0].mail.as_ref().unwrap().to, "ops");
+/// assert!(crontab.jobs[1].is_paused());
+/// assert_eq!((crontab.notes[0].line, crontab.notes[0].kind), (3, NoteKind::Warning));
+/// ```
+///
+/// # Errors
+/// All lines that are wrong.
+pub fn parse(text: &[u8], options: &Options) -> Result<Crontab, Vec<Diagnostic>> {
     let mut reader = Reader {
         options,
         zone: options.zone,
@@ -177,7 +203,7 @@ impl Reader<'_> {
             "CRON_TZ" => {
                 self.zone = match value {
                     "" => self.options.zone,
-                    name => Zone::named(name).map_err(|error| matins::error_chain(&error))?,
+                    name => Zone::named(name).map_err(|error| matins_core::error_chain(&error))?,
                 };
                 let text = "Debian's cron ignores CRON_TZ and keeps to the machine's zone";
                 self.note(line, NoteKind::Difference, text);

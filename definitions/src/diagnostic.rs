@@ -5,17 +5,25 @@ use std::path::Path;
 
 /// A fault in a file's text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Diagnostic {
+pub struct Diagnostic {
     /// From 1.
-    pub(crate) line: usize,
+    pub line: usize,
     /// In characters, from 1.
-    pub(crate) column: usize,
-    pub(crate) message: String,
+    pub column: usize,
+    /// What is wrong, and what to write.
+    pub message: String,
 }
 
 impl Diagnostic {
-    /// At a byte of the text.
-    pub(crate) fn at(text: &str, offset: usize, message: impl Display) -> Self {
+    /// A fault at a byte of a text.
+    ///
+    /// ```
+    /// use matins_definitions::Diagnostic;
+    ///
+    /// let fault = Diagnostic::at("first\nsecond", 8, "no such word");
+    /// assert_eq!(fault.to_string(), "2:3: no such word");
+    /// ```
+    pub fn at(text: &str, offset: usize, message: impl Display) -> Self {
         let before = text.get(..offset).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         Self {
@@ -26,8 +34,17 @@ impl Diagnostic {
     }
 }
 
-/// All faults of a file as one message.
-pub(crate) fn report(path: &Path, diagnostics: &[Diagnostic]) -> String {
+/// Returns all faults of a file as one message, which ends by saying that nothing was changed.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use matins_definitions::{Diagnostic, report};
+///
+/// let fault = Diagnostic::at("first\nsecond", 8, "no such word");
+/// assert_eq!(report(Path::new("jobs.toml"), &[fault]), "jobs.toml:2:3: no such word\nnothing was changed");
+/// ```
+pub fn report(path: &Path, diagnostics: &[Diagnostic]) -> String {
     let lines: Vec<String> = diagnostics.iter().map(|fault| format!("{}:{fault}", path.display())).collect();
     let count = match diagnostics.len() {
         1 => "nothing was changed".to_owned(),

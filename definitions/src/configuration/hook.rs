@@ -3,22 +3,25 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use matins::Command;
-use matins::Outcome;
+use matins_core::Outcome;
+use matins_task_command::Command;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::Reader;
 
-/// A command for certain outcomes.
+/// A command that is run when runs have ended in certain ways: `[[hook]]` of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Hook {
+#[non_exhaustive]
+pub struct Hook {
     /// Words of outcomes: `failed`, `timed out`, `missed`, `missed: overlap`.
     on: Vec<String>,
     /// Of these jobs; empty is all.
     jobs: BTreeSet<String>,
-    pub(crate) command: Command,
-    pub(crate) time_limit: Duration,
+    /// What is run.
+    pub command: Command,
+    /// How long it may take.
+    pub time_limit: Duration,
 }
 
 /// How long a hook may take where it does not say.
@@ -54,8 +57,20 @@ const WORDS: &[&str] = &[
 ];
 
 impl Hook {
-    /// Whether it is for this outcome of this job.
-    pub(crate) fn is_for(&self, job: &str, outcome: Outcome) -> bool {
+    /// Returns whether it is for this outcome of this job.
+    ///
+    /// ```
+    /// use matins_core::Outcome;
+    /// use matins_definitions::Configuration;
+    /// use matins_triggers::Zone;
+    ///
+    /// let text = "[[hook]]\non = [\"failed\"]\njobs = [\"backup\"]\nshell = \"mail -s failed ops\"\n";
+    /// let hook = &Configuration::parse(text, Zone::utc()).unwrap().hooks[0];
+    /// assert!(hook.is_for("backup", Outcome::Failed));
+    /// assert!(!hook.is_for("backup", Outcome::Succeeded));
+    /// assert!(!hook.is_for("report", Outcome::Failed));
+    /// ```
+    pub fn is_for(&self, job: &str, outcome: Outcome) -> bool {
         (self.jobs.is_empty() || self.jobs.contains(job))
             && self.on.iter().any(|word| {
                 outcome.as_str() == word || (word == "missed" && matches!(outcome, Outcome::Missed(_)))

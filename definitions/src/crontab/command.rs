@@ -5,8 +5,8 @@ use std::env;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use matins::Command;
-use matins::{Encoding, Inherit};
+use matins_task_command::Command;
+use matins_task_command::{Encoding, Inherit};
 use nix::unistd::{User, geteuid};
 
 use super::Line;

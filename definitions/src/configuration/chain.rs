@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Reader;
-use matins::{After, AfterOutcome, JobId};
+use matins_core::{After, AfterOutcome, JobId};
 
 /// Each job that runs after another: the job that it follows, and where the file says so.
 pub(super) type Followed = BTreeMap<String, (String, usize)>;

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::{Note, NoteKind};
-use crate::definition::Definition;
+use matins::definitions::Definition;
+use matins::definitions::crontab::{Note, NoteKind};
+
 use crate::mail;
 use crate::terminal::Text;
 
