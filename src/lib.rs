@@ -77,6 +77,8 @@ pub use matins_executor_rayon::RayonExecutor;
 pub use matins_executor_thread::ThreadExecutor;
 #[cfg(feature = "tokio")]
 pub use matins_executor_tokio::{NotOnRuntime, TokioExecutor};
+#[cfg(feature = "simulate")]
+pub use matins_simulate as simulate;
 #[cfg(feature = "file")]
 pub use matins_store_file as file;
 #[cfg(feature = "file")]

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use matins::control::{ClientError, Problem, ProblemKind};
 use matins::definitions::DefinitionError;
+use matins::simulate::SimulationError;
 
 /// Why a command did not do what was asked.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,6 +59,15 @@ impl From<String> for Failure {
 impl From<DefinitionError> for Failure {
     fn from(error: DefinitionError) -> Self {
         Self::BadInput(error.into())
+    }
+}
+
+impl From<SimulationError> for Failure {
+    fn from(error: SimulationError) -> Self {
+        match error {
+            SimulationError::Definition(error) => error.into(),
+            error => Self::NotDone(matins::error_chain(&error)),
+        }
     }
 }
 

@@ -39,6 +39,7 @@ mod service;
 mod show;
 mod shown;
 mod simulate;
+mod simulation_text;
 mod source_file;
 mod sources;
 mod store;

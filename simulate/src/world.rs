@@ -10,15 +10,15 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins::Handle;
-use matins::prelude::*;
-use matins::{Clock, RunId};
-use matins::{Completion, Executor, Refusal, Refused, RunReport, RunRequest};
+use matins_core::{
+    Clock, Completion, Executor, Outcome, Refusal, Refused, RunId, RunReport, RunRequest, Shutdown,
+};
+use matins_scheduler::Handle;
 
 /// What is called with the time as it passes.
-pub(super) type Progress = Box<dyn Fn(DateTime<Utc>) + Send + Sync>;
+pub(crate) type Progress = Box<dyn Fn(DateTime<Utc>) + Send + Sync>;
 
-pub(super) struct World {
+pub(crate) struct World {
     state: Mutex<State>,
     /// How long runs of a job take.
     durations: HashMap<String, TimeDelta>,
@@ -49,7 +49,7 @@ struct Going {
 }
 
 impl World {
-    pub(super) fn new(
+    pub(crate) fn new(
         start: DateTime<Utc>,
         durations: HashMap<String, TimeDelta>,
         last_job: &'static str,
@@ -75,13 +75,13 @@ impl World {
     }
 
     /// Tells it the scheduler that is to end with it.
-    pub(super) fn is_of(&self, handle: Handle) {
+    pub(crate) fn is_of(&self, handle: Handle) {
         // It is told once.
         let _ = self.handle.set(handle);
     }
 
     /// How many runs were in progress at once at most, since when, and how many waited for a place at most.
-    pub(super) fn most(&self) -> (usize, DateTime<Utc>, usize) {
+    pub(crate) fn most(&self) -> (usize, DateTime<Utc>, usize) {
         let state = self.lock();
         (state.most_at_once.0, state.most_at_once.1, state.most_waiting)
     }
@@ -132,7 +132,7 @@ fn report(run: &RunRequest, started: DateTime<Utc>, finished: DateTime<Utc>, out
 
 /// The clock of a world.
 #[derive(Clone)]
-pub(super) struct WorldClock(pub(super) Arc<World>);
+pub(crate) struct WorldClock(pub(crate) Arc<World>);
 
 impl Clock for WorldClock {
     fn now(&self) -> DateTime<Utc> {
@@ -166,7 +166,7 @@ impl fmt::Debug for WorldClock {
 }
 
 /// The executor of a world.
-pub(super) struct WorldExecutor(pub(super) Arc<World>);
+pub(crate) struct WorldExecutor(pub(crate) Arc<World>);
 
 impl Executor for WorldExecutor {
     fn submit(&mut self, run: RunRequest, done: Completion) -> Result<(), Refused> {

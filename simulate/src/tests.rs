@@ -1,24 +1,20 @@
 //! Simulations whose answers can be worked out by hand.
 
-use matins::definitions::Configuration;
+use chrono::TimeDelta;
+use matins_definitions::Configuration;
+use matins_triggers::Zone;
 
-use super::*;
+use crate::{Forecast, Simulation};
 
-fn simulated(text: &str, hours: i64, workers: usize, spread: Option<TimeDelta>) -> Simulation {
+fn simulated(text: &str, hours: i64, workers: usize, spread: Option<TimeDelta>) -> Forecast {
     let config = Configuration::parse(text, Zone::utc()).unwrap();
-    let definitions: Vec<&Definition> = config.jobs.iter().collect();
-    let durations = definitions
-        .iter()
-        .map(|definition| {
-            let expected = definition
-                .expected_duration
-                .map_or(TimeDelta::zero(), |expected| TimeDelta::from_std(expected).unwrap());
-            (definition.id.clone(), ("file", expected))
-        })
-        .collect();
     let from = "2026-11-25T00:00:00Z".parse().unwrap();
-    let until = from + TimeDelta::hours(hours);
-    Plan { definitions: &definitions, durations: &durations, workers, from, until }.run(spread).unwrap()
+    let simulation = Simulation::new(&config.jobs, from, TimeDelta::hours(hours));
+    let simulation = simulation.run_time(TimeDelta::zero()).workers(workers);
+    match spread {
+        Some(spread) => simulation.spread(spread).run().unwrap(),
+        None => simulation.run().unwrap(),
+    }
 }
 
 #[test]

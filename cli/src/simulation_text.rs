@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use chrono::{TimeDelta, Timelike};
+use matins::simulate::{Forecast, KnownFrom};
 use matins::triggers::Zone;
 
-use super::Simulation;
 use crate::show;
 use crate::terminal::{self, Text};
 
 /// How wide the longest bar is, in characters.
 const BAR: u64 = 50;
 
-pub(super) fn text(simulation: &Simulation, spread: Option<(TimeDelta, &Simulation)>, zone: Zone) -> Text {
+pub(crate) fn text(simulation: &Forecast, spread: Option<(TimeDelta, &Forecast)>, zone: Zone) -> Text {
     let bold = anstyle::Style::new().bold();
     let counts = format!("{} jobs, {} fires", simulation.jobs, simulation.fires);
     let title = Text::new().styled(bold, counts).and(format_args!(
@@ -41,7 +41,7 @@ pub(super) fn text(simulation: &Simulation, spread: Option<(TimeDelta, &Simulati
     if !simulation.timed_out.is_empty() {
         let _ = writeln!(text, "  timed out        {}", by_job(&simulation.timed_out));
     }
-    let unknown = simulation.durations.values().filter(|(from, _)| *from == "default").count();
+    let unknown = simulation.durations.values().filter(|time| time.known_from == KnownFrom::Default).count();
     if unknown > 0 {
         let _ = writeln!(
             text,
@@ -75,7 +75,7 @@ fn by_job(jobs: &BTreeMap<String, u64>) -> String {
 }
 
 /// Fires by the hour that the clocks show: of that hour, or where there are several days of all those hours together.
-fn hours(simulation: &Simulation, zone: Zone) -> String {
+fn hours(simulation: &Forecast, zone: Zone) -> String {
     let mut by_hour: BTreeMap<u32, u64> = BTreeMap::new();
     for (hour, fires) in &simulation.fires_per_hour {
         *by_hour.entry(zone.local(*hour).hour()).or_default() += fires;
