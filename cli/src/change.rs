@@ -11,10 +11,10 @@ use matins::{Clock, Group, Run, SystemClock, Value};
 use serde::Serialize;
 use serde_json::{Map, json};
 
-use crate::control::client::Target;
-use crate::failure::Failure;
 use crate::shown::{self, AskArguments};
+use crate::target::Target;
 use crate::{jobs, runs};
+use matins_daemon::Failure;
 
 /// When a job fires.
 #[derive(Debug, Args)]

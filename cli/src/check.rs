@@ -7,9 +7,10 @@ use matins::triggers::{Zone, tzdb};
 use matins::{Clock, ExecutorName, SystemClock};
 use serde_json::json;
 
-use crate::sources::FileArguments;
-use crate::terminal::Text;
-use crate::{crontab_notes, jobs, notice, show, shown};
+use crate::file_arguments::FileArguments;
+use crate::{crontab_notes, jobs, show, shown};
+use matins_terminal::Text;
+use matins_terminal::notice;
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {

@@ -5,8 +5,8 @@ use std::path::Path;
 use matins::definitions::Definition;
 use matins::definitions::crontab::{Note, NoteKind};
 
-use crate::mail;
-use crate::terminal::Text;
+use matins_daemon::mail;
+use matins_terminal::Text;
 
 /// A line for people.
 pub(crate) fn show_note(path: &Path, note: &Note) -> String {

@@ -7,12 +7,12 @@ use clap::Args;
 use matins::control::{Request, Status, StopMode, TimedEvent};
 use matins::{Clock, SystemClock};
 
-use crate::control::client::Target;
-use crate::failure::Failure;
 use crate::shown::{self, AskArguments};
-use crate::sync::Changes;
-use crate::terminal::Text;
-use crate::{log, nodes, runs, show};
+use crate::target::Target;
+use crate::{nodes, runs, show};
+use matins_daemon::Changes;
+use matins_daemon::Failure;
+use matins_terminal::Text;
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArguments {
@@ -122,7 +122,7 @@ pub(crate) fn watch(arguments: &WatchArguments) -> Result<(), Failure> {
             // Nothing for an event that a later daemon has and this program does not.
             shown::read::<TimedEvent>(item)
                 .ok()
-                .and_then(|timed| log::describe(&timed.event, zone))
+                .and_then(|timed| matins_daemon::describe(&timed.event, zone))
         {
             shown::line(text);
         }

@@ -9,9 +9,11 @@ use indicatif::ProgressBar;
 use matins::control::Request;
 use matins::{OnConflict, Value};
 
-use crate::control::client::{Client, Target};
-use crate::failure::Failure;
-use crate::{notice, show, shown, terminal};
+use crate::target::Target;
+use crate::{show, shown};
+use matins_daemon::Client;
+use matins_daemon::Failure;
+use matins_terminal::{self as terminal, notice};
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArguments {

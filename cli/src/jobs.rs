@@ -1,17 +1,16 @@
 //! `matins jobs`, `matins job`: what is to be done, and when next.
 
-use std::any::Any;
-
 use chrono::{DateTime, Utc};
 use clap::Args;
 use matins::control::{JobView, JobsOrder, JobsRequest, Request, RunsRequest};
-use matins::triggers::{NeverTrigger, Zone};
-use matins::{Clock, Job, JobState, SystemClock, Value};
+use matins::triggers::Zone;
+use matins::{Clock, Job, SystemClock, Value};
 
-use crate::failure::Failure;
 use crate::shown::{self, AskArguments};
-use crate::terminal::Text;
-use crate::{listing, runs, secrets, show};
+use crate::{listing, runs, show};
+use matins_daemon::{Failure, HEADING, next, row, runs_of_all};
+use matins_terminal::Text;
+use matins_terminal::secrets;
 
 #[derive(Debug, Args)]
 pub(crate) struct JobsArguments {
@@ -53,40 +52,6 @@ pub(crate) fn jobs(arguments: JobsArguments) -> Result<(), Failure> {
         let view: JobView = shown::read(item)?;
         Ok(row(&view.job, zone, now))
     })
-}
-
-pub(crate) const HEADING: [&str; 4] = ["JOB", "NEXT FIRE", "", "TRIGGER"];
-
-pub(crate) fn row(job: &Job, zone: Zone, now: DateTime<Utc>) -> Vec<String> {
-    let (next, relative) = next(job, zone, now);
-    vec![job.id.to_string(), next, relative, show::trigger(&*job.trigger, zone)]
-}
-
-fn next(job: &Job, zone: Zone, now: DateTime<Utc>) -> (String, String) {
-    match job.next_fire {
-        Some(next) => (show::local(next, zone), show::relative(next, now)),
-        None if never_fires(job) => ("never".to_owned(), String::new()),
-        None if job.is_disabled() => {
-            let failures = show::failures_in_a_row(job.counts.failures_in_a_row);
-            ("paused".to_owned(), format!("after {failures}"))
-        }
-        None if job.state == JobState::Paused => ("paused".to_owned(), String::new()),
-        None => match job.trigger.after().filter(|_| !job.has_had_all_runs()) {
-            Some(after) => (after.to_string(), String::new()),
-            None => ("done".to_owned(), runs_of_all(job).unwrap_or_default()),
-        },
-    }
-}
-
-/// How many of its runs a job has had, if it has a number of them.
-fn runs_of_all(job: &Job) -> Option<String> {
-    job.policy.max_runs.map(|most| format!("{} of {most} runs", job.counts.runs))
-}
-
-/// Whether its schedule is switched off by a day that the calendar does not have.
-fn never_fires(job: &Job) -> bool {
-    let trigger: &dyn Any = &*job.trigger;
-    trigger.is::<NeverTrigger>()
 }
 
 pub(crate) fn job(arguments: JobArguments) -> Result<(), Failure> {

@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
-use crate::control::client::Target;
-use crate::control::pages::{Paged, Taker};
-use crate::failure::Failure;
-use crate::terminal::{self, Text};
-use crate::{secrets, shown};
+use crate::pages::{Paged, Taker};
+use crate::shown;
+use crate::target::Target;
+use matins_daemon::Failure;
+use matins_terminal::secrets;
+use matins_terminal::{self as terminal, Text};
 
 /// Prints the answer to a request under a heading: a table on a terminal; elsewhere a line each, with tabs between.
 pub(crate) fn rows(

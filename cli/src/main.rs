@@ -3,61 +3,40 @@
 // Text is printed through `terminal`: see there, and `clippy.toml`.
 #![warn(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
 
-mod boot;
 mod change;
 mod check;
-mod control;
 mod crontab_notes;
 mod daemon;
 mod export_import;
-mod failure;
-mod history;
-mod hooks;
+mod file_arguments;
 mod http;
 mod instant;
 mod jobs;
 mod listing;
-mod log;
-mod mail;
 mod manual;
-mod metrics;
 mod next;
 mod nodes;
-mod notice;
-mod orphans;
-mod paths;
+mod pages;
 mod plot;
 mod postgres;
-mod process_setup;
-mod reaper;
-mod reload;
 mod run;
 mod runs;
-mod safety;
-mod secrets;
-mod service;
 mod show;
 mod shown;
 mod simulate;
 mod simulation_text;
-mod source_file;
-mod sources;
 mod store;
-mod stored;
-mod sync;
-mod terminal;
-mod waiting;
-mod watch_files;
+mod target;
 mod why;
 mod worker;
-mod zone_rules;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use failure::Failure;
+use matins_daemon::{Failure, check_variable};
+use matins_terminal::{notice, secrets};
 
 /// A job scheduler that remembers: runs commands on time, from a configuration or a crontab, and keeps a ledger of what
 /// happened to each fire.
@@ -149,13 +128,21 @@ fn main() -> ExitCode {
     if arguments.show_secrets {
         secrets::show();
     }
-    match zone_rules::check_variable().map_err(Failure::BadInput).and_then(|()| obey(arguments.command)) {
+    match check_variable().map_err(Failure::BadInput).and_then(|()| obey(arguments.command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             notice::error(&failure);
-            failure.exit_code()
+            exit_code(&failure)
         }
     }
+}
+
+fn exit_code(failure: &Failure) -> ExitCode {
+    ExitCode::from(match failure {
+        Failure::NotDone(_) => 1,
+        Failure::BadInput(_) => 2,
+        Failure::NoDaemon(_) => 3,
+    })
 }
 
 fn obey(command: Subcommands) -> Result<(), Failure> {

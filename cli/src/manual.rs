@@ -10,9 +10,9 @@ use clap::{Args, Command, CommandFactory, Parser};
 use clap_complete::Shell;
 
 use crate::Arguments;
-use crate::failure::Failure;
 use crate::shown;
-use crate::terminal::{self, Text};
+use matins_daemon::Failure;
+use matins_terminal::{self as terminal, Text};
 
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArguments {

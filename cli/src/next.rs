@@ -6,9 +6,9 @@ use matins::triggers::{Zone, tzdb};
 use matins::{Clock, SystemClock};
 use serde_json::json;
 
-use crate::terminal::Text;
-use crate::zone_rules::system_zone;
 use crate::{instant, show, shown};
+use matins_daemon::system_zone;
+use matins_terminal::Text;
 
 #[derive(Debug, Args)]
 pub(crate) struct NextArguments {

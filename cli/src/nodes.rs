@@ -5,8 +5,8 @@ use indicatif::HumanBytes;
 use matins::control::{NodeState, NodeView, SharedView};
 use matins::triggers::Zone;
 
-use crate::terminal::Text;
 use crate::{show, shown};
+use matins_terminal::Text;
 
 const HEADING: [&str; 9] =
     ["NODE", "LABEL", "STATE", "LEASE", "RUNNING", "SINCE", "CLOCK", "VERSION", "TASKS"];

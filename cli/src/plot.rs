@@ -11,9 +11,10 @@ use matins::simulate::Timeline;
 use matins::triggers::Zone;
 use matins::{Clock, SystemClock};
 
-use crate::failure::Failure;
-use crate::sources::FileArguments;
-use crate::{instant, show, shown, terminal};
+use crate::file_arguments::FileArguments;
+use crate::{instant, show, shown};
+use matins_daemon::Failure;
+use matins_terminal as terminal;
 
 #[derive(Debug, Args)]
 pub(crate) struct PlotArguments {

@@ -2,25 +2,14 @@
 
 use matins::config::{PostgresUrl, StoreUrl};
 use matins::prelude::*;
-use matins::triggers::tzdb;
 use matins::{
     ClaimStore, JobPosition, PostgresMigration, PostgresOptions, PostgresRole, PostgresStore, StoreError,
 };
 
-use crate::failure::Failure;
 use crate::store::holding;
-use crate::{notice, show, shown};
-
-/// What its URL says. `visits` is for a command that asks or changes something and ends: it is no scheduler.
-pub(crate) fn options(url: &PostgresUrl, visits: bool) -> Result<PostgresOptions, StoreError> {
-    let options: Result<PostgresOptions, _> = url.with_password().parse();
-    let options = options.map_err(|error| StoreError::Backend {
-        doing: format!("reading the URL {url}"),
-        source: error.into(),
-    })?;
-    let options = options.time_zones(tzdb::version().to_string());
-    Ok(if visits { options.visiting() } else { options })
-}
+use crate::{show, shown};
+use matins_daemon::{Failure, postgres_options as options};
+use matins_terminal::notice;
 
 /// Reads each row, and names those that cannot be read. Schedulers may be running meanwhile.
 pub(crate) fn check(url: &PostgresUrl) -> Result<(), String> {

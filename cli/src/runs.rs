@@ -6,11 +6,12 @@ use matins::control::{Request, RunState, RunView, RunsRequest};
 use matins::triggers::Zone;
 use matins::{Clock, SystemClock, Value};
 
-use crate::control::client::Target;
-use crate::failure::Failure;
 use crate::shown::{self, AskArguments};
-use crate::terminal::Text;
-use crate::{instant, listing, log, secrets, show};
+use crate::target::Target;
+use crate::{instant, listing, show};
+use matins_daemon::Failure;
+use matins_terminal::Text;
+use matins_terminal::secrets;
 
 #[derive(Debug, Args)]
 pub(crate) struct RunsArguments {
@@ -181,7 +182,7 @@ pub(crate) fn show_run(arguments: ShowRunArguments) -> Result<(), Failure> {
 pub(crate) fn print(view: &RunView, progress: Option<&Value>, zone: Zone) {
     let run = &view.run;
     let bold = anstyle::Style::new().bold();
-    let style = log::style(run.outcome);
+    let style = matins_daemon::style(run.outcome);
     let title =
         Text::new().styled(bold, format_args!("run {}", run.id)).and(format_args!(" of {}: ", run.job));
     shown::line(title.styled(style, outcome(view)));

@@ -8,11 +8,11 @@ use matins::triggers::Zone;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::control::client::Target;
-use crate::failure::Failure;
-use crate::terminal::{self, Text};
-use crate::zone_rules::system_zone;
-use crate::{notice, secrets};
+use crate::target::Target;
+use matins_daemon::Failure;
+use matins_daemon::system_zone;
+use matins_terminal::{self as terminal, Text};
+use matins_terminal::{notice, secrets};
 
 /// In which zone times are shown.
 #[derive(Debug, Clone, Args)]

@@ -13,11 +13,12 @@ use matins::triggers::Zone;
 use matins::{Clock, SystemClock};
 use serde_json::json;
 
-use crate::control::client::{DEFAULT_STORE, Target};
-use crate::failure::Failure;
-use crate::run::WORKERS;
-use crate::sources::FileArguments;
+use crate::file_arguments::FileArguments;
+use crate::target::Target;
 use crate::{instant, runs, shown, simulation_text};
+use matins_daemon::DEFAULT_STORE;
+use matins_daemon::Failure;
+use matins_daemon::WORKERS;
 
 #[derive(Debug, Args)]
 pub(crate) struct SimulateArguments {

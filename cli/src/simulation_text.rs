@@ -8,7 +8,7 @@ use matins::simulate::{Forecast, KnownFrom};
 use matins::triggers::Zone;
 
 use crate::show;
-use crate::terminal::{self, Text};
+use matins_terminal::{self as terminal, Text};
 
 /// How wide the longest bar is, in characters.
 const BAR: u64 = 50;

@@ -5,75 +5,20 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use indicatif::{HumanBytes, ProgressBar};
-use matins::config::{ConfigError, StoreConfig, StoreUrl};
+use matins::config::StoreUrl;
 use matins::control::{JobsRequest, Request, StoreInfo};
 use matins::file::{Examination, examine, repair};
 use matins::prelude::*;
-use matins::{JobPosition, StoreError, StoreName};
+use matins::{JobPosition, StoreError};
 use matins::{JobStore, SchedulerBuilder, Value};
 
-use crate::control::client::Target;
-use crate::control::pages::Taker;
-use crate::failure::Failure;
+use crate::pages::Taker;
 use crate::shown::{self, Times};
-use crate::terminal::{self, Text};
-use crate::{nodes, notice, postgres, safety, show};
-
-/// Why a store could not be opened.
-#[derive(Debug)]
-pub(crate) enum OpenError {
-    /// Somebody else has it open, perhaps for a moment only.
-    Owned(StoreError),
-    Other(String),
-}
-
-impl From<StoreError> for OpenError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            error @ StoreError::Owned { .. } => Self::Owned(error),
-            error => Self::Other(matins::error_chain(&error)),
-        }
-    }
-}
-
-impl From<OpenError> for String {
-    fn from(error: OpenError) -> Self {
-        match error {
-            OpenError::Owned(error) => matins::error_chain(&error),
-            OpenError::Other(message) => message,
-        }
-    }
-}
-
-impl From<OpenError> for Failure {
-    fn from(error: OpenError) -> Self {
-        Self::BadInput(error.into())
-    }
-}
-
-/// Opens the store and gives it to a scheduler under the name `default`. One that others can write is refused. `visits` is for a
-/// command, which is no scheduler among those that share a store.
-pub(crate) fn give_to(
-    builder: SchedulerBuilder,
-    url: &StoreUrl,
-    visits: bool,
-) -> Result<SchedulerBuilder, OpenError> {
-    safety::check_store(url).map_err(OpenError::Other)?;
-    if let StoreUrl::Postgres(url) = url {
-        return Ok(builder.shared_store("default", postgres::options(url, visits)?.open()?));
-    }
-    if let StoreUrl::File(directory) = url {
-        let store = FileStore::open(directory)?;
-        if let Some(torn) = store.torn_tail() {
-            notice::warn(torn);
-        }
-        return Ok(builder.store("default", store));
-    }
-    StoreConfig::from(url.clone()).give_to(builder, &StoreName::default()).map_err(|error| match error {
-        ConfigError::Store { source, .. } => source.into(),
-        error => OpenError::Other(matins::error_chain(&error)),
-    })
-}
+use crate::target::Target;
+use crate::{nodes, postgres, show};
+use matins_daemon::{Failure, give_to};
+use matins_terminal::notice;
+use matins_terminal::{self as terminal, Text};
 
 fn open_sqlite(path: &Path) -> Result<SqliteStore, String> {
     SqliteStore::open(path).map_err(|error| matins::error_chain(&error))
@@ -169,7 +114,7 @@ pub(crate) fn store(arguments: StoreArguments) -> Result<(), Failure> {
 }
 
 fn migrate(store: &StoreUrl) -> Result<(), String> {
-    if (Target { store: store.to_string(), socket: None, timeout: None }).daemon().is_ok() {
+    if Target::of(store).daemon().is_ok() {
         shown::line(format_args!("{store} is up to date: its daemon has opened it"));
         return Ok(());
     }
@@ -245,7 +190,7 @@ fn check(store: &StoreUrl) -> Result<(), Failure> {
     if let StoreUrl::Postgres(url) = store {
         return Ok(postgres::check(url)?);
     }
-    let target = Target { store: store.to_string(), socket: None, timeout: None };
+    let target = Target::of(store);
     match target.daemon() {
         Ok(_) => check_with(&target, store),
         Err(_) => Ok(check_alone(store)?),

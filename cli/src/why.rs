@@ -3,9 +3,9 @@
 use clap::Args;
 use matins::control::{Explanation, Request};
 
-use crate::control::client::Target;
-use crate::failure::Failure;
 use crate::shown;
+use crate::target::Target;
+use matins_daemon::Failure;
 
 #[derive(Debug, Args)]
 pub(crate) struct WhyArguments {

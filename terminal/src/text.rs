@@ -1,13 +1,4 @@
-//! The one way to a terminal: what is printed for people is a [`Text`], and no character in a `Text` can do anything to the
-//! terminal that shows it.
-//!
-//! Job ids, messages, output, file names and error messages come from elsewhere. In a terminal, their control characters
-//! clear the screen, set the title of the window or the clipboard, or write over other lines; characters that nobody sees
-//! (U+200B) or that turn the direction of a line (U+202E) make one text look like another. All of them are shown as
-//! `\u{1b}` here, and a newline or a tab in what has one line as `\n` and `\t`. Secrets are hidden at the same place. Colours
-//! and line breaks are those that this program puts in itself.
-//!
-//! Nothing else in this crate may write to standard output or standard error: `clippy.toml` sees to that.
+//! Text, and the functions that make others' text harmless.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -20,61 +11,62 @@ use crate::secrets;
 
 /// Text that is safe to print: see the module.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Text(String);
+pub struct Text(String);
 
 impl Text {
-    pub(crate) fn new() -> Self {
+    /// No text.
+    pub fn new() -> Self {
         Self::default()
     }
 
     /// Appends text on the current line.
-    pub(crate) fn and(mut self, text: impl Display) -> Self {
+    pub fn and(mut self, text: impl Display) -> Self {
         self.0.push_str(&one_line(&text.to_string()));
         self
     }
 
     /// Appends text in a style.
-    pub(crate) fn styled(mut self, style: Style, text: impl Display) -> Self {
+    pub fn styled(mut self, style: Style, text: impl Display) -> Self {
         self.0.push_str(&format!("{style}{}{style:#}", one_line(&text.to_string())));
         self
     }
 
     /// Appends text of many lines: newlines and tabs in it stay.
-    pub(crate) fn lines(mut self, text: impl Display) -> Self {
+    pub fn lines(mut self, text: impl Display) -> Self {
         self.0.push_str(&many_lines(&text.to_string()));
         self
     }
 
     /// Appends text of many lines, of which all but the first are indented: only a line of this program begins at the margin.
-    pub(crate) fn indented(mut self, text: impl Display) -> Self {
+    pub fn indented(mut self, text: impl Display) -> Self {
         self.0.push_str(&many_lines(&text.to_string()).replace('\n', "\n  "));
         self
     }
 
     /// Appends another text.
-    pub(crate) fn text(mut self, text: &Self) -> Self {
+    pub fn text(mut self, text: &Self) -> Self {
         self.0.push_str(&text.0);
         self
     }
 
     /// Returns its length in bytes.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Ends the line.
-    pub(crate) fn end_line(mut self) -> Self {
+    pub fn end_line(mut self) -> Self {
         self.0.push('\n');
         self
     }
 
     /// Returns rows in aligned columns, two spaces apart and before; the first row is the heading.
-    pub(crate) fn table(rows: &[Vec<String>]) -> Self {
+    pub fn table(rows: &[Vec<String>]) -> Self {
         Self::table_page(rows, &mut Vec::new())
     }
 
     /// Returns a page of a long table. `widths` are the columns' so far: each page may make them wider, and none narrower.
-    pub(crate) fn table_page(rows: &[Vec<String>], widths: &mut Vec<usize>) -> Self {
+    pub fn table_page(rows: &[Vec<String>], widths: &mut Vec<usize>) -> Self {
         let rows: Vec<Vec<String>> =
             rows.iter().map(|row| row.iter().map(|cell| one_line(cell)).collect()).collect();
         for row in &rows {
@@ -91,25 +83,25 @@ impl Text {
     }
 
     /// Returns rows as lines with tabs between the cells, for programs.
-    pub(crate) fn tabbed(rows: &[Vec<String>]) -> Self {
+    pub fn tabbed(rows: &[Vec<String>]) -> Self {
         let line =
             |row: &Vec<String>| row.iter().map(|cell| one_line(cell)).collect::<Vec<_>>().join("\t") + "\n";
         Self(rows.iter().map(line).collect())
     }
 
     /// Returns JSON on one line. It is exact: characters that could do something to a terminal are written as `\u009b`.
-    pub(crate) fn json(value: &Value) -> Self {
+    pub fn json(value: &Value) -> Self {
         Self(escaped_json(&value.to_string()).into_owned())
     }
 
     /// Returns JSON as people read it, as exact as [`json`](Self::json).
-    pub(crate) fn pretty_json(value: &Value) -> Self {
+    pub fn pretty_json(value: &Value) -> Self {
         Self(escaped_json(&format!("{value:#}")).into_owned())
     }
 
     /// Appends an item of an array that is printed as it comes: all items together, and `]` on a line, are as
     /// [`pretty_json`](Self::pretty_json) of the array.
-    pub(crate) fn json_item(mut self, value: &Value, is_first: bool) -> Self {
+    pub fn json_item(mut self, value: &Value, is_first: bool) -> Self {
         self.0.push(if is_first { '[' } else { ',' });
         // Texts have no line breaks in JSON: each line begins with the white space of the layout.
         for line in escaped_json(&format!("{value:#}")).lines() {
@@ -120,14 +112,14 @@ impl Text {
     }
 
     /// Prints it to standard output.
-    pub(crate) fn print(&self) -> io::Result<()> {
+    pub fn print(&self) -> io::Result<()> {
         #[allow(clippy::disallowed_methods, reason = "this is the one place")]
         let mut out = anstream::stdout().lock();
         out.write_all(self.0.as_bytes()).and_then(|()| out.flush())
     }
 
     /// Prints it to standard error.
-    pub(crate) fn print_to_stderr(&self) -> io::Result<()> {
+    pub fn print_to_stderr(&self) -> io::Result<()> {
         #[allow(clippy::disallowed_methods, reason = "this is the one place")]
         let mut out = anstream::stderr().lock();
         out.write_all(self.0.as_bytes())
@@ -141,29 +133,29 @@ impl<T: Display> From<T> for Text {
 }
 
 /// Writes bytes to standard output as they are: what a job printed, where `--raw` asks for it, and files for programs.
-pub(crate) fn print_raw(bytes: &[u8]) -> io::Result<()> {
+pub fn print_raw(bytes: &[u8]) -> io::Result<()> {
     #[allow(clippy::disallowed_methods, reason = "this is the one place")]
     let mut out = io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush())
 }
 
 /// Returns whether standard output is a terminal.
-pub(crate) fn stdout_is_terminal() -> bool {
+pub fn stdout_is_terminal() -> bool {
     #[allow(clippy::disallowed_methods, reason = "nothing is written")]
     io::stdout().is_terminal()
 }
 
 /// Returns whether standard error is a terminal.
-pub(crate) fn stderr_is_terminal() -> bool {
+pub fn stderr_is_terminal() -> bool {
     #[allow(clippy::disallowed_methods, reason = "nothing is written")]
     io::stderr().is_terminal()
 }
 
 /// Standard error for libraries that write lines of their own: each write is made harmless.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct LibraryLog {
+pub struct LibraryLog {
     /// Whether what is written is JSON.
-    pub(crate) is_json: bool,
+    pub is_json: bool,
 }
 
 impl Write for LibraryLog {
@@ -185,7 +177,7 @@ impl Write for LibraryLog {
 }
 
 /// Makes a text harmless, and shows its newlines and tabs: for what has its place on one line.
-pub(crate) fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     visible(&secrets::hidden_in_text(text), |_| false)
 }
 
@@ -208,7 +200,7 @@ fn visible(text: &str, stays: impl Fn(char) -> bool) -> String {
 
 /// Returns whether a character does something to a terminal or to the text around it, or takes no place though it differs:
 /// controls (Unicode's category Cc), line and paragraph separators, and the format and filler characters that nobody sees.
-pub(crate) fn is_harmful(c: char) -> bool {
+pub fn is_harmful(c: char) -> bool {
     c.is_control()
         || (!c.is_ascii()
             && matches!(c,
@@ -219,7 +211,7 @@ pub(crate) fn is_harmful(c: char) -> bool {
 }
 
 /// Writes the harmful characters of serialized JSON as escapes. They are in strings only: newlines are between its values.
-pub(crate) fn escaped_json(text: &str) -> Cow<'_, str> {
+pub fn escaped_json(text: &str) -> Cow<'_, str> {
     let is_escaped = |c: char| is_harmful(c) && c != '\n';
     if !text.contains(is_escaped) {
         return Cow::Borrowed(text);

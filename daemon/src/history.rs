@@ -6,7 +6,8 @@ use matins::config::StoreUrl;
 pub(crate) use matins::control::{History, HistoryEvent};
 use matins::{Handle, StoreName};
 
-use crate::{notice, paths};
+use crate::paths;
+use matins_terminal::notice;
 
 /// Opens the history of a scheduler's store: in a file beside it, or in the store if others share that. The history of a store in memory
 /// ends with the process, as the store does.

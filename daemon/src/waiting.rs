@@ -10,8 +10,9 @@ use matins_store_owner::wait_for_owner_while;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::store::OpenError;
-use crate::{notice, service};
+use crate::open_store::OpenError;
+use crate::service;
+use matins_terminal::notice;
 
 /// How long is waited in any case: a command has the store for a moment only.
 const PATIENCE: Duration = Duration::from_secs(2);

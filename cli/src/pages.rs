@@ -3,9 +3,10 @@
 use matins::control::{JobsRequest, Request, RunsRequest};
 use serde_json::Value;
 
-use super::client::{Client, Target};
-use crate::failure::Failure;
 use crate::shown;
+use crate::target::Target;
+use matins_daemon::Client;
+use matins_daemon::Failure;
 
 /// The first page is there at once; the others cost less for an item.
 const FIRST_PAGE: usize = 100;

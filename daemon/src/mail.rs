@@ -10,16 +10,16 @@ use matins::prelude::*;
 use matins::{Run, Value};
 use nix::unistd::{User, geteuid};
 
-use crate::{notice, terminal};
+use matins_terminal::{self as terminal, notice};
 
 /// What is said where mail is asked for, and there is no program to send it.
-pub(crate) const NO_SENDMAIL: &str = "MAILTO is set, and there is no sendmail here: output is not mailed, and stays in the ledger. Install a mail transfer agent";
+pub const NO_SENDMAIL: &str = "MAILTO is set, and there is no sendmail here: output is not mailed, and stays in the ledger. Install a mail transfer agent";
 
 /// The key of a job's metadata that says to whom its output is mailed.
 const MAIL: &str = "mail";
 
 /// The program that takes mail, where cron looks for it, or in `PATH`.
-pub(crate) fn sendmail() -> Option<PathBuf> {
+pub fn sendmail() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let places = [PathBuf::from("/usr/sbin"), PathBuf::from("/usr/lib")];
     let files = std::env::split_paths(&path).chain(places).map(|directory| directory.join("sendmail"));

@@ -15,7 +15,9 @@ use crate::sources::{Defined, DefinedFile, Sources};
 use crate::stored::Stored;
 use crate::sync::{self, Changes, Situation};
 use crate::watch_files::Watched;
-use crate::{boot, notice, service, show, zone_rules};
+use crate::{boot, service, zone_rules};
+use matins::control::display as show;
+use matins_terminal::notice;
 
 /// Why the files were refused when they were read last, if they were.
 pub(crate) type Refused = Arc<Mutex<Option<String>>>;

@@ -13,7 +13,7 @@ use matins::{Occupied, OnOrphan};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Deserialize;
 
-use crate::notice;
+use matins_terminal::notice;
 
 /// How long a command has to end by itself after SIGTERM.
 const TERM_GRACE: Duration = Duration::from_secs(5);

@@ -7,7 +7,7 @@ use matins::Handle;
 use matins::SchedulerState;
 use sd_notify::NotifyState;
 
-use crate::notice;
+use matins_terminal::notice;
 
 /// Jobs are fired from now on.
 pub(crate) fn ready(status: &str) {

@@ -8,20 +8,22 @@ use std::panic::PanicHookInfo;
 use anstyle::AnsiColor;
 use serde_json::Value;
 
+use crate::Text;
 use crate::secrets;
-use crate::terminal::Text;
 
 /// Says a line on standard error; further lines of the text are indented.
-pub(crate) fn tell(text: impl Display) {
+pub fn tell(text: impl Display) {
     say(&Text::new().indented(text));
 }
 
-pub(crate) fn warn(text: impl Display) {
+/// Says a warning on standard error.
+pub fn warn(text: impl Display) {
     let style = AnsiColor::Yellow.on_default().bold();
     say(&Text::new().styled(style, "warning").and(": ").indented(text));
 }
 
-pub(crate) fn error(text: impl Display) {
+/// Says an error on standard error.
+pub fn error(text: impl Display) {
     let style = AnsiColor::Red.on_default().bold();
     say(&Text::new().styled(style, "error").and(": ").indented(text));
 }
@@ -31,7 +33,7 @@ fn say(text: &Text) {
 }
 
 /// Says that a thread has panicked: its message may hold what others wrote.
-pub(crate) fn panic(panic: &PanicHookInfo<'_>) {
+pub fn panic(panic: &PanicHookInfo<'_>) {
     let thread = std::thread::current();
     error(format_args!("thread {:?} {panic}", thread.name().unwrap_or_default()));
     let backtrace = Backtrace::capture();
@@ -41,12 +43,12 @@ pub(crate) fn panic(panic: &PanicHookInfo<'_>) {
 }
 
 /// Says a line on standard output.
-pub(crate) fn log(text: impl Into<Text>) {
+pub fn log(text: impl Into<Text>) {
     let _ = text.into().end_line().print();
 }
 
 /// Says a line of JSON on standard output.
-pub(crate) fn log_json(mut value: Value) {
+pub fn log_json(mut value: Value) {
     secrets::hide_unless_shown(&mut value);
     log(Text::json(&value));
 }

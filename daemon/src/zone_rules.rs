@@ -11,19 +11,19 @@ use matins::triggers::{Zone, tzdb};
 use matins::{Clock, Job, JobOrder, SchedulerState, SystemClock, Value};
 
 use crate::history::{History, HistoryEvent};
-use crate::notice;
 use crate::sync::Changes;
+use matins_terminal::notice;
 
 /// Returns the zone of this machine.
 ///
 /// # Errors
 /// If `TZ` or /etc/localtime cannot be understood.
-pub(crate) fn system_zone() -> Result<Zone, String> {
+pub fn system_zone() -> Result<Zone, String> {
     Zone::system().map_err(|error| matins::error_chain(&error))
 }
 
 /// Refuses a variable that names no tz database, before anything is done by the wrong one.
-pub(crate) fn check_variable() -> Result<(), String> {
+pub fn check_variable() -> Result<(), String> {
     match std::env::var_os(tzdb::VARIABLE) {
         Some(value) if !value.is_empty() && value != "bundled" && value != "system" => {
             std::fs::read_dir(&value).map(|_| ()).map_err(|error| {

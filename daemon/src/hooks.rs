@@ -9,7 +9,7 @@ use matins::{CancelReason, Task};
 use matins::{Clock, Run, SystemClock};
 use serde_json::json;
 
-use crate::notice;
+use matins_terminal::notice;
 
 /// The hooks as they are now; reading the configuration again replaces them.
 pub(crate) type Hooks = Arc<Mutex<Vec<Hook>>>;

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clap::Args;
 use matins::Member;
 use matins::config::{StoreConfig, StoreConfigError, StoreUrl};
 use matins::control::protocol::Received;
@@ -15,42 +14,43 @@ use matins::definitions::COMMAND;
 use matins::prelude::*;
 use serde_json::Value;
 
-use super::host::{self, StoreAlone};
 use crate::failure::Failure;
-use crate::store::{OpenError, give_to};
+use crate::host::{self, StoreAlone};
+use crate::open_store::{OpenError, give_to};
 use crate::zone_rules::system_zone;
-use crate::{history, notice, orphans, paths, secrets};
+use crate::{history, orphans, paths};
+use matins_terminal::{notice, secrets};
 
 /// Where jobs are kept when nobody says.
-pub(crate) const DEFAULT_STORE: &str = "sqlite:matins.db";
+pub const DEFAULT_STORE: &str = "sqlite:matins.db";
 
 /// How long a store that somebody else has open is tried again: another command has it for a moment only, and a daemon that
 /// has just started listens a moment later.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Which store, or which daemon.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Target {
-    /// The store of the jobs: `sqlite:PATH`, `file:DIRECTORY` or `postgres://USER@HOST/DATABASE`. The daemon of a file is asked if one
-    /// runs.
-    #[arg(long, value_name = "STORE", env = "MATINS_STORE", hide_env_values = true, default_value = DEFAULT_STORE, global = true)]
-    pub(crate) store: String,
-    /// The daemon's socket, where it is not beside the store.
-    #[arg(long, value_name = "PATH", global = true)]
-    pub(crate) socket: Option<PathBuf>,
-    /// How long to wait for a daemon that says nothing [default: 30s; 10m where it reads or writes all of its store]
-    #[arg(long, value_name = "TIME", global = true, value_parser = humantime::parse_duration)]
-    pub(crate) timeout: Option<Duration>,
+/// A store, or the daemon that has it.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The URL of the store. The daemon of a file is asked if one runs.
+    pub store: String,
+    /// The daemon's socket, if it is not beside the store.
+    pub socket: Option<PathBuf>,
+    /// How long to wait for a daemon that says nothing.
+    pub timeout: Option<Duration>,
 }
 
 /// Whom a command asks.
-pub(crate) enum Client {
+#[derive(Debug)]
+pub enum Client {
+    /// A daemon.
     Daemon(control::Client),
+    /// A store without one.
     Store(Box<OpenedStore>),
 }
 
 /// A store that is open for a moment, under a scheduler that is not started: nothing fires. One that others share stays theirs.
-pub(crate) struct OpenedStore {
+#[derive(Debug)]
+pub struct OpenedStore {
     url: StoreUrl,
     is_shared: bool,
     operator: Operator,
@@ -124,7 +124,11 @@ impl OpenedStore {
 }
 
 impl Target {
-    pub(crate) fn url(&self) -> Result<StoreUrl, Failure> {
+    /// Reads the URL of the store.
+    ///
+    /// # Errors
+    /// If it is not one.
+    pub fn url(&self) -> Result<StoreUrl, Failure> {
         let store: Result<StoreConfig, StoreConfigError> = self.store.parse();
         store.map(|store| store.url).map_err(|error| Failure::BadInput(matins::error_chain(&error)))
     }
@@ -135,7 +139,7 @@ impl Target {
     }
 
     /// The daemon, and nothing else.
-    pub(crate) fn daemon(&self) -> Result<Client, Failure> {
+    pub fn daemon(&self) -> Result<Client, Failure> {
         let socket = match &self.socket {
             Some(socket) => Some(socket.clone()),
             None => paths::socket(&self.url()?),
@@ -155,13 +159,13 @@ impl Target {
     }
 
     /// The daemon that owns the store, or else the store itself if schedulers share it: each of them does what is asked of any.
-    pub(crate) fn daemon_or_shared_store(&self) -> Result<Client, Failure> {
+    pub fn daemon_or_shared_store(&self) -> Result<Client, Failure> {
         let is_shared = self.socket.is_none() && matches!(self.url()?, StoreUrl::Postgres(_));
         if is_shared { self.client() } else { self.daemon() }
     }
 
     /// The daemon where one runs, else the store. A store that is not there is not made.
-    pub(crate) fn client(&self) -> Result<Client, Failure> {
+    pub fn client(&self) -> Result<Client, Failure> {
         let url = self.url()?;
         if let Some(path) = &self.socket {
             return self.connect(path).map_err(|error| no_daemon_at(path, &error));
@@ -206,7 +210,7 @@ impl Target {
     }
 
     /// The same, where a store that is not there is made.
-    pub(crate) fn client_or_new_store(&self) -> Result<Client, Failure> {
+    pub fn client_or_new_store(&self) -> Result<Client, Failure> {
         let url = self.url()?;
         match &url {
             StoreUrl::Sqlite(path) | StoreUrl::File(path) if self.socket.is_none() && !path.exists() => {
@@ -253,7 +257,7 @@ fn open(url: &StoreUrl) -> Result<OpenedStore, OpenError> {
 
 impl Client {
     /// Asks; `items` takes what comes before the end of the answer, and says whether it wants more.
-    pub(crate) fn ask_for(
+    pub fn ask_for(
         self,
         request: Request,
         imported: &[u8],
@@ -275,7 +279,7 @@ impl Client {
     }
 
     /// Asks for an answer without items.
-    pub(crate) fn ask(self, request: Request) -> Result<Value, Failure> {
+    pub fn ask(self, request: Request) -> Result<Value, Failure> {
         self.ask_for(request, &[], &mut |_| true)
     }
 }

@@ -1,7 +1,6 @@
 //! How a command ends that does not end well: a sentence for people, and an exit status for scripts.
 
 use std::fmt;
-use std::process::ExitCode;
 
 use matins::control::{ClientError, Problem, ProblemKind};
 use matins::definitions::DefinitionError;
@@ -9,23 +8,13 @@ use matins::simulate::SimulationError;
 
 /// Why a command did not do what was asked.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// The command line, a file or a store cannot be read: exit status 2. Nothing was changed.
     BadInput(String),
     /// What was asked for could not be done, or came out badly (no such job, a run that failed): exit status 1.
     NotDone(String),
     /// There is no daemon to ask: exit status 3, which is also what the LSB has init scripts' `status` say.
     NoDaemon(String),
-}
-
-impl Failure {
-    pub(crate) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
-            Self::NotDone(_) => 1,
-            Self::BadInput(_) => 2,
-            Self::NoDaemon(_) => 3,
-        })
-    }
 }
 
 impl From<Problem> for Failure {

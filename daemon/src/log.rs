@@ -10,8 +10,9 @@ use matins::triggers::Zone;
 use matins::{Clock, MissedReason, Run, SystemClock};
 use serde_json::json;
 
-use crate::terminal::{self, Text};
-use crate::{notice, show};
+use matins::control::display as show;
+use matins_terminal::notice;
+use matins_terminal::{self as terminal, Text};
 
 /// How many lines of a failed run's output are shown.
 const OUTPUT_LINES: usize = 5;
@@ -39,7 +40,7 @@ pub(crate) fn print_json(events: impl Iterator<Item = Event>, node: Option<&str>
 }
 
 /// A line for people, or a few; nothing for what they did themselves.
-pub(crate) fn describe(event: &EventView, zone: Zone) -> Option<Text> {
+pub fn describe(event: &EventView, zone: Zone) -> Option<Text> {
     match event {
         EventView::RunFinished { run } => Some(finished(run, zone)),
         EventView::RunMissed { run } => Some(missed(run, zone)),
@@ -93,7 +94,7 @@ fn clock_corrected(by_seconds: i64, jobs: u64) -> String {
 }
 
 /// How an outcome looks.
-pub(crate) fn style(outcome: Option<Outcome>) -> Style {
+pub fn style(outcome: Option<Outcome>) -> Style {
     match outcome {
         Some(Outcome::Succeeded) => AnsiColor::Green.on_default(),
         Some(Outcome::Interrupted | Outcome::Cancelled | Outcome::Missed(_)) => {

@@ -17,23 +17,27 @@ use crate::stored::{Stored, StoredDefinition, StoredJob};
 
 /// What is to be done for a file, or was done, by job id.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Changes {
+pub struct Changes {
     /// The file.
-    pub(crate) source: String,
-    pub(crate) added: Vec<String>,
-    pub(crate) changed: Vec<String>,
-    pub(crate) removed: Vec<String>,
+    pub source: String,
+    /// The jobs that were not there before.
+    pub added: Vec<String>,
+    /// Those whose definition has changed.
+    pub changed: Vec<String>,
+    /// Those that are not in the file any more.
+    pub removed: Vec<String>,
     /// Once more, after a boot of the machine.
     started: Vec<String>,
-    pub(crate) untouched: usize,
+    /// How many are as they were.
+    pub untouched: usize,
     /// Defined, but their time had passed before they were first met.
-    pub(crate) too_late: Vec<String>,
+    pub too_late: Vec<String>,
     /// Whether there are other hooks now.
     #[serde(default)]
-    pub(crate) hooks: bool,
+    pub hooks: bool,
     /// Keys that have changed and take effect at the next start.
     #[serde(default)]
-    pub(crate) at_next_start: Vec<String>,
+    pub at_next_start: Vec<String>,
 }
 
 /// What the plans for all files of a start or a reload have in common.
@@ -293,7 +297,7 @@ const FIRST_IDS: usize = 20;
 
 impl Changes {
     /// A line for people.
-    pub(crate) fn describe(&self) -> String {
+    pub fn describe(&self) -> String {
         let some = |what: &str, ids: &[String]| match ids.len().checked_sub(FIRST_IDS) {
             _ if ids.is_empty() => None,
             None | Some(0) => Some(format!("{what} {}", ids.join(", "))),

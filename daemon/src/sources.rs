@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::Args;
 use matins::config::{ExecutorConfig, StoreConfig};
 use matins::definitions::Definition;
 use matins::definitions::Hook;
@@ -16,64 +15,52 @@ use matins::{ExecutorName, Retention};
 use crate::safety;
 use crate::zone_rules::system_zone;
 
-/// A file that a command looks at.
-#[derive(Debug, Args)]
-pub(crate) struct FileArguments {
-    /// A configuration if its name ends in .toml, else a crontab.
-    pub(crate) file: PathBuf,
-    /// The crontab has a user between the times and the command, as /etc/crontab and the files of /etc/cron.d have.
-    #[arg(long)]
-    system: bool,
-}
-
-impl FileArguments {
-    pub(crate) fn sources(&self, zone: Option<Zone>) -> Sources {
-        let form = if self.system { Form::System } else { Form::User };
-        let file = Some(self.file.clone());
-        if self.file.extension().is_some_and(|extension| extension == "toml") {
-            Sources { config: file, crontab: None, form, zone }
-        } else {
-            Sources { config: None, crontab: file, form, zone }
-        }
-    }
-}
-
 /// Where jobs are defined.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Sources {
-    pub(crate) config: Option<PathBuf>,
-    pub(crate) crontab: Option<PathBuf>,
+pub struct Sources {
+    /// A configuration.
+    pub config: Option<PathBuf>,
+    /// A crontab.
+    pub crontab: Option<PathBuf>,
     /// Which columns the crontab has.
-    pub(crate) form: Form,
+    pub form: Form,
     /// Of jobs that name none, whatever the files say.
-    pub(crate) zone: Option<Zone>,
+    pub zone: Option<Zone>,
 }
 
 /// What they say.
 #[derive(Debug, Clone)]
-pub(crate) struct Defined {
-    pub(crate) files: Vec<DefinedFile>,
-    pub(crate) store: Option<StoreConfig>,
+pub struct Defined {
+    /// The files, each with its jobs.
+    pub files: Vec<DefinedFile>,
+    /// Where jobs are kept.
+    pub store: Option<StoreConfig>,
     /// How long to wait for another process that owns the store.
-    pub(crate) wait_for_owner: Option<Duration>,
-    pub(crate) zone: Zone,
-    pub(crate) retention: Retention,
-    pub(crate) hooks: Vec<Hook>,
+    pub wait_for_owner: Option<Duration>,
+    /// The zone of jobs that name none.
+    pub zone: Zone,
+    /// How much of the ledger is kept.
+    pub retention: Retention,
+    /// What is run when runs have ended.
+    pub hooks: Vec<Hook>,
     /// Beside the one that runs commands here, or in its place.
-    pub(crate) executors: BTreeMap<ExecutorName, ExecutorConfig>,
+    pub executors: BTreeMap<ExecutorName, ExecutorConfig>,
 }
 
 /// What one of them says.
 #[derive(Debug, Clone)]
-pub(crate) struct DefinedFile {
-    pub(crate) path: PathBuf,
-    pub(crate) jobs: Vec<Definition>,
+pub struct DefinedFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The jobs that it defines.
+    pub jobs: Vec<Definition>,
     /// What the author of a crontab may not expect.
-    pub(crate) notes: Vec<Note>,
+    pub notes: Vec<Note>,
 }
 
 impl DefinedFile {
-    pub(crate) fn is_crontab(&self) -> bool {
+    /// Whether it is a crontab.
+    pub fn is_crontab(&self) -> bool {
         self.jobs.iter().any(|job| job.proposed_id.is_some()) || !self.notes.is_empty()
     }
 }
@@ -83,7 +70,7 @@ impl Sources {
     ///
     /// # Errors
     /// All that is wrong in the first file that is wrong.
-    pub(crate) fn read(&self) -> Result<Defined, String> {
+    pub fn read(&self) -> Result<Defined, String> {
         let mut zone = self.zone;
         let mut defined = Defined {
             files: Vec::new(),
@@ -144,7 +131,7 @@ fn read(path: &Path) -> Result<String, String> {
 
 impl Defined {
     /// All jobs of all files.
-    pub(crate) fn definitions(&self) -> impl Iterator<Item = &Definition> {
+    pub fn definitions(&self) -> impl Iterator<Item = &Definition> {
         self.files.iter().flat_map(|file| &file.jobs)
     }
 }

@@ -1,0 +1,45 @@
+//! The daemon of the command `matins`: it runs the commands of a configuration or a crontab, keeps to its files as they change, and
+//! can be asked and controlled. What commands need to reach a daemon, or a store that has none, is here too.
+
+#![warn(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
+
+mod boot;
+mod failure;
+mod history;
+mod hooks;
+mod host;
+mod http;
+mod job_row;
+mod log;
+pub mod mail;
+mod metrics;
+mod open_store;
+mod orphans;
+mod paths;
+mod process_setup;
+mod reaper;
+mod reload;
+mod run;
+mod safety;
+mod service;
+mod source_file;
+mod sources;
+mod stored;
+mod sync;
+mod target;
+mod waiting;
+mod watch_files;
+mod worker;
+mod zone_rules;
+
+pub use failure::Failure;
+pub use http::HttpSettings;
+pub use job_row::{HEADING, next, row, runs_of_all};
+pub use log::{describe, style};
+pub use open_store::{OpenError, give_to, postgres_options};
+pub use run::{LogForm, Settings, WORKERS, run};
+pub use sources::{Defined, DefinedFile, Sources};
+pub use sync::Changes;
+pub use target::{Client, DEFAULT_STORE, Target};
+pub use worker::work;
+pub use zone_rules::{check_variable, system_zone};
