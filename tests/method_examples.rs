@@ -14,15 +14,17 @@ use source::{Kind, Method, Source};
 
 /// Members of the workspace that programs do not depend on, or whose items only other crates of Matins and authors of a store
 /// or an executor use.
-const OTHER_CRATES: [&str; 9] = [
+const OTHER_CRATES: [&str; 11] = [
     ".",
     "backends/owner",
     "benches",
     "book",
     "cli",
     "conformance",
+    "daemon",
     "executors/inflight",
     "files",
+    "terminal",
     "tests/packaging",
 ];
 

@@ -8,13 +8,13 @@ use matins::control::{JobView, RemoveManyRequest, Request};
 use matins::prelude::*;
 use matins::triggers::Zone;
 use matins::{Clock, Group, Run, SystemClock, Value};
+use matins_daemon::Failure;
 use serde::Serialize;
 use serde_json::{Map, json};
 
 use crate::shown::{self, AskArguments};
 use crate::target::Target;
 use crate::{jobs, runs};
-use matins_daemon::Failure;
 
 /// When a job fires.
 #[derive(Debug, Args)]

@@ -5,12 +5,11 @@ use clap::Args;
 use matins::definitions::{Definition, When, nearest};
 use matins::triggers::{Zone, tzdb};
 use matins::{Clock, ExecutorName, SystemClock};
+use matins_terminal::{Text, notice};
 use serde_json::json;
 
 use crate::file_arguments::FileArguments;
 use crate::{crontab_notes, jobs, show, shown};
-use matins_terminal::Text;
-use matins_terminal::notice;
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use matins::definitions::Definition;
 use matins::definitions::crontab::{Note, NoteKind};
-
 use matins_daemon::mail;
 use matins_terminal::Text;
 

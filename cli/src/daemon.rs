@@ -6,13 +6,12 @@ use std::time::Duration;
 use clap::Args;
 use matins::control::{Request, Status, StopMode, TimedEvent};
 use matins::{Clock, SystemClock};
+use matins_daemon::{Changes, Failure};
+use matins_terminal::Text;
 
 use crate::shown::{self, AskArguments};
 use crate::target::Target;
 use crate::{nodes, runs, show};
-use matins_daemon::Changes;
-use matins_daemon::Failure;
-use matins_terminal::Text;
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArguments {

@@ -8,12 +8,11 @@ use clap::{Args, ValueEnum};
 use indicatif::ProgressBar;
 use matins::control::Request;
 use matins::{OnConflict, Value};
+use matins_daemon::{Client, Failure};
+use matins_terminal::{self as terminal, notice};
 
 use crate::target::Target;
 use crate::{show, shown};
-use matins_daemon::Client;
-use matins_daemon::Failure;
-use matins_terminal::{self as terminal, notice};
 
 #[derive(Debug, Args)]
 pub(crate) struct ExportArguments {

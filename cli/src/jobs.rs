@@ -5,12 +5,11 @@ use clap::Args;
 use matins::control::{JobView, JobsOrder, JobsRequest, Request, RunsRequest};
 use matins::triggers::Zone;
 use matins::{Clock, Job, SystemClock, Value};
+use matins_daemon::{Failure, HEADING, listing, next, row, runs_of_all};
+use matins_terminal::{Text, secrets};
 
 use crate::shown::{self, AskArguments};
-use crate::{listing, runs, show};
-use matins_daemon::{Failure, HEADING, next, row, runs_of_all};
-use matins_terminal::Text;
-use matins_terminal::secrets;
+use crate::{runs, show};
 
 #[derive(Debug, Args)]
 pub(crate) struct JobsArguments {
@@ -44,11 +43,11 @@ pub(crate) fn jobs(arguments: JobsArguments) -> Result<(), Failure> {
     };
     let target = &arguments.ask.target;
     if arguments.ask.json {
-        return listing::json(target, request);
+        return listing::json(&target.named(), request);
     }
     let (zone, now) = (arguments.ask.times.zone()?, SystemClock.now());
     let request = JobsRequest { order: JobsOrder::NextFire, ..request };
-    listing::rows(target, request, &HEADING, &mut |item| {
+    listing::rows(&target.named(), request, &HEADING, &mut |item| {
         let view: JobView = shown::read(item)?;
         Ok(row(&view.job, zone, now))
     })

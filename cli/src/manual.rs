@@ -8,11 +8,11 @@ use std::process;
 
 use clap::{Args, Command, CommandFactory, Parser};
 use clap_complete::Shell;
+use matins_daemon::Failure;
+use matins_terminal::{self as terminal, Text};
 
 use crate::Arguments;
 use crate::shown;
-use matins_daemon::Failure;
-use matins_terminal::{self as terminal, Text};
 
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArguments {

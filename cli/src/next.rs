@@ -4,11 +4,11 @@ use clap::Args;
 use matins::prelude::*;
 use matins::triggers::{Zone, tzdb};
 use matins::{Clock, SystemClock};
+use matins_daemon::system_zone;
+use matins_terminal::Text;
 use serde_json::json;
 
 use crate::{instant, show, shown};
-use matins_daemon::system_zone;
-use matins_terminal::Text;
 
 #[derive(Debug, Args)]
 pub(crate) struct NextArguments {

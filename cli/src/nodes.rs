@@ -4,9 +4,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use indicatif::HumanBytes;
 use matins::control::{NodeState, NodeView, SharedView};
 use matins::triggers::Zone;
+use matins_terminal::Text;
 
 use crate::{show, shown};
-use matins_terminal::Text;
 
 const HEADING: [&str; 9] =
     ["NODE", "LABEL", "STATE", "LEASE", "RUNNING", "SINCE", "CLOCK", "VERSION", "TASKS"];

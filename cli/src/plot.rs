@@ -10,11 +10,11 @@ use matins::definitions::{Definition, When};
 use matins::simulate::Timeline;
 use matins::triggers::Zone;
 use matins::{Clock, SystemClock};
+use matins_daemon::Failure;
+use matins_terminal as terminal;
 
 use crate::file_arguments::FileArguments;
 use crate::{instant, show, shown};
-use matins_daemon::Failure;
-use matins_terminal as terminal;
 
 #[derive(Debug, Args)]
 pub(crate) struct PlotArguments {
@@ -59,7 +59,7 @@ pub(crate) fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
         show::span(span)
     );
     let rows_drawn = rows.iter().map(|(id, trigger)| (id.as_ref(), &**trigger));
-    let svg = Timeline::new(zone, from, from + span).svg(&title, rows_drawn);
+    let svg = Timeline::new(zone, from, from + span).svg(&terminal::one_line(&title), rows_drawn);
     fs::write(&arguments.out, svg)
         .map_err(|error| Failure::NotDone(format!("cannot write {}: {error}", arguments.out.display())))?;
     shown::line(format_args!("{}: {}", arguments.out.display(), show::counted(rows.len(), "job")));

@@ -1,53 +1,10 @@
-//! A store on PostgreSQL, which schedulers share: how a command opens it, and what `matins store` does with it.
+//! A store on PostgreSQL, which schedulers share: its tables and its roles.
 
 use matins::config::{PostgresUrl, StoreUrl};
-use matins::prelude::*;
-use matins::{
-    ClaimStore, JobPosition, PostgresMigration, PostgresOptions, PostgresRole, PostgresStore, StoreError,
-};
-
-use crate::store::holding;
-use crate::{show, shown};
+use matins::{PostgresMigration, PostgresOptions, PostgresRole};
 use matins_daemon::{Failure, postgres_options as options};
-use matins_terminal::notice;
 
-/// Reads each row, and names those that cannot be read. Schedulers may be running meanwhile.
-pub(crate) fn check(url: &PostgresUrl) -> Result<(), String> {
-    let chain = |error: StoreError| matins::error_chain(&error);
-    let mut store = options(url, true).and_then(PostgresOptions::open).map_err(chain)?;
-    let jobs = read_jobs(&mut store).map_err(chain)?;
-    let runs = read_runs(&mut store).map_err(chain)?;
-    for row in store.quarantined() {
-        notice::warn(row);
-    }
-    shown::line(format_args!("{url}: {} are whole", holding(jobs, runs)));
-    match store.quarantined().len() {
-        0 => Ok(()),
-        count => Err(format!("{} cannot be read", show::counted(count, "row"))),
-    }
-}
-
-fn read_jobs(store: &mut PostgresStore) -> Result<usize, StoreError> {
-    let mut query = JobQuery::default().limit(1_000);
-    let mut count = 0;
-    loop {
-        let page = store.list(&query)?;
-        let Some(last) = page.last() else { return Ok(count) };
-        query.after = Some(JobPosition::of(last));
-        count += page.len();
-    }
-}
-
-fn read_runs(store: &mut PostgresStore) -> Result<usize, StoreError> {
-    let mut query = RunQuery::default().limit(1_000);
-    let mut count = 0;
-    loop {
-        let page = store.runs(&query)?;
-        let Some(last) = page.last() else { return Ok(count) };
-        query.after = Some(last.id);
-        count += page.len();
-    }
-}
+use crate::shown;
 
 /// Makes the tables, or brings those of an earlier version up to date.
 pub(crate) fn migrate(url: &PostgresUrl) -> Result<(), String> {

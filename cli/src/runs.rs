@@ -5,13 +5,12 @@ use clap::Args;
 use matins::control::{Request, RunState, RunView, RunsRequest};
 use matins::triggers::Zone;
 use matins::{Clock, SystemClock, Value};
+use matins_daemon::{Failure, listing};
+use matins_terminal::{Text, secrets};
 
 use crate::shown::{self, AskArguments};
 use crate::target::Target;
-use crate::{instant, listing, show};
-use matins_daemon::Failure;
-use matins_terminal::Text;
-use matins_terminal::secrets;
+use crate::{instant, show};
 
 #[derive(Debug, Args)]
 pub(crate) struct RunsArguments {
@@ -75,10 +74,10 @@ pub(crate) fn runs(arguments: RunsArguments) -> Result<(), Failure> {
         ..RunsRequest::default()
     };
     if arguments.ask.json {
-        return listing::json(&arguments.ask.target, request);
+        return listing::json(&arguments.ask.target.named(), request);
     }
     let mut as_row = |item| Ok(row(&shown::read(item)?, zone));
-    listing::rows(&arguments.ask.target, request, &HEADING, &mut as_row)
+    listing::rows(&arguments.ask.target.named(), request, &HEADING, &mut as_row)
 }
 
 /// A time, or a span back from now.

@@ -11,14 +11,12 @@ use matins::definitions::Definition;
 use matins::simulate::{KnownFrom, RunTime, Simulation};
 use matins::triggers::Zone;
 use matins::{Clock, SystemClock};
+use matins_daemon::{DEFAULT_STORE, Failure, WORKERS};
 use serde_json::json;
 
 use crate::file_arguments::FileArguments;
 use crate::target::Target;
 use crate::{instant, runs, shown, simulation_text};
-use matins_daemon::DEFAULT_STORE;
-use matins_daemon::Failure;
-use matins_daemon::WORKERS;
 
 #[derive(Debug, Args)]
 pub(crate) struct SimulateArguments {

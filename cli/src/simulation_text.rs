@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use chrono::{TimeDelta, Timelike};
 use matins::simulate::{Forecast, KnownFrom};
 use matins::triggers::Zone;
+use matins_terminal::{self as terminal, Text};
 
 use crate::show;
-use matins_terminal::{self as terminal, Text};
 
 /// How wide the longest bar is, in characters.
 const BAR: u64 = 50;

@@ -1,7 +1,6 @@
 //! `matins store`: looks into a store, and repairs one.
 
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::{Args, Subcommand};
 use indicatif::{HumanBytes, ProgressBar};
@@ -9,30 +8,21 @@ use matins::config::StoreUrl;
 use matins::control::{JobsRequest, Request, StoreInfo};
 use matins::file::{Examination, examine, repair};
 use matins::prelude::*;
-use matins::{JobPosition, StoreError};
-use matins::{JobStore, SchedulerBuilder, Value};
+use matins::{SchedulerBuilder, Value};
+use matins_daemon::{
+    Failure, Looked, Migrated, Taker, give_to, look_through_postgres, look_through_sqlite, migrate_sqlite,
+};
+use matins_terminal::{self as terminal, Text, notice};
 
-use crate::pages::Taker;
 use crate::shown::{self, Times};
 use crate::target::Target;
 use crate::{nodes, postgres, show};
-use matins_daemon::{Failure, give_to};
-use matins_terminal::notice;
-use matins_terminal::{self as terminal, Text};
-
-fn open_sqlite(path: &Path) -> Result<SqliteStore, String> {
-    SqliteStore::open(path).map_err(|error| matins::error_chain(&error))
-}
 
 #[derive(Debug, Args)]
 pub(crate) struct StoreArguments {
     #[command(subcommand)]
     command: StoreCommand,
 }
-
-/// Where in a SQLite file the number of the format is that its program has given it, 4 bytes, the highest first:
-/// <https://www.sqlite.org/fileformat.html#user_version_number>.
-const FORMAT_AT: u64 = 60;
 
 #[derive(Debug, Subcommand)]
 enum StoreCommand {
@@ -124,36 +114,13 @@ fn migrate(store: &StoreUrl) -> Result<(), String> {
         shown::line(format_args!("{store} is up to date"));
         return Ok(());
     };
-    let failed = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
-    let before = sqlite_format(path).map_err(failed)?;
-    let copy = PathBuf::from(format!("{}.format-{before}", path.display()));
-    copy_of_store(path, &copy).map_err(failed)?;
-    drop(open_sqlite(path).inspect_err(|_| drop(std::fs::remove_file(&copy)))?);
-    let after = sqlite_format(path).map_err(failed)?;
-    if before == after {
-        std::fs::remove_file(&copy).map_err(failed)?;
-        shown::line(format_args!("{store} is up to date, of format {after}"));
-    } else {
-        shown::line(format_args!(
-            "{store}: from format {before} to {after}; as it was, it is in {}",
-            copy.display()
-        ));
-    }
+    shown::line(match migrate_sqlite(path)? {
+        Migrated { to, copy: None, .. } => format!("{store} is up to date, of format {to}"),
+        Migrated { from, to, copy: Some(copy) } => {
+            format!("{store}: from format {from} to {to}; as it was, it is in {}", copy.display())
+        }
+    });
     Ok(())
-}
-
-/// Copies a store that nobody has open into a file of its own user.
-fn copy_of_store(path: &Path, copy: &Path) -> std::io::Result<()> {
-    matins_files::check_store(path)?;
-    let mut to = matins_files::OpenOptions::new().write(true).create(true).truncate(true).open(copy)?;
-    std::io::copy(&mut std::fs::File::open(path)?, &mut to)?;
-    to.sync_all()
-}
-
-fn sqlite_format(path: &Path) -> std::io::Result<u32> {
-    let mut number = [0; 4];
-    std::fs::File::open(path)?.read_exact_at(&mut number, FORMAT_AT)?;
-    Ok(u32::from_be_bytes(number))
 }
 
 fn info(json: bool, times: &Times, target: &Target) -> Result<(), Failure> {
@@ -188,7 +155,7 @@ fn url(text: &str) -> Result<StoreUrl, Failure> {
 
 fn check(store: &StoreUrl) -> Result<(), Failure> {
     if let StoreUrl::Postgres(url) = store {
-        return Ok(postgres::check(url)?);
+        return Ok(tell_of(&url.to_string(), &look_through_postgres(url)?)?);
     }
     let target = Target::of(store);
     match target.daemon() {
@@ -232,23 +199,7 @@ impl Taker for Unshown {
 
 fn check_alone(store: &StoreUrl) -> Result<(), String> {
     match store {
-        StoreUrl::Sqlite(path) => {
-            if !path.exists() {
-                return Err(format!("there is no file {}; name one that is there", path.display()));
-            }
-            let mut store = open_sqlite(path)?;
-            store.check().map_err(|error| matins::error_chain(&error))?;
-            let jobs = read_each(&mut store).map_err(|error| matins::error_chain(&error))?;
-            let runs = read_each_run(&mut store).map_err(|error| matins::error_chain(&error))?;
-            for job in store.quarantined() {
-                notice::warn(job);
-            }
-            shown::line(format_args!("{}: {} are whole", path.display(), holding(jobs, runs)));
-            match store.quarantined().len() {
-                0 => Ok(()),
-                count => Err(format!("{} cannot be read", show::counted(count, "row"))),
-            }
-        }
+        StoreUrl::Sqlite(path) => tell_of(&path.display().to_string(), &look_through_sqlite(path)?),
         StoreUrl::File(directory) => {
             let examination = examine(directory).map_err(|error| matins::error_chain(&error))?;
             report(directory, &examination);
@@ -266,33 +217,19 @@ fn check_alone(store: &StoreUrl) -> Result<(), String> {
     }
 }
 
-/// Reads each job. Returns how many can be read; the others are quarantined.
-fn read_each(store: &mut SqliteStore) -> Result<usize, StoreError> {
-    let mut query = JobQuery::default().limit(1_000);
-    let mut count = 0;
-    loop {
-        let page = store.list(&query)?;
-        let Some(last) = page.last() else { return Ok(count) };
-        query.after = Some(JobPosition::of(last));
-        count += page.len();
+/// Says what a store holds, and what of it cannot be read.
+pub(crate) fn tell_of(store: &str, looked: &Looked) -> Result<(), String> {
+    for row in &looked.quarantined {
+        notice::warn(row);
+    }
+    shown::line(format_args!("{store}: {} are whole", holding(looked.jobs, looked.runs)));
+    match looked.quarantined.len() {
+        0 => Ok(()),
+        count => Err(format!("{} cannot be read", show::counted(count, "row"))),
     }
 }
 
-fn read_each_run(store: &mut SqliteStore) -> Result<usize, StoreError> {
-    const PAGE: usize = 1_000;
-    let mut query = RunQuery::default().limit(PAGE);
-    let mut count = 0;
-    loop {
-        let page = store.runs(&query)?;
-        count += page.len();
-        query.after = page.last().map(|run| run.id);
-        if page.len() < PAGE {
-            return Ok(count);
-        }
-    }
-}
-
-pub(crate) fn holding(jobs: usize, runs: usize) -> String {
+fn holding(jobs: usize, runs: usize) -> String {
     format!("{} and {}", show::counted(jobs, "job"), show::counted(runs, "run"))
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use matins::config::StoreUrl;
-use matins_daemon::{Client, DEFAULT_STORE, Failure};
+use matins_daemon::{Client, DEFAULT_STORE, Failure, Paged, Taker};
 
 /// Which store, or which daemon.
 #[derive(Debug, Clone, Args)]
@@ -28,13 +28,9 @@ impl Target {
         Self { store: store.to_string(), socket: None, timeout: None }
     }
 
-    fn named(&self) -> matins_daemon::Target {
+    pub(crate) fn named(&self) -> matins_daemon::Target {
         let Self { store, socket, timeout } = self.clone();
         matins_daemon::Target { store, socket, timeout }
-    }
-
-    pub(crate) fn url(&self) -> Result<StoreUrl, Failure> {
-        self.named().url()
     }
 
     pub(crate) fn daemon(&self) -> Result<Client, Failure> {
@@ -51,5 +47,9 @@ impl Target {
 
     pub(crate) fn client_or_new_store(&self) -> Result<Client, Failure> {
         self.named().client_or_new_store()
+    }
+
+    pub(crate) fn ask_in_pages(&self, request: impl Paged, taker: &mut dyn Taker) -> Result<(), Failure> {
+        self.named().ask_in_pages(request, taker)
     }
 }

@@ -2,10 +2,10 @@
 
 use clap::Args;
 use matins::control::{Explanation, Request};
+use matins_daemon::Failure;
 
 use crate::shown;
 use crate::target::Target;
-use matins_daemon::Failure;
 
 #[derive(Debug, Args)]
 pub(crate) struct WhyArguments {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use matins::config::StoreUrl;
 pub(crate) use matins::control::{History, HistoryEvent};
 use matins::{Handle, StoreName};
+use matins_terminal::notice;
 
 use crate::paths;
-use matins_terminal::notice;
 
 /// Opens the history of a scheduler's store: in a file beside it, or in the store if others share that. The history of a store in memory
 /// ends with the process, as the store does.

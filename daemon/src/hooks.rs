@@ -7,9 +7,8 @@ use matins::definitions::Hook;
 use matins::prelude::*;
 use matins::{CancelReason, Task};
 use matins::{Clock, Run, SystemClock};
-use serde_json::json;
-
 use matins_terminal::notice;
+use serde_json::json;
 
 /// The hooks as they are now; reading the configuration again replaces them.
 pub(crate) type Hooks = Arc<Mutex<Vec<Hook>>>;

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use matins::control::Operator;
+use matins_terminal::notice;
 use matins_web::{Address, Server, Site, Token};
 use serde_json::json;
 
 use crate::metrics;
-use matins_terminal::notice;
 
 /// Who may be served, and where.
 #[derive(Debug, Clone, Default)]

@@ -5,14 +5,12 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use chrono::TimeDelta;
 use matins::control::EventView;
+use matins::control::display as show;
 use matins::prelude::*;
 use matins::triggers::Zone;
 use matins::{Clock, MissedReason, Run, SystemClock};
+use matins_terminal::{self as terminal, Text, notice};
 use serde_json::json;
-
-use matins::control::display as show;
-use matins_terminal::notice;
-use matins_terminal::{self as terminal, Text};
 
 /// How many lines of a failed run's output are shown.
 const OUTPUT_LINES: usize = 5;

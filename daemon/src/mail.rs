@@ -8,9 +8,8 @@ use matins::Handle;
 use matins::definitions::Mail;
 use matins::prelude::*;
 use matins::{Run, Value};
-use nix::unistd::{User, geteuid};
-
 use matins_terminal::{self as terminal, notice};
+use nix::unistd::{User, geteuid};
 
 /// What is said where mail is asked for, and there is no program to send it.
 pub const NO_SENDMAIL: &str = "MAILTO is set, and there is no sendmail here: output is not mailed, and stays in the ledger. Install a mail transfer agent";

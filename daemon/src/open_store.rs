@@ -43,6 +43,9 @@ impl From<OpenError> for Failure {
 
 /// Opens the store and gives it to a scheduler under the name `default`. One that others can write is refused. `visits` is for a
 /// command, which is no scheduler among those that share a store.
+///
+/// # Errors
+/// If it cannot be opened, or others can write it.
 pub fn give_to(
     builder: SchedulerBuilder,
     url: &StoreUrl,
@@ -66,6 +69,9 @@ pub fn give_to(
 }
 
 /// What its URL says. `visits` is for a command that asks or changes something and ends: it is no scheduler.
+///
+/// # Errors
+/// If the URL cannot be read.
 pub fn postgres_options(url: &PostgresUrl, visits: bool) -> Result<PostgresOptions, StoreError> {
     let options: Result<PostgresOptions, _> = url.with_password().parse();
     let options = options.map_err(|error| StoreError::Backend {

@@ -10,10 +10,9 @@ use matins::command::Orphan;
 use matins::control::OrphanView;
 use matins::{Command, Handle};
 use matins::{Occupied, OnOrphan};
+use matins_terminal::notice;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Deserialize;
-
-use matins_terminal::notice;
 
 /// How long a command has to end by itself after SIGTERM.
 const TERM_GRACE: Duration = Duration::from_secs(5);

@@ -6,8 +6,10 @@ use std::thread;
 
 use chrono::{DateTime, Utc};
 use matins::Handle;
+use matins::control::display as show;
 use matins::definitions::Definition;
 use matins::{Clock, ExecutorName, SchedulerState, SystemClock};
+use matins_terminal::notice;
 
 use crate::history::History;
 use crate::hooks::Hooks;
@@ -16,8 +18,6 @@ use crate::stored::Stored;
 use crate::sync::{self, Changes, Situation};
 use crate::watch_files::Watched;
 use crate::{boot, service, zone_rules};
-use matins::control::display as show;
-use matins_terminal::notice;
 
 /// Why the files were refused when they were read last, if they were.
 pub(crate) type Refused = Arc<Mutex<Option<String>>>;

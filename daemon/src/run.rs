@@ -9,11 +9,13 @@ use chrono::{DateTime, Utc};
 use matins::Handle;
 use matins::command::Orphan;
 use matins::config::{ExecutorConfig, StoreConfig, StoreConfigError, StoreUrl};
+use matins::control::display as show;
 use matins::control::{Listener, user};
 use matins::definitions::COMMAND;
 use matins::prelude::*;
 use matins::triggers::Zone;
 use matins::{BlockingScheduler, Clock, ExecutorName, JobOrder, SystemClock};
+use matins_terminal::{LibraryLog, Text, notice};
 use serde::Serialize;
 use serde_json::json;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
@@ -36,9 +38,6 @@ use crate::watch_files::Watched;
 use crate::{
     http, job_row, log, mail, orphans, paths, process_setup, reaper, safety, service, waiting, zone_rules,
 };
-use matins::control::display as show;
-use matins_terminal::notice;
-use matins_terminal::{LibraryLog, Text};
 
 /// How many commands run at once; each has a thread, which is started on need. Further ones are queued.
 pub const WORKERS: usize = 1024;

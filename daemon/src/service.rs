@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use matins::Handle;
 use matins::SchedulerState;
-use sd_notify::NotifyState;
-
 use matins_terminal::notice;
+use sd_notify::NotifyState;
 
 /// Jobs are fired from now on.
 pub(crate) fn ready(status: &str) {

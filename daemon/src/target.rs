@@ -12,6 +12,7 @@ use matins::control::protocol::Received;
 use matins::control::{self, Operator, Problem, Request, user};
 use matins::definitions::COMMAND;
 use matins::prelude::*;
+use matins_terminal::{notice, secrets};
 use serde_json::Value;
 
 use crate::failure::Failure;
@@ -19,7 +20,6 @@ use crate::host::{self, StoreAlone};
 use crate::open_store::{OpenError, give_to};
 use crate::zone_rules::system_zone;
 use crate::{history, orphans, paths};
-use matins_terminal::{notice, secrets};
 
 /// Where jobs are kept when nobody says.
 pub const DEFAULT_STORE: &str = "sqlite:matins.db";
@@ -139,6 +139,9 @@ impl Target {
     }
 
     /// The daemon, and nothing else.
+    ///
+    /// # Errors
+    /// If nobody can be asked.
     pub fn daemon(&self) -> Result<Client, Failure> {
         let socket = match &self.socket {
             Some(socket) => Some(socket.clone()),
@@ -159,12 +162,18 @@ impl Target {
     }
 
     /// The daemon that owns the store, or else the store itself if schedulers share it: each of them does what is asked of any.
+    ///
+    /// # Errors
+    /// If nobody can be asked.
     pub fn daemon_or_shared_store(&self) -> Result<Client, Failure> {
         let is_shared = self.socket.is_none() && matches!(self.url()?, StoreUrl::Postgres(_));
         if is_shared { self.client() } else { self.daemon() }
     }
 
     /// The daemon where one runs, else the store. A store that is not there is not made.
+    ///
+    /// # Errors
+    /// If nobody can be asked.
     pub fn client(&self) -> Result<Client, Failure> {
         let url = self.url()?;
         if let Some(path) = &self.socket {
@@ -210,6 +219,9 @@ impl Target {
     }
 
     /// The same, where a store that is not there is made.
+    ///
+    /// # Errors
+    /// If nobody can be asked.
     pub fn client_or_new_store(&self) -> Result<Client, Failure> {
         let url = self.url()?;
         match &url {
@@ -257,6 +269,9 @@ fn open(url: &StoreUrl) -> Result<OpenedStore, OpenError> {
 
 impl Client {
     /// Asks; `items` takes what comes before the end of the answer, and says whether it wants more.
+    ///
+    /// # Errors
+    /// If what is asked for cannot be done, or the answer is lost.
     pub fn ask_for(
         self,
         request: Request,
@@ -279,6 +294,9 @@ impl Client {
     }
 
     /// Asks for an answer without items.
+    ///
+    /// # Errors
+    /// If what is asked for cannot be done, or the answer is lost.
     pub fn ask(self, request: Request) -> Result<Value, Failure> {
         self.ask_for(request, &[], &mut |_| true)
     }

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use matins::StoreError;
 use matins_store_owner::wait_for_owner_while;
+use matins_terminal::notice;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::open_store::OpenError;
 use crate::service;
-use matins_terminal::notice;
 
 /// How long is waited in any case: a command has the store for a moment only.
 const PATIENCE: Duration = Duration::from_secs(2);

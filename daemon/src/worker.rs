@@ -4,17 +4,17 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
+use matins::control::display as show;
 use matins::definitions::COMMAND;
 use matins::nats::{NatsServer, Worker};
 use matins::prelude::*;
 use matins::{TaskRegistry, TaskResult, layer_fn};
+use matins_terminal::{self as terminal, notice};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::failure::Failure;
 use crate::{process_setup, reaper, service};
-use matins::control::display as show;
-use matins_terminal::{self as terminal, notice};
 
 /// So often the worker is looked at, and so often where it is to end with its last command.
 const LOOKS_EVERY: Duration = Duration::from_secs(1);

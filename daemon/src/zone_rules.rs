@@ -9,10 +9,10 @@ use matins::JobPosition;
 use matins::prelude::*;
 use matins::triggers::{Zone, tzdb};
 use matins::{Clock, Job, JobOrder, SchedulerState, SystemClock, Value};
+use matins_terminal::notice;
 
 use crate::history::{History, HistoryEvent};
 use crate::sync::Changes;
-use matins_terminal::notice;
 
 /// Returns the zone of this machine.
 ///
@@ -23,6 +23,9 @@ pub fn system_zone() -> Result<Zone, String> {
 }
 
 /// Refuses a variable that names no tz database, before anything is done by the wrong one.
+///
+/// # Errors
+/// If it names no source.
 pub fn check_variable() -> Result<(), String> {
     match std::env::var_os(tzdb::VARIABLE) {
         Some(value) if !value.is_empty() && value != "bundled" && value != "system" => {

@@ -41,7 +41,7 @@ fn look_through(store: &mut dyn JobStore) {
     let _ = store.next_due();
     for job in store.due(DateTime::<Utc>::MAX_UTC, 10).unwrap_or_default() {
         let to = job.next_fire.and_then(|fire| job.trigger.next_after(fire));
-        let _ = store.commit(vec![Transition::Advance { job: job.id, from: job.next_fire, to }]);
+        let _ = store.commit(vec![Transition::Advance { job: job.id.clone(), from: job.next_fire, to }]);
     }
     for job in store.quarantined() {
         let _ = job.to_string();

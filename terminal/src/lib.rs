@@ -12,6 +12,7 @@
 // `clippy.toml` names the functions that nothing else may call.
 #![warn(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
 
+pub mod answer;
 pub mod notice;
 pub mod secrets;
 mod text;

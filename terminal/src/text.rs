@@ -20,33 +20,43 @@ impl Text {
     }
 
     /// Appends text on the current line.
+    #[must_use]
     pub fn and(mut self, text: impl Display) -> Self {
         self.0.push_str(&one_line(&text.to_string()));
         self
     }
 
     /// Appends text in a style.
+    #[must_use]
     pub fn styled(mut self, style: Style, text: impl Display) -> Self {
         self.0.push_str(&format!("{style}{}{style:#}", one_line(&text.to_string())));
         self
     }
 
     /// Appends text of many lines: newlines and tabs in it stay.
+    #[must_use]
     pub fn lines(mut self, text: impl Display) -> Self {
         self.0.push_str(&many_lines(&text.to_string()));
         self
     }
 
     /// Appends text of many lines, of which all but the first are indented: only a line of this program begins at the margin.
+    #[must_use]
     pub fn indented(mut self, text: impl Display) -> Self {
         self.0.push_str(&many_lines(&text.to_string()).replace('\n', "\n  "));
         self
     }
 
     /// Appends another text.
+    #[must_use]
     pub fn text(mut self, text: &Self) -> Self {
         self.0.push_str(&text.0);
         self
+    }
+
+    /// Returns whether there is no text.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Returns its length in bytes.
@@ -55,6 +65,7 @@ impl Text {
     }
 
     /// Ends the line.
+    #[must_use]
     pub fn end_line(mut self) -> Self {
         self.0.push('\n');
         self
@@ -101,6 +112,7 @@ impl Text {
 
     /// Appends an item of an array that is printed as it comes: all items together, and `]` on a line, are as
     /// [`pretty_json`](Self::pretty_json) of the array.
+    #[must_use]
     pub fn json_item(mut self, value: &Value, is_first: bool) -> Self {
         self.0.push(if is_first { '[' } else { ',' });
         // Texts have no line breaks in JSON: each line begins with the white space of the layout.
@@ -112,6 +124,9 @@ impl Text {
     }
 
     /// Prints it to standard output.
+    ///
+    /// # Errors
+    /// If that cannot be written.
     pub fn print(&self) -> io::Result<()> {
         #[allow(clippy::disallowed_methods, reason = "this is the one place")]
         let mut out = anstream::stdout().lock();
@@ -119,6 +134,9 @@ impl Text {
     }
 
     /// Prints it to standard error.
+    ///
+    /// # Errors
+    /// If that cannot be written.
     pub fn print_to_stderr(&self) -> io::Result<()> {
         #[allow(clippy::disallowed_methods, reason = "this is the one place")]
         let mut out = anstream::stderr().lock();
@@ -133,6 +151,9 @@ impl<T: Display> From<T> for Text {
 }
 
 /// Writes bytes to standard output as they are: what a job printed, where `--raw` asks for it, and files for programs.
+///
+/// # Errors
+/// If that cannot be written.
 pub fn print_raw(bytes: &[u8]) -> io::Result<()> {
     #[allow(clippy::disallowed_methods, reason = "this is the one place")]
     let mut out = io::stdout().lock();

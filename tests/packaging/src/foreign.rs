@@ -13,6 +13,9 @@ const PERMITTED: &[(&str, &[&str])] = &[
     ("matins_config", &["schemars"]),
     // Strategies for property tests.
     ("matins_conformance", &["proptest"]),
+    // Of these, only the command is built.
+    ("matins_daemon", &["anstyle"]),
+    ("matins_terminal", &["anstyle"]),
     // The runtime, and a stream of events.
     ("matins_executor_tokio", &["tokio"]),
     ("matins_scheduler", &["futures_core"]),

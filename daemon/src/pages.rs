@@ -1,19 +1,17 @@
 //! Long answers, asked for page by page: whoever prints them may be held up by its reader for as long as that likes.
 
 use matins::control::{JobsRequest, Request, RunsRequest};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::shown;
-use crate::target::Target;
-use matins_daemon::Client;
-use matins_daemon::Failure;
+use crate::{Client, Failure, Target};
 
 /// The first page is there at once; the others cost less for an item.
 const FIRST_PAGE: usize = 100;
 const FURTHER_PAGE: usize = 1_000;
 
 /// A request whose answer may be long.
-pub(crate) trait Paged: Clone {
+pub trait Paged: Clone {
     /// The request for a page of so many items, behind the place that the page before has ended with.
     ///
     /// # Errors
@@ -26,7 +24,7 @@ pub(crate) trait Paged: Clone {
 
 impl Paged for JobsRequest {
     fn page(&self, size: usize, after: Option<Value>, _so_far: usize) -> Result<Request, Failure> {
-        let after = after.map(shown::read).transpose()?;
+        let after = after.map(position).transpose()?;
         Ok(Request::Jobs(Self { page: Some(size), after, ..self.clone() }))
     }
 
@@ -37,7 +35,7 @@ impl Paged for JobsRequest {
 
 impl Paged for RunsRequest {
     fn page(&self, size: usize, after: Option<Value>, so_far: usize) -> Result<Request, Failure> {
-        let after = after.map(shown::read).transpose()?;
+        let after = after.map(position).transpose()?;
         // 0 is all of them.
         let limit = if self.limit == 0 { 0 } else { self.limit.saturating_sub(so_far).max(1) };
         Ok(Request::Runs(Self { page: Some(size), after, limit, ..self.clone() }))
@@ -48,8 +46,18 @@ impl Paged for RunsRequest {
     }
 }
 
+fn position<T: DeserializeOwned>(value: Value) -> Result<T, Failure> {
+    serde_json::from_value(value).map_err(|error| {
+        Failure::NotDone(format!("the daemon answers in a way that is not known here: {error}"))
+    })
+}
+
 /// Takes the items of a long answer.
-pub(crate) trait Taker {
+pub trait Taker {
+    /// Takes the next one.
+    ///
+    /// # Errors
+    /// If it is not one that is known here; then no more come.
     fn item(&mut self, item: Value) -> Result<(), Failure>;
 
     /// A page is complete: what was taken so far can be shown.
@@ -58,7 +66,10 @@ pub(crate) trait Taker {
 
 impl Target {
     /// Asks for all that `request` asks for, a page at a time.
-    pub(crate) fn ask_in_pages(&self, request: impl Paged, taker: &mut dyn Taker) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// If nobody can be asked, the request is refused, or an item is.
+    pub fn ask_in_pages(&self, request: impl Paged, taker: &mut dyn Taker) -> Result<(), Failure> {
         let mut client = self.client()?;
         let (mut after, mut size, mut so_far) = (None, FIRST_PAGE, 0);
         loop {

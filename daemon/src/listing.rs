@@ -1,23 +1,21 @@
 //! Lists that are printed as they come, however long they are.
 
+use matins_terminal::{Text, answer, secrets, stdout_is_terminal};
 use serde_json::Value;
 
-use crate::pages::{Paged, Taker};
-use crate::shown;
-use crate::target::Target;
-use matins_daemon::Failure;
-use matins_terminal::secrets;
-use matins_terminal::{self as terminal, Text};
+use crate::{Failure, Paged, Taker, Target};
 
 /// Prints the answer to a request under a heading: a table on a terminal; elsewhere a line each, with tabs between.
-pub(crate) fn rows(
+///
+/// # Errors
+/// If nobody can be asked, or an item is not one that is known here.
+pub fn rows(
     target: &Target,
     request: impl Paged,
     heading: &[&str],
     row: &mut dyn FnMut(Value) -> Result<Vec<String>, Failure>,
 ) -> Result<(), Failure> {
-    let mut rows =
-        Rows { row, is_table: terminal::stdout_is_terminal(), widths: Vec::new(), waiting: Vec::new() };
+    let mut rows = Rows { row, is_table: stdout_is_terminal(), widths: Vec::new(), waiting: Vec::new() };
     if rows.is_table {
         rows.waiting.push(heading.iter().map(|word| (*word).to_owned()).collect());
     }
@@ -46,15 +44,18 @@ impl Taker for Rows<'_> {
         }
         let rows = std::mem::take(&mut self.waiting);
         if self.is_table {
-            shown::print(&Text::table_page(&rows, &mut self.widths));
+            answer::print(&Text::table_page(&rows, &mut self.widths));
         } else {
-            shown::print(&Text::tabbed(&rows));
+            answer::print(&Text::tabbed(&rows));
         }
     }
 }
 
 /// Prints the answer to a request as an array of JSON.
-pub(crate) fn json(target: &Target, request: impl Paged) -> Result<(), Failure> {
+///
+/// # Errors
+/// If nobody can be asked.
+pub fn json(target: &Target, request: impl Paged) -> Result<(), Failure> {
     let mut array = Array { is_empty: true, text: Text::new() };
     target.ask_in_pages(request, &mut array)?;
     if array.is_empty {
@@ -67,7 +68,7 @@ pub(crate) fn json(target: &Target, request: impl Paged) -> Result<(), Failure> 
     Ok(())
 }
 
-/// An array, as [`shown::json`] would print it whole.
+/// An array, as [`answer::json`] would print it whole.
 struct Array {
     is_empty: bool,
     text: Text,
@@ -82,7 +83,7 @@ impl Taker for Array {
     }
 
     fn end_of_page(&mut self) {
-        shown::print(&std::mem::take(&mut self.text));
+        answer::print(&std::mem::take(&mut self.text));
     }
 }
 
