@@ -59,6 +59,13 @@ impl Drop for Example {
 }
 
 #[test]
+fn a_crontab_is_forecast() {
+    let lines = Example::start("forecast", &[]).all();
+    assert_eq!(lines[0], "2 jobs, 207 fires");
+    assert!(lines[1].contains("{\"fetch-orders\": 100}"), "{lines:?}");
+}
+
+#[test]
 fn tick_ticks_in_memory() {
     let tick = Example::start("tick", &[]);
     assert_eq!([tick.line(), tick.line()], ["tick(1)", "tick(1)"]);
