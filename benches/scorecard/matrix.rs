@@ -97,21 +97,23 @@ mod tests {
     fn points_are_where_the_axis_says() {
         let record = Record::read().unwrap();
         let family = record.family(FAMILY).unwrap();
-        let svg = picture(family);
-        let value = |line: &str, before: &str| {
-            line.split_once(before).unwrap().1.split('"').next().unwrap().parse::<f64>().unwrap()
-        };
-        let label = |time: &str| value(svg.lines().find(|line| line.contains(time)).unwrap(), " x=\"");
-        let (one, ten) = (label(">1 µs<"), label(">10 µs<"));
-        let points: Vec<f64> = svg
-            .lines()
-            .filter(|line| line.starts_with("<circle"))
-            .map(|line| value(line, " cx=\""))
-            .collect();
-        assert_eq!(points.len(), family.rows.len());
-        for (row, point) in family.rows.iter().zip(points) {
-            let expected = one + row.ours.median.log10() * (ten - one);
-            assert!((point - expected).abs() < 1.0, "{}: {point} is not {expected}", row.work);
+        for screen in Screen::ALL {
+            let svg = picture(family, screen);
+            let value = |line: &str, before: &str| {
+                line.split_once(before).unwrap().1.split('"').next().unwrap().parse::<f64>().unwrap()
+            };
+            let label = |time: &str| value(svg.lines().find(|line| line.contains(time)).unwrap(), " x=\"");
+            let (one, ten) = (label(">1 µs<"), label(">10 µs<"));
+            let points: Vec<f64> = svg
+                .lines()
+                .filter(|line| line.starts_with("<circle"))
+                .map(|line| value(line, " cx=\""))
+                .collect();
+            assert_eq!(points.len(), family.rows.len());
+            for (row, point) in family.rows.iter().zip(points) {
+                let expected = one + row.ours.median.log10() * (ten - one);
+                assert!((point - expected).abs() < 1.0, "{}: {point} is not {expected}", row.work);
+            }
         }
     }
 }
