@@ -5,11 +5,12 @@ use clap::Args;
 use matins::definitions::{Definition, When, nearest};
 use matins::triggers::{Zone, tzdb};
 use matins::{Clock, ExecutorName, SystemClock};
+use matins_daemon::rows;
 use matins_terminal::{Text, notice};
 use serde_json::json;
 
 use crate::file_arguments::FileArguments;
-use crate::{crontab_notes, jobs, show, shown};
+use crate::{crontab_notes, show, shown};
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
@@ -136,5 +137,5 @@ fn describe(job: &Definition, zone: Zone, now: DateTime<Utc>) -> Text {
     if job.executor != ExecutorName::default() {
         text = text.end_line().and(format_args!("  executor: {}", job.executor));
     }
-    text.end_line().and(format_args!("  runs: {}", jobs::command(&json!(job.command))))
+    text.end_line().and(format_args!("  runs: {}", rows::job::command(&json!(job.command))))
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 use clap::Args;
 use matins::control::{Request, Status, StopMode, TimedEvent};
 use matins::{Clock, SystemClock};
+use matins_daemon::rows::run;
 use matins_daemon::{Changes, Failure};
 use matins_terminal::Text;
 
 use crate::shown::{self, AskArguments};
 use crate::target::Target;
-use crate::{nodes, runs, show};
+use crate::{nodes, show};
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArguments {
@@ -102,7 +103,7 @@ pub(crate) fn status(arguments: StatusArguments) -> Result<(), Failure> {
     }
     if !status.running.is_empty() {
         shown::line(Text::new().end_line().and("running"));
-        shown::rows(&runs::HEADING, status.running.iter().map(|run| runs::row(run, zone)).collect());
+        shown::rows(&run::HEADING, status.running.iter().map(|view| run::row(view, zone)).collect());
     }
     // A daemon of an earlier version names all of them, and does not count them.
     if status.unfinished > status.running.len() {

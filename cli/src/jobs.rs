@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use matins::control::{JobView, JobsOrder, JobsRequest, Request, RunsRequest};
 use matins::triggers::Zone;
-use matins::{Clock, Job, SystemClock, Value};
-use matins_daemon::{Failure, HEADING, listing, next, row, runs_of_all};
+use matins::{Clock, SystemClock, Value};
+use matins_daemon::rows::{job, run};
+use matins_daemon::{Failure, listing};
 use matins_terminal::{Text, secrets};
 
 use crate::shown::{self, AskArguments};
@@ -47,9 +48,9 @@ pub(crate) fn jobs(arguments: JobsArguments) -> Result<(), Failure> {
     }
     let (zone, now) = (arguments.ask.times.zone()?, SystemClock.now());
     let request = JobsRequest { order: JobsOrder::NextFire, ..request };
-    listing::rows(&target.named(), request, &HEADING, &mut |item| {
+    listing::rows(&target.named(), request, &job::HEADING, &mut |item| {
         let view: JobView = shown::read(item)?;
-        Ok(row(&view.job, zone, now))
+        Ok(job::row(&view.job, zone, now))
     })
 }
 
@@ -66,7 +67,7 @@ pub(crate) fn job(arguments: JobArguments) -> Result<(), Failure> {
     let runs = runs::fetch(&arguments.ask.target, request)?;
     if !runs.is_empty() {
         shown::line(Text::new().end_line().and("last runs"));
-        shown::rows(&runs::HEADING, runs.iter().map(|run| runs::row(run, zone)).collect());
+        shown::rows(&run::HEADING, runs.iter().map(|view| run::row(view, zone)).collect());
     }
     Ok(())
 }
@@ -76,13 +77,13 @@ pub(crate) fn describe(view: &JobView, zone: Zone, now: DateTime<Utc>) {
     let bold = anstyle::Style::new().bold();
     let job = &view.job;
     shown::line(Text::new().styled(bold, &job.id).and(": ").and(show::trigger(&*job.trigger, zone)));
-    let (next, relative) = next(job, zone, now);
+    let (next, relative) = job::next(job, zone, now);
     shown::property("next", if relative.is_empty() { next } else { format!("{next}, {relative}") });
     let later: Vec<String> = view.upcoming.iter().skip(1).map(|fire| show::local(*fire, zone)).collect();
     if !later.is_empty() {
         shown::property("then", later.join(", "));
     }
-    shown::property("runs", work(job));
+    shown::property("runs", job::work(job));
     if let Some(Value::Object(environment)) = job.arguments.get("environment") {
         for (name, value) in environment {
             shown::property("with", secrets::variable(name, value.as_str().unwrap_or_default()));
@@ -108,7 +109,7 @@ pub(crate) fn describe(view: &JobView, zone: Zone, now: DateTime<Utc>) {
                 span.map(|span| humantime::format_duration(span).to_string()).unwrap_or_default()
             }
             ("group", _) => job.policy.group.as_ref().map(ToString::to_string).unwrap_or_default(),
-            ("max_runs", _) => runs_of_all(job).unwrap_or_default(),
+            ("max_runs", _) => job::runs_of_all(job).unwrap_or_default(),
             (_, Value::String(text)) => text.clone(),
             (_, value) => value.to_string(),
         };
@@ -121,33 +122,4 @@ pub(crate) fn describe(view: &JobView, zone: Zone, now: DateTime<Utc>) {
         shown::property("from", source.to_owned());
     }
     shown::property("added", show::local(job.created, zone));
-}
-
-/// The command of a job; of an application's job the task, and its arguments if there are any.
-fn work(job: &Job) -> String {
-    match &job.arguments {
-        Value::Null => job.task.to_string(),
-        arguments if arguments.get("program").is_some() => command(arguments),
-        arguments => format!("{} {}", job.task, command(arguments)),
-    }
-}
-
-/// A command line, its words quoted where that is needed, and without its secrets.
-pub(crate) fn command(arguments: &Value) -> String {
-    let mut arguments = arguments.clone();
-    secrets::hide_unless_shown(&mut arguments);
-    let program = arguments.get("program").and_then(Value::as_str);
-    let words = arguments.get("arguments").and_then(Value::as_array).into_iter().flatten();
-    let words: Vec<String> = program
-        .into_iter()
-        .chain(words.filter_map(Value::as_str))
-        .map(|word| {
-            if word.is_empty() || word.contains(char::is_whitespace) {
-                format!("{word:?}")
-            } else {
-                word.to_owned()
-            }
-        })
-        .collect();
-    if words.is_empty() { arguments.to_string() } else { words.join(" ") }
 }

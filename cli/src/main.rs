@@ -19,10 +19,8 @@ mod plot;
 mod postgres;
 mod run;
 mod runs;
-mod show;
 mod shown;
 mod simulate;
-mod simulation_text;
 mod store;
 mod target;
 mod why;
@@ -32,7 +30,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-
+use matins::control::display as show;
 use matins_daemon::{Failure, check_variable};
 use matins_terminal::{notice, secrets};
 

@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Args;
-use matins::control::{Request, RunState, RunView, RunsRequest};
+use matins::control::{Request, RunView, RunsRequest};
 use matins::triggers::Zone;
 use matins::{Clock, SystemClock, Value};
+use matins_daemon::rows::run;
 use matins_daemon::{Failure, listing};
 use matins_terminal::{Text, secrets};
 
@@ -76,8 +77,8 @@ pub(crate) fn runs(arguments: RunsArguments) -> Result<(), Failure> {
     if arguments.ask.json {
         return listing::json(&arguments.ask.target.named(), request);
     }
-    let mut as_row = |item| Ok(row(&shown::read(item)?, zone));
-    listing::rows(&arguments.ask.target.named(), request, &HEADING, &mut as_row)
+    let mut as_row = |item| Ok(run::row(&shown::read(item)?, zone));
+    listing::rows(&arguments.ask.target.named(), request, &run::HEADING, &mut as_row)
 }
 
 /// A time, or a span back from now.
@@ -98,52 +99,6 @@ pub(crate) fn fetch(target: &Target, request: RunsRequest) -> Result<Vec<RunView
         true
     })?;
     items.into_iter().map(shown::read).collect()
-}
-
-pub(crate) const HEADING: [&str; 7] = ["RUN", "JOB", "DUE", "LATE", "TOOK", "OUTCOME", "MESSAGE"];
-
-pub(crate) fn row(view: &RunView, zone: Zone) -> Vec<String> {
-    let run = &view.run;
-    let due = match run.fires.count {
-        1 => show::local(run.scheduled(), zone),
-        count => format!("{} and {} more", show::local(run.scheduled(), zone), count - 1),
-    };
-    let late = run.started.map(|started| show::span((started - run.scheduled()).max(TimeDelta::zero())));
-    let took = run.started.zip(run.finished).map(|(from, to)| show::span((to - from).max(TimeDelta::zero())));
-    let number = match &view.store {
-        None => run.id.to_string(),
-        Some(store) => format!("{} in {store}", run.id),
-    };
-    vec![
-        number,
-        run.job.to_string(),
-        due,
-        late.unwrap_or_default(),
-        took.unwrap_or_default(),
-        outcome(view).to_owned(),
-        note(view),
-    ]
-}
-
-/// What it follows, and the first line of its message.
-fn note(view: &RunView) -> String {
-    let message = view.run.message.as_deref().and_then(|message| message.lines().next());
-    match (view.cause(), message) {
-        (None, message) => message.unwrap_or_default().to_owned(),
-        (Some(cause), None) => format!("after {cause}"),
-        (Some(cause), Some(message)) => format!("after {cause}: {message}"),
-    }
-}
-
-/// Its outcome, or what it does meanwhile.
-fn outcome(view: &RunView) -> &'static str {
-    match (view.run.outcome, view.state) {
-        (Some(outcome), _) => outcome.as_str(),
-        (None, Some(state)) => state.as_str(),
-        // As a daemon of an earlier version answers.
-        (None, None) if view.run.started.is_some() => RunState::Running.as_str(),
-        (None, None) => RunState::Waiting.as_str(),
-    }
 }
 
 pub(crate) fn cancel(arguments: CancelArguments) -> Result<(), Failure> {
@@ -184,7 +139,7 @@ pub(crate) fn print(view: &RunView, progress: Option<&Value>, zone: Zone) {
     let style = matins_daemon::style(run.outcome);
     let title =
         Text::new().styled(bold, format_args!("run {}", run.id)).and(format_args!(" of {}: ", run.job));
-    shown::line(title.styled(style, outcome(view)));
+    shown::line(title.styled(style, run::outcome(view)));
     shown::property("due", show::local(run.scheduled(), zone));
     if run.fires.count > 1 {
         shown::property(
@@ -225,28 +180,5 @@ pub(crate) fn print(view: &RunView, progress: Option<&Value>, zone: Zone) {
     }
     if let Some(output) = &run.output {
         shown::print(&Text::new().end_line().lines(output.trim_end()).end_line());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use matins::{JobId, Run, RunId};
-
-    use super::*;
-
-    #[test]
-    fn a_row_says_what_a_run_does_what_it_follows_and_in_which_store_it_is() {
-        let due = "2026-11-25T10:00:00Z".parse().unwrap();
-        let mut run = Run::waiting(RunId(7), JobId::new("report").unwrap(), due);
-        run.cause = Some(RunId(1));
-        let view = RunView {
-            store: Some("archive".to_owned()),
-            state: Some(RunState::Queued),
-            cause_job: Some("dump".to_owned()),
-            ..RunView::from(run)
-        };
-        let row = row(&view, Zone::utc());
-        let expected = ["7 in archive", "report", "queued", "after run 1 of dump"];
-        assert_eq!([&row[0], &row[1], &row[5], &row[6]], expected);
     }
 }

@@ -12,11 +12,12 @@ use matins::simulate::{KnownFrom, RunTime, Simulation};
 use matins::triggers::Zone;
 use matins::{Clock, SystemClock};
 use matins_daemon::{DEFAULT_STORE, Failure, WORKERS};
+use matins_terminal::Text;
 use serde_json::json;
 
 use crate::file_arguments::FileArguments;
 use crate::target::Target;
-use crate::{instant, runs, shown, simulation_text};
+use crate::{instant, runs, shown};
 
 #[derive(Debug, Args)]
 pub(crate) struct SimulateArguments {
@@ -91,7 +92,9 @@ pub(crate) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
         return Ok(());
     }
     let spread_out = spread_out.as_ref().map(|spread_out| (spread, spread_out));
-    shown::print(&simulation_text::text(&forecast, spread_out, defined.zone));
+    let bold = anstyle::Style::new().bold();
+    shown::line(Text::new().styled(bold, forecast.title(defined.zone)));
+    shown::print(&Text::new().lines(forecast.text(spread_out, defined.zone)));
     Ok(())
 }
 

@@ -36,7 +36,7 @@ use crate::target::DEFAULT_STORE;
 use crate::waiting::{Waited, after_hand_over};
 use crate::watch_files::Watched;
 use crate::{
-    http, job_row, log, mail, orphans, paths, process_setup, reaper, safety, service, waiting, zone_rules,
+    http, log, mail, orphans, paths, process_setup, reaper, rows, safety, service, waiting, zone_rules,
 };
 
 /// How many commands run at once; each has a thread, which is started on need. Further ones are queued.
@@ -350,8 +350,8 @@ impl Started<'_> {
         for changes in self.changes {
             screen = screen.and(changes.describe()).end_line();
         }
-        let mut rows = vec![job_row::HEADING.map(str::to_owned).to_vec()];
-        rows.extend(listed.iter().map(|(_, job)| job_row::row(job, self.zone, now)));
+        let mut rows = vec![rows::job::HEADING.map(str::to_owned).to_vec()];
+        rows.extend(listed.iter().map(|(_, job)| rows::job::row(job, self.zone, now)));
         screen = screen.text(&Text::table(&rows));
         if count > listed.len() {
             let more = count - listed.len();

@@ -34,6 +34,7 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod words;
 mod world;
 
 pub use forecast::{Busiest, Forecast, KnownFrom, RunTime};

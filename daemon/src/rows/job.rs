@@ -5,7 +5,8 @@ use std::any::Any;
 use chrono::{DateTime, Utc};
 use matins::control::display as show;
 use matins::triggers::{NeverTrigger, Zone};
-use matins::{Job, JobState};
+use matins::{Job, JobState, Value};
+use matins_terminal::secrets;
 
 /// The columns of a table of jobs.
 pub const HEADING: [&str; 4] = ["JOB", "NEXT FIRE", "", "TRIGGER"];
@@ -42,4 +43,33 @@ pub fn runs_of_all(job: &Job) -> Option<String> {
 fn never_fires(job: &Job) -> bool {
     let trigger: &dyn Any = &*job.trigger;
     trigger.is::<NeverTrigger>()
+}
+
+/// The command of a job; of an application's job the task, and its arguments if there are any.
+pub fn work(job: &Job) -> String {
+    match &job.arguments {
+        Value::Null => job.task.to_string(),
+        arguments if arguments.get("program").is_some() => command(arguments),
+        arguments => format!("{} {}", job.task, command(arguments)),
+    }
+}
+
+/// A command line, its words quoted where that is needed, and without its secrets.
+pub fn command(arguments: &Value) -> String {
+    let mut arguments = arguments.clone();
+    secrets::hide_unless_shown(&mut arguments);
+    let program = arguments.get("program").and_then(Value::as_str);
+    let words = arguments.get("arguments").and_then(Value::as_array).into_iter().flatten();
+    let words: Vec<String> = program
+        .into_iter()
+        .chain(words.filter_map(Value::as_str))
+        .map(|word| {
+            if word.is_empty() || word.contains(char::is_whitespace) {
+                format!("{word:?}")
+            } else {
+                word.to_owned()
+            }
+        })
+        .collect();
+    if words.is_empty() { arguments.to_string() } else { words.join(" ") }
 }

@@ -1,3 +1,0 @@
-//! Times and tables for people.
-
-pub(crate) use matins::control::display::{counted, local, relative, span, trigger};

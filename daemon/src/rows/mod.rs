@@ -1,0 +1,5 @@
+//! Jobs, runs and nodes as rows of tables, and in words.
+
+pub mod job;
+pub mod node;
+pub mod run;
