@@ -66,7 +66,7 @@ impl Record {
     pub(crate) fn with(card: Vec<Family>, measuring: &Measuring) -> Self {
         let mut families = Self::read().map_or_else(|_| Vec::new(), |record| record.families);
         for family in card {
-            let (on, left_out) = (machine::describe(), measuring.left_out().to_vec());
+            let (on, left_out) = (machine::describe(), measuring.left_out(Some(&family)));
             let measured = Measured { on, is_quick: measuring.is_quick, left_out, family };
             match families.iter_mut().find(|before| before.family.name == measured.family.name) {
                 Some(before) => *before = measured,

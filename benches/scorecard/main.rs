@@ -84,7 +84,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let taken = begun.elapsed();
     anstream::println!("\n{}", machine::describe());
-    for line in measuring.left_out() {
+    for line in measuring.left_out(None) {
         anstream::println!("left out: {line}");
     }
     let (reached, goals) = count(&card);

@@ -69,6 +69,7 @@ pub(crate) fn measure(
     let mut times = vec![0; families.len()];
     for (place, (name, processes, measure)) in families.iter().enumerate() {
         anstream::eprintln!("measuring {name} ...");
+        measuring.family = name;
         card.push(measure(measuring, name)?);
         times[place] = 1;
         if *processes > 1 {
@@ -137,16 +138,15 @@ pub(crate) struct Measuring {
     /// An interpreter that has APScheduler 4.
     pub(crate) python_4: Option<PathBuf>,
     pub(crate) figures: Figures,
-    left_out: Vec<String>,
+    /// The family that is measured now.
+    family: &'static str,
+    /// Of which family, and what.
+    left_out: Vec<(&'static str, String)>,
 }
 
 impl Measuring {
     pub(crate) fn new(is_quick: bool, python: Option<Python>, python_4: Option<PathBuf>) -> Self {
-        let mut left_out = Vec::new();
-        if python.is_none() {
-            left_out.push("APScheduler; name an interpreter that has it with --python PATH".to_owned());
-        }
-        Self { is_quick, python, python_4, figures: Figures::default(), left_out }
+        Self { is_quick, python, python_4, figures: Figures::default(), family: "", left_out: Vec::new() }
     }
 
     /// One of two numbers: for a quick run, and for a full one.
@@ -155,10 +155,18 @@ impl Measuring {
     }
 
     pub(crate) fn leave_out(&mut self, what: impl Into<String>) {
-        self.left_out.push(what.into());
+        self.left_out.push((self.family, what.into()));
     }
 
-    pub(crate) fn left_out(&self) -> &[String] {
-        &self.left_out
+    /// What was left out of a family, or of any.
+    pub(crate) fn left_out(&self, of: Option<&Family>) -> Vec<String> {
+        let is_of = |name: &str| of.is_none_or(|family| family.name == name);
+        let left_out = self.left_out.iter().filter(|(name, _)| is_of(name));
+        let mut left_out: Vec<_> = left_out.map(|(_, what)| what.clone()).collect();
+        let is_beside = |family: &Family| family.sides.iter().any(|(side, _)| side == "APScheduler");
+        if self.python.is_none() && of.is_none_or(is_beside) {
+            left_out.push("APScheduler; name an interpreter that has it with --python PATH".to_owned());
+        }
+        left_out
     }
 }
