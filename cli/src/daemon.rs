@@ -122,7 +122,7 @@ pub(crate) fn watch(arguments: &WatchArguments) -> Result<(), Failure> {
             // Nothing for an event that a later daemon has and this program does not.
             shown::read::<TimedEvent>(item)
                 .ok()
-                .and_then(|timed| matins_daemon::describe(&timed.event, zone))
+                .and_then(|timed| matins_daemon::event_text(&timed.event, zone))
         {
             shown::line(text);
         }

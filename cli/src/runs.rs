@@ -136,7 +136,7 @@ pub(crate) fn show_run(arguments: ShowRunArguments) -> Result<(), Failure> {
 pub(crate) fn print(view: &RunView, progress: Option<&Value>, zone: Zone) {
     let run = &view.run;
     let bold = anstyle::Style::new().bold();
-    let style = matins_daemon::style(run.outcome);
+    let style = matins_daemon::outcome_style(run.outcome);
     let title =
         Text::new().styled(bold, format_args!("run {}", run.id)).and(format_args!(" of {}: ", run.job));
     shown::line(title.styled(style, run::outcome(view)));

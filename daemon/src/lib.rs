@@ -37,7 +37,7 @@ mod zone_rules;
 
 pub use failure::Failure;
 pub use http::HttpSettings;
-pub use log::{describe, style};
+pub use log::{event_text, outcome_style};
 pub use open_store::{OpenError, give_to, postgres_options};
 pub use pages::{Paged, Taker};
 pub use run::{LogForm, Settings, WORKERS, run};

@@ -18,7 +18,7 @@ const OUTPUT_LINES: usize = 5;
 /// Prints events for people as they come, until there are no more.
 pub(crate) fn print(events: impl Iterator<Item = Event>, zone: Zone) {
     for event in events.filter_map(EventView::of) {
-        if let Some(text) = describe(&event, zone) {
+        if let Some(text) = event_text(&event, zone) {
             // Whoever read this may have gone; the jobs go on.
             notice::log(text);
         }
@@ -38,7 +38,7 @@ pub(crate) fn print_json(events: impl Iterator<Item = Event>, node: Option<&str>
 }
 
 /// A line for people, or a few; nothing for what they did themselves.
-pub fn describe(event: &EventView, zone: Zone) -> Option<Text> {
+pub fn event_text(event: &EventView, zone: Zone) -> Option<Text> {
     match event {
         EventView::RunFinished { run } => Some(finished(run, zone)),
         EventView::RunMissed { run } => Some(missed(run, zone)),
@@ -92,7 +92,7 @@ fn clock_corrected(by_seconds: i64, jobs: u64) -> String {
 }
 
 /// How an outcome looks.
-pub fn style(outcome: Option<Outcome>) -> Style {
+pub fn outcome_style(outcome: Option<Outcome>) -> Style {
     match outcome {
         Some(Outcome::Succeeded) => AnsiColor::Green.on_default(),
         Some(Outcome::Interrupted | Outcome::Cancelled | Outcome::Missed(_)) => {
@@ -119,7 +119,7 @@ fn line(run: &Run, zone: Zone, style: Style, outcome: &str, rest: &str) -> Text 
 
 fn finished(run: &Run, zone: Zone) -> Text {
     let outcome = run.outcome.unwrap_or(Outcome::Interrupted);
-    let style = style(Some(outcome));
+    let style = outcome_style(Some(outcome));
     let word = if matches!(outcome, Outcome::Missed(_)) { "missed" } else { outcome.as_str() };
     let mut rest = format!("due {}", time(run.scheduled(), zone));
     if let Some(started) = run.started {
