@@ -8,11 +8,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{After, ExecutorName, IntoTrigger, JobId, OnConflict, OnExhausted, Policy, Trigger, Value};
 use matins_scheduler::{NewJob, Schedule as _};
 use matins_task_command::Command;
-use matins_triggers::{AfterTrigger, CronTrigger, DateTrigger, JitterTrigger, NeverTrigger, Zone, every};
+use matins_triggers::{AfterTrigger, CronTrigger, DateTrigger, JitterTrigger, NeverTrigger, every};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, json};
+use serde_json::json;
 
-use crate::{DefinitionError, configuration};
+use crate::DefinitionError;
 
 /// The task that all of them run.
 pub const COMMAND: &str = "command";
@@ -153,29 +153,6 @@ impl When {
 }
 
 impl Definition {
-    /// Reads a job from the keys of a configuration's table `[jobs.NAME]`; `zone` is its zone if it names none.
-    ///
-    /// ```
-    /// use matins_definitions::Definition;
-    /// use matins_triggers::Zone;
-    /// use serde_json::json;
-    ///
-    /// let keys = json!({"cron": "30 2 * * *", "command": ["rsync", "-a", "/home", "/backup"]});
-    /// let backup = Definition::from_keys("backup", keys.as_object().unwrap(), Zone::utc())?;
-    /// assert_eq!(backup.command.program, "rsync");
-    ///
-    /// let keys = json!({"corn": "30 2 * * *", "command": ["rsync"]});
-    /// let error = Definition::from_keys("backup", keys.as_object().unwrap(), Zone::utc()).unwrap_err();
-    /// assert!(error.to_string().contains("did you mean `cron`"), "{error}");
-    /// # Ok::<(), matins_definitions::DefinitionError>(())
-    /// ```
-    ///
-    /// # Errors
-    /// If a key is not known, missing, or has a value that is not one.
-    pub fn from_keys(id: &str, keys: &Map<String, Value>, zone: Zone) -> Result<Self, DefinitionError> {
-        configuration::read_keys(keys, |reader, job| reader.job(id, job, zone)).map_err(DefinitionError::new)
-    }
-
     /// Returns what tells whether a definition has changed since it was last met.
     ///
     /// ```

@@ -24,17 +24,17 @@
 //! A definition becomes a job by [`Definition::job`], and its task is the command of the crate `matins-task-command`, registered as
 //! [`COMMAND`].
 
+mod by_keys;
 mod configuration;
 pub mod crontab;
 mod definition;
 mod diagnostic;
-mod edit;
 mod error;
 mod nearest;
 
+pub use by_keys::edited;
 pub use configuration::{Configuration, Hook};
 pub use definition::{COMMAND, Definition, Mail, When};
 pub use diagnostic::{Diagnostic, report};
-pub use edit::edited;
 pub use error::DefinitionError;
 pub use nearest::nearest;

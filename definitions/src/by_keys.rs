@@ -1,4 +1,4 @@
-//! Changes a job by the keys of a configuration: what is not named stays as it is.
+//! A job by keys and values: made of them, or changed by those that are named.
 
 use chrono::{DateTime, Utc};
 use matins_core::{Job, Policy};
@@ -8,7 +8,32 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::definition::COMMAND;
-use crate::{DefinitionError, configuration};
+use crate::{Definition, DefinitionError, configuration};
+
+impl Definition {
+    /// Reads a job from the keys of a configuration's table `[jobs.NAME]`; `zone` is its zone if it names none.
+    ///
+    /// ```
+    /// use matins_definitions::Definition;
+    /// use matins_triggers::Zone;
+    /// use serde_json::json;
+    ///
+    /// let keys = json!({"cron": "30 2 * * *", "command": ["rsync", "-a", "/home", "/backup"]});
+    /// let backup = Definition::from_keys("backup", keys.as_object().unwrap(), Zone::utc())?;
+    /// assert_eq!(backup.command.program, "rsync");
+    ///
+    /// let keys = json!({"corn": "30 2 * * *", "command": ["rsync"]});
+    /// let error = Definition::from_keys("backup", keys.as_object().unwrap(), Zone::utc()).unwrap_err();
+    /// assert!(error.to_string().contains("did you mean `cron`"), "{error}");
+    /// # Ok::<(), matins_definitions::DefinitionError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If a key is not known, missing, or has a value that is not one.
+    pub fn from_keys(id: &str, keys: &Map<String, Value>, zone: Zone) -> Result<Self, DefinitionError> {
+        configuration::read_keys(keys, |reader, job| reader.job(id, job, zone)).map_err(DefinitionError::new)
+    }
+}
 
 /// Returns the job with the values of `keys`; `null` is a key's default. A cron expression or date without a zone of its own is in `zone`.
 ///
