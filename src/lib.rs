@@ -29,6 +29,8 @@
 //! | `process` | `ProcessExecutor`: worker processes, for tasks that crash, leak or hang | |
 //! | `command` | `CommandTask`: tasks that run a program | |
 //! | `config` | `config::SchedulerConfig`: stores, executors and defaults from TOML or JSON | |
+//! | `definitions` | `definitions`: jobs that files define: configurations of the command, and crontabs | |
+//! | `simulate` | `simulate::Simulation`: what jobs will do, on a clock that leaps; `simulate::Timeline` draws it | |
 //! | `control` | `control::serve`: a socket on which the command `matins` lists, pauses, runs and explains jobs | |
 //! | `web` | `web::serve`: an HTTP API and a page for operating a scheduler | |
 //! | `tracing` | what happens, as events of the crate `tracing`, and a span around each run | |
@@ -39,7 +41,8 @@
 //! | `full` | all of them | |
 //!
 //! On Windows, the features `memory`, `thread`, `rayon`, `tokio`, `transfer`, `config`, `tracing`, `metrics`, `cron` and `chrono-tz`
-//! compile. `file`, `sqlite`, `process`, `command`, `control`, `web` and `signals` need a Unix, and say so when they are compiled elsewhere.
+//! compile. `file`, `sqlite`, `process`, `command`, `definitions`, `simulate`, `control`, `web` and `signals` need a Unix, and say so when they
+//! are compiled elsewhere.
 //!
 //! What a trigger, a store, an executor owes is written at its trait: [`Trigger`],
 //! [`JobStore`], [`Executor`].
