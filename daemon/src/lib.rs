@@ -1,5 +1,8 @@
 //! The daemon of the command `matins`: it runs the commands of a configuration or a crontab, keeps to its files as they change, and
 //! can be asked and controlled. What commands need to reach a daemon, or a store that has none, is here too.
+//!
+//! This is a part of the command: its items are for the command alone, and change with it. A program of your own has a scheduler in it,
+//! and serves it with `matins::control` and `matins::web`.
 
 #![warn(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
 

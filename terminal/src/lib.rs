@@ -8,6 +8,8 @@
 //! and line breaks are those that this program puts in itself.
 //!
 //! Nothing else in the command and its daemon may write to standard output or standard error: `clippy.toml` sees to that.
+//!
+//! This is a part of the command: its items are for the command and its daemon alone, and change with them.
 
 // `clippy.toml` names the functions that nothing else may call.
 #![warn(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
