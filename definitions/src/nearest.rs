@@ -5,7 +5,7 @@
 /// ```
 /// use matins_definitions::nearest;
 ///
-/// assert_eq!(nearest("bakcup", ["backup", "report"].into_iter()), Some("backup"));
+/// assert_eq!(nearest("back up", ["backup", "report"].into_iter()), Some("backup"));
 /// assert_eq!(nearest("sync", ["backup", "report"].into_iter()), None);
 /// ```
 pub fn nearest<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
