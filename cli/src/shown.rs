@@ -2,10 +2,9 @@
 
 use clap::Args;
 use matins::triggers::Zone;
-use matins_daemon::{Failure, system_zone};
+pub(crate) use matins_daemon::read_answer as read;
+use matins_daemon::system_zone;
 pub(crate) use matins_terminal::answer::{json, json_line, line, print, property, raw, rows, tz_database};
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use crate::target::Target;
 
@@ -40,11 +39,4 @@ pub(crate) struct AskArguments {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) target: Target,
-}
-
-/// What a daemon has answered, as this program knows it.
-pub(crate) fn read<T: DeserializeOwned>(value: Value) -> Result<T, Failure> {
-    serde_json::from_value(value).map_err(|error| {
-        Failure::NotDone(format!("the daemon answers in a way that is not known here: {error}"))
-    })
 }

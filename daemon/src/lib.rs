@@ -42,7 +42,7 @@ pub use failure::Failure;
 pub use http::HttpSettings;
 pub use log::{event_text, outcome_style};
 pub use open_store::{OpenError, give_to, postgres_options};
-pub use pages::{Paged, Taker};
+pub use pages::{Paged, Taker, read_answer};
 pub use run::{LogForm, Settings, WORKERS, run};
 pub use sources::{Defined, DefinedFile, Sources};
 pub use store_care::{Looked, Migrated, look_through_postgres, look_through_sqlite, migrate_sqlite};

@@ -24,7 +24,7 @@ pub trait Paged: Clone {
 
 impl Paged for JobsRequest {
     fn page(&self, size: usize, after: Option<Value>, _so_far: usize) -> Result<Request, Failure> {
-        let after = after.map(position).transpose()?;
+        let after = after.map(read_answer).transpose()?;
         Ok(Request::Jobs(Self { page: Some(size), after, ..self.clone() }))
     }
 
@@ -35,7 +35,7 @@ impl Paged for JobsRequest {
 
 impl Paged for RunsRequest {
     fn page(&self, size: usize, after: Option<Value>, so_far: usize) -> Result<Request, Failure> {
-        let after = after.map(position).transpose()?;
+        let after = after.map(read_answer).transpose()?;
         // 0 is all of them.
         let limit = if self.limit == 0 { 0 } else { self.limit.saturating_sub(so_far).max(1) };
         Ok(Request::Runs(Self { page: Some(size), after, limit, ..self.clone() }))
@@ -46,7 +46,11 @@ impl Paged for RunsRequest {
     }
 }
 
-fn position<T: DeserializeOwned>(value: Value) -> Result<T, Failure> {
+/// Reads what a daemon has answered, as this program knows it.
+///
+/// # Errors
+/// If it is not known here.
+pub fn read_answer<T: DeserializeOwned>(value: Value) -> Result<T, Failure> {
     serde_json::from_value(value).map_err(|error| {
         Failure::NotDone(format!("the daemon answers in a way that is not known here: {error}"))
     })

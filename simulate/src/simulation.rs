@@ -34,6 +34,9 @@ pub enum SimulationError {
     /// Fires cannot be spread over so much time.
     #[error(transparent)]
     Spread(#[from] JitterError),
+    /// The end is not after the beginning.
+    #[error("a simulation has to last for longer than zero, and not for {0}")]
+    NoTime(TimeDelta),
     /// The end is beyond the calendar.
     #[error("{0} after {1} is later than there is time; simulate less")]
     TooLong(TimeDelta, DateTime<Utc>),
@@ -181,8 +184,11 @@ impl<'a> Simulation<'a> {
     /// ```
     ///
     /// # Errors
-    /// If a definition is not one of a job, the scheduler refuses a job, or the time ends after the calendar.
+    /// If a definition is not one of a job, the scheduler refuses a job, the span is not above zero, or the time ends after the calendar.
     pub fn run(self) -> Result<Forecast, SimulationError> {
+        if self.span <= TimeDelta::zero() {
+            return Err(SimulationError::NoTime(self.span));
+        }
         let until = self.from.checked_add_signed(self.span);
         let until = until.ok_or(SimulationError::TooLong(self.span, self.from))?;
         let run_times: BTreeMap<String, RunTime> = self

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use matins_definitions::Configuration;
 use matins_triggers::Zone;
 
-use crate::{Forecast, Simulation};
+use crate::{Forecast, Simulation, SimulationError};
 
 fn simulated(text: &str, hours: i64, workers: usize, spread: Option<TimeDelta>) -> Forecast {
     let config = Configuration::parse(text, Zone::utc()).unwrap();
@@ -77,4 +77,17 @@ fn jobs_that_follow_others_run_after_them() {
     let simulation = simulated(text, 7 * 24, 4, None);
     // The report and its mail, when the backup has ended.
     assert_eq!(simulation.fires_per_hour[&"2026-11-25T04:00:00Z".parse().unwrap()], 2);
+}
+
+#[test]
+fn a_simulation_of_no_time_is_refused_and_one_without_workers_ends() {
+    let text = "[jobs.a]\nevery = \"1m\"\nshell = \"x\"\n";
+    let config = Configuration::parse(text, Zone::utc()).unwrap();
+    let from = "2026-11-25T00:00:00Z".parse().unwrap();
+    for hours in [0, -1] {
+        let refused = Simulation::new(&config.jobs, from, TimeDelta::hours(hours)).run();
+        assert!(matches!(refused, Err(SimulationError::NoTime(_))), "{hours} hours: {refused:?}");
+    }
+    let forecast = Simulation::new(&config.jobs, from, TimeDelta::hours(1)).workers(0).run().unwrap();
+    assert_eq!((forecast.fires, forecast.most_at_once), (60, 0));
 }

@@ -33,7 +33,8 @@ struct Change {
 }
 
 impl Timeline {
-    /// From an instant until a later one. A year is about as much as a picture can show.
+    /// From an instant until a later one, both in the years 1 to 9999: one that is not is moved there. A year is about as much as a
+    /// picture can show.
     ///
     /// ```
     /// use chrono::{DateTime, TimeDelta};
@@ -45,7 +46,11 @@ impl Timeline {
     /// # let _ = timeline;
     /// ```
     pub fn new(zone: Zone, from: DateTime<Utc>, until: DateTime<Utc>) -> Self {
-        Self { zone, from, until }
+        // Some hours from the ends of the calendar, so that no step leaves it.
+        let (first, last) =
+            (DateTime::from_timestamp(-62_135_596_800, 0), DateTime::from_timestamp(253_402_300_799, 0));
+        let within = |at: DateTime<Utc>| at.max(first.unwrap_or(at)).min(last.unwrap_or(at));
+        Self { zone, from: within(from), until: within(until) }
     }
 
     /// Draws the fires of triggers, a row for each with its name, as SVG that is legible on white and on near-black.
@@ -275,5 +280,15 @@ mod tests {
             assert!(svg.contains(words), "{words}: {svg}");
         }
         assert_eq!(svg.matches(FIRE).count(), 2);
+    }
+
+    #[test]
+    fn no_instant_is_beyond_the_picture() {
+        let every_hour = CronTrigger::parse("0 * * * *", "UTC").unwrap();
+        let (first, last) = (DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC);
+        for (from, until) in [(first, first), (last, last), (last, first)] {
+            let svg = Timeline::new(Zone::utc(), from, until).svg("ends", [("hourly", &every_hour as _)]);
+            assert!(svg.contains("hourly: 0 fires"), "{svg}");
+        }
     }
 }
