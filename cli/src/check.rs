@@ -33,7 +33,7 @@ const PRINTED_AT_ONCE: usize = 64 * 1024;
 pub(crate) fn check(arguments: &CheckArguments) -> Result<(), String> {
     let path = &arguments.source.file;
     let defined = arguments.source.sources(arguments.tz).read()?;
-    let (zone, count) = (defined.zone, defined.definitions().count());
+    let (zone, count) = (defined.defaults.zone, defined.definitions().count());
 
     let now = SystemClock.now();
     let ids: Vec<&str> = defined.definitions().map(|job| job.id.as_str()).collect();
@@ -73,7 +73,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<(), String> {
         }
     }
     shown::print(&text);
-    for file in defined.files.iter().filter(|file| file.is_crontab()) {
+    for file in defined.files.iter().filter(|file| file.is_crontab) {
         shown::print(&crontab_notes::notes(&file.path, &file.notes, &file.jobs));
     }
     Ok(())

@@ -36,7 +36,7 @@ pub(crate) struct PlotArguments {
 
 pub(crate) fn plot(arguments: &PlotArguments) -> Result<(), Failure> {
     let defined = arguments.source.sources(arguments.tz).read()?;
-    let zone = defined.zone;
+    let zone = defined.defaults.zone;
     let now = SystemClock.now();
     let from = match &arguments.from {
         Some(text) => instant::read(text, zone, now)?,

@@ -12,10 +12,10 @@ use crate::http::HttpArguments;
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// A configuration. (A number in its place shows that run of the ledger: `matins run 812`.)
-    #[arg(value_name = "FILE.toml")]
+    /// A configuration, in JSON if its name ends in .json, else in TOML. (A number in its place shows that run of the ledger: `matins run 812`.)
+    #[arg(value_name = "FILE")]
     config: Option<PathBuf>,
-    /// A crontab, as crontab(5) describes it.
+    /// A crontab, as crontab(5) describes it, beside those that the configuration names.
     #[arg(long, value_name = "FILE")]
     crontab: Option<PathBuf>,
     /// The crontab has a user between the times and the command, as /etc/crontab and the files of /etc/cron.d have.
@@ -41,7 +41,7 @@ pub(crate) struct RunArguments {
     /// Listens to no socket: other commands find the store in use.
     #[arg(long, conflicts_with = "socket")]
     no_socket: bool,
-    /// Reads an edited crontab only on `matins reload` or SIGHUP, and does not watch it.
+    /// Reads edited crontabs only on `matins reload` or SIGHUP, and does not watch them.
     #[arg(long)]
     no_watch: bool,
     /// What is printed for each run: a line for people, or JSON.
@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: RunArguments) -> Result<(), Failure> {
         wait_for_owner: arguments.wait_for_owner,
         has_socket: !arguments.no_socket,
         socket: arguments.socket,
-        watches_crontab: !arguments.no_watch,
+        watches_crontabs: !arguments.no_watch,
         log: match arguments.log {
             Form::Text => LogForm::Text,
             Form::Json => LogForm::Json,

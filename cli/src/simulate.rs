@@ -52,7 +52,7 @@ pub(crate) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
     let defined = arguments.source.sources(arguments.tz).read()?;
     let now = SystemClock.now();
     let from = match &arguments.from {
-        Some(text) => instant::read(text, defined.zone, now)?,
+        Some(text) => instant::read(text, defined.defaults.zone, now)?,
         None => now,
     };
     let default = TimeDelta::from_std(arguments.duration).map_err(|error| matins::error_chain(&error))?;
@@ -93,8 +93,8 @@ pub(crate) fn simulate(arguments: &SimulateArguments) -> Result<(), Failure> {
     }
     let spread_out = spread_out.as_ref().map(|spread_out| (spread, spread_out));
     let bold = anstyle::Style::new().bold();
-    shown::line(Text::new().styled(bold, forecast.title(defined.zone)));
-    shown::print(&Text::new().lines(forecast.text(spread_out, defined.zone)));
+    shown::line(Text::new().styled(bold, forecast.title(defined.defaults.zone)));
+    shown::print(&Text::new().lines(forecast.text(spread_out, defined.defaults.zone)));
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use matins::config::StoreUrl;
 use matins::control::{JobsRequest, Request, StoreInfo};
 use matins::file::{Examination, examine, repair};
 use matins::prelude::*;
-use matins::{SchedulerBuilder, Value};
+use matins::{SchedulerBuilder, StoreName, Value};
 use matins_daemon::{
     Failure, Looked, Migrated, Taker, give_to, look_through_postgres, look_through_sqlite, migrate_sqlite,
 };
@@ -110,7 +110,7 @@ fn migrate(store: &StoreUrl) -> Result<(), String> {
     }
     let StoreUrl::Sqlite(path) = store else {
         // Opening it brings it up to date.
-        drop(give_to(SchedulerBuilder::new(), store, true)?);
+        drop(give_to(SchedulerBuilder::new(), &StoreName::default(), store, true)?);
         shown::line(format_args!("{store} is up to date"));
         return Ok(());
     };

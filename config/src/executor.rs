@@ -9,6 +9,7 @@ use crate::{ConfigError, HumanDuration, NatsUrl};
 
 /// An executor by its kind, with the settings of that kind's builder; what is not set is as the builder has it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Executor"))]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum ExecutorConfig {
@@ -64,6 +65,7 @@ pub enum ExecutorConfig {
     /// [`matins-executor-nats`](https://docs.rs/matins-executor-nats), which says what each setting means.
     Nats {
         /// The server: `nats://HOST`, or several of one cluster, separated by commas.
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
         url: NatsUrl,
         /// The file with this side's credentials.
         credentials: Option<PathBuf>,

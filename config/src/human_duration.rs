@@ -20,6 +20,7 @@ use thiserror::Error;
 /// assert!(error.to_string().starts_with("\"3 parsecs\" is no duration"));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(with = "String", inline))]
 #[serde(try_from = "String", into = "String")]
 pub struct HumanDuration(pub Duration);
 

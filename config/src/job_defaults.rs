@@ -6,29 +6,42 @@ use matins_core::{Backoff, Coalesce, Group, OnExhausted, OnInterrupt, Overlap, P
 use serde::Deserialize;
 
 use crate::HumanDuration;
+#[cfg(feature = "schema")]
+use crate::schema::written;
 
 /// What jobs get that say nothing else. Each key has the default of [`Policy`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(description = "What jobs get that say nothing else.")
+)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct JobDefaults {
     /// A fire that is later is missed.
     pub misfire_grace: Option<HumanDuration>,
     /// `latest`, `earliest` or `all`.
+    #[cfg_attr(feature = "schema", schemars(with = "written::Coalesce"))]
     pub coalesce: Coalesce,
     /// `skip`, `queue_one` or `{ allow = N }`.
+    #[cfg_attr(feature = "schema", schemars(with = "written::Overlap"))]
     pub overlap: Overlap,
     /// `leave` or `run_again`.
+    #[cfg_attr(feature = "schema", schemars(with = "written::OnInterrupt"))]
     pub on_interrupt: OnInterrupt,
     /// `remove` or `keep`.
+    #[cfg_attr(feature = "schema", schemars(with = "written::OnExhausted"))]
     pub on_exhausted: OnExhausted,
     /// How long a run may take.
     pub time_limit: Option<HumanDuration>,
     /// `{ times = 3, wait = "30s" }`, or `{ times = 3, first = "1s", longest = "1h" }`.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::RetrySpec>"))]
     pub retry: Option<RetryConfig>,
     /// Runs with a higher one begin first where they wait for their executor.
     pub priority: i32,
     /// The concurrency group: `"database"`, or `{ name = "database", limit = 2 }`.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<written::Group>"))]
     pub group: Option<Group>,
     /// How long after the end of a run the next one begins, in place of the trigger's next fire time.
     pub delay: Option<HumanDuration>,
@@ -71,6 +84,26 @@ impl TryFrom<RetryKeys> for RetryConfig {
             },
         };
         Ok(Self { times: keys.times, backoff })
+    }
+}
+
+impl From<&Policy> for JobDefaults {
+    fn from(policy: &Policy) -> Self {
+        let Retry { times, backoff, .. } = policy.retry;
+        Self {
+            misfire_grace: policy.misfire_grace.map(HumanDuration),
+            coalesce: policy.coalesce,
+            overlap: policy.overlap,
+            on_interrupt: policy.on_interrupt,
+            on_exhausted: policy.on_exhausted,
+            time_limit: policy.time_limit.map(HumanDuration),
+            retry: (times > 0).then_some(RetryConfig { times, backoff }),
+            priority: policy.priority,
+            group: policy.group.clone(),
+            delay: policy.delay.map(HumanDuration),
+            max_runs: policy.max_runs,
+            max_failures: policy.max_failures,
+        }
     }
 }
 

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use matins_core::{AfterOutcome, Coalesce, OnInterrupt, Overlap};
+use matins_core::{AfterOutcome, Coalesce, OnExhausted, OnInterrupt, Overlap};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+#[cfg(feature = "schema")]
+use crate::schema::written;
 
 /// A job that runs a command, as it is written: the table `[jobs.NAME]` of a configuration, and the same keys in JSON.
 ///
@@ -47,7 +50,7 @@ pub struct JobSpec {
     pub after: Option<String>,
     /// How a run of that job has to end to be followed: `succeeded` (the default), `failed` or `any`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<schema::On>"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<written::On>"))]
     pub on: Option<AfterOutcome>,
     /// The zone in which `cron` and `at` are meant: `Europe/Berlin`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,6 +85,9 @@ pub struct JobSpec {
     /// The user that it runs as, where the scheduler is root.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// The store that it is in: a name of the table `stores`. The default is `default`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
     /// The executor that runs it: a name of the table `executors`. The default is `default`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub executor: Option<String>,
@@ -99,7 +105,7 @@ pub struct JobSpec {
     pub priority: Option<i64>,
     /// The concurrency group: a name, or a name and a limit.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<schema::Group>"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<written::Group>"))]
     pub group: Option<Value>,
     /// How long after the end of a run the next one begins.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -114,21 +120,25 @@ pub struct JobSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected_duration: Option<String>,
     /// Which of several fires that are due together runs.
-    #[serde(skip_serializing_if = "is_default")]
-    #[cfg_attr(feature = "schema", schemars(with = "schema::Coalesce"))]
-    pub coalesce: Coalesce,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<written::Coalesce>"))]
+    pub coalesce: Option<Coalesce>,
     /// What happens to a fire that finds a run still going.
-    #[serde(skip_serializing_if = "is_default")]
-    #[cfg_attr(feature = "schema", schemars(with = "schema::Overlap"))]
-    pub overlap: Overlap,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<written::Overlap>"))]
+    pub overlap: Option<Overlap>,
     /// What happens to a run that was going when the scheduler stopped.
-    #[serde(skip_serializing_if = "is_default")]
-    #[cfg_attr(feature = "schema", schemars(with = "schema::OnInterrupt"))]
-    pub on_interrupt: OnInterrupt,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<written::OnInterrupt>"))]
+    pub on_interrupt: Option<OnInterrupt>,
+    /// What happens to a job that will not fire again. Of the defaults of jobs only: those of a file are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    pub on_exhausted: Option<OnExhausted>,
     /// What happens to a command that is still running although its scheduler was killed: `wait` (the default), `kill` or
     /// `ignore`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<schema::OnOrphan>"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<written::OnOrphan>"))]
     pub on_orphan: Option<String>,
     /// Whether it is added paused.
     #[serde(skip_serializing_if = "is_false")]
@@ -165,62 +175,4 @@ pub struct RetrySpec {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 fn is_false(flag: &bool) -> bool {
     !flag
-}
-
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
-    *value == T::default()
-}
-
-/// How values of types from elsewhere are written.
-#[cfg(feature = "schema")]
-#[allow(dead_code, reason = "only their schemas are used")]
-mod schema {
-    use schemars::JsonSchema;
-
-    #[derive(JsonSchema)]
-    #[schemars(rename = "After")]
-    #[serde(rename_all = "snake_case")]
-    pub(super) enum On {
-        Succeeded,
-        Failed,
-        Any,
-    }
-
-    #[derive(JsonSchema)]
-    #[serde(rename_all = "snake_case")]
-    pub(super) enum Coalesce {
-        Latest,
-        Earliest,
-        All,
-    }
-
-    #[derive(JsonSchema)]
-    #[serde(rename_all = "snake_case")]
-    pub(super) enum Overlap {
-        Skip,
-        QueueOne,
-        Allow(std::num::NonZeroU32),
-    }
-
-    #[derive(JsonSchema)]
-    #[serde(rename_all = "snake_case")]
-    pub(super) enum OnInterrupt {
-        Leave,
-        RunAgain,
-    }
-
-    #[derive(JsonSchema)]
-    #[serde(rename_all = "snake_case")]
-    pub(super) enum OnOrphan {
-        Wait,
-        Kill,
-        Ignore,
-    }
-
-    #[derive(JsonSchema)]
-    #[serde(untagged)]
-    pub(super) enum Group {
-        Name(String),
-        Limited { name: String, limit: std::num::NonZeroU32 },
-    }
 }

@@ -7,6 +7,11 @@ use serde::Deserialize;
 
 /// How much of the ledger is kept: see [`Retention`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Ledger", description = "How much of the ledger is kept.")
+)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct LedgerConfig {
@@ -20,6 +25,7 @@ pub struct LedgerConfig {
 
 /// A number, or `"all"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 #[serde(untagged, expecting = "a number from 0 up, or \"all\"")]
 pub enum KeepLimit {
     /// So many.
@@ -30,6 +36,7 @@ pub enum KeepLimit {
 
 /// The word `all`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 #[serde(rename_all = "lowercase")]
 pub enum All {
     /// `"all"`.

@@ -3,7 +3,7 @@
 //! | key or table | says |
 //! | --- | --- |
 //! | `timezone` | the default time zone of jobs |
-//! | `stores` | name and URL of each job store |
+//! | `stores` | name and URL of each job store; `store` is the one of the name `default` |
 //! | `executors` | name, kind and limits of each executor |
 //! | `job_defaults` | the policy of jobs that say nothing |
 //! | `ledger` | how much of what has been is kept |
@@ -42,6 +42,7 @@
 //!
 //! | key | value | default |
 //! | --- | --- | --- |
+//! | `store` | the store `default`: the same as `stores.default` | `memory:` |
 //! | `stores.NAME` | `memory:`, `sqlite:PATH` or `file:DIRECTORY`, paths from the working directory; `postgres://USER@HOST/DATABASE`; or a table with `url`: see [`StoreConfig`] | `default = "memory:"` |
 //! | `executors.NAME` | `kind`: `thread`, `rayon`, `tokio`, `process` or `nats`, and the settings of [that kind](ExecutorConfig) | `default = { kind = "thread" }` |
 //! | `timezone` | the zone of local times that name none, such as `Europe/Berlin`: see [`SchedulerBuilder::time_zone`] | `UTC` |
@@ -87,7 +88,7 @@ pub use store_url::{StoreUrl, StoreUrlError};
 
 /// What a scheduler is made of. See the [crate's page](crate).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(try_from = "Keys")]
 #[non_exhaustive]
 pub struct SchedulerConfig {
     /// Where jobs are kept. Jobs are looked for in the order of the names.
@@ -101,6 +102,49 @@ pub struct SchedulerConfig {
     /// How much of the ledger is kept.
     pub ledger: LedgerConfig,
 }
+
+/// As it is written.
+#[derive(Deserialize, Default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+struct Keys {
+    /// The store named `default`: `sqlite:PATH`, `file:DIRECTORY`, `memory:` or `postgres://USER@HOST/DATABASE`. For the command,
+    /// the option `--store` comes first, and without either it is `matins.db` in the working directory.
+    store: Option<StoreConfig>,
+    /// The stores, each under its name. Jobs that name none are in `default`.
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, StoreConfig>"))]
+    stores: BTreeMap<StoreName, StoreConfig>,
+    /// What runs jobs, each under its name. Jobs that name none run on `default`.
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, ExecutorConfig>"))]
+    executors: BTreeMap<ExecutorName, ExecutorConfig>,
+    /// What jobs get that say nothing else.
+    job_defaults: JobDefaults,
+    /// The time zone of all jobs that name none: `Europe/Berlin`. The default of the command is the machine's; that of a program
+    /// is UTC.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    timezone: Option<Zone>,
+    /// How much of the ledger is kept.
+    ledger: LedgerConfig,
+}
+
+impl TryFrom<Keys> for SchedulerConfig {
+    type Error = StoreTwice;
+
+    fn try_from(keys: Keys) -> Result<Self, StoreTwice> {
+        let Keys { store, mut stores, executors, job_defaults, timezone, ledger } = keys;
+        if let Some(store) = store
+            && stores.insert(StoreName::default(), store).is_some()
+        {
+            return Err(StoreTwice);
+        }
+        Ok(Self { stores, executors, job_defaults, timezone, ledger })
+    }
+}
+
+/// Two stores of the name `default`.
+#[derive(Debug, thiserror::Error)]
+#[error("`store` and `stores.default` are the same store; keep one of them")]
+struct StoreTwice;
 
 impl SchedulerConfig {
     /// Reads TOML.
@@ -186,5 +230,20 @@ impl SchedulerConfig {
             builder = builder.executor(name, executor.build()?);
         }
         Ok(builder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_store_has_a_short_form() {
+        let config =
+            SchedulerConfig::from_toml("store = \"sqlite:a.db\"\n[stores]\nscratch = \"memory:\"\n").unwrap();
+        assert_eq!(config.stores.keys().map(StoreName::as_str).collect::<Vec<_>>(), ["default", "scratch"]);
+        let twice =
+            SchedulerConfig::from_toml("store = \"memory:\"\nstores.default = \"memory:\"\n").unwrap_err();
+        assert!(twice.to_string().contains("the same store; keep one"), "{twice}");
     }
 }

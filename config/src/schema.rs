@@ -1,6 +1,7 @@
-//! The JSON Schema of the configuration that the command `matins` reads.
+//! The JSON Schema of configurations.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::JobSpec;
 
-/// Returns the JSON Schema (draft 2020-12) of the configuration that `matins run FILE` reads. With it, an editor completes keys, and
+/// Returns the JSON Schema (draft 2020-12) of configurations: of programs that read [`SchedulerConfig`](crate::SchedulerConfig), and of the command `matins`. With it, an editor completes keys, and
 /// shows what each of them means.
 ///
 /// ```
@@ -27,6 +28,9 @@ pub fn schema() -> Value {
 fn without_null(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
+            if object.get("default") == Some(&Value::Null) {
+                object.remove("default");
+            }
             if let Some(Value::Array(types)) = object.get_mut("type") {
                 types.retain(|name| name != "null");
                 if let [name] = &types[..] {
@@ -49,105 +53,36 @@ fn without_null(schema: &mut Value) {
     }
 }
 
-/// A configuration of the command `matins`: its jobs, where they are kept, and what is run after certain outcomes.
+/// A configuration: what a scheduler is made of, and for the command `matins` its jobs, and what is run after certain outcomes.
 #[derive(JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "only its schema is used")]
 struct Configuration {
-    /// Where jobs and runs are kept: `sqlite:PATH`, `file:DIRECTORY`, `memory:` or `postgres://USER@HOST/DATABASE`. The option
-    /// `--store` comes first. The default is `matins.db` in the working directory.
-    store: Option<String>,
+    #[serde(flatten)]
+    scheduler: crate::Keys,
     /// How long a new daemon waits for another process that owns the store: `30s`. The default is 2 seconds.
     wait_for_owner: Option<String>,
-    /// The time zone of all jobs that name none: `Europe/Berlin`. The default is the zone of the machine.
-    timezone: Option<String>,
-    /// How much of the ledger is kept.
-    ledger: Option<Ledger>,
-    /// What runs the commands, each under its name. Jobs that name none run on `default`.
-    executors: Option<BTreeMap<String, Executor>>,
+    /// The concurrency groups, and how many runs of each may be at once.
+    groups: Option<BTreeMap<String, NonZeroU32>>,
     /// Commands that are run after certain outcomes.
     hook: Option<Vec<Hook>>,
+    /// Crontabs, whose lines are jobs too.
+    crontab: Option<Vec<Crontab>>,
     /// The jobs, each under its id.
     jobs: Option<BTreeMap<String, JobSpec>>,
 }
 
-/// How much of the ledger is kept.
+/// A crontab, whose lines are jobs too.
 #[derive(JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "only its schema is used")]
-struct Ledger {
-    /// How many of the newest runs of each job are kept: a number, or `all`. The default is 100.
-    runs_per_job: Option<Keep>,
-    /// For how many days finished runs are kept: a number, or `all`. The default is 30.
-    days: Option<Keep>,
-    /// Of how many jobs that are gone a store in memory keeps the runs: a number, or `all`. The default is 1000.
-    ended_jobs: Option<Keep>,
-}
-
-#[derive(JsonSchema)]
-#[serde(untagged)]
-#[schemars(inline)]
-#[allow(dead_code, reason = "only its schema is used")]
-enum Keep {
-    Number(u32),
-    Everything(All),
-}
-
-#[derive(JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(inline)]
-#[allow(dead_code, reason = "only its schema is used")]
-enum All {
-    All,
-}
-
-/// What runs commands.
-#[derive(JsonSchema)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-#[allow(dead_code, clippy::large_enum_variant, reason = "only its schema is used")]
-enum Executor {
-    /// Threads of this daemon, each of which runs one command.
-    Thread {
-        /// Commands at once.
-        workers: Option<u32>,
-        /// Runs that may wait for a thread.
-        queue: Option<u32>,
-        /// How long a thread stays that has nothing to do: `10s`.
-        idle_timeout: Option<String>,
-        /// How long cancelled runs have to end: `5s`.
-        cancel_grace: Option<String>,
-    },
-    /// Workers elsewhere, started with `matins worker`, which take their runs from a NATS server.
-    Nats {
-        /// The server: `nats://HOST`, or several of one cluster, separated by commas.
-        url: String,
-        /// The file with the daemon's credentials.
-        credentials: Option<String>,
-        /// The file with the certificates that the server's own is checked against.
-        certificates: Option<String>,
-        /// The daemon's certificate, and its key: two files.
-        identity: Option<[String; 2]>,
-        /// The beginning of the subjects on which the daemon hears answers.
-        inbox: Option<String>,
-        /// The namespace within the server. The default is `matins`.
-        namespace: Option<String>,
-        /// The pool of workers within the namespace. The default is `default`.
-        pool: Option<String>,
-        /// After how long without a sign of life a worker counts as lost: `30s`.
-        ack_wait: Option<String>,
-        /// Runs handed to the server at once.
-        at_once: Option<u32>,
-        /// Runs that may wait for that.
-        queue: Option<u32>,
-        /// How long cancelled runs have to end: `5s`.
-        cancel_grace: Option<String>,
-        /// Whether runs continue when the daemon ends, which takes them up when it is back. Jobs in memory cannot be taken up.
-        keep_runs: Option<bool>,
-        /// Runs that the server may hold.
-        max_stored_runs: Option<u32>,
-        /// Servers of a cluster that hold each run.
-        replicas: Option<u8>,
-    },
+struct Crontab {
+    /// Where it is, from the directory of the configuration.
+    file: String,
+    /// Whether its lines have a user between the times and the command, as those of `/etc/crontab` and the files in `/etc/cron.d`.
+    system: Option<bool>,
+    /// The time zone of lines without a `CRON_TZ` above them. The default is that of the configuration.
+    timezone: Option<String>,
 }
 
 /// A command that is run after certain outcomes.
@@ -168,6 +103,68 @@ struct Hook {
     time_limit: Option<String>,
 }
 
+/// How values of types from elsewhere are written.
+#[allow(dead_code, reason = "only their schemas are used")]
+pub(crate) mod written {
+    use std::num::NonZeroU32;
+
+    use schemars::JsonSchema;
+
+    #[derive(JsonSchema)]
+    #[schemars(rename = "After")]
+    #[serde(rename_all = "snake_case")]
+    pub(crate) enum On {
+        Succeeded,
+        Failed,
+        Any,
+    }
+
+    #[derive(JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub(crate) enum Coalesce {
+        Latest,
+        Earliest,
+        All,
+    }
+
+    #[derive(JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub(crate) enum Overlap {
+        Skip,
+        QueueOne,
+        Allow(NonZeroU32),
+    }
+
+    #[derive(JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub(crate) enum OnInterrupt {
+        Leave,
+        RunAgain,
+    }
+
+    #[derive(JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub(crate) enum OnExhausted {
+        Remove,
+        Keep,
+    }
+
+    #[derive(JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    pub(crate) enum OnOrphan {
+        Wait,
+        Kill,
+        Ignore,
+    }
+
+    #[derive(JsonSchema)]
+    #[serde(untagged)]
+    pub(crate) enum Group {
+        Name(String),
+        Limited { name: String, limit: NonZeroU32 },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,8 +173,38 @@ mod tests {
     fn no_value_may_be_null() {
         let text = schema().to_string();
         assert!(!text.contains("null"), "{text}");
-        assert_eq!(schema()["properties"]["store"]["type"], "string");
+        assert_eq!(schema()["properties"]["timezone"]["type"], "string");
         assert_eq!(schema()["properties"]["ledger"]["$ref"], "#/$defs/Ledger");
         assert_eq!(schema()["$defs"]["Ledger"]["additionalProperties"], false);
+    }
+
+    /// The keys of a schema's table.
+    fn keys(table: &Value) -> Vec<&str> {
+        table["properties"].as_object().unwrap().keys().map(String::as_str).collect()
+    }
+
+    /// Each key is one that is read: its value may be wrong, as it is here.
+    fn assert_known(table: &str, keys: &[&str], beside: &str) {
+        for key in keys.iter().filter(|key| !["kind", "url"].contains(key)) {
+            let text = format!("{table}{beside}{key} = {{ no = \"value\" }}\n");
+            let error = crate::SchedulerConfig::from_toml(&text).unwrap_err().to_string();
+            assert!(!error.contains(&format!("unknown field `{key}`")), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_a_program_reads_is_in_it() {
+        let schema = schema();
+        let own = ["crontab", "groups", "hook", "jobs", "wait_for_owner"];
+        let all: Vec<&str> = keys(&schema).into_iter().filter(|key| !own.contains(key)).collect();
+        assert_eq!(all, ["executors", "job_defaults", "ledger", "store", "stores", "timezone"]);
+        assert_known("", &all, "");
+        assert_known("[job_defaults]\n", &keys(&schema["$defs"]["JobDefaults"]), "");
+        assert_known("[ledger]\n", &keys(&schema["$defs"]["Ledger"]), "");
+        for kind in schema["$defs"]["Executor"]["oneOf"].as_array().unwrap() {
+            let kind_line = format!("kind = {}\n", kind["properties"]["kind"]["const"]);
+            let url = if kind_line.contains("nats") { "url = \"nats://a\"\n" } else { "" };
+            assert_known("[executors.a]\n", &keys(kind), &format!("{kind_line}{url}"));
+        }
     }
 }

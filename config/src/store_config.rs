@@ -34,6 +34,11 @@ use crate::{ConfigError, HumanDuration, HumanDurationError, StoreUrl, StoreUrlEr
 ///
 /// A `?` in a path is part of it, unless a name and `=` follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(with = "Written", inline, description = "A store: its URL, or a table.")
+)]
 #[non_exhaustive]
 pub struct StoreConfig {
     /// The store.
@@ -208,6 +213,28 @@ impl<'de> Deserialize<'de> for StoreConfig {
 
 struct TextOrTable;
 
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
+#[serde(deny_unknown_fields)]
+struct Table {
+    /// `sqlite:PATH`, `file:DIRECTORY`, `memory:` or `postgres://USER@HOST/DATABASE`.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    url: StoreUrl,
+    /// How long opening it waits for another process that owns it: `30s`.
+    wait_for_owner: Option<HumanDuration>,
+}
+
+/// How it is written.
+#[cfg(feature = "schema")]
+#[derive(schemars::JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "Store", description = "A store: its URL, or a table.")]
+#[allow(dead_code, reason = "only its schema is used")]
+enum Written {
+    Url(String),
+    Table(Table),
+}
+
 impl<'de> Visitor<'de> for TextOrTable {
     type Value = StoreConfig;
 
@@ -220,12 +247,6 @@ impl<'de> Visitor<'de> for TextOrTable {
     }
 
     fn visit_map<M: MapAccess<'de>>(self, table: M) -> Result<StoreConfig, M::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Table {
-            url: StoreUrl,
-            wait_for_owner: Option<HumanDuration>,
-        }
         let Table { url, wait_for_owner } = Table::deserialize(MapAccessDeserializer::new(table))?;
         StoreConfig { url, wait_for_owner }.checked().map_err(M::Error::custom)
     }

@@ -10,12 +10,12 @@ use matins::control::display::zone_of;
 use matins::control::{
     HistoryEvent, Host, JobView, Operator, OrphanView, Problem, ProblemKind, Request, StopMode,
 };
-use matins::definitions::{self, Definition};
+use matins::definitions::{self, Defaults, Definition};
 use matins::{Handle, Job, OnConflict};
 use serde_json::{Map, Value, json};
 
 use crate::orphans::Orphans;
-use crate::reload::Refused;
+use crate::reload::{Refused, SharedDefaults};
 use crate::service;
 
 /// How the daemon's files are read again; `true` says what would be done only.
@@ -23,7 +23,8 @@ pub(crate) type Reload = Box<dyn Fn(bool) -> Result<Value, String> + Send + Sync
 
 /// The daemon.
 pub(crate) struct Daemon {
-    pub(crate) store: StoreUrl,
+    pub(crate) stores: Vec<StoreUrl>,
+    pub(crate) defaults: SharedDefaults,
     pub(crate) orphans: Orphans,
     pub(crate) reload: Reload,
     pub(crate) refused: Refused,
@@ -54,7 +55,8 @@ impl Host for Daemon {
         on_conflict: OnConflict,
         by: &str,
     ) -> Result<Value, Problem> {
-        add(operator, job, keys, on_conflict, by)
+        let defaults = self.defaults.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        add(operator, job, keys, &defaults, on_conflict, by)
     }
 
     fn edit(
@@ -64,7 +66,8 @@ impl Host for Daemon {
         keys: &Map<String, Value>,
         by: &str,
     ) -> Result<Value, Problem> {
-        edit(operator, job, keys, by)
+        let defaults = self.defaults.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        edit(operator, job, keys, defaults, by)
     }
 
     fn reload(&self, _operator: &Operator, dry_run: bool) -> Result<Value, Problem> {
@@ -89,11 +92,11 @@ impl Host for Daemon {
     }
 
     fn store_files(&self) -> BTreeMap<String, u64> {
-        files_of(&self.store)
+        self.stores.iter().flat_map(files_of).collect()
     }
 
     fn scratch_directory(&self) -> Option<PathBuf> {
-        directory_of(&self.store)
+        directory_of(self.stores.first()?)
     }
 }
 
@@ -121,7 +124,7 @@ impl Host for StoreAlone {
         on_conflict: OnConflict,
         by: &str,
     ) -> Result<Value, Problem> {
-        add(operator, job, keys, on_conflict, by)
+        add(operator, job, keys, &Defaults::new(operator.time_zone()), on_conflict, by)
     }
 
     fn edit(
@@ -131,7 +134,7 @@ impl Host for StoreAlone {
         keys: &Map<String, Value>,
         by: &str,
     ) -> Result<Value, Problem> {
-        edit(operator, job, keys, by)
+        edit(operator, job, keys, Defaults::new(operator.time_zone()), by)
     }
 
     fn store_files(&self) -> BTreeMap<String, u64> {
@@ -147,10 +150,11 @@ fn add(
     operator: &Operator,
     id: &str,
     keys: &Map<String, Value>,
+    defaults: &Defaults,
     on_conflict: OnConflict,
     by: &str,
 ) -> Result<Value, Problem> {
-    let definition = Definition::from_keys(id, keys, operator.time_zone()).map_err(Problem::bad)?;
+    let definition = Definition::from_keys(id, keys, defaults).map_err(Problem::bad)?;
     let paused = definition.paused;
     let before = operator.handle().get(id)?.is_some();
     let job = definition.job_by_hand(operator.now()).map_err(Problem::bad)?.on_conflict(on_conflict);
@@ -164,11 +168,18 @@ fn add(
     Ok(json!(JobView::of(operator.job(id)?)))
 }
 
-fn edit(operator: &Operator, id: &str, keys: &Map<String, Value>, by: &str) -> Result<Value, Problem> {
+fn edit(
+    operator: &Operator,
+    id: &str,
+    keys: &Map<String, Value>,
+    mut defaults: Defaults,
+    by: &str,
+) -> Result<Value, Problem> {
     let now = operator.now();
-    let edited = |job: &Job| {
-        let zone = zone_of(&*job.trigger).unwrap_or_else(|| operator.time_zone());
-        definitions::edited(job, keys, zone, now)
+    let default_zone = defaults.zone;
+    let mut edited = |job: &Job| {
+        defaults.zone = zone_of(&*job.trigger).unwrap_or(default_zone);
+        definitions::edited(job, keys, &defaults, now)
     };
     // Before the scheduler is asked for anything.
     edited(&operator.job(id)?).map_err(Problem::bad)?;

@@ -41,28 +41,29 @@ impl From<OpenError> for Failure {
     }
 }
 
-/// Opens the store and gives it to a scheduler under the name `default`. One that others can write is refused. `visits` is for a
-/// command, which is no scheduler among those that share a store.
+/// Opens a store and gives it to a scheduler under a name. One that others can write is refused. `visits` is for a command, which is no
+/// scheduler among those that share a store.
 ///
 /// # Errors
 /// If it cannot be opened, or others can write it.
 pub fn give_to(
     builder: SchedulerBuilder,
+    name: &StoreName,
     url: &StoreUrl,
     visits: bool,
 ) -> Result<SchedulerBuilder, OpenError> {
     safety::check_store(url).map_err(OpenError::Other)?;
     if let StoreUrl::Postgres(url) = url {
-        return Ok(builder.shared_store("default", postgres_options(url, visits)?.open()?));
+        return Ok(builder.shared_store(name, postgres_options(url, visits)?.open()?));
     }
     if let StoreUrl::File(directory) = url {
         let store = FileStore::open(directory)?;
         if let Some(torn) = store.torn_tail() {
             notice::warn(torn);
         }
-        return Ok(builder.store("default", store));
+        return Ok(builder.store(name, store));
     }
-    StoreConfig::from(url.clone()).give_to(builder, &StoreName::default()).map_err(|error| match error {
+    StoreConfig::from(url.clone()).give_to(builder, name).map_err(|error| match error {
         ConfigError::Store { source, .. } => source.into(),
         error => OpenError::Other(matins::error_chain(&error)),
     })

@@ -1,5 +1,6 @@
 //! Reading the files again while the daemon runs: at a signal, on request, or as the crontab has changed.
 
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -7,20 +8,23 @@ use std::thread;
 use chrono::{DateTime, Utc};
 use matins::Handle;
 use matins::control::display as show;
-use matins::definitions::Definition;
-use matins::{Clock, ExecutorName, SchedulerState, SystemClock};
+use matins::definitions::Defaults;
+use matins::{Clock, ExecutorName, SchedulerState, StoreName, SystemClock};
 use matins_terminal::notice;
 
 use crate::history::History;
 use crate::hooks::Hooks;
 use crate::sources::{Defined, DefinedFile, Sources};
-use crate::stored::Stored;
+use crate::stored::{FileName, Stored};
 use crate::sync::{self, Changes, Situation};
 use crate::watch_files::Watched;
 use crate::{boot, service, zone_rules};
 
 /// Why the files were refused when they were read last, if they were.
 pub(crate) type Refused = Arc<Mutex<Option<String>>>;
+
+/// What jobs get that are added while the daemon runs.
+pub(crate) type SharedDefaults = Arc<Mutex<Defaults>>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -41,25 +45,28 @@ pub(crate) fn bring_in_line(
     step: Step,
     now: DateTime<Utc>,
 ) -> Result<Vec<Changes>, String> {
-    let paths: Vec<PathBuf> = files.iter().map(|file| file.path.clone()).collect();
+    let names: Vec<FileName> = files.iter().map(FileName::of).collect();
     let boot = boot::id();
     let named = files.iter().flat_map(|file| &file.jobs).filter_map(sync::named).map(str::to_owned);
-    let read = || Stored::read(scheduler, &paths, adopted).map_err(|error| matins::error_chain(&error));
+    let read = || Stored::read(scheduler, &names, adopted).map_err(|error| matins::error_chain(&error));
+    let named: HashSet<String> = named.collect();
     let mut situation = Situation {
         scheduler,
-        named: named.collect(),
+        named: named.clone(),
         stored: read()?,
         is_start: step == Step::Start,
         boot: boot.as_deref(),
         now,
     };
-    let plan = |situation: &Situation<'_>, files: Vec<DefinedFile>| {
-        let files = files.into_iter().enumerate();
+    let plan = |situation: &mut Situation<'_>, files: Vec<DefinedFile>| {
+        situation.named.clone_from(&named);
+        let gone: Vec<DefinedFile> = situation.stored.not_named_now.iter().map(no_jobs_of).collect();
+        let files = files.into_iter().chain(gone).enumerate();
         files.map(|(place, file)| sync::plan(situation, place, file)).collect::<Result<Vec<_>, _>>()
     };
     let is_shared = scheduler.with_shared_store("default", |_| ()).is_ok_and(|shared| shared.is_some());
     let again = is_shared.then(|| files.clone());
-    let mut plans = plan(&situation, files);
+    let mut plans = plan(&mut situation, files);
     // What another daemon has added from the same file since the store was read is no job from elsewhere.
     for files in again.into_iter().flat_map(|files| std::iter::repeat_n(files, TRIES)) {
         let stored = read()?;
@@ -67,7 +74,7 @@ pub(crate) fn bring_in_line(
             break;
         }
         situation.stored = stored;
-        plans = plan(&situation, files);
+        plans = plan(&mut situation, files);
     }
     let plans = plans?;
     if step == Step::Start {
@@ -85,12 +92,21 @@ pub(crate) fn bring_in_line(
     plans.into_iter().map(|plan| sync::apply(history, plan, &situation)).collect()
 }
 
+/// A file that is not named any more: what it has brought into the store goes.
+fn no_jobs_of(path: &PathBuf) -> DefinedFile {
+    DefinedFile { path: path.clone(), is_crontab: true, named_by: None, jobs: Vec::new(), notes: Vec::new() }
+}
+
 /// Reads the files again.
 pub(crate) struct Reloader {
     pub(crate) handle: Handle,
     pub(crate) history: Arc<History>,
     pub(crate) sources: Sources,
     pub(crate) hooks: Hooks,
+    /// What jobs get that are added while it runs.
+    pub(crate) defaults: SharedDefaults,
+    /// The crontabs that are watched; `None` if none is to be.
+    pub(crate) watched: Option<Mutex<BTreeSet<PathBuf>>>,
     /// What the files said at the start, besides jobs.
     pub(crate) began_with: Defined,
     /// Held while it works: a signal and a request may come together.
@@ -101,7 +117,7 @@ pub(crate) struct Reloader {
 
 impl Reloader {
     /// Reads the files again and says what has changed, or why nothing was changed.
-    pub(crate) fn reload_and_tell(&self, cause: &str) {
+    pub(crate) fn reload_and_tell(self: &Arc<Self>, cause: &str) {
         service::reloading();
         match self.reload(false) {
             Ok(changes) => changes.iter().for_each(|changes| notice::tell(changes.describe())),
@@ -114,12 +130,21 @@ impl Reloader {
         service::ready("firing jobs");
     }
 
-    /// Reads the files again whenever the crontab has changed, on a thread of its own.
-    pub(crate) fn watch_crontab(self: Arc<Self>, mut watched: Watched) {
+    /// Reads the files again whenever a crontab has changed, on a thread of its own, for as long as the files name it.
+    pub(crate) fn watch_crontab(self: &Arc<Self>, mut watched: Watched) {
+        let Some(paths) = &self.watched else { return };
+        let path = watched.path().to_owned();
+        if !paths.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone()) {
+            return;
+        }
+        let own = self.clone();
         let watch = move || {
-            while self.handle.state() != SchedulerState::ShutDown {
+            while own.handle.state() != SchedulerState::ShutDown {
                 watched.wait();
-                self.reload_and_tell(&format!("{} has changed", watched.path().display()));
+                if !own.still_watches(&path) {
+                    return;
+                }
+                own.reload_and_tell(&format!("{} has changed", path.display()));
             }
         };
         if let Err(error) = thread::Builder::new().name("matins-watch".to_owned()).spawn(watch) {
@@ -129,9 +154,25 @@ impl Reloader {
         }
     }
 
-    /// Takes up what is new in the files: jobs and hooks. Store, retention and the zone of what is shown stay as they were at the
-    /// start.
-    pub(crate) fn reload(&self, dry_run: bool) -> Result<Vec<Changes>, String> {
+    fn still_watches(&self, path: &Path) -> bool {
+        let paths = self.watched.as_ref().map(|paths| paths.lock().unwrap_or_else(PoisonError::into_inner));
+        paths.is_some_and(|paths| paths.contains(path))
+    }
+
+    /// Watches the crontabs that are named now, and no others.
+    fn watch_all(self: &Arc<Self>, crontabs: &[PathBuf]) {
+        let Some(paths) = &self.watched else { return };
+        paths.lock().unwrap_or_else(PoisonError::into_inner).retain(|path| crontabs.contains(path));
+        for path in crontabs {
+            if !self.still_watches(path) {
+                self.watch_crontab(Watched::new(path));
+            }
+        }
+    }
+
+    /// Takes up what is new in the files: jobs, hooks, and what jobs get that say nothing else. Stores, executors, retention and the
+    /// zone of what is shown stay as they were at the start.
+    pub(crate) fn reload(self: &Arc<Self>, dry_run: bool) -> Result<Vec<Changes>, String> {
         let result = self.take_up(dry_run);
         if !dry_run {
             *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = result.as_ref().err().cloned();
@@ -139,12 +180,12 @@ impl Reloader {
         result
     }
 
-    fn take_up(&self, dry_run: bool) -> Result<Vec<Changes>, String> {
+    fn take_up(self: &Arc<Self>, dry_run: bool) -> Result<Vec<Changes>, String> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut sources = self.sources.clone();
         // Those that name no zone keep the one they had, though the machine's has changed meanwhile.
         if sources.config.is_none() {
-            sources.zone = Some(self.began_with.zone);
+            sources.zone = Some(self.began_with.defaults.zone);
         }
         // The zones of the files are read by the new rules. They are in use even if the files are refused.
         let rules =
@@ -153,8 +194,9 @@ impl Reloader {
             Some(rules) => format!("{error}\n{}", rules.describe()),
             None => error,
         })?;
-        self.refuse_new_executors(&defined)?;
+        self.refuse_new_places(&defined)?;
         let step = if dry_run { Step::DryRun } else { Step::Reload };
+        let crontabs: Vec<PathBuf> = defined.crontabs().map(Path::to_owned).collect();
         let files = std::mem::take(&mut defined.files);
         let mut changes = bring_in_line(&self.handle, &self.history, files, None, step, SystemClock.now())?;
         let mut hooks = self.hooks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -165,34 +207,42 @@ impl Reloader {
         }
         if !dry_run {
             *hooks = defined.hooks;
+            *self.defaults.lock().unwrap_or_else(PoisonError::into_inner) = defined.defaults;
+            self.watch_all(&crontabs);
         }
         changes.extend(rules);
         Ok(changes)
     }
 
-    /// Executors are started with the daemon.
-    fn refuse_new_executors(&self, defined: &Defined) -> Result<(), String> {
-        let was = &self.began_with.executors;
-        let is_new =
-            |job: &&Definition| job.executor != ExecutorName::default() && !was.contains_key(&job.executor);
-        match defined.definitions().find(is_new) {
-            None => Ok(()),
-            Some(job) => Err(format!(
-                "the job {:?} is to run on the executor {:?}, which is new; restart the daemon, which starts its executors",
-                job.id, job.executor
-            )),
+    /// Stores are opened and executors are started with the daemon.
+    fn refuse_new_places(&self, defined: &Defined) -> Result<(), String> {
+        let Defined { executors, stores, .. } = &self.began_with;
+        for job in defined.definitions() {
+            if job.executor != ExecutorName::default() && !executors.contains_key(&job.executor) {
+                return Err(format!(
+                    "the job {:?} is to run on the executor {:?}, which is new; restart the daemon, which starts its executors",
+                    job.id, job.executor
+                ));
+            }
+            if job.store != StoreName::default() && !stores.contains_key(&job.store) {
+                return Err(format!(
+                    "the job {:?} is to be in the store {:?}, which is new; restart the daemon, which opens its stores",
+                    job.id, job.store
+                ));
+            }
         }
+        Ok(())
     }
 
     /// The keys that have changed since the start and take effect at the next one.
     fn at_next_start(&self, defined: &Defined) -> Vec<String> {
         let was = &self.began_with;
         let keys = [
-            ("store", defined.store != was.store),
+            ("stores", defined.stores != was.stores),
             ("wait_for_owner", defined.wait_for_owner != was.wait_for_owner),
-            ("ledger", defined.retention != was.retention),
+            ("ledger", defined.ledger != was.ledger),
             ("executors", defined.executors != was.executors),
-            ("timezone", defined.zone != was.zone),
+            ("timezone", defined.defaults.zone != was.defaults.zone),
         ];
         keys.iter().filter(|(_, differs)| *differs).map(|(key, _)| (*key).to_owned()).collect()
     }

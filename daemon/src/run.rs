@@ -11,10 +11,10 @@ use matins::command::Orphan;
 use matins::config::{ExecutorConfig, StoreConfig, StoreConfigError, StoreUrl};
 use matins::control::display as show;
 use matins::control::{Listener, user};
-use matins::definitions::COMMAND;
+use matins::definitions::{COMMAND, Definition};
 use matins::prelude::*;
 use matins::triggers::Zone;
-use matins::{BlockingScheduler, Clock, ExecutorName, JobOrder, SystemClock};
+use matins::{BlockingScheduler, Clock, ExecutorName, JobOrder, StoreName, SystemClock};
 use matins_terminal::{LibraryLog, Text, notice};
 use serde::Serialize;
 use serde_json::json;
@@ -29,7 +29,7 @@ use crate::hooks::{self, Hooks};
 use crate::host::{self, Daemon, Reload};
 use crate::http::{Http, HttpSettings};
 use crate::open_store::{OpenError, give_to};
-use crate::reload::{Refused, Reloader, Step, bring_in_line};
+use crate::reload::{Refused, Reloader, SharedDefaults, Step, bring_in_line};
 use crate::sources::{Defined, Sources};
 use crate::sync::Changes;
 use crate::target::DEFAULT_STORE;
@@ -57,8 +57,8 @@ pub struct Settings {
     pub has_socket: bool,
     /// Where that is; by default beside the store.
     pub socket: Option<PathBuf>,
-    /// Whether it reads a crontab again as it is edited.
-    pub watches_crontab: bool,
+    /// Whether it reads crontabs again as they are edited.
+    pub watches_crontabs: bool,
     /// What it prints.
     pub log: LogForm,
     /// Its page and HTTP API.
@@ -81,11 +81,18 @@ pub enum LogForm {
 pub fn run(settings: Settings) -> Result<(), Failure> {
     let descriptors = process_setup::prepare();
     let sources = settings.sources;
-    // Before the file is read, so that no change is overlooked.
-    let watched = sources.crontab.as_deref().filter(|_| settings.watches_crontab).map(Watched::new);
-    let mut defined = sources.read()?;
+    let (mut defined, watched) = read_and_watch(&sources, settings.watches_crontabs)?;
     let StoreConfig { url, wait_for_owner, .. } = chosen_store(settings.store.as_deref(), &defined)?;
     let limit = settings.wait_for_owner.or(wait_for_owner.map(Duration::from)).or(defined.wait_for_owner);
+    let others: Vec<(&StoreName, &StoreUrl)> = defined
+        .stores
+        .iter()
+        .filter(|(name, _)| **name != StoreName::default())
+        .map(|(name, store)| (name, &store.url))
+        .collect();
+    let stores: Vec<StoreUrl> =
+        [&url].into_iter().chain(others.iter().map(|(_, url)| *url)).cloned().collect();
+    let zone = defined.defaults.zone;
     let http = settings.http.check()?;
     listen_to_tracing(settings.log)?;
     // From here on a signal stops it in order, also one that comes before the first job fires.
@@ -93,14 +100,12 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
         .map_err(|error| format!("cannot listen to signals: {error}"))?;
     reaper::start()?;
     let clock = SystemClock;
-    let opened = waiting::wait(limit, &mut signals, || take_store(&url, &defined))?;
+    let opened = waiting::wait(limit, &mut signals, || take_stores(&url, &others, &defined))?;
     let Waited::Opened { store: scheduler, is_handed_over } = opened else {
         notice::tell("stopped while waiting for the store");
         return Ok(());
     };
-    if let Some(warning) = safety::warning(&url) {
-        notice::warn(warning);
-    }
+    stores.iter().filter_map(safety::warning).for_each(|warning| notice::warn(warning));
     let socket = settings.has_socket.then(|| settings.socket.or_else(|| paths::socket(&url))).flatten();
     let listen = |path: PathBuf| after_hand_over(is_handed_over, || listen(&path));
     let listener = socket.map(listen).transpose()?;
@@ -123,11 +128,14 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
     history.follow(&scheduler).map_err(|error| matins::error_chain(&error))?;
     mail::listen(&scheduler).map_err(|error| matins::error_chain(&error))?;
     let orphans = orphans::watch(found, &scheduler);
+    let defaults: SharedDefaults = Arc::new(Mutex::new(defined.defaults.clone()));
     let reload = Reloader {
         handle: scheduler.handle(),
         history: history.clone(),
         sources,
         hooks,
+        defaults: defaults.clone(),
+        watched: settings.watches_crontabs.then(Mutex::default),
         began_with: defined.clone(),
         turn: Mutex::default(),
         refused: Refused::default(),
@@ -137,10 +145,13 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
         let reload = reload.clone();
         Box::new(move |dry_run| reload.reload(dry_run).map(|changes| json!(changes)))
     };
-    let daemon = Daemon { store: url.clone(), orphans, reload: by_request, refused: reload.refused.clone() };
+    let refused = reload.refused.clone();
+    let description = described(&url, &others);
+    let daemon = Daemon { stores, defaults, orphans, reload: by_request, refused };
     let operator = host::operator(&scheduler.handle(), &url)
+        .with_store_description(&description)
         .with_history(history.clone())
-        .with_time_zone(defined.zone)
+        .with_time_zone(zone)
         .with_host(daemon);
     let operator = Arc::new(operator);
     // Before anybody can stop the scheduler: a subscription to one that has shut down would not end.
@@ -154,17 +165,15 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
     let page = page.transpose()?;
     drop(operator);
 
-    let started = Started { store: &url, zone: defined.zone, changes: &changes };
+    let started = Started { store: &description, zone, changes: &changes };
     started.print(&scheduler, settings.log, clock.now())?;
     if let Some(page) = &page {
         http::tell(page.address(), settings.log == LogForm::Json);
     }
     let node = this_node(&scheduler).map(|node| node.label);
-    let printer = print_events(events, settings.log, defined.zone, node)?;
+    let printer = print_events(events, settings.log, zone, node)?;
     history.note(clock.now(), HistoryEvent::Started, &user::own());
-    if let Some(watched) = watched {
-        reload.clone().watch_crontab(watched);
-    }
+    watched.into_iter().for_each(|watched| reload.watch_crontab(watched));
     if let Some((moved, rest)) = moved {
         zone_rules::note_and_follow(&moved, rest, &scheduler, &history, clock.now());
     }
@@ -191,7 +200,7 @@ fn listen(path: &Path) -> Result<Listener, String> {
 
 /// The store that the command line names, else the configuration's, else the default.
 fn chosen_store(argument: Option<&str>, defined: &Defined) -> Result<StoreConfig, String> {
-    match (argument, &defined.store) {
+    match (argument, defined.stores.get(&StoreName::default())) {
         (None, Some(store)) => Ok(store.clone()),
         (text, _) => {
             let store = text.unwrap_or(DEFAULT_STORE).parse();
@@ -215,9 +224,32 @@ fn print_events(
     printer.map_err(|error| format!("cannot print what happens: {error}"))
 }
 
-fn take_store(url: &StoreUrl, defined: &Defined) -> Result<BlockingScheduler, OpenError> {
-    let builder = SchedulerBuilder::new().retention(defined.retention.clone());
-    let mut builder = give_to(builder, url, false)?;
+/// Reads the files, and watches the crontabs from a moment before they were read, so that no change is overlooked.
+fn read_and_watch(sources: &Sources, watches: bool) -> Result<(Defined, Vec<Watched>), String> {
+    let defined = sources.read()?;
+    if !watches {
+        return Ok((defined, Vec::new()));
+    }
+    let watched: Vec<Watched> = defined.crontabs().map(Watched::new).collect();
+    if watched.is_empty() { Ok((defined, watched)) } else { Ok((sources.read()?, watched)) }
+}
+
+/// The stores, for people: the first, and the names of the others.
+fn described(first: &StoreUrl, others: &[(&StoreName, &StoreUrl)]) -> String {
+    others.iter().fold(first.to_string(), |text, (name, url)| format!("{text}, {name} in {url}"))
+}
+
+fn take_stores(
+    url: &StoreUrl,
+    others: &[(&StoreName, &StoreUrl)],
+    defined: &Defined,
+) -> Result<BlockingScheduler, OpenError> {
+    refuse_remote_runs_in_memory(others, defined).map_err(OpenError::Other)?;
+    let builder = SchedulerBuilder::new().retention(defined.ledger.retention());
+    let mut builder = give_to(builder, &StoreName::default(), url, false)?;
+    for (name, url) in others {
+        builder = give_to(builder, name, url, false)?;
+    }
     if !defined.executors.contains_key(&ExecutorName::default()) {
         builder = builder.executor("default", ThreadExecutor::builder().workers(WORKERS).build());
     }
@@ -236,6 +268,24 @@ fn take_store(url: &StoreUrl, defined: &Defined) -> Result<BlockingScheduler, Op
             .executor(name, executor.build().map_err(|error| OpenError::Other(matins::error_chain(&error)))?);
     }
     builder.blocking().map_err(|error| OpenError::Other(matins::error_chain(&error)))
+}
+
+/// Refuses a job whose runs would be kept elsewhere, while its own store forgets them.
+fn refuse_remote_runs_in_memory(others: &[(&StoreName, &StoreUrl)], defined: &Defined) -> Result<(), String> {
+    let is_in_memory =
+        |job: &&Definition| others.iter().any(|(name, url)| **name == job.store && **url == StoreUrl::Memory);
+    let keeps_runs = |job: &&Definition| {
+        let executor = defined.executors.get(&job.executor);
+        matches!(executor, Some(ExecutorConfig::Nats { keep_runs, .. }) if *keep_runs != Some(false))
+    };
+    match defined.definitions().filter(is_in_memory).find(keeps_runs) {
+        None => Ok(()),
+        Some(job) => Err(format!(
+            "the job {:?} is in memory, and its executor {:?} keeps runs when the daemon ends: give the executor \
+             keep_runs = false, or the job another store",
+            job.id, job.executor
+        )),
+    }
 }
 
 /// The task that runs commands, with their records beside the store, and the commands that an earlier daemon has recorded there.
@@ -309,7 +359,8 @@ const FIRST_JOBS: usize = 40;
 
 /// What is said at the start.
 struct Started<'a> {
-    store: &'a StoreUrl,
+    /// The stores, for people.
+    store: &'a str,
     zone: Zone,
     changes: &'a [Changes],
 }
@@ -322,7 +373,7 @@ impl Started<'_> {
                 "at": now,
                 "event": "started",
                 "version": env!("CARGO_PKG_VERSION"),
-                "store": self.store.to_string(),
+                "store": self.store,
                 "node": this_node(scheduler),
                 "changes": self.changes,
             })),

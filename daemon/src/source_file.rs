@@ -7,6 +7,9 @@ use matins::{Job, Value};
 /// The key of a job's metadata that names its file.
 pub(crate) const SOURCE: &str = "source";
 
+/// The key of a job's metadata that names the configuration which names its file.
+pub(crate) const NAMED_BY: &str = "named_by";
+
 /// The file that a job comes from, as its metadata names it; `None` for a job that was added by a command.
 pub(crate) fn of(job: &Job) -> Option<&str> {
     job.metadata.get(SOURCE).and_then(Value::as_str)

@@ -1,26 +1,24 @@
 //! The files that say what is to be run, read whole before anything is changed.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use matins::config::{ExecutorConfig, StoreConfig};
-use matins::definitions::Definition;
-use matins::definitions::Hook;
+use matins::config::{ExecutorConfig, LedgerConfig, StoreConfig};
 use matins::definitions::crontab::{self, Crontab, Form, Note};
-use matins::definitions::{Configuration, Diagnostic, report};
+use matins::definitions::{Configuration, Defaults, Definition, Diagnostic, Hook, report};
 use matins::triggers::Zone;
-use matins::{ExecutorName, Retention};
+use matins::{ExecutorName, StoreName};
 
-use crate::safety;
 use crate::zone_rules::system_zone;
+use crate::{safety, source_file};
 
 /// Where jobs are defined.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
-    /// A configuration.
+    /// A configuration: JSON if its name ends in `.json`, else TOML.
     pub config: Option<PathBuf>,
-    /// A crontab.
+    /// A crontab, beside those that the configuration names.
     pub crontab: Option<PathBuf>,
     /// Which columns the crontab has.
     pub form: Form,
@@ -31,16 +29,16 @@ pub struct Sources {
 /// What they say.
 #[derive(Debug, Clone)]
 pub struct Defined {
-    /// The files, each with its jobs.
+    /// The files, each with its jobs: the configuration first, and then the crontabs.
     pub files: Vec<DefinedFile>,
     /// Where jobs are kept.
-    pub store: Option<StoreConfig>,
-    /// How long to wait for another process that owns the store.
+    pub stores: BTreeMap<StoreName, StoreConfig>,
+    /// How long to wait for another process that owns a store.
     pub wait_for_owner: Option<Duration>,
-    /// The zone of jobs that name none.
-    pub zone: Zone,
+    /// What jobs get that say nothing else, and the zone of those that name none.
+    pub defaults: Defaults,
     /// How much of the ledger is kept.
-    pub retention: Retention,
+    pub ledger: LedgerConfig,
     /// What is run when runs have ended.
     pub hooks: Vec<Hook>,
     /// Beside the one that runs commands here, or in its place.
@@ -52,17 +50,21 @@ pub struct Defined {
 pub struct DefinedFile {
     /// Where it is.
     pub path: PathBuf,
+    /// Whether it is a crontab.
+    pub is_crontab: bool,
+    /// The configuration that names it, if one does.
+    pub named_by: Option<PathBuf>,
     /// The jobs that it defines.
     pub jobs: Vec<Definition>,
     /// What the author of a crontab may not expect.
     pub notes: Vec<Note>,
 }
 
-impl DefinedFile {
-    /// Whether it is a crontab.
-    pub fn is_crontab(&self) -> bool {
-        self.jobs.iter().any(|job| job.proposed_id.is_some()) || !self.notes.is_empty()
-    }
+/// A crontab that is to be read.
+struct CrontabToRead {
+    path: PathBuf,
+    options: crontab::Options,
+    named_by: Option<PathBuf>,
 }
 
 impl Sources {
@@ -71,42 +73,85 @@ impl Sources {
     /// # Errors
     /// All that is wrong in the first file that is wrong.
     pub fn read(&self) -> Result<Defined, String> {
-        let mut zone = self.zone;
-        let mut defined = Defined {
-            files: Vec::new(),
-            store: None,
-            wait_for_owner: None,
-            zone: Zone::utc(),
-            retention: Retention::default(),
-            hooks: Vec::new(),
-            executors: BTreeMap::new(),
+        let mut crontabs = Vec::new();
+        let mut defined = match &self.config {
+            Some(path) => self.read_configuration(path, &mut crontabs)?,
+            None => Defined {
+                files: Vec::new(),
+                stores: BTreeMap::new(),
+                wait_for_owner: None,
+                defaults: Defaults::new(self.zone.map_or_else(system_zone, Ok)?),
+                ledger: LedgerConfig::default(),
+                hooks: Vec::new(),
+                executors: BTreeMap::new(),
+            },
         };
-        if let Some(path) = &self.config {
-            let text = read(path)?;
-            safety::refuse_if_others_can_write(path)?;
-            let config = Configuration::parse(&text, zone.map_or_else(system_zone, Ok)?)
-                .map_err(|faults| report(path, &faults))?;
-            zone = zone.or(config.zone);
-            defined.store = config.store;
-            defined.wait_for_owner = config.wait_for_owner;
-            defined.retention = config.retention;
-            defined.hooks = config.hooks;
-            defined.executors = config.executors;
-            defined.files.push(DefinedFile { path: path.clone(), jobs: config.jobs, notes: Vec::new() });
-        }
-        defined.zone = zone.map_or_else(system_zone, Ok)?;
-        if let Some(path) = &self.crontab {
-            let text = read_bytes(path)?;
-            safety::refuse_if_others_can_write(path)?;
-            let options = crontab::Options::new(defined.zone, self.form);
-            let Crontab { mut jobs, notes } =
-                crontab::parse(&text, &options).map_err(|faults| report(path, &faults))?;
-            let named: HashSet<&str> = defined.definitions().map(|job| job.id.as_str()).collect();
-            crontab::assign_ids(&mut jobs, &[], |id| named.contains(id));
-            defined.files.push(DefinedFile { path: path.clone(), jobs, notes });
+        crontabs.extend(self.crontab.as_ref().map(|path| CrontabToRead {
+            path: path.clone(),
+            options: crontab::Options::new(defined.defaults.zone, self.form),
+            named_by: None,
+        }));
+        let mut names = BTreeSet::new();
+        for crontab in crontabs {
+            if !names.insert(source_file::name(&crontab.path)) {
+                let path = crontab.path.display();
+                return Err(format!("{path} is named twice, and its jobs would run twice; name it once"));
+            }
+            let file = crontab.read(&defined)?;
+            defined.files.push(file);
         }
         Ok(defined)
     }
+
+    fn read_configuration(&self, path: &Path, crontabs: &mut Vec<CrontabToRead>) -> Result<Defined, String> {
+        let text = read(path)?;
+        safety::refuse_if_others_can_write(path)?;
+        let parse = if is_json(path) { Configuration::parse_json } else { Configuration::parse };
+        let own_zone = self.zone.map_or_else(system_zone, Ok)?;
+        let config = parse(&text, own_zone).map_err(|faults| report(path, &faults))?;
+        let mut defaults = config.defaults(own_zone);
+        defaults.zone = self.zone.unwrap_or(defaults.zone);
+        let directory = path.parent().unwrap_or(Path::new(""));
+        crontabs.extend(config.crontabs.into_iter().map(|named| CrontabToRead {
+            path: directory.join(named.file),
+            options: crontab::Options::new(named.zone.unwrap_or(defaults.zone), named.form),
+            named_by: Some(path.to_owned()),
+        }));
+        let file = DefinedFile {
+            path: path.to_owned(),
+            is_crontab: false,
+            named_by: None,
+            jobs: config.jobs,
+            notes: Vec::new(),
+        };
+        Ok(Defined {
+            files: vec![file],
+            stores: config.scheduler.stores,
+            wait_for_owner: config.wait_for_owner,
+            defaults,
+            ledger: config.scheduler.ledger,
+            hooks: config.hooks,
+            executors: config.scheduler.executors,
+        })
+    }
+}
+
+impl CrontabToRead {
+    fn read(self, defined: &Defined) -> Result<DefinedFile, String> {
+        let Self { path, options, named_by } = self;
+        let text = read_bytes(&path)?;
+        safety::refuse_if_others_can_write(&path)?;
+        let Crontab { mut jobs, notes } =
+            crontab::parse(&text, &options).map_err(|faults| report(&path, &faults))?;
+        let named: HashSet<&str> = defined.definitions().map(|job| job.id.as_str()).collect();
+        crontab::assign_ids(&mut jobs, &[], |id| named.contains(id));
+        Ok(DefinedFile { path, is_crontab: true, named_by, jobs, notes })
+    }
+}
+
+/// Whether a configuration is in JSON, and not in TOML.
+fn is_json(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"))
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
@@ -130,6 +175,11 @@ fn read(path: &Path) -> Result<String, String> {
 }
 
 impl Defined {
+    /// The crontabs among the files.
+    pub(crate) fn crontabs(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().filter(|file| file.is_crontab).map(|file| file.path.as_path())
+    }
+
     /// All jobs of all files.
     pub fn definitions(&self) -> impl Iterator<Item = &Definition> {
         self.files.iter().flat_map(|file| &file.jobs)

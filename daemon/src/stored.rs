@@ -9,9 +9,10 @@ use matins::Handle;
 use matins::JobPosition;
 use matins::definitions::crontab::Keys;
 use matins::prelude::*;
-use matins::{Job, Value};
+use matins::{Job, StoreName, Value};
 
 use crate::source_file;
+use crate::sources::DefinedFile;
 use crate::sync::{BOOT, DEFINITION};
 
 /// How many jobs are read at once.
@@ -22,8 +23,10 @@ const PAGE: usize = 500;
 pub(crate) struct StoredJob {
     /// What its definition was; `None` for a job that has none.
     pub(crate) definition: Option<StoredDefinition>,
-    /// Whether its file is named as it is named now.
+    /// Whether its file, and the configuration that names that, are named as they are now.
     pub(crate) is_named_so: bool,
+    /// The store that keeps it.
+    pub(crate) store: StoreName,
     /// The boot in which `@reboot` fired last.
     pub(crate) boot: Option<String>,
 }
@@ -50,11 +53,28 @@ impl StoredDefinition {
     }
 }
 
+/// A file that is read, without its jobs.
+#[derive(Debug, Clone)]
+pub(crate) struct FileName {
+    pub(crate) path: PathBuf,
+    pub(crate) is_crontab: bool,
+    pub(crate) named_by: Option<PathBuf>,
+}
+
+impl FileName {
+    pub(crate) fn of(file: &DefinedFile) -> Self {
+        Self { path: file.path.clone(), is_crontab: file.is_crontab, named_by: file.named_by.clone() }
+    }
+}
+
 /// The jobs of the files that are read, and what there is to know of those of other files.
 #[derive(Debug, Default)]
 pub(crate) struct Stored {
     /// For each file, its jobs by id.
     pub(crate) of_files: Vec<BTreeMap<String, StoredJob>>,
+    /// The files that the configuration named before and does not name any more; their jobs come after those of `of_files` that are
+    /// read.
+    pub(crate) not_named_now: Vec<PathBuf>,
     /// How many jobs come from each of the other files.
     pub(crate) others: BTreeMap<String, usize>,
     /// The lines of crontabs among them, each with its file.
@@ -70,10 +90,10 @@ impl Stored {
         ids(self) == ids(other)
     }
 
-    /// Reads what the store holds. `adopted` is a file whose jobs are taken over by the last of `files`.
+    /// Reads what the store holds. `adopted` is a file whose jobs are taken over by one of `files`.
     pub(crate) fn read(
         scheduler: &Handle,
-        files: &[PathBuf],
+        files: &[FileName],
         adopted: Option<&Path>,
     ) -> Result<Self, SchedulerError> {
         let mut stored =
@@ -87,18 +107,39 @@ impl Stored {
             let page = scheduler.list(&query)?;
             let Some((_, last)) = page.last() else { return Ok(stored) };
             query.after = Some(JobPosition::of(last));
-            for (_, job) in &page {
+            for (store, job) in &page {
                 let Some(name) = source_file::of(job) else { continue };
                 if !which.contains_key(name) {
-                    which.insert(name.to_owned(), (file_of(name, files, adopted), name.into()));
+                    let file =
+                        file_of(name, files, adopted).or_else(|| stored.not_named_any_more(job, name, files));
+                    which.insert(name.to_owned(), (file, name.into()));
                 }
                 let (file, name) = &which[name];
-                stored.take(job, *file, name, files);
+                stored.take(store, job, *file, name, files);
             }
         }
     }
 
-    fn take(&mut self, job: &Job, file: Option<usize>, name: &std::sync::Arc<str>, files: &[PathBuf]) {
+    /// The place of a file that the configuration named once, and does not name now: its jobs are to go.
+    fn not_named_any_more(&mut self, job: &Job, name: &str, files: &[FileName]) -> Option<usize> {
+        let configuration = job.metadata.get(source_file::NAMED_BY).and_then(Value::as_str)?;
+        let is_read = |file: &FileName| !file.is_crontab && source_file::is(configuration, &file.path);
+        if !files.iter().any(is_read) {
+            return None;
+        }
+        self.not_named_now.push(name.into());
+        self.of_files.push(BTreeMap::new());
+        Some(self.of_files.len() - 1)
+    }
+
+    fn take(
+        &mut self,
+        store: &StoreName,
+        job: &Job,
+        file: Option<usize>,
+        name: &std::sync::Arc<str>,
+        files: &[FileName],
+    ) {
         let definition = job.metadata.get(DEFINITION);
         let Some(file) = file else {
             *self.others.entry(name.to_string()).or_default() += 1;
@@ -107,9 +148,15 @@ impl Stored {
             }
             return;
         };
+        let is_named_so = |file: &FileName| {
+            let named_by = job.metadata.get(source_file::NAMED_BY).and_then(Value::as_str);
+            **name == *source_file::name(&file.path)
+                && named_by == file.named_by.as_deref().map(source_file::name).as_deref()
+        };
         let stored = StoredJob {
             definition: definition.map(|definition| StoredDefinition::of(job.id.as_str(), definition)),
-            is_named_so: **name == *source_file::name(&files[file]),
+            is_named_so: files.get(file).is_none_or(is_named_so),
+            store: store.clone(),
             boot: job.metadata.get(BOOT).and_then(Value::as_str).map(str::to_owned),
         };
         self.of_files[file].insert(job.id.to_string(), stored);
@@ -117,8 +164,14 @@ impl Stored {
 }
 
 /// Which of the files a name in metadata means.
-fn file_of(name: &str, files: &[PathBuf], adopted: Option<&Path>) -> Option<usize> {
-    let named = files.iter().position(|path| source_file::is(name, path));
+fn file_of(name: &str, files: &[FileName], adopted: Option<&Path>) -> Option<usize> {
+    let named = files.iter().position(|file| source_file::is(name, &file.path));
     let is_adopted = || adopted.is_some_and(|adopted| source_file::is(name, adopted));
-    named.or_else(|| if is_adopted() { files.len().checked_sub(1) } else { None })
+    named.or_else(|| if is_adopted() { adopter(files, adopted?) } else { None })
+}
+
+/// The file to which an adopted one has moved: the one of its name, or else the last.
+fn adopter(files: &[FileName], adopted: &Path) -> Option<usize> {
+    let has_its_name = |file: &FileName| file.path.file_name() == adopted.file_name();
+    files.iter().position(has_its_name).or(files.len().checked_sub(1))
 }

@@ -43,7 +43,7 @@ pub struct Changes {
 /// What the plans for all files of a start or a reload have in common.
 pub(crate) struct Situation<'a> {
     pub(crate) scheduler: &'a Handle,
-    /// The ids that the files give to their jobs.
+    /// The ids that the files give to their jobs, and those that were planned for others.
     pub(crate) named: HashSet<String>,
     /// The jobs in the store that come from files.
     pub(crate) stored: Stored,
@@ -60,6 +60,8 @@ pub(crate) struct Plan {
     steps: Vec<Step>,
     /// The file, as jobs name it.
     source: String,
+    /// The configuration that names it, as jobs name that.
+    named_by: Option<String>,
     /// Which of the files it is.
     file: usize,
 }
@@ -96,10 +98,10 @@ impl Situation<'_> {
 ///
 /// # Errors
 /// If a job from elsewhere has the same id.
-pub(crate) fn plan(situation: &Situation<'_>, place: usize, file: DefinedFile) -> Result<Plan, String> {
+pub(crate) fn plan(situation: &mut Situation<'_>, place: usize, file: DefinedFile) -> Result<Plan, String> {
     let own = &situation.stored.of_files[place];
     refuse_foreign(situation, &file, own)?;
-    let DefinedFile { path, jobs: mut definitions, .. } = file;
+    let DefinedFile { path, named_by, jobs: mut definitions, .. } = file;
     let known: Vec<Existing<'_>> =
         own.iter().filter_map(|(id, job)| Some(Existing { id, keys: job.definition?.keys })).collect();
     crontab::assign_ids(&mut definitions, &known, |id| {
@@ -110,6 +112,7 @@ pub(crate) fn plan(situation: &Situation<'_>, place: usize, file: DefinedFile) -
     let mut changes = Changes { source: path.display().to_string(), ..Changes::default() };
     let mut steps = Vec::new();
     let defined: HashSet<String> = definitions.iter().map(|definition| definition.id.clone()).collect();
+    let is_start = situation.is_start;
     for definition in definitions {
         let id = definition.id.clone();
         let old = own.get(id.as_str());
@@ -117,7 +120,7 @@ pub(crate) fn plan(situation: &Situation<'_>, place: usize, file: DefinedFile) -
         let unchanged = before
             .is_some_and(|before| before.keys.whole == crontab::hash(&definition.fingerprint().to_string()));
         let what = match (&definition.when, old) {
-            (When::Start, Some(old)) if situation.is_start && !has_fired(old, situation.boot) => {
+            (When::Start, Some(old)) if is_start && !has_fired(old, situation.boot) => {
                 changes.started.push(id);
                 What::Fire
             }
@@ -146,7 +149,9 @@ pub(crate) fn plan(situation: &Situation<'_>, place: usize, file: DefinedFile) -
     follow_last(&mut steps);
     // By id, as they are kept.
     changes.removed = own.keys().filter(|id| !defined.contains(*id)).cloned().collect();
-    Ok(Plan { changes, steps, source: source_file::name(&path), file: place })
+    situation.named.extend(defined);
+    let named_by = named_by.as_deref().map(source_file::name);
+    Ok(Plan { changes, steps, source: source_file::name(&path), named_by, file: place })
 }
 
 /// Puts each job after the one that it follows. So a chain that was turned round is never a cycle on the way.
@@ -220,7 +225,7 @@ const TOGETHER: usize = 1_000;
 
 /// Does what was planned.
 pub(crate) fn apply(history: &History, plan: Plan, situation: &Situation<'_>) -> Result<Changes, String> {
-    let Plan { changes, steps, source, file } = plan;
+    let Plan { changes, steps, source, named_by, file } = plan;
     let scheduler = situation.scheduler;
     let note = |what| history.note(situation.now, what, &changes.source);
     let mut steps = steps.into_iter();
@@ -233,7 +238,15 @@ pub(crate) fn apply(history: &History, plan: Plan, situation: &Situation<'_>) ->
         for step in &some {
             let old = situation.stored.of_files[file].get(&step.definition.id);
             let (job, resumes) = job_of(&source, step, old, situation)?;
-            jobs.push(job);
+            let store = &step.definition.store;
+            if old.is_some_and(|old| old.store != *store) {
+                let moved = scheduler.move_to(&step.definition.id, store);
+                moved.map_err(|error| matins::error_chain(&error))?;
+            }
+            jobs.push(match &named_by {
+                Some(configuration) => job.metadata(source_file::NAMED_BY, configuration.as_str()),
+                None => job,
+            });
             if resumes {
                 scheduler.add_many(jobs.drain(..)).map_err(|error| matins::error_chain(&error))?;
                 scheduler.resume(&step.definition.id).map_err(|error| matins::error_chain(&error))?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use matins::Member;
+use matins::{Member, StoreName};
 use matins::config::{StoreConfig, StoreConfigError, StoreUrl};
 use matins::control::protocol::Received;
 use matins::control::{self, Operator, Problem, Request, user};
@@ -258,7 +258,7 @@ fn open(url: &StoreUrl) -> Result<OpenedStore, OpenError> {
     let other = |error: String| OpenError::Other(error);
     let builder = SchedulerBuilder::new().executor("default", ThreadExecutor::builder().workers(1).build());
     let is_shared = matches!(url, StoreUrl::Postgres(_));
-    let scheduler = give_to(builder, url, true)?.blocking();
+    let scheduler = give_to(builder, &StoreName::default(), url, true)?.blocking();
     let scheduler = scheduler.map_err(|error| other(matins::error_chain(&error)))?;
     let operator = host::operator(&scheduler.handle(), url)
         .with_history(history::of_store(&scheduler.handle(), url).map_err(other)?)

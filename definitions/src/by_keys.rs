@@ -3,43 +3,48 @@
 use chrono::{DateTime, Utc};
 use matins_core::{Job, Policy};
 use matins_task_command::Command;
-use matins_triggers::Zone;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::definition::COMMAND;
-use crate::{Definition, DefinitionError, configuration};
+use crate::{Defaults, Definition, DefinitionError, configuration};
 
 impl Definition {
-    /// Reads a job from the keys of a configuration's table `[jobs.NAME]`; `zone` is its zone if it names none.
+    /// Reads a job from the keys of a configuration's table `[jobs.NAME]`; `defaults` is what it gets where it says nothing.
     ///
     /// ```
-    /// use matins_definitions::Definition;
+    /// use matins_definitions::{Defaults, Definition};
     /// use matins_triggers::Zone;
     /// use serde_json::json;
     ///
     /// let keys = json!({"cron": "30 2 * * *", "command": ["rsync", "-a", "/home", "/backup"]});
-    /// let backup = Definition::from_keys("backup", keys.as_object().unwrap(), Zone::utc())?;
+    /// let backup = Definition::from_keys("backup", keys.as_object().unwrap(), &Defaults::new(Zone::utc()))?;
     /// assert_eq!(backup.command.program, "rsync");
     ///
     /// let keys = json!({"corn": "30 2 * * *", "command": ["rsync"]});
-    /// let error = Definition::from_keys("backup", keys.as_object().unwrap(), Zone::utc()).unwrap_err();
+    /// let error = Definition::from_keys("backup", keys.as_object().unwrap(), &Defaults::new(Zone::utc())).unwrap_err();
     /// assert!(error.to_string().contains("did you mean `cron`"), "{error}");
     /// # Ok::<(), matins_definitions::DefinitionError>(())
     /// ```
     ///
     /// # Errors
     /// If a key is not known, missing, or has a value that is not one.
-    pub fn from_keys(id: &str, keys: &Map<String, Value>, zone: Zone) -> Result<Self, DefinitionError> {
-        configuration::read_keys(keys, |reader, job| reader.job(id, job, zone)).map_err(DefinitionError::new)
+    pub fn from_keys(
+        id: &str,
+        keys: &Map<String, Value>,
+        defaults: &Defaults,
+    ) -> Result<Self, DefinitionError> {
+        configuration::read_keys(keys, defaults, |reader, job| reader.job(id, job))
+            .map_err(DefinitionError::new)
     }
 }
 
-/// Returns the job with the values of `keys`; `null` is a key's default. A cron expression or date without a zone of its own is in `zone`.
+/// Returns the job with the values of `keys`; `null` is a key's default. A cron expression or date without a zone of its own is in that of
+/// `defaults`.
 ///
 /// ```
 /// use chrono::DateTime;
-/// use matins_definitions::{Definition, edited};
+/// use matins_definitions::{Defaults, Definition, edited};
 /// use matins_scheduler::SchedulerBuilder;
 /// use matins_triggers::Zone;
 /// use serde_json::json;
@@ -54,11 +59,11 @@ impl Definition {
 /// # scheduler.register(COMMAND, CommandTask::default())?;
 /// let now = DateTime::UNIX_EPOCH;
 /// let keys = json!({"every": "5m", "shell": "echo hello", "nice": 5});
-/// let hello = Definition::from_keys("hello", keys.as_object().unwrap(), Zone::utc())?;
+/// let hello = Definition::from_keys("hello", keys.as_object().unwrap(), &Defaults::new(Zone::utc()))?;
 /// scheduler.add(hello.job_by_hand(now)?)?;
 ///
 /// let job = scheduler.get("hello")?.unwrap();
-/// let job = edited(&job, json!({"cron": "0 9 * * *"}).as_object().unwrap(), Zone::utc(), now)?;
+/// let job = edited(&job, json!({"cron": "0 9 * * *"}).as_object().unwrap(), &Defaults::new(Zone::utc()), now)?;
 /// assert_eq!(job.trigger.describe(), "at 09:00 every day, UTC");
 /// assert_eq!(job.arguments["nice"], 5);
 /// # Ok(())
@@ -70,7 +75,7 @@ impl Definition {
 pub fn edited(
     job: &Job,
     keys: &Map<String, Value>,
-    zone: Zone,
+    defaults: &Defaults,
     now: DateTime<Utc>,
 ) -> Result<Job, DefinitionError> {
     let mut job = job.clone();
@@ -81,6 +86,9 @@ pub fn edited(
     configuration::check_keys(keys).map_err(DefinitionError::new)?;
     if has("paused") {
         return Err(DefinitionError::new("whether a job is paused is changed with `pause` and `resume`"));
+    }
+    if has("store") {
+        return Err(DefinitionError::new("a job stays in its store; remove it, and add it to the other one"));
     }
     let new_trigger = configuration::has_trigger(keys);
     if has("timezone") && !new_trigger {
@@ -106,7 +114,7 @@ pub fn edited(
     if new_program && !["command", "shell"].iter().any(|key| named.contains_key(*key)) {
         return Err(DefinitionError::new("a job needs `command` or `shell`; give it another one"));
     }
-    let new = configuration::read_keys(&named, |reader, written| reader.changes(written, zone));
+    let new = configuration::read_keys(&named, defaults, |reader, written| reader.changes(written));
     let new = new.map_err(DefinitionError::new)?;
 
     if let Some(when) = new.when {
@@ -179,7 +187,7 @@ mod tests {
     use matins_executor_thread::ThreadExecutor;
     use matins_scheduler::{Schedule as _, SchedulerBuilder};
     use matins_store_memory::MemoryStore;
-    use matins_triggers::{TimeUnits as _, every};
+    use matins_triggers::{TimeUnits as _, Zone, every};
 
     use super::*;
 
@@ -197,7 +205,7 @@ mod tests {
 
     fn edited(keys: Value) -> Result<Job, DefinitionError> {
         let Value::Object(keys) = keys else { panic!("keys") };
-        super::edited(&job(), &keys, Zone::utc(), DateTime::UNIX_EPOCH)
+        super::edited(&job(), &keys, &Defaults::new(Zone::utc()), DateTime::UNIX_EPOCH)
     }
 
     #[test]

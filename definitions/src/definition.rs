@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::{After, ExecutorName, IntoTrigger, JobId, OnConflict, OnExhausted, Policy, Trigger, Value};
+use matins_core::{
+    After, ExecutorName, IntoTrigger, JobId, OnConflict, OnExhausted, Policy, StoreName, Trigger, Value,
+};
 use matins_scheduler::{NewJob, Schedule as _};
 use matins_task_command::Command;
 use matins_triggers::{AfterTrigger, CronTrigger, DateTrigger, JitterTrigger, NeverTrigger, every};
@@ -28,6 +30,8 @@ pub struct Definition {
     pub when: When,
     /// What is run.
     pub command: Command,
+    /// Which store keeps it.
+    pub store: StoreName,
     /// What runs it.
     pub executor: ExecutorName,
     /// What happens to fires that are late, overlap or fail.
@@ -157,12 +161,12 @@ impl Definition {
     ///
     /// ```
     /// # use chrono::DateTime;
-    /// # use matins_definitions::Definition;
+    /// # use matins_definitions::{Defaults, Definition};
     /// # use matins_triggers::Zone;
     /// # use serde_json::json;
     /// let hourly = |shell: &str| {
     ///     let keys = json!({"every": "1h", "shell": shell});
-    ///     Definition::from_keys("a", keys.as_object().unwrap(), Zone::utc())
+    ///     Definition::from_keys("a", keys.as_object().unwrap(), &Defaults::new(Zone::utc()))
     /// };
     /// assert_eq!(hourly("true")?.fingerprint(), hourly("true")?.fingerprint());
     /// assert_ne!(hourly("true")?.fingerprint(), hourly("false")?.fingerprint());
@@ -180,6 +184,9 @@ impl Definition {
             // Where it is named only: definitions from before there was one are as they were.
             fingerprint["jitter"] = json!(jitter.to_string());
         }
+        if self.store != StoreName::default() {
+            fingerprint["store"] = json!(self.store);
+        }
         if self.executor != ExecutorName::default() {
             fingerprint["executor"] = json!(self.executor);
         }
@@ -193,11 +200,11 @@ impl Definition {
     ///
     /// ```
     /// # use chrono::DateTime;
-    /// # use matins_definitions::Definition;
+    /// # use matins_definitions::{Defaults, Definition};
     /// # use matins_triggers::Zone;
     /// # use serde_json::json;
     /// let keys = json!({"every": "1h", "shell": "echo hello"});
-    /// let hello = Definition::from_keys("hello", keys.as_object().unwrap(), Zone::utc())?;
+    /// let hello = Definition::from_keys("hello", keys.as_object().unwrap(), &Defaults::new(Zone::utc()))?;
     /// let trigger = hello.trigger(DateTime::UNIX_EPOCH)?;
     /// assert!(trigger.describe().starts_with("every hour"), "{}", trigger.describe());
     /// # Ok::<(), matins_definitions::DefinitionError>(())
@@ -213,11 +220,11 @@ impl Definition {
     ///
     /// ```
     /// # use chrono::DateTime;
-    /// # use matins_definitions::Definition;
+    /// # use matins_definitions::{Defaults, Definition};
     /// # use matins_triggers::Zone;
     /// # use serde_json::json;
     /// let keys = json!({"after": "backup", "shell": "echo done"});
-    /// let report = Definition::from_keys("report", keys.as_object().unwrap(), Zone::utc())?;
+    /// let report = Definition::from_keys("report", keys.as_object().unwrap(), &Defaults::new(Zone::utc()))?;
     /// assert_eq!(report.after().unwrap().job.as_str(), "backup");
     /// # Ok::<(), matins_definitions::DefinitionError>(())
     /// ```
@@ -232,11 +239,11 @@ impl Definition {
     ///
     /// ```
     /// # use chrono::DateTime;
-    /// # use matins_definitions::Definition;
+    /// # use matins_definitions::{Defaults, Definition};
     /// # use matins_triggers::Zone;
     /// # use serde_json::json;
     /// let keys = json!({"every": "1h", "shell": "echo hello", "paused": true});
-    /// let hello = Definition::from_keys("hello", keys.as_object().unwrap(), Zone::utc())?;
+    /// let hello = Definition::from_keys("hello", keys.as_object().unwrap(), &Defaults::new(Zone::utc()))?;
     /// assert!(hello.is_paused());
     /// # Ok::<(), matins_definitions::DefinitionError>(())
     /// ```
@@ -251,11 +258,11 @@ impl Definition {
     ///
     /// ```
     /// # use chrono::DateTime;
-    /// # use matins_definitions::Definition;
+    /// # use matins_definitions::{Defaults, Definition};
     /// # use matins_triggers::Zone;
     /// # use serde_json::json;
     /// let keys = json!({"every": "1h", "shell": "echo hello"});
-    /// let hello = Definition::from_keys("hello", keys.as_object().unwrap(), Zone::utc())?;
+    /// let hello = Definition::from_keys("hello", keys.as_object().unwrap(), &Defaults::new(Zone::utc()))?;
     /// let job = hello.job("/etc/matins/jobs.toml", DateTime::UNIX_EPOCH, None)?;
     /// # let _ = job;
     /// # Ok::<(), matins_definitions::DefinitionError>(())
@@ -287,20 +294,20 @@ impl Definition {
     ///
     /// ```
     /// # use chrono::DateTime;
-    /// # use matins_definitions::Definition;
+    /// # use matins_definitions::{Defaults, Definition};
     /// # use matins_triggers::Zone;
     /// # use serde_json::json;
     /// use matins_triggers::{TimeUnits, every};
     ///
     /// let keys = json!({"every": "1h", "shell": "echo hello"});
-    /// let hello = Definition::from_keys("hello", keys.as_object().unwrap(), Zone::utc())?;
+    /// let hello = Definition::from_keys("hello", keys.as_object().unwrap(), &Defaults::new(Zone::utc()))?;
     /// let job = hello.job_with(every(5.minutes()));
     /// # let _ = job;
     /// # Ok::<(), matins_definitions::DefinitionError>(())
     /// ```
     pub fn job_with(&self, trigger: impl IntoTrigger + Send + 'static) -> NewJob {
         let job = trigger.task(COMMAND).id(&self.id).arguments(&self.command);
-        job.executor(&self.executor).policy(self.policy.clone())
+        job.store(&self.store).executor(&self.executor).policy(self.policy.clone())
     }
 
     fn with_settings(&self, job: NewJob) -> NewJob {
@@ -312,11 +319,11 @@ impl Definition {
     ///
     /// ```
     /// # use chrono::DateTime;
-    /// # use matins_definitions::Definition;
+    /// # use matins_definitions::{Defaults, Definition};
     /// # use matins_triggers::Zone;
     /// # use serde_json::json;
     /// let keys = json!({"every": "1h", "shell": "echo hello"});
-    /// let hello = Definition::from_keys("hello", keys.as_object().unwrap(), Zone::utc())?;
+    /// let hello = Definition::from_keys("hello", keys.as_object().unwrap(), &Defaults::new(Zone::utc()))?;
     /// let job = hello.job_by_hand(DateTime::UNIX_EPOCH)?;
     /// # let _ = job;
     /// # Ok::<(), matins_definitions::DefinitionError>(())

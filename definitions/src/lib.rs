@@ -16,7 +16,7 @@
 //!
 //! | item | what it is |
 //! | --- | --- |
-//! | [`Configuration`] | what a configuration in TOML says |
+//! | [`Configuration`] | what a configuration in TOML or JSON says |
 //! | [`crontab`] | what a crontab says |
 //! | [`Definition`] | a job as either of them defines it, or keys and values do |
 //! | [`Diagnostic`] | what is wrong in a file, and where |
@@ -27,13 +27,15 @@
 mod by_keys;
 mod configuration;
 pub mod crontab;
+mod defaults;
 mod definition;
 mod diagnostic;
 mod error;
 mod nearest;
 
 pub use by_keys::edited;
-pub use configuration::{Configuration, Hook};
+pub use configuration::{Configuration, Hook, NamedCrontab};
+pub use defaults::{Defaults, GroupLimits};
 pub use definition::{COMMAND, Definition, Mail, When};
 pub use diagnostic::{Diagnostic, report};
 pub use error::DefinitionError;

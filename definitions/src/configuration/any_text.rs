@@ -4,7 +4,7 @@ use matins_triggers::Zone;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::parse;
+use super::Configuration;
 use crate::crontab;
 use crate::diagnostic::Diagnostic;
 
@@ -33,6 +33,12 @@ const TEXTS: &[&str] = &[
     at = 2026-01-01T00:00:00
     shell = "x"
     "#,
+    r#"{
+    "store": "sqlite:a", "stores": {"scratch": {"url": "memory:"}}, "groups": {"database": 2},
+    "job_defaults": {"retry": {"times": 3, "wait": "5s"}, "overlap": {"allow": 2}, "priority": -1},
+    "hook": [{"on": ["failed"], "shell": "x"}], "crontab": [{"file": "/etc/crontab", "system": true}],
+    "jobs": {"a\u0062": {"cron": "*/5 * * * *", "command": ["x", "y"], "group": "database", "nice": null}}
+    }"#,
     "CRON_TZ=Europe/Berlin\nPATH=/bin\n*/5 9-17 * * MON-FRI echo a%b\n@reboot echo\n30 2 L * * x\n",
 ];
 
@@ -103,8 +109,10 @@ proptest! {
 
     #[test]
     fn any_text_is_read_or_refused_at_a_place_in_it(text in any_text()) {
-        if let Err(faults) = parse(&text, Zone::utc()) {
-            prop_assert!(are_in(&faults, &text), "{faults:#?}");
+        for read in [Configuration::parse, Configuration::parse_json] {
+            if let Err(faults) = read(&text, Zone::utc()) {
+                prop_assert!(are_in(&faults, &text), "{faults:#?}");
+            }
         }
         if let Err(faults) = crontab::parse(text.as_bytes(), &crontab::Options::new(Zone::utc(), crontab::Form::User)) {
             prop_assert!(are_in(&faults, &text), "{faults:#?}");

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use chrono::TimeDelta;
 use matins_config::JobSpec;
-use matins_core::{Backoff, ExecutorName, Group, JobId, Policy, Retry};
+use matins_core::{Backoff, ExecutorName, Group, GroupName, JobId, Policy, Retry, StoreName};
 use matins_task_command::Command;
 use matins_task_command::OnOrphan;
 use matins_triggers::{CronTrigger, CronTriggerError, DateTrigger, IntervalTrigger, Zone};
@@ -15,6 +15,7 @@ use serde::de::IntoDeserializer;
 
 use super::{Faulty, Reader};
 use crate::definition::{Definition, When};
+use crate::nearest::nearest;
 
 /// Where the value of each key of a job is written; `retry.times` is one of a table in it.
 pub(super) type Places = BTreeMap<String, Range<usize>>;
@@ -54,6 +55,11 @@ impl Written<'_> {
         Some((self.spec.executor.as_deref()?, self.place("executor")))
     }
 
+    /// The store that it names, and where that is written.
+    pub(super) fn store(&self) -> Option<(&str, usize)> {
+        Some((self.spec.store.as_deref()?, self.place("store")))
+    }
+
     /// The job that it follows, and where that is written.
     pub(super) fn followed(&self) -> Option<(String, usize)> {
         self.spec.after.as_ref().map(|job| (job.clone(), self.place("after")))
@@ -62,7 +68,7 @@ impl Written<'_> {
 
 impl Reader<'_> {
     fn retry(&mut self, job: Written<'_>) -> Option<Retry> {
-        let Some(keys) = &job.spec.retry else { return Some(Retry::default()) };
+        let Some(keys) = &job.spec.retry else { return Some(self.defaults.policy.retry.clone()) };
         let Some(times) = keys.times else {
             return if self.incomplete.contains(&job.start) {
                 None
@@ -92,7 +98,7 @@ impl Reader<'_> {
     }
 
     /// A whole number, from the least that is allowed to the largest that there is.
-    fn number<T>(
+    pub(super) fn number<T>(
         &mut self,
         number: Option<i64>,
         place: usize,
@@ -114,11 +120,32 @@ impl Reader<'_> {
 
     /// A concurrency group: a name, or a name and a limit.
     fn group(&mut self, job: Written<'_>) -> Result<Option<Group>, Faulty> {
-        let Some(group) = &job.spec.group else { return Ok(None) };
-        Group::deserialize(group).map(Some).map_err(|error| {
-            self.fault::<()>(job.place("group"), error);
-            Faulty
-        })
+        let Some(written) = &job.spec.group else { return Ok(self.defaults.policy.group.clone()) };
+        let group = Group::deserialize(written).map_err(|error| self.fault::<()>(job.place("group"), error));
+        let Ok(group) = group else { return Err(Faulty) };
+        let names_limit = written.is_object();
+        let message = match self.defaults.groups.get(&group.name) {
+            Some(limit) if !names_limit => {
+                return Group::new(&group.name, limit.get()).map(Some).map_err(|_| Faulty);
+            }
+            Some(limit) if group.limit() != limit.get() as usize => {
+                format!("the group {:?} has the limit {limit} in `groups`; write group = {0:?}", group.name)
+            }
+            None if !names_limit && !self.defaults.groups.is_empty() => {
+                let near = nearest(group.name.as_str(), self.defaults.groups.keys().map(GroupName::as_str));
+                let near = near.map(|near| format!(", or did you mean {near:?}?")).unwrap_or_default();
+                format!("`groups` has no {:?}; give it a limit there{near}", group.name)
+            }
+            _ => return Ok(Some(group)),
+        };
+        self.fault::<()>(job.place("group"), message);
+        Err(Faulty)
+    }
+
+    /// The store that keeps it.
+    fn store_of(&mut self, job: Written<'_>) -> Option<StoreName> {
+        let Some((name, place)) = job.store() else { return Some(StoreName::default()) };
+        StoreName::new(name).map_err(|error| self.fault::<()>(place, error)).ok()
     }
 
     fn executor(&mut self, job: Written<'_>) -> Option<ExecutorName> {
@@ -126,11 +153,12 @@ impl Reader<'_> {
         ExecutorName::new(name).map_err(|error| self.fault::<()>(place, error)).ok()
     }
 
-    pub(crate) fn job(&mut self, id: &str, job: Written<'_>, zone: Zone) -> Option<Definition> {
-        let zone = self.zone_of(job, zone)?;
+    pub(crate) fn job(&mut self, id: &str, job: Written<'_>) -> Option<Definition> {
+        let zone = self.zone_of(job)?;
         let valid_id = JobId::new(id).map_err(|error| self.fault::<()>(job.start, error)).ok();
         let when = self.when(job, zone);
         let command = self.job_command(job);
+        let store = self.store_of(job);
         let executor = self.executor(job);
         let policy = self.policy(job);
         let jitter = self.jitter(job);
@@ -142,6 +170,7 @@ impl Reader<'_> {
             proposed_id: None,
             when: when?,
             command: command?,
+            store: store?,
             executor: executor?,
             policy: policy?,
             jitter: jitter.ok()?,
@@ -154,8 +183,8 @@ impl Reader<'_> {
     }
 
     /// What is named of a job, to be changed.
-    pub(crate) fn changes(&mut self, job: Written<'_>, zone: Zone) -> Option<NamedKeys> {
-        let zone = self.zone_of(job, zone)?;
+    pub(crate) fn changes(&mut self, job: Written<'_>) -> Option<NamedKeys> {
+        let zone = self.zone_of(job)?;
         // A part that is not named is not missed.
         let job = Written { is_incomplete: true, ..job };
         let spec = job.spec;
@@ -180,11 +209,11 @@ impl Reader<'_> {
         })
     }
 
-    /// Its own zone, or `zone`.
-    pub(super) fn zone_of(&mut self, job: Written<'_>, zone: Zone) -> Option<Zone> {
+    /// Its own zone, or the default one.
+    pub(super) fn zone_of(&mut self, job: Written<'_>) -> Option<Zone> {
         match &job.spec.timezone {
             Some(name) => self.zone(name, job.place("timezone")),
-            None => Some(zone),
+            None => Some(self.defaults.zone),
         }
     }
 
@@ -200,17 +229,19 @@ impl Reader<'_> {
         let max_runs = self.number(spec.max_runs, place, "number of runs", 1, i64::MAX as u64);
         let place = job.place("max_failures");
         let max_failures = self.number(spec.max_failures, place, "number of failures", 1, u32::MAX);
-        let mut policy = Policy::default();
-        policy.misfire_grace = misfire_grace.ok()?;
-        policy.time_limit = time_limit.ok()?;
+        let mut policy = self.defaults.policy.clone();
+        policy.misfire_grace = misfire_grace.ok()?.or(policy.misfire_grace);
+        policy.time_limit = time_limit.ok()?.or(policy.time_limit);
         policy.retry = retry?;
-        policy.priority = priority.ok()?.unwrap_or_default();
+        policy.priority = priority.ok()?.unwrap_or(policy.priority);
         policy.group = group.ok()?;
-        policy.delay = delay.ok()?;
-        policy.max_runs = max_runs.ok()?.and_then(NonZeroU64::new);
-        policy.max_failures = max_failures.ok()?.and_then(NonZeroU32::new);
-        (policy.coalesce, policy.overlap, policy.on_interrupt) =
-            (spec.coalesce, spec.overlap, spec.on_interrupt);
+        policy.delay = delay.ok()?.or(policy.delay);
+        policy.max_runs = max_runs.ok()?.and_then(NonZeroU64::new).or(policy.max_runs);
+        policy.max_failures = max_failures.ok()?.and_then(NonZeroU32::new).or(policy.max_failures);
+        policy.coalesce = spec.coalesce.unwrap_or(policy.coalesce);
+        policy.overlap = spec.overlap.unwrap_or(policy.overlap);
+        policy.on_interrupt = spec.on_interrupt.unwrap_or(policy.on_interrupt);
+        policy.on_exhausted = spec.on_exhausted.unwrap_or(policy.on_exhausted);
         Some(policy)
     }
 

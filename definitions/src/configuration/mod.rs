@@ -1,45 +1,48 @@
-//! The configuration file: TOML, read strictly, every fault with its place.
+//! The configuration file: TOML or JSON, read strictly, every fault with its place.
 
 mod chain;
+mod crontab;
 mod hook;
 mod job;
+mod json;
+mod key;
 mod keys;
+mod refuse;
+mod scheduler;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use matins_config::{ExecutorConfig, HumanDuration, JobSpec, LedgerConfig, StoreConfig};
-use matins_core::ExecutorName;
-use matins_scheduler::Retention;
+use matins_config::{ExecutorConfig, HumanDuration, JobSpec, LedgerConfig, SchedulerConfig};
 use matins_triggers::Zone;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::DeTable;
 
+use crate::defaults::{Defaults, GroupLimits};
 use crate::definition::Definition;
 use crate::diagnostic::Diagnostic;
 
+pub use crontab::NamedCrontab;
 pub use hook::Hook;
 use job::{Places, Written};
 
-/// What a configuration of the command `matins` says: stores, executors, hooks, and the jobs that it defines.
+/// What a configuration says: what a scheduler is made of, the jobs that it defines, and what the command `matins` does beside them.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Configuration {
-    /// Where jobs are kept.
-    pub store: Option<StoreConfig>,
+    /// Stores, executors, defaults of jobs, zone and ledger: what an application reads as a [`SchedulerConfig`].
+    pub scheduler: SchedulerConfig,
     /// How long to wait for another process that owns the store.
     pub wait_for_owner: Option<Duration>,
-    /// The zone of jobs that name none.
-    pub zone: Option<Zone>,
-    /// How much of the ledger is kept.
-    pub retention: Retention,
+    /// The limits of concurrency groups.
+    pub groups: GroupLimits,
     /// What is run when runs have ended, in the order of the file.
     pub hooks: Vec<Hook>,
-    /// What runs commands, by the names that jobs use.
-    pub executors: BTreeMap<ExecutorName, ExecutorConfig>,
+    /// Whose lines are jobs too, in the order of the file.
+    pub crontabs: Vec<NamedCrontab>,
     /// In the order of their names.
     pub jobs: Vec<Definition>,
 }
@@ -47,13 +50,20 @@ pub struct Configuration {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    store: Option<Spanned<String>>,
+    store: Option<Spanned<toml::Value>>,
+    #[serde(default)]
+    stores: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
     wait_for_owner: Option<Spanned<String>>,
     timezone: Option<Spanned<String>>,
+    job_defaults: Option<Spanned<JobSpec>>,
+    #[serde(default)]
+    groups: BTreeMap<Spanned<String>, Spanned<i64>>,
     #[serde(default)]
     ledger: LedgerConfig,
     #[serde(default)]
     hook: Vec<Spanned<hook::HookKeys>>,
+    #[serde(default)]
+    crontab: Vec<Spanned<crontab::CrontabKeys>>,
     #[serde(default)]
     executors: BTreeMap<Spanned<String>, ExecutorConfig>,
     #[serde(default)]
@@ -85,40 +95,81 @@ impl Configuration {
     /// # Errors
     /// All faults, in the order of their places.
     pub fn parse(text: &str, zone: Zone) -> Result<Self, Vec<Diagnostic>> {
-        parse(text, zone)
+        let root = DeTable::parse(text).map_err(|error| vec![fault_of(text, &error)])?;
+        read(text, root.into_inner(), zone)
+    }
+
+    /// Reads JSON, which has the same keys. `null` is a key that is not there.
+    ///
+    /// ```
+    /// use matins_definitions::Configuration;
+    /// use matins_triggers::Zone;
+    ///
+    /// let text = r#"{"jobs": {"backup": {"cron": "30 2 * * *", "shell": "pg_dump shop > shop.sql"}}}"#;
+    /// let configuration = Configuration::parse_json(text, Zone::utc()).unwrap();
+    /// assert_eq!(configuration.jobs[0].id, "backup");
+    ///
+    /// let faults = Configuration::parse_json(&text.replace("cron", "corn"), Zone::utc()).unwrap_err();
+    /// assert!(faults[0].to_string().starts_with("1:22: unknown key `corn`"), "{}", faults[0]);
+    /// ```
+    ///
+    /// # Errors
+    /// All faults, in the order of their places.
+    pub fn parse_json(text: &str, zone: Zone) -> Result<Self, Vec<Diagnostic>> {
+        read(text, json::table(text).map_err(|fault| vec![fault])?, zone)
+    }
+
+    /// Returns what jobs get that say nothing else; `zone` is their zone if the file names none.
+    ///
+    /// ```
+    /// use matins_definitions::Configuration;
+    /// use matins_triggers::Zone;
+    ///
+    /// let text = "[job_defaults]\npriority = 7\n";
+    /// let configuration = Configuration::parse(text, Zone::utc()).unwrap();
+    /// assert_eq!(configuration.defaults(Zone::utc()).policy.priority, 7);
+    /// ```
+    pub fn defaults(&self, zone: Zone) -> Defaults {
+        Defaults {
+            zone: self.scheduler.timezone.unwrap_or(zone),
+            policy: self.scheduler.job_defaults.policy(),
+            groups: self.groups.clone(),
+        }
     }
 }
 
-fn parse(text: &str, zone: Zone) -> Result<Configuration, Vec<Diagnostic>> {
-    let at = |error: &toml::de::Error| {
-        let offset = error.span().map_or(0, |span| span.start);
-        Diagnostic::at(text, offset, error.message())
-    };
-    let mut root = DeTable::parse(text).map_err(|error| vec![at(&error)])?;
-    let keys::Refused { faults, incomplete } = keys::refuse(root.get_mut(), text);
-    let places = keys::places(root.get_ref());
-    let mut reader = Reader { text, faults, incomplete };
-    let file = match File::deserialize(toml::de::Deserializer::from(root)) {
+fn fault_of(text: &str, error: &toml::de::Error) -> Diagnostic {
+    Diagnostic::at(text, error.span().map_or(0, |span| span.start), error.message())
+}
+
+fn read(text: &str, mut root: DeTable<'_>, zone: Zone) -> Result<Configuration, Vec<Diagnostic>> {
+    let refuse::Refused { faults, incomplete } = refuse::refuse(&mut root, text);
+    let places = refuse::places_of_jobs(&root);
+    let default_places = refuse::places_of(&root, "job_defaults");
+    let mut reader = Reader { text, faults, incomplete, defaults: Defaults::new(zone) };
+    let root = toml::de::Deserializer::from(Spanned::new(0..text.len(), root));
+    let file = match File::deserialize(root) {
         Ok(file) => file,
         Err(error) => {
-            reader.faults.push(at(&error));
+            reader.faults.push(fault_of(text, &error));
             return Err(reader.faults);
         }
     };
-    let own_zone = file.timezone.as_ref().and_then(|name| reader.zone(name.get_ref(), name.span().start));
-    let zone = own_zone.unwrap_or(zone);
-    let store = file.store.as_ref().and_then(|url| reader.store(url));
+    let timezone = file.timezone.as_ref().and_then(|name| reader.zone(name.get_ref(), name.span().start));
+    reader.defaults.zone = timezone.unwrap_or(zone);
+    reader.defaults.groups = reader.group_limits(&file.groups);
+    let scheduler = reader.scheduler(&file, timezone, &default_places);
     let wait_for_owner = reader.optional_spanned(file.wait_for_owner.as_ref()).unwrap_or_default();
     let hooks = file.hook.iter().filter_map(|hook| reader.hook(hook)).collect();
-    let executors = reader.executors(file.executors);
+    let crontabs = reader.crontabs(&file.crontab);
     let nowhere = Places::new();
     let (mut jobs, mut followed) = (Vec::new(), BTreeMap::new());
     for (id, spec) in &file.jobs {
         let start = id.span().start;
         let places = places.get(id.get_ref()).unwrap_or(&nowhere);
         let job = Written { spec, start, places, is_incomplete: reader.incomplete.contains(&start) };
-        jobs.extend(reader.job(id.get_ref(), job, zone));
-        reader.refuse_unknown_executor(job, &executors);
+        jobs.extend(reader.job(id.get_ref(), job));
+        reader.refuse_unknown_places(job, &scheduler);
         followed.extend(job.followed().map(|followed| (id.get_ref().clone(), followed)));
     }
     reader.refuse_cycles(&followed);
@@ -126,25 +177,19 @@ fn parse(text: &str, zone: Zone) -> Result<Configuration, Vec<Diagnostic>> {
         reader.faults.sort_by_key(|fault| (fault.line, fault.column));
         return Err(reader.faults);
     }
-    Ok(Configuration {
-        store,
-        wait_for_owner,
-        zone: own_zone,
-        retention: file.ledger.retention(),
-        hooks,
-        executors,
-        jobs,
-    })
+    Ok(Configuration { scheduler, wait_for_owner, groups: reader.defaults.groups, hooks, crontabs, jobs })
 }
 
 /// Reads a part of a job from keys and values. What is said of several faults is one text: there are no lines to name.
 pub(crate) fn read_keys<T>(
     keys: &Map<String, Value>,
+    defaults: &Defaults,
     read: impl FnOnce(&mut Reader<'_>, Written<'_>) -> Option<T>,
 ) -> Result<T, String> {
     check_keys(keys)?;
     let spec = JobSpec::deserialize(Value::Object(keys.clone())).map_err(|error| error.to_string())?;
-    let mut reader = Reader { text: "", faults: Vec::new(), incomplete: BTreeSet::new() };
+    let mut reader =
+        Reader { text: "", faults: Vec::new(), incomplete: BTreeSet::new(), defaults: defaults.clone() };
     let job = Written { spec: &spec, start: 0, places: &Places::new(), is_incomplete: false };
     let part = read(&mut reader, job);
     let messages = reader.faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>();
@@ -153,9 +198,9 @@ pub(crate) fn read_keys<T>(
 
 /// Refuses keys that no job has, and values of another kind.
 pub(crate) fn check_keys(keys: &Map<String, Value>) -> Result<(), String> {
-    keys::check(keys, keys::JOB)?;
+    key::check(keys, keys::JOB)?;
     match keys.get("retry") {
-        Some(Value::Object(retry)) => keys::check(retry, keys::RETRY),
+        Some(Value::Object(retry)) => key::check(retry, keys::RETRY),
         _ => Ok(()),
     }
 }
@@ -170,48 +215,13 @@ pub(crate) struct Reader<'a> {
     faults: Vec<Diagnostic>,
     /// Where the tables begin of which a key was refused: it is no news that one is missing there.
     incomplete: BTreeSet<usize>,
+    defaults: Defaults,
 }
 
 impl Reader<'_> {
     pub(super) fn fault<T>(&mut self, offset: usize, message: impl std::fmt::Display) -> Option<T> {
         self.faults.push(Diagnostic::at(self.text, offset, message));
         None
-    }
-
-    fn executors(
-        &mut self,
-        executors: BTreeMap<Spanned<String>, ExecutorConfig>,
-    ) -> BTreeMap<ExecutorName, ExecutorConfig> {
-        let mut named = BTreeMap::new();
-        for (name, executor) in executors {
-            match ExecutorName::new(name.get_ref()) {
-                Ok(name) => drop(named.insert(name, executor)),
-                Err(error) => drop(self.fault::<()>(name.span().start, error)),
-            }
-        }
-        named
-    }
-
-    fn refuse_unknown_executor(
-        &mut self,
-        job: Written<'_>,
-        executors: &BTreeMap<ExecutorName, ExecutorConfig>,
-    ) {
-        let Some((name, place)) = job.executor() else { return };
-        // It may be one of those that were refused.
-        if !self.faults.is_empty()
-            || executors.keys().any(|known| known.as_str() == name)
-            || name == "default"
-        {
-            return;
-        }
-        let message = format!("there is no executor `{name}`; add [executors.{name}], or name another one");
-        self.fault::<()>(place, message);
-    }
-
-    fn store(&mut self, url: &Spanned<String>) -> Option<StoreConfig> {
-        let store = url.get_ref().parse::<StoreConfig>();
-        store.map_err(|error| self.fault::<()>(url.span().start, matins_core::error_chain(&error))).ok()
     }
 
     pub(super) fn zone(&mut self, name: &str, place: usize) -> Option<Zone> {
@@ -250,5 +260,7 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod any_text;
+#[cfg(test)]
+mod scheduler_tests;
 #[cfg(test)]
 mod tests;

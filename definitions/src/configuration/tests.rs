@@ -1,18 +1,19 @@
 //! What is read from a configuration, and what is refused.
 
 use matins_core::{Backoff, Outcome, Overlap, Retry};
+use matins_scheduler::Retention;
 use matins_task_command::Command;
 
 use super::*;
 use crate::definition::When;
 
 fn faults(text: &str) -> Vec<String> {
-    parse(text, Zone::utc()).unwrap_err().iter().map(ToString::to_string).collect()
+    Configuration::parse(text, Zone::utc()).unwrap_err().iter().map(ToString::to_string).collect()
 }
 
 #[test]
 fn a_whole_configuration_is_understood() {
-    let config = parse(
+    let config = Configuration::parse(
         r#"
         timezone = "Europe/Berlin"
         store = "sqlite:jobs.db"
@@ -34,9 +35,12 @@ fn a_whole_configuration_is_understood() {
         Zone::utc(),
     )
     .unwrap();
-    assert_eq!(config.store, Some(matins_config::StoreUrl::Sqlite("jobs.db".into()).into()));
     assert_eq!(
-        config.retention,
+        config.scheduler.stores.get("default").cloned(),
+        Some(matins_config::StoreUrl::Sqlite("jobs.db".into()).into())
+    );
+    assert_eq!(
+        config.scheduler.ledger.retention(),
         Retention { runs_per_job: None, age: Some(Duration::from_secs(7 * 86_400)), ..Retention::default() }
     );
     let [backup, hello] = &config.jobs[..] else { panic!("two jobs") };
@@ -52,14 +56,14 @@ fn a_whole_configuration_is_understood() {
 
 #[test]
 fn an_executor_is_understood_and_every_fault_of_one_is_told() {
-    let config = parse(
+    let config = Configuration::parse(
         "[executors.remote]\nkind = \"nats\"\nurl = \"nats://me:secret@one\"\nack_wait = \"10s\"\n\
          [executors.few]\nkind = \"thread\"\nworkers = 2\n\
          [jobs.a]\nevery = \"1m\"\nshell = \"x\"\nexecutor = \"remote\"\n[jobs.b]\nevery = \"1m\"\nshell = \"x\"\n",
         Zone::utc(),
     )
     .unwrap();
-    assert_eq!(config.executors.len(), 2);
+    assert_eq!(config.scheduler.executors.len(), 2);
     assert!(!format!("{config:?}").contains("secret"));
     let executors: Vec<&str> = config.jobs.iter().map(|job| job.executor.as_str()).collect();
     assert_eq!(executors, ["remote", "default"]);
@@ -135,25 +139,25 @@ fn with_job_line(line: &str) -> String {
 
 #[test]
 fn every_key_is_read_as_its_example_has_it() {
-    let line = |key: &keys::Key| key.example.split(", or").next().unwrap().to_owned();
+    let line = |key: &key::Key| key.example.split(", or").next().unwrap().to_owned();
     for key in keys::JOB {
         let text = with_job_line(&line(key));
-        assert!(parse(&text, Zone::utc()).is_ok(), "{text}: {:?}", faults(&text));
+        assert!(Configuration::parse(&text, Zone::utc()).is_ok(), "{text}: {:?}", faults(&text));
     }
     for key in keys::RETRY {
         let times = if key.name == "times" { "" } else { "times = 1, " };
         let text = with_job_line(&format!("retry = {{ {times}{} }}", line(key)));
-        assert!(parse(&text, Zone::utc()).is_ok(), "{text}: {:?}", faults(&text));
+        assert!(Configuration::parse(&text, Zone::utc()).is_ok(), "{text}: {:?}", faults(&text));
     }
     for key in keys::HOOK {
         let on = if key.name == "on" { "" } else { "on = [\"failed\"]\n" };
         let what = if ["command", "shell"].contains(&key.name) { "" } else { "shell = \"x\"\n" };
         let text = format!("[[hook]]\n{on}{what}{}\n", line(key));
-        assert!(parse(&text, Zone::utc()).is_ok(), "{text}: {:?}", faults(&text));
+        assert!(Configuration::parse(&text, Zone::utc()).is_ok(), "{text}: {:?}", faults(&text));
     }
     for key in keys::LEDGER {
         let text = format!("[ledger]\n{}\n", line(key));
-        assert!(parse(&text, Zone::utc()).is_ok(), "{text}: {:?}", faults(&text));
+        assert!(Configuration::parse(&text, Zone::utc()).is_ok(), "{text}: {:?}", faults(&text));
     }
 }
 
@@ -171,7 +175,7 @@ fn every_word_is_read() {
         "overlap = { allow = 2 }",
     ] {
         assert!(
-            parse(&with_job_line(line), Zone::utc()).is_ok(),
+            Configuration::parse(&with_job_line(line), Zone::utc()).is_ok(),
             "{line}: {:?}",
             faults(&with_job_line(line))
         );
@@ -242,7 +246,7 @@ fn a_date_of_tomls_own_is_a_date() {
         ["2026-12-24T18:00:00", "2026-12-24 18:00:00", "2026-12-24T17:00:00Z", "2026-12-24T18:00:00+01:00"]
     {
         let text = format!("timezone = \"Europe/Berlin\"\n[jobs.a]\nat = {date}\nshell = \"x\"\n");
-        let config = parse(&text, Zone::utc()).unwrap();
+        let config = Configuration::parse(&text, Zone::utc()).unwrap();
         let When::At(trigger) = &config.jobs[0].when else { panic!("a date") };
         assert_eq!(trigger.instant().to_rfc3339(), "2026-12-24T17:00:00+00:00", "{date}");
     }
@@ -265,7 +269,7 @@ fn what_a_job_is_run_with_is_read() {
     let text = "[jobs.a]\nevery = \"1h\"\nshell = \"x\"\numask = \"027\"\nnice = 10\nuser = \"nobody\"\n\
                 clear_environment = true\nexpected_duration = \"3s\"\npriority = -5\ndelay = \"30s\"\n\
                 max_runs = 3\nmax_failures = 5\n";
-    let config = parse(text, Zone::utc()).unwrap();
+    let config = Configuration::parse(text, Zone::utc()).unwrap();
     let command = &config.jobs[0].command;
     assert_eq!(
         (command.umask, command.nice, command.user.as_deref()),
@@ -288,7 +292,8 @@ fn what_a_job_is_run_with_is_read() {
 #[test]
 fn a_group_is_a_name_or_a_name_and_a_limit() {
     let text = "[jobs.a]\nevery = \"1h\"\nshell = \"x\"\ngroup = \"database\"\n";
-    let group = |text: &str| parse(text, Zone::utc()).unwrap().jobs[0].policy.group.clone().unwrap();
+    let group =
+        |text: &str| Configuration::parse(text, Zone::utc()).unwrap().jobs[0].policy.group.clone().unwrap();
     assert_eq!(group(text), matins_core::Group::new("database", 1).unwrap());
     let table = |table: &str| text.replace("\"database\"", table);
     let two = matins_core::Group::new("database", 2).unwrap();
@@ -306,7 +311,7 @@ fn a_jitter_spreads_by_the_id_and_moves_no_single_time() {
     let text = "[jobs.a]\ncron = \"0 * * * *\"\njitter = \"10m\"\nshell = \"x\"\n";
     let two = format!("{text}{}", text.replace("jobs.a", "jobs.b"));
     let now = "2026-11-25T00:30:00Z".parse().unwrap();
-    let config = parse(&two, Zone::utc()).unwrap();
+    let config = Configuration::parse(&two, Zone::utc()).unwrap();
     let fires: Vec<_> =
         config.jobs.iter().map(|job| job.trigger(now).unwrap().next_after(now).unwrap()).collect();
     assert!(fires.iter().all(|fire| (0..=600).contains(&(*fire - now).num_seconds().wrapping_sub(1800))));
@@ -317,7 +322,7 @@ fn a_jitter_spreads_by_the_id_and_moves_no_single_time() {
 #[test]
 fn hooks_are_read() {
     let text = "[[hook]]\non = [\"failed\", \"missed\"]\njobs = [\"a\"]\nshell = \"x\"\n";
-    let config = parse(text, Zone::utc()).unwrap();
+    let config = Configuration::parse(text, Zone::utc()).unwrap();
     let hook = &config.hooks[0];
     let missed = Outcome::Missed(matins_core::MissedReason::Overlap);
     assert!(hook.is_for("a", Outcome::Failed) && hook.is_for("a", missed));
@@ -337,7 +342,7 @@ fn what_is_no_toml_or_no_key_has_its_place_too() {
 fn a_job_may_run_after_another() {
     let read = |keys: &str| {
         let text = format!("[jobs.backup]\nevery = \"1h\"\nshell = \"x\"\n[jobs.a]\nshell = \"x\"\n{keys}\n");
-        let config = parse(&text, Zone::utc()).map_err(|faults| faults[0].to_string())?;
+        let config = Configuration::parse(&text, Zone::utc()).map_err(|faults| faults[0].to_string())?;
         let trigger = config.jobs[0].trigger(chrono::DateTime::UNIX_EPOCH).unwrap();
         Ok::<_, String>(trigger.after().map(ToString::to_string).unwrap_or_default())
     };
@@ -374,7 +379,9 @@ fn a_cycle_of_jobs_is_refused_once_where_it_is_written() {
             "15:9: a job cannot run after itself: \"own\", then \"own\"; let one of them fire at times of its own",
         ]
     );
-    assert!(parse(&[job("a", "b"), job("b", "c"), job("c", "d")].concat(), Zone::utc()).is_ok());
+    assert!(
+        Configuration::parse(&[job("a", "b"), job("b", "c"), job("c", "d")].concat(), Zone::utc()).is_ok()
+    );
 }
 
 /// What an editor completes is what is read.
@@ -385,10 +392,16 @@ fn the_json_schema_has_the_keys_that_are_read() {
         value["properties"].as_object().unwrap().keys().cloned().collect()
     };
     let names =
-        |keys: &[keys::Key]| -> BTreeSet<String> { keys.iter().map(|key| key.name.to_owned()).collect() };
+        |keys: &[key::Key]| -> BTreeSet<String> { keys.iter().map(|key| key.name.to_owned()).collect() };
     assert_eq!(of(&schema), names(keys::FILE));
-    let parts =
-        [("Ledger", keys::LEDGER), ("Hook", keys::HOOK), ("JobSpec", keys::JOB), ("RetrySpec", keys::RETRY)];
+    let parts = [
+        ("Ledger", keys::LEDGER),
+        ("Hook", keys::HOOK),
+        ("Crontab", keys::CRONTAB),
+        ("JobDefaults", keys::JOB_DEFAULTS),
+        ("JobSpec", keys::JOB),
+        ("RetrySpec", keys::RETRY),
+    ];
     for (part, known) in parts {
         assert_eq!(of(&schema["$defs"][part]), names(known), "{part}");
     }

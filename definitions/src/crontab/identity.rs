@@ -34,14 +34,14 @@ impl Keys {
     /// Of a definition's [fingerprint](Definition::fingerprint); `id` is the job's, or the proposal for it.
     ///
     /// ```
-    /// use matins_definitions::Definition;
+    /// use matins_definitions::{Defaults, Definition};
     /// use matins_definitions::crontab::Keys;
     /// use matins_triggers::Zone;
     /// use serde_json::json;
     ///
     /// let keys = |shell: &str| -> Result<Keys, matins_definitions::DefinitionError> {
     ///     let keys = json!({"every": "5m", "shell": shell});
-    ///     let definition = Definition::from_keys("a", keys.as_object().unwrap(), Zone::utc())?;
+    ///     let definition = Definition::from_keys("a", keys.as_object().unwrap(), &Defaults::new(Zone::utc()))?;
     ///     Ok(Keys::of("a", &definition.fingerprint()))
     /// };
     /// assert_eq!(keys("true")?, keys("true")?);

@@ -16,7 +16,7 @@ mod random;
 mod times;
 
 use chrono::TimeDelta;
-use matins_core::{ExecutorName, Policy};
+use matins_core::{ExecutorName, Policy, StoreName};
 use matins_task_command::Command;
 use matins_triggers::Zone;
 
@@ -280,6 +280,7 @@ impl Reader<'_> {
             proposed_id: Some(proposed_id),
             when,
             command,
+            store: StoreName::default(),
             executor: ExecutorName::default(),
             policy: Policy::default(),
             jitter: has_delay.then(|| TimeDelta::minutes(random_delay)),
