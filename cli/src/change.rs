@@ -289,10 +289,12 @@ impl What {
         put(keys, "priority", self.priority);
         match self.group.as_deref() {
             Some("none") => drop(keys.insert("group".to_owned(), Value::Null)),
-            group => {
-                let group = group.map(str::parse::<Group>).transpose();
+            text => {
+                let group = text.map(str::parse::<Group>).transpose();
                 let group = group.map_err(|error| Failure::BadInput(matins::error_chain(&error)))?;
-                put(keys, "group", group);
+                // Without a limit it has that of the daemon's table `groups`.
+                put(keys, "group", text);
+                put(keys, "group", group.filter(|group| text != Some(group.name.as_str())));
             }
         }
         put(keys, "max_runs", self.max_runs);
@@ -422,10 +424,5 @@ pub(crate) fn now(arguments: NowArguments) -> Result<(), Failure> {
     if !arguments.ask.json {
         runs::print(&run.clone().into(), None, zone);
     }
-    match run.outcome {
-        Some(Outcome::Succeeded) => Ok(()),
-        outcome => {
-            Err(Failure::NotDone(format!("run {} {}", run.id, outcome.map_or("goes on", Outcome::as_str))))
-        }
-    }
+    Failure::unless_succeeded(&run)
 }

@@ -94,6 +94,9 @@ pub(crate) fn describe(view: &JobView, zone: Zone, now: DateTime<Utc>) {
             shown::property(key, value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         }
     }
+    if let Some(store) = &view.store {
+        shown::property("store", store.clone());
+    }
     if job.executor != matins::ExecutorName::default() {
         shown::property("executor", job.executor.to_string());
     }

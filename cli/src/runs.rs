@@ -6,7 +6,7 @@ use matins::control::{Request, RunView, RunsRequest};
 use matins::triggers::Zone;
 use matins::{Clock, SystemClock, Value};
 use matins_daemon::rows::run;
-use matins_daemon::{Failure, listing};
+use matins_daemon::{Failure, follow, listing};
 use matins_terminal::{Text, secrets};
 
 use crate::shown::{self, AskArguments};
@@ -38,6 +38,9 @@ pub(crate) struct ShowRunArguments {
     /// What the run printed and nothing else, as it was printed: it may do anything to a terminal, and hides no secret.
     #[arg(long, conflicts_with = "json")]
     raw: bool,
+    /// What the run prints while it prints it, until it has ended.
+    #[arg(long, conflicts_with = "json")]
+    follow: bool,
     #[command(flatten)]
     ledger: Ledger,
     #[command(flatten)]
@@ -113,11 +116,15 @@ pub(crate) fn show_run(arguments: ShowRunArguments) -> Result<(), Failure> {
     if arguments.raw {
         secrets::show();
     }
-    let value = arguments
-        .ask
-        .target
-        .client()?
-        .ask(Request::Run { run: arguments.run, store: arguments.ledger.in_store })?;
+    let request = Request::Run { run: arguments.run, store: arguments.ledger.in_store };
+    if arguments.follow {
+        let view = follow(&arguments.ask.target.named(), &request, arguments.raw)?;
+        if !arguments.raw {
+            print(&view, None, arguments.ask.times.zone()?);
+        }
+        return Failure::unless_succeeded(&view.run);
+    }
+    let value = arguments.ask.target.client()?.ask(request)?;
     if arguments.ask.json {
         shown::json(value);
         return Ok(());

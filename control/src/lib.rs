@@ -71,6 +71,7 @@ mod listener;
 mod lists;
 mod nodes;
 mod operator;
+mod output;
 mod problem;
 pub mod protocol;
 mod removal;
@@ -93,6 +94,7 @@ pub use items::{Item, ItemSink};
 pub use listener::{Listener, ServeError};
 pub use nodes::{NodeState, NodeView, SharedView};
 pub use operator::Operator;
+pub use output::{OutputNews, OutputSoFar};
 pub use problem::{Problem, ProblemKind};
 pub use protocol::Answer;
 pub use request::{

@@ -31,13 +31,14 @@ impl Operator {
         let mut query = JobQuery::default().order(order).after(after).limit(PAGE);
         query.id_prefix.clone_from(&request.prefix);
         let most = request.page.unwrap_or(usize::MAX).max(1);
-        let mut count = 0;
+        let (first, mut count) = (self.first_store()?, 0);
         loop {
             let page = self.handle().list(&query)?;
             query.after = page.get(PAGE - 1).map(|(_, job)| JobPosition::of(job));
-            for job in page.into_iter().map(|(_, job)| job).filter(|job| conditions.matches(job)) {
+            for (store, job) in page.into_iter().filter(|(_, job)| conditions.matches(job)) {
                 let position = PagePosition::of(&job);
-                if !items.put(Item::of(&JobView::of(job))) {
+                let view = JobView { store: (store != first).then(|| store.to_string()), ..JobView::of(job) };
+                if !items.put(Item::of(&view)) {
                     return Ok(json!({"jobs": count}));
                 }
                 count += 1;

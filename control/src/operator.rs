@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::host::{Application, Host};
 use crate::items::{Hiding, ItemSink};
 use crate::protocol::Received;
-use crate::{History, HistoryEvent, JobView, Problem, ProblemKind, Request, explain, secrets};
+use crate::{History, HistoryEvent, Problem, ProblemKind, Request, explain, secrets};
 
 pub(crate) type Done = Result<Value, Problem>;
 
@@ -311,7 +311,7 @@ impl Operator {
         match request {
             Request::Status => self.status(),
             Request::Jobs(request) => self.jobs(&request, items),
-            Request::Job { job } => Ok(json!(JobView::of(self.job(&job)?))),
+            Request::Job { job } => Ok(json!(self.job_view(&job)?)),
             Request::Runs(request) => self.runs(&request, items),
             Request::Run { run, store } => self.run(run, store.as_deref()),
             Request::Add { job, keys, on_conflict } => self.host.add(self, &job, &keys, on_conflict, by),

@@ -7,7 +7,7 @@ use matins_core::{JobId, JobQuery, Run, RunId, RunQuery, StoreName};
 use serde_json::json;
 
 use crate::operator::Done;
-use crate::{Operator, Problem, ProblemKind, RunView};
+use crate::{JobView, Operator, Problem, ProblemKind, RunView};
 
 /// How many runs the status names.
 const RUNS_IN_STATUS: usize = 1_000;
@@ -63,7 +63,14 @@ impl Operator {
         self.first_store()
     }
 
-    /// The name of a store, as it is shown beside a run: none for the first one.
+    pub(crate) fn job_view(&self, id: &str) -> Result<JobView, Problem> {
+        let job = self.job(id)?;
+        let has_several = self.stores()?.len() > 1;
+        let store = if has_several { self.shown_store(&self.store_of(&job.id)?)? } else { None };
+        Ok(JobView { store, ..JobView::of(job) })
+    }
+
+    /// The name of a store, as it is shown beside a job or run: none for the first one.
     pub(crate) fn shown_store(&self, store: &StoreName) -> Result<Option<String>, Problem> {
         Ok((*store != self.first_store()?).then(|| store.to_string()))
     }

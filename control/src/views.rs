@@ -31,6 +31,9 @@ pub struct JobView {
     /// The job.
     #[serde(flatten)]
     pub job: Job,
+    /// The store that keeps it, unless that is the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
     /// Its trigger in English.
     pub description: String,
     /// Its next fire times.
@@ -38,12 +41,17 @@ pub struct JobView {
 }
 
 impl JobView {
-    /// Returns the view of a job.
+    /// Returns the view of a job that the first store keeps.
     pub fn of(job: Job) -> Self {
         let upcoming = std::iter::successors(job.next_fire, |last| job.trigger.next_after(*last));
         // With a delay, those after the next depend on when the run ends.
         let known = if job.policy.delay.is_some() { 1 } else { UPCOMING };
-        Self { description: job.trigger.describe(), upcoming: upcoming.take(known).collect(), job }
+        Self {
+            store: None,
+            description: job.trigger.describe(),
+            upcoming: upcoming.take(known).collect(),
+            job,
+        }
     }
 }
 

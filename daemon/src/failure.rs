@@ -5,6 +5,7 @@ use std::fmt;
 use matins::control::{ClientError, Problem, ProblemKind};
 use matins::definitions::DefinitionError;
 use matins::simulate::SimulationError;
+use matins::{Outcome, Run};
 
 /// Why a command did not do what was asked.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,6 +16,21 @@ pub enum Failure {
     NotDone(String),
     /// There is no daemon to ask: exit status 3, which is also what the LSB has init scripts' `status` say.
     NoDaemon(String),
+}
+
+impl Failure {
+    /// Tells by the exit status whether a run has succeeded.
+    ///
+    /// # Errors
+    /// If it has not.
+    pub fn unless_succeeded(run: &Run) -> Result<(), Self> {
+        match run.outcome {
+            Some(Outcome::Succeeded) => Ok(()),
+            outcome => {
+                Err(Self::NotDone(format!("run {} {}", run.id, outcome.map_or("goes on", Outcome::as_str))))
+            }
+        }
+    }
 }
 
 impl From<Problem> for Failure {

@@ -8,6 +8,7 @@
 
 mod boot;
 mod failure;
+mod follow;
 mod history;
 mod hooks;
 mod host;
@@ -31,6 +32,7 @@ mod source_file;
 mod sources;
 mod store_care;
 mod stored;
+mod stores;
 mod sync;
 mod target;
 mod waiting;
@@ -39,6 +41,7 @@ mod worker;
 mod zone_rules;
 
 pub use failure::Failure;
+pub use follow::follow;
 pub use http::HttpSettings;
 pub use log::{event_text, outcome_style};
 pub use open_store::{OpenError, give_to, postgres_options};

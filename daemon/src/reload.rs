@@ -60,7 +60,7 @@ pub(crate) fn bring_in_line(
     };
     let plan = |situation: &mut Situation<'_>, files: Vec<DefinedFile>| {
         situation.named.clone_from(&named);
-        let gone: Vec<DefinedFile> = situation.stored.not_named_now.iter().map(no_jobs_of).collect();
+        let gone: Vec<DefinedFile> = situation.stored.not_named_now.iter().cloned().map(no_jobs_of).collect();
         let files = files.into_iter().chain(gone).enumerate();
         files.map(|(place, file)| sync::plan(situation, place, file)).collect::<Result<Vec<_>, _>>()
     };
@@ -93,8 +93,8 @@ pub(crate) fn bring_in_line(
 }
 
 /// A file that is not named any more: what it has brought into the store goes.
-fn no_jobs_of(path: &PathBuf) -> DefinedFile {
-    DefinedFile { path: path.clone(), is_crontab: true, named_by: None, jobs: Vec::new(), notes: Vec::new() }
+fn no_jobs_of(path: PathBuf) -> DefinedFile {
+    DefinedFile { path, is_crontab: true, named_by: None, jobs: Vec::new(), notes: Vec::new() }
 }
 
 /// Reads the files again.

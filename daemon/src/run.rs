@@ -8,13 +8,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use matins::Handle;
 use matins::command::Orphan;
-use matins::config::{ExecutorConfig, StoreConfig, StoreConfigError, StoreUrl};
+use matins::config::StoreUrl;
 use matins::control::display as show;
 use matins::control::{Listener, user};
-use matins::definitions::{COMMAND, Definition};
+use matins::definitions::COMMAND;
 use matins::prelude::*;
 use matins::triggers::Zone;
-use matins::{BlockingScheduler, Clock, ExecutorName, JobOrder, StoreName, SystemClock};
+use matins::{Clock, JobOrder, SystemClock};
 use matins_terminal::{LibraryLog, Text, notice};
 use serde::Serialize;
 use serde_json::json;
@@ -28,11 +28,10 @@ use crate::history::{self, HistoryEvent};
 use crate::hooks::{self, Hooks};
 use crate::host::{self, Daemon, Reload};
 use crate::http::{Http, HttpSettings};
-use crate::open_store::{OpenError, give_to};
 use crate::reload::{Refused, Reloader, SharedDefaults, Step, bring_in_line};
 use crate::sources::{Defined, Sources};
+use crate::stores::Stores;
 use crate::sync::Changes;
-use crate::target::DEFAULT_STORE;
 use crate::waiting::{Waited, after_hand_over};
 use crate::watch_files::Watched;
 use crate::{
@@ -82,16 +81,8 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
     let descriptors = process_setup::prepare();
     let sources = settings.sources;
     let (mut defined, watched) = read_and_watch(&sources, settings.watches_crontabs)?;
-    let StoreConfig { url, wait_for_owner, .. } = chosen_store(settings.store.as_deref(), &defined)?;
-    let limit = settings.wait_for_owner.or(wait_for_owner.map(Duration::from)).or(defined.wait_for_owner);
-    let others: Vec<(&StoreName, &StoreUrl)> = defined
-        .stores
-        .iter()
-        .filter(|(name, _)| **name != StoreName::default())
-        .map(|(name, store)| (name, &store.url))
-        .collect();
-    let stores: Vec<StoreUrl> =
-        [&url].into_iter().chain(others.iter().map(|(_, url)| *url)).cloned().collect();
+    let stores = Stores::chosen(settings.store.as_deref(), &defined)?;
+    let limit = settings.wait_for_owner.or(stores.wait_for_owner).or(defined.wait_for_owner);
     let zone = defined.defaults.zone;
     let http = settings.http.check()?;
     listen_to_tracing(settings.log)?;
@@ -100,21 +91,22 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
         .map_err(|error| format!("cannot listen to signals: {error}"))?;
     reaper::start()?;
     let clock = SystemClock;
-    let opened = waiting::wait(limit, &mut signals, || take_stores(&url, &others, &defined))?;
+    let opened = waiting::wait(limit, &mut signals, || stores.take(&defined))?;
     let Waited::Opened { store: scheduler, is_handed_over } = opened else {
         notice::tell("stopped while waiting for the store");
         return Ok(());
     };
-    stores.iter().filter_map(safety::warning).for_each(|warning| notice::warn(warning));
-    let socket = settings.has_socket.then(|| settings.socket.or_else(|| paths::socket(&url))).flatten();
+    stores.urls().filter_map(safety::warning).for_each(notice::warn);
+    let url = &stores.first;
+    let socket = settings.has_socket.then(|| settings.socket.or_else(|| paths::socket(url))).flatten();
     let listen = |path: PathBuf| after_hand_over(is_handed_over, || listen(&path));
     let listener = socket.map(listen).transpose()?;
     // What is counted from here on; the store is ours.
     let recorder = http.as_ref().map(|_| Http::collect()).transpose()?;
     let for_hooks = CommandTask::default().open_files(descriptors.soft_limit_for_commands());
-    let (command, found) = recorded(&url, for_hooks.clone())?;
+    let (command, found) = recorded(url, for_hooks.clone())?;
     scheduler.register(COMMAND, command).map_err(|error| matins::error_chain(&error))?;
-    let history = history::of_store(&scheduler.handle(), &url)?;
+    let history = history::of_store(&scheduler.handle(), url)?;
     let hooks: Hooks = Arc::new(Mutex::new(defined.hooks.clone()));
 
     mail::warn_without_sendmail(defined.definitions().map(|job| &job.mail));
@@ -146,9 +138,10 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
         Box::new(move |dry_run| reload.reload(dry_run).map(|changes| json!(changes)))
     };
     let refused = reload.refused.clone();
-    let description = described(&url, &others);
-    let daemon = Daemon { stores, defaults, orphans, reload: by_request, refused };
-    let operator = host::operator(&scheduler.handle(), &url)
+    let description = stores.describe();
+    let daemon =
+        Daemon { stores: stores.urls().cloned().collect(), defaults, orphans, reload: by_request, refused };
+    let operator = host::operator(&scheduler.handle(), url)
         .with_store_description(&description)
         .with_history(history.clone())
         .with_time_zone(zone)
@@ -173,7 +166,9 @@ pub fn run(settings: Settings) -> Result<(), Failure> {
     let node = this_node(&scheduler).map(|node| node.label);
     let printer = print_events(events, settings.log, zone, node)?;
     history.note(clock.now(), HistoryEvent::Started, &user::own());
-    watched.into_iter().for_each(|watched| reload.watch_crontab(watched));
+    for crontab in watched {
+        reload.watch_crontab(crontab);
+    }
     if let Some((moved, rest)) = moved {
         zone_rules::note_and_follow(&moved, rest, &scheduler, &history, clock.now());
     }
@@ -196,17 +191,6 @@ fn listen(path: &Path) -> Result<Listener, String> {
     Listener::bind(path).map_err(|error| {
         format!("{}; name another place with --socket, or none with --no-socket", matins::error_chain(&error))
     })
-}
-
-/// The store that the command line names, else the configuration's, else the default.
-fn chosen_store(argument: Option<&str>, defined: &Defined) -> Result<StoreConfig, String> {
-    match (argument, defined.stores.get(&StoreName::default())) {
-        (None, Some(store)) => Ok(store.clone()),
-        (text, _) => {
-            let store = text.unwrap_or(DEFAULT_STORE).parse();
-            store.map_err(|error: StoreConfigError| matins::error_chain(&error))
-        }
-    }
 }
 
 /// Prints what happens on a thread of its own, until the scheduler has shut down.
@@ -232,60 +216,6 @@ fn read_and_watch(sources: &Sources, watches: bool) -> Result<(Defined, Vec<Watc
     }
     let watched: Vec<Watched> = defined.crontabs().map(Watched::new).collect();
     if watched.is_empty() { Ok((defined, watched)) } else { Ok((sources.read()?, watched)) }
-}
-
-/// The stores, for people: the first, and the names of the others.
-fn described(first: &StoreUrl, others: &[(&StoreName, &StoreUrl)]) -> String {
-    others.iter().fold(first.to_string(), |text, (name, url)| format!("{text}, {name} in {url}"))
-}
-
-fn take_stores(
-    url: &StoreUrl,
-    others: &[(&StoreName, &StoreUrl)],
-    defined: &Defined,
-) -> Result<BlockingScheduler, OpenError> {
-    refuse_remote_runs_in_memory(others, defined).map_err(OpenError::Other)?;
-    let builder = SchedulerBuilder::new().retention(defined.ledger.retention());
-    let mut builder = give_to(builder, &StoreName::default(), url, false)?;
-    for (name, url) in others {
-        builder = give_to(builder, name, url, false)?;
-    }
-    if !defined.executors.contains_key(&ExecutorName::default()) {
-        builder = builder.executor("default", ThreadExecutor::builder().workers(WORKERS).build());
-    }
-    for (name, executor) in &defined.executors {
-        let mut executor = executor.clone();
-        if let (ExecutorConfig::Nats { keep_runs, .. }, StoreUrl::Memory) = (&mut executor, url) {
-            // A store in memory forgets the runs that would be taken up.
-            if *keep_runs == Some(true) {
-                return Err(OpenError::Other(format!(
-                    "the executor {name:?} has keep_runs = true, and the store is in memory: leave the key out, or use another store"
-                )));
-            }
-            *keep_runs = Some(false);
-        }
-        builder = builder
-            .executor(name, executor.build().map_err(|error| OpenError::Other(matins::error_chain(&error)))?);
-    }
-    builder.blocking().map_err(|error| OpenError::Other(matins::error_chain(&error)))
-}
-
-/// Refuses a job whose runs would be kept elsewhere, while its own store forgets them.
-fn refuse_remote_runs_in_memory(others: &[(&StoreName, &StoreUrl)], defined: &Defined) -> Result<(), String> {
-    let is_in_memory =
-        |job: &&Definition| others.iter().any(|(name, url)| **name == job.store && **url == StoreUrl::Memory);
-    let keeps_runs = |job: &&Definition| {
-        let executor = defined.executors.get(&job.executor);
-        matches!(executor, Some(ExecutorConfig::Nats { keep_runs, .. }) if *keep_runs != Some(false))
-    };
-    match defined.definitions().filter(is_in_memory).find(keeps_runs) {
-        None => Ok(()),
-        Some(job) => Err(format!(
-            "the job {:?} is in memory, and its executor {:?} keeps runs when the daemon ends: give the executor \
-             keep_runs = false, or the job another store",
-            job.id, job.executor
-        )),
-    }
 }
 
 /// The task that runs commands, with their records beside the store, and the commands that an earlier daemon has recorded there.

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use matins::{Member, StoreName};
 use matins::config::{StoreConfig, StoreConfigError, StoreUrl};
 use matins::control::protocol::Received;
 use matins::control::{self, Operator, Problem, Request, user};
 use matins::definitions::COMMAND;
 use matins::prelude::*;
+use matins::{Member, StoreName};
 use matins_terminal::{notice, secrets};
 use serde_json::Value;
 

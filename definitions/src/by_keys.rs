@@ -114,7 +114,7 @@ pub fn edited(
     if new_program && !["command", "shell"].iter().any(|key| named.contains_key(*key)) {
         return Err(DefinitionError::new("a job needs `command` or `shell`; give it another one"));
     }
-    let new = configuration::read_keys(&named, defaults, |reader, written| reader.changes(written));
+    let new = configuration::read_changes(&named, defaults);
     let new = new.map_err(DefinitionError::new)?;
 
     if let Some(when) = new.when {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Reader;
+use crate::definition::Definition;
 use matins_core::{After, AfterOutcome, JobId};
 
 /// Each job that runs after another: the job that it follows, and where the file says so.
@@ -14,6 +15,23 @@ impl Reader<'_> {
         match JobId::new(job) {
             Ok(job) => Some(After::new(job, outcome)),
             Err(error) => self.fault(place, error),
+        }
+    }
+
+    /// Refuses a job that follows one of another store, which it would never hear of.
+    pub(super) fn refuse_chains_between_stores(&mut self, jobs: &[Definition], followed: &Followed) {
+        let store = |id: &str| jobs.iter().find(|job| job.id == id).map(|job| &job.store);
+        for (id, (before, place)) in followed {
+            if let (Some(own), Some(other)) = (store(id), store(before))
+                && own != other
+            {
+                self.fault::<()>(
+                    *place,
+                    format!(
+                        "{id:?} is in the store {own:?} and {before:?} in {other:?}; a job follows one of its own store"
+                    ),
+                );
+            }
         }
     }
 

@@ -46,7 +46,7 @@ pub(crate) struct NamedKeys {
 
 impl Written<'_> {
     /// Where a key's value begins.
-    fn place(&self, key: &str) -> usize {
+    pub(super) fn place(&self, key: &str) -> usize {
         self.places.get(key).map_or(self.start, |place| place.start)
     }
 

@@ -21,8 +21,9 @@ pub(super) fn table(text: &str) -> Result<DeTable<'_>, Diagnostic> {
         let what = error.to_string();
         let before: usize =
             text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
-        let offset = text.floor_char_boundary(before + error.column().saturating_sub(1));
-        Diagnostic::at(text, offset, what.strip_suffix(&place).unwrap_or(&what))
+        let at = (before + error.column().saturating_sub(1)).min(text.len());
+        let offset = (0..=at).rev().find(|offset| text.is_char_boundary(*offset));
+        Diagnostic::at(text, offset.unwrap_or_default(), what.strip_suffix(&place).unwrap_or(&what))
     })?;
     let reader = Reader { text };
     match reader.value(whole, 0)?.map(Spanned::into_inner) {

@@ -163,16 +163,21 @@ fn read(text: &str, mut root: DeTable<'_>, zone: Zone) -> Result<Configuration, 
     let hooks = file.hook.iter().filter_map(|hook| reader.hook(hook)).collect();
     let crontabs = reader.crontabs(&file.crontab);
     let nowhere = Places::new();
-    let (mut jobs, mut followed) = (Vec::new(), BTreeMap::new());
+    let (mut jobs, mut followed, mut groups) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
     for (id, spec) in &file.jobs {
         let start = id.span().start;
         let places = places.get(id.get_ref()).unwrap_or(&nowhere);
         let job = Written { spec, start, places, is_incomplete: reader.incomplete.contains(&start) };
-        jobs.extend(reader.job(id.get_ref(), job));
+        let read = reader.job(id.get_ref(), job);
         reader.refuse_unknown_places(job, &scheduler);
+        if let Some(definition) = read {
+            reader.refuse_a_group_in_two_stores(&definition, job, &mut groups);
+            jobs.push(definition);
+        }
         followed.extend(job.followed().map(|followed| (id.get_ref().clone(), followed)));
     }
     reader.refuse_cycles(&followed);
+    reader.refuse_chains_between_stores(&jobs, &followed);
     if !reader.faults.is_empty() {
         reader.faults.sort_by_key(|fault| (fault.line, fault.column));
         return Err(reader.faults);
@@ -194,6 +199,12 @@ pub(crate) fn read_keys<T>(
     let part = read(&mut reader, job);
     let messages = reader.faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>();
     part.filter(|_| messages.is_empty()).ok_or_else(|| messages.join("; "))
+}
+
+/// Reads what is named of a job, to be changed.
+pub(crate) fn read_changes(keys: &Map<String, Value>, defaults: &Defaults) -> Result<job::NamedKeys, String> {
+    #[expect(clippy::redundant_closure_for_method_calls, reason = "the method is one of a single lifetime")]
+    read_keys(keys, defaults, |reader, written| reader.changes(written))
 }
 
 /// Refuses keys that no job has, and values of another kind.

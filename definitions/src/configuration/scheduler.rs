@@ -1,9 +1,10 @@
 //! What a scheduler is made of: stores, executors, defaults of jobs, groups.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use matins_config::{ExecutorConfig, SchedulerConfig, StoreConfig};
-use matins_core::{ExecutorName, Group, StoreName};
+use matins_core::{ExecutorName, Group, GroupName, StoreName};
 use matins_triggers::Zone;
 use serde::Deserialize;
 use toml::Spanned;
@@ -11,6 +12,7 @@ use toml::Spanned;
 use super::job::{Places, Written};
 use super::{File, Reader};
 use crate::defaults::GroupLimits;
+use crate::definition::Definition;
 
 impl Reader<'_> {
     pub(super) fn scheduler(
@@ -83,11 +85,30 @@ impl Reader<'_> {
             let number = self.number(Some(*limit.get_ref()), place, "limit of a group", 1, u32::MAX);
             let Ok(Some(number)) = number else { continue };
             match Group::new(name.get_ref(), number) {
-                Ok(group) => drop(limits.extend(std::num::NonZeroU32::new(number).map(|n| (group.name, n)))),
+                Ok(group) => limits.extend(NonZeroU32::new(number).map(|limit| (group.name, limit))),
                 Err(error) => drop(self.fault::<()>(name.span().start, error)),
             }
         }
         limits
+    }
+
+    /// Refuses a group with jobs in two stores: each store would count its own.
+    pub(super) fn refuse_a_group_in_two_stores(
+        &mut self,
+        definition: &Definition,
+        job: Written<'_>,
+        groups: &mut BTreeMap<GroupName, StoreName>,
+    ) {
+        let Some(group) = &definition.policy.group else { return };
+        let store = groups.entry(group.name.clone()).or_insert_with(|| definition.store.clone());
+        if *store != definition.store {
+            let message = format!(
+                "the group {:?} has jobs in the stores {store:?} and {:?}, and each store counts its own runs; keep its \
+                 jobs in one",
+                group.name, definition.store
+            );
+            self.fault::<()>(job.place("group"), message);
+        }
     }
 
     /// Refuses a job whose store or executor the file does not have.

@@ -133,6 +133,20 @@ fn crontabs_are_named_once_each() {
 }
 
 #[test]
+fn chains_and_groups_are_within_a_store() {
+    let text = "stores.scratch = \"memory:\"\n[jobs.a]\nevery = \"1h\"\nshell = \"x\"\ngroup = \"g\"\n\
+                [jobs.b]\nafter = \"a\"\nshell = \"x\"\nstore = \"scratch\"\n\
+                [jobs.c]\nevery = \"1h\"\nshell = \"x\"\nstore = \"scratch\"\ngroup = \"g\"\n";
+    let found = faults(text);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(
+        found[0].starts_with("7:9: \"b\" is in the store \"scratch\" and \"a\" in \"default\""),
+        "{found:?}"
+    );
+    assert!(found[1].starts_with("14:9: the group \"g\" has jobs in the stores"), "{found:?}");
+}
+
+#[test]
 fn each_fault_of_what_is_in_common_has_its_place() {
     for (text, fault) in [
         ("[job_defaults]\nmisfire_grace = \"soon\"\n", "2:17: \"soon\" is no duration"),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::extract::{Extension, Path, State};
 use axum::response::Response;
-use matins_control::{Problem, Request, RunState, RunView};
+use matins_control::{OutputNews, OutputSoFar, Problem, Request, RunState, RunView};
 use serde::Serialize;
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -90,7 +90,8 @@ impl Watched {
 /// What a client has been sent.
 #[derive(Default)]
 struct Seen {
-    output: String,
+    output: OutputSoFar,
+    has_output: bool,
     state: Option<RunState>,
 }
 
@@ -105,14 +106,16 @@ impl Seen {
             }
         }
         let output = view.run.output.take().unwrap_or_default();
-        if output != self.output {
-            let data = match output.strip_prefix(self.output.as_str()) {
-                Some(rest) if !self.output.is_empty() => json!({"append": rest}),
-                // Its beginning is left out by now, or another line stands before it.
-                _ => json!({"output": output}),
+        let is_first = !self.has_output;
+        self.has_output |= !output.is_empty();
+        if let Some(news) = self.output.take_up(output) {
+            let data = match news {
+                OutputNews::Appended(rest) if !is_first => json!({"append": rest}),
+                OutputNews::Appended(output) | OutputNews::Replaced { output, .. } => {
+                    json!({"output": output})
+                }
             };
             text += &event("output", &data);
-            self.output = output;
         }
         text
     }

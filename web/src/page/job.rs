@@ -215,6 +215,7 @@ fn definition(frame: &Frame, shown: &Shown) -> Markup {
             @if let Some(program) = program { dt { "command" } dd { code { (program) } } } @else { dt { "task" } dd { code { (job.task) } } }
             @if let Some(directory) = text("directory") { dt { "directory" } dd { code { (directory) } } }
             @if let Some(user) = text("user") { dt { "user" } dd { (user) } }
+            @if let Some(store) = &shown.view.store { dt { "store" } dd { (store) } }
             dt { "executor" } dd { (job.executor) }
             @if !job.tags.is_empty() { dt { "tags" } dd { @for tag in &job.tags { a.tag href={ "/jobs?tag=" (encoded(tag)) } { (tag) } } } }
             @for (name, value) in policy.as_object().into_iter().flatten() {
