@@ -97,6 +97,7 @@ page-pictures:
     for name in overview job run; do cp "target/page-pictures/$name-light-1280.png" "book/src/how-to/page-$name.png"; done
     for theme in light dark; do cp "target/page-pictures/overview-$theme-390.png" "book/src/how-to/page-phone-$theme.png"; done
     cp target/page-pictures/overview-dark-1280.png book/src/how-to/page-dark.png
+    cargo run -p matins-book -- page-pictures
 
 # Spelling (needs typos: cargo install typos-cli).
 spell:

@@ -5,6 +5,7 @@
 pub mod index;
 pub mod items;
 pub mod lines;
+pub mod page_pictures;
 pub mod pictures;
 pub mod records;
 pub mod serve;

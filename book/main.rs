@@ -7,20 +7,23 @@ use std::fs;
 use std::path::Path;
 
 use matins_book::serve::BookServer;
-use matins_book::{index, items, lines, pictures, records};
+use matins_book::{index, items, lines, page_pictures, pictures, records};
 
 fn main() -> Result<(), Box<dyn Error>> {
     match std::env::args().nth(1).as_deref() {
         None => println!("the book is at {}", matins_book::build()?.display()),
         Some("serve") => serve()?,
         Some("pictures") => write(pictures::all())?,
+        Some("page-pictures") => write(vec![page_pictures::checksum()?])?,
         Some("lines") => {
             write(lines::tables()?)?;
             write(items::tables()?)?;
             write(records::records()?)?;
             write(vec![index::index()?])?;
         }
-        Some(other) => return Err(format!("{other:?} is unknown; write serve, pictures or lines").into()),
+        Some(other) => {
+            return Err(format!("{other:?} is unknown; write serve, pictures, page-pictures or lines").into());
+        }
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use matins_book::index::index;
 use matins_book::items;
 use matins_book::lines::{APPLICATIONS, PORTS, directory, lines, tables};
+use matins_book::page_pictures;
 use matins_book::records::records;
 
 #[test]
@@ -19,6 +20,13 @@ fn the_generated_tables_and_records_are_up_to_date() {
         let kept = fs::read_to_string(source.join(file)).unwrap_or_default();
         assert_eq!(kept, table, "{file} is out of date; write it with: cargo run -p matins-book -- lines");
     }
+}
+
+#[test]
+fn the_pictures_of_the_page_are_of_todays_page() {
+    let (file, today) = page_pictures::checksum().unwrap();
+    let kept = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file)).unwrap();
+    assert_eq!(kept, today, "the page has changed; make its pictures again with: just page-pictures");
 }
 
 #[test]

@@ -19,30 +19,30 @@ pub enum ExecutorConfig {
         workers: Option<usize>,
         /// Runs that may wait for a thread.
         queue: Option<usize>,
-        /// How long a thread stays that has nothing to do.
+        /// How long a thread stays that has nothing to do: `10s`.
         idle_timeout: Option<HumanDuration>,
-        /// How long cancelled runs have to return.
+        /// How long cancelled runs have to return: `5s`.
         cancel_grace: Option<HumanDuration>,
     },
-    /// A rayon pool.
+    /// A rayon pool. For programs: the command has none.
     Rayon {
         /// Threads of the pool; without this, as many as there are processors.
         threads: Option<usize>,
         /// Runs that may wait.
         queue: Option<usize>,
-        /// How long cancelled runs have to return.
+        /// How long cancelled runs have to return: `5s`.
         cancel_grace: Option<HumanDuration>,
     },
-    /// The tokio runtime that the scheduler is built on.
+    /// The tokio runtime that the scheduler is built on. For programs: the command has none.
     Tokio {
         /// Runs at once.
         at_once: Option<usize>,
         /// Runs that may wait.
         queue: Option<usize>,
-        /// How long cancelled runs have to return.
+        /// How long cancelled runs have to return: `5s`.
         cancel_grace: Option<HumanDuration>,
     },
-    /// Worker processes of this same program.
+    /// Worker processes of this same program. For programs: the command has none.
     Process {
         /// Processes, and so runs at once.
         workers: Option<usize>,
@@ -50,7 +50,7 @@ pub enum ExecutorConfig {
         queue: Option<usize>,
         /// After so many runs a worker is replaced.
         runs_per_worker: Option<u64>,
-        /// How long a worker has to start.
+        /// How long a worker has to start: `10s`.
         start_timeout: Option<HumanDuration>,
         /// How long cancelled runs have to return before their worker is killed.
         kill_grace: Option<HumanDuration>,
@@ -61,8 +61,8 @@ pub enum ExecutorConfig {
         /// So much of what a task prints is kept, in bytes.
         output_limit: Option<usize>,
     },
-    /// Workers elsewhere, which take their runs from a NATS server: see the crate
-    /// [`matins-executor-nats`](https://docs.rs/matins-executor-nats), which says what each setting means.
+    /// Workers elsewhere, which take their runs from a NATS server: those of the command are started with `matins worker`. The crate
+    /// `matins-executor-nats` says what each setting means.
     Nats {
         /// The server: `nats://HOST`, or several of one cluster, separated by commas.
         #[cfg_attr(feature = "schema", schemars(with = "String"))]
@@ -75,17 +75,17 @@ pub enum ExecutorConfig {
         identity: Option<(PathBuf, PathBuf)>,
         /// The beginning of the subjects on which this side hears answers.
         inbox: Option<String>,
-        /// The namespace within the server.
+        /// The namespace within the server. The default is `matins`.
         namespace: Option<String>,
-        /// The pool of workers within the namespace.
+        /// The pool of workers within the namespace. The default is `default`.
         pool: Option<String>,
-        /// After how long without a sign of life a worker counts as lost.
+        /// After how long without a sign of life a worker counts as lost: `30s`.
         ack_wait: Option<HumanDuration>,
         /// Runs handed to the server at once.
         at_once: Option<usize>,
         /// Runs that may wait for that.
         queue: Option<usize>,
-        /// How long cancelled runs have to end.
+        /// How long cancelled runs have to end: `5s`.
         cancel_grace: Option<HumanDuration>,
         /// Whether runs continue when this side ends. It must be `false` for jobs in memory.
         keep_runs: Option<bool>,

@@ -19,23 +19,23 @@ use crate::schema::written;
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct JobDefaults {
-    /// A fire that is later is missed.
+    /// How late a run may start: `10m`. A fire that is later is missed.
     pub misfire_grace: Option<HumanDuration>,
-    /// `latest`, `earliest` or `all`.
+    /// Which of several fires that are due together runs.
     #[cfg_attr(feature = "schema", schemars(with = "written::Coalesce"))]
     pub coalesce: Coalesce,
-    /// `skip`, `queue_one` or `{ allow = N }`.
+    /// What happens to a fire that finds a run still going: `skip`, `queue_one` or `{ allow = N }`.
     #[cfg_attr(feature = "schema", schemars(with = "written::Overlap"))]
     pub overlap: Overlap,
-    /// `leave` or `run_again`.
+    /// What happens to a run that was going when the scheduler stopped: `leave` or `run_again`.
     #[cfg_attr(feature = "schema", schemars(with = "written::OnInterrupt"))]
     pub on_interrupt: OnInterrupt,
-    /// `remove` or `keep`.
+    /// What happens to a job that will not fire again: `remove` or `keep`. The jobs of a file are kept.
     #[cfg_attr(feature = "schema", schemars(with = "written::OnExhausted"))]
     pub on_exhausted: OnExhausted,
-    /// How long a run may take.
+    /// How long a run may take: `1h`.
     pub time_limit: Option<HumanDuration>,
-    /// `{ times = 3, wait = "30s" }`, or `{ times = 3, first = "1s", longest = "1h" }`.
+    /// Whether a run that failed is tried again: `{ times = 3, wait = "30s" }`, or `{ times = 3, first = "1s", longest = "1h" }`.
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::RetrySpec>"))]
     pub retry: Option<RetryConfig>,
     /// Runs with a higher one begin first where they wait for their executor.

@@ -15,11 +15,11 @@ use serde::Deserialize;
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct LedgerConfig {
-    /// The newest runs of each job. Default: 100.
+    /// How many of the newest runs of each job are kept. The default is 100.
     pub runs_per_job: Option<KeepLimit>,
-    /// Rows go when they have been finished for so many days. Default: 30.
+    /// For how many days finished runs are kept. The default is 30.
     pub days: Option<KeepLimit>,
-    /// Of how many jobs that are gone a store in memory keeps the rows. Default: 1,000.
+    /// Of how many jobs that are gone a store in memory keeps the runs. The default is 1,000.
     pub ended_jobs: Option<KeepLimit>,
 }
 

@@ -43,7 +43,9 @@ fn without_null(schema: &mut Value) {
                 if let [Value::Object(form)] = &forms[..] {
                     let form = form.clone();
                     object.remove("anyOf");
-                    object.extend(form);
+                    for (key, value) in form {
+                        object.entry(key).or_insert(value);
+                    }
                 }
             }
             object.values_mut().for_each(without_null);

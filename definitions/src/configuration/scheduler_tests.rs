@@ -114,6 +114,14 @@ fn json_is_read_as_toml_is() {
     assert!(places.iter().any(|place| place.starts_with("\"worker\"")), "{places:?}");
 }
 
+/// The one that the book shows.
+#[test]
+fn the_example_of_the_book_is_sound() {
+    let text = include_str!("../../../book/src/reference/configuration-example.json");
+    let config = Configuration::parse_json(text, Zone::utc()).unwrap();
+    assert_eq!((config.jobs.len(), config.crontabs.len(), config.scheduler.stores.len()), (2, 1, 2));
+}
+
 #[test]
 fn crontabs_are_named_once_each() {
     let config = Configuration::parse(TOML, Zone::utc()).unwrap();
