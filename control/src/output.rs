@@ -37,6 +37,12 @@ pub enum OutputNews<'a> {
 
 impl OutputSoFar {
     /// Takes the output as it is now. Returns what is new in it, if anything is.
+    ///
+    /// ```
+    /// let mut shown = matins_control::OutputSoFar::default();
+    /// assert!(shown.take_up("one\n".into()).is_some());
+    /// assert!(shown.take_up("one\n".into()).is_none());
+    /// ```
     pub fn take_up(&mut self, output: String) -> Option<OutputNews<'_>> {
         if output == self.text {
             return None;

@@ -48,7 +48,7 @@ pub struct Settings {
     pub sources: Sources,
     /// The file whose jobs it takes over, which has moved to where one of its files is now.
     pub adopt: Option<PathBuf>,
-    /// The URL of its store; by default that of the configuration, or else [`DEFAULT_STORE`].
+    /// The URL of its store; by default that of the configuration, or else [`DEFAULT_STORE`](crate::DEFAULT_STORE).
     pub store: Option<String>,
     /// How long to wait for another process that owns the store.
     pub wait_for_owner: Option<Duration>,

@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
         Ok(list)
     }
 
-    /// What was found to be JSON is read; only a text with half a surrogate pair is none after all.
+    /// All of it was found to be JSON; only half a surrogate pair is refused here.
     fn read<T: Deserialize<'a>>(&self, written: &'a str, place: usize) -> Result<T, Diagnostic> {
         serde_json::from_str(written).or_else(|error| self.fault(place, error))
     }
