@@ -344,6 +344,11 @@ fn the_configurations_of_the_pages_are_sound() {
             }
             let path = directory.path().join("jobs.toml");
             fs::write(&path, block).unwrap();
+            for crontab in block.lines().filter_map(|line| line.strip_prefix("file = \"")) {
+                let crontab = directory.path().join(crontab.trim_end_matches('"'));
+                fs::create_dir_all(crontab.parent().unwrap()).unwrap();
+                fs::write(crontab, "").unwrap();
+            }
             let output = output(directory.path(), &["check", "jobs.toml"]);
             assert!(
                 output.status.success(),

@@ -38,8 +38,8 @@ fn a_daemon_that_waited_in_vain_says_for_whom_and_how_long() {
     let owner = format!("process {} ", first.child.id());
     // The option before the parameter before the key.
     let url = "sqlite:matins.db?wait_for_owner=50s";
-    let waited = "waited 2.1s for it to end";
-    let arguments = ["run", "jobs.toml", "--store", url, "--wait-for-owner", "2s 100ms"];
+    let waited = "waited 300ms for it to end";
+    let arguments = ["run", "jobs.toml", "--store", url, "--wait-for-owner", "300ms"];
     fails(here, &arguments, 2, waited);
     fails(here, &arguments, 2, &owner);
     // Commands take the same name for the store.

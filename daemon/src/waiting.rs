@@ -14,7 +14,7 @@ use signal_hook::iterator::Signals;
 use crate::open_store::OpenError;
 use crate::service;
 
-/// How long is waited in any case: a command has the store for a moment only.
+/// How long is waited where nobody says otherwise: a command has the store for a moment only.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How waiting for a store ended.
@@ -48,7 +48,7 @@ pub(crate) fn wait<T>(
         is_stopped = signals.pending().any(|signal| matches!(signal, SIGINT | SIGTERM));
         if is_stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let opened = wait_for_owner_while(limit.unwrap_or_default().max(PATIENCE), waiting, || match open() {
+    let opened = wait_for_owner_while(limit.unwrap_or(PATIENCE), waiting, || match open() {
         Err(OpenError::Owned(error)) => Err(error),
         other => Ok(other),
     });

@@ -247,6 +247,12 @@ impl OpenLane<'_> {
         let reported: Vec<JobId> = reported.collect();
         let mut named: Vec<JobId> = local.occupations.ended.clone();
         named.extend(lost.iter().map(|run| run.job.clone()));
+        // Another attempt may begin in this tick already, if it waits for nothing; for that its job is read.
+        let may_try_again = |(running, report): &&(Box<Running>, RunReport)| {
+            report.outcome != Outcome::Succeeded && (running.retry.is_some() || running.runs_again)
+        };
+        let tried_again = ended.iter().filter(|(running, _)| comes_now(running)).filter(may_try_again);
+        named.extend(tried_again.map(|(running, _)| running.run.job.clone()));
         named.sort_unstable();
         named.dedup();
         let mut want =

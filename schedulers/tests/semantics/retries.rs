@@ -31,6 +31,18 @@ fn a_failed_run_is_tried_again_as_often_as_its_job_says() {
     assert_eq!(rig.ledger(), ["10 failed", "10 failed (attempt 2)", "10 failed (attempt 3)", "20 running"]);
 }
 
+/// Its turn has come by the time that the failure is taken in, when nothing else of the job is read.
+#[test]
+fn a_retry_without_a_wait_begins_at_once() {
+    let rig = Rig::new();
+    rig.add(failing().retry(Retry::times(2).backoff(Backoff::Fixed(Duration::ZERO))));
+    rig.at(10, &["started 10 running"]);
+    rig.finish(&["finished 10 failed", "started 10 running (attempt 2)"]);
+    rig.finish(&["finished 10 failed (attempt 2)", "started 10 running (attempt 3)"]);
+    rig.finish(&["finished 10 failed (attempt 3)"]);
+    assert_eq!(rig.ledger(), ["10 failed", "10 failed (attempt 2)", "10 failed (attempt 3)"]);
+}
+
 #[test]
 fn until_it_goes_well() {
     let rig = Rig::new();

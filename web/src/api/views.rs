@@ -32,10 +32,10 @@ pub(crate) struct RunPage {
 pub(crate) struct Job {
     /// Its id.
     id: String,
-    /// The store that keeps it, unless that is the first one.
-    store: Option<String>,
     /// Its trigger in English: `at 02:30 every day, UTC`.
     description: String,
+    /// The store that keeps it, unless that is the first one.
+    store: Option<String>,
     /// Whether it is paused: it does not fire then.
     paused: bool,
     /// When it fires next.
@@ -64,8 +64,8 @@ impl From<JobView> for Job {
     fn from(JobView { job, store, description, upcoming }: JobView) -> Self {
         Self {
             id: job.id.to_string(),
-            store,
             description,
+            store,
             paused: job.state == JobState::Paused,
             next_fire: job.next_fire,
             upcoming,
