@@ -7,6 +7,7 @@ use std::thread;
 
 use chrono::{DateTime, Utc};
 use matins::Handle;
+use matins::config::StoreConfig;
 use matins::control::display as show;
 use matins::definitions::Defaults;
 use matins::{Clock, ExecutorName, SchedulerState, StoreName, SystemClock};
@@ -236,9 +237,14 @@ impl Reloader {
 
     /// The keys that have changed since the start and take effect at the next one.
     fn at_next_start(&self, defined: &Defined) -> Vec<String> {
-        let was = &self.began_with;
+        let (was, first) = (&self.began_with, StoreName::default());
+        let others = |defined: &Defined| -> Vec<(StoreName, StoreConfig)> {
+            let stores = defined.stores.iter().filter(|(name, _)| **name != first);
+            stores.map(|(name, store)| (name.clone(), store.clone())).collect()
+        };
         let keys = [
-            ("stores", defined.stores != was.stores),
+            ("store", defined.stores.get(&first) != was.stores.get(&first)),
+            ("stores", others(defined) != others(was)),
             ("wait_for_owner", defined.wait_for_owner != was.wait_for_owner),
             ("ledger", defined.ledger != was.ledger),
             ("executors", defined.executors != was.executors),

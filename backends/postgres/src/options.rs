@@ -56,11 +56,8 @@ pub struct PostgresOptions {
     pub(crate) visits: bool,
     password_file: Option<PathBuf>,
     ssl_mode: Option<String>,
-    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "read where connections are encrypted"))]
     pub(crate) ssl_root_cert: Option<PathBuf>,
-    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "read where connections are encrypted"))]
     pub(crate) ssl_cert: Option<PathBuf>,
-    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "read where connections are encrypted"))]
     pub(crate) ssl_key: Option<PathBuf>,
 }
 

@@ -26,6 +26,7 @@ pub(crate) async fn connect(
 }
 
 #[cfg(not(feature = "tls"))]
+#[expect(clippy::unused_async, reason = "as the one that connects")]
 async fn encrypted(
     _options: &PostgresOptions,
     _config: &Config,
