@@ -141,7 +141,7 @@ msrv:
 
 # Each two features of each crate together (needs cargo-hack).
 powerset:
-    cargo hack clippy --workspace --exclude matins-cli --lib --feature-powerset --depth 2 --exclude-features default,full -- -D warnings
+    cargo hack clippy --workspace --exclude matins-cli --exclude matins-packaging --lib --feature-powerset --depth 2 --exclude-features default,full -- -D warnings
 
 # Licences, sources and banned crates of all dependencies (needs cargo-deny).
 deny:

@@ -200,3 +200,101 @@ fn a_job_that_changes_its_store_keeps_its_next_fire_time() {
     fails(here, &["reload"], 2, "restart the daemon, which opens its stores");
     assert!(daemon.stop().success());
 }
+
+#[test]
+fn a_job_does_not_leave_its_run_or_its_followers_behind() {
+    let text = |store: &str| {
+        format!(
+            "store = \"sqlite:matins.db\"\nstores.other = \"file:other\"\n[jobs.a]\nevery = \"1h\"\n\
+             shell = \"until test -e go; do sleep 0.05; done\"\nstore = {store:?}\n"
+        )
+    };
+    let directory = directory_with(&[("matins.toml", &text("default"))]);
+    let here = directory.path();
+    let daemon = daemon(here, &["run", "matins.toml"]);
+    done(here, &["now", "a"]);
+    wait_until(|| json_of(here, &["runs", "--json"])[0]["state"] == "running");
+    fs::write(here.join("matins.toml"), text("other")).unwrap();
+    fails(here, &["reload"], 2, "its run 1 has not ended; reload when it has");
+    fs::write(here.join("go"), "").unwrap();
+    wait_until(|| json_of(here, &["runs", "--json"])[0]["outcome"] == "succeeded");
+
+    // One that was added by hand follows it: it is in the same store, and stays there.
+    done(here, &["add", "b", "--after", "a", "--", "true"]);
+    fails(here, &["reload"], 2, "\"b\", which runs after it, stays");
+    done(here, &["remove", "b"]);
+    done(here, &["reload"]);
+    done(here, &["add", "b", "--after", "a", "--", "true"]);
+    assert_eq!(job(here, "b")["store"], "other");
+    assert!(daemon.stop().success());
+
+    // A store that is left out for a while has the job still: it would run twice.
+    fs::write(here.join("matins.toml"), text("default").replace("stores.other = \"file:other\"\n", ""))
+        .unwrap();
+    assert!(self::daemon(here, &["run", "matins.toml"]).stop().success());
+    fs::write(here.join("matins.toml"), text("other")).unwrap();
+    fails(here, &["run", "matins.toml"], 2, "the job \"a\" is in the store \"default\" and in \"other\"");
+    done(here, &["remove", "a", "--store", "sqlite:matins.db"]);
+    assert!(self::daemon(here, &["run", "matins.toml"]).stop().success());
+}
+
+#[test]
+fn a_crontab_that_is_renamed_keeps_its_jobs() {
+    let (directory, daemon) = with_files("matins.toml", ONE_STORE);
+    let here = directory.path();
+    done(here, &["now", "report", "--wait"]);
+    let before = job(here, "backup");
+    fs::rename(here.join("cron.d/backup"), here.join("cron.d/nightly")).unwrap();
+    fs::write(here.join("matins.toml"), ONE_STORE.replace("cron.d/backup", "cron.d/nightly")).unwrap();
+    assert!(done(here, &["reload"]).contains("cron.d/nightly: 1 as before"));
+    let after = job(here, "backup");
+    assert_eq!((&after["created"], &after["next_fire"]), (&before["created"], &before["next_fire"]));
+    assert!(after["metadata"]["source"].as_str().unwrap().ends_with("cron.d/nightly"), "{after}");
+    assert_eq!(ids(here), ["backup", "report"]);
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn what_no_crontab_can_be_is_refused_at_once_where_it_is_named() {
+    let directory = directory_with(&[("a.crontab", CRONTAB)]);
+    let here = directory.path();
+    std::os::unix::fs::symlink("a.crontab", here.join("link")).unwrap();
+    let pipe = here.join("pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    for (file, fault) in [
+        ("pipe", "a.toml:4:8: cannot read pipe: it is no regular file"),
+        ("/dev/zero", "a.toml:4:8: cannot read /dev/zero: it is no regular file"),
+        (".", "it is a directory"),
+        ("nowhere", "a.toml:4:8: cannot read nowhere: No such file"),
+        ("./a.crontab", "named twice, and its jobs would run twice"),
+        ("link", "a.toml:4:8: link is the same file as a.crontab"),
+    ] {
+        let text = format!("[[crontab]]\nfile = \"a.crontab\"\n[[crontab]]\nfile = {file:?}\n");
+        fs::write(here.join("a.toml"), text).unwrap();
+        for command in ["check", "run"] {
+            fails(here, &[command, "a.toml"], 2, fault);
+        }
+    }
+    for (stores, fault) in [
+        (
+            "default = \"sqlite:x.db\"\nb = \"sqlite:./x.db\"",
+            "the stores `b` and `default` are both sqlite:x.db",
+        ),
+        ("default = \"file:d\"\nb = \"file:d/\"", "the stores `b` and `default` are both file:d"),
+        ("default = \"postgres://u:secret@h:99999/db\"", "port"),
+    ] {
+        fs::write(here.join("a.toml"), format!("[stores]\n{stores}\n")).unwrap();
+        for command in ["check", "run"] {
+            fails(here, &[command, "a.toml"], 2, fault);
+        }
+    }
+}
+
+#[test]
+fn jobs_of_several_stores_are_simulated() {
+    let directory = directory_with(&[(
+        "matins.toml",
+        &CONFIGURATION.replace("[[crontab]]\nfile = \"cron.d/backup\"\n", ""),
+    )]);
+    assert!(done(directory.path(), &["simulate", "matins.toml", "--for", "3h"]).contains("2 jobs"));
+}

@@ -61,7 +61,7 @@ pub(crate) struct CancelArguments {
 /// Which ledger a run is in: each store of a scheduler numbers its own.
 #[derive(Debug, Args)]
 struct Ledger {
-    /// The store of the run, for an application whose scheduler has several stores.
+    /// The store of the run, where a scheduler has several.
     #[arg(long, value_name = "NAME")]
     in_store: Option<String>,
 }

@@ -64,7 +64,7 @@ impl Operator {
         }
         let names: Vec<String> = stores.iter().map(ToString::to_string).collect();
         let message = format!(
-            "this scheduler has {} stores ({}), and only a single one can be {what}",
+            "this scheduler has {} stores ({}), and only a single one can be {what}: stop it, and name one of them with --store",
             stores.len(),
             names.join(", ")
         );

@@ -11,7 +11,7 @@ use matins::control::{
     HistoryEvent, Host, JobView, Operator, OrphanView, Problem, ProblemKind, Request, StopMode,
 };
 use matins::definitions::{self, Defaults, Definition};
-use matins::{Handle, Job, OnConflict};
+use matins::{Handle, Job, JobQuery, OnConflict, StoreName};
 use serde_json::{Map, Value, json};
 
 use crate::orphans::Orphans;
@@ -154,7 +154,8 @@ fn add(
     on_conflict: OnConflict,
     by: &str,
 ) -> Result<Value, Problem> {
-    let definition = Definition::from_keys(id, keys, defaults).map_err(Problem::bad)?;
+    let mut definition = Definition::from_keys(id, keys, defaults).map_err(Problem::bad)?;
+    place(operator, &mut definition, keys.contains_key("store"))?;
     let paused = definition.paused;
     let before = operator.handle().get(id)?.is_some();
     let job = definition.job_by_hand(operator.now()).map_err(Problem::bad)?.on_conflict(on_conflict);
@@ -166,6 +167,36 @@ fn add(
         }
     }
     Ok(json!(JobView::of(operator.job(id)?)))
+}
+
+/// A job that is there stays in its store, and one that follows another is in that one's.
+fn place(operator: &Operator, definition: &mut Definition, names_store: bool) -> Result<(), Problem> {
+    let own = store_of(operator, &definition.id)?;
+    let followed = match definition.after() {
+        Some(after) => store_of(operator, after.job.as_str())?.map(|store| (after.job.to_string(), store)),
+        None => None,
+    };
+    if !names_store && let Some(store) = own.as_ref().or(followed.as_ref().map(|(_, store)| store)) {
+        definition.store = store.clone();
+    }
+    let (id, store) = (&definition.id, &definition.store);
+    if let Some(own) = own.filter(|own| own != store) {
+        return Err(Problem::bad(format!(
+            "{id:?} is in the store {own:?}; remove it, and add it to {store:?}"
+        )));
+    }
+    match followed.filter(|(_, of_followed)| of_followed != store) {
+        None => Ok(()),
+        Some((job, other)) => Err(Problem::bad(format!(
+            "{id:?} is to be in the store {store:?} and {job:?} is in {other:?}; a job follows one of its own store"
+        ))),
+    }
+}
+
+/// The store that has a job.
+fn store_of(operator: &Operator, id: &str) -> Result<Option<StoreName>, Problem> {
+    let listed = operator.handle().list(&JobQuery::default().id_prefix(id).limit(1))?;
+    Ok(listed.into_iter().find(|(_, job)| job.id.as_str() == id).map(|(store, _)| store))
 }
 
 fn edit(

@@ -22,6 +22,7 @@ mod orphans;
 mod pages;
 mod paths;
 mod process_setup;
+mod read_file;
 mod reaper;
 mod reload;
 pub mod rows;

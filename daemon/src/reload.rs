@@ -49,7 +49,16 @@ pub(crate) fn bring_in_line(
     let names: Vec<FileName> = files.iter().map(FileName::of).collect();
     let boot = boot::id();
     let named = files.iter().flat_map(|file| &file.jobs).filter_map(sync::named).map(str::to_owned);
-    let read = || Stored::read(scheduler, &names, adopted).map_err(|error| matins::error_chain(&error));
+    let read = || {
+        let stored = Stored::read(scheduler, &names, adopted).map_err(|error| matins::error_chain(&error))?;
+        match &stored.in_two_stores {
+            None => Ok(stored),
+            Some((job, one, other)) => Err(format!(
+                "the job {job:?} is in the store {one:?} and in {other:?}, and would run twice: one of them was not named \
+                 for a while; take it out of that one with `matins remove {job} --store STORE` while no daemon runs"
+            )),
+        }
+    };
     let named: HashSet<String> = named.collect();
     let mut situation = Situation {
         scheduler,

@@ -1,15 +1,18 @@
 //! The files that say what is to be run, read whole before anything is changed.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use matins::config::{ExecutorConfig, LedgerConfig, StoreConfig};
+use matins::config::{ExecutorConfig, LedgerConfig, StoreConfig, StoreUrl};
 use matins::definitions::crontab::{self, Crontab, Form, Note};
 use matins::definitions::{Configuration, Defaults, Definition, Diagnostic, Hook, report};
 use matins::triggers::Zone;
 use matins::{ExecutorName, StoreName};
 
+use crate::open_store::postgres_options;
+use crate::read_file::read_file;
 use crate::zone_rules::system_zone;
 use crate::{safety, source_file};
 
@@ -64,7 +67,8 @@ pub struct DefinedFile {
 struct CrontabToRead {
     path: PathBuf,
     options: crontab::Options,
-    named_by: Option<PathBuf>,
+    /// The configuration that names it, and its line and column there.
+    named_by: Option<(PathBuf, (usize, usize))>,
 }
 
 impl Sources {
@@ -91,13 +95,9 @@ impl Sources {
             options: crontab::Options::new(defined.defaults.zone, self.form),
             named_by: None,
         }));
-        let mut names = BTreeSet::new();
+        let mut files = BTreeMap::new();
         for crontab in crontabs {
-            if !names.insert(source_file::name(&crontab.path)) {
-                let path = crontab.path.display();
-                return Err(format!("{path} is named twice, and its jobs would run twice; name it once"));
-            }
-            let file = crontab.read(&defined)?;
+            let file = crontab.read(&defined, &mut files).map_err(|message| crontab.told(&message))?;
             defined.files.push(file);
         }
         Ok(defined)
@@ -109,13 +109,15 @@ impl Sources {
         let parse = if is_json(path) { Configuration::parse_json } else { Configuration::parse };
         let own_zone = self.zone.map_or_else(system_zone, Ok)?;
         let config = parse(&text, own_zone).map_err(|faults| report(path, &faults))?;
+        refuse_stores(&config.scheduler.stores)
+            .map_err(|message| format!("{}: {message}", path.display()))?;
         let mut defaults = config.defaults(own_zone);
         defaults.zone = self.zone.unwrap_or(defaults.zone);
         let directory = path.parent().unwrap_or(Path::new(""));
         crontabs.extend(config.crontabs.into_iter().map(|named| CrontabToRead {
             path: directory.join(named.file),
             options: crontab::Options::new(named.zone.unwrap_or(defaults.zone), named.form),
-            named_by: Some(path.to_owned()),
+            named_by: Some((path.to_owned(), named.named_at)),
         }));
         let file = DefinedFile {
             path: path.to_owned(),
@@ -137,16 +139,70 @@ impl Sources {
 }
 
 impl CrontabToRead {
-    fn read(self, defined: &Defined) -> Result<DefinedFile, String> {
-        let Self { path, options, named_by } = self;
+    /// `files` are those that were read before, by what they are on the disk.
+    fn read(
+        &self,
+        defined: &Defined,
+        files: &mut BTreeMap<(u64, u64), PathBuf>,
+    ) -> Result<DefinedFile, String> {
+        let path = self.path.clone();
         let text = read_bytes(&path)?;
         safety::refuse_if_others_can_write(&path)?;
+        let file = std::fs::metadata(&path).map(|file| (file.dev(), file.ino()));
+        if let Ok(file) = file
+            && let Some(other) = files.insert(file, path.clone())
+        {
+            let is_one_name = source_file::name(&path) == source_file::name(&other);
+            let (path, other) = (path.display(), other.display());
+            return Err(if is_one_name {
+                format!("{path} is named twice, and its jobs would run twice; name it once")
+            } else {
+                format!("{path} is the same file as {other}, and its jobs would run twice; name it once")
+            });
+        }
         let Crontab { mut jobs, notes } =
-            crontab::parse(&text, &options).map_err(|faults| report(&path, &faults))?;
+            crontab::parse(&text, &self.options).map_err(|faults| report(&path, &faults))?;
+        let named_by = self.named_by.as_ref().map(|(configuration, _)| configuration.clone());
         let named: HashSet<&str> = defined.definitions().map(|job| job.id.as_str()).collect();
         crontab::assign_ids(&mut jobs, &[], |id| named.contains(id));
         Ok(DefinedFile { path, is_crontab: true, named_by, jobs, notes })
     }
+
+    /// A message about it, at the place in the configuration that names it.
+    fn told(&self, message: &str) -> String {
+        match &self.named_by {
+            Some((configuration, (line, column))) => {
+                format!("{}:{line}:{column}: {message}", configuration.display())
+            }
+            None => message.to_owned(),
+        }
+    }
+}
+
+/// Refuses one store under two names, and an address of a database that cannot be one.
+fn refuse_stores(stores: &BTreeMap<StoreName, StoreConfig>) -> Result<(), String> {
+    let mut places: BTreeMap<PathBuf, &StoreName> = BTreeMap::new();
+    for (name, store) in stores {
+        match &store.url {
+            StoreUrl::Sqlite(path) | StoreUrl::File(path) => {
+                let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+                // Without a slash at its end, and through links where it is there.
+                let absolute: PathBuf = absolute.components().collect();
+                let place = absolute.canonicalize().unwrap_or(absolute);
+                if let Some(other) = places.insert(place, name) {
+                    let url = &store.url;
+                    return Err(format!(
+                        "the stores `{other}` and `{name}` are both {url}; keep one of them"
+                    ));
+                }
+            }
+            StoreUrl::Postgres(url) => {
+                drop(postgres_options(url, false).map_err(|error| matins::error_chain(&error))?);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Whether a configuration is in JSON, and not in TOML.
@@ -155,7 +211,7 @@ fn is_json(path: &Path) -> bool {
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path)
+    read_file(path)
         .map_err(|error| format!("cannot read {}: {error}; name a file that you may read", path.display()))
 }
 

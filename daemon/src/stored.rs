@@ -75,6 +75,8 @@ pub(crate) struct Stored {
     /// The files that the configuration named before and does not name any more; their jobs come after those of `of_files` that are
     /// read.
     pub(crate) not_named_now: Vec<PathBuf>,
+    /// A job that two stores have, if there is one: one of them was not named for a while.
+    pub(crate) in_two_stores: Option<(String, StoreName, StoreName)>,
     /// How many jobs come from each of the other files.
     pub(crate) others: BTreeMap<String, usize>,
     /// The lines of crontabs among them, each with its file.
@@ -88,6 +90,19 @@ impl Stored {
             stored.of_files.iter().map(|jobs| jobs.keys().cloned().collect()).collect()
         };
         ids(self) == ids(other)
+    }
+
+    /// If one crontab is not named any more and one is new, that is its new name: its jobs stay what they are.
+    fn follow_renamed(&mut self, files: &[FileName]) {
+        let new: Vec<usize> = (0..files.len())
+            .filter(|at| files[*at].named_by.is_some() && self.of_files[*at].is_empty())
+            .collect();
+        if let ([new], [_]) = (&new[..], &self.not_named_now[..])
+            && let Some(jobs) = self.of_files.pop()
+        {
+            self.of_files[*new] = jobs;
+            self.not_named_now.clear();
+        }
     }
 
     /// Reads what the store holds. `adopted` is a file whose jobs are taken over by one of `files`.
@@ -105,7 +120,10 @@ impl Stored {
         let mut query = JobQuery::default().metadata_key(source_file::SOURCE).limit(PAGE);
         loop {
             let page = scheduler.list(&query)?;
-            let Some((_, last)) = page.last() else { return Ok(stored) };
+            let Some((_, last)) = page.last() else {
+                stored.follow_renamed(files);
+                return Ok(stored);
+            };
             query.after = Some(JobPosition::of(last));
             for (store, job) in &page {
                 let Some(name) = source_file::of(job) else { continue };
@@ -155,11 +173,13 @@ impl Stored {
         };
         let stored = StoredJob {
             definition: definition.map(|definition| StoredDefinition::of(job.id.as_str(), definition)),
-            is_named_so: files.get(file).is_none_or(is_named_so),
+            is_named_so: files.get(file).is_some_and(is_named_so),
             store: store.clone(),
             boot: job.metadata.get(BOOT).and_then(Value::as_str).map(str::to_owned),
         };
-        self.of_files[file].insert(job.id.to_string(), stored);
+        if let Some(other) = self.of_files[file].insert(job.id.to_string(), stored) {
+            self.in_two_stores = Some((job.id.to_string(), other.store, store.clone()));
+        }
     }
 }
 

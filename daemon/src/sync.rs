@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use matins::Handle;
-use matins::NewJob;
 use matins::definitions::crontab::{self, Existing};
 use matins::definitions::{Definition, When};
+use matins::prelude::*;
+use matins::{Handle, Job, JobId, NewJob, StoreName};
 use serde::{Deserialize, Serialize};
 
 use crate::history::{History, HistoryEvent};
@@ -146,12 +146,48 @@ pub(crate) fn plan(situation: &mut Situation<'_>, place: usize, file: DefinedFil
         };
         steps.push(Step { definition, what });
     }
+    for Step { definition, .. } in &steps {
+        if let Some(old) = own.get(&definition.id).filter(|old| old.store != definition.store) {
+            refuse_to_move(situation, definition, &old.store)?;
+        }
+    }
     follow_last(&mut steps);
     // By id, as they are kept.
     changes.removed = own.keys().filter(|id| !defined.contains(*id)).cloned().collect();
     situation.named.extend(defined);
     let named_by = named_by.as_deref().map(source_file::name);
     Ok(Plan { changes, steps, source: source_file::name(&path), named_by, file: place })
+}
+
+/// Refuses what would tear a job from its run, or from jobs that follow it: both are of one store.
+fn refuse_to_move(
+    situation: &Situation<'_>,
+    definition: &Definition,
+    from: &StoreName,
+) -> Result<(), String> {
+    let (id, to, scheduler) = (&definition.id, &definition.store, situation.scheduler);
+    let failed = |error: SchedulerError| matins::error_chain(&error);
+    let job = JobId::new(id).map_err(|error| error.to_string())?;
+    let unfinished = RunQuery::of_job(&job).unfinished().limit(1);
+    if !situation.is_start
+        && let Some(run) = scheduler.runs_in(from, &unfinished).map_err(failed)?.first()
+    {
+        return Err(format!(
+            "the job {id:?} is to move from the store {from:?} to {to:?}, and its run {} has not ended; reload when it has",
+            run.id
+        ));
+    }
+    let followers = scheduler.list_in(from, &JobQuery::default().follows()).map_err(failed)?;
+    let follows = |other: &&Job| other.trigger.after().is_some_and(|after| after.job == job);
+    let stays = |other: &&Job| !situation.named.contains(other.id.as_str());
+    match followers.iter().filter(follows).find(stays) {
+        None => Ok(()),
+        Some(other) => Err(format!(
+            "the job {id:?} is to move from the store {from:?} to {to:?}, and {:?}, which runs after it, stays; a job \
+             follows one of its own store: remove that one, or leave {id:?} where it is",
+            other.id
+        )),
+    }
 }
 
 /// Puts each job after the one that it follows. So a chain that was turned round is never a cycle on the way.

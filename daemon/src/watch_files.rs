@@ -9,6 +9,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::read_file::read_file;
+
 /// How often the file is looked at if no change is reported.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
@@ -34,7 +36,7 @@ impl Watched {
             notices: linux::Notices::new().ok(),
         };
         watched.watch_directories();
-        watched.content = fs::read(path).ok();
+        watched.content = read_file(path).ok();
         watched
     }
 
@@ -47,13 +49,13 @@ impl Watched {
         loop {
             self.wait_for_notice(LOOK_EVERY);
             self.watch_directories();
-            let mut content = fs::read(&self.path).ok();
+            let mut content = read_file(&self.path).ok();
             if content == self.content {
                 continue;
             }
             loop {
                 self.wait_for_notice(SETTLED_AFTER);
-                let later = fs::read(&self.path).ok();
+                let later = read_file(&self.path).ok();
                 if later == content {
                     break;
                 }

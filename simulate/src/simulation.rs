@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::ExecutorName;
+use matins_core::{ExecutorName, StoreName};
 use matins_definitions::{COMMAND, Definition, DefinitionError, When};
 use matins_scheduler::{Retention, Schedule as _, SchedulerBuilder, SchedulerError};
 use matins_store_memory::MemoryStore;
@@ -217,6 +217,8 @@ impl<'a> Simulation<'a> {
             if matches!(&definition.when, When::At(date) if date.instant() <= self.from) {
                 continue;
             }
+            // All of them are in the one store that it has.
+            let definition = &Definition { store: StoreName::default(), ..(*definition).clone() };
             let mut job = definition.job_by_hand(self.from)?;
             if let Some(spread) =
                 self.spread.filter(|_| !matches!(definition.when, When::Start | When::After(_)))

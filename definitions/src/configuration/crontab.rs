@@ -9,6 +9,7 @@ use toml::Spanned;
 
 use super::Reader;
 use crate::crontab::Form;
+use crate::diagnostic::Diagnostic;
 
 /// A crontab that a configuration names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct NamedCrontab {
     pub file: PathBuf,
     /// Which columns its lines have.
     pub form: Form,
+    /// Where the configuration names it: line and column, from 1.
+    pub named_at: (usize, usize),
     /// The zone of lines without a `CRON_TZ` above them, if it is not that of the configuration.
     pub zone: Option<Zone>,
 }
@@ -51,8 +54,18 @@ impl Reader<'_> {
                 self.fault::<()>(file.span().start, message);
                 continue;
             }
+            if file.get_ref().as_os_str().is_empty() {
+                self.fault::<()>(file.span().start, "the name of the file is empty; name a crontab");
+                continue;
+            }
+            let Diagnostic { line, column, .. } = Diagnostic::at(self.text, file.span().start, "");
             let form = if keys.system { Form::System } else { Form::User };
-            read.push(NamedCrontab { file: file.get_ref().clone(), form, zone: zone.flatten() });
+            read.push(NamedCrontab {
+                file: file.get_ref().clone(),
+                form,
+                named_at: (line, column),
+                zone: zone.flatten(),
+            });
         }
         read
     }

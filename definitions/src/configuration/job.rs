@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::ops::Range;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use matins_config::JobSpec;
 use matins_core::{Backoff, ExecutorName, Group, GroupName, JobId, Policy, Retry, StoreName};
-use matins_task_command::Command;
-use matins_task_command::OnOrphan;
+use matins_task_command::{Command, InvalidCommand, OnOrphan};
 use matins_triggers::{CronTrigger, CronTriggerError, DateTrigger, IntervalTrigger, Zone};
+use nix::unistd::User;
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 
@@ -19,6 +20,9 @@ use crate::nearest::nearest;
 
 /// Where the value of each key of a job is written; `retry.times` is one of a table in it.
 pub(super) type Places = BTreeMap<String, Range<usize>>;
+
+/// What a job says that is to have none of what the defaults have.
+const NONE: &str = "none";
 
 /// A job, and where it is written.
 #[derive(Clone, Copy)]
@@ -91,7 +95,11 @@ impl Reader<'_> {
             }
             (None, first, longest) => {
                 let first = first.unwrap_or(Backoff::FIRST);
-                let longest = longest.unwrap_or(Backoff::LONGEST);
+                let longest = longest.unwrap_or(Backoff::LONGEST.max(first));
+                if first > longest {
+                    let message = "`longest` is shorter than `first`; write a longer one";
+                    return self.fault(job.place("retry.longest"), message);
+                }
                 Some(retry.backoff(Backoff::Exponential { first, longest }))
             }
         }
@@ -118,11 +126,28 @@ impl Reader<'_> {
         })
     }
 
+    /// A duration that a job may have, or else that of the defaults; `none` is none, whatever the defaults say.
+    fn limit(
+        &mut self,
+        text: Option<&str>,
+        place: usize,
+        default: impl FnOnce(&Policy) -> Option<Duration>,
+    ) -> Result<Option<Duration>, Faulty> {
+        match text {
+            None => Ok(default(&self.defaults.policy)),
+            Some(NONE) => Ok(None),
+            text => self.optional_duration(text, place),
+        }
+    }
+
     /// A concurrency group: a name, or a name and a limit.
     fn group(&mut self, job: Written<'_>) -> Result<Option<Group>, Faulty> {
         let Some(written) = &job.spec.group else { return Ok(self.defaults.policy.group.clone()) };
         let group = Group::deserialize(written).map_err(|error| self.fault::<()>(job.place("group"), error));
         let Ok(group) = group else { return Err(Faulty) };
+        if written.as_str() == Some(NONE) {
+            return Ok(None);
+        }
         let names_limit = written.is_object();
         let message = match self.defaults.groups.get(&group.name) {
             Some(limit) if !names_limit => {
@@ -219,23 +244,25 @@ impl Reader<'_> {
 
     pub(super) fn policy(&mut self, job: Written<'_>) -> Option<Policy> {
         let spec = job.spec;
-        let misfire_grace = self.optional_duration(spec.misfire_grace.as_deref(), job.place("misfire_grace"));
-        let time_limit = self.optional_duration(spec.time_limit.as_deref(), job.place("time_limit"));
+        let misfire_grace = self
+            .limit(spec.misfire_grace.as_deref(), job.place("misfire_grace"), |policy| policy.misfire_grace);
+        let time_limit =
+            self.limit(spec.time_limit.as_deref(), job.place("time_limit"), |policy| policy.time_limit);
         let retry = self.retry(job);
         let priority = self.number(spec.priority, job.place("priority"), "priority", i32::MIN, i32::MAX);
         let group = self.group(job);
-        let delay = self.optional_duration(spec.delay.as_deref(), job.place("delay"));
+        let delay = self.limit(spec.delay.as_deref(), job.place("delay"), |policy| policy.delay);
         let place = job.place("max_runs");
         let max_runs = self.number(spec.max_runs, place, "number of runs", 1, i64::MAX as u64);
         let place = job.place("max_failures");
         let max_failures = self.number(spec.max_failures, place, "number of failures", 1, u32::MAX);
         let mut policy = self.defaults.policy.clone();
-        policy.misfire_grace = misfire_grace.ok()?.or(policy.misfire_grace);
-        policy.time_limit = time_limit.ok()?.or(policy.time_limit);
+        policy.misfire_grace = misfire_grace.ok()?;
+        policy.time_limit = time_limit.ok()?;
         policy.retry = retry?;
         policy.priority = priority.ok()?.unwrap_or(policy.priority);
         policy.group = group.ok()?;
-        policy.delay = delay.ok()?.or(policy.delay);
+        policy.delay = delay.ok()?;
         policy.max_runs = max_runs.ok()?.and_then(NonZeroU64::new).or(policy.max_runs);
         policy.max_failures = max_failures.ok()?.and_then(NonZeroU32::new).or(policy.max_failures);
         policy.coalesce = spec.coalesce.unwrap_or(policy.coalesce);
@@ -305,7 +332,12 @@ impl Reader<'_> {
             self.command([job.start, place], "a job", spec.command.as_deref(), spec.shell.as_deref());
         let settings = self.command_settings(job);
         let (program, settings) = (program?, settings?);
-        Some(Command { program: program.program, arguments: program.arguments, ..settings })
+        let command = Command { program: program.program, arguments: program.arguments, ..settings };
+        match command.check() {
+            Ok(()) => Some(command),
+            Err(error @ InvalidCommand::Environment(_)) => self.fault(job.place("environment"), error),
+            Err(error) => self.fault(place, error),
+        }
     }
 
     /// What a job's command has beside a program: that of this one is empty.
@@ -335,6 +367,13 @@ impl Reader<'_> {
                 Err::<_, serde::de::value::Error>(error) => self.fault(job.place("on_orphan"), error),
             },
         };
+        let user = match &spec.user {
+            Some(user) if !matches!(User::from_name(user), Ok(Some(_))) => self.fault(
+                job.place("user"),
+                format!("there is no user {user:?} on this machine; name one of /etc/passwd"),
+            ),
+            user => Some(user.clone()),
+        };
         let mut command = Command::new("");
         command.environment.clone_from(&spec.environment);
         if spec.clear_environment {
@@ -344,7 +383,7 @@ impl Reader<'_> {
         command.stdin.clone_from(&spec.stdin);
         command.umask = umask?;
         command.nice = nice?;
-        command.user.clone_from(&spec.user);
+        command.user = user?;
         command.on_orphan = on_orphan?;
         Some(command)
     }
@@ -364,6 +403,9 @@ impl Reader<'_> {
                 }
                 _ => self.fault(words_place, "the command is empty; name a program"),
             },
+            (None, Some(line)) if line.trim().is_empty() => {
+                self.fault(place, "the shell line is empty; write what is to be run")
+            }
             (None, Some(line)) => Some(Command::shell(line)),
             _ => self.fault(
                 place,

@@ -1,6 +1,7 @@
 //! A configuration in JSON: read into the tables of TOML, each value with its place, so that whatever reads the one reads the other.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{MapAccess, Visitor};
@@ -33,7 +34,7 @@ pub(super) fn table(text: &str) -> Result<DeTable<'_>, Diagnostic> {
 }
 
 /// So deep may objects and lists be within each other; those of a configuration are four.
-const DEEPEST: usize = 32;
+const DEEPEST: usize = 8;
 
 /// The members of an object in their order, as they are written.
 struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
@@ -103,13 +104,14 @@ impl<'a> Reader<'a> {
     fn object(&self, written: &'a str, place: usize, depth: usize) -> Result<DeTable<'a>, Diagnostic> {
         let Members(members) = self.read(written, place)?;
         let mut table = DeTable::new();
+        let mut names = HashSet::new();
         for (name, raw) in members {
             let start = match &name {
                 // At its quote.
                 Cow::Borrowed(name) => self.place(name).saturating_sub(1),
                 Cow::Owned(_) => self.place(raw.get()),
             };
-            if table.contains_key(name.as_ref()) {
+            if !names.insert(name.clone()) {
                 return self.fault(start, format!("`{name}` is there twice; keep one of them"));
             }
             if let Some(value) = self.value(raw, depth)? {
@@ -166,6 +168,7 @@ mod tests {
             ("", "1:1: EOF"),
             ("[]", "1:1: a configuration is an object"),
             ("{\"a\": 1,\n \"a\": 2}", "2:2: `a` is there twice"),
+            ("{\"a\": null, \"a\": null}", "1:13: `a` is there twice"),
             ("{\"a\": [null]}", "1:8: null is nothing in a list"),
             ("{\"a\": 1,}", "1:9: "),
             ("{\"a\": \"\\ud800\"}", "1:7: "),
@@ -174,7 +177,7 @@ mod tests {
             assert!(found.starts_with(fault), "{text}: {found}");
         }
         let deep = format!("{{\"a\": {}{}}}", "[".repeat(100_000), "]".repeat(100_000));
-        assert!(read(&deep).unwrap_err().contains("more than 32 levels"));
+        assert!(read(&deep).unwrap_err().contains("more than 8 levels"));
     }
 
     #[test]

@@ -104,6 +104,9 @@ impl KeyReader<'_> {
                         );
                     }
                 }
+                Some((at, Some(kind @ ("rayon" | "tokio" | "process")))) => {
+                    self.fault(at, format!("{kind:?} is for programs; write {}", keys::KIND.example));
+                }
                 kind => self.fault(kind.map_or(place, |(place, _)| place), keys::KIND.wrong()),
             }
             if self.refused.faults.len() > faults {

@@ -99,10 +99,12 @@ fn a_program_reads_the_same_as_the_command() {
 
 #[test]
 fn json_is_read_as_toml_is() {
-    let config = Configuration::parse(TOML, Zone::utc()).unwrap();
+    let mut config = Configuration::parse(TOML, Zone::utc()).unwrap();
     let table: toml::Table = toml::from_str(TOML).unwrap();
     let text = serde_json::to_string_pretty(&table).unwrap();
-    let json = Configuration::parse_json(&text, Zone::utc()).unwrap();
+    let mut json = Configuration::parse_json(&text, Zone::utc()).unwrap();
+    // Of course they are written in other places.
+    config.crontabs.iter_mut().chain(&mut json.crontabs).for_each(|crontab| crontab.named_at = (1, 1));
     assert_eq!(format!("{config:?}"), format!("{json:?}"));
 
     let wrong = text.replace("\"30 2 * * *\"", "\"30 26 * * *\"").replace("\"workers\"", "\"worker\"");
@@ -112,6 +114,34 @@ fn json_is_read_as_toml_is() {
     let places: Vec<String> = faults.iter().map(place).collect();
     assert!(places.iter().any(|place| place.starts_with("26 * * *")), "{places:?}");
     assert!(places.iter().any(|place| place.starts_with("\"worker\"")), "{places:?}");
+}
+
+#[test]
+fn a_job_may_have_none_of_the_defaults() {
+    let text = "[job_defaults]\nmisfire_grace = \"1m\"\ntime_limit = \"1m\"\ndelay = \"1m\"\ngroup = \"a\"\n\
+                [jobs.a]\nevery = \"1h\"\nshell = \"x\"\nmisfire_grace = \"none\"\ntime_limit = \"none\"\n\
+                delay = \"none\"\ngroup = \"none\"\n";
+    let policy = &Configuration::parse(text, Zone::utc()).unwrap().jobs[0].policy;
+    let none = (policy.misfire_grace, policy.time_limit, policy.delay, policy.group.clone());
+    assert_eq!(none, (None, None, None, None));
+}
+
+#[test]
+fn what_could_not_be_started_is_refused_where_it_is_written() {
+    let of_job = |line: &str| faults(&format!("[jobs.a]\nevery = \"1h\"\n{line}\n"));
+    for (line, fault) in [
+        ("command = [\"tr\\u0000ue\"]", "3:11: a program and its arguments cannot hold a zero byte"),
+        ("shell = \" \"", "1:7: the shell line is empty"),
+        ("shell = \"x\"\nenvironment = { \"\" = \"x\" }", "4:15: \"\" cannot be set in an environment"),
+        ("shell = \"x\"\nuser = \"no such user\"", "4:8: there is no user"),
+        (
+            "shell = \"x\"\nretry = { times = 1, first = \"1h\", longest = \"1s\" }",
+            "4:46: `longest` is shorter",
+        ),
+    ] {
+        let found = of_job(line);
+        assert!(found.len() == 1 && found[0].starts_with(fault), "{line}: {found:?}");
+    }
 }
 
 /// The one that the book shows.

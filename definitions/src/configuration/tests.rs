@@ -77,7 +77,7 @@ fn an_executor_is_understood_and_every_fault_of_one_is_told() {
             "2:1: the executor `a` is a table of its own; write [executors.a] above its keys",
         ),
         ("[executors.a]\nworkers = 1\n", "1:12: `kind` is one of thread, nats; write kind = \"nats\""),
-        ("[executors.a]\nkind = \"rayon\"\n", "2:8: `kind` is one of thread, nats; write kind = \"nats\""),
+        ("[executors.a]\nkind = \"rayon\"\n", "2:8: \"rayon\" is for programs; write kind = \"nats\""),
         (
             "[executors.a]\nkind = \"nats\"\n",
             "1:12: the executor `a` needs `url`; write url = \"nats://HOST\"",

@@ -325,7 +325,18 @@ impl Command {
         self
     }
 
-    pub(crate) fn check(&self) -> Result<(), InvalidCommand> {
+    /// Says whether it can be started, as far as that can be told before.
+    ///
+    /// ```
+    /// use matins_task_command::{Command, InvalidCommand};
+    ///
+    /// assert!(Command::new("true").check().is_ok());
+    /// assert_eq!(Command::new("tr\0ue").check(), Err(InvalidCommand::ZeroByte));
+    /// ```
+    ///
+    /// # Errors
+    /// What is wrong with it first: no program, a zero byte, a variable that cannot be set, a umask or nice level that is not one.
+    pub fn check(&self) -> Result<(), InvalidCommand> {
         if let Some(umask) = self.umask.filter(|umask| *umask > 0o777) {
             return Err(InvalidCommand::Umask(umask));
         }
