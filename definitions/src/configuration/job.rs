@@ -126,7 +126,7 @@ impl Reader<'_> {
         })
     }
 
-    /// A duration that a job may have, or else that of the defaults; `none` is none, whatever the defaults say.
+    /// A duration that a job may have, or else that of the defaults; with `none` it has no such limit.
     fn limit(
         &mut self,
         text: Option<&str>,
