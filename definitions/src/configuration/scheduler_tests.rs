@@ -211,8 +211,8 @@ fn each_fault_of_what_is_in_common_has_its_place() {
     };
     for (line, fault) in [
         (
-            "group = \"databse\"",
-            "6:9: `groups` has no \"databse\"; give it a limit there, or did you mean \"database\"?",
+            "group = \"databases\"",
+            "6:9: `groups` has no \"databases\"; give it a limit there, or did you mean \"database\"?",
         ),
         (
             "group = { name = \"database\", limit = 2 }",
