@@ -151,9 +151,9 @@ deny:
 advisories:
     cargo deny --workspace check advisories
 
-# Lines that tests reach, for each crate (needs cargo-llvm-cov).
-coverage:
-    cargo llvm-cov --workspace --ignore-run-fail --summary-only
+# Lines that tests reach, for each crate (needs cargo-llvm-cov and jq).
+coverage *OPTIONS:
+    bash contrib/coverage {{OPTIONS}}
 
 # Each fuzz target for half a minute (needs nightly Rust and cargo-fuzz).
 fuzz-smoke:

@@ -1,5 +1,8 @@
 //! Opening a store for a daemon, or for a command that asks or changes something.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use matins::config::{ConfigError, PostgresUrl, StoreConfig, StoreUrl};
 use matins::prelude::*;
 use matins::triggers::tzdb;
@@ -39,6 +42,33 @@ impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         Self::BadInput(error.into())
     }
+}
+
+/// Refuses one store under two names, and an address of a database that cannot be one.
+pub(crate) fn refuse_stores<'s>(
+    stores: impl IntoIterator<Item = (&'s StoreName, &'s StoreUrl)>,
+) -> Result<(), String> {
+    let mut places: BTreeMap<PathBuf, &StoreName> = BTreeMap::new();
+    for (name, url) in stores {
+        match url {
+            StoreUrl::Sqlite(path) | StoreUrl::File(path) => {
+                let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+                // Without a slash at its end, and through links where it is there.
+                let absolute: PathBuf = absolute.components().collect();
+                let place = absolute.canonicalize().unwrap_or(absolute);
+                if let Some(other) = places.insert(place, name) {
+                    return Err(format!(
+                        "the stores `{other}` and `{name}` are both {url}; keep one of them"
+                    ));
+                }
+            }
+            StoreUrl::Postgres(url) => {
+                drop(postgres_options(url, false).map_err(|error| matins::error_chain(&error))?);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Opens a store and gives it to a scheduler under a name. One that others can write is refused. `visits` is for a command, which is no

@@ -5,13 +5,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use matins::config::{ExecutorConfig, LedgerConfig, StoreConfig, StoreUrl};
+use matins::config::{ExecutorConfig, LedgerConfig, StoreConfig};
 use matins::definitions::crontab::{self, Crontab, Form, Note};
 use matins::definitions::{Configuration, Defaults, Definition, Diagnostic, Hook, report};
 use matins::triggers::Zone;
 use matins::{ExecutorName, StoreName};
 
-use crate::open_store::postgres_options;
+use crate::open_store::refuse_stores;
 use crate::read_file::read_file;
 use crate::zone_rules::system_zone;
 use crate::{safety, source_file};
@@ -109,8 +109,8 @@ impl Sources {
         let parse = if is_json(path) { Configuration::parse_json } else { Configuration::parse };
         let own_zone = self.zone.map_or_else(system_zone, Ok)?;
         let config = parse(&text, own_zone).map_err(|faults| report(path, &faults))?;
-        refuse_stores(&config.scheduler.stores)
-            .map_err(|message| format!("{}: {message}", path.display()))?;
+        let stores = config.scheduler.stores.iter().map(|(name, store)| (name, &store.url));
+        refuse_stores(stores).map_err(|message| format!("{}: {message}", path.display()))?;
         let mut defaults = config.defaults(own_zone);
         defaults.zone = self.zone.unwrap_or(defaults.zone);
         let directory = path.parent().unwrap_or(Path::new(""));
@@ -177,32 +177,6 @@ impl CrontabToRead {
             None => message.to_owned(),
         }
     }
-}
-
-/// Refuses one store under two names, and an address of a database that cannot be one.
-fn refuse_stores(stores: &BTreeMap<StoreName, StoreConfig>) -> Result<(), String> {
-    let mut places: BTreeMap<PathBuf, &StoreName> = BTreeMap::new();
-    for (name, store) in stores {
-        match &store.url {
-            StoreUrl::Sqlite(path) | StoreUrl::File(path) => {
-                let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-                // Without a slash at its end, and through links where it is there.
-                let absolute: PathBuf = absolute.components().collect();
-                let place = absolute.canonicalize().unwrap_or(absolute);
-                if let Some(other) = places.insert(place, name) {
-                    let url = &store.url;
-                    return Err(format!(
-                        "the stores `{other}` and `{name}` are both {url}; keep one of them"
-                    ));
-                }
-            }
-            StoreUrl::Postgres(url) => {
-                drop(postgres_options(url, false).map_err(|error| matins::error_chain(&error))?);
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 /// Whether a configuration is in JSON, and not in TOML.

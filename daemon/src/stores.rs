@@ -7,7 +7,7 @@ use matins::definitions::Definition;
 use matins::prelude::*;
 use matins::{BlockingScheduler, ExecutorName, StoreName};
 
-use crate::open_store::{OpenError, give_to};
+use crate::open_store::{OpenError, give_to, refuse_stores};
 use crate::run::WORKERS;
 use crate::sources::Defined;
 use crate::target::DEFAULT_STORE;
@@ -34,7 +34,9 @@ impl Stores {
         };
         let StoreConfig { url: first, wait_for_owner, .. } = first;
         let others = defined.stores.iter().filter(|(name, _)| **name != StoreName::default());
-        let others = others.map(|(name, store)| (name.clone(), store.url.clone())).collect();
+        let others: Vec<_> = others.map(|(name, store)| (name.clone(), store.url.clone())).collect();
+        let default = StoreName::default();
+        refuse_stores([(&default, &first)].into_iter().chain(others.iter().map(|(name, url)| (name, url))))?;
         Ok(Self { first, others, wait_for_owner: wait_for_owner.map(Duration::from) })
     }
 
