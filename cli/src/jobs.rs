@@ -5,7 +5,7 @@ use clap::Args;
 use matins::control::{JobView, JobsOrder, JobsRequest, Request, RunsRequest};
 use matins::triggers::Zone;
 use matins::{Clock, SystemClock, Value};
-use matins_daemon::rows::{job, run};
+use matins_daemon::rows::{job, policy, run};
 use matins_daemon::{Failure, listing};
 use matins_terminal::{Text, secrets};
 
@@ -100,23 +100,8 @@ pub(crate) fn describe(view: &JobView, zone: Zone, now: DateTime<Utc>) {
     if job.executor != matins::ExecutorName::default() {
         shown::property("executor", job.executor.to_string());
     }
-    let policy = serde_json::json!(job.policy);
-    for (key, value) in policy.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null()) {
-        let text = match (key.as_str(), value) {
-            ("misfire_grace" | "time_limit" | "delay", _) => {
-                let span = match key.as_str() {
-                    "misfire_grace" => job.policy.misfire_grace,
-                    "delay" => job.policy.delay,
-                    _ => job.policy.time_limit,
-                };
-                span.map(|span| humantime::format_duration(span).to_string()).unwrap_or_default()
-            }
-            ("group", _) => job.policy.group.as_ref().map(ToString::to_string).unwrap_or_default(),
-            ("max_runs", _) => job::runs_of_all(job).unwrap_or_default(),
-            (_, Value::String(text)) => text.clone(),
-            (_, value) => value.to_string(),
-        };
-        shown::property(key, text);
+    for (key, text) in policy::rows(job) {
+        shown::property(&key, text);
     }
     if !job.tags.is_empty() {
         shown::property("tags", job.tags.iter().cloned().collect::<Vec<_>>().join(", "));

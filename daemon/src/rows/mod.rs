@@ -2,4 +2,5 @@
 
 pub mod job;
 pub mod node;
+pub mod policy;
 pub mod run;
