@@ -151,7 +151,7 @@ deny:
 advisories:
     cargo deny --workspace check advisories
 
-# Lines that tests reach, for each crate (needs cargo-llvm-cov and jq).
+# Lines that tests reach, for each crate (needs jq, and rustup component add llvm-tools).
 coverage *OPTIONS:
     bash contrib/coverage {{OPTIONS}}
 
