@@ -57,9 +57,10 @@ bench-simulate:
 interleavings:
     RUSTFLAGS="--cfg shuttle" cargo test -p matins-executor-thread --lib --target-dir target/shuttle
 
-# The core under Miri (needs nightly Rust with its component miri).
+# The core under Miri (needs nightly Rust with its components miri and rust-src). A panic whose value panics when it is dropped is
+# leaked on purpose.
 miri:
-    cargo +nightly miri test -p matins-core --target-dir target/miri
+    MIRIFLAGS=-Zmiri-ignore-leaks cargo +nightly miri test -p matins-core --lib --target-dir target/miri
 
 # The documentation as docs.rs builds it, with the features that each item needs.
 docs:

@@ -298,6 +298,7 @@ mod tests {
     /// Reported: a task that returned 50 MiB had them kept whole, and one that returned a list nested 200 deep made the
     /// ledger unreadable.
     #[test]
+    #[cfg_attr(miri, ignore = "50 MiB take Miri hours")]
     fn a_result_that_is_over_a_limit_fails_the_run_and_says_so() {
         let deep = (0..200).fold(Value::Null, |value, _| Value::Array(vec![value]));
         let long = Value::from("x".repeat(50 << 20));
