@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use matins::definitions::{Definition, When, nearest};
 use matins::triggers::{Zone, tzdb};
-use matins::{Clock, ExecutorName, SystemClock};
+use matins::{Clock, ExecutorName, StoreName, SystemClock};
 use matins_daemon::rows;
 use matins_terminal::{Text, notice};
 use serde_json::json;
@@ -43,6 +43,8 @@ pub(crate) fn check(arguments: &CheckArguments) -> Result<(), String> {
                 "id": job.id,
                 "description": described(&job.when, now, zone),
                 "upcoming": upcoming(job, now),
+                "store": job.store,
+                "executor": job.executor,
                 "command": job.command,
                 "policy": job.policy,
                 "paused": job.paused,
@@ -133,6 +135,9 @@ fn describe(job: &Definition, zone: Zone, now: DateTime<Utc>) -> Text {
     }
     if let Some(mail) = &job.mail {
         text = text.end_line().and(format_args!("  mails its output to {}", mail.to));
+    }
+    if job.store != StoreName::default() {
+        text = text.end_line().and(format_args!("  store: {}", job.store));
     }
     if job.executor != ExecutorName::default() {
         text = text.end_line().and(format_args!("  executor: {}", job.executor));

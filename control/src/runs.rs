@@ -49,9 +49,7 @@ impl Operator {
 
     /// The store that has a job, or its runs; the first one if none has.
     pub(crate) fn store_of(&self, job: &JobId) -> Result<StoreName, Problem> {
-        let query = JobQuery::default().id_prefix(job.as_str()).limit(1);
-        let listed = self.handle().list(&query)?;
-        if let Some((store, _)) = listed.into_iter().find(|(_, found)| found.id == *job) {
+        if let Some(store) = self.store_with_job(job.as_str())? {
             return Ok(store);
         }
         let query = RunQuery::of_job(job).limit(1);
@@ -63,7 +61,47 @@ impl Operator {
         self.first_store()
     }
 
-    pub(crate) fn job_view(&self, id: &str) -> Result<JobView, Problem> {
+    /// Returns the store that has a job; `None` if none has.
+    ///
+    /// ```
+    /// use matins_control::Operator;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::cron;
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(cron("30 2 * * *").run(|| ()).id("backup"))?;
+    /// let operator = Operator::new(&scheduler.handle());
+    /// assert_eq!(operator.store_with_job("backup")?.unwrap(), "default");
+    /// assert!(operator.store_with_job("back")?.is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the stores cannot be read.
+    pub fn store_with_job(&self, id: &str) -> Result<Option<StoreName>, Problem> {
+        let listed = self.handle().list(&JobQuery::default().id_prefix(id).limit(1))?;
+        Ok(listed.into_iter().find(|(_, job)| job.id.as_str() == id).map(|(store, _)| store))
+    }
+
+    /// Returns what is shown of a job: the answer to [`Request::Job`](crate::Request::Job).
+    ///
+    /// ```
+    /// use matins_control::Operator;
+    /// # use matins_scheduler::{Schedule, SchedulerBuilder};
+    /// # use matins_store_memory::MemoryStore;
+    /// # use matins_triggers::cron;
+    /// # let start = "2026-01-01T00:00:00Z".parse()?;
+    /// # let scheduler = SchedulerBuilder::new().store("default", MemoryStore::new()).testing(start)?;
+    /// scheduler.add(cron("30 2 * * *").run(|| ()).id("backup"))?;
+    /// let view = Operator::new(&scheduler.handle()).job_view("backup")?;
+    /// assert_eq!(view.description, "at 02:30 every day, UTC");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no such job, and when the stores cannot be read.
+    pub fn job_view(&self, id: &str) -> Result<JobView, Problem> {
         let job = self.job(id)?;
         let has_several = self.stores()?.len() > 1;
         let store = if has_several { self.shown_store(&self.store_of(&job.id)?)? } else { None };

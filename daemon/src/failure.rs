@@ -26,9 +26,11 @@ impl Failure {
     pub fn unless_succeeded(run: &Run) -> Result<(), Self> {
         match run.outcome {
             Some(Outcome::Succeeded) => Ok(()),
-            outcome => {
-                Err(Self::NotDone(format!("run {} {}", run.id, outcome.map_or("goes on", Outcome::as_str))))
-            }
+            outcome => Err(Self::NotDone(format!(
+                "run {} {}",
+                run.id,
+                outcome.map_or("has not ended", Outcome::as_str)
+            ))),
         }
     }
 }

@@ -7,11 +7,9 @@ use std::sync::PoisonError;
 use matins::Shutdown;
 use matins::config::StoreUrl;
 use matins::control::display::zone_of;
-use matins::control::{
-    HistoryEvent, Host, JobView, Operator, OrphanView, Problem, ProblemKind, Request, StopMode,
-};
+use matins::control::{HistoryEvent, Host, Operator, OrphanView, Problem, ProblemKind, Request, StopMode};
 use matins::definitions::{self, Defaults, Definition};
-use matins::{Handle, Job, JobQuery, OnConflict, StoreName};
+use matins::{Handle, Job, OnConflict};
 use serde_json::{Map, Value, json};
 
 use crate::orphans::Orphans;
@@ -166,14 +164,16 @@ fn add(
             operator.note(HistoryEvent::Paused { job: id.to_owned() }, by);
         }
     }
-    Ok(json!(JobView::of(operator.job(id)?)))
+    Ok(json!(operator.job_view(id)?))
 }
 
 /// A job that is there stays in its store, and one that follows another is in that one's.
 fn place(operator: &Operator, definition: &mut Definition, names_store: bool) -> Result<(), Problem> {
-    let own = store_of(operator, &definition.id)?;
+    let own = operator.store_with_job(&definition.id)?;
     let followed = match definition.after() {
-        Some(after) => store_of(operator, after.job.as_str())?.map(|store| (after.job.to_string(), store)),
+        Some(after) => {
+            operator.store_with_job(after.job.as_str())?.map(|store| (after.job.to_string(), store))
+        }
         None => None,
     };
     if !names_store && let Some(store) = own.as_ref().or(followed.as_ref().map(|(_, store)| store)) {
@@ -188,15 +188,9 @@ fn place(operator: &Operator, definition: &mut Definition, names_store: bool) ->
     match followed.filter(|(_, of_followed)| of_followed != store) {
         None => Ok(()),
         Some((job, other)) => Err(Problem::bad(format!(
-            "{id:?} is to be in the store {store:?} and {job:?} is in {other:?}; a job follows one of its own store"
+            "{id:?} is to be in the store {store:?} and {job:?} is in {other:?}; a job follows one in the same store"
         ))),
     }
-}
-
-/// The store that has a job.
-fn store_of(operator: &Operator, id: &str) -> Result<Option<StoreName>, Problem> {
-    let listed = operator.handle().list(&JobQuery::default().id_prefix(id).limit(1))?;
-    Ok(listed.into_iter().find(|(_, job)| job.id.as_str() == id).map(|(store, _)| store))
 }
 
 fn edit(
@@ -215,7 +209,7 @@ fn edit(
     // Before the scheduler is asked for anything.
     edited(&operator.job(id)?).map_err(Problem::bad)?;
     let mut fault = None;
-    let job = operator.handle().modify(id, |job| match edited(job) {
+    operator.handle().modify(id, |job| match edited(job) {
         Ok(edited) => (*job, fault) = (edited, None),
         Err(error) => fault = Some(error),
     })?;
@@ -223,7 +217,7 @@ fn edit(
         return Err(Problem::bad(fault));
     }
     operator.note(HistoryEvent::Edited { job: id.to_owned() }, by);
-    Ok(json!(JobView::of(job)))
+    Ok(json!(operator.job_view(id)?))
 }
 
 /// Where the temporary file of an export lies: beside the store, which has room for as much.

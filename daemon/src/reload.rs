@@ -1,6 +1,6 @@
 //! Reading the files again while the daemon runs: at a signal, on request, or as the crontab has changed.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -10,7 +10,7 @@ use matins::Handle;
 use matins::config::StoreConfig;
 use matins::control::display as show;
 use matins::definitions::Defaults;
-use matins::{Clock, ExecutorName, SchedulerState, StoreName, SystemClock};
+use matins::{Clock, ExecutorName, JobId, SchedulerState, StoreName, SystemClock};
 use matins_terminal::notice;
 
 use crate::history::History;
@@ -49,15 +49,18 @@ pub(crate) fn bring_in_line(
     let names: Vec<FileName> = files.iter().map(FileName::of).collect();
     let boot = boot::id();
     let named = files.iter().flat_map(|file| &file.jobs).filter_map(sync::named).map(str::to_owned);
+    let wanted: HashMap<String, StoreName> =
+        files.iter().flat_map(|file| &file.jobs).map(|job| (job.id.clone(), job.store.clone())).collect();
     let read = || {
-        let stored = Stored::read(scheduler, &names, adopted).map_err(|error| matins::error_chain(&error))?;
-        match &stored.in_two_stores {
-            None => Ok(stored),
-            Some((job, one, other)) => Err(format!(
-                "the job {job:?} is in the store {one:?} and in {other:?}, and would run twice: one of them was not named \
-                 for a while; take it out of that one with `matins remove {job} --store STORE` while no daemon runs"
-            )),
+        let read = || Stored::read(scheduler, &names, adopted).map_err(|error| matins::error_chain(&error));
+        let stored = read()?;
+        if stored.in_two_stores.is_empty() {
+            return Ok(stored);
         }
+        for (job, stores) in &stored.in_two_stores {
+            leave_in_one_store(scheduler, job, stores, wanted.get(job.as_str()), step)?;
+        }
+        read()
     };
     let named: HashSet<String> = named.collect();
     let mut situation = Situation {
@@ -74,7 +77,10 @@ pub(crate) fn bring_in_line(
         let files = files.into_iter().chain(gone).enumerate();
         files.map(|(place, file)| sync::plan(situation, place, file)).collect::<Result<Vec<_>, _>>()
     };
-    let is_shared = scheduler.with_shared_store("default", |_| ()).is_ok_and(|shared| shared.is_some());
+    let stores = scheduler.stores().map_err(|error| matins::error_chain(&error))?;
+    let is_shared = stores
+        .iter()
+        .any(|store| scheduler.with_shared_store(store, |_| ()).is_ok_and(|shared| shared.is_some()));
     let again = is_shared.then(|| files.clone());
     let mut plans = plan(&mut situation, files);
     // What another daemon has added from the same file since the store was read is no job from elsewhere.
@@ -100,6 +106,34 @@ pub(crate) fn bring_in_line(
         return Ok(plans.into_iter().map(|plan| plan.changes).collect());
     }
     plans.into_iter().map(|plan| sync::apply(history, plan, &situation)).collect()
+}
+
+/// Takes a job of a file out of all stores but the one that the file says. It is in two of them after a kill in the middle of its
+/// move, and if one of them was not named for a while.
+fn leave_in_one_store(
+    scheduler: &Handle,
+    job: &JobId,
+    stores: &[StoreName],
+    wanted: Option<&StoreName>,
+    step: Step,
+) -> Result<(), String> {
+    let kept = wanted.filter(|wanted| stores.contains(wanted)).or(stores.first());
+    for store in stores.iter().filter(|store| Some(*store) != kept) {
+        // A store that schedulers share cannot be had alone.
+        let removed = (step == Step::Start)
+            .then(|| scheduler.with_store(store, |store| store.remove(job)))
+            .and_then(Result::ok);
+        let Some(removed) = removed else {
+            return Err(format!(
+                "the job {job:?} is in more than one store: {}; it would run twice. Take it out of one of them: stop the \
+                 daemon, and use `matins remove {job} --store STORE`",
+                stores.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            ));
+        };
+        removed.map_err(|error| matins::error_chain(&error))?;
+        notice::tell(format_args!("{job} was in two stores: it is taken out of {store}"));
+    }
+    Ok(())
 }
 
 /// A file that is not named any more: what it has brought into the store goes.

@@ -210,12 +210,9 @@ fn print_events(
 
 /// Reads the files, and watches the crontabs from a moment before they were read, so that no change is overlooked.
 fn read_and_watch(sources: &Sources, watches: bool) -> Result<(Defined, Vec<Watched>), String> {
-    let defined = sources.read()?;
-    if !watches {
-        return Ok((defined, Vec::new()));
-    }
-    let watched: Vec<Watched> = defined.crontabs().map(Watched::new).collect();
-    if watched.is_empty() { Ok((defined, watched)) } else { Ok((sources.read()?, watched)) }
+    let crontabs = if watches { sources.crontabs()? } else { Vec::new() };
+    let watched = crontabs.iter().map(|path| Watched::new(path)).collect();
+    Ok((sources.read()?, watched))
 }
 
 /// The task that runs commands, with their records beside the store, and the commands that an earlier daemon has recorded there.

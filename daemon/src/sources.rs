@@ -97,10 +97,19 @@ impl Sources {
         }));
         let mut files = BTreeMap::new();
         for crontab in crontabs {
-            let file = crontab.read(&defined, &mut files).map_err(|message| crontab.told(&message))?;
+            let file = crontab.read(&defined, &mut files)?;
             defined.files.push(file);
         }
         Ok(defined)
+    }
+
+    /// The crontabs that are to be read. Of them all, only the configuration is read for that.
+    pub(crate) fn crontabs(&self) -> Result<Vec<PathBuf>, String> {
+        let mut named = Vec::new();
+        if let Some(path) = &self.config {
+            self.read_configuration(path, &mut named)?;
+        }
+        Ok(named.into_iter().map(|crontab| crontab.path).chain(self.crontab.clone()).collect())
     }
 
     fn read_configuration(&self, path: &Path, crontabs: &mut Vec<CrontabToRead>) -> Result<Defined, String> {
@@ -146,19 +155,19 @@ impl CrontabToRead {
         files: &mut BTreeMap<(u64, u64), PathBuf>,
     ) -> Result<DefinedFile, String> {
         let path = self.path.clone();
-        let text = read_bytes(&path)?;
-        safety::refuse_if_others_can_write(&path)?;
+        let text = read_bytes(&path).map_err(|message| self.told(&message))?;
+        safety::refuse_if_others_can_write(&path).map_err(|message| self.told(&message))?;
         let file = std::fs::metadata(&path).map(|file| (file.dev(), file.ino()));
         if let Ok(file) = file
             && let Some(other) = files.insert(file, path.clone())
         {
             let is_one_name = source_file::name(&path) == source_file::name(&other);
             let (path, other) = (path.display(), other.display());
-            return Err(if is_one_name {
+            return Err(self.told(&if is_one_name {
                 format!("{path} is named twice, and its jobs would run twice; name it once")
             } else {
                 format!("{path} is the same file as {other}, and its jobs would run twice; name it once")
-            });
+            }));
         }
         let Crontab { mut jobs, notes } =
             crontab::parse(&text, &self.options).map_err(|faults| report(&path, &faults))?;
@@ -168,7 +177,7 @@ impl CrontabToRead {
         Ok(DefinedFile { path, is_crontab: true, named_by, jobs, notes })
     }
 
-    /// A message about it, at the place in the configuration that names it.
+    /// A message about the file, and not about its text: at the place in the configuration that names it.
     fn told(&self, message: &str) -> String {
         match &self.named_by {
             Some((configuration, (line, column))) => {

@@ -9,7 +9,7 @@ use matins::Handle;
 use matins::JobPosition;
 use matins::definitions::crontab::Keys;
 use matins::prelude::*;
-use matins::{Job, StoreName, Value};
+use matins::{Job, JobId, StoreName, Value};
 
 use crate::source_file;
 use crate::sources::DefinedFile;
@@ -75,8 +75,8 @@ pub(crate) struct Stored {
     /// The files that the configuration named before and does not name any more; their jobs come after those of `of_files` that are
     /// read.
     pub(crate) not_named_now: Vec<PathBuf>,
-    /// A job that two stores have, if there is one: one of them was not named for a while.
-    pub(crate) in_two_stores: Option<(String, StoreName, StoreName)>,
+    /// The jobs that more than one store has, and which ones.
+    pub(crate) in_two_stores: BTreeMap<JobId, Vec<StoreName>>,
     /// How many jobs come from each of the other files.
     pub(crate) others: BTreeMap<String, usize>,
     /// The lines of crontabs among them, each with its file.
@@ -178,7 +178,8 @@ impl Stored {
             boot: job.metadata.get(BOOT).and_then(Value::as_str).map(str::to_owned),
         };
         if let Some(other) = self.of_files[file].insert(job.id.to_string(), stored) {
-            self.in_two_stores = Some((job.id.to_string(), other.store, store.clone()));
+            let stores = self.in_two_stores.entry(job.id.clone()).or_insert_with(|| vec![other.store]);
+            stores.push(store.clone());
         }
     }
 }

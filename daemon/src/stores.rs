@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use matins::config::{ExecutorConfig, StoreConfig, StoreConfigError, StoreUrl};
+use matins::config::{ExecutorConfig, StoreConfigError, StoreUrl};
 use matins::definitions::Definition;
 use matins::prelude::*;
 use matins::{BlockingScheduler, ExecutorName, StoreName};
@@ -18,7 +18,7 @@ pub(crate) struct Stores {
     /// The one named `default`.
     pub(crate) first: StoreUrl,
     others: Vec<(StoreName, StoreUrl)>,
-    /// How long to wait for another process that owns the first, as its own settings say.
+    /// How long to wait for other processes that own them: the longest that one of them says.
     pub(crate) wait_for_owner: Option<Duration>,
 }
 
@@ -32,12 +32,14 @@ impl Stores {
                 store.map_err(|error: StoreConfigError| matins::error_chain(&error))?
             }
         };
-        let StoreConfig { url: first, wait_for_owner, .. } = first;
-        let others = defined.stores.iter().filter(|(name, _)| **name != StoreName::default());
-        let others: Vec<_> = others.map(|(name, store)| (name.clone(), store.url.clone())).collect();
+        let others = || defined.stores.iter().filter(|(name, _)| **name != StoreName::default());
+        let waits = others().map(|(_, store)| store).chain([&first]).filter_map(|store| store.wait_for_owner);
+        let wait_for_owner = waits.max().map(Duration::from);
+        let first = first.url;
+        let others: Vec<_> = others().map(|(name, store)| (name.clone(), store.url.clone())).collect();
         let default = StoreName::default();
         refuse_stores([(&default, &first)].into_iter().chain(others.iter().map(|(name, url)| (name, url))))?;
-        Ok(Self { first, others, wait_for_owner: wait_for_owner.map(Duration::from) })
+        Ok(Self { first, others, wait_for_owner })
     }
 
     /// All of them, the first one first.

@@ -159,7 +159,7 @@ pub(crate) fn plan(situation: &mut Situation<'_>, place: usize, file: DefinedFil
     Ok(Plan { changes, steps, source: source_file::name(&path), named_by, file: place })
 }
 
-/// Refuses what would tear a job from its run, or from jobs that follow it: both are of one store.
+/// Refuses a move while a run has not ended, and one that leaves a job behind that follows it: both are in one store.
 fn refuse_to_move(
     situation: &Situation<'_>,
     definition: &Definition,
@@ -184,7 +184,7 @@ fn refuse_to_move(
         None => Ok(()),
         Some(other) => Err(format!(
             "the job {id:?} is to move from the store {from:?} to {to:?}, and {:?}, which runs after it, stays; a job \
-             follows one of its own store: remove that one, or leave {id:?} where it is",
+             follows one in the same store: remove that one, or leave {id:?} where it is",
             other.id
         )),
     }

@@ -185,14 +185,19 @@ impl Engine {
         if from_work.closures.contains_key(id) && target.is_persistent {
             return Err(SchedulerError::ClosureInPersistentStore { store: to.clone() });
         }
+        let mut from = OpenLane { engine: self, lane: source, work: from_work };
+        // The other store would not know of the run, and begin one beside it.
+        let (is_running, is_busy) = from.decide(id, |tick, at| (tick.is_running(at), tick.is_busy(at)))?;
+        if is_running {
+            return Err(SchedulerError::JobIsRunning { id: id.clone(), store: source.name.clone() });
+        }
         // In both for a moment, rather than in none.
         to_work.store.import(vec![job], Vec::new(), OnConflict::Refuse)?;
-        let task = from_work.closures.remove(id);
+        let task = from.work.closures.remove(id);
         to_work.closures.extend(task.map(|task| (id.clone(), task)));
-        let callbacks = from_work.callbacks.get(id).cloned();
+        let callbacks = from.work.callbacks.get(id).cloned();
         to_work.callbacks.extend(callbacks.map(|callbacks| (id.clone(), callbacks)));
-        let mut from = OpenLane { engine: self, lane: source, work: from_work };
-        if !from.decide(id, |tick, at| tick.is_busy(at))? {
+        if !is_busy {
             self.hub().waiters.job_has_moved(source.number, target.number, id);
         }
         from.take_out(id)?;

@@ -87,6 +87,13 @@ pub enum SchedulerError {
         /// The id asked for.
         id: JobId,
     },
+    /// A job that is to move to another store has a run in progress.
+    JobIsRunning {
+        /// The job.
+        id: JobId,
+        /// The store that it is in.
+        store: StoreName,
+    },
     /// The job whose next outcome was waited for has been removed, and no run of it is in progress.
     JobGone {
         /// The job.
@@ -159,6 +166,9 @@ impl fmt::Display for SchedulerError {
             }
             Self::NoJob { id } => {
                 write!(f, "there is no job {id:?} in any store; list the jobs to see which there are")
+            }
+            Self::JobIsRunning { id, store } => {
+                write!(f, "job {id:?} has a run in progress in the store {store:?}; move it when that has ended")
             }
             Self::JobGone { id } => {
                 write!(f, "job {id:?} has been removed, so no run of it will end; add it again to wait for one")

@@ -14,7 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use libtest_mimic::{Arguments, Trial};
 use matins::Handle;
 use matins::prelude::*;
-use matins::{Events, Executor, JobStore, Run, StoreName, VirtualClock};
+use matins::{Backoff, Events, Executor, JobStore, Run, StoreName, VirtualClock};
 use matins_conformance::executor_suite::register;
 use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
@@ -202,9 +202,11 @@ fn a_life(store: &str, executor: &str, driver: &str) {
     rig.expect("graced", &["55 missed: too late", "65 succeeded"]);
     rig.handle.remove("graced").expect("removed");
     // What goes wrong is an outcome.
-    rig.handle.add(job("panics", "panic")).expect("added");
+    // It is tried again, and the other attempt waits for nothing.
+    let once_more = Retry::times(1).backoff(Backoff::Fixed(Duration::ZERO));
+    rig.handle.add(job("panics", "panic").retry(once_more)).expect("added");
     rig.at(76);
-    rig.expect("panics", &["76 failed"]);
+    rig.expect("panics", &["76 failed", "76 failed"]);
     rig.handle.remove("panics").expect("removed");
     // Overlapped: a fire that finds a run going on is missed; the run is cancelled.
     rig.handle.add(job("slow", "until cancelled")).expect("added");

@@ -56,8 +56,9 @@ pub(crate) fn a_life(executor: &str, driver: &str) {
     expect("graced", &["missed: too late"]);
     rig.handle.remove("graced").expect("removed");
     // What goes wrong is an outcome.
-    rig.handle.add(since("panics", "panic", 1)).expect("added");
-    expect("panics", &["failed"]);
+    let once_more = Retry::times(1).backoff(Backoff::Fixed(Duration::ZERO));
+    rig.handle.add(since("panics", "panic", 1).retry(once_more)).expect("added");
+    expect("panics", &["failed", "failed"]);
     rig.handle.remove("panics").expect("removed");
     // Overlapped: a fire that finds a run in progress is missed; the run is cancelled.
     rig.handle.add(since("slow", "until cancelled", 9)).expect("added");

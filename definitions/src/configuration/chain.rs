@@ -28,7 +28,7 @@ impl Reader<'_> {
                 self.fault::<()>(
                     *place,
                     format!(
-                        "{id:?} is in the store {own:?} and {before:?} in {other:?}; a job follows one of its own store"
+                        "{id:?} is in the store {own:?} and {before:?} in {other:?}; a job follows one in the same store"
                     ),
                 );
             }

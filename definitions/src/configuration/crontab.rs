@@ -11,7 +11,18 @@ use super::Reader;
 use crate::crontab::Form;
 use crate::diagnostic::Diagnostic;
 
-/// A crontab that a configuration names.
+/// A crontab that a configuration names: `[[crontab]]`. Whoever runs the jobs reads it, with
+/// [`crontab::parse`](crate::crontab::parse).
+///
+/// ```
+/// use matins_definitions::Configuration;
+/// use matins_triggers::Zone;
+///
+/// let text = "[[crontab]]\nfile = \"cron.d/backup\"\nsystem = true\n";
+/// let configuration = Configuration::parse(text, Zone::utc()).unwrap();
+/// assert_eq!(configuration.crontabs[0].file.to_str(), Some("cron.d/backup"));
+/// assert_eq!(configuration.crontabs[0].named_at, (2, 8));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NamedCrontab {

@@ -12,11 +12,14 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use crate::diagnostic::Diagnostic;
 
-/// Reads an object; `null` is a key that is not there.
+/// A key whose value is `null`: its path, and where it is written.
+pub(super) type Null = (Vec<String>, usize);
+
+/// Reads an object; `null` is a key that is not there, and is told beside it.
 ///
 /// # Errors
 /// What is no JSON, a key that is there twice, `null` in a list, and a whole that is no object.
-pub(super) fn table(text: &str) -> Result<DeTable<'_>, Diagnostic> {
+pub(super) fn table(text: &str) -> Result<(DeTable<'_>, Vec<Null>), Diagnostic> {
     let whole: &RawValue = serde_json::from_str(text).map_err(|error| {
         let place = format!(" at line {} column {}", error.line(), error.column());
         let what = error.to_string();
@@ -26,9 +29,9 @@ pub(super) fn table(text: &str) -> Result<DeTable<'_>, Diagnostic> {
         let offset = (0..=at).rev().find(|offset| text.is_char_boundary(*offset));
         Diagnostic::at(text, offset.unwrap_or_default(), what.strip_suffix(&place).unwrap_or(&what))
     })?;
-    let reader = Reader { text };
+    let mut reader = Reader { text, path: Vec::new(), nulls: Vec::new() };
     match reader.value(whole, 0)?.map(Spanned::into_inner) {
-        Some(DeValue::Table(table)) => Ok(table),
+        Some(DeValue::Table(table)) => Ok((table, reader.nulls)),
         _ => reader.fault(reader.place(whole.get()), "a configuration is an object; write {\"jobs\": {}}"),
     }
 }
@@ -66,6 +69,9 @@ impl<'de> Deserialize<'de> for Members<'de> {
 
 struct Reader<'a> {
     text: &'a str,
+    /// Where it is: the names of the objects, and `[]` for a list.
+    path: Vec<String>,
+    nulls: Vec<Null>,
 }
 
 impl<'a> Reader<'a> {
@@ -80,7 +86,7 @@ impl<'a> Reader<'a> {
     }
 
     /// `None` is `null`.
-    fn value(&self, raw: &'a RawValue, depth: usize) -> Result<Option<Spanned<DeValue<'a>>>, Diagnostic> {
+    fn value(&mut self, raw: &'a RawValue, depth: usize) -> Result<Option<Spanned<DeValue<'a>>>, Diagnostic> {
         let written = raw.get();
         let place = self.place(written);
         if depth > DEEPEST {
@@ -101,7 +107,7 @@ impl<'a> Reader<'a> {
         Ok(Some(Spanned::new(place..place + written.len(), value)))
     }
 
-    fn object(&self, written: &'a str, place: usize, depth: usize) -> Result<DeTable<'a>, Diagnostic> {
+    fn object(&mut self, written: &'a str, place: usize, depth: usize) -> Result<DeTable<'a>, Diagnostic> {
         let Members(members) = self.read(written, place)?;
         let mut table = DeTable::new();
         let mut names = HashSet::new();
@@ -114,22 +120,27 @@ impl<'a> Reader<'a> {
             if !names.insert(name.clone()) {
                 return self.fault(start, format!("`{name}` is there twice; keep one of them"));
             }
-            if let Some(value) = self.value(raw, depth)? {
-                table.insert(Spanned::new(start..start + name.len(), name), value);
+            self.path.push(name.to_string());
+            match self.value(raw, depth)? {
+                Some(value) => drop(table.insert(Spanned::new(start..start + name.len(), name), value)),
+                None => self.nulls.push((self.path.clone(), start)),
             }
+            self.path.pop();
         }
         Ok(table)
     }
 
-    fn list(&self, written: &'a str, place: usize, depth: usize) -> Result<DeArray<'a>, Diagnostic> {
+    fn list(&mut self, written: &'a str, place: usize, depth: usize) -> Result<DeArray<'a>, Diagnostic> {
         let items: Vec<&RawValue> = self.read(written, place)?;
         let mut list = DeArray::new();
+        self.path.push("[]".to_owned());
         for raw in items {
             match self.value(raw, depth)? {
                 Some(value) => list.push(value),
                 None => return self.fault(self.place(raw.get()), "null is nothing in a list; leave it out"),
             }
         }
+        self.path.pop();
         Ok(list)
     }
 
@@ -145,7 +156,7 @@ mod tests {
 
     fn read(text: &str) -> Result<String, String> {
         table(text)
-            .map(|table| {
+            .map(|(table, _)| {
                 format!(
                     "{:?}",
                     toml::Value::deserialize(toml::de::Deserializer::from(Spanned::new(0..0, table)))
@@ -183,7 +194,8 @@ mod tests {
     #[test]
     fn each_value_has_its_place() {
         let text = "{\n  \"jobs\": {\"a\": 7}\n}";
-        let table = table(text).unwrap();
+        let (table, nulls) = table(text).unwrap();
+        assert!(nulls.is_empty());
         let (name, jobs) = table.iter().next().unwrap();
         assert_eq!(&text[name.span().start..][..6], "\"jobs\"");
         assert_eq!(&text[jobs.span()], "{\"a\": 7}");

@@ -33,7 +33,7 @@ const MAX_RUNS: Key = key("max_runs", Form::Number, "max_runs = 3");
 const MAX_FAILURES: Key = key("max_failures", Form::Number, "max_failures = 5");
 const ON_INTERRUPT: Key =
     key("on_interrupt", Form::Word(&["leave", "run_again"]), "on_interrupt = \"leave\"");
-/// What `job_defaults` may have of them, and one of its own.
+/// The keys of `job_defaults`: those of a job's policy, and `on_exhausted`.
 pub(super) const JOB_DEFAULTS: &[Key] = &[
     MISFIRE_GRACE,
     TIME_LIMIT,

@@ -96,7 +96,7 @@ impl Configuration {
     /// All faults, in the order of their places.
     pub fn parse(text: &str, zone: Zone) -> Result<Self, Vec<Diagnostic>> {
         let root = DeTable::parse(text).map_err(|error| vec![fault_of(text, &error)])?;
-        read(text, root.into_inner(), zone)
+        read(text, root.into_inner(), &[], zone)
     }
 
     /// Reads JSON, which has the same keys. `null` is a key that is not there.
@@ -116,7 +116,8 @@ impl Configuration {
     /// # Errors
     /// All faults, in the order of their places.
     pub fn parse_json(text: &str, zone: Zone) -> Result<Self, Vec<Diagnostic>> {
-        read(text, json::table(text).map_err(|fault| vec![fault])?, zone)
+        let (root, nulls) = json::table(text).map_err(|fault| vec![fault])?;
+        read(text, root, &nulls, zone)
     }
 
     /// Returns what jobs get that say nothing else; `zone` is their zone if the file names none.
@@ -142,8 +143,13 @@ fn fault_of(text: &str, error: &toml::de::Error) -> Diagnostic {
     Diagnostic::at(text, error.span().map_or(0, |span| span.start), error.message())
 }
 
-fn read(text: &str, mut root: DeTable<'_>, zone: Zone) -> Result<Configuration, Vec<Diagnostic>> {
-    let refuse::Refused { faults, incomplete } = refuse::refuse(&mut root, text);
+fn read(
+    text: &str,
+    mut root: DeTable<'_>,
+    nulls: &[json::Null],
+    zone: Zone,
+) -> Result<Configuration, Vec<Diagnostic>> {
+    let refuse::Refused { faults, incomplete } = refuse::refuse(&mut root, nulls, text);
     let places = refuse::places_of_jobs(&root);
     let default_places = refuse::places_of(&root, "job_defaults");
     let mut reader = Reader { text, faults, incomplete, defaults: Defaults::new(zone) };

@@ -6,6 +6,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::job::Places;
+use super::json::Null;
 use super::key::{Key, unknown};
 use super::keys;
 use crate::diagnostic::Diagnostic;
@@ -19,7 +20,7 @@ pub(super) struct Refused {
 
 /// Takes out of a configuration what has a name that is not known, or a value of another kind, so that all else can be read
 /// and all faults be told at once.
-pub(super) fn refuse(root: &mut DeTable<'_>, text: &str) -> Refused {
+pub(super) fn refuse(root: &mut DeTable<'_>, nulls: &[Null], text: &str) -> Refused {
     let mut reader = KeyReader { text, refused: Refused { faults: Vec::new(), incomplete: BTreeSet::new() } };
     reader.table(root, keys::FILE, None);
     for (name, value) in root.iter_mut() {
@@ -38,7 +39,30 @@ pub(super) fn refuse(root: &mut DeTable<'_>, text: &str) -> Refused {
             _ => {}
         }
     }
+    for (path, place) in nulls {
+        if let Some((name, table)) = path.split_last()
+            && let Some(known) = keys_at(table)
+            && !known.iter().any(|key| key.name == name)
+        {
+            reader.fault(*place, unknown(name, known));
+        }
+    }
     reader.refused
+}
+
+/// The keys that a table may have; `None` where it has names in place of keys, or depends on its kind.
+fn keys_at(path: &[String]) -> Option<&'static [Key]> {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match path[..] {
+        [] => Some(keys::FILE),
+        ["ledger"] => Some(keys::LEDGER),
+        ["job_defaults"] => Some(keys::JOB_DEFAULTS),
+        ["hook", "[]"] => Some(keys::HOOK),
+        ["crontab", "[]"] => Some(keys::CRONTAB),
+        ["jobs", _] => Some(keys::JOB),
+        ["jobs", _, "retry"] | ["job_defaults", "retry"] => Some(keys::RETRY),
+        _ => None,
+    }
 }
 
 /// Where the values of each job are written.

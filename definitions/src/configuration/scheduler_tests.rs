@@ -153,6 +153,31 @@ fn the_example_of_the_book_is_sound() {
 }
 
 #[test]
+fn a_key_that_is_null_is_not_there_and_is_known_all_the_same() {
+    let text =
+        |line: &str| format!("{{\"jobs\": {{\"a\": {{\"every\": \"1h\", \"shell\": \"x\"}}}},\n{line}}}");
+    for line in [
+        "\"store\": null",
+        "\"job_defaults\": {\"retry\": {\"times\": 1, \"wait\": null}}",
+        "\"groups\": {\"a\": null}",
+        "\"hook\": [{\"on\": [\"failed\"], \"shell\": \"x\", \"command\": null}]",
+    ] {
+        assert!(Configuration::parse_json(&text(line), Zone::utc()).is_ok(), "{line}");
+    }
+    for (line, fault) in [
+        ("\"stor\": null", "2:1: unknown key `stor`; did you mean `store`?"),
+        ("\"ledger\": {\"day\": null}", "2:12: unknown key `day`; did you mean `days`?"),
+        (
+            "\"crontab\": [{\"file\": \"a\", \"systems\": null}]",
+            "2:27: unknown key `systems`; did you mean `system`?",
+        ),
+    ] {
+        let found = Configuration::parse_json(&text(line), Zone::utc()).unwrap_err();
+        assert!(found.len() == 1 && found[0].to_string().starts_with(fault), "{line}: {found:?}");
+    }
+}
+
+#[test]
 fn crontabs_are_named_once_each() {
     let config = Configuration::parse(TOML, Zone::utc()).unwrap();
     let [crontab] = &config.crontabs[..] else { panic!("one crontab") };

@@ -173,6 +173,11 @@ impl<'a> Tick<'a> {
         self.jobs[at].runs.is_busy()
     }
 
+    /// Whether a claimed job has a run in progress.
+    pub(crate) fn is_running(&self, at: usize) -> bool {
+        !self.jobs[at].runs.running.is_empty()
+    }
+
     /// A run has ended: its row is finished, and the one that waits for it starts.
     pub(crate) fn report(&mut self, running: &Running, report: &RunReport, may_start: MayStart) {
         let at = self.place_of(&running.run.job);

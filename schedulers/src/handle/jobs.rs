@@ -247,7 +247,8 @@ impl Handle {
         self.engine().modify(&id, |job| job.trigger = trigger.clone())
     }
 
-    /// Moves a job to another store, with its next fire time. Its rows of the ledger stay where they are.
+    /// Moves a job to another store, with its next fire time. Its rows of the ledger stay where they are, and runs
+    /// that wait there are missed. Jobs that run after it do so again when they are in that store too.
     ///
     /// ```
     /// # use matins_core::{JobQuery, StoreName};
@@ -268,8 +269,8 @@ impl Handle {
     /// ```
     ///
     /// # Errors
-    /// When there is no such job or store, when that store has a job of this id or cannot keep its closure, and when one
-    /// of them fails: then both may have the job.
+    /// When there is no such job or store. When the job has a run in progress. When that store has a job of this id, or cannot keep its
+    /// closure. If one of the stores fails, or the process ends in the middle, both may have the job.
     pub fn move_to(&self, id: impl AsRef<str>, store: &StoreName) -> Result<(), SchedulerError> {
         let id = JobId::new(id)?;
         self.engine().move_job(&id, store)

@@ -95,6 +95,23 @@ fn who_waits_for_a_job_hears_of_it_from_the_store_that_it_moves_to() {
     assert_eq!(seconds(next.wait_within(GENEROUS).unwrap().unwrap().scheduled()), 10);
 }
 
+#[test]
+fn a_job_does_not_move_away_from_a_run_in_progress() {
+    let rig = Rig::new();
+    let other = StoreName::new("other").unwrap();
+    rig.scheduler.add_store("other", MemoryStore::new()).unwrap();
+    rig.expect(&["store other added"]);
+    rig.add(ticking());
+    rig.at(10, &["started 10 running"]);
+    let refused = rig.scheduler.move_to("tick", &other).unwrap_err();
+    assert!(
+        matches!(&refused, SchedulerError::JobIsRunning { store, .. } if *store == "default"),
+        "{refused}"
+    );
+    rig.finish(&["finished 10 succeeded"]);
+    rig.scheduler.move_to("tick", &other).unwrap();
+}
+
 /// On the system's clock: moving a virtual one wakes the driver by itself.
 #[test]
 fn a_job_that_is_due_before_all_others_wakes_the_driver() {
