@@ -15,7 +15,7 @@ test:
 
 # The property tests with ten thousand cases each.
 proof:
-    MATINS_PROOF_CASES=10000 cargo test --release --workspace
+    MATINS_PROOF_CASES=10000 cargo test --profile proof --workspace
 
 # Kills the daemon fifty times and reads the ledger.
 crash:

@@ -41,7 +41,7 @@ fn write(directory: &std::path::Path) -> Result<Vec<String>, Box<dyn Error>> {
     store.add(job, OnConflict::Refuse)?;
     let run = Run::started(store.next_run_id()?, id.clone(), fire, fire);
     let advance = Transition::Advance { job: id, from: Some(fire), to: Some(fire + TimeDelta::days(1)) };
-    store.commit(vec![advance, Transition::Record(run)])?;
+    store.commit(vec![advance, Transition::Record(run.into())])?;
     drop(store);
     let log = fs::read_to_string(directory.join("log.jsonl"))?;
     log.lines().skip(1).map(indented).collect()

@@ -136,7 +136,9 @@ impl Document {
             }
             Transition::Update(_) => {}
             Transition::End { job } => drop(self.jobs.remove(&job)),
-            Transition::Record(run) => self.record(run)?,
+            Transition::Record(run) => {
+                self.record(Arc::unwrap_or_clone(run))?;
+            }
             Transition::Start { run, started, scheduled } => {
                 if let Some(run) = self.runs.get_mut(&run) {
                     (run.started, run.fires) =
@@ -150,7 +152,7 @@ impl Document {
             }
             Transition::Finish(ended) => {
                 if let Some(run) = self.runs.get_mut(&ended.id) {
-                    run.finish(ended);
+                    run.finish(Arc::unwrap_or_clone(ended));
                 }
             }
             Transition::PruneJob { job, keep } => {

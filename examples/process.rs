@@ -39,8 +39,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .take(5)
     {
         if let Event::RunFinished { run, .. } = event {
-            let text = run.message.or(run.output).unwrap_or_default();
-            println!("{}: {}", run.job, text.trim_end());
+            let text = run.message.as_ref().or(run.output.as_ref());
+            let text = text.map_or("", |text| text.trim_end());
+            println!("{}: {text}", run.job);
         }
     }
     scheduler.shutdown_and_wait(Shutdown::Wait);

@@ -43,11 +43,14 @@ fn batch(store: &mut dyn JobStore, number: i64) -> Vec<Transition> {
         batch.push(Transition::Advance { job: name(job), from, to });
         let at = from.expect("an instant");
         let run = Run::started(id, name(job), at, at);
-        batch.push(Transition::Record(run.clone()));
-        batch.push(Transition::Finish(run.with(|run| {
-            run.finished = to;
-            run.outcome = Some(Outcome::Succeeded);
-        })));
+        batch.push(Transition::Record(run.clone().into()));
+        batch.push(Transition::Finish(
+            run.with(|run| {
+                run.finished = to;
+                run.outcome = Some(Outcome::Succeeded);
+            })
+            .into(),
+        ));
         id = id.next();
     }
     batch

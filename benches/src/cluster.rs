@@ -146,7 +146,7 @@ pub fn ours(database: &Database, nodes: usize, batch: usize, time: Duration) -> 
         let want = Want::at(second(0)).limit(batch).starts().takes_over().ended(&ended);
         let claim = node.store.claim(&want).expect("a claim");
         let (mut steps, now) = (Vec::with_capacity(batch * 3), claim.now);
-        steps.extend(node.running.drain(..).map(|run| Transition::Finish(ended_at(run, now))));
+        steps.extend(node.running.drain(..).map(|run| Transition::Finish(ended_at(run, now).into())));
         let mut number = claim.first_run;
         for claimed in &claim.jobs[..claim.due] {
             let Some(job) = &claimed.job else { continue };
@@ -155,7 +155,7 @@ pub fn ours(database: &Database, nodes: usize, batch: usize, time: Duration) -> 
             steps.push(Transition::Advance { job: job.id.clone(), from: Some(fire), to });
             let run = Run::started(number, job.id.clone(), fire, now);
             number = number.next();
-            steps.push(Transition::Record(run.clone()));
+            steps.push(Transition::Record(run.clone().into()));
             node.running.push(run);
         }
         node.store.settle(Settlement { batch: steps, ..Settlement::default() }).expect("settled");

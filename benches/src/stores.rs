@@ -59,11 +59,15 @@ pub fn tick(due: &[Arc<Job>], turn: i64, mut run: RunId) -> Vec<Transition> {
             to: Some(fire + TimeDelta::seconds(turn)),
         });
         let started = Run::started(run, job.id.clone(), fire, fire);
-        batch.push(Transition::Record(started.clone()));
-        batch.push(Transition::Finish(started.with(|run| {
-            run.finished = Some(fire);
-            run.outcome = Some(Outcome::Succeeded);
-        })));
+        batch.push(Transition::Record(started.clone().into()));
+        batch.push(Transition::Finish(
+            started
+                .with(|run| {
+                    run.finished = Some(fire);
+                    run.outcome = Some(Outcome::Succeeded);
+                })
+                .into(),
+        ));
         run = run.next();
     }
     batch

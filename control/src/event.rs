@@ -1,5 +1,7 @@
 //! Events as the control socket sends them.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use matins_core::{JobId, Run, RunId};
 use matins_scheduler::Event;
@@ -172,6 +174,7 @@ impl EventView {
     /// ```
     pub fn of(event: Event) -> Option<Self> {
         let name = |job: JobId| job.to_string();
+        let owned = |run: Arc<Run>| Arc::unwrap_or_clone(run);
         Some(match event {
             Event::SchedulerStarted => Self::SchedulerStarted,
             Event::SchedulerPaused => Self::SchedulerPaused,
@@ -185,12 +188,12 @@ impl EventView {
             Event::JobResumed { job, .. } => Self::JobResumed { job: name(job) },
             Event::JobRemoved { job, .. } => Self::JobRemoved { job: name(job) },
             Event::AllJobsRemoved { .. } => Self::AllJobsRemoved,
-            Event::RunStarted { run, .. } => Self::RunStarted { run },
-            Event::RunPostponed { run, until, .. } => Self::RunPostponed { run, until },
-            Event::RunLeftBehind { run, .. } => Self::RunLeftBehind { run },
+            Event::RunStarted { run, .. } => Self::RunStarted { run: owned(run) },
+            Event::RunPostponed { run, until, .. } => Self::RunPostponed { run: owned(run), until },
+            Event::RunLeftBehind { run, .. } => Self::RunLeftBehind { run: owned(run) },
             Event::WorkEnded { job, run, .. } => Self::WorkEnded { job: name(job), run_id: run },
-            Event::RunFinished { run, .. } => Self::RunFinished { run },
-            Event::RunMissed { run, .. } => Self::RunMissed { run },
+            Event::RunFinished { run, .. } => Self::RunFinished { run: owned(run) },
+            Event::RunMissed { run, .. } => Self::RunMissed { run: owned(run) },
             Event::StoreFailed { store, error } => Self::StoreFailed { store: store.to_string(), error },
             Event::StoreLostHistory { store } => Self::StoreLostHistory { store: store.to_string() },
             Event::StoreRecovered { store } => Self::StoreRecovered { store: store.to_string() },

@@ -54,12 +54,24 @@ pub(crate) struct Cancelling {
 #[derive(Default)]
 struct State {
     reason: Option<CancelReason>,
+    /// Made with the first that registers: most runs end without one.
+    registered: Option<Box<Registered>>,
+}
+
+/// Whoever wants to be told.
+#[derive(Default)]
+struct Registered {
     callbacks: Vec<Callback>,
-    /// Called when the scheduler begins to shut down.
     on_shutdown: Vec<Callback>,
     /// Who is woken, by place.
     wakers: BTreeMap<u64, Waker>,
     next_place: u64,
+}
+
+impl State {
+    fn registered(&mut self) -> &mut Registered {
+        self.registered.get_or_insert_default()
+    }
 }
 
 type Callback = Box<dyn FnOnce() + Send>;
@@ -122,8 +134,9 @@ impl CancelToken {
         let mut state = self.lock();
         state.reason.get_or_insert(reason);
         self.0.cancelling.is_set.store(true, Ordering::Release);
-        let mut callbacks = std::mem::take(&mut state.callbacks);
-        let wakers = std::mem::take(&mut state.wakers);
+        let Some(registered) = &mut state.registered else { return CancelCallbacks::default() };
+        let mut callbacks = std::mem::take(&mut registered.callbacks);
+        let wakers = std::mem::take(&mut registered.wakers);
         callbacks.extend(wakers.into_values().map(|waker| Box::new(move || waker.wake()) as Callback));
         CancelCallbacks(callbacks)
     }
@@ -134,11 +147,12 @@ impl CancelToken {
         if state.reason.is_some() {
             return false;
         }
+        let registered = state.registered();
         let place = *place.get_or_insert_with(|| {
-            state.next_place += 1;
-            state.next_place
+            registered.next_place += 1;
+            registered.next_place
         });
-        let before = state.wakers.insert(place, waker);
+        let before = registered.wakers.insert(place, waker);
         drop(state);
         // Foreign code, which is dropped under no lock.
         drop(before);
@@ -147,13 +161,13 @@ impl CancelToken {
 
     /// Wakes who is at this place no more.
     pub(crate) fn wake_no_more(&self, place: u64) {
-        let waker = self.lock().wakers.remove(&place);
+        let waker = self.lock().registered().wakers.remove(&place);
         drop(waker);
     }
 
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> usize {
-        self.lock().wakers.len()
+        self.lock().registered().wakers.len()
     }
 
     /// Returns whether the token is set.
@@ -177,7 +191,8 @@ impl CancelToken {
 
     /// Why it is set; `None` while it is not.
     pub fn reason(&self) -> Option<CancelReason> {
-        self.lock().reason
+        // Without the lock where there is none.
+        if self.is_cancelled() { self.lock().reason } else { None }
     }
 
     /// Notes that the scheduler of the run has begun to shut down, and returns what was registered with
@@ -193,7 +208,10 @@ impl CancelToken {
     pub fn note_shutdown(&self) -> CancelCallbacks {
         let mut state = self.lock();
         self.0.cancelling.is_shutting_down.store(true, Ordering::Release);
-        CancelCallbacks(std::mem::take(&mut state.on_shutdown))
+        let registered = state.registered.as_mut();
+        CancelCallbacks(
+            registered.map(|registered| std::mem::take(&mut registered.on_shutdown)).unwrap_or_default(),
+        )
     }
 
     /// Calls `callback` when the scheduler of the run begins to shut down, or now if it has begun already. The callback should return
@@ -214,7 +232,7 @@ impl CancelToken {
             drop(state);
             caught(callback);
         } else {
-            state.on_shutdown.push(Box::new(callback));
+            state.registered().on_shutdown.push(Box::new(callback));
         }
     }
 
@@ -257,7 +275,7 @@ impl CancelToken {
             drop(state);
             caught(callback);
         } else {
-            state.callbacks.push(Box::new(callback));
+            state.registered().callbacks.push(Box::new(callback));
         }
     }
 

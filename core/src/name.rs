@@ -3,8 +3,9 @@
 use std::borrow::Borrow;
 use std::error::Error;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -85,7 +86,7 @@ macro_rules! name_type {
         $(#[$doc])*
         ///
         /// 1 to 255 bytes of UTF-8 without control characters, and without white space at either end. Cloning is cheap.
-        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+        #[derive(Clone, Eq, PartialOrd, Ord, Deserialize)]
         #[serde(try_from = "String")]
         pub struct $name(Arc<str>);
 
@@ -117,6 +118,21 @@ macro_rules! name_type {
             /// ```
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl PartialEq for $name {
+            #[inline]
+            fn eq(&self, other: &Self) -> bool {
+                // Most names that are compared are clones of one.
+                Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+            }
+        }
+
+        impl Hash for $name {
+            #[inline]
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                self.0.hash(state);
             }
         }
 
@@ -242,17 +258,20 @@ impl JobId {
     }
 }
 
+/// The text of the names that are not given, made once.
+static DEFAULT: LazyLock<Arc<str>> = LazyLock::new(|| "default".into());
+
 impl Default for StoreName {
     /// `default`.
     fn default() -> Self {
-        Self("default".into())
+        Self(DEFAULT.clone())
     }
 }
 
 impl Default for ExecutorName {
     /// `default`.
     fn default() -> Self {
-        Self("default".into())
+        Self(DEFAULT.clone())
     }
 }
 

@@ -242,7 +242,7 @@ impl RunRequest {
                 (Outcome::Failed, Some(message), None, None)
             }
         };
-        let mut report = self.ended(Some(started), outcome, message);
+        let mut report = self.ended_silently(Some(started), outcome, message);
         report.output = self.log.text_before(output);
         report.result = value;
         report.not_started = not_started;
@@ -269,14 +269,14 @@ impl RunRequest {
         self.begin_by.filter(|begin_by| now > *begin_by).map(|_| {
             let message = "it waited for its executor longer than its misfire grace".to_owned();
             let outcome = Outcome::Missed(MissedReason::TooLate);
-            RunReport { output: None, ..self.ended(None, outcome, Some(message)) }
+            self.ended_silently(None, outcome, Some(message))
         })
     }
 
     /// The report of a run that was cancelled before it began.
     pub fn not_begun(&self) -> RunReport {
         let message = "cancelled before it began".to_owned();
-        RunReport { output: None, ..self.ended(None, Outcome::Cancelled, Some(message)) }
+        self.ended_silently(None, Outcome::Cancelled, Some(message))
     }
 
     /// The report of a run that ends now, with what it has said so far.
@@ -289,13 +289,23 @@ impl RunRequest {
         outcome: Outcome,
         message: Option<String>,
     ) -> RunReport {
+        let report = self.ended_silently(started, outcome, message);
+        RunReport { output: self.log.text_before(None), ..report }
+    }
+
+    /// As [`ended`](Self::ended), without what the run has said.
+    fn ended_silently(
+        &self,
+        started: Option<DateTime<Utc>>,
+        outcome: Outcome,
+        message: Option<String>,
+    ) -> RunReport {
         let finished = self.clock.now();
         let began = |started| self.log.began_before(finished, &*self.clock).unwrap_or(started);
         let started = started.map(began);
         RunReport {
             started: started.map(|started| started.min(finished)),
             message,
-            output: self.log.text_before(None),
             ..RunReport::new(self.run, finished, outcome)
         }
     }

@@ -11,7 +11,7 @@ use crate::run_state::RunState;
 use crate::{CancelToken, Clock, LiveTail, Tail};
 
 /// A clock that differs from the elapsed time by less than this was not set.
-const NOT_SET: TimeDelta = TimeDelta::milliseconds(100);
+const NOT_SET_MICROS: u64 = 100_000;
 
 /// How much of what a run logs is kept, in bytes.
 const KEPT: usize = 8 * 1024;
@@ -35,10 +35,13 @@ pub struct RunLog(Arc<RunState>);
 
 #[derive(Default)]
 pub(crate) struct Log {
-    state: Mutex<State>,
+    /// Made with the first note: most runs say nothing.
+    state: Mutex<Option<Box<State>>>,
     began: OnceLock<Began>,
-    forward: Option<Box<dyn Fn(RunNote) + Send + Sync>>,
+    forward: Option<Box<Forward>>,
 }
+
+type Forward = Box<dyn Fn(RunNote) + Send + Sync>;
 
 #[derive(Default)]
 struct State {
@@ -107,7 +110,7 @@ impl RunLog {
     /// assert_eq!(log.text_before(None), None);
     /// ```
     pub fn forwarding(to: impl Fn(RunNote) + Send + Sync + 'static) -> Self {
-        let log = Log { forward: Some(Box::new(to)), ..Log::default() };
+        let log = Log { forward: Some(Box::new(Box::new(to))), ..Log::default() };
         Self(Arc::new(RunState { log, ..RunState::default() }))
     }
 
@@ -174,8 +177,13 @@ impl RunLog {
         let Began { at, monotonic } = self.0.log.began.get()?;
         let Some(monotonic) = monotonic else { return Some(*at) };
         let passed = clock.monotonic().saturating_sub(*monotonic);
-        let by_passed = TimeDelta::from_std(passed).ok().and_then(|passed| now.checked_sub_signed(passed));
-        by_passed.map(|began| if (began - *at).abs() < NOT_SET { *at } else { began }).or(Some(*at))
+        let micros = i64::try_from(passed.as_micros()).unwrap_or(i64::MAX);
+        let by_clock = now.timestamp_micros().saturating_sub(at.timestamp_micros());
+        if by_clock.saturating_sub(micros).unsigned_abs() < NOT_SET_MICROS {
+            return Some(*at);
+        }
+        let passed = TimeDelta::from_std(passed).ok();
+        Some(passed.and_then(|passed| now.checked_sub_signed(passed)).unwrap_or(*at))
     }
 
     /// Takes a note of either kind.
@@ -193,6 +201,7 @@ impl RunLog {
             return forward(note);
         }
         let mut state = self.lock();
+        let state = state.get_or_insert_default();
         match note {
             RunNote::Line(line) => {
                 let lines = state.lines.get_or_insert_with(|| Tail::new(KEPT));
@@ -241,7 +250,7 @@ impl RunLog {
     /// assert_eq!(log.last_progress().unwrap().to_string(), "3 of 10");
     /// ```
     pub fn last_progress(&self) -> Option<Progress> {
-        self.lock().progress
+        self.lock().as_ref()?.progress
     }
 
     /// Returns all that is kept, with `output` after it, or `None` if there is nothing.
@@ -256,6 +265,7 @@ impl RunLog {
     /// ```
     pub fn text_before(&self, output: Option<String>) -> Option<String> {
         let mut state = self.lock();
+        let Some(state) = &mut *state else { return output };
         let lines = state.lines.as_mut().and_then(Tail::to_text);
         let progress = state.progress.map(|progress| format!("progress: {progress}"));
         if lines.is_none() && progress.is_none() {
@@ -280,7 +290,7 @@ impl RunLog {
     /// ```
     pub fn live_tail(&self, limit: usize) -> LiveTail {
         let tail = LiveTail::new(limit);
-        self.lock().printed = Some(tail.clone());
+        self.lock().get_or_insert_default().printed = Some(tail.clone());
         tail
     }
 
@@ -296,11 +306,11 @@ impl RunLog {
     /// assert_eq!(log.text().as_deref(), Some("starting a copy\ncopied a.txt\n"));
     /// ```
     pub fn text(&self) -> Option<String> {
-        let printed = self.lock().printed.clone();
+        let printed = self.lock().as_ref().and_then(|state| state.printed.clone());
         self.text_before(printed.and_then(|tail| tail.to_text()))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Option<Box<State>>> {
         self.0.log.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,7 @@
 //! What a tick changes: the steps that a store applies together or not at all.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +25,7 @@ pub enum Transition {
         to: Option<DateTime<Utc>>,
     },
     /// A new row of the ledger: a run that starts or waits, or fires that were missed. Its id must be new.
-    Record(Run),
+    Record(Arc<Run>),
     /// A run that waited starts, for the fire time `scheduled` (which may be later than the one it began to wait for).
     Start {
         /// The run.
@@ -44,7 +46,7 @@ pub enum Transition {
     ///
     /// Without an outcome the row stays unfinished: a run that was started could not begin, and waits until it is tried again
     /// (no [`started`](Run::started)) for its [`turn`](Run::turn), or has been started once more. The message says why it waits.
-    Finish(Run),
+    Finish(Arc<Run>),
     /// A job takes the place of the one with its id: its next revision. A store that several schedulers share refuses any other
     /// revision with [`StoreError::Revised`](crate::StoreError::Revised).
     Update(Box<Job>),

@@ -231,7 +231,11 @@ impl Engine {
                 Driver::Scheduler => {
                     let turned = lane.turn(self, state);
                     cancel(&turned.cancels);
-                    submissions.extend(turned.submissions);
+                    if submissions.is_empty() {
+                        submissions = turned.submissions;
+                    } else {
+                        submissions.extend(turned.submissions);
+                    }
                     wake_at = wake_at.into_iter().chain(turned.wake_at).min();
                     are_idle &= turned.is_idle;
                 }

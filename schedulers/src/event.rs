@@ -1,5 +1,7 @@
 //! What a scheduler tells those who listen.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{ExecutorName, JobId, Quarantined, Run, RunId, StoreName};
 
@@ -98,7 +100,7 @@ pub enum Event {
         /// The store.
         store: StoreName,
         /// The run, without an outcome yet.
-        run: Run,
+        run: Arc<Run>,
     },
     /// A run that was handed to its executor could not begin, because the system had no process, thread, descriptor or memory
     /// left for it. It waits, and is started again.
@@ -106,7 +108,7 @@ pub enum Event {
         /// The store.
         store: StoreName,
         /// The run; its message says why.
-        run: Run,
+        run: Arc<Run>,
         /// When it is started again.
         until: DateTime<Utc>,
     },
@@ -116,7 +118,7 @@ pub enum Event {
         /// The store.
         store: StoreName,
         /// The run, without an outcome yet.
-        run: Run,
+        run: Arc<Run>,
     },
     /// The work of a run that was [left behind](Self::RunLeftBehind) has ended.
     WorkEnded {
@@ -132,14 +134,14 @@ pub enum Event {
         /// The store.
         store: StoreName,
         /// The run with its outcome.
-        run: Run,
+        run: Arc<Run>,
     },
     /// Fires were missed.
     RunMissed {
         /// The store.
         store: StoreName,
         /// The row of the ledger; it may grow later.
-        run: Run,
+        run: Arc<Run>,
     },
     /// A store failed. The scheduler tries again by itself; the store's jobs wait until then.
     StoreFailed {

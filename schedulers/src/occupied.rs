@@ -1,6 +1,7 @@
 //! Work of a job that is in progress outside of the scheduler, and counts for the job's overlap policy.
 
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use foldhash::HashMap;
@@ -167,7 +168,7 @@ impl Engine {
         let Some(left) = lane.inbox.take_left() else { return };
         if let Some(work) = &mut *lane.lock() {
             let occupations = &mut work.local.occupations;
-            let runs: Vec<(Run, Option<GroupName>)> = {
+            let runs: Vec<(Arc<Run>, Option<GroupName>)> = {
                 let in_flight = lane.in_flight.lock();
                 left.reports
                     .iter()

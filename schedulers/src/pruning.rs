@@ -38,9 +38,9 @@ impl Pruning {
     /// An earlier process may have left rows of a job, and nobody has counted them. So they are dropped with the first row.
     pub(crate) fn recorded(&mut self, job: &JobId, retention: &Retention) -> Option<u32> {
         let (keep, batch) = retention.batch()?;
-        let may_have_rows =
-            !self.knows_all || self.gone.numbers.contains_key(job) || self.removed_busy.contains(job);
         let Some(count) = self.unpruned.get_mut(job) else {
+            let may_have_rows =
+                !self.knows_all || self.gone.numbers.contains_key(job) || self.removed_busy.contains(job);
             self.unpruned.insert(job.clone(), u32::from(!may_have_rows));
             return may_have_rows.then_some(keep);
         };

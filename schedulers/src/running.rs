@@ -11,11 +11,11 @@ use matins_core::{
 /// A run that is in flight.
 #[derive(Debug, Clone)]
 pub(crate) struct Running {
-    pub(crate) run: Run,
+    pub(crate) run: Arc<Run>,
     pub(crate) cancel: CancelToken,
     pub(crate) log: RunLog,
     /// As the job had it when the run began; `None` where it is never tried again.
-    pub(crate) retry: Option<Retry>,
+    pub(crate) retry: Option<Box<Retry>>,
     /// As the job had it when the run began.
     pub(crate) misfire_grace: Option<Duration>,
     /// The group that it counts for until it ends.
@@ -27,8 +27,8 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    pub(crate) fn new(run: Run, job: &Job) -> Self {
-        let retry = Some(&job.policy.retry).filter(|retry| retry.times > 0).cloned();
+    pub(crate) fn new(run: Arc<Run>, job: &Job) -> Self {
+        let retry = Some(&job.policy.retry).filter(|retry| retry.times > 0).cloned().map(Box::new);
         let misfire_grace = job.policy.misfire_grace;
         let group = job.policy.group.as_ref().map(|group| group.name.clone());
         let cancel = CancelToken::new();
@@ -47,7 +47,7 @@ impl Running {
 /// A run that is handed to its executor once it is recorded. It does not hold on to the job, which its store may have to change.
 #[derive(Debug)]
 pub(crate) struct Start {
-    pub(crate) running: Box<Running>,
+    pub(crate) running: Running,
     pub(crate) task: TaskName,
     pub(crate) arguments: Value,
     pub(crate) executor: ExecutorName,
@@ -58,18 +58,20 @@ pub(crate) struct Start {
 }
 
 impl Start {
-    pub(crate) fn new(job: Arc<Job>, run: Run) -> Self {
-        let running = Box::new(Running::new(run, &job));
-        let (time_limit, priority) = (job.policy.time_limit, job.policy.priority);
-        let (task, arguments, executor) = match Arc::try_unwrap(job) {
-            Ok(job) => (job.task, job.arguments, job.executor),
-            Err(job) => (job.task.clone(), job.arguments.clone(), job.executor.clone()),
-        };
-        Self { running, task, arguments, executor, time_limit, priority, is_taken_up: false }
+    pub(crate) fn new(job: &Job, run: Arc<Run>) -> Self {
+        Self {
+            running: Running::new(run, job),
+            task: job.task.clone(),
+            arguments: job.arguments.clone(),
+            executor: job.executor.clone(),
+            time_limit: job.policy.time_limit,
+            priority: job.policy.priority,
+            is_taken_up: false,
+        }
     }
 
     /// A run that an earlier process has handed over.
-    pub(crate) fn taken_up(job: Arc<Job>, run: Run) -> Self {
+    pub(crate) fn taken_up(job: &Job, run: Arc<Run>) -> Self {
         Self { is_taken_up: true, ..Self::new(job, run) }
     }
 }

@@ -25,8 +25,19 @@ pub struct Stats {
 }
 
 impl Stats {
-    pub(crate) fn finished(&mut self, run: &Run) {
-        *self.finished.entry(name(run)).or_default() += 1;
+    pub(crate) fn finished<'r>(&mut self, runs: impl Iterator<Item = &'r Run>) {
+        // Most have succeeded: these are counted together.
+        let mut succeeded = 0;
+        for run in runs {
+            if run.outcome == Some(Outcome::Succeeded) {
+                succeeded += 1;
+            } else {
+                *self.finished.entry(name(run)).or_default() += 1;
+            }
+        }
+        if succeeded > 0 {
+            *self.finished.entry(Outcome::Succeeded.as_str()).or_default() += succeeded;
+        }
     }
 
     pub(crate) fn missed(&mut self, run: &Run) {

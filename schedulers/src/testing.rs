@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use matins_core::{Clock, Completion, Executor, IntoDuration, Refused, Run, RunId, RunRequest, Shutdown};
@@ -276,7 +277,9 @@ impl TestScheduler {
             let so_far = ended.len();
             while let Some(event) = self.ended.try_next() {
                 match event {
-                    Event::RunFinished { run, .. } | Event::RunMissed { run, .. } => ended.push(run),
+                    Event::RunFinished { run, .. } | Event::RunMissed { run, .. } => {
+                        ended.push(Arc::unwrap_or_clone(run));
+                    }
                     Event::Lost { count } => panic!("{count} rows are lost: too many were finished at once"),
                     _ => {}
                 }

@@ -188,11 +188,16 @@ impl IntervalTrigger {
         Some(Self { period_micros, start: first, end })
     }
 
-    /// How many fire times are at or before `instant`, the end quarantined.
+    /// How many fire times are at or before `instant`, if there were no end.
     fn count_until(&self, instant: DateTime<Utc>) -> i64 {
-        let elapsed = i128::from(instant.timestamp_micros()) - i128::from(self.start.timestamp_micros());
-        let count = elapsed.div_euclid(i128::from(self.period_micros)) + 1;
-        count.clamp(0, i128::from(i64::MAX)) as i64
+        let (instant, start) = (instant.timestamp_micros(), self.start.timestamp_micros());
+        // Two instants are more than 2^63 microseconds apart only near the ends of the years that can be held.
+        let Some(elapsed) = instant.checked_sub(start) else {
+            let elapsed = i128::from(instant) - i128::from(start);
+            let count = elapsed.div_euclid(i128::from(self.period_micros)) + 1;
+            return count.clamp(0, i128::from(i64::MAX)) as i64;
+        };
+        elapsed.div_euclid(self.period_micros).saturating_add(1).max(0)
     }
 
     /// The fire times in `(after, until]`.

@@ -1,5 +1,7 @@
 //! Rows and steps as the lines have them: what can be told from the rest, or is as it mostly is, is left out.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use matins_core::{FireRange, JobId, Outcome, Run, RunId, Transition};
 use matins_store_memory::MemoryStore;
@@ -146,12 +148,12 @@ impl Step {
         Some(match transition {
             Transition::Update(_) => return None,
             Transition::Advance { job, to, .. } => Self::Advance { job: job.clone(), to: *to },
-            Transition::Record(run) => Self::Record(run.into()),
+            Transition::Record(run) => Self::Record((&**run).into()),
             Transition::Start { run, started, scheduled } => {
                 Self::Start { run: *run, started: *started, scheduled: *scheduled }
             }
             Transition::Extend { run, fires } => Self::Extend { run: *run, fires: *fires },
-            Transition::Finish(run) => Self::Finish { run: run.id, course: run.into() },
+            Transition::Finish(run) => Self::Finish { run: run.id, course: (&**run).into() },
             Transition::End { job } => Self::End { job: job.clone() },
             Transition::PruneJob { job, keep } => Self::PruneJob { job: job.clone(), keep: *keep },
             Transition::PruneBefore { before } => Self::PruneBefore { before: *before },
@@ -162,13 +164,13 @@ impl Step {
     pub(crate) fn into_transition(self, store: &MemoryStore) -> Option<Transition> {
         Some(match self {
             Self::Advance { job, to } => Transition::Advance { from: store.next_fire(&job), job, to },
-            Self::Record(row) => Transition::Record(row.into()),
+            Self::Record(row) => Transition::Record(Arc::new(row.into())),
             Self::Start { run, started, scheduled } => Transition::Start { run, started, scheduled },
             Self::Extend { run, fires } => Transition::Extend { run, fires },
             Self::Finish { run, course } => {
                 let Course { turn, started, finished, outcome, message, output, result } = course;
                 let run = store.run(run)?.clone();
-                Transition::Finish(run.with(|run| {
+                let run = run.with(|run| {
                     run.turn = turn;
                     run.started = started;
                     run.finished = finished;
@@ -176,7 +178,8 @@ impl Step {
                     run.message = message;
                     run.output = output;
                     run.result = result;
-                }))
+                });
+                Transition::Finish(Arc::new(run))
             }
             // Taken in by whoever knows the jobs that cannot be read.
             Self::Update { .. } => return None,

@@ -36,7 +36,7 @@ fn small_store() -> (TempDir, PathBuf, Vec<Holdings>) {
     let mut states = vec![holdings(&mut store)];
     let step = |from, to, number| {
         let advance = Transition::Advance { job: a.clone(), from: fire(from), to: fire(to) };
-        [advance, Transition::Record(run(number))]
+        [advance, Transition::Record(run(number).into())]
     };
     store.commit(step(1, 10, 2).into()).unwrap();
     states.push(holdings(&mut store));

@@ -8,7 +8,7 @@ use std::ops::Bound;
 use chrono::{DateTime, Utc};
 use matins_core::JobId;
 
-use crate::sorted_ids::SortedIds;
+use crate::sorted::SortedIds;
 
 /// Instants, and the jobs that are due at each. Schedules meet on full minutes: one search finds all jobs of one.
 #[derive(Debug, Clone, Default)]
@@ -24,11 +24,11 @@ enum Bucket {
 impl Bucket {
     fn insert(&mut self, job: JobId) {
         match self {
-            Self::Many(jobs) => jobs.insert(job),
+            Self::Many(jobs) => jobs.insert(job, ()),
             Self::One(other) => {
                 let mut jobs = SortedIds::default();
-                jobs.insert(other.clone());
-                jobs.insert(job);
+                jobs.insert(other.clone(), ());
+                jobs.insert(job, ());
                 drop(mem::replace(self, Self::Many(jobs)));
             }
         }
@@ -39,7 +39,8 @@ impl Bucket {
         let (one, many) = match self {
             Self::One(job) => (Some(job).filter(|job| behind.is_none_or(|behind| *job > behind)), None),
             Self::Many(jobs) => {
-                (None, Some(jobs.range((behind.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded))))
+                let those = jobs.range((behind.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded));
+                (None, Some(those.map(|(job, ())| job)))
             }
         };
         one.into_iter().chain(many.into_iter().flatten())
@@ -48,7 +49,7 @@ impl Bucket {
     fn into_ids(self) -> impl Iterator<Item = JobId> {
         let (one, many) = match self {
             Self::One(job) => (Some(job), None),
-            Self::Many(jobs) => (None, Some(jobs.into_ids())),
+            Self::Many(jobs) => (None, Some(jobs.into_entries().map(|(job, ())| job))),
         };
         one.into_iter().chain(many.into_iter().flatten())
     }
@@ -66,7 +67,7 @@ impl DueTimes {
     pub(crate) fn remove(&mut self, fire: DateTime<Utc>, job: &JobId) -> Option<JobId> {
         let Entry::Occupied(mut place) = self.0.entry(fire) else { return None };
         if let Bucket::Many(jobs) = place.get_mut() {
-            let taken = jobs.remove(job);
+            let taken = jobs.remove(job).map(|(job, ())| job);
             if jobs.is_empty() {
                 place.remove();
             }

@@ -21,9 +21,9 @@
 
 mod due;
 mod listing;
-mod sorted_ids;
+mod sorted;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ use matins_core::{
 };
 
 use due::DueTimes;
-use sorted_ids::SortedIds;
+use sorted::{SortedIds, SortedMap};
 
 /// Keeps jobs and ledger in memory. See the [crate's page](crate).
 #[derive(Debug, Clone, Default)]
@@ -45,7 +45,7 @@ pub struct MemoryStore {
     idle: BTreeSet<JobId>,
     /// All jobs, once a page of them has been asked for by id.
     by_id: Option<BTreeSet<JobId>>,
-    runs: BTreeMap<RunId, Run>,
+    runs: SortedMap<RunId, Arc<Run>>,
     /// In rising order: new ones come at the end, old ones are forgotten from the front.
     runs_of_job: HashMap<JobId, VecDeque<RunId>>,
     unfinished: SortedIds<RunId>,
@@ -87,7 +87,7 @@ impl MemoryStore {
             self.due.insert(fire, id);
         }
         self.idle.extend(other.idle);
-        for run in other.runs.into_values() {
+        for (_, run) in other.runs.into_entries() {
             self.record(run);
         }
         self.last_run = self.last_run.max(other.last_run);
@@ -123,9 +123,9 @@ impl MemoryStore {
         Some(Arc::unwrap_or_clone(job))
     }
 
-    fn record(&mut self, run: Run) {
+    fn record(&mut self, run: Arc<Run>) {
         if run.outcome.is_none() {
-            self.unfinished.insert(run.id);
+            self.unfinished.insert(run.id, ());
         }
         self.last_run = self.last_run.max(run.id.0);
         let runs = self.runs_of_job.entry(run.job.clone()).or_default();
@@ -154,18 +154,18 @@ impl MemoryStore {
 
     /// The ledger, by number.
     pub fn ledger(&self) -> impl Iterator<Item = &Run> {
-        self.runs.values()
+        self.runs.values().map(|run| &**run)
     }
 
     /// The row of the ledger with this number.
     pub fn run(&self, id: RunId) -> Option<&Run> {
-        self.runs.get(&id)
+        self.runs.get(&id).map(|run| &**run)
     }
 
     /// Takes a row out of the ledger, and returns it.
     pub fn take_run(&mut self, id: RunId) -> Option<Run> {
         self.unfinished.remove(&id);
-        self.take_row(id)
+        self.take_row(id).map(Arc::unwrap_or_clone)
     }
 
     /// The next fire time of a job; `None` also where there is no such job.
@@ -194,8 +194,7 @@ impl MemoryStore {
         on_conflict: OnConflict,
     ) -> Result<Vec<Job>, StoreError> {
         let mut numbers = HashSet::new();
-        if let Some(run) = runs.iter().find(|run| self.runs.contains_key(&run.id) || !numbers.insert(run.id))
-        {
+        if let Some(run) = runs.iter().find(|run| self.runs.contains(&run.id) || !numbers.insert(run.id)) {
             return Err(StoreError::RunExists { run: run.id });
         }
         let mut seen: HashSet<JobId> = HashSet::with_capacity(jobs.len());
@@ -230,7 +229,7 @@ impl MemoryStore {
             self.put(job);
         }
         for run in runs {
-            self.record(run);
+            self.record(Arc::new(run));
         }
         Ok(())
     }
@@ -240,14 +239,15 @@ impl MemoryStore {
     /// # Errors
     /// What [`commit`](JobStore::commit) would answer.
     pub fn check(&self, batch: &[Transition]) -> Result<(), StoreError> {
-        let mut moved: HashMap<&JobId, Option<DateTime<Utc>>> = HashMap::with_capacity(batch.len() / 2);
+        // By the place of the job in memory, which is found faster than its id.
+        let mut moved: HashMap<*const Job, Option<DateTime<Utc>>> = HashMap::with_capacity(batch.len() / 2);
         // Numbers mostly rise above all that there were; only others are looked for.
         let mut highest = self.last_run;
         for (place, transition) in batch.iter().enumerate() {
             match transition {
                 Transition::Advance { job: id, from, to } => {
                     let job = self.jobs.get(id).ok_or_else(|| StoreError::NotFound { id: id.clone() })?;
-                    let found = moved.insert(id, *to).unwrap_or(job.next_fire);
+                    let found = moved.insert(Arc::as_ptr(job), *to).unwrap_or(job.next_fire);
                     if found != *from {
                         return Err(StoreError::Stale { id: id.clone(), expected: *from, found });
                     }
@@ -258,7 +258,7 @@ impl MemoryStore {
                 Transition::Record(run) => {
                     let records_it =
                         |step: &Transition| matches!(step, Transition::Record(other) if other.id == run.id);
-                    if self.runs.contains_key(&run.id) || batch[..place].iter().any(records_it) {
+                    if self.runs.contains(&run.id) || batch[..place].iter().any(records_it) {
                         return Err(StoreError::RunExists { run: run.id });
                     }
                 }
@@ -296,13 +296,14 @@ impl MemoryStore {
             }
             Transition::Start { run, started, scheduled } => {
                 if let Some(run) = self.runs.get_mut(&run) {
+                    let run = Arc::make_mut(run);
                     run.started = started;
                     run.fires = matins_core::FireRange::single(scheduled);
                 }
             }
             Transition::Extend { run, fires } => {
                 if let Some(run) = self.runs.get_mut(&run) {
-                    run.fires = fires;
+                    Arc::make_mut(run).fires = fires;
                 }
             }
             Transition::Finish(finished) => {
@@ -310,7 +311,7 @@ impl MemoryStore {
                     if finished.outcome.is_some() {
                         self.unfinished.remove(&finished.id);
                     }
-                    run.finish(finished);
+                    finish(run, finished);
                 }
             }
             Transition::Update(job) => {
@@ -327,7 +328,7 @@ impl MemoryStore {
                 self.forget(old);
             }
             Transition::PruneBefore { before } => {
-                let finished = |run: &&Run| run.finished.is_some_and(|finished| finished < before);
+                let finished = |run: &&Arc<Run>| run.finished.is_some_and(|finished| finished < before);
                 let old = self.runs.values().filter(finished).map(|run| run.id).collect();
                 self.forget(old);
             }
@@ -343,8 +344,8 @@ impl MemoryStore {
         }
     }
 
-    fn take_row(&mut self, id: RunId) -> Option<Run> {
-        let run = self.runs.remove(&id)?;
+    fn take_row(&mut self, id: RunId) -> Option<Arc<Run>> {
+        let (_, run) = self.runs.remove(&id)?;
         if let Some(runs) = self.runs_of_job.get_mut(&run.job) {
             if let Ok(place) = runs.binary_search(&id) {
                 runs.remove(place);
@@ -355,6 +356,16 @@ impl MemoryStore {
             }
         }
         Some(run)
+    }
+}
+
+/// Does what [`Transition::Finish`] says. Mostly the finished row differs in nothing that stays, and takes the place of the other.
+fn finish(row: &mut Arc<Run>, finished: Arc<Run>) {
+    let what_stays = |run: &Run| (run.fires, run.attempt, run.manual, run.cause);
+    if what_stays(row) == what_stays(&finished) && row.job == finished.job {
+        *row = finished;
+    } else {
+        Arc::make_mut(row).finish(Arc::unwrap_or_clone(finished));
     }
 }
 

@@ -74,17 +74,17 @@ impl MemoryStore {
             Some(after) if newest_first => (Bound::Unbounded, Bound::Excluded(after)),
             Some(after) => (Bound::Excluded(after), Bound::Unbounded),
         };
+        let bounds = (range.0.as_ref(), range.1.as_ref());
         // The narrowest set that holds the answer.
         let matching: Box<dyn DoubleEndedIterator<Item = &Run>> = match &query.job {
             _ if query.unfinished => {
-                let bounds = (range.0.as_ref(), range.1.as_ref());
-                Box::new(self.unfinished.range(bounds).filter_map(|id| self.runs.get(id)))
+                Box::new(self.unfinished.range(bounds).filter_map(|(id, ())| self.run(*id)))
             }
             Some(job) => {
                 let ids = self.runs_of_job.get(job).into_iter().flatten();
-                Box::new(ids.filter_map(|id: &RunId| self.runs.get(id)))
+                Box::new(ids.filter_map(|id: &RunId| self.run(*id)))
             }
-            None => Box::new(self.runs.range(range).map(|(_, run)| run)),
+            None => Box::new(self.runs.range(bounds).map(|(_, run)| &**run)),
         };
         let matching = matching.filter(|run| query.matches(run));
         if newest_first { Box::new(matching.rev()) } else { Box::new(matching) }

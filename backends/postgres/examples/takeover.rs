@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let id = job.id.clone();
     let mut run = Run::started(claim.first_run, id.clone(), fire, claim.now);
     let advance = Transition::Advance { job: id, from: Some(fire), to: None };
-    settle(&mut a, vec![advance, Transition::Record(run.clone())])?;
+    settle(&mut a, vec![advance, Transition::Record(run.clone().into())])?;
     println!("A begins run {}", run.id);
     // ANCHOR_END: claim
 
@@ -65,7 +65,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Err(StoreError::Fenced) => println!("A is fenced"),
         other => println!("A has a heartbeat: {other:?}"),
     }
-    let report = settle(&mut a, vec![Transition::Finish(run)]);
+    let report = settle(&mut a, vec![Transition::Finish(run.into())]);
     println!("A's report is refused: {}", report.is_err());
     // ANCHOR_END: fence
 
@@ -95,7 +95,7 @@ fn job() -> Result<Job, Box<dyn Error>> {
 }
 
 fn end(run: Run, outcome: Outcome) -> Transition {
-    Transition::Finish(end_of(run, outcome))
+    Transition::Finish(end_of(run, outcome).into())
 }
 
 fn end_of(run: Run, outcome: Outcome) -> Run {

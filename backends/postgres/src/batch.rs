@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
@@ -180,7 +181,7 @@ impl Batch {
             Transition::Record(run) => {
                 check_run(&run)?;
                 self.last_number = self.last_number.max(Some(run.id.0 as i64));
-                self.record(run, groups, changes);
+                self.record(Arc::unwrap_or_clone(run), groups, changes);
             }
             Transition::Start { run, started, scheduled } => {
                 self.start(run, started, scheduled, groups, changes);
@@ -190,6 +191,7 @@ impl Batch {
             }
             Transition::Finish(run) => {
                 check_run(&run)?;
+                let run = Arc::unwrap_or_clone(run);
                 if run.outcome.is_some() {
                     put_last(&mut self.finished, &mut changes.finished, run.id, run);
                     return Ok(());

@@ -45,7 +45,7 @@ fn values_come_back_exactly() {
     let now = database.now();
     let claim = store.claim(&Want::at(now).jobs(std::slice::from_ref(&exact.id))).expect("a claim");
     let run = Run::started(claim.first_run, exact.id.clone(), now, now);
-    settle(&mut store, vec![Transition::Record(run.clone())]);
+    settle(&mut store, vec![Transition::Record(run.clone().into())]);
     store.claim(&Want::at(now).ended(std::slice::from_ref(&exact.id))).expect("a claim");
     let ended = run.with(|run| {
         run.finished = Some(now + TimeDelta::seconds(1));
@@ -54,7 +54,7 @@ fn values_come_back_exactly() {
         run.output = Some("\0".repeat(3));
         run.result = Some(json!({"rows": [1.0, -0.0, "\0"]}));
     });
-    settle(&mut store, vec![Transition::Finish(ended.clone())]);
+    settle(&mut store, vec![Transition::Finish(ended.clone().into())]);
     assert_eq!(store.runs(&RunQuery::default()).expect("read"), [ended]);
 }
 
@@ -110,14 +110,14 @@ fn runs_are_listed_and_counted_as_asked() {
         Run::started(RunId(first + number), id.clone(), now - TimeDelta::hours(9 - number as i64), now)
     };
     let rows: Vec<Run> = (0..8).map(|n| row(n, &ids[n as usize % 2])).collect();
-    settle(&mut store, rows.iter().cloned().map(Transition::Record).collect());
+    settle(&mut store, rows.iter().cloned().map(|run| Transition::Record(run.into())).collect());
     store.claim(&Want::at(now).jobs(&ids)).expect("a claim");
     let mut all = rows.clone();
     for run in all.iter_mut().take(5) {
         (run.finished, run.outcome) = (Some(now), Some(Outcome::Succeeded));
     }
     all[2].outcome = Some(Outcome::Failed);
-    settle(&mut store, all.iter().take(5).cloned().map(Transition::Finish).collect());
+    settle(&mut store, all.iter().take(5).cloned().map(|run| Transition::Finish(run.into())).collect());
     let queries = [
         RunQuery::default(),
         RunQuery::of_job(&one.id),
@@ -210,7 +210,10 @@ fn numbers_have_no_gaps_where_nobody_else_takes_any() {
         store.release();
         let claim = store.claim(&Want::at(now).jobs(std::slice::from_ref(&id))).expect("a claim");
         assert_eq!(claim.first_run, RunId(expected));
-        settle(&mut store, vec![Transition::Record(Run::started(claim.first_run, id.clone(), now, now))]);
+        settle(
+            &mut store,
+            vec![Transition::Record(Run::started(claim.first_run, id.clone(), now, now).into())],
+        );
     }
 }
 

@@ -264,7 +264,7 @@ fn a_file_that_was_written_before_there_were_limits_is_read_except_for_jobs_that
             "the rest is there as text"
         );
         // What was read can be written.
-        let finish = Transition::Finish(read[0].clone());
+        let finish = Transition::Finish(read[0].clone().into());
         store.commit(vec![finish]).unwrap();
         assert_eq!(store.runs(&RunQuery::default()).unwrap(), read);
     }
@@ -313,7 +313,7 @@ fn a_row_of_the_ledger_edited_into_nonsense_is_quarantined() {
         person.execute("DELETE FROM runs WHERE id = 3", []).unwrap();
         store.commit(vec![Transition::PruneJob { job: rows[0].job.clone(), keep: 9 }]).unwrap();
         assert_eq!(store.quarantined(), [], "it is not there any more");
-        store.commit(vec![Transition::Record(rows[2].clone())]).unwrap();
+        store.commit(vec![Transition::Record(rows[2].clone().into())]).unwrap();
         assert_eq!(store.runs(&RunQuery::default()).unwrap(), rows);
     }
     // A row that somebody repairs is read like any other.

@@ -32,7 +32,7 @@ fn in_progress(claim: &Claim, group: &GroupName) -> Option<usize> {
 fn begin(owner: &mut Owner, job: &Job, claim: &Claim, now: DateTime<Utc>) -> Run {
     let run = Run::started(claim.first_run, job.id.clone(), job.next_fire.expect("due"), now);
     let group = job.policy.group.as_ref().expect("a group").name.clone();
-    let batch = vec![advance(job, now), Transition::Record(run.clone())];
+    let batch = vec![advance(job, now), Transition::Record(run.clone().into())];
     let settlement = Settlement { batch, groups: vec![(run.id, group)], ..Settlement::default() };
     owner.store.settle(settlement).expect("settled");
     run
@@ -70,7 +70,7 @@ pub fn a_run_that_waits_for_its_group_begins_after_a_run_of_it(factory: &mut dyn
     let waiting = waiting.with(|run| run.turn = Some(now + TimeDelta::days(3650)));
     let turn = GroupTurn::of(&jobs[1], fire).map(Box::new);
     let runs = JobRuns { ready: vec![waiting.clone()], group: turn, ..JobRuns::default() };
-    let batch = vec![advance(&jobs[1], now), Transition::Record(waiting.clone())];
+    let batch = vec![advance(&jobs[1], now), Transition::Record(waiting.clone().into())];
     let runs = vec![(jobs[1].id.clone(), runs)];
     other.store.settle(Settlement { batch, runs, ..Settlement::default() }).expect("settled");
     assert!(other.claim(now).jobs.is_empty(), "the group is full");

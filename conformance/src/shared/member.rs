@@ -241,7 +241,8 @@ impl ClaimStore for Member {
                     truth.jobs.insert(job.id.clone(), job);
                 }
             }
-            runs.into_iter().try_for_each(|run| truth.apply(&Transition::Record(run), self.number).map(drop))
+            runs.into_iter()
+                .try_for_each(|run| truth.apply(&Transition::Record(run.into()), self.number).map(drop))
         })?;
         self.wake_others();
         Ok(())

@@ -282,7 +282,7 @@ impl Truth {
                     self.owners.insert(run.id, member);
                 }
                 self.last_run = self.last_run.max(run.id.0);
-                self.rows.insert(run.id, run.clone());
+                self.rows.insert(run.id, Run::clone(run));
             }
             Transition::Start { run: id, started, scheduled } => {
                 if let Some(run) = self.rows.get_mut(id) {

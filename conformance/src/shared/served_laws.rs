@@ -49,7 +49,7 @@ pub fn what_waits_is_started_by_a_member_that_serves_it(factory: &mut dyn Shared
     assert_eq!(claim.jobs.iter().flat_map(|job| &job.abandoned).collect::<Vec<_>>(), [&run]);
     let again = Run::waiting(claim.first_run, job.id.clone(), run.scheduled());
     let again = again.with(|run| (run.attempt, run.turn) = (2, Some(now - TimeDelta::seconds(1))));
-    let batch = vec![ended(&run, Outcome::Interrupted, now), Transition::Record(again.clone())];
+    let batch = vec![ended(&run, Outcome::Interrupted, now), Transition::Record(again.clone().into())];
     other.settle(batch).expect("settled");
     assert!(other.claim(now).jobs.is_empty());
     assert_eq!(other.store.next(true).expect("read"), None);

@@ -121,7 +121,7 @@ impl Owner {
         assert_eq!(claim.due, 1, "the job is due: {claim:?}");
         let job = claim.jobs[0].job.clone().expect("the job");
         let run = Run::started(claim.first_run, job.id.clone(), job.next_fire.expect("due"), now);
-        self.settle(vec![advance(&job, now), Transition::Record(run.clone())]).expect("settled");
+        self.settle(vec![advance(&job, now), Transition::Record(run.clone().into())]).expect("settled");
         run
     }
 
@@ -135,10 +135,14 @@ pub(super) fn advance(job: &Job, now: DateTime<Utc>) -> Transition {
 }
 
 pub(super) fn ended(run: &Run, outcome: Outcome, now: DateTime<Utc>) -> Transition {
-    Transition::Finish(run.clone().with(|run| {
-        run.outcome = Some(outcome);
-        run.finished = Some(now);
-    }))
+    Transition::Finish(
+        run.clone()
+            .with(|run| {
+                run.outcome = Some(outcome);
+                run.finished = Some(now);
+            })
+            .into(),
+    )
 }
 
 fn is_fenced<T: std::fmt::Debug>(answer: &Result<T, StoreError>) -> bool {
@@ -203,7 +207,7 @@ pub fn a_member_whose_lease_has_ended_changes_nothing(factory: &mut dyn SharedSt
     let run = Run::started(claim.first_run, job.id.clone(), now, now);
     factory.expire(one.member);
     assert_eq!(other.claim(now).due, 1, "the claim of the member whose lease has ended is void");
-    let batch = vec![advance(&job, now), Transition::Record(run)];
+    let batch = vec![advance(&job, now), Transition::Record(run.into())];
     assert!(is_fenced(&one.settle(batch)));
     assert!(is_fenced(&one.store.heartbeat()));
     assert!(is_fenced(&one.store.claim(&Want::default())));
@@ -293,7 +297,7 @@ pub fn what_waits_is_started_by_whoever_claims_next(factory: &mut dyn SharedStor
     let want = Want::at(now).starts().ended(std::slice::from_ref(&job.id));
     one.store.claim(&want).expect("a claim");
     one.settle(vec![ended(&run, Outcome::Succeeded, now)]).expect("ended beside the claim");
-    other.settle(vec![Transition::Record(waiting.clone())]).expect("settled");
+    other.settle(vec![Transition::Record(waiting.clone().into())]).expect("settled");
     let claim = one.claim(now);
     let found: Vec<RunId> = claim.jobs.iter().filter_map(|job| Some(job.runs.waiting.as_ref()?.id)).collect();
     assert_eq!(found, [waiting.id]);
@@ -360,9 +364,9 @@ pub fn numbers_of_runs_rise_and_are_never_used_twice(factory: &mut dyn SharedSto
         if let Transition::Advance { to, .. } = &step {
             job.next_fire = *to;
         }
-        owner.settle(vec![step, Transition::Record(run.clone())]).expect("settled");
+        owner.settle(vec![step, Transition::Record(run.clone().into())]).expect("settled");
         owner.claim_job(&job.id, now).expect("a claim");
-        let again = owner.settle(vec![Transition::Record(run)]);
+        let again = owner.settle(vec![Transition::Record(run.into())]);
         assert!(matches!(again, Err(StoreError::RunExists { .. })));
     }
 }

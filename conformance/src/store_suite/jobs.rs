@@ -208,7 +208,7 @@ pub fn jobs_and_runs_are_counted_as_they_are_listed(factory: &mut dyn StoreFacto
     store.remove(&id("d")).expect("remove");
     compare(&mut *store);
     let runs = [started(1, "a", 1), started(2, "b", 1), finished(&started(3, "b", 1), Outcome::Succeeded, 2)];
-    let mut batch: Vec<Transition> = runs.map(Transition::Record).into();
+    let mut batch: Vec<Transition> = runs.map(|run| Transition::Record(run.into())).into();
     batch.extend([Transition::End { job: id("c") }, Transition::End { job: id("never there") }]);
     store.commit(batch).expect("commit");
     compare(&mut *store);

@@ -40,7 +40,7 @@ pub fn a_commit_updates_a_job(factory: &mut dyn StoreFactory) {
     let update = |job: &matins_core::Job| Transition::Update(Box::new(job.clone()));
     let batch = vec![
         advance("a", Some(1), Some(2)),
-        Transition::Record(run.clone()),
+        Transition::Record(run.clone().into()),
         update(&changed),
         update(&job("never there", Some(1))),
     ];
@@ -78,10 +78,10 @@ pub fn a_commit_applies_every_step(factory: &mut dyn StoreFactory) {
     store
         .commit(vec![
             advance("a", Some(1), Some(10)),
-            Transition::Record(run.clone()),
+            Transition::Record(run.clone().into()),
             advance("b", Some(1), None),
-            Transition::Record(waiting.clone()),
-            Transition::Record(missed.clone()),
+            Transition::Record(waiting.clone().into()),
+            Transition::Record(missed.clone().into()),
         ])
         .expect("commit");
     assert_eq!(all_runs(&mut *store), [run.clone(), waiting.clone(), missed.clone()]);
@@ -95,10 +95,10 @@ pub fn a_commit_applies_every_step(factory: &mut dyn StoreFactory) {
         run.message = Some("no process is left".into());
         run.turn = Some(second(9));
     });
-    store.commit(vec![Transition::Finish(postponed.clone())]).expect("commit");
+    store.commit(vec![Transition::Finish(postponed.clone().into())]).expect("commit");
     assert_eq!(all_runs(&mut *store)[0], postponed);
     assert_eq!(numbers(&store.runs(&unfinished).expect("runs")), [1, 2]);
-    store.commit(vec![Transition::Finish(run.clone())]).expect("commit");
+    store.commit(vec![Transition::Finish(run.clone().into())]).expect("commit");
     assert_eq!(all_runs(&mut *store), [run.clone(), waiting.clone(), missed.clone()]);
 
     let done = finished(&run, Outcome::Failed, 8).with(|run| {
@@ -110,7 +110,7 @@ pub fn a_commit_applies_every_step(factory: &mut dyn StoreFactory) {
     let longer = FireRange { last: second(7), count: 7, ..range };
     store
         .commit(vec![
-            Transition::Finish(done.clone()),
+            Transition::Finish(done.clone().into()),
             Transition::Start { run: RunId(2), started: Some(second(8)), scheduled: second(6) },
             Transition::Extend { run: RunId(3), fires: longer },
             Transition::End { job: id("b") },
@@ -136,12 +136,12 @@ pub fn steps_about_one_row_apply_in_their_order(factory: &mut dyn StoreFactory) 
     let mut batch = Vec::new();
     for (number, name) in (1..).zip(&names) {
         store.add(job(name, Some(1)), OnConflict::Refuse).expect("add");
-        batch.push(Transition::Record(Run::waiting(RunId(number), id(name), second(1))));
+        batch.push(Transition::Record(Run::waiting(RunId(number), id(name), second(1)).into()));
     }
     store.commit(batch).expect("commit");
     let missed_fires = |last| FireRange { first: second(1), last: second(last), count: last as u64 };
     let missed = Run::missed(RunId(9), id(&names[0]), missed_fires(1), MissedReason::Coalesced, second(6));
-    store.commit(vec![Transition::Record(missed.clone())]).expect("commit");
+    store.commit(vec![Transition::Record(missed.clone().into())]).expect("commit");
 
     // A fire is folded into the run that waits, which then begins: in one tick.
     let start = |number, started: Option<i64>, fire| Transition::Start {
@@ -162,11 +162,15 @@ pub fn steps_about_one_row_apply_in_their_order(factory: &mut dyn StoreFactory) 
 
     // It is put off twice, and once more it is put off and begins.
     let put_off = |turn| {
-        Transition::Finish(started(1, &names[0], 3).with(|run| {
-            run.started = None;
-            run.turn = Some(second(turn));
-            run.message = Some(format!("until {turn}"));
-        }))
+        Transition::Finish(
+            started(1, &names[0], 3)
+                .with(|run| {
+                    run.started = None;
+                    run.turn = Some(second(turn));
+                    run.message = Some(format!("until {turn}"));
+                })
+                .into(),
+        )
     };
     store.commit((5..=9).map(put_off).collect()).expect("commit");
     expected[0] = started(1, &names[0], 3).with(|run| {
@@ -181,7 +185,7 @@ pub fn steps_about_one_row_apply_in_their_order(factory: &mut dyn StoreFactory) 
 
     // A run is recorded, and begins.
     let waiting = Run::waiting(RunId(10), id(&names[1]), second(20));
-    store.commit(vec![Transition::Record(waiting), start(10, Some(22), 21)]).expect("commit");
+    store.commit(vec![Transition::Record(waiting.into()), start(10, Some(22), 21)]).expect("commit");
     expected.push(Run::started(RunId(10), id(&names[1]), second(21), second(22)));
     assert_eq!(all_runs(&mut *store), expected);
     if let Some(mut store) = reopened(factory, store) {
@@ -194,19 +198,20 @@ pub fn a_stale_commit_changes_nothing(factory: &mut dyn StoreFactory) {
     let mut store = factory.create();
     store.add(job("a", Some(1)), OnConflict::Refuse).expect("add");
     store.add(job("b", Some(2)), OnConflict::Refuse).expect("add");
-    store.commit(vec![Transition::Record(started(1, "a", 0))]).expect("commit");
+    store.commit(vec![Transition::Record(started(1, "a", 0).into())]).expect("commit");
     let before = (all_jobs(&mut *store), all_runs(&mut *store));
     let stale = store.commit(vec![
         advance("a", Some(1), Some(11)),
-        Transition::Record(started(2, "a", 1)),
+        Transition::Record(started(2, "a", 1).into()),
         advance("b", Some(1), Some(12)),
         Transition::End { job: id("a") },
     ]);
     assert!(matches!(&stale, Err(StoreError::Stale { id, .. }) if *id == "b"), "{stale:?}");
     assert_eq!((all_jobs(&mut *store), all_runs(&mut *store)), before);
-    let gone = store.commit(vec![Transition::Record(started(2, "a", 1)), advance("c", Some(1), None)]);
+    let gone = store.commit(vec![Transition::Record(started(2, "a", 1).into()), advance("c", Some(1), None)]);
     assert!(matches!(gone, Err(StoreError::NotFound { .. })), "{gone:?}");
-    let taken = store.commit(vec![advance("a", Some(1), Some(11)), Transition::Record(started(1, "a", 1))]);
+    let taken =
+        store.commit(vec![advance("a", Some(1), Some(11)), Transition::Record(started(1, "a", 1).into())]);
     assert!(matches!(taken, Err(StoreError::RunExists { run: RunId(1) })), "{taken:?}");
     assert_eq!((all_jobs(&mut *store), all_runs(&mut *store)), before);
     // Within a batch, a job is where the step before left it.
@@ -219,7 +224,7 @@ pub fn a_run_number_is_never_used_twice(factory: &mut dyn StoreFactory) {
     let mut store = factory.create();
     assert_eq!(store.next_run_id().expect("next run id"), RunId::FIRST);
     let run = finished(&started(41, "a", 1), Outcome::Succeeded, 2);
-    store.commit(vec![Transition::Record(run)]).expect("commit");
+    store.commit(vec![Transition::Record(run.into())]).expect("commit");
     assert_eq!(store.next_run_id().expect("next run id"), RunId(42));
     store.commit(vec![Transition::PruneBefore { before: second(100) }]).expect("commit");
     assert_eq!(store.next_run_id().expect("next run id"), RunId(42));
@@ -235,7 +240,7 @@ pub fn runs_outlive_their_job(factory: &mut dyn StoreFactory) {
         store.add(job(name, Some(1)), OnConflict::Refuse).expect("add");
     }
     let runs = [started(1, "a", 1), started(2, "b", 1), started(3, "c", 1)];
-    store.commit(runs.clone().map(Transition::Record).into()).expect("commit");
+    store.commit(runs.clone().map(|run| Transition::Record(run.into())).into()).expect("commit");
     store.remove(&id("a")).expect("remove");
     store.commit(vec![Transition::End { job: id("b") }]).expect("commit");
     store.add(job("c", Some(5)), OnConflict::Replace).expect("replace");
@@ -251,7 +256,7 @@ pub fn runs_are_listed_as_asked(factory: &mut dyn StoreFactory) {
         started(3, "a", 3),
         finished(&started(4, "a", 4), Outcome::Missed(MissedReason::Overlap), 4),
     ];
-    store.commit(runs.map(Transition::Record).into()).expect("commit");
+    store.commit(runs.map(|run| Transition::Record(run.into())).into()).expect("commit");
     let mut list = |query: RunQuery| numbers(&store.runs(&query).expect("runs"));
     let default = RunQuery::default;
     assert_eq!(list(RunQuery::of_job(&id("a"))), [1, 3, 4]);
@@ -271,7 +276,7 @@ pub fn pruning_keeps_what_is_new_and_what_is_unfinished(factory: &mut dyn StoreF
         finished(&started(number, name, number as i64), Outcome::Succeeded, number as i64)
     };
     let runs = [started(1, "a", 1), done(2, "a"), done(3, "b"), done(4, "a"), done(5, "a"), done(6, "a")];
-    store.commit(runs.map(Transition::Record).into()).expect("commit");
+    store.commit(runs.map(|run| Transition::Record(run.into())).into()).expect("commit");
     store.commit(vec![Transition::PruneJob { job: id("a"), keep: 2 }]).expect("prune");
     assert_eq!(numbers(&all_runs(&mut *store)), [1, 3, 5, 6]);
     store.commit(vec![Transition::PruneBefore { before: second(6) }]).expect("prune");

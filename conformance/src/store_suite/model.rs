@@ -100,8 +100,10 @@ impl Model {
                 let run =
                     Run::started(store.next_run_id().expect("next run id"), id.clone(), second(0), second(1));
                 let to = to.map(second);
-                let batch =
-                    vec![Transition::Record(run.clone()), Transition::Advance { job: id, from: named, to }];
+                let batch = vec![
+                    Transition::Record(run.clone().into()),
+                    Transition::Advance { job: id, from: named, to },
+                ];
                 let committed = store.commit(batch);
                 match position {
                     Some(at) if named == from => {
@@ -115,7 +117,7 @@ impl Model {
             Operation::Finish(number) => {
                 let Some(run) = self.runs.iter_mut().find(|run| run.id.0 == *number) else { return };
                 *run = finished(run, Outcome::Succeeded, 3);
-                store.commit(vec![Transition::Finish(run.clone())]).expect("commit");
+                store.commit(vec![Transition::Finish(run.clone().into())]).expect("commit");
             }
             Operation::Prune(name, keep) => {
                 let job = id(&format!("job {name}"));

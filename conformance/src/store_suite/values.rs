@@ -42,8 +42,8 @@ pub fn any_json_value_comes_back_exactly(factory: &mut dyn StoreFactory) {
             // A half each: in an import, and in the steps of a commit.
             let (imported, recorded) = runs.split_at(runs.len() / 2);
             store.import(jobs.clone(), imported.to_vec(), OnConflict::Refuse).expect("import");
-            let begun = recorded.iter().map(|run| Transition::Record(started(run.id.0, "a", 1)));
-            let ended = recorded.iter().map(|run| Transition::Finish(run.clone()));
+            let begun = recorded.iter().map(|run| Transition::Record(started(run.id.0, "a", 1).into()));
+            let ended = recorded.iter().map(|run| Transition::Finish(run.clone().into()));
             store.commit(begun.chain(ended).collect()).expect("commit");
             let check = |store: &mut dyn JobStore| {
                 let (found_jobs, found_runs) = (all_jobs(store), all_runs(store));
@@ -136,12 +136,12 @@ fn check_run(factory: &mut dyn StoreFactory, run: &Run, must_be_accepted: bool) 
     let import =
         |store: &mut dyn JobStore| store.import(vec![job("b", None)], vec![run.clone()], OnConflict::Replace);
     let record = |store: &mut dyn JobStore| {
-        store.commit(vec![Transition::End { job: id("a") }, Transition::Record(run.clone())])
+        store.commit(vec![Transition::End { job: id("a") }, Transition::Record(run.clone().into())])
     };
     let finish = |store: &mut dyn JobStore| {
         store.commit(vec![
-            Transition::Record(run.clone().with(|run| run.result = None)),
-            Transition::Finish(run.clone()),
+            Transition::Record(run.clone().with(|run| run.result = None).into()),
+            Transition::Finish(run.clone().into()),
         ])
     };
     check(factory, &import, must_be_accepted);

@@ -36,7 +36,7 @@ fn scheduler(runtime: &Runtime) -> (BackgroundScheduler, VirtualClock, Events) {
 fn next_finished(events: &Events) -> Run {
     loop {
         match events.next_within(GENEROUS).expect("a run ends") {
-            Event::RunFinished { run, .. } => return run,
+            Event::RunFinished { run, .. } => return Arc::unwrap_or_clone(run),
             Event::Lost { count } => panic!("{count} events were lost"),
             _ => {}
         }

@@ -153,7 +153,7 @@ impl Tick<'_> {
             let turn = turns.get(&run.id).map(|(_, turn)| *turn);
             if run.turn.is_some_and(|turn| turn != WHEN_IT_ENDS) && turn.is_some() && turn != run.turn {
                 run.turn = turn;
-                changed.push(run.clone());
+                changed.push(Arc::new(run.clone()));
             }
         }
         self.batch.extend(changed.into_iter().map(Transition::Finish));
@@ -170,7 +170,7 @@ impl Tick<'_> {
             let longest = job.as_ref().map_or(now, |job| retry::later(now, longest_wait(job, run)));
             if turn > longest {
                 run.turn = Some(longest);
-                changed.push(run.clone());
+                changed.push(Arc::new(run.clone()));
             }
         }
         self.batch.extend(changed.into_iter().map(Transition::Finish));

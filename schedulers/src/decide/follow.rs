@@ -7,6 +7,7 @@ use matins_core::{Job, MissedReason, Outcome, Overlap, Run, RunId, Transition, r
 use super::overlap::is_too_late;
 use super::tick::Tick;
 use crate::occupied::WHEN_IT_ENDS;
+use crate::running::Start;
 
 impl Tick<'_> {
     /// A run has ended for good: each job that runs after it gets a run, whose turn is the next tick's. So it is there also if
@@ -43,20 +44,20 @@ impl Tick<'_> {
             self.jobs[at].runs.running.push(id);
             let run = self.start_waited(run);
             self.count_run(at, &run);
-            self.starts.push((job.clone(), run));
+            self.starts.push(Start::new(job, run));
             return;
         } else if job.policy.overlap == Overlap::QueueOne && runs.waiting.is_none() {
             let run = run.with(|run| run.turn = None);
             self.jobs[at].runs.waiting = Some(Box::new(run.clone()));
-            self.batch.push(Transition::Finish(run));
+            self.batch.push(Transition::Finish(run.into()));
             return;
         } else {
             MissedReason::Overlap
         };
-        let run = run.with(|run| {
+        let run = Arc::new(run.with(|run| {
             run.finished = Some(self.now);
             run.outcome = Some(Outcome::Missed(missed));
-        });
+        }));
         self.batch.push(Transition::Finish(run.clone()));
         self.missed.push(run);
     }
@@ -85,7 +86,7 @@ mod tests {
         let (local, retention, mut pruning) = (Local::default(), Retention::EVERYTHING, Pruning::default());
         let first = job(Policy::default());
         let run = Run::started(RunId(1), first.id.clone(), second(0), second(0));
-        let running = *Start::new(Arc::new(first.clone()), run).running;
+        let running = Start::new(&first, run.into()).running;
         let runs = JobRuns { running: [RunId(1)].into_iter().collect(), ..JobRuns::default() };
         let mut claim = claim(second(1), &first, runs, false, RunId(2));
         claim.jobs[0].followers.push((JobId::new("after").unwrap(), AfterOutcome::Any));

@@ -9,6 +9,7 @@ use matins_core::{GroupTurn, Job, JobState, MissedReason, Outcome, Overlap, Run,
 use super::overlap::is_too_late;
 use super::tick::Tick;
 use crate::occupied::WHEN_IT_ENDS;
+use crate::running::Start;
 
 /// A run that everything but its group lets begin. It is among the runs of its job that wait until the end of the tick: then those begin
 /// that their groups have room for.
@@ -95,10 +96,10 @@ impl Tick<'_> {
         // Only an earlier tick can have kept it waiting.
         if recorded.is_none() && run.attempt == 1 && !run.manual && is_too_late(job, &run, self.now) {
             let outcome = Some(Outcome::Missed(MissedReason::TooLate));
-            let run = run.with(|run| {
+            let run = Arc::new(run.with(|run| {
                 run.finished = Some(self.now);
                 run.outcome = outcome;
-            });
+            }));
             self.batch.push(Transition::Finish(run.clone()));
             self.missed.push(run);
             self.start_waiting(*at);
@@ -122,7 +123,7 @@ impl Tick<'_> {
             let run = run.with(|run| run.turn = *turn);
             let run = match recorded.and_then(|place| self.batch.get_mut(place)) {
                 Some(Transition::Record(row)) => {
-                    row.started = Some(self.now);
+                    Arc::make_mut(row).started = Some(self.now);
                     row.clone()
                 }
                 _ => self.start_waited(run),
@@ -130,7 +131,7 @@ impl Tick<'_> {
             if !is_counted {
                 self.count_run(*at, &run);
             }
-            self.starts.push((job.clone(), run));
+            self.starts.push(Start::new(job, run));
             return;
         }
         if !is_paused {
@@ -143,8 +144,8 @@ impl Tick<'_> {
             return;
         }
         match recorded.and_then(|place| self.batch.get_mut(place)) {
-            Some(Transition::Record(row)) => row.turn = Some(WHEN_IT_ENDS),
-            _ if *turn != Some(WHEN_IT_ENDS) => self.batch.push(Transition::Finish(run.clone())),
+            Some(Transition::Record(row)) => Arc::make_mut(row).turn = Some(WHEN_IT_ENDS),
+            _ if *turn != Some(WHEN_IT_ENDS) => self.batch.push(Transition::Finish(run.clone().into())),
             _ => {}
         }
         self.jobs[*at].runs.ready.push(run);
@@ -216,7 +217,7 @@ mod tests {
         tick.start_what_waits();
         tick.due(0);
         let (_, effects) = tick.into_parts();
-        let fires = |runs: &[Run]| runs.iter().map(Run::scheduled).collect::<Vec<_>>();
+        let fires = |runs: &[Arc<Run>]| runs.iter().map(|run| run.scheduled()).collect::<Vec<_>>();
         assert_eq!(fires(&effects.missed), [second(10)]);
         assert_eq!(
             effects.starts.iter().map(|start| start.running.run.scheduled()).collect::<Vec<_>>(),
@@ -290,7 +291,7 @@ mod tests {
                 expected.sort_unstable();
                 found.sort_unstable();
                 prop_assert_eq!(found, expected, "second {}", now);
-                in_flight.extend(effects.starts.into_iter().map(|start| *start.running));
+                in_flight.extend(effects.starts.into_iter().map(|start| start.running));
                 for (id, left) in settlement.runs {
                     let member = &members[place(&id)];
                     prop_assert_eq!(left.group.as_ref().map(|turn| turn.fire), member.waits.map(second));

@@ -1,5 +1,7 @@
 //! Rows of the ledger for fires that do not run.
 
+use std::sync::Arc;
+
 use matins_core::{FireRange, MissedReason, Outcome, Run, RunId, Transition};
 
 use super::tick::Tick;
@@ -31,7 +33,7 @@ impl Tick<'_> {
             self.record(row.clone());
             row
         };
-        self.missed.push(row.clone().with(|run| run.fires = fires));
+        self.missed.push(Arc::new(row.clone().with(|run| run.fires = fires)));
         // Only while runs are in progress can the next missed fires be of the same kind for the same cause.
         self.jobs[at].runs.missed = (!is_alone || occupied > 0).then(|| Box::new(row));
     }
@@ -39,10 +41,10 @@ impl Tick<'_> {
     /// The job of a waiting run is gone.
     pub(super) fn give_up_waiting(&mut self, waiting: Run) {
         let outcome = Some(Outcome::Missed(MissedReason::JobRemoved));
-        let run = waiting.with(|run| {
+        let run = Arc::new(waiting.with(|run| {
             run.finished = Some(self.now);
             run.outcome = outcome;
-        });
+        }));
         self.batch.push(Transition::Finish(run.clone()));
         self.missed.push(run);
     }

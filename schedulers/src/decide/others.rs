@@ -21,6 +21,8 @@ mod tests {
     use matins_core::{Group, JobRuns, OnInterrupt, Overlap, Policy, RunId, Served, Transition};
     use proptest::prelude::*;
 
+    use std::sync::Arc;
+
     use super::*;
     use crate::decide::rig::{claim, job, second};
     use crate::local::Local;
@@ -63,7 +65,7 @@ mod tests {
                 Transition::Record(run) if run.outcome.is_none() => Some(run),
                 _ => None,
             });
-            let recorded: Vec<&Run> = recorded.collect();
+            let recorded: Vec<&Arc<Run>> = recorded.collect();
             prop_assert!(recorded.iter().all(|run| run.started.is_none()));
             let ready = &settlement.runs[0].1.ready;
             prop_assert!(ready.iter().all(|run| run.turn == Some(second(100))));

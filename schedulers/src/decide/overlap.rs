@@ -7,6 +7,7 @@ use matins_core::{Coalesce, FireRange, Job, JobState, MissedReason, Outcome, Ove
 
 use super::plan::Fires;
 use super::tick::Tick;
+use crate::running::Start;
 
 impl Tick<'_> {
     /// Its fires start, wait or are missed, as the overlap rule says.
@@ -105,20 +106,20 @@ impl Tick<'_> {
         match claimed.job.clone() {
             Some(job) if is_too_late(&job, &waiting, self.now) => {
                 let outcome = Some(Outcome::Missed(MissedReason::TooLate));
-                let run = (*waiting).with(|run| {
+                let run = Arc::new((*waiting).with(|run| {
                     run.finished = Some(self.now);
                     run.outcome = outcome;
-                });
+                }));
                 self.batch.push(Transition::Finish(run.clone()));
                 self.missed.push(run);
             }
             Some(job) => {
                 claimed.runs.running.push(waiting.id);
-                let run = (*waiting).with(|run| run.started = Some(self.now));
+                let run = Arc::new((*waiting).with(|run| run.started = Some(self.now)));
                 let scheduled = run.scheduled();
                 self.batch.push(Transition::Start { run: run.id, started: run.started, scheduled });
                 self.count_run(at, &run);
-                self.starts.push((job, run));
+                self.starts.push(Start::new(&job, run));
             }
             None => self.give_up_waiting(*waiting),
         }
@@ -217,7 +218,7 @@ mod tests {
                 next_run = recorded.max().unwrap_or(next_run);
                 runs = settlement.runs.remove(0).1;
                 started += effects.starts.len();
-                in_flight.extend(effects.starts.into_iter().map(|start| *start.running));
+                in_flight.extend(effects.starts.into_iter().map(|start| start.running));
                 let of = |reason| {
                     let rows = effects.missed.iter().filter(move |run| run.outcome == Some(Outcome::Missed(reason)));
                     rows.map(|run| run.fires.count).sum::<u64>()

@@ -1,6 +1,7 @@
 //! Runs that could not begin because the system had no process, thread, descriptor or memory left: they are tried again, and no
 //! attempt is counted.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -79,17 +80,18 @@ impl Tick<'_> {
         let runs = &mut self.jobs[at].runs;
         runs.running.retain(|running| *running != run.id);
         runs.ready.push(run.clone());
+        let run = Arc::new(run);
         self.batch.push(Transition::Finish(run.clone()));
         self.postponed.push((run, turn, postponed));
     }
 
     /// Starts a run that has waited; returns its row.
-    pub(super) fn start_waited(&mut self, run: Run) -> Run {
+    pub(super) fn start_waited(&mut self, run: Run) -> Arc<Run> {
         let could_not_begin = run.message.is_some();
-        let run = run.with(|run| {
+        let run = Arc::new(run.with(|run| {
             run.started = Some(self.now);
             run.message = None;
-        });
+        }));
         let (id, started, scheduled) = (run.id, run.started, run.scheduled());
         self.batch.push(if could_not_begin {
             // The reason goes with it.

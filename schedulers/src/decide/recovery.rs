@@ -7,6 +7,7 @@ use matins_core::{Job, OnInterrupt, Outcome, Run, Transition};
 use super::retry;
 use super::tick::Tick;
 use crate::occupied::WHEN_IT_ENDS;
+use crate::running::Start;
 
 /// So often a run is run again since it was interrupted.
 pub(super) const MOST_RUN_AGAIN: u32 = 3;
@@ -46,8 +47,9 @@ impl Tick<'_> {
         }
         self.jobs[at].runs.running.push(run.id);
         // The row stays as it is. It belongs to this scheduler.
+        let run = Arc::new(run);
         self.batch.push(Transition::Finish(run.clone()));
-        self.taken_up.push((job, run));
+        self.starts.push(Start::taken_up(&job, run));
     }
 
     fn interrupt(&mut self, at: usize, run: Run) {
@@ -55,12 +57,12 @@ impl Tick<'_> {
         if let Some(why) = self.local.occupations.why(&run.job) {
             message = format!("{message}; {why}");
         }
-        let interrupted = run.with(|run| {
+        let interrupted = Arc::new(run.with(|run| {
             run.started = run.started.map(|started| started.min(self.now));
             run.finished = Some(self.now);
             run.outcome = Some(Outcome::Interrupted);
             run.message = Some(message);
-        });
+        }));
         self.batch.push(Transition::Finish(interrupted.clone()));
         if let Some(job) = self.jobs[at].job.clone() {
             // A run that kills its process would otherwise kill each that comes after.

@@ -11,6 +11,7 @@ use matins_core::{
 use super::follow::is_first_turn;
 use super::tick::Tick;
 use crate::occupied::WHEN_IT_ENDS;
+use crate::running::Start;
 
 /// How long to wait before the next attempt of `job`, where attempt number `attempt` (from 1) ended so; `None` where there is to
 /// be none.
@@ -97,7 +98,7 @@ impl Tick<'_> {
                     if !is_counted {
                         self.count_run(at, &run);
                     }
-                    self.starts.push((job, run));
+                    self.starts.push(Start::new(&job, run));
                 }
                 None => {
                     let Some(run) = self.take_ready(at, id) else { continue };
@@ -117,7 +118,7 @@ impl Tick<'_> {
         if run.turn != Some(WHEN_IT_ENDS) {
             run.turn = Some(WHEN_IT_ENDS);
             let run = run.clone();
-            self.batch.push(Transition::Finish(run));
+            self.batch.push(Transition::Finish(run.into()));
         }
     }
 }

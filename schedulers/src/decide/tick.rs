@@ -52,15 +52,13 @@ pub(crate) struct Tick<'a> {
     /// Where the job is that was looked for last.
     last_place: usize,
     /// Runs that could not begin, and when each is started again.
-    pub(crate) postponed: Vec<(Run, DateTime<Utc>, Postponed)>,
+    pub(crate) postponed: Vec<(Arc<Run>, DateTime<Utc>, Postponed)>,
     /// To be handed to executors once the batch is committed.
-    pub(crate) starts: Vec<(Arc<Job>, Run)>,
-    /// Runs of earlier owners that their executors have kept: they are in progress here.
-    pub(super) taken_up: Vec<(Arc<Job>, Run)>,
-    pub(crate) finished: Vec<Run>,
+    pub(crate) starts: Vec<Start>,
+    pub(crate) finished: Vec<Arc<Run>>,
     /// Those of them that another attempt follows.
     pub(super) tried_again: Vec<RunId>,
-    pub(crate) missed: Vec<Run>,
+    pub(crate) missed: Vec<Arc<Run>>,
     pub(crate) ended: Vec<JobId>,
     /// Jobs that were paused since their triggers are broken, and how these are.
     pub(crate) broken: Vec<(JobId, String)>,
@@ -72,12 +70,12 @@ pub(crate) struct Tick<'a> {
 
 /// What a tick changes beside the store, once its batch is committed.
 pub(crate) struct Effects {
-    pub(crate) postponed: Vec<(Run, DateTime<Utc>, Postponed)>,
+    pub(crate) postponed: Vec<(Arc<Run>, DateTime<Utc>, Postponed)>,
     pub(crate) starts: Vec<Start>,
-    pub(crate) finished: Vec<Run>,
+    pub(crate) finished: Vec<Arc<Run>>,
     /// Those of them that another attempt follows.
     pub(crate) tried_again: Vec<RunId>,
-    pub(crate) missed: Vec<Run>,
+    pub(crate) missed: Vec<Arc<Run>>,
     pub(crate) ended: Vec<JobId>,
     pub(crate) broken: Vec<(JobId, String)>,
     pub(crate) disabled: Vec<(JobId, u32)>,
@@ -107,7 +105,6 @@ impl<'a> Tick<'a> {
             last_place: claim.due.wrapping_sub(1),
             postponed: Vec::new(),
             starts: Vec::new(),
-            taken_up: Vec::new(),
             finished: Vec::new(),
             tried_again: Vec::new(),
             missed: Vec::new(),
@@ -125,12 +122,8 @@ impl<'a> Tick<'a> {
         }
         tick.write_counted();
         let (began, tried_again) = (std::mem::take(&mut tick.began), std::mem::take(&mut tick.tried_again));
-        let Self {
-            batch, jobs, postponed, starts, taken_up, finished, missed, ended, broken, disabled, ..
-        } = tick;
+        let Self { batch, jobs, postponed, starts, finished, missed, ended, broken, disabled, .. } = tick;
         let runs = jobs.into_iter().map(|claimed| (claimed.id, claimed.runs)).collect();
-        let mut starts: Vec<Start> = starts.into_iter().map(|(job, run)| Start::new(job, run)).collect();
-        starts.extend(taken_up.into_iter().map(|(job, run)| Start::taken_up(job, run)));
         let effects = Effects { postponed, starts, finished, tried_again, missed, ended, broken, disabled };
         (Settlement { batch, runs, groups: began }, effects)
     }
@@ -196,14 +189,14 @@ impl<'a> Tick<'a> {
                 Decision::GiveUp(end) => (started, outcome) = (None, end),
             }
         }
-        let run = running.run.clone().with(|run| {
-            run.started = started.map(|started| started.min(report.finished));
-            run.finished = Some(report.finished);
-            run.outcome = Some(outcome);
-            run.message.clone_from(&report.message);
-            run.output.clone_from(&report.output);
-            run.result.clone_from(&report.result);
-        });
+        let mut run = Run::clone(&running.run);
+        run.started = started.map(|started| started.min(report.finished));
+        run.finished = Some(report.finished);
+        run.outcome = Some(outcome);
+        run.message.clone_from(&report.message);
+        run.output.clone_from(&report.output);
+        run.result.clone_from(&report.result);
+        let run = Arc::new(run);
         // The worker of one that went on without a scheduler was lost.
         let runs_again =
             outcome == Outcome::Interrupted && running.runs_again && run.attempt <= MOST_RUN_AGAIN;
@@ -293,7 +286,7 @@ impl<'a> Tick<'a> {
         let number = self.take_number();
         let fires = FireRange::single(due);
         let row = Run::missed(number, job.id.clone(), fires, MissedReason::JobPaused, self.now);
-        let row = row.with(|run| run.message = Some(why.clone()));
+        let row = Arc::new(row.with(|run| run.message = Some(why.clone())));
         self.record(row.clone());
         self.missed.push(row);
         let paused = job.clone().with(|job| {
@@ -330,10 +323,11 @@ impl<'a> Tick<'a> {
             self.apply_new(at, job, run);
             return id;
         }
+        let run = Arc::new(run);
         runs.running.push(id);
         self.record(run.clone());
         self.count_run(at, &run);
-        self.starts.push((job.clone(), run));
+        self.starts.push(Start::new(job, run));
         id
     }
 
@@ -356,7 +350,8 @@ impl<'a> Tick<'a> {
         }
     }
 
-    pub(super) fn record(&mut self, run: Run) {
+    pub(super) fn record(&mut self, run: impl Into<Arc<Run>>) {
+        let run = run.into();
         let keep = self.pruning.recorded(&run.job, self.retention);
         let prune = keep.map(|keep| Transition::PruneJob { job: run.job.clone(), keep });
         self.batch.push(Transition::Record(run));

@@ -101,14 +101,14 @@ impl Tick<'_> {
         let mut changed = Vec::new();
         for run in runs.ready.iter_mut().filter(|run| run.turn == Some(WHEN_IT_ENDS)) {
             run.turn = Some(now);
-            changed.push(run.clone());
+            changed.push(Arc::new(run.clone()));
         }
         if runs.running.is_empty()
             && let Some(waiting) = runs.waiting.take()
         {
             let run = (*waiting).with(|run| run.turn = Some(now));
             runs.ready.push(run.clone());
-            changed.push(run);
+            changed.push(Arc::new(run));
         }
         self.batch.extend(changed.into_iter().map(Transition::Finish));
     }

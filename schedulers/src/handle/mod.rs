@@ -288,7 +288,8 @@ impl Handle {
     /// };
     /// let alert = move |event| {
     ///     if let Event::RunFinished { run, .. } = event {
-    ///         let _ = sender.send(format!("{}: {}", run.job, run.message.unwrap_or_default()));
+    ///         let message = run.message.as_deref().unwrap_or_default();
+    ///         let _ = sender.send(format!("{}: {message}", run.job));
     ///     }
     /// };
     /// scheduler.on_event(has_failed, alert)?;

@@ -2,6 +2,7 @@
 //! clock which was ahead are computed again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{JobId, JobPosition, JobQuery, JobState, Run, RunId, RunQuery, StoreError};
@@ -12,6 +13,7 @@ use crate::decide::clock_set::{Moved, SetBack, moved_caught};
 use crate::engine::State;
 use crate::occupied::WHEN_IT_ENDS;
 use crate::reading::Reading;
+use crate::running::Running;
 
 /// At most so many jobs are checked in one turn.
 const JOBS_PER_TURN: usize = if cfg!(test) { 3 } else { 200 };
@@ -141,11 +143,15 @@ impl OpenLane<'_> {
             check.begin_again(by);
         }
         let moved = |instant: DateTime<Utc>| instant.checked_add_signed(step).unwrap_or(instant);
+        let move_start = |running: &mut Running| {
+            let run = Arc::make_mut(&mut running.run);
+            run.started = run.started.map(moved);
+        };
         for running in self.lane.in_flight.lock().values_mut() {
-            running.run.started = running.run.started.map(moved);
+            move_start(running);
         }
         for (running, report) in &mut self.work.ended {
-            running.run.started = running.run.started.map(moved);
+            move_start(running);
             report.started = report.started.map(moved);
             report.finished = moved(report.finished);
         }

@@ -16,7 +16,8 @@ impl OpenLane<'_> {
         let Effects { postponed, mut starts, finished, tried_again, missed, ended, broken, disabled } =
             effects;
         let local = &mut self.work.local;
-        finished.iter().chain(&missed).for_each(|run| local.ended(run.id));
+        let ended_runs = || finished.iter().chain(&missed).map(|run| &**run);
+        ended_runs().for_each(|run| local.ended(run.id));
         for run in &finished {
             self.work.pruning.run_has_ended(&run.job);
         }
@@ -24,21 +25,21 @@ impl OpenLane<'_> {
             local.postponed.insert(run.id, *postponed);
         }
         if !self.work.callbacks.is_empty() {
-            self.note_callbacks(finished.iter().chain(&missed), &tried_again);
+            self.note_callbacks(ended_runs(), &tried_again);
         }
         for job in &ended {
             self.forget_job(job, false);
         }
         let (store, number) = (&self.lane.name, self.lane.number);
         let mut hub = self.engine.hub();
-        for run in finished.iter().chain(&missed) {
+        for run in ended_runs() {
             hub.waiters.tell(number, run);
         }
         for (run, until, _) in postponed {
             hub.listeners.tell(|| Event::RunPostponed { store: store.clone(), run, until });
         }
+        hub.stats.finished(finished.iter().map(|run| &**run));
         for run in finished {
-            hub.stats.finished(&run);
             hub.listeners.tell(|| Event::RunFinished { store: store.clone(), run });
         }
         for run in missed {
@@ -67,9 +68,8 @@ impl OpenLane<'_> {
                 let run = &start.running.run;
                 hub.listeners.tell(|| Event::RunStarted { store: store.clone(), run: run.clone() });
             }
-            let (running, submission) = self.begin(start, &layers);
+            let running = self.begin(start, &layers, submissions);
             in_flight.insert(running.run.id, running);
-            submissions.extend(submission);
         }
     }
 
@@ -86,7 +86,7 @@ impl OpenLane<'_> {
     }
 
     /// A run whose task is not registered has failed; any other is for its executor.
-    fn begin(&self, start: Start, layers: &Layers) -> (Box<Running>, Option<Submission>) {
+    fn begin(&self, start: Start, layers: &Layers, submissions: &mut Vec<Submission>) -> Running {
         let Start { mut running, task: name, arguments, executor, time_limit, priority, is_taken_up } = start;
         running.survives = self.work.local.surviving.contains(&executor);
         let clock = self.engine.clock.clone();
@@ -95,7 +95,7 @@ impl OpenLane<'_> {
             let message =
                 format!("no task is registered as {name:?}; register it before the scheduler starts");
             done.finish(not_run(&running.run, clock.now(), Outcome::Failed, message));
-            return (running, None);
+            return running;
         };
         let (cancel, log) = (running.cancel.clone(), running.log.clone());
         let mut request = RunRequest::for_run(&running.run, name, task, cancel, log, clock);
@@ -106,6 +106,7 @@ impl OpenLane<'_> {
         (request.arguments, request.time_limit, request.priority) = (arguments, time_limit, priority);
         // By the scheduler's clock.
         request.begin_by = running.begin_by().and_then(|until| until.checked_sub_signed(self.work.ahead));
-        (running, Some(Submission { executor, is_taken_up, request, done }))
+        submissions.push(Submission { executor, is_taken_up, request, done });
+        running
     }
 }

@@ -11,10 +11,10 @@ use crate::running::Running;
 
 /// Its lock is held for moments only, and never during I/O.
 #[derive(Default)]
-pub(crate) struct InFlight(Mutex<HashMap<RunId, Box<Running>>>);
+pub(crate) struct InFlight(Mutex<HashMap<RunId, Running>>);
 
 impl InFlight {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, HashMap<RunId, Box<Running>>> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, HashMap<RunId, Running>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

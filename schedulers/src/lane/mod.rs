@@ -8,12 +8,14 @@ mod committed;
 mod elsewhere;
 mod in_flight;
 mod membership;
+mod reports;
 #[cfg(test)]
 pub(crate) mod rig;
 #[cfg(test)]
 mod tests;
 mod turn;
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -32,7 +34,6 @@ use crate::local::Local;
 use crate::pruning::{Pruning, shrink};
 use crate::reading::Reading;
 use crate::retention::Retention;
-use crate::running::Running;
 use crate::store_removal::Leaving;
 use crate::wakeup::{Inbox, Wakeup};
 
@@ -40,6 +41,7 @@ use clock_set::ClockSet;
 use elsewhere::Look;
 pub(crate) use in_flight::InFlight;
 use membership::Membership;
+use reports::Ended;
 pub(crate) use turn::Turned;
 
 /// A job store with all that the scheduler knows of its jobs.
@@ -85,7 +87,7 @@ pub(crate) struct Work {
     /// Empty: room for the next reports.
     spare_reports: Vec<RunReport>,
     /// Runs that have ended, and whose outcome is not committed yet.
-    pub(crate) ended: Vec<(Box<Running>, RunReport)>,
+    pub(crate) ended: VecDeque<Ended>,
     pub(crate) pruning: Pruning,
     /// By the time that has passed.
     prune_by_age_at: Duration,
@@ -150,7 +152,7 @@ impl Lane {
             look: None,
             ahead: TimeDelta::zero(),
             spare_reports: Vec::new(),
-            ended: Vec::new(),
+            ended: VecDeque::new(),
             pruning: Pruning::new(is_empty),
             prune_by_age_at: reading.monotonic,
             clock_set: ClockSet::new(reading, is_persistent),

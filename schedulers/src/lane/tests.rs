@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use matins_conformance::wrapped::{Fault, WrappedStore};
-use matins_core::{Clock, ExecutorName, Policy, RunQuery};
+use matins_core::{Clock, ExecutorName, Policy, RunQuery, Shutdown};
 use matins_store_memory::MemoryStore;
 use matins_task_function::TaskRegistry;
 use matins_triggers::{DateTrigger, TimeUnits, at, every};
 
 use crate::engine::{Engine, Next, Parts};
 use crate::exclusive::Exclusive;
+use crate::stopping::CANCEL_GRACE;
 use crate::{Retention, Schedule, VirtualClock};
 
 /// What the driver would wait for, with nothing left to do before.
@@ -100,7 +101,7 @@ fn after_a_burst_an_idle_scheduler_holds_nothing() {
     let [unpruned, gone] = work.pruning.entries();
     assert_eq!((unpruned, work.closures.len(), lanes[0].in_flight.counts()), (0, 0, (0, 0)));
     // The rows of those that ended with the last tick are dropped with the next one.
-    assert!(gone <= 10 + 3, "{gone}");
+    assert!(gone <= 10 + super::reports::REPORTS_PER_TICK, "{gone}");
     assert!(work.local.postponed.is_empty() && work.ended.is_empty() && work.pending.is_empty());
     assert_eq!((engine.tasks.names().len(), engine.hub().discarded.len()), (0, 0));
 }
@@ -144,4 +145,36 @@ fn a_store_that_fails_or_panics_where_it_is_asked_for_the_next_fire_is_tried_aga
         assert_eq!(waits_until(&engine), Some(start + TimeDelta::seconds(40)));
         assert!(!engine.is_failing());
     }
+}
+
+/// They are more than a tick takes in otherwise.
+#[test]
+fn the_end_of_each_run_that_is_left_behind_at_a_shutdown_is_recorded() {
+    const JOBS: usize = 4 * super::reports::REPORTS_PER_TICK;
+    let clock = VirtualClock::new("2026-01-01T00:00:00Z".parse().unwrap());
+    let engine = Engine::new(Parts {
+        clock: Arc::new(clock.clone()),
+        tasks: TaskRegistry::default(),
+        stores: vec![(StoreName::default(), Box::new(Exclusive::new(Box::new(MemoryStore::new()))))],
+        executors: [ExecutorName::default()].into(),
+        surviving: [].into(),
+        retention: Retention::EVERYTHING,
+        job_defaults: Policy::default(),
+    })
+    .unwrap();
+    engine.start();
+    let soon = clock.now() + TimeDelta::seconds(1);
+    for number in 0..JOBS {
+        engine.add(DateTrigger::new(soon).run(|| ()).id(format!("job {number}"))).unwrap();
+    }
+    clock.set(soon);
+    let mut in_progress = Vec::new();
+    while in_progress.len() < JOBS {
+        in_progress.extend(engine.turn().0);
+    }
+    engine.shutdown(Shutdown::Now);
+    engine.turn();
+    clock.advance(CANCEL_GRACE);
+    while !matches!(engine.turn().1, Next::Stop) {}
+    assert_eq!(engine.hub().stats.finished["interrupted"], JOBS as u64);
 }

@@ -7,11 +7,12 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use foldhash::HashSet;
 use matins_core::{
-    CancelToken, JobId, Outcome, Quarantined, Run, RunId, RunQuery, RunReport, StoreError, Transition, Want,
+    CancelToken, JobId, Outcome, Quarantined, Run, RunId, RunQuery, StoreError, Transition, Want,
     text_of_panic,
 };
 
 use super::membership::Membership;
+use super::reports::{Ended, REPORTS_PER_TICK, Taken};
 use super::{Failing, Lane, OpenLane, Work};
 use crate::Event;
 use crate::decide::tick::{MayStart, Tick};
@@ -19,10 +20,11 @@ use crate::engine::{Engine, State, Submission, not_run};
 use crate::observe::{queues, timed};
 use crate::pruning::shrink;
 use crate::reading::Reading;
-use crate::running::Running;
 
-/// At most so many jobs in one tick, so that neither memory nor delay grows with a backlog.
+/// At most so many jobs in one tick, so that neither memory nor delay grows with a backlog. A store that writes to a disk is worth larger
+/// ones; in memory, what a smaller one works on stays in the processor's caches.
 const JOBS_PER_TICK: usize = if cfg!(test) { 3 } else { 512 };
+const JOBS_PER_TICK_IN_MEMORY: usize = if cfg!(test) { 3 } else { 256 };
 
 /// At most so many jobs in a tick after one that had less than it may have: of many jobs that are due together, the first begin soon.
 const JOBS_OF_FIRST_TICK: usize = if cfg!(test) { 3 } else { 128 };
@@ -125,16 +127,18 @@ impl OpenLane<'_> {
             return;
         }
         let ahead = self.work.ahead;
-        let by_the_store = |instant: DateTime<Utc>, over: TimeDelta| {
-            instant.checked_add_signed(ahead - over).unwrap_or(instant)
-        };
         let mut in_flight = self.lane.in_flight.lock();
         let ended = reports.drain(..).filter_map(|mut report| {
             let running = in_flight.remove(&report.run)?;
             // One that was made before the clock was set back ended now at the latest.
-            let over = (report.finished - now).max(TimeDelta::zero());
-            report.started = report.started.map(|started| by_the_store(started, over));
-            report.finished = by_the_store(report.finished, over);
+            let over = if report.finished > now { report.finished - now } else { TimeDelta::zero() };
+            let step = ahead - over;
+            if !step.is_zero() {
+                let by_the_store =
+                    |instant: DateTime<Utc>| instant.checked_add_signed(step).unwrap_or(instant);
+                report.started = report.started.map(by_the_store);
+                report.finished = by_the_store(report.finished);
+            }
             Some((running, report))
         });
         self.work.ended.extend(ended);
@@ -238,43 +242,38 @@ impl OpenLane<'_> {
         };
         // Where more jobs are due than a tick takes, they come first: of the reports, only those that they depend on.
         let due_first = *was_full && fires && ended.len() <= MOST_PUT_OFF;
-        // Nor are those put off that other jobs wait for.
-        let comes_now = |running: &Running| !due_first || running.group.is_some();
-        let reported = ended
-            .iter()
-            .filter(|(running, _)| comes_now(running))
-            .map(|(running, _)| running.run.job.clone());
-        let reported: Vec<JobId> = reported.collect();
+        let most_reports = match state {
+            State::Running | State::Paused if due_first => 0,
+            State::Running | State::Paused => REPORTS_PER_TICK,
+            // The scheduler may stop after this tick.
+            _ => usize::MAX,
+        };
+        let mut taken = Taken::of(ended, most_reports);
+        let reported: Vec<JobId> = taken.iter(ended).map(|(running, _)| running.run.job.clone()).collect();
         let mut named: Vec<JobId> = local.occupations.ended.clone();
         named.extend(lost.iter().map(|run| run.job.clone()));
         // Another attempt may begin in this tick already, if it waits for nothing; for that its job is read.
-        let may_try_again = |(running, report): &&(Box<Running>, RunReport)| {
+        let may_try_again = |(running, report): &&Ended| {
             report.outcome != Outcome::Succeeded && (running.retry.is_some() || running.runs_again)
         };
-        let tried_again = ended.iter().filter(|(running, _)| comes_now(running)).filter(may_try_again);
-        named.extend(tried_again.map(|(running, _)| running.run.job.clone()));
+        named.extend(taken.iter(ended).filter(may_try_again).map(|(running, _)| running.run.job.clone()));
         named.sort_unstable();
         named.dedup();
         let mut want =
             Want::at(now).takes_over().ended(&reported).jobs(&named).outside(local.occupations.groups());
-        let limit = if *was_full { JOBS_PER_TICK } else { JOBS_OF_FIRST_TICK };
+        let most = if self.lane.is_persistent { JOBS_PER_TICK } else { JOBS_PER_TICK_IN_MEMORY };
+        let limit = if *was_full { most } else { JOBS_OF_FIRST_TICK };
         want.limit = if fires { limit } else { 0 };
         want.starts = may_start == MayStart::Yes;
         let claim = timed(name, "claim", || store.claim(&want))?;
         let due = claim.due;
         *ahead = claim.now - now;
-        let needed: Option<HashSet<RunId>> =
-            due_first.then(|| claim.jobs.iter().flat_map(|job| job.runs.running.iter().copied()).collect());
-        let is_put_off = |(running, report): &(Box<Running>, RunReport)| {
-            running.group.is_none() && needed.as_ref().is_some_and(|needed| !needed.contains(&report.run))
-        };
-        // Where none is needed, they are not even looked at: they may be many.
-        let puts_all_off = reported.is_empty() && needed.as_ref().is_some_and(HashSet::is_empty);
+        taken.add_needed(ended, &claim.jobs[..due]);
 
         let mut tick = Tick::new(claim, local, retention, pruning);
-        tick.expect(due, if puts_all_off { 0 } else { ended.len() });
+        tick.expect(due, taken.most().min(2 * limit));
         tick.recover(lost);
-        for (running, report) in ended.iter().filter(|report| !puts_all_off && !is_put_off(report)) {
+        for (running, report) in taken.iter(ended) {
             tick.report(running, report, may_start);
         }
         if may_start == MayStart::Yes {
@@ -305,9 +304,7 @@ impl OpenLane<'_> {
 
         pruning.forget(&surplus, |job| come_again.contains(job));
         *was_full = due == limit;
-        if !puts_all_off {
-            ended.retain(is_put_off);
-        }
+        taken.drop_from(ended);
         if prunes {
             *prune_by_age_at = reading.monotonic.saturating_add(PRUNE_BY_AGE_EVERY);
             let one = RunQuery::default().limit(1);

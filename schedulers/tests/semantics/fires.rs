@@ -276,9 +276,9 @@ fn what_an_earlier_process_left_is_taken_up() {
         .commit(vec![
             advance("left"),
             advance("again"),
-            Transition::Record(Run::started(RunId(1), id("left"), second(10), second(10))),
-            Transition::Record(Run::started(RunId(2), id("again"), second(10), second(10))),
-            Transition::Record(Run::waiting(RunId(3), id("again"), second(20))),
+            Transition::Record(Run::started(RunId(1), id("left"), second(10), second(10)).into()),
+            Transition::Record(Run::started(RunId(2), id("again"), second(10), second(10)).into()),
+            Transition::Record(Run::waiting(RunId(3), id("again"), second(20)).into()),
         ])
         .unwrap();
 

@@ -78,7 +78,7 @@ fn a_run_that_was_interrupted_again_and_again_is_left() {
         let id = job.id.clone();
         store.add(job, matins_core::OnConflict::Refuse).unwrap();
         let run = Run::started(RunId(1), id, second(10), second(10)).with(|run| run.attempt = attempt);
-        store.commit(vec![Transition::Record(run)]).unwrap();
+        store.commit(vec![Transition::Record(run.into())]).unwrap();
         let rig = Rig::with(store, 10, Retention::default());
         rig.expect(&[&format!("finished 10 interrupted (attempt {attempt})")]);
         let expected = if again { 2 } else { 1 };

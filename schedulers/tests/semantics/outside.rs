@@ -99,7 +99,7 @@ fn left_by_a_killed_process(job: NewJob) -> (matins_scheduler::BackgroundSchedul
     }
     let id = JobId::new("left").unwrap();
     let advance = Transition::Advance { job: id.clone(), from: Some(second(10)), to: Some(second(100)) };
-    let begun = Transition::Record(Run::started(RunId(1), id, second(10), second(10)));
+    let begun = Transition::Record(Run::started(RunId(1), id, second(10), second(10)).into());
     store.commit(vec![advance, begun]).unwrap();
     let (clock, held) = (VirtualClock::new(second(25)), Arc::<Held>::default());
     let scheduler = SchedulerBuilder::new()

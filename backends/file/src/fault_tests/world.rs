@@ -109,12 +109,15 @@ pub(super) fn perform(store: &mut dyn JobStore, step: Step) -> Result<(), StoreE
                 let run = run(store, &job.id, at).with(|run| run.id = id);
                 id = id.next();
                 batch.push(Transition::Advance { job: job.id, from, to });
-                batch.push(Transition::Record(run.clone()));
-                batch.push(Transition::Finish(run.with(|run| {
-                    run.finished = to;
-                    run.outcome = Some(Outcome::Succeeded);
-                    run.message = Some("y".repeat(200));
-                })));
+                batch.push(Transition::Record(run.clone().into()));
+                batch.push(Transition::Finish(
+                    run.with(|run| {
+                        run.finished = to;
+                        run.outcome = Some(Outcome::Succeeded);
+                        run.message = Some("y".repeat(200));
+                    })
+                    .into(),
+                ));
             }
             store.commit(batch)
         }

@@ -86,7 +86,9 @@ impl TableStore {
             Transition::End { job } => {
                 self.jobs.remove(&job);
             }
-            Transition::Record(run) => self.record(run)?,
+            Transition::Record(run) => {
+                self.record(Arc::unwrap_or_clone(run))?
+            }
             Transition::Start { run, started, scheduled } => {
                 if let Some(run) = self.runs.get_mut(&run) {
                     run.started = started;
@@ -100,7 +102,7 @@ impl TableStore {
             }
             Transition::Finish(ended) => {
                 if let Some(run) = self.runs.get_mut(&ended.id) {
-                    run.finish(ended);
+                    run.finish(Arc::unwrap_or_clone(ended));
                 }
             }
             Transition::PruneJob { job, keep } => {

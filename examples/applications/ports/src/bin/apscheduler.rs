@@ -19,7 +19,11 @@ fn sync() -> Result<(), &'static str> {
 
 fn complain(event: Event) {
     if let Event::RunFinished { run, .. } = event {
-        println!("{} failed: {}", run.job, run.message.unwrap_or_default());
+        println!(
+            "{} failed: {}",
+            run.job,
+            run.message.as_deref().unwrap_or_default()
+        );
     }
 }
 

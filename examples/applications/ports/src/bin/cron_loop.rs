@@ -26,7 +26,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     scheduler.on_event(has_failed, |event| {
         if let Event::RunFinished { run, .. } = event {
-            println!("{} failed: {}", run.job, run.message.unwrap_or_default());
+            println!(
+                "{} failed: {}",
+                run.job,
+                run.message.as_deref().unwrap_or_default()
+            );
         }
     })?;
     scheduler.start()?;
