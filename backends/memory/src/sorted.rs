@@ -122,8 +122,12 @@ impl<K: Key, V> SortedMap<K, V> {
         self.queue.binary_search_by(|entry| entry.key.cmp(key))
     }
 
-    /// Takes away the gaps at both ends, and all of them where they are the larger part.
+    /// Takes away the gaps at both ends, and all of them where they are the larger part. Gives room back that many more have needed.
     fn trim(&mut self) {
+        const ROOMY: usize = 2_048;
+        if self.queue.capacity() > ROOMY && self.queue.len() < self.queue.capacity() / 8 {
+            self.queue.shrink_to(2 * self.queue.len());
+        }
         if self.gaps == 0 {
             return;
         }
@@ -325,5 +329,15 @@ mod tests {
         (0..100).for_each(|number| ids.insert(id(number), ()));
         (0..99).for_each(|number| drop(ids.remove(&id(number))));
         assert_eq!((ids.queue.len(), ids.gaps, ids.tree.len()), (1, 0, 0));
+    }
+
+    #[test]
+    fn room_for_many_is_given_back() {
+        let mut ids = SortedIds::default();
+        (0..100_000).for_each(|number| ids.insert(RunId(number), ()));
+        for number in 0..99_990 {
+            assert!(ids.remove(&RunId(number)).is_some());
+        }
+        assert!(ids.len() == 10 && ids.queue.capacity() < 4_096, "{}", ids.queue.capacity());
     }
 }

@@ -152,6 +152,13 @@ impl ClaimStore for Member {
             for id in truth.jobs_with_work(want, now, member) {
                 claim_one(truth, member, &id, &mut claim);
             }
+            // As the contract has it, no more is told of jobs whose runs do not end now.
+            for claimed in &mut claim.jobs {
+                let is_named = want.ended.contains(&claimed.id) || want.jobs.contains(&claimed.id);
+                if !is_named && claimed.abandoned.is_empty() {
+                    claimed.followers.clear();
+                }
+            }
             truth.tell_groups(&mut claim, want.outside);
             if !claim.jobs.is_empty() {
                 truth.reserve_runs(NUMBERS);

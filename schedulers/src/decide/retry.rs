@@ -100,6 +100,8 @@ impl Tick<'_> {
                     }
                     self.starts.push(Start::new(&job, run));
                 }
+                // Its job was not read for this tick: it is looked for in the next one.
+                None if id >= self.first_run => {}
                 None => {
                     let Some(run) = self.take_ready(at, id) else { continue };
                     self.give_up_waiting(run);

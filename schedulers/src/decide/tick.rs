@@ -34,6 +34,8 @@ pub(crate) struct Tick<'a> {
     pub(super) local: &'a Local,
     retention: &'a Retention,
     pruning: &'a mut Pruning,
+    /// Numbers from this one on are of runs that are recorded here.
+    pub(super) first_run: RunId,
     next_run: RunId,
     /// For counting what was missed for long.
     budget: CountBudget,
@@ -93,6 +95,7 @@ impl<'a> Tick<'a> {
             local,
             retention,
             pruning,
+            first_run: claim.first_run,
             next_run: claim.first_run,
             budget: CountBudget::new(STEPS_PER_TICK),
             batch: Vec::new(),

@@ -1,4 +1,4 @@
-//! Which of the runs that have ended a tick takes in: of many not all, so that a tick stays small and jobs that are due come first.
+//! Which of the runs that have ended a tick takes in: all, or where due jobs come first only those that these depend on.
 
 use std::collections::VecDeque;
 
@@ -10,64 +10,55 @@ use crate::running::Running;
 /// A run that has ended, and how.
 pub(crate) type Ended = (Running, RunReport);
 
-/// About so many in one tick.
-pub(super) const REPORTS_PER_TICK: usize = if cfg!(test) { 10 } else { 512 };
-
 /// The reports that a tick takes in.
 #[derive(Debug)]
 pub(super) struct Taken {
-    /// The first of them, so many.
-    first: usize,
     /// None is at this place, or behind it.
     end: usize,
-    /// Those of these runs.
-    needed: HashSet<RunId>,
+    /// Of those before it, the ones of these runs, and of runs in a group, which other jobs wait for. `None` for all.
+    only: Option<HashSet<RunId>>,
 }
 
 impl Taken {
-    /// The first of them, at most so many; and those of runs in a group, which other jobs wait for.
-    pub(super) fn of(ended: &VecDeque<Ended>, most: usize) -> Self {
-        let first = most.min(ended.len());
-        let last_of_group = ended.range(first..).rposition(|(running, _)| running.group.is_some());
-        let end = last_of_group.map_or(first, |place| first + place + 1);
-        Self { first, end, needed: HashSet::new() }
+    /// All; where due jobs come first, those of runs in a group.
+    pub(super) fn of(ended: &VecDeque<Ended>, due_first: bool) -> Self {
+        if !due_first {
+            return Self { end: ended.len(), only: None };
+        }
+        let last_of_group = ended.iter().rposition(|(running, _)| running.group.is_some());
+        Self { end: last_of_group.map_or(0, |place| place + 1), only: Some(HashSet::new()) }
     }
 
-    /// What is decided about due jobs depends on the reports of their runs: those are taken too.
-    pub(super) fn add_needed(&mut self, ended: &VecDeque<Ended>, due: &[Claimed]) {
-        if self.first == ended.len() {
-            return;
-        }
-        let running = due.iter().flat_map(|job| job.runs.running.iter().copied());
-        let mut needed: HashSet<RunId> = running.collect();
-        for (_, report) in self.iter(ended) {
-            needed.remove(&report.run);
-        }
-        if !needed.is_empty() {
-            self.end = ended.len();
-            self.needed = needed;
+    /// What is decided about claimed jobs depends on the reports of their runs: those are taken too.
+    pub(super) fn add_needed(&mut self, ended: &VecDeque<Ended>, claimed: &[Claimed]) {
+        let Some(only) = &mut self.only else { return };
+        only.extend(claimed.iter().flat_map(|job| job.runs.running.iter().copied()));
+        if !only.is_empty() {
+            let last = ended.iter().rposition(|(_, report)| only.contains(&report.run));
+            self.end = last.map_or(self.end, |place| self.end.max(place + 1));
         }
     }
 
-    fn has(&self, place: usize, (running, report): &Ended) -> bool {
-        place < self.first || running.group.is_some() || self.needed.contains(&report.run)
+    fn has(&self, (running, report): &Ended) -> bool {
+        let is_needed = |only: &HashSet<RunId>| running.group.is_some() || only.contains(&report.run);
+        self.only.as_ref().is_none_or(is_needed)
     }
 
     /// The reports, in the order of their coming.
     pub(super) fn iter<'e>(&self, ended: &'e VecDeque<Ended>) -> impl Iterator<Item = &'e Ended> {
-        let looked_at = ended.range(..self.end).enumerate();
-        looked_at.filter(|(place, ended)| self.has(*place, ended)).map(|(_, ended)| ended)
+        ended.range(..self.end).filter(|ended| self.has(ended))
     }
 
     /// Drops them, once they are taken in.
     pub(super) fn drop_from(&self, ended: &mut VecDeque<Ended>) {
-        ended.drain(..self.first);
-        if self.end == self.first {
-            return;
+        if self.only.is_none() {
+            return ended.clear();
         }
-        // Where only the first go, the others, which may be many, are not even looked at.
-        let mut places = self.first..self.end;
-        ended.retain(|ended| places.next().is_none_or(|place| !self.has(place, ended)));
+        // Those behind the last, which may be many, are not looked at.
+        let mut places = 0..self.end;
+        if !places.is_empty() {
+            ended.retain(|ended| places.next().is_none() || !self.has(ended));
+        }
     }
 
     /// At most so many.
@@ -80,11 +71,16 @@ impl Taken {
 mod tests {
     use std::sync::Arc;
 
-    use matins_core::{Group, GroupName, JobId, JobRuns, Outcome, Policy, Run};
+    use chrono::TimeDelta;
+    use matins_core::{Group, GroupName, JobId, JobRuns, Outcome, Policy, Run, RunQuery, StoreName};
+    use matins_triggers::{TimeUnits, after, every};
     use proptest::prelude::*;
 
     use super::*;
     use crate::decide::rig::{job, second};
+    use crate::engine::Engine;
+    use crate::lane::rig::{alone, node, shared, start};
+    use crate::{Schedule, VirtualClock};
 
     /// The report of a run, whose job is in a group or not.
     fn ended(number: u64, is_in_group: bool) -> Ended {
@@ -107,17 +103,63 @@ mod tests {
         ended.map(|(_, report)| report.run.0).collect()
     }
 
+    /// A job each second, one that runs after it, and so many each second that a tick does not take all that is due. The runs are in
+    /// progress for a moment, and what has ended waits while jobs are due. Returns how many runs of the second job have succeeded, and how
+    /// many of the first.
+    fn chain_in_a_backlog(engine: &Engine, clock: &VirtualClock) -> (usize, usize) {
+        for number in 0..20 {
+            engine.add(every(1.seconds()).task("report").id(format!("other {number:02}"))).unwrap();
+        }
+        engine.add(every(1.seconds()).task("report").id("first")).unwrap();
+        engine.add(after("first").task("report").id("second")).unwrap();
+        for _ in 0..20 {
+            clock.advance(TimeDelta::seconds(1));
+            // The clock moves on before all that are due had their turn.
+            for _ in 0..5 {
+                let (submissions, _) = engine.turn();
+                for run in submissions {
+                    run.done.finish(run.request.execute());
+                }
+            }
+        }
+        for _ in 0..100 {
+            for run in engine.turn().0 {
+                run.done.finish(run.request.execute());
+            }
+        }
+        let succeeded = |job: &str| {
+            let query = RunQuery::default().job(JobId::new(job).unwrap());
+            let runs = engine.runs_in(&StoreName::default(), &query).unwrap();
+            runs.iter().filter(|run| run.outcome == Some(Outcome::Succeeded)).count()
+        };
+        (succeeded("second"), succeeded("first"))
+    }
+
+    #[test]
+    fn a_chain_loses_no_run_while_reports_wait() {
+        let clock = VirtualClock::new(start());
+        let (second, first) = chain_in_a_backlog(&alone(&clock), &clock);
+        assert!(first > 5 && second == first, "{second} of {first}");
+    }
+
+    #[test]
+    fn a_chain_in_a_shared_store_loses_no_run() {
+        let (clock, store) = shared();
+        let (second, first) = chain_in_a_backlog(&node(&clock, &store), &clock);
+        assert!(first > 5 && second == first, "{second} of {first}");
+    }
+
     proptest! {
         #[test]
         fn those_that_are_not_taken_stay_in_their_order(
             in_group in prop::collection::vec(prop::bool::weighted(0.1), 0..40),
-            most in 0_usize..50,
+            due_first in any::<bool>(),
             running in prop::collection::vec(0_u64..50, 0..5),
         ) {
             let all = || (0_u64..).zip(&in_group);
             let mut reports: VecDeque<Ended> = all().map(|(number, in_group)| ended(number, *in_group)).collect();
-            let mut taken = Taken::of(&reports, most);
-            let is_certain = |(number, in_group): &(u64, &bool)| *number < most as u64 || **in_group;
+            let mut taken = Taken::of(&reports, due_first);
+            let is_certain = |(_, in_group): &(u64, &bool)| !due_first || **in_group;
             let certain: Vec<u64> = all().filter(is_certain).map(|(number, _)| number).collect();
             prop_assert_eq!(numbers(taken.iter(&reports)), certain);
 

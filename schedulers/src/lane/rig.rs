@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use matins_conformance::shared::SharedModel;
-use matins_core::{ExecutorName, Policy, StoreName};
+use matins_core::{ClaimStore, ExecutorName, Policy, StoreName};
+use matins_store_memory::MemoryStore;
 use matins_task_function::TaskRegistry;
 
 use crate::engine::{Engine, Parts};
+use crate::exclusive::Exclusive;
 use crate::{Retention, VirtualClock};
 
 pub(crate) fn start() -> DateTime<Utc> {
@@ -28,12 +30,23 @@ pub(crate) fn node(clock: &VirtualClock, store: &SharedModel) -> Engine {
     node_with(tasks, clock, store)
 }
 
+/// A scheduler with the task `report` and a store of its own, in memory.
+pub(crate) fn alone(clock: &VirtualClock) -> Engine {
+    let tasks = TaskRegistry::default();
+    tasks.register("report", || ()).unwrap();
+    started(tasks, clock, Box::new(Exclusive::new(Box::new(MemoryStore::new()))))
+}
+
 /// A scheduler with these tasks.
 pub(crate) fn node_with(tasks: TaskRegistry, clock: &VirtualClock, store: &SharedModel) -> Engine {
+    started(tasks, clock, Box::new(store.member()))
+}
+
+fn started(tasks: TaskRegistry, clock: &VirtualClock, store: Box<dyn ClaimStore>) -> Engine {
     let engine = Engine::new(Parts {
         clock: Arc::new(clock.clone()),
         tasks,
-        stores: vec![(StoreName::default(), Box::new(store.member()))],
+        stores: vec![(StoreName::default(), store)],
         executors: [ExecutorName::default()].into(),
         surviving: [].into(),
         retention: Retention::EVERYTHING,

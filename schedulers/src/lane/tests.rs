@@ -101,7 +101,7 @@ fn after_a_burst_an_idle_scheduler_holds_nothing() {
     let [unpruned, gone] = work.pruning.entries();
     assert_eq!((unpruned, work.closures.len(), lanes[0].in_flight.counts()), (0, 0, (0, 0)));
     // The rows of those that ended with the last tick are dropped with the next one.
-    assert!(gone <= 10 + super::reports::REPORTS_PER_TICK, "{gone}");
+    assert!(gone <= 10 + 3, "{gone}");
     assert!(work.local.postponed.is_empty() && work.ended.is_empty() && work.pending.is_empty());
     assert_eq!((engine.tasks.names().len(), engine.hub().discarded.len()), (0, 0));
 }
@@ -150,7 +150,7 @@ fn a_store_that_fails_or_panics_where_it_is_asked_for_the_next_fire_is_tried_aga
 /// They are more than a tick takes in otherwise.
 #[test]
 fn the_end_of_each_run_that_is_left_behind_at_a_shutdown_is_recorded() {
-    const JOBS: usize = 4 * super::reports::REPORTS_PER_TICK;
+    const JOBS: usize = 40;
     let clock = VirtualClock::new("2026-01-01T00:00:00Z".parse().unwrap());
     let engine = Engine::new(Parts {
         clock: Arc::new(clock.clone()),

@@ -12,7 +12,7 @@ use matins_core::{
 };
 
 use super::membership::Membership;
-use super::reports::{Ended, REPORTS_PER_TICK, Taken};
+use super::reports::{Ended, Taken};
 use super::{Failing, Lane, OpenLane, Work};
 use crate::Event;
 use crate::decide::tick::{MayStart, Tick};
@@ -241,14 +241,9 @@ impl OpenLane<'_> {
             _ => MayStart::No,
         };
         // Where more jobs are due than a tick takes, they come first: of the reports, only those that they depend on.
-        let due_first = *was_full && fires && ended.len() <= MOST_PUT_OFF;
-        let most_reports = match state {
-            State::Running | State::Paused if due_first => 0,
-            State::Running | State::Paused => REPORTS_PER_TICK,
-            // The scheduler may stop after this tick.
-            _ => usize::MAX,
-        };
-        let mut taken = Taken::of(ended, most_reports);
+        // A shared store tells what follows on a job only where the claim names it as one whose run has ended.
+        let due_first = *was_full && fires && ended.len() <= MOST_PUT_OFF && !self.lane.is_shared;
+        let mut taken = Taken::of(ended, due_first);
         let reported: Vec<JobId> = taken.iter(ended).map(|(running, _)| running.run.job.clone()).collect();
         let mut named: Vec<JobId> = local.occupations.ended.clone();
         named.extend(lost.iter().map(|run| run.job.clone()));
@@ -268,7 +263,7 @@ impl OpenLane<'_> {
         let claim = timed(name, "claim", || store.claim(&want))?;
         let due = claim.due;
         *ahead = claim.now - now;
-        taken.add_needed(ended, &claim.jobs[..due]);
+        taken.add_needed(ended, &claim.jobs);
 
         let mut tick = Tick::new(claim, local, retention, pruning);
         tick.expect(due, taken.most().min(2 * limit));
