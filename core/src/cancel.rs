@@ -191,7 +191,7 @@ impl CancelToken {
 
     /// Why it is set; `None` while it is not.
     pub fn reason(&self) -> Option<CancelReason> {
-        // Without the lock where there is none.
+        // A token that is not set has no reason.
         if self.is_cancelled() { self.lock().reason } else { None }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use matins_conformance::shared::SharedModel;
-use matins_core::{ClaimStore, ExecutorName, Policy, StoreName};
+use matins_core::{ClaimStore, ExecutorName, JobStore, Policy, StoreName};
 use matins_store_memory::MemoryStore;
 use matins_task_function::TaskRegistry;
 
@@ -34,22 +34,40 @@ pub(crate) fn node(clock: &VirtualClock, store: &SharedModel) -> Engine {
 pub(crate) fn alone(clock: &VirtualClock) -> Engine {
     let tasks = TaskRegistry::default();
     tasks.register("report", || ()).unwrap();
-    started(tasks, clock, Box::new(Exclusive::new(Box::new(MemoryStore::new()))))
+    started(tasks, clock, exclusive(MemoryStore::new()), Retention::EVERYTHING)
+}
+
+/// A scheduler with a store of its own.
+pub(crate) fn alone_with(
+    clock: &VirtualClock,
+    store: impl JobStore + 'static,
+    retention: Retention,
+) -> Engine {
+    started(TaskRegistry::default(), clock, exclusive(store), retention)
+}
+
+fn exclusive(store: impl JobStore + 'static) -> Box<dyn ClaimStore> {
+    Box::new(Exclusive::new(Box::new(store)))
 }
 
 /// A scheduler with these tasks.
 pub(crate) fn node_with(tasks: TaskRegistry, clock: &VirtualClock, store: &SharedModel) -> Engine {
-    started(tasks, clock, Box::new(store.member()))
+    started(tasks, clock, Box::new(store.member()), Retention::EVERYTHING)
 }
 
-fn started(tasks: TaskRegistry, clock: &VirtualClock, store: Box<dyn ClaimStore>) -> Engine {
+fn started(
+    tasks: TaskRegistry,
+    clock: &VirtualClock,
+    store: Box<dyn ClaimStore>,
+    retention: Retention,
+) -> Engine {
     let engine = Engine::new(Parts {
         clock: Arc::new(clock.clone()),
         tasks,
         stores: vec![(StoreName::default(), store)],
         executors: [ExecutorName::default()].into(),
         surviving: [].into(),
-        retention: Retention::EVERYTHING,
+        retention,
         job_defaults: Policy::default(),
     })
     .unwrap();

@@ -1,19 +1,17 @@
 //! When a lane that has nothing to do wakes up.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use matins_core::StoreName;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use matins_conformance::wrapped::{Fault, WrappedStore};
-use matins_core::{Clock, ExecutorName, Policy, RunQuery, Shutdown};
+use matins_core::{Clock, RunQuery, Shutdown, StoreName};
 use matins_store_memory::MemoryStore;
-use matins_task_function::TaskRegistry;
 use matins_triggers::{DateTrigger, TimeUnits, at, every};
 
-use crate::engine::{Engine, Next, Parts};
-use crate::exclusive::Exclusive;
+use super::rig::alone_with;
+use crate::engine::{Engine, Next};
 use crate::stopping::CANCEL_GRACE;
 use crate::{Retention, Schedule, VirtualClock};
 
@@ -37,17 +35,11 @@ fn waits_until(engine: &Engine) -> Option<DateTime<Utc>> {
 fn rows_that_grow_too_old_go_though_no_job_is_due_and_then_nobody_wakes_up() {
     let start: DateTime<Utc> = "2026-01-01T00:00:00Z".parse().unwrap();
     let clock = VirtualClock::new(start);
-    let engine = Engine::new(Parts {
-        clock: Arc::new(clock.clone()),
-        tasks: TaskRegistry::default(),
-        stores: vec![(StoreName::default(), Box::new(Exclusive::new(Box::new(MemoryStore::new()))))],
-        executors: [ExecutorName::default()].into(),
-        surviving: [].into(),
-        retention: Retention { age: Some(Duration::from_secs(3 * 3600)), ..Retention::EVERYTHING },
-        job_defaults: Policy::default(),
-    })
-    .unwrap();
-    engine.start();
+    let engine = alone_with(
+        &clock,
+        MemoryStore::new(),
+        Retention { age: Some(Duration::from_secs(3 * 3600)), ..Retention::EVERYTHING },
+    );
     assert_eq!(waits_until(&engine), None, "an empty ledger");
     engine.add(at("2026-01-01T00:30:00Z").run(|| ())).unwrap();
     let mut looks = 0;
@@ -79,17 +71,8 @@ fn burst(engine: &Engine, clock: &VirtualClock, jobs: u64) {
 fn after_a_burst_an_idle_scheduler_holds_nothing() {
     const JOBS: u64 = 20_000;
     let clock = VirtualClock::new("2026-01-01T00:00:00Z".parse().unwrap());
-    let engine = Engine::new(Parts {
-        clock: Arc::new(clock.clone()),
-        tasks: TaskRegistry::default(),
-        stores: vec![(StoreName::default(), Box::new(Exclusive::new(Box::new(MemoryStore::new()))))],
-        executors: [ExecutorName::default()].into(),
-        surviving: [].into(),
-        retention: Retention { ended_jobs: Some(10), ..Retention::default() },
-        job_defaults: Policy::default(),
-    })
-    .unwrap();
-    engine.start();
+    let engine =
+        alone_with(&clock, MemoryStore::new(), Retention { ended_jobs: Some(10), ..Retention::default() });
     burst(&engine, &clock, 100);
     let used = allocation_counter::measure(|| burst(&engine, &clock, JOBS));
     assert!(used.bytes_max > 500 * JOBS, "{used:?}");
@@ -119,17 +102,7 @@ fn a_store_that_fails_or_panics_where_it_is_asked_for_the_next_fire_is_tried_aga
             assert!(!(fails && panics), "out of luck");
             if fails { Fault::Refused } else { Fault::None }
         });
-        let engine = Engine::new(Parts {
-            clock: Arc::new(clock.clone()),
-            tasks: TaskRegistry::default(),
-            stores: vec![(StoreName::default(), Box::new(Exclusive::new(Box::new(store))))],
-            executors: [ExecutorName::default()].into(),
-            surviving: [].into(),
-            retention: Retention::EVERYTHING,
-            job_defaults: Policy::default(),
-        })
-        .unwrap();
-        engine.start();
+        let engine = alone_with(&clock, store, Retention::EVERYTHING);
         engine.add(every(10.seconds()).run(|| ()).id("tick")).unwrap();
         is_broken.store(true, Ordering::Relaxed);
         for time in [10, 20, 30] {
@@ -152,17 +125,7 @@ fn a_store_that_fails_or_panics_where_it_is_asked_for_the_next_fire_is_tried_aga
 fn the_end_of_each_run_that_is_left_behind_at_a_shutdown_is_recorded() {
     const JOBS: usize = 40;
     let clock = VirtualClock::new("2026-01-01T00:00:00Z".parse().unwrap());
-    let engine = Engine::new(Parts {
-        clock: Arc::new(clock.clone()),
-        tasks: TaskRegistry::default(),
-        stores: vec![(StoreName::default(), Box::new(Exclusive::new(Box::new(MemoryStore::new()))))],
-        executors: [ExecutorName::default()].into(),
-        surviving: [].into(),
-        retention: Retention::EVERYTHING,
-        job_defaults: Policy::default(),
-    })
-    .unwrap();
-    engine.start();
+    let engine = alone_with(&clock, MemoryStore::new(), Retention::EVERYTHING);
     let soon = clock.now() + TimeDelta::seconds(1);
     for number in 0..JOBS {
         engine.add(DateTrigger::new(soon).run(|| ()).id(format!("job {number}"))).unwrap();
