@@ -15,8 +15,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use matins::prelude::*;
 use matins::{
-    FireRange, Job, JobId, JobStore, Run, RunId, RunOrder, StoreError,
-    Transition, json,
+    FireRange, Job, JobId, JobQueryExt, JobStore, Run, RunId, RunOrder,
+    RunQueryExt, StoreError, Transition, json,
 };
 use matins_store_owner::Owner;
 use serde::{Deserialize, Serialize};

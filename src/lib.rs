@@ -92,6 +92,7 @@ pub use matins_store_memory::MemoryStore;
 pub use matins_store_postgres::{
     PostgresMigration, PostgresOptions, PostgresOptionsError, PostgresRole, PostgresRoleError, PostgresStore,
 };
+pub use matins_store_query::{JobQueryExt, RunQueryExt};
 #[cfg(feature = "sqlite")]
 pub use matins_store_sqlite::{Durability, SqliteStore, SqliteStoreOptions};
 #[cfg(feature = "transfer")]

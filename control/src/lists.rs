@@ -7,6 +7,7 @@ use matins_core::{
     JobId, JobOrder, JobPosition, JobQuery, JobState, Outcome, Run, RunId, RunOrder, RunQuery, StoreName,
     error_chain,
 };
+use matins_store_query::{JobQueryExt, RunQueryExt};
 use serde_json::json;
 
 use crate::operator::Done;

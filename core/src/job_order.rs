@@ -45,25 +45,11 @@ impl JobPosition {
     /// Returns the place of a job.
     ///
     /// ```
-    /// # #[derive(Debug, serde::Serialize, serde::Deserialize)]
-    /// # struct Hourly;
-    /// # #[typetag::serde]
-    /// # impl matins_core::Trigger for Hourly {
-    /// #     fn next_after(&self, after: chrono::DateTime<chrono::Utc>) -> Option<chrono::DateTime<chrono::Utc>> {
-    /// #         chrono::DateTime::from_timestamp((after.timestamp().div_euclid(3600) + 1) * 3600, 0)
-    /// #     }
-    /// # }
-    /// # fn job(id: &str) -> matins_core::Job {
-    /// #     let (id, task) = (matins_core::JobId::new(id).unwrap(), matins_core::TaskName::new("work").unwrap());
-    /// #     let created = chrono::DateTime::UNIX_EPOCH;
-    /// #     matins_core::Job::new(id, task, std::sync::Arc::new(Hourly), Some(created), created)
-    /// # }
-    /// use matins_core::{JobPosition, JobQuery};
+    /// use matins_core::{Job, JobPosition, JobQuery};
     ///
-    /// let rest = JobQuery::default().after(JobPosition::of(&job("backup")));
-    /// let jobs = rest.select([job("report"), job("backup"), job("archive")]);
-    /// assert_eq!(jobs[0].id, "report");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// fn after(last: &Job) -> JobQuery {
+    ///     JobQuery::default().after(JobPosition::of(last)).limit(100)
+    /// }
     /// ```
     pub fn of(job: &Job) -> Self {
         Self { id: job.id.clone(), next_fire: job.next_fire }

@@ -33,6 +33,7 @@ use foldhash::{HashMap, HashSet, HashSetExt};
 use matins_core::{
     Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId, RunQuery, StoreError, Transition, json,
 };
+use matins_store_query::JobQueryExt;
 
 use due::DueTimes;
 use sorted::{SortedIds, SortedMap};

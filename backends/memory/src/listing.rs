@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use matins_core::{Job, JobId, JobOrder, JobQuery, Run, RunId, RunOrder, RunQuery};
+use matins_store_query::{JobQueryExt, RunQueryExt};
 
 use crate::MemoryStore;
 

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use matins_core::{Job, JobOrder, JobQuery, JobState, Run, RunId, RunOrder, RunQuery, StoreError};
+use matins_store_query::JobQueryExt;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 

@@ -12,6 +12,7 @@ use matins_core::{
     Run, RunId, RunOrder, RunQuery, Served, Settlement, StoreError, TaskName, Transition, Want,
 };
 use matins_store_postgres::PostgresStore;
+use matins_store_query::{JobQueryExt, RunQueryExt};
 use serde_json::json;
 
 fn store(database: &Database) -> PostgresStore {

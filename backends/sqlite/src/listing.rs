@@ -3,6 +3,7 @@
 use matins_core::{
     Job, JobId, JobOrder, JobQuery, JobState, Run, RunId, RunOrder, RunQuery, StoreError, TaskName,
 };
+use matins_store_query::{JobQueryExt, RunQueryExt};
 use rusqlite::{ToSql, params_from_iter};
 
 use crate::rows::{job_from_row, micros, run_from_row};

@@ -11,6 +11,7 @@ use matins_core::{
     Joined, Node, OnConflict, Quarantined, Run, RunId, RunOrder, RunQuery, Served, Settled, Settlement,
     StoreError, Transition, Wake, WakeUp, Want,
 };
+use matins_store_query::{JobQueryExt, RunQueryExt};
 
 use super::SharedModel;
 use super::model::{Lease, Truth};

@@ -8,6 +8,7 @@ use matins_core::{
     FireRange, Job, JobId, JobQuery, JobStore, OnConflict, Run, RunId,
     RunOrder, RunQuery, StoreError, Transition, json,
 };
+use matins_store_query::{JobQueryExt, RunQueryExt};
 
 /// Keeps jobs and runs in two tables. A change is made to a copy of both, so it
 /// is made as a whole or not at all.
