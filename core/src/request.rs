@@ -187,7 +187,7 @@ impl RunRequest {
     }
 
     /// Does the work on this thread, a panic caught, and reports what came of it. A run that was cancelled before
-    /// it began does not begin. Nobody watches the time limit here: that is the executor's.
+    /// it began, or whose time limit has passed, does not begin. Nobody watches the time limit here: that is the executor's.
     pub fn execute(&self) -> RunReport {
         let started = self.clock.now();
         if let Some(report) = self.not_to_begin(started) {
@@ -260,7 +260,7 @@ impl RunRequest {
         }
     }
 
-    /// Returns the report of a run that is not to begin at `now`: it was cancelled before, or is later than it may
+    /// Returns the report of a run that is not to begin at `now`: it was [told to stop](Self::not_begun) before, or is later than it may
     /// [begin](Self::begin_by). An executor that does not use [`execute`](Self::execute) asks this first.
     pub fn not_to_begin(&self, now: DateTime<Utc>) -> Option<RunReport> {
         if self.cancel.is_cancelled() {
@@ -273,10 +273,16 @@ impl RunRequest {
         })
     }
 
-    /// The report of a run that was cancelled before it began.
+    /// The report of a run that was cancelled before it began, or whose time limit had passed by then: its thread may have waited for
+    /// a processor for so long.
     pub fn not_begun(&self) -> RunReport {
-        let message = "cancelled before it began".to_owned();
-        self.ended_silently(None, Outcome::Cancelled, Some(message))
+        let (outcome, message) = match self.cancel.reason() {
+            Some(CancelReason::TimeLimit(limit)) => {
+                (Outcome::TimedOut, format!("its limit of {limit:?} passed before its work began"))
+            }
+            _ => (Outcome::Cancelled, "cancelled before it began".to_owned()),
+        };
+        self.ended_silently(None, outcome, Some(message))
     }
 
     /// The report of a run that ends now, with what it has said so far.

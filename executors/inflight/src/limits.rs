@@ -311,9 +311,12 @@ mod tests {
         assert!(third.come(late, grace).is_none());
         assert_eq!(*reports.0.lock().unwrap(), [Outcome::TimedOut]);
 
-        // One that is noticed in time is told at once.
+        // One that is noticed in time is told at once, also where its thread has not come to the work yet.
         let (first, _) = watched();
         let (_, second) = first.come(Duration::from_millis(3), grace).unwrap();
         assert!(second.run.cancel.is_cancelled());
+        let report = second.run.execute();
+        assert_eq!((report.outcome, report.started), (Outcome::TimedOut, None));
+        assert_eq!(report.message.as_deref(), Some("its limit of 1s passed before its work began"));
     }
 }
