@@ -39,14 +39,14 @@ use matins_core::{
     Job, JobId, JobQuery, JobStore, OnConflict, Quarantined, Run, RunId, RunQuery, StoreError, Transition,
 };
 use matins_store_owner::{FileId, Owner};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 
 pub use options::SqliteStoreOptions;
 
 use connection::{BUSY_TIMEOUT, OwnConnection, check_place, connect, owner_file};
 use read_jobs::ReadJobs;
 use rows::{job_from_row, micros};
-use write::{WriteError, apply, job_exists, put_job, record};
+use write::{WriteError, Writer};
 
 /// Keeps jobs and ledger in a SQLite file. See the [crate's page](crate).
 #[derive(Debug)]
@@ -223,14 +223,15 @@ impl SqliteStore {
     fn write<T>(
         &mut self,
         doing: &str,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, WriteError>,
+        work: impl FnOnce(&mut Writer<'_>) -> Result<T, WriteError>,
     ) -> Result<T, StoreError> {
         self.connection.process.check(&self.path)?;
         self.opened.check(&self.path)?;
         let failed = failed_at(&self.path, doing);
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&failed)?;
-        match work(&transaction) {
+        let written = work(&mut Writer::new(&transaction));
+        match written {
             Ok(value) => transaction.commit().map_err(&failed).map(|()| value),
             Err(WriteError::Refused(error)) => Err(error),
             Err(WriteError::Sqlite(error)) => Err(failed(error)),
@@ -264,28 +265,28 @@ impl JobStore for SqliteStore {
         for id in &ids {
             self.read.forget(id);
         }
-        self.write("adding jobs", |transaction| {
+        self.write("adding jobs", |writer| {
             for job in jobs {
-                if on_conflict != OnConflict::Replace && job_exists(transaction, &job.id)? {
+                if on_conflict != OnConflict::Replace && writer.job_exists(&job.id)? {
                     match on_conflict {
                         OnConflict::Keep => continue,
                         _ => return Err(StoreError::Conflict { id: job.id }.into()),
                     }
                 }
-                put_job(transaction, &job)?;
+                writer.put_job(&job)?;
             }
-            runs.iter().try_for_each(|run| record(transaction, run))
+            runs.iter().try_for_each(|run| writer.record(run))
         })?;
         self.take_back(&ids)
     }
 
     fn update(&mut self, job: Job) -> Result<(), StoreError> {
         self.read.forget(&job.id);
-        self.write("updating a job", |transaction| {
-            if !job_exists(transaction, &job.id)? {
+        self.write("updating a job", |writer| {
+            if !writer.job_exists(&job.id)? {
                 return Err(StoreError::NotFound { id: job.id.clone() }.into());
             }
-            put_job(transaction, &job)
+            writer.put_job(&job)
         })?;
         self.take_back(&[job.id])
     }
@@ -294,10 +295,7 @@ impl JobStore for SqliteStore {
         self.read.forget(id);
         let Some(job) = self.get(id)? else { return Err(StoreError::NotFound { id: id.clone() }) };
         self.counted = None;
-        self.write("removing a job", |transaction| {
-            transaction.prepare_cached("DELETE FROM jobs WHERE id = ?1")?.execute([id.as_str()])?;
-            Ok(())
-        })?;
+        self.write("removing a job", |writer| Ok(writer.remove_job(id)?))?;
         Ok(job)
     }
 
@@ -359,14 +357,17 @@ impl JobStore for SqliteStore {
                 .map_err(&failed)?;
             while let Some(row) = rows.next().map_err(&failed)? {
                 let (key, fire): (i64, i64) = (row.get(0).map_err(&failed)?, row.get(1).map_err(&failed)?);
-                if let (Some(job), Some(fire)) = (self.read.job(key), DateTime::from_timestamp_micros(fire)) {
-                    jobs.push(Arc::new(job.clone().with(|job| job.next_fire = Some(fire))));
+                if let Some(fire) = DateTime::from_timestamp_micros(fire)
+                    && let Some(job) = self.read.job(key, fire)
+                {
+                    jobs.push(job);
                     continue;
                 }
                 match body.query_row([key], |row| Ok(job_from_row(row, &self.path))).map_err(&failed)? {
                     Ok(job) => {
+                        let job = Arc::new(job);
                         self.read.remember(key, &job);
-                        jobs.push(Arc::new(job));
+                        jobs.push(job);
                     }
                     Err(job) => unreadable.push((key, job)),
                 }
@@ -385,8 +386,8 @@ impl JobStore for SqliteStore {
             return Ok(());
         }
         let read = std::mem::take(&mut self.read);
-        let committed = self.write("committing a tick", |transaction| {
-            batch.iter().try_for_each(|transition| apply(transaction, transition, &read))
+        let committed = self.write("committing a tick", |writer| {
+            batch.iter().try_for_each(|transition| writer.apply(transition, &read))
         });
         self.read = read;
         for transition in &batch {

@@ -1,14 +1,16 @@
 //! Jobs that need not be read again.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+use foldhash::HashMap;
 use matins_core::{Job, JobId};
 
 /// Jobs that were due, as they were read: reading one takes longer than moving it on. Their next fire times are asked
 /// of the file each time.
 #[derive(Debug, Default)]
 pub(crate) struct ReadJobs {
-    jobs: HashMap<i64, Job>,
+    jobs: HashMap<i64, Arc<Job>>,
     keys: HashMap<JobId, i64>,
     version: i64,
 }
@@ -29,11 +31,17 @@ impl ReadJobs {
         self.keys.get(id).copied()
     }
 
-    pub(crate) fn job(&self, key: i64) -> Option<&Job> {
-        self.jobs.get(&key)
+    /// The job with this key, with this next fire time.
+    pub(crate) fn job(&mut self, key: i64, next_fire: DateTime<Utc>) -> Option<Arc<Job>> {
+        let job = self.jobs.get_mut(&key)?;
+        if job.next_fire != Some(next_fire) {
+            // Mostly nobody else has it any more, and it is not copied.
+            Arc::make_mut(job).next_fire = Some(next_fire);
+        }
+        Some(job.clone())
     }
 
-    pub(crate) fn remember(&mut self, key: i64, job: &Job) {
+    pub(crate) fn remember(&mut self, key: i64, job: &Arc<Job>) {
         if self.jobs.len() >= Self::MOST {
             *self = Self { version: self.version, ..Self::default() };
         }
