@@ -80,3 +80,13 @@ fn a_very_deep_value_is_dropped_without_exhausting_the_stack() {
     // Miri takes a thousand times as long, and has no stack of its own to exhaust.
     dismantle(nested(if cfg!(miri) { 1_000 } else { 1_000_000 }));
 }
+
+#[test]
+fn a_text_with_many_brackets_is_refused_only_where_it_nests_too_deep() {
+    let beside = format!("[{}]", vec!["[{}]"; STORED_DEPTH].join(","));
+    assert!(check_text(String::new, beside.as_bytes()).is_ok());
+    for levels in [STORED_DEPTH - 1, STORED_DEPTH, STORED_DEPTH + 1] {
+        let text = nested(levels).to_string();
+        assert_eq!(check_text(String::new, text.as_bytes()).is_ok(), levels <= STORED_DEPTH, "{levels}");
+    }
+}
