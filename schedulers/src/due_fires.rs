@@ -74,7 +74,7 @@ impl OpenLane<'_> {
         let claim = work.store.claim(&Want::at(now).jobs(jobs).outside(work.local.occupations.groups()))?;
         let mut tick = Tick::new(claim, &work.local, &engine.retention, &mut work.pruning);
         let decided = decide(&mut tick);
-        if tick.batch.is_empty() {
+        if tick.changes_nothing() {
             work.store.release();
             return Ok(decided);
         }

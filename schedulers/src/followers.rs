@@ -1,7 +1,10 @@
 //! Which jobs run after which others.
 
 use foldhash::HashMap;
-use matins_core::{AfterOutcome, Job, JobId, JobState};
+use matins_core::{After, AfterOutcome, Job, JobId, JobState};
+
+/// A job, and which other one it runs after.
+pub(crate) type Link = (JobId, Option<After>);
 
 /// The active jobs of a store that run after other jobs.
 #[derive(Default)]
@@ -15,9 +18,7 @@ pub(crate) struct Followers {
 impl Followers {
     pub(crate) fn of(jobs: Vec<Job>) -> Self {
         let mut followers = Self::default();
-        for job in &jobs {
-            followers.put(job);
-        }
+        followers.put(followers.links(&jobs));
         followers
     }
 
@@ -26,14 +27,25 @@ impl Followers {
         if self.by_job.is_empty() { Vec::new() } else { self.by_job.get(id).cloned().unwrap_or_default() }
     }
 
-    /// A job was added or changed.
-    pub(crate) fn put(&mut self, job: &Job) {
-        self.remove(&job.id);
-        if let Some(after) =
-            job.trigger.after().filter(|_| job.state == JobState::Active && !job.has_had_all_runs())
-        {
-            self.followed.insert(job.id.clone(), after.job.clone());
-            self.by_job.entry(after.job.clone()).or_default().push((job.id.clone(), after.outcome));
+    /// What these jobs, once they are added or changed, come to here: which others they run after.
+    pub(crate) fn links<'j>(&self, jobs: impl IntoIterator<Item = &'j Job>) -> Vec<Link> {
+        let follows = |job: &&Job| job.state == JobState::Active && !job.has_had_all_runs();
+        let link = |job: &Job| {
+            let after = Some(job).filter(follows).and_then(|job| job.trigger.after().cloned());
+            (job.id.clone(), after)
+        };
+        let concerns = |(job, after): &Link| after.is_some() || self.followed.contains_key(job);
+        jobs.into_iter().map(link).filter(concerns).collect()
+    }
+
+    /// These jobs were added or changed.
+    pub(crate) fn put(&mut self, links: Vec<Link>) {
+        for (job, after) in links {
+            self.remove(&job);
+            if let Some(after) = after {
+                self.by_job.entry(after.job.clone()).or_default().push((job.clone(), after.outcome));
+                self.followed.insert(job, after.job);
+            }
         }
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt};
 use matins_core::{
-    After, Job, JobId, JobOrder, JobPosition, JobQuery, JobState, Limits, MissedReason, OnExhausted,
-    StoreError, StoreName, json,
+    After, Job, JobId, JobOrder, JobPosition, JobQuery, JobState, Limits, MissedReason, StoreError,
+    StoreName, json,
 };
 
 use crate::decide::plan::next_after;
@@ -177,14 +177,14 @@ fn is_same_but_for_its_fires(now: &Job, old: &Job) -> bool {
 
 impl OpenLane<'_> {
     /// Puts a changed job in the place of `old`, whose due fires are missed if a reason is given. What has happened to the job since `old`
-    /// was read stays: other schedulers may have fired it.
+    /// was read stays: other schedulers may have fired it. Returns whether the job stays, and does not end with this change.
     pub(crate) fn put_in_place(
         &mut self,
         old: &Job,
         job: Job,
         misses: Option<MissedReason>,
         overwrites: Overwrites,
-    ) -> Result<(), SchedulerError> {
+    ) -> Result<bool, SchedulerError> {
         let put = self.decide(&old.id, |tick, at| {
             let mut job = job;
             // Due fires that were decided may have changed what it counts.
@@ -205,7 +205,7 @@ impl OpenLane<'_> {
             }
             tick.update(at, job);
             tick.end_if_over(at);
-            Ok(())
+            Ok(tick.ended.is_empty())
         })?;
         Ok(put?)
     }
@@ -352,9 +352,12 @@ impl OpenLane<'_> {
         event: impl FnOnce(StoreName, JobId) -> Event,
     ) -> Result<(), SchedulerError> {
         let id = job.id.clone();
-        self.put_in_place(before, job, misses, Overwrites::NothingElse)?;
-        let store = self.lane.name.clone();
-        self.engine.hub().listeners.tell(|| event(store, id));
+        let stays = self.put_in_place(before, job, misses, Overwrites::NothingElse)?;
+        // Of one that has gone with it, that was told.
+        if stays {
+            let store = self.lane.name.clone();
+            self.engine.hub().listeners.tell(|| event(store, id));
+        }
         Ok(())
     }
 
@@ -383,9 +386,7 @@ impl OpenLane<'_> {
         if !job.has_had_all_runs() {
             job.next_fire = next_after(&*job.trigger, now);
         }
-        if job.is_exhausted() && job.policy.on_exhausted == OnExhausted::Remove {
-            return self.remove(before);
-        }
+        // One whose trigger has no more fire times goes with its last run, or at once where it has none.
         self.put_back(before, job, None, |store, job| Event::JobResumed { store, job })
     }
 }

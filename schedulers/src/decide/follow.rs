@@ -29,6 +29,10 @@ impl Tick<'_> {
     /// A run that follows another has its turn: it starts, waits or is missed, as the grace and the overlap rule of its job say.
     pub(super) fn begin_following(&mut self, at: usize, job: &Arc<Job>, id: RunId) {
         let Some(run) = self.take_ready(at, id) else { return };
+        if self.has_had_all_runs(at) {
+            self.give_up_waiting(run);
+            return self.end_if_over(at);
+        }
         let runs = &self.jobs[at].runs;
         // Those that have not had their turn take no place yet.
         let further_attempts = runs.ready.iter().filter(|run| !is_first_turn(run)).count();
@@ -70,6 +74,8 @@ pub(super) fn is_first_turn(run: &Run) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU64;
+
     use matins_core::{AfterOutcome, JobId, JobRuns, Policy, RunReport};
 
     use super::*;
@@ -100,5 +106,35 @@ mod tests {
             _ => None,
         });
         assert_eq!(recorded.collect::<Vec<_>>(), [("after", Some(RunId(1)), None)]);
+    }
+
+    /// Once, each of them began, although the job had had all of its runs.
+    #[test]
+    fn of_runs_that_follow_together_no_more_begin_than_are_left() {
+        for overlap in [Overlap::Allow(2), Overlap::QueueOne] {
+            let (local, retention, mut pruning) =
+                (Local::default(), Retention::EVERYTHING, Pruning::default());
+            let job = job(Policy::default().with(|policy| {
+                (policy.max_runs, policy.overlap) = (NonZeroU64::new(1), overlap);
+            }));
+            let follows = |number| {
+                let run = Run::waiting(RunId(number), job.id.clone(), second(0));
+                run.with(|run| (run.cause, run.turn) = (Some(RunId(1)), Some(second(0))))
+            };
+            let runs = JobRuns { ready: vec![follows(2), follows(3)], ..JobRuns::default() };
+            let mut tick =
+                Tick::new(claim(second(1), &job, runs, false, RunId(4)), &local, &retention, &mut pruning);
+            tick.start_what_waits();
+            assert_eq!(tick.starts.len(), 1, "{overlap:?}");
+            // The first has ended.
+            let running = tick.starts.remove(0).running;
+            let report = RunReport::new(running.run.id, second(1), Outcome::Succeeded);
+            tick.report(&running, &report, MayStart::Yes);
+            let (_, effects) = tick.into_parts();
+            assert!(effects.starts.is_empty(), "{overlap:?}: {:?}", effects.starts);
+            let missed: Vec<_> = effects.missed.iter().map(|run| (run.id, run.outcome)).collect();
+            let reason = Outcome::Missed(MissedReason::JobRemoved);
+            assert_eq!(missed, [(RunId(3), Some(reason))], "{overlap:?}");
+        }
     }
 }

@@ -25,6 +25,7 @@ mod tests {
 
     use super::*;
     use crate::decide::rig::{claim, job, second};
+    use crate::decide::tick::MayStart;
     use crate::local::Local;
     use crate::pruning::Pruning;
     use crate::retention::Retention;
@@ -50,7 +51,7 @@ mod tests {
                 claim.jobs[0].abandoned = vec![Run::started(RunId(1), job.id.clone(), second(1), second(50))];
             }
             let mut tick = Tick::new(claim, &local, &retention, &mut pruning);
-            tick.recover(Vec::new());
+            tick.recover(Vec::new(), MayStart::Yes);
             tick.start_what_waits();
             if by_hand {
                 tick.start_by_hand(0);

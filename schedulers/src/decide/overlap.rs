@@ -103,6 +103,11 @@ impl Tick<'_> {
             return self.apply_waiting(at, &job, id);
         }
         let Some(waiting) = claimed.runs.waiting.take() else { return };
+        if self.has_had_all_runs(at) {
+            self.give_up_waiting(*waiting);
+            return self.end_if_over(at);
+        }
+        let claimed = &mut self.jobs[at];
         match claimed.job.clone() {
             Some(job) if is_too_late(&job, &waiting, self.now) => {
                 let outcome = Some(Outcome::Missed(MissedReason::TooLate));

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use matins_core::{Job, OnInterrupt, Outcome, Run, Transition};
+use matins_core::{Job, JobState, OnInterrupt, Outcome, Run, Transition};
 
 use super::retry;
-use super::tick::Tick;
+use super::tick::{MayStart, Tick};
 use crate::occupied::WHEN_IT_ENDS;
 use crate::running::Start;
 
@@ -15,7 +15,7 @@ pub(super) const MOST_RUN_AGAIN: u32 = 3;
 impl Tick<'_> {
     /// Ends the runs of the claimed jobs whose owner is gone, and these, which nobody has, and does what the jobs say about that. Those
     /// that their executors have kept are taken up instead.
-    pub(crate) fn recover(&mut self, lost: Vec<Run>) {
+    pub(crate) fn recover(&mut self, lost: Vec<Run>, may_start: MayStart) {
         for run in lost {
             let at = self.place_of(&run.job);
             let group = self.jobs[at].job.as_ref().and_then(|job| job.policy.group.clone());
@@ -30,7 +30,7 @@ impl Tick<'_> {
             for run in std::mem::take(&mut self.jobs[at].abandoned) {
                 match self.jobs[at].job.clone() {
                     Some(job) if self.local.surviving.contains(&job.executor) => self.take_up(at, job, run),
-                    _ => self.interrupt(at, run),
+                    _ => self.interrupt(at, run, may_start),
                 }
             }
             self.end_if_over(at);
@@ -52,7 +52,7 @@ impl Tick<'_> {
         self.starts.push(Start::taken_up(&job, run));
     }
 
-    fn interrupt(&mut self, at: usize, run: Run) {
+    fn interrupt(&mut self, at: usize, run: Run, may_start: MayStart) {
         let mut message = "the process ended while it ran, or before it was handed over".to_owned();
         if let Some(why) = self.local.occupations.why(&run.job) {
             message = format!("{message}; {why}");
@@ -73,8 +73,12 @@ impl Tick<'_> {
             if runs_again || delay.is_some() {
                 self.tried_again.push(interrupted.id);
             }
-            if runs_again && self.is_kept_waiting(at, &job, 1) {
+            let is_held_up = job.state == JobState::Paused || self.is_kept_waiting(at, &job, 1);
+            if runs_again && is_held_up {
                 self.try_again_at(at, &interrupted, WHEN_IT_ENDS);
+            } else if runs_again && may_start == MayStart::No {
+                // For the next start, or for another scheduler.
+                self.try_again_at(at, &interrupted, self.now);
             } else if runs_again {
                 let attempt = interrupted.attempt.saturating_add(1);
                 let number = self.take_number();
@@ -119,11 +123,14 @@ mod tests {
             runs_again in any::<bool>(),
             times in 0_u32..3,
             is_gone in any::<bool>(),
+            is_paused in any::<bool>(),
+            shuts_down in any::<bool>(),
         ) {
             let on_interrupt = if runs_again { OnInterrupt::RunAgain } else { OnInterrupt::Leave };
             let retry = Retry::times(times).backoff(Backoff::Fixed(Duration::from_secs(5)));
             let retry = retry.after_outcomes([Outcome::Interrupted]);
             let job = job(Policy::default().with(|policy| { policy.on_interrupt = on_interrupt; policy.retry = retry; }));
+            let job = job.with(|job| job.state = if is_paused { JobState::Paused } else { JobState::Active });
             let run = |(number, attempt): (i64, &u32)| {
                 let run = Run::started(RunId(number as u64), job.id.clone(), second(number), second(50));
                 run.with(|run| run.attempt = *attempt)
@@ -136,7 +143,7 @@ mod tests {
                 claim.jobs[0].job = None;
             }
             let mut tick = Tick::new(claim, &local, &retention, &mut pruning);
-            tick.recover(Vec::new());
+            tick.recover(Vec::new(), if shuts_down { MayStart::No } else { MayStart::Yes });
             for run in &runs {
                 let ends = |row: &&Transition| matches!(row, Transition::Finish(ended) if ended.id == run.id);
                 prop_assert_eq!(tick.batch.iter().filter(ends).count(), 1);
@@ -149,9 +156,15 @@ mod tests {
             }
             let (settlement, effects) = tick.into_parts();
             prop_assert_eq!(effects.finished.len(), runs.len());
-            prop_assert_eq!(effects.starts.len(), if runs_again && !is_gone { runs.len() } else { 0 });
+            let begins = runs_again && !is_gone && !is_paused && !shuts_down;
+            prop_assert_eq!(effects.starts.len(), if begins { runs.len() } else { 0 });
             let left = &settlement.runs[0].1;
-            prop_assert!(left.ready.iter().all(|run| run.turn == Some(second(105))));
+            let turn = match (runs_again, is_paused) {
+                (false, _) => second(105),
+                (true, true) => WHEN_IT_ENDS,
+                (true, false) => second(100),
+            };
+            prop_assert!(left.ready.iter().all(|run| run.turn == Some(turn)));
             prop_assert_eq!(left.running.len(), effects.starts.len());
         }
     }

@@ -279,6 +279,11 @@ impl<'a> Tick<'a> {
         }
     }
 
+    /// Whether nothing was decided that a store or anybody has to know of.
+    pub(crate) fn changes_nothing(&self) -> bool {
+        self.batch.is_empty() && self.counted.is_empty() && self.applicants.is_empty()
+    }
+
     /// Whether so much was counted that the other due jobs are left to the next tick.
     pub(crate) fn has_done_enough(&self) -> bool {
         self.budget.is_spent()

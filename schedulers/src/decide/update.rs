@@ -103,7 +103,8 @@ impl Tick<'_> {
             run.turn = Some(now);
             changed.push(Arc::new(run.clone()));
         }
-        if runs.running.is_empty()
+        // One that waits for others, further attempts among them, is started when the last of these has ended.
+        if runs.occupied() == 0
             && let Some(waiting) = runs.waiting.take()
         {
             let run = (*waiting).with(|run| run.turn = Some(now));

@@ -251,7 +251,7 @@ impl ClaimStore for Exclusive {
         for transition in &noted {
             match transition {
                 Transition::Finish(run) => self.has_ended(run),
-                Transition::Update(job) => self.followers.put(job),
+                Transition::Update(job) => self.followers.put(self.followers.links([&**job])),
                 Transition::End { job } => self.followers.remove(job),
                 _ => {}
             }
@@ -302,24 +302,34 @@ impl ClaimStore for Exclusive {
     }
 
     fn import(&mut self, jobs: Vec<Job>, runs: Vec<Run>, on_conflict: OnConflict) -> Result<(), StoreError> {
-        if !runs.is_empty() {
-            self.is_known = false;
-        }
-        for job in &jobs {
-            self.followers.put(job);
-            // One that takes the place of another, whose last run may be in progress.
-            if let Some(known) = self.runs.get_mut(&job.id) {
-                (known.runs.missed, known.runs.ends) = (None, None);
-            }
-        }
+        let links = self.followers.links(&jobs);
+        // Which jobs were kept as they were the store does not say: where that matters, it is read again.
+        let is_told = runs.is_empty() && (on_conflict != OnConflict::Keep || links.is_empty());
+        let busy = jobs.iter().filter(|job| self.runs.contains_key(&job.id)).map(|job| job.id.clone());
+        let busy: Vec<JobId> = busy.collect();
         let mut jobs = jobs;
-        match jobs.pop() {
+        let imported = match jobs.pop() {
             Some(job) if jobs.is_empty() && runs.is_empty() => self.store.add(job, on_conflict),
             last => {
                 jobs.extend(last);
                 self.store.import(jobs, runs, on_conflict)
             }
+        };
+        match imported {
+            Ok(()) if is_told => {
+                self.followers.put(links);
+                for job in busy {
+                    // One has taken the place of another, whose last run may be in progress.
+                    if let Some(known) = self.runs.get_mut(&job) {
+                        (known.runs.missed, known.runs.ends) = (None, None);
+                    }
+                }
+            }
+            // The store has refused it whole.
+            Err(StoreError::Conflict { .. }) => {}
+            _ => self.is_known = false,
         }
+        imported
     }
 
     fn get(&mut self, id: &JobId) -> Result<Option<Job>, StoreError> {

@@ -267,7 +267,7 @@ impl OpenLane<'_> {
 
         let mut tick = Tick::new(claim, local, retention, pruning);
         tick.expect(due, taken.most().min(2 * limit));
-        tick.recover(lost);
+        tick.recover(lost, may_start);
         for (running, report) in taken.iter(ended) {
             tick.report(running, report, may_start);
         }

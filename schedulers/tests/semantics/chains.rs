@@ -58,6 +58,26 @@ fn the_outcome_decides_and_of_attempts_the_last_one() {
     assert_eq!(rows(&rig), expected);
 }
 
+/// Once, such a job had left its chain, or another had got into it.
+#[test]
+fn a_job_that_is_refused_changes_no_chain() {
+    let rig = Rig::new();
+    rig.add(ticking());
+    rig.add(following("second"));
+    rig.add(every(1.hours()).run(|| ()).id("hourly"));
+    assert!(rig.scheduler.add(every(1.hours()).run(|| ()).id("second")).is_err());
+    assert!(rig.scheduler.add(following("hourly")).is_err());
+    let several = [following("new"), following("hourly")];
+    assert!(rig.scheduler.add_many(several).is_err());
+    rig.expect(&["job added"]);
+    rig.at(10, &["started 10 running"]);
+    rig.finish(&["finished 10 succeeded", "started 10 running", "started 10 running"]);
+    let mut started: Vec<String> =
+        rig.held.runs().iter().map(|(run, _)| run.job.as_str().to_owned()).collect();
+    started.sort();
+    assert_eq!(started, ["new", "second"]);
+}
+
 #[test]
 fn a_chain_has_many_links_and_no_cycle() {
     let rig = Rig::new();

@@ -15,6 +15,7 @@ mod lists;
 mod outside;
 mod pains;
 mod parts;
+mod paused;
 mod postponed;
 mod retries;
 mod rig;
