@@ -1,19 +1,16 @@
 //! How a run is told to stop.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::thread;
 use std::time::Duration;
 
+use crate::CancelCallbacks;
+use crate::cancel_callbacks::Callback;
 use crate::panics::caught;
 use crate::run_state::RunState;
-
-/// At most this many threads call what was registered with [`CancelToken::on_cancel`], so that many runs that are cancelled
-/// together do not start a thread each.
-const MOST_THREADS: usize = 64;
 
 /// Tells a run that it should stop. Clones are one token.
 ///
@@ -73,8 +70,6 @@ impl State {
         self.registered.get_or_insert_default()
     }
 }
-
-type Callback = Box<dyn FnOnce() + Send>;
 
 impl CancelToken {
     /// A token that is not set.
@@ -279,6 +274,27 @@ impl CancelToken {
         }
     }
 
+    /// Takes what was registered and has not been called: the run is over, and nothing calls it any more. It is the task's code, which is
+    /// dropped under no lock. For schedulers.
+    ///
+    /// ```
+    /// use matins_core::CancelToken;
+    ///
+    /// let token = CancelToken::new();
+    /// token.on_cancel(|| unreachable!());
+    /// token.release().discard();
+    /// token.cancel();
+    /// ```
+    pub fn release(&self) -> CancelCallbacks {
+        let registered = self.lock().registered.take();
+        let Some(Registered { mut callbacks, on_shutdown, wakers, .. }) = registered.map(|all| *all) else {
+            return CancelCallbacks::default();
+        };
+        callbacks.extend(on_shutdown);
+        callbacks.extend(wakers.into_values().map(|waker| Box::new(move || waker.wake()) as Callback));
+        CancelCallbacks(callbacks)
+    }
+
     /// Whether both are one token.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -292,75 +308,6 @@ impl CancelToken {
 impl fmt::Debug for CancelToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("CancelToken").field(&self.reason()).finish()
-    }
-}
-
-/// What was registered with [`CancelToken::on_cancel`] or [`on_shutdown`](CancelToken::on_shutdown) and has not been called: see
-/// [`CancelToken::set`].
-#[derive(Default)]
-#[must_use = "what was registered for a cancelled run is not called unless this is"]
-pub struct CancelCallbacks(Vec<Callback>);
-
-impl CancelCallbacks {
-    /// Returns whether nothing is left to call.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Calls all of them on this thread. One that panics does not keep the others from being called.
-    pub fn call(self) {
-        self.0.into_iter().for_each(caught);
-    }
-
-    /// Calls all of them on a thread that does nothing else, and does not wait for it. Where the system starts no thread, the
-    /// calling thread calls them.
-    pub fn call_in_background(self) {
-        static CALLS: Mutex<Calls> = Mutex::new(Calls { waiting: VecDeque::new(), threads: 0 });
-        if self.is_empty() {
-            return;
-        }
-        let lock = || CALLS.lock().unwrap_or_else(PoisonError::into_inner);
-        let work = move || {
-            loop {
-                let next = {
-                    let mut calls = lock();
-                    let next = calls.waiting.pop_front();
-                    calls.threads -= usize::from(next.is_none());
-                    next
-                };
-                let Some(callbacks) = next else { return };
-                callbacks.call();
-            }
-        };
-        {
-            let mut calls = lock();
-            calls.waiting.push_back(self);
-            if calls.threads >= MOST_THREADS {
-                return;
-            }
-            calls.threads += 1;
-        }
-        if thread::Builder::new().name("matins-cancel".to_owned()).spawn(work).is_err() {
-            work();
-        }
-    }
-}
-
-/// What waits to be called in the background.
-struct Calls {
-    waiting: VecDeque<CancelCallbacks>,
-    threads: usize,
-}
-
-impl FromIterator<CancelCallbacks> for CancelCallbacks {
-    fn from_iter<I: IntoIterator<Item = Self>>(all: I) -> Self {
-        Self(all.into_iter().flat_map(|callbacks| callbacks.0).collect())
-    }
-}
-
-impl fmt::Debug for CancelCallbacks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("CancelCallbacks").field(&self.0.len()).finish()
     }
 }
 
@@ -399,6 +346,30 @@ mod tests {
         token.on_cancel(|| std::panic::panic_any(Bomb));
         token.cancel();
         assert!(token.is_cancelled());
+    }
+
+    #[test]
+    fn what_is_released_is_dropped_and_not_called() {
+        struct Panics;
+        impl Drop for Panics {
+            fn drop(&mut self) {
+                panic!("dropped");
+            }
+        }
+        let token = CancelToken::new();
+        let (called, calls) = mpsc::channel();
+        let (panics, other) = (Panics, called.clone());
+        token.on_cancel(move || drop(panics));
+        token.on_cancel(move || other.send("cancel").unwrap());
+        token.on_shutdown(move || called.send("shutdown").unwrap());
+        token.release().discard();
+        token.cancel();
+        token.note_shutdown().call();
+        assert_eq!(calls.iter().next(), None);
+        // Later ones are not for this run, and are called all the same.
+        let (called, calls) = mpsc::channel();
+        token.on_cancel(move || called.send("late").unwrap());
+        assert_eq!(calls.recv(), Ok("late"));
     }
 
     #[test]

@@ -40,6 +40,7 @@
 mod after;
 mod boxed;
 mod cancel;
+mod cancel_callbacks;
 mod cancelled;
 mod claim;
 mod clock;
@@ -79,7 +80,8 @@ mod trigger;
 mod trigger_error;
 
 pub use after::{After, AfterOutcome};
-pub use cancel::{CancelCallbacks, CancelReason, CancelToken};
+pub use cancel::{CancelReason, CancelToken};
+pub use cancel_callbacks::CancelCallbacks;
 pub use cancelled::Cancelled;
 pub use claim::{Capabilities, Claim, ClaimStore, Claimed, GroupTurn, JobRuns, Settled, Settlement, Want};
 pub use clock::{Clock, Wake};

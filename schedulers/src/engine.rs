@@ -231,6 +231,7 @@ impl Engine {
                 Driver::Scheduler => {
                     let turned = lane.turn(self, state);
                     cancel(&turned.cancels);
+                    turned.leftovers.discard();
                     if submissions.is_empty() {
                         submissions = turned.submissions;
                     } else {
@@ -272,8 +273,9 @@ impl Engine {
         }
         // Before the lane looks at the clock, as in `turn`.
         let reading = Reading::of(&*self.clock);
-        let Turned { submissions, cancels, wake_at, is_idle, is_gone } = lane.turn(self, state);
+        let Turned { submissions, cancels, leftovers, wake_at, is_idle, is_gone } = lane.turn(self, state);
         cancel(&cancels);
+        leftovers.discard();
         let is_over = match state {
             State::Stopping { .. } => is_idle,
             State::Cancelling { leave_at } => is_idle || leave_at <= reading.monotonic,

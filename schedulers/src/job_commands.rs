@@ -352,12 +352,9 @@ impl OpenLane<'_> {
         event: impl FnOnce(StoreName, JobId) -> Event,
     ) -> Result<(), SchedulerError> {
         let id = job.id.clone();
-        let stays = self.put_in_place(before, job, misses, Overwrites::NothingElse)?;
-        // Of one that has gone with it, that was told.
-        if stays {
-            let store = self.lane.name.clone();
-            self.engine.hub().listeners.tell(|| event(store, id));
-        }
+        self.put_in_place(before, job, misses, Overwrites::NothingElse)?;
+        let store = self.lane.name.clone();
+        self.engine.hub().listeners.tell(|| event(store, id));
         Ok(())
     }
 
@@ -386,8 +383,13 @@ impl OpenLane<'_> {
         if !job.has_had_all_runs() {
             job.next_fire = next_after(&*job.trigger, now);
         }
-        // One whose trigger has no more fire times goes with its last run, or at once where it has none.
-        self.put_back(before, job, None, |store, job| Event::JobResumed { store, job })
+        // One whose trigger has no more fire times goes with its last run, or at once where none is left of it.
+        let id = job.id.clone();
+        if self.put_in_place(before, job, None, Overwrites::NothingElse)? {
+            let store = self.lane.name.clone();
+            self.engine.hub().listeners.tell(|| Event::JobResumed { store, job: id });
+        }
+        Ok(())
     }
 }
 

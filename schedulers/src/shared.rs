@@ -1,6 +1,7 @@
 //! What drivers and handles share: the engine, the executors under their lock, and the threads that drive lanes.
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use foldhash::HashMap;
 use matins_core::{
     CancelToken, Clock, Executor, ExecutorName, Outcome, Refusal, Shutdown, StoreName, WaitMode, Wake,
+    drop_caught,
 };
 
 #[cfg(feature = "tokio")]
@@ -195,11 +197,15 @@ impl Shared {
                 done.finish(self.engine.not_taken(run, Outcome::Failed, message));
                 continue;
             };
-            let submitted = if is_taken_up {
-                lock(executor).reattach(request, done)
-            } else {
-                lock(executor).submit(request, done)
-            };
+            // Others' code: one that panics must not end the driver. What it has dropped says that the run is lost.
+            let submitted = catch_unwind(AssertUnwindSafe(|| {
+                let mut executor = lock(executor);
+                if is_taken_up { executor.reattach(request, done) } else { executor.submit(request, done) }
+            }));
+            let submitted = submitted.unwrap_or_else(|panic| {
+                drop_caught(panic);
+                Ok(())
+            });
             if let Err(refused) = submitted {
                 let not_started = refused.reason == Refusal::OutOfResources;
                 let (outcome, message) = match refused.reason {

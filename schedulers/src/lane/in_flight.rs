@@ -37,8 +37,8 @@ impl InFlight {
     }
 
     /// Runs that their executors keep when this process ends are nobody's here: their rows stay, and the next owner takes them up.
-    pub(crate) fn let_go_of_survivors(&self) {
-        self.lock().retain(|_, running| !running.survives);
+    pub(crate) fn let_go_of_survivors(&self) -> Vec<Running> {
+        self.lock().extract_if(|_, running| running.survives).map(|(_, running)| running).collect()
     }
 
     pub(crate) fn progress(&self, run: RunId) -> Option<Progress> {

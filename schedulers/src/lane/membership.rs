@@ -173,10 +173,14 @@ impl OpenLane<'_> {
         if self.work.membership.as_ref().is_none_or(|membership| membership.is_sure(now)) {
             return;
         }
+        // What nobody has taken over by the next look is found then.
+        self.work.is_known &= submissions.is_empty();
         let mut in_flight = self.lane.in_flight.lock();
         for Submission { request, done, .. } in submissions.drain(..) {
-            in_flight.remove(&request.run);
+            let running = in_flight.remove(&request.run);
             done.forget();
+            self.work.leftovers.add_let_go(running);
+            self.work.leftovers.add_request(request);
         }
     }
 
@@ -189,11 +193,15 @@ impl OpenLane<'_> {
         membership.is_over = true;
         let taken_over = std::mem::take(&mut *self.lane.in_flight.lock());
         // What its executor keeps goes on, for the one that has taken it over.
-        let ends_here = taken_over.into_values().filter(|running| !running.survives);
-        cancels.extend(ends_here.map(|running| running.cancel));
-        self.work.ended.clear();
-        for Submission { done, .. } in self.work.pending.drain(..) {
+        let (go_on, end_here): (Vec<_>, Vec<_>) =
+            taken_over.into_values().partition(|running| running.survives);
+        cancels.extend(end_here.into_iter().map(|running| running.cancel));
+        let leftovers = &mut self.work.leftovers;
+        leftovers.add_let_go(go_on);
+        leftovers.add_let_go(self.work.ended.drain(..).map(|(running, _)| running));
+        for Submission { request, done, .. } in self.work.pending.drain(..) {
             done.forget();
+            leftovers.add_request(request);
         }
     }
 }

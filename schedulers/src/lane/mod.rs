@@ -7,6 +7,7 @@ mod clock_set;
 mod committed;
 mod elsewhere;
 mod in_flight;
+mod leftovers;
 mod membership;
 mod reports;
 #[cfg(test)]
@@ -40,6 +41,7 @@ use crate::wakeup::{Inbox, Wakeup};
 use clock_set::ClockSet;
 use elsewhere::Look;
 pub(crate) use in_flight::InFlight;
+use leftovers::Leftovers;
 use membership::Membership;
 use reports::Ended;
 pub(crate) use turn::Turned;
@@ -113,6 +115,8 @@ pub(crate) struct Work {
     pub(crate) pending: Vec<Submission>,
     /// What the driver waits for since the last turn, if it is an instant.
     pub(crate) waits_until: Option<DateTime<Utc>>,
+    /// To be dropped at the end of the turn.
+    leftovers: Leftovers,
 }
 
 /// A store that has failed, and when it is tried again.
@@ -167,6 +171,7 @@ impl Lane {
             leaving: None,
             pending: Vec::new(),
             waits_until: None,
+            leftovers: Leftovers::default(),
         };
         Ok(Self {
             number,

@@ -11,6 +11,7 @@ use matins_core::{
     text_of_panic,
 };
 
+use super::leftovers::Leftovers;
 use super::membership::Membership;
 use super::reports::{Ended, Taken};
 use super::{Failing, Lane, OpenLane, Work};
@@ -49,6 +50,8 @@ pub(crate) struct Turned {
     pub(crate) cancels: Vec<CancelToken>,
     /// When to turn it again.
     pub(crate) wake_at: Option<DateTime<Utc>>,
+    /// To be discarded once no lock is held.
+    pub(crate) leftovers: Leftovers,
     /// Nothing of its jobs is in flight or waits for a commit.
     pub(crate) is_idle: bool,
     /// Its store was given back.
@@ -65,6 +68,7 @@ impl Lane {
             return Turned {
                 submissions: Vec::new(),
                 cancels: Vec::new(),
+                leftovers: Leftovers::default(),
                 wake_at: None,
                 is_idle: true,
                 is_gone: true,
@@ -80,7 +84,8 @@ impl Lane {
             lane.leave_behind("left running when the scheduler was shut down", now);
         }
         if matches!(state, State::Cancelling { .. } | State::Stopping { cancel_at: None }) {
-            lane.lane.in_flight.let_go_of_survivors();
+            let let_go = lane.lane.in_flight.let_go_of_survivors();
+            lane.work.leftovers.add_let_go(let_go);
         }
         lane.advance_leaving(&reading, &mut cancels);
         if lane.work.failing.as_ref().is_none_or(|failing| failing.retry_at <= reading.monotonic) {
@@ -109,12 +114,13 @@ impl Lane {
         let is_over = is_over.is_some_and(|leaving| leaving.is_over(is_idle, lane.work.is_failing()));
         let wake_at = lane.wake_at(&reading, state);
         lane.work.waits_until = wake_at;
+        let leftovers = std::mem::take(&mut lane.work.leftovers);
         if is_over && let Some(work) = guard.take() {
             drop(guard);
             engine.let_go(self, work);
-            return Turned { submissions, cancels, wake_at: None, is_idle: true, is_gone: true };
+            return Turned { submissions, cancels, leftovers, wake_at: None, is_idle: true, is_gone: true };
         }
-        Turned { submissions, cancels, wake_at, is_idle, is_gone: false }
+        Turned { submissions, cancels, leftovers, wake_at, is_idle, is_gone: false }
     }
 }
 
@@ -225,7 +231,17 @@ impl OpenLane<'_> {
         let (retention, now) = (&self.engine.retention, reading.now);
         let lost = if self.work.is_known { Vec::new() } else { self.lost_runs()? };
         let Work {
-            store, local, ended, pruning, leaving, was_full, ahead, prune_by_age_at, has_rows, ..
+            store,
+            local,
+            ended,
+            pruning,
+            leaving,
+            was_full,
+            ahead,
+            prune_by_age_at,
+            has_rows,
+            leftovers,
+            ..
         } = &mut *self.work;
         let (store, name) = (&mut **store, &self.lane.name);
         let surplus = pruning.surplus(self.lane.most_ended_jobs(retention));
@@ -299,6 +315,7 @@ impl OpenLane<'_> {
 
         pruning.forget(&surplus, |job| come_again.contains(job));
         *was_full = due == limit;
+        taken.iter(ended).for_each(|(running, _)| leftovers.add_ended(running));
         taken.drop_from(ended);
         if prunes {
             *prune_by_age_at = reading.monotonic.saturating_add(PRUNE_BY_AGE_EVERY);

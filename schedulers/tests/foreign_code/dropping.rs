@@ -131,3 +131,36 @@ impl Drop for Captured {
         drop(taken);
     }
 }
+
+/// Uses a handle when it is dropped, and says that it was.
+struct UsesHandle(Handle, mpsc::Sender<()>);
+
+impl Drop for UsesHandle {
+    fn drop(&mut self) {
+        let _ = self.0.get("job");
+        let _ = self.1.send(());
+    }
+}
+
+/// Once, it was dropped under the lock that it asked for.
+#[test]
+fn what_a_run_has_registered_and_nobody_has_called() {
+    let scheduler = started();
+    let handle = scheduler.handle();
+    let (dropped, drops) = mpsc::channel();
+    let work = move |context: &TaskContext| {
+        let (on_cancel, on_shutdown) = (handle.clone(), handle.clone());
+        let (on_cancel, on_shutdown) =
+            (UsesHandle(on_cancel, dropped.clone()), UsesHandle(on_shutdown, dropped.clone()));
+        context.cancel.on_cancel(move || drop(on_cancel));
+        context.cancel.on_shutdown(move || drop(on_shutdown));
+    };
+    scheduler.add(every(1.hours()).run(work).id("job")).unwrap();
+    ends(move || {
+        for _ in 0..3 {
+            let run = scheduler.run_now("job").unwrap().wait().unwrap();
+            assert_eq!(run.outcome, Some(Outcome::Succeeded));
+            assert_eq!((drops.recv_timeout(GENEROUS), drops.recv_timeout(GENEROUS)), (Ok(()), Ok(())));
+        }
+    });
+}

@@ -166,3 +166,45 @@ fn a_task_sees_that_its_scheduler_shuts_down() {
     scheduler.request_shutdown(Shutdown::Wait);
     assert_eq!(outcome.wait_within(GENEROUS).unwrap().unwrap().result, Some("true".into()));
 }
+
+/// Takes every second run, and panics at the others.
+struct PanicsAtTimes {
+    executor: ThreadExecutor,
+    runs: u32,
+}
+
+impl matins_core::Executor for PanicsAtTimes {
+    fn submit(
+        &mut self,
+        run: matins_core::RunRequest,
+        done: matins_core::Completion,
+    ) -> Result<(), matins_core::Refused> {
+        self.runs += 1;
+        assert!(self.runs.is_multiple_of(2), "this executor has no thread for it");
+        self.executor.submit(run, done)
+    }
+
+    fn shutdown(&mut self, how: Shutdown) -> Vec<matins_core::RunId> {
+        self.executor.shutdown(how)
+    }
+}
+
+/// Once, that was the end of the thread that drives the store.
+#[test]
+fn an_executor_that_panics_loses_one_run_and_no_other() {
+    let executor = PanicsAtTimes { executor: ThreadExecutor::new(), runs: 0 };
+    let mut scheduler = SchedulerBuilder::new()
+        .store("default", MemoryStore::new())
+        .executor("default", executor)
+        .background()
+        .unwrap();
+    scheduler.start().unwrap();
+    scheduler.add(every(1.hours()).run(|| ()).id("job")).unwrap();
+    let outcomes = ends(move || {
+        let run = |_| scheduler.run_now("job").unwrap().wait().unwrap().outcome.unwrap();
+        (0..4).map(run).collect::<Vec<_>>()
+    });
+    let (lost, succeeded) = (outcomes[0], Outcome::Succeeded);
+    assert_eq!(outcomes, [lost, succeeded, lost, succeeded]);
+    assert!(lost != succeeded);
+}
