@@ -216,9 +216,10 @@ impl Completion {
     /// drop(left);
     /// assert_eq!(*notices.0.lock().unwrap(), ["left behind", "work ended"]);
     /// ```
-    pub fn leave_behind(mut self, report: RunReport) -> LeftBehind {
+    pub fn leave_behind(mut self, mut report: RunReport) -> LeftBehind {
         let sink = self.sink.take();
         if let Some(sink) = &sink {
+            Limits::DEFAULT.fit(&mut report);
             sink.left_behind(report);
         }
         LeftBehind { run: self.run, sink }

@@ -169,7 +169,7 @@ impl OpenLane<'_> {
         let jobs = together.drain(..).map(|prepared| prepared.job).collect();
         self.work.store.import(jobs, Vec::new(), on_conflict)?;
         for (id, fire, callbacks) in placed {
-            added.push(self.announce(id, fire, AddOutcome::Added, None, callbacks)?);
+            added.push(self.announce(id, fire, AddOutcome::Added, None, callbacks));
         }
         Ok(())
     }
@@ -266,13 +266,24 @@ impl OpenLane<'_> {
     fn put_in(&mut self, prepared: Prepared) -> Result<Added, SchedulerError> {
         let Prepared { job, old, on_conflict, if_taken, closure, callbacks } = prepared;
         let (id, task, fire) = (job.id.clone(), job.task.clone(), job.next_fire);
-        let outcome = if let Some(old) = old {
-            self.place(job, old, on_conflict)?
-        } else {
-            self.work.store.import(vec![job], Vec::new(), if_taken)?;
-            AddOutcome::Added
+        let is_closure = closure.is_some();
+        if let Some(closure) = closure {
+            // Due fires of a job that is updated may begin with it.
+            self.engine.tasks.register(task.as_str(), closure)?;
+        }
+        let placed = match old {
+            Some(old) => self.place(job, old, on_conflict),
+            None => match self.work.store.import(vec![job], Vec::new(), if_taken) {
+                Ok(()) => Ok(AddOutcome::Added),
+                Err(error) => Err(error.into()),
+            },
         };
-        self.announce(id, fire, outcome, closure.map(|closure| (task, closure)), callbacks)
+        let is_placed = !matches!(placed, Err(_) | Ok(AddOutcome::Kept | AddOutcome::Unchanged));
+        if is_closure && !is_placed {
+            let closure = self.engine.tasks.unregister(task.as_str());
+            self.engine.hub().discarded.extend(closure);
+        }
+        Ok(self.announce(id, fire, placed?, Some(task).filter(|_| is_closure), callbacks))
     }
 
     /// Brings all beside the store in line with a job that was put in, and tells of it.
@@ -281,19 +292,18 @@ impl OpenLane<'_> {
         id: JobId,
         fire: Option<DateTime<Utc>>,
         outcome: AddOutcome,
-        closure: Option<(TaskName, Arc<dyn Task>)>,
+        closure: Option<TaskName>,
         callbacks: Option<Arc<JobCallbacks>>,
-    ) -> Result<Added, SchedulerError> {
+    ) -> Added {
         // A job that is kept keeps those that it has. One that an earlier process has added has none.
         if outcome != AddOutcome::Kept || !self.work.callbacks.contains_key(&id) {
             self.set_callbacks(&id, callbacks);
         }
         if matches!(outcome, AddOutcome::Kept | AddOutcome::Unchanged) {
-            return Ok(Added { id, outcome });
+            return Added { id, outcome };
         }
         self.forget_closure(&id);
-        if let Some((task, closure)) = closure {
-            self.engine.tasks.register(task.as_str(), closure)?;
+        if let Some(task) = closure {
             self.work.closures.insert(id.clone(), task);
         }
         let (store, job) = (self.lane.name.clone(), id.clone());
@@ -302,11 +312,11 @@ impl OpenLane<'_> {
             _ => Event::JobAdded { store, job },
         });
         let is_next = fire.is_some_and(|fire| self.work.waits_until.is_none_or(|until| fire < until));
-        // The due fires of a job that is updated may have been started.
-        if is_next || outcome == AddOutcome::Updated {
+        // The due fires of a job that is updated may have been started, and runs that waited for a pause to end may begin.
+        if is_next || matches!(outcome, AddOutcome::Updated | AddOutcome::Replaced) {
             self.lane.inbox.wake();
         }
-        Ok(Added { id, outcome })
+        Added { id, outcome }
     }
 
     /// Puts a job into its store, where `old` has its id.

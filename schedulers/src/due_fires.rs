@@ -1,11 +1,13 @@
 //! Accounts for the fires that are due when a job is changed or removed, so that none disappears without a row.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use matins_core::{Job, JobId, MissedReason, OnExhausted, StoreError, Want};
 
 use crate::SchedulerError;
 use crate::decide::tick::Tick;
 use crate::engine::State;
-use crate::lane::OpenLane;
+use crate::lane::{OpenLane, panicked};
 
 /// So many due fires of a job are decided one by one; what is beyond that is missed.
 const MOST_DECIDED: u32 = 1_000;
@@ -79,7 +81,9 @@ impl OpenLane<'_> {
             return Ok(decided);
         }
         let (settlement, effects) = tick.into_parts();
-        let settled = match work.store.settle(settlement) {
+        // The store is foreign code: one that panics has failed.
+        let settled = catch_unwind(AssertUnwindSafe(|| work.store.settle(settlement)));
+        let settled = match settled.unwrap_or_else(|panic| Err(panicked(panic))) {
             Ok(settled) => settled,
             Err(error) => {
                 // It may have been made: the next tick looks.

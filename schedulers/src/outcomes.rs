@@ -1,8 +1,8 @@
 //! Waiting for the outcome of a run.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::future::IntoFuture;
-use std::hash::Hash;
 use std::pin::Pin;
 
 use chrono::{DateTime, Utc};
@@ -96,9 +96,21 @@ impl IntoFuture for PendingOutcome {
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     runs: HashMap<(usize, RunId), Vec<oneshot::Sender<OutcomeResult>>>,
-    jobs: HashMap<(usize, JobId), Vec<oneshot::Sender<OutcomeResult>>>,
-    /// Since when the first of those who wait for a run of a job does.
-    since: HashMap<(usize, JobId), DateTime<Utc>>,
+    jobs: HashMap<(usize, JobId), OfJob>,
+}
+
+/// Those who wait for the next run of a job.
+#[derive(Debug)]
+struct OfJob {
+    waiters: Vec<oneshot::Sender<OutcomeResult>>,
+    /// Since when the first of them does, by the store's clock.
+    since: DateTime<Utc>,
+}
+
+impl OfJob {
+    fn is_awaited(&self) -> bool {
+        self.waiters.iter().any(|waiter| !waiter.is_closed())
+    }
 }
 
 /// What is waited for in one store.
@@ -117,26 +129,25 @@ impl Awaited {
 
 impl Waiters {
     pub(crate) fn for_run(&mut self, store: usize, run: RunId) -> PendingOutcome {
-        wait_for(&mut self.runs, (store, run))
+        wait_among(self.runs.entry((store, run)).or_default())
     }
 
     /// For the first run of the job that ends after `now`, by the store's clock.
     pub(crate) fn for_job(&mut self, store: usize, job: JobId, now: DateTime<Utc>) -> PendingOutcome {
-        let key = (store, job);
-        if self.jobs.get(&key).is_none_or(|waiting| waiting.iter().all(oneshot::Sender::is_closed)) {
-            self.since.insert(key.clone(), now);
+        let of_job = self.jobs.entry((store, job)).or_insert(OfJob { waiters: Vec::new(), since: now });
+        if !of_job.is_awaited() {
+            of_job.since = now;
         }
-        wait_for(&mut self.jobs, key)
+        wait_among(&mut of_job.waiters)
     }
 
     /// What somebody still waits for in a store.
     pub(crate) fn awaited(&mut self, store: usize) -> Awaited {
         self.runs.retain(|_, waiting| waiting.iter().any(|waiter| !waiter.is_closed()));
-        self.jobs.retain(|_, waiting| waiting.iter().any(|waiter| !waiter.is_closed()));
-        self.since.retain(|job, _| self.jobs.contains_key(job));
+        self.jobs.retain(|_, of_job| of_job.is_awaited());
         let runs = self.runs.keys().filter(|(of, _)| *of == store).map(|(_, run)| *run).collect();
-        let jobs = self.since.iter().filter(|((of, _), _)| *of == store);
-        Awaited { runs, jobs: jobs.map(|((_, job), since)| (job.clone(), *since)).collect() }
+        let jobs = self.jobs.iter().filter(|((of, _), _)| *of == store);
+        Awaited { runs, jobs: jobs.map(|((_, job), of_job)| (job.clone(), of_job.since)).collect() }
     }
 
     /// The store is gone: nobody hears of its runs any more.
@@ -150,15 +161,17 @@ impl Waiters {
         if self.jobs.is_empty() {
             return;
         }
-        for waiter in self.jobs.remove(&(store, job.clone())).into_iter().flatten() {
+        for waiter in self.take(store, job) {
             let _ = waiter.send(Err(SchedulerError::JobGone { id: job.clone() }));
         }
     }
 
     /// The job continues in another store.
     pub(crate) fn job_has_moved(&mut self, from: usize, to: usize, job: &JobId) {
-        if let Some(waiting) = self.jobs.remove(&(from, job.clone())) {
-            self.jobs.entry((to, job.clone())).or_default().extend(waiting);
+        let Some(of_job) = self.jobs.remove(&(from, job.clone())) else { return };
+        match self.jobs.entry((to, job.clone())) {
+            Entry::Vacant(entry) => drop(entry.insert(of_job)),
+            Entry::Occupied(mut entry) => entry.get_mut().waiters.extend(of_job.waiters),
         }
     }
 
@@ -173,21 +186,52 @@ impl Waiters {
             return;
         }
         let of_run = self.runs.remove(&(store, run.id));
-        let of_job = self.jobs.remove(&(store, run.job.clone()));
-        for waiter in of_run.into_iter().chain(of_job).flatten() {
+        let of_job = self.take(store, &run.job);
+        for waiter in of_run.into_iter().flatten().chain(of_job) {
             // One that gave up is none.
             let _ = waiter.send(Ok(run.clone()));
         }
     }
+
+    fn take(&mut self, store: usize, job: &JobId) -> Vec<oneshot::Sender<OutcomeResult>> {
+        self.jobs.remove(&(store, job.clone())).map_or_else(Vec::new, |of_job| of_job.waiters)
+    }
 }
 
-fn wait_for<K: Eq + Hash>(
-    waiters: &mut HashMap<K, Vec<oneshot::Sender<OutcomeResult>>>,
-    key: K,
-) -> PendingOutcome {
+fn wait_among(waiters: &mut Vec<oneshot::Sender<OutcomeResult>>) -> PendingOutcome {
     let (sender, receiver) = oneshot::channel();
-    let waiting = waiters.entry(key).or_default();
-    waiting.retain(|waiter| !waiter.is_closed());
-    waiting.push(sender);
+    waiters.retain(|waiter| !waiter.is_closed());
+    waiters.push(sender);
     PendingOutcome { receiver }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    /// Once, each job that was waited for left an entry.
+    #[test]
+    fn nothing_is_kept_of_jobs_whose_outcome_was_told() {
+        let mut waiters = Waiters::default();
+        for number in 0..100 {
+            let job = JobId::new(format!("job {number}")).unwrap();
+            let pending = waiters.for_job(0, job.clone(), DateTime::UNIX_EPOCH);
+            waiters.tell(0, &Run::waiting(RunId(number), job, DateTime::UNIX_EPOCH));
+            assert_eq!(pending.wait().unwrap().id, RunId(number));
+        }
+        assert!(waiters.jobs.is_empty() && waiters.awaited(0).is_empty());
+    }
+
+    #[test]
+    fn who_waits_for_a_job_that_moves_waits_since_the_same_instant() {
+        let (mut waiters, job) = (Waiters::default(), JobId::new("job").unwrap());
+        let since = DateTime::UNIX_EPOCH + TimeDelta::seconds(7);
+        let _pending = waiters.for_job(0, job.clone(), since);
+        let _later = waiters.for_job(0, job.clone(), since + TimeDelta::seconds(1));
+        waiters.job_has_moved(0, 1, &job);
+        assert!(waiters.awaited(0).is_empty());
+        assert_eq!(waiters.awaited(1).jobs, [(job, since)]);
+    }
 }

@@ -67,6 +67,8 @@ impl Pruning {
     /// A run of a job has ended.
     pub(crate) fn run_has_ended(&mut self, job: &JobId) {
         if !self.removed_busy.is_empty() && self.removed_busy.remove(job) {
+            // A further attempt of it may have been recorded, and given up.
+            self.unpruned.remove(job);
             self.gone.push(job);
         }
     }
@@ -180,6 +182,7 @@ mod tests {
         pruning.recorded(&job, &RETENTION);
         pruning.is_gone(&job, true, true);
         assert!(pruning.surplus(Some(0)).is_empty());
+        pruning.recorded(&job, &RETENTION);
         pruning.run_has_ended(&job);
         assert_eq!(pruning.surplus(Some(0)), std::slice::from_ref(&job));
         assert_eq!(pruning.entries(), [0, 1]);

@@ -22,7 +22,7 @@ impl Tick<'_> {
         let is_open = |open: &Run| {
             open.outcome == outcome && open.message.as_deref() == why && open.fires.last < fires.first
         };
-        let open = open.filter(|open| is_open(open));
+        let open = open.filter(|open| is_open(open) && self.stays_for_long(open));
         let row = if let Some(open) = open {
             let row = (*open).with(|run| run.fires = run.fires.joined(fires));
             self.batch.push(Transition::Extend { run: row.id, fires: row.fires });
@@ -36,6 +36,12 @@ impl Tick<'_> {
         self.missed.push(Arc::new(row.clone().with(|run| run.fires = fires)));
         // Only while runs are in progress can the next missed fires be of the same kind for the same cause.
         self.jobs[at].runs.missed = (!is_alone || occupied > 0).then(|| Box::new(row));
+    }
+
+    /// Whether a row can still grow: by its age, one that has ended before is dropped while it does.
+    fn stays_for_long(&self, open: &Run) -> bool {
+        let Some((age, finished)) = self.retention.age.zip(open.finished) else { return true };
+        (self.now - finished).to_std().is_ok_and(|passed| passed < age / 2)
     }
 
     /// The job of a waiting run is gone.
@@ -65,5 +71,39 @@ impl Tick<'_> {
         let ready = &mut self.jobs[at].runs.ready;
         let place = ready.iter().position(|ready| ready.id == run)?;
         Some(ready.remove(place))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use matins_core::{JobRuns, Policy};
+
+    use super::*;
+    use crate::decide::rig::{claim, job, second};
+    use crate::local::Local;
+    use crate::pruning::Pruning;
+    use crate::retention::Retention;
+
+    /// Once, such a row was dropped by its age while fires were added to it, which so had no row.
+    #[test]
+    fn fires_that_are_missed_for_long_get_another_row_before_the_first_is_dropped() {
+        let (local, mut pruning) = (Local::default(), Pruning::default());
+        let retention = Retention { age: Some(Duration::from_secs(60)), ..Retention::EVERYTHING };
+        let job = job(Policy::default());
+        let mut runs = JobRuns { running: [RunId(1)].into_iter().collect(), ..JobRuns::default() };
+        let mut rows = Vec::new();
+        for now in 1..100 {
+            let claim = claim(second(now), &job, runs, false, RunId(now.unsigned_abs() + 1));
+            let mut tick = Tick::new(claim, &local, &retention, &mut pruning);
+            tick.miss(0, FireRange::single(second(now)), MissedReason::Overlap);
+            runs = tick.jobs.remove(0).runs;
+            rows.extend(tick.batch.into_iter().filter_map(|step| match step {
+                Transition::Record(row) => row.finished,
+                _ => None,
+            }));
+        }
+        assert_eq!(rows, [1, 31, 61, 91].map(second));
     }
 }

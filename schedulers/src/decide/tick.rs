@@ -32,7 +32,7 @@ const AT_ONCE: Duration = Duration::from_micros(1);
 pub(crate) struct Tick<'a> {
     pub(super) now: DateTime<Utc>,
     pub(super) local: &'a Local,
-    retention: &'a Retention,
+    pub(super) retention: &'a Retention,
     pruning: &'a mut Pruning,
     /// Numbers from this one on are of runs that are recorded here.
     pub(super) first_run: RunId,
@@ -211,8 +211,13 @@ impl<'a> Tick<'a> {
             self.tried_again.push(run.id);
         }
         if !is_known {
-            // A commit whose answer was lost has ended it, with all that follows; it was not told yet.
-            self.finished.push(run);
+            // A commit whose answer was lost has ended it, with all that follows; it was not told yet. Or it has put it off, and the run
+            // has not ended.
+            if self.jobs[at].runs.ready.iter().all(|ready| ready.id != run.id) {
+                self.finished.push(run);
+            } else {
+                self.tried_again.retain(|tried_again| *tried_again != run.id);
+            }
             return;
         }
         let runs = &mut self.jobs[at].runs;

@@ -44,7 +44,7 @@ pub(crate) use in_flight::InFlight;
 use leftovers::Leftovers;
 use membership::Membership;
 use reports::Ended;
-pub(crate) use turn::Turned;
+pub(crate) use turn::{Turned, panicked};
 
 /// A job store with all that the scheduler knows of its jobs.
 pub(crate) struct Lane {

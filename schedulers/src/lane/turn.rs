@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use foldhash::HashSet;
 use matins_core::{
-    CancelToken, JobId, Outcome, Quarantined, Run, RunId, RunQuery, StoreError, Transition, Want,
+    CancelToken, ClaimStore, JobId, Outcome, Quarantined, Run, RunId, RunQuery, StoreError, Transition, Want,
     text_of_panic,
 };
 
@@ -245,12 +245,7 @@ impl OpenLane<'_> {
         } = &mut *self.work;
         let (store, name) = (&mut **store, &self.lane.name);
         let surplus = pruning.surplus(self.lane.most_ended_jobs(retention));
-        let mut come_again = Vec::new();
-        for job in &surplus {
-            if store.get(job)?.is_some() {
-                come_again.push(job.clone());
-            }
-        }
+        let come_again = come_again(store, &surplus)?;
         let fires = state == State::Running && leaving.is_none();
         let may_start = match state {
             State::Running | State::Paused if leaving.is_none() => MayStart::Yes,
@@ -276,9 +271,15 @@ impl OpenLane<'_> {
         let limit = if *was_full { most } else { JOBS_OF_FIRST_TICK };
         want.limit = if fires { limit } else { 0 };
         want.starts = may_start == MayStart::Yes;
+        let asked = self.engine.clock.now();
         let claim = timed(name, "claim", || store.claim(&want))?;
         let due = claim.due;
-        *ahead = claim.now - now;
+        // A store with a clock of its own has read it at some time in between: one that is slow is not one whose clock steps.
+        *ahead = if self.lane.is_shared {
+            claim.now - (asked + (self.engine.clock.now() - asked) / 2)
+        } else {
+            TimeDelta::zero()
+        };
         taken.add_needed(ended, &claim.jobs);
 
         let mut tick = Tick::new(claim, local, retention, pruning);
@@ -376,7 +377,18 @@ impl OpenLane<'_> {
     }
 }
 
-fn panicked(panic: Box<dyn Any + Send>) -> StoreError {
+/// Those of these jobs, which were gone, that have come again.
+fn come_again(store: &mut dyn ClaimStore, gone: &[JobId]) -> Result<Vec<JobId>, StoreError> {
+    let mut come_again = Vec::new();
+    for job in gone {
+        if store.get(job)?.is_some() {
+            come_again.push(job.clone());
+        }
+    }
+    Ok(come_again)
+}
+
+pub(crate) fn panicked(panic: Box<dyn Any + Send>) -> StoreError {
     let doing = format!("the store panicked: {}", text_of_panic(panic));
     StoreError::Backend { doing, source: "this is a fault of the store".into() }
 }

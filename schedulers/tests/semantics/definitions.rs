@@ -1,6 +1,8 @@
 //! A definition that is added at each start: what is kept, what changes, and that no due fire disappears.
 
-use matins_core::{Coalesce, Job, JobState, JobStore, OnConflict, RunQuery, StoreName};
+use std::time::Duration;
+
+use matins_core::{Backoff, Coalesce, Job, JobState, JobStore, OnConflict, Retry, RunQuery, StoreName};
 use matins_executor_thread::ThreadExecutor;
 use matins_scheduler::{AddOutcome, BackgroundScheduler, NewJob, Schedule, SchedulerBuilder, VirtualClock};
 use matins_store_memory::MemoryStore;
@@ -145,4 +147,53 @@ fn a_paused_scheduler_starts_what_was_due_before_a_change() {
     rig.scheduler.reschedule("tick", every(60.seconds())).unwrap();
     rig.expect(&["started 20 running", "job modified"]);
     assert_eq!(rig.next_fire("tick"), Some(85));
+}
+
+/// Once, they failed, since the closure was registered after they had been handed over.
+#[test]
+fn due_fires_of_a_job_that_gets_another_closure_run_with_that() {
+    let rig = Rig::new();
+    rig.add(ticking());
+    rig.scheduler.pause_all().unwrap();
+    rig.expect(&["scheduler paused"]);
+    rig.at(15, &[]);
+    let other = every(60.seconds()).run(|| "the other closure").id("tick").on_conflict(OnConflict::Update);
+    rig.scheduler.add(other).unwrap();
+    rig.expect(&["started 10 running", "job modified"]);
+    let (run, done) = rig.held.take_first();
+    let report = run.execute();
+    assert_eq!(report.result, Some("the other closure".into()));
+    done.finish(report);
+    rig.expect(&["finished 10 succeeded"]);
+}
+
+/// Once, it was looked at a thousand times, and a fire was missed that is none.
+#[test]
+fn a_job_that_is_changed_while_it_runs_beyond_its_delay_misses_nothing() {
+    let rig = Rig::new();
+    rig.add(ticking().delay(Duration::from_secs(5)));
+    rig.at(10, &["started 10 running"]);
+    rig.scheduler.pause_all().unwrap();
+    rig.expect(&["scheduler paused"]);
+    rig.at(40, &[]);
+    rig.scheduler.reschedule("tick", every(60.seconds())).unwrap();
+    rig.expect(&["job modified"]);
+    assert_eq!(rig.ledger(), ["10 running"]);
+}
+
+/// Once, that had to wait for another fire.
+#[test]
+fn what_waited_for_a_job_that_is_replaced_begins_at_once() {
+    let rig = Rig::new();
+    let fails = |job: NewJob| job.retry(Retry::times(1).backoff(Backoff::Fixed(Duration::from_secs(3))));
+    let job = || fails(every(1.hours()).run(|| Err::<(), _>("no luck")).id("job"));
+    rig.add(job());
+    let _ = rig.scheduler.run_now("job").unwrap();
+    rig.expect(&["started 0 running"]);
+    rig.finish(&["finished 0 failed"]);
+    rig.scheduler.pause("job").unwrap();
+    rig.expect(&["job paused"]);
+    rig.at(10, &[]);
+    rig.scheduler.add(job().on_conflict(OnConflict::Replace)).unwrap();
+    rig.expect(&["job added", "started 0 running (attempt 2)"]);
 }
