@@ -58,10 +58,14 @@ impl Simulation {
     fn add(&mut self) {
         self.jobs += 1;
         let id = JobId::new(format!("job {}", self.jobs)).unwrap();
+        if self.below(4) == 0
+            && let Some(leader) = self.any_job()
+        {
+            return self.add_follower(&id, leader);
+        }
         let trigger = self.trigger();
         let coalesce = [Coalesce::Latest, Coalesce::Earliest, Coalesce::All][self.below(3) as usize];
-        let overlap = [Overlap::Skip, Overlap::QueueOne, Overlap::Allow(3)][self.below(3) as usize];
-        let on_interrupt = [OnInterrupt::Leave, OnInterrupt::RunAgain][self.below(2) as usize];
+        let (overlap, on_interrupt) = (self.overlap(), self.on_interrupt());
         let times = self.below(3) as u32;
         let backoff = Backoff::Fixed(Duration::from_secs(self.below(20)));
         let mut new =
@@ -90,6 +94,14 @@ impl Simulation {
         }
     }
 
+    pub(super) fn overlap(&mut self) -> Overlap {
+        [Overlap::Skip, Overlap::QueueOne, Overlap::Allow(3)][self.below(3) as usize]
+    }
+
+    pub(super) fn on_interrupt(&mut self) -> OnInterrupt {
+        [OnInterrupt::Leave, OnInterrupt::RunAgain][self.below(2) as usize]
+    }
+
     fn any_job(&mut self) -> Option<JobId> {
         let jobs: BTreeSet<JobId> = self.disk.jobs().into_iter().map(|job| job.id).collect();
         let number = self.below(jobs.len().max(1) as u64) as usize;
@@ -116,6 +128,7 @@ impl Simulation {
         let which = self.below(8);
         let Some(id) = self.any_job().filter(|_| which > 1) else { return self.add() };
         let trigger = self.trigger();
+        self.chains.touch(&id);
         if which > 5 {
             return self.define_again(
                 &id,
@@ -141,8 +154,9 @@ impl Simulation {
             }
             4 => {
                 let was_paused = known.since.is_none();
-                let same = *known.trigger == *trigger;
-                if !same && self.engine.modify(&id, |job| job.trigger = trigger.clone()).is_ok() {
+                // A run that follows may wait, and would be told as a fire of the new trigger where it is folded into one.
+                let stays = *known.trigger == *trigger || known.trigger.after().is_some();
+                if !stays && self.engine.modify(&id, |job| job.trigger = trigger.clone()).is_ok() {
                     known.close(next, now);
                     known.trigger = trigger;
                     known.since = (!was_paused).then_some(now);
@@ -166,6 +180,7 @@ impl Simulation {
         let coalesce = [Coalesce::Latest, Coalesce::All][self.below(2) as usize];
         let next = self.disk.next_fire(id);
         let Some(known) = self.known.get_mut(id) else { return };
+        let keeps_trigger = keeps_trigger || known.trigger.after().is_some();
         let trigger = if keeps_trigger { known.trigger.clone() } else { trigger };
         let mut new = trigger.clone().task("task").id(id).coalesce(coalesce).on_exhausted(OnExhausted::Keep);
         // Runs that wait for a retry wait no longer than with the job before.

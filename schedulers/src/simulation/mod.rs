@@ -3,6 +3,7 @@
 //!
 //! A seed that fails is printed; `MATINS_SIMULATION_SEED` repeats it. `MATINS_PROOF_CASES` says how many seeds are tried, from that one on.
 
+mod chains;
 mod commands;
 mod disk;
 mod fragile;
@@ -27,6 +28,7 @@ use crate::exclusive::Exclusive;
 use crate::occupied::WHEN_IT_ENDS;
 use crate::reading::Reading;
 use crate::retention::Retention;
+use chains::Chains;
 use disk::Disk;
 use fragile::while_panicking;
 use model::{Known, LONGEST_WAIT, account};
@@ -53,6 +55,7 @@ struct Simulation {
     /// The groups of those that began in one.
     groups: BTreeMap<RunId, GroupName>,
     known: BTreeMap<JobId, Known>,
+    chains: Chains,
     /// The latest time that the engine may have seen.
     latest: DateTime<Utc>,
     /// How often the clock was set since the engine has last followed.
@@ -117,6 +120,7 @@ impl Simulation {
             handed_over: BTreeSet::new(),
             groups: BTreeMap::new(),
             known: BTreeMap::new(),
+            chains: Chains::default(),
             latest: start(),
             steps: 0,
             jobs: 0,
@@ -210,6 +214,7 @@ impl Simulation {
         }
         self.steps = 0;
         self.check_waiting();
+        self.check_overlap();
         if self.is_paused {
             return;
         }
@@ -338,6 +343,7 @@ impl Simulation {
         self.clock.advance(TimeDelta::minutes(5));
         self.settle();
         assert!(self.is_sound());
+        self.check_chains();
         let end = self.now();
         let jobs: Vec<JobId> = self.known.keys().cloned().collect();
         for id in &jobs {
@@ -369,7 +375,8 @@ impl Simulation {
             assert!(took.is_none_or(|took| took >= TimeDelta::zero()), "{run:?}");
         }
         for (id, known) in &mut self.known {
-            let of_schedule = |run: &&Run| run.job == *id && run.attempt == 1 && !run.manual;
+            let of_schedule =
+                |run: &&Run| run.job == *id && run.attempt == 1 && !run.manual && run.cause.is_none();
             let rows: Vec<&Run> = rows.iter().filter(of_schedule).collect();
             known.expected.sort();
             account(id, &known.expected, &rows);
