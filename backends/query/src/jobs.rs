@@ -17,6 +17,17 @@ use matins_core::{Job, JobId, JobQuery};
 /// ```
 pub trait JobQueryExt {
     /// Returns whether `job` meets the conditions of the query. Order, `after` and limit do not count.
+    ///
+    /// ```
+    /// use matins_core::{Job, JobQuery};
+    /// use matins_store_query::JobQueryExt;
+    ///
+    /// fn count_tagged(jobs: &[Job], tag: &str) -> usize {
+    ///     let query = JobQuery::default().tag(tag);
+    ///     jobs.iter().filter(|job| query.matches(job)).count()
+    /// }
+    /// assert_eq!(count_tagged(&[], "disk"), 0);
+    /// ```
     fn matches(&self, job: &Job) -> bool;
 
     /// Returns whether a job with this next fire time and this id comes after the place at which the query begins.
