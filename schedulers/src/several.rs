@@ -7,11 +7,11 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_conformance::shared::SharedModel;
 use matins_core::{
-    Clock, Coalesce, ExecutorName, Group, JobId, OnExhausted, OnInterrupt, Outcome, Overlap, Policy, Retry,
-    Run, RunId, StoreName, Trigger,
+    After, AfterOutcome, Clock, Coalesce, ExecutorName, Group, JobId, OnExhausted, OnInterrupt, Outcome,
+    Overlap, Policy, Retry, Run, RunId, StoreName, Trigger,
 };
 use matins_task_function::TaskRegistry;
-use matins_triggers::IntervalTrigger;
+use matins_triggers::{AfterTrigger, IntervalTrigger};
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 
@@ -38,6 +38,8 @@ struct Cluster {
     nodes: Vec<Node>,
     handed_over: BTreeMap<RunId, usize>,
     jobs: BTreeMap<JobId, (IntervalTrigger, Overlap)>,
+    /// Jobs that run after one of them.
+    followers: BTreeMap<JobId, (After, Overlap)>,
     /// The groups of the jobs that are in one.
     groups: BTreeMap<JobId, Group>,
 }
@@ -53,14 +55,22 @@ impl Cluster {
         let clock = VirtualClock::new(second(100_000));
         let store = SharedModel::new(Arc::new(clock.clone()));
         let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-        let (handed_over, jobs) = (BTreeMap::new(), BTreeMap::new());
-        let groups = BTreeMap::new();
-        let mut cluster = Self { random, clock, store, nodes: Vec::new(), handed_over, jobs, groups };
+        let mut cluster = Self {
+            random,
+            clock,
+            store,
+            nodes: Vec::new(),
+            handed_over: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            followers: BTreeMap::new(),
+            groups: BTreeMap::new(),
+        };
         for number in 0..NODES {
             let node = cluster.node(number);
             cluster.nodes.push(node);
         }
         cluster.add_jobs();
+        cluster.add_followers();
         cluster
     }
 
@@ -91,9 +101,28 @@ impl Cluster {
         Node { engine, clock, held: Vec::new() }
     }
 
+    fn overlap(&mut self) -> Overlap {
+        [Overlap::Skip, Overlap::QueueOne, Overlap::Allow(2)][self.below(3) as usize]
+    }
+
+    /// A job after another one, and one after that.
+    fn add_followers(&mut self) {
+        for (leader, id) in [("job 0", "second"), ("second", "third")] {
+            let outcome =
+                [AfterOutcome::Succeeded, AfterOutcome::Failed, AfterOutcome::Any][self.below(3) as usize];
+            let after = After::new(JobId::new(leader).unwrap(), outcome);
+            let (id, overlap, task) =
+                (JobId::new(id).unwrap(), self.overlap(), TASKS[self.below(2) as usize]);
+            let new = AfterTrigger::new(after.job.clone(), outcome).task(task).id(&id).overlap(overlap);
+            let on_interrupt = [OnInterrupt::Leave, OnInterrupt::RunAgain][self.below(2) as usize];
+            self.nodes[0].engine.add(new.on_interrupt(on_interrupt)).unwrap();
+            self.followers.insert(id, (after, overlap));
+        }
+    }
+
     fn add_jobs(&mut self) {
         for number in 0..4 {
-            let overlap = [Overlap::Skip, Overlap::QueueOne, Overlap::Allow(2)][self.below(3) as usize];
+            let overlap = self.overlap();
             let coalesce = [Coalesce::Latest, Coalesce::Earliest, Coalesce::All][self.below(3) as usize];
             let on_interrupt = [OnInterrupt::Leave, OnInterrupt::RunAgain][self.below(2) as usize];
             let period = TimeDelta::seconds(1 + self.below(20) as i64);
@@ -198,8 +227,9 @@ impl Cluster {
             run.message.as_ref().is_some_and(|message| message.starts_with("no task is registered"))
         });
         assert_eq!(without_task, None, "each run is started by a node that has its task");
+        self.check_followers(&rows);
         for job in self.store.jobs() {
-            let (trigger, overlap) = &self.jobs[&job.id];
+            let Some((trigger, overlap)) = self.jobs.get(&job.id) else { continue };
             let of_job: Vec<&Run> = rows.iter().filter(|run| run.job == job.id).collect();
             let first = trigger.next_after(second(100_000)).unwrap();
             let mut expected = 0_u64;
@@ -230,6 +260,27 @@ impl Cluster {
             let is_full = in_progress.count() >= group.limit();
             let waiting = of_job.iter().find(|run| waits(run) && run.turn == Some(WHEN_IT_ENDS));
             assert!(waiting.is_none() || is_full, "{waiting:?} waits for a group that has room");
+        }
+    }
+}
+
+impl Cluster {
+    /// Each run that has ended, with all of its attempts, is followed once where its outcome is one that is followed.
+    fn check_followers(&self, rows: &[Run]) {
+        for (follower, (after, overlap)) in &self.followers {
+            let of_follower: Vec<&Run> = rows.iter().filter(|run| run.job == *follower).collect();
+            check_limit(&of_follower, &of_follower, overlap.limit());
+            for run in rows.iter().filter(|run| run.job == after.job && run.started.is_some()) {
+                let is_next = |other: &&Run| {
+                    (&other.job, other.fires.first, other.cause, other.attempt)
+                        == (&run.job, run.fires.first, run.cause, run.attempt + 1)
+                };
+                let is_last = rows.iter().find(is_next).is_none();
+                let Some(outcome) = run.outcome else { continue };
+                let expected = usize::from(is_last && after.outcome.includes(outcome));
+                let follows = |row: &&&Run| row.cause == Some(run.id) && row.attempt == 1;
+                assert_eq!(of_follower.iter().filter(follows).count(), expected, "{follower} after {run:?}");
+            }
         }
     }
 }

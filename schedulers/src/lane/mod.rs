@@ -25,7 +25,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use foldhash::{HashMap, HashMapExt};
 use matins_core::{
     Capabilities, ClaimStore, JobId, Quarantined, RunQuery, RunReport, Served, StoreError, StoreName,
-    TaskName,
+    TaskName, Want,
 };
 
 use crate::SchedulerError;
@@ -119,6 +119,13 @@ pub(crate) struct Work {
     leftovers: Leftovers,
 }
 
+/// By how much a store's clock is ahead. A job that is added before the first turn counts from that clock too.
+fn ahead_of(store: &mut dyn ClaimStore, now: DateTime<Utc>) -> Result<TimeDelta, StoreError> {
+    let claim = store.claim(&Want::at(now))?;
+    store.release();
+    Ok(claim.now - now)
+}
+
 /// A store that has failed, and when it is tried again.
 pub(crate) struct Failing {
     /// By the time that has passed.
@@ -147,6 +154,7 @@ impl Lane {
         let Capabilities { durable: is_persistent, shared: is_shared, .. } = store.capabilities();
         let one = RunQuery::default().limit(1);
         let is_empty = !is_persistent && store.runs(&one)?.is_empty();
+        let ahead = if is_shared { ahead_of(&mut *store, reading.now)? } else { TimeDelta::zero() };
         // Before the first turn nothing is known of what it can start.
         let local = Local { served: is_shared.then(Served::default), ..Local::default() };
         let work = Work {
@@ -154,7 +162,7 @@ impl Lane {
             local,
             membership,
             look: None,
-            ahead: TimeDelta::zero(),
+            ahead,
             spare_reports: Vec::new(),
             ended: VecDeque::new(),
             pruning: Pruning::new(is_empty),
