@@ -135,9 +135,8 @@ fn an_attempt_that_waits_outlives_the_process() {
     rig.finish(&["finished 10 failed"]);
     drop(rig);
 
-    let rig = Rig::with(open(), 9, Retention::default());
+    let rig = Rig::from(12, open(), 9, Retention::default());
     register(&rig);
-    rig.at(12, &[]);
     assert_eq!(rig.ledger(), ["10 failed", "10 waiting (attempt 2)"]);
     rig.at(13, &["started 10 running (attempt 2)"]);
     rig.finish(&["finished 10 failed (attempt 2)"]);

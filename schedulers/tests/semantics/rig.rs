@@ -120,7 +120,12 @@ impl Rig {
     }
 
     pub(crate) fn with(store: impl JobStore + 'static, room: usize, retention: Retention) -> Self {
-        let (clock, held) = (VirtualClock::new(start()), Arc::<Held>::default());
+        Self::from(0, store, room, retention)
+    }
+
+    /// Its clock shows this second when it starts.
+    pub(crate) fn from(time: i64, store: impl JobStore + 'static, room: usize, retention: Retention) -> Self {
+        let (clock, held) = (VirtualClock::new(second(time)), Arc::<Held>::default());
         let mut scheduler = SchedulerBuilder::new()
             .store("default", store)
             .executor("default", Holding { held: held.clone(), room })
