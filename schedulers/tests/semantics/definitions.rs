@@ -167,7 +167,7 @@ fn due_fires_of_a_job_that_gets_another_closure_run_with_that() {
     rig.expect(&["finished 10 succeeded"]);
 }
 
-/// Once, it was looked at a thousand times, and a fire was missed that is none.
+/// Once, it was looked at a thousand times, and a fire was missed that the rule does not know.
 #[test]
 fn a_job_that_is_changed_while_it_runs_beyond_its_delay_misses_nothing() {
     let rig = Rig::new();
