@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use matins_core::{
-    CancelCallbacks, CancelReason, CancelToken, ClaimStore, Clock, Completion, ExecutorName, MissedReason,
-    Outcome, Policy, Run, RunId, RunReport, RunRequest, StoreError, StoreName, Task,
+    CancelReason, CancelToken, ClaimStore, Clock, Completion, ExecutorName, MissedReason, Outcome, Policy,
+    Run, RunId, RunReport, RunRequest, StoreError, StoreName, Task,
 };
 use matins_task_function::TaskRegistry;
 
@@ -309,10 +309,9 @@ impl Engine {
     }
 }
 
-/// Tells runs to stop. What their tasks have registered is called on a thread of its own, so that no driver waits for it.
+/// Tells runs to stop. What their tasks have registered is called on threads of its own, so that neither a driver nor another run waits for it.
 pub(crate) fn cancel(tokens: &[CancelToken]) {
-    let callbacks: CancelCallbacks = tokens.iter().map(|token| token.set(CancelReason::Asked)).collect();
-    callbacks.call_in_background();
+    tokens.iter().for_each(|token| token.set(CancelReason::Asked).call_in_background());
 }
 
 /// The report of a run that never ran, or was left behind.

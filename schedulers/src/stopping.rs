@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use matins_core::{CancelCallbacks, CancelToken, Shutdown, drop_caught};
+use matins_core::{CancelToken, Shutdown, drop_caught};
 
 use crate::Event;
 use crate::engine::{Engine, State, cancel};
@@ -41,13 +41,9 @@ impl Engine {
         hub.state = State::Stopping { cancel_at };
         drop(hub);
         // What a token calls may use a handle.
-        let callbacks: CancelCallbacks = self
-            .lanes()
-            .iter()
-            .flat_map(|lane| lane.in_flight.tokens())
-            .map(|token| token.note_shutdown())
-            .collect();
-        callbacks.call_in_background();
+        for token in self.lanes().iter().flat_map(|lane| lane.in_flight.tokens()) {
+            token.note_shutdown().call_in_background();
+        }
         self.ring_all();
         false
     }

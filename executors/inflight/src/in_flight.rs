@@ -7,8 +7,8 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use matins_core::{
-    CancelCallbacks, CancelReason, CancelToken, Completion, IntoDuration, Refusal, RunId, RunReport,
-    RunRequest, Shutdown, drop_caught,
+    CancelReason, CancelToken, Completion, IntoDuration, Refusal, RunId, RunReport, RunRequest, Shutdown,
+    drop_caught,
 };
 use slab::Slab;
 
@@ -28,8 +28,9 @@ pub struct InFlight {
     held: AtomicUsize,
     shards: [Shard; SHARDS],
     closed: AtomicBool,
-    /// Runs that were left behind and whose threads are busy; `true` where their places were given to others.
-    left: Mutex<HashMap<RunId, bool>>,
+    /// Runs that were left behind and whose threads are busy, by their tickets' places, since runs of several stores may have one
+    /// number; `true` where their places were given to others.
+    left: Mutex<HashMap<(usize, usize), bool>>,
     /// Since it was closed: a run ended, or was left behind.
     ended: Condvar,
     limits: TimeLimits,
@@ -44,9 +45,14 @@ struct Shard(Mutex<Slab<(RunId, CancelToken)>>);
 #[derive(Debug)]
 #[must_use]
 pub struct Ticket {
-    run: RunId,
     shard: usize,
     key: usize,
+}
+
+impl Ticket {
+    const fn place(&self) -> (usize, usize) {
+        (self.shard, self.key)
+    }
 }
 
 impl InFlight {
@@ -82,7 +88,7 @@ impl InFlight {
         self.held.fetch_add(1, Ordering::SeqCst);
         let shard = run.run.0 as usize % SHARDS;
         let key = lock(&self.shards[shard].0).insert((run.run, run.cancel.clone()));
-        Ok(Ticket { run: run.run, shard, key })
+        Ok(Ticket { shard, key })
     }
 
     /// Does the work of a run on this thread, under its time limit, and reports it.
@@ -108,10 +114,10 @@ impl InFlight {
                 drop_caught(run);
                 return Ok((report, done));
             }
-            let (runs, id) = (Arc::downgrade(self), run.run);
+            let (runs, place) = (Arc::downgrade(self), ticket.place());
             let leave = move || {
                 if let Some(runs) = runs.upgrade() {
-                    runs.leave(id, left());
+                    runs.leave(place, left());
                 }
             };
             self.limits.execute(run, done, leave)
@@ -149,7 +155,7 @@ impl InFlight {
 
     /// Gives a place back. Returns whether it was another run's already.
     fn vacate(&self, ticket: Ticket) -> bool {
-        let was_free = lock(&self.left).remove(&ticket.run) == Some(true);
+        let was_free = lock(&self.left).remove(&ticket.place()) == Some(true);
         if !was_free {
             self.occupied.fetch_sub(1, Ordering::SeqCst);
         }
@@ -168,8 +174,8 @@ impl InFlight {
     }
 
     /// A run was reported, and its thread is still busy with it.
-    fn leave(&self, run: RunId, its_place_is_free: bool) {
-        lock(&self.left).insert(run, its_place_is_free);
+    fn leave(&self, place: (usize, usize), its_place_is_free: bool) {
+        lock(&self.left).insert(place, its_place_is_free);
         if its_place_is_free {
             self.occupied.fetch_sub(1, Ordering::SeqCst);
         }
@@ -232,9 +238,8 @@ impl InFlight {
         let tokens =
             |shard: &Shard| lock(&shard.0).iter().map(|(_, (_, token))| token.clone()).collect::<Vec<_>>();
         let tokens = self.shards.iter().flat_map(tokens);
-        let callbacks: CancelCallbacks = tokens.map(|token| token.set(CancelReason::Asked)).collect();
-        // What tasks have registered may wait for whoever waits here.
-        callbacks.call_in_background();
+        // What tasks have registered may wait for whoever waits here, or for each other.
+        tokens.for_each(|token| token.set(CancelReason::Asked).call_in_background());
     }
 
     /// Waits until all runs have ended but those that were left behind, at most until `deadline`; whether it came to that.

@@ -89,6 +89,7 @@ fn register(tasks: &TaskRegistry) -> Result<(), RegisterError> {
         Ok::<_, String>(memory.iter().map(|byte| u64::from(*byte)).sum::<u64>())
     })?;
     tasks.register("burn", burn)?;
+    tasks.register("log without a pause", log_without_a_pause)?;
     tasks.register("wait for the shutdown", wait_for_the_shutdown)?;
     tasks.register("wait for the cancellation", wait_for_the_cancellation)?;
     tasks.register("read", || {
@@ -170,5 +171,11 @@ fn hang_with_a_grandchild(socket: String) -> Result<(), std::io::Error> {
     (&stream).write_all(b"!")?;
     loop {
         thread::park();
+    }
+}
+
+fn log_without_a_pause(context: &TaskContext) {
+    loop {
+        context.log("x".repeat(10_000));
     }
 }

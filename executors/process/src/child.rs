@@ -46,6 +46,8 @@ pub(crate) struct Worker {
     /// Of what is printed.
     piece: Box<[u8]>,
     pub(crate) runs: u64,
+    /// It was killed and waited for.
+    is_over: bool,
 }
 
 /// How it went with a run that a worker was given.
@@ -63,6 +65,8 @@ impl Worker {
         // So that no worker inherits what another is told by.
         static STARTING: Mutex<()> = Mutex::new(());
         let (told, control) = io::pipe()?;
+        let (hears, rings) = io::pipe()?;
+        ioctl_fionbio(&hears, true)?;
         let orders = WorkerConfig {
             master: std::process::id() as i32,
             control: told.as_raw_fd(),
@@ -83,14 +87,26 @@ impl Worker {
         let (Some(requests), Some(replies), Some(printed)) = pipes else {
             return Err(io::Error::other("its pipes are missing"));
         };
-        ioctl_fionbio(&printed, true)?;
         let printed = Some(printed);
-        let (hears, rings) = io::pipe()?;
-        ioctl_fionbio(&hears, true)?;
         let bell = (hears, Arc::new(rings));
         let (incoming, buffer, piece) = (Incoming::default(), Vec::new(), vec![0; 16 << 10].into());
-        let mut worker =
-            Self { child, requests, replies, incoming, printed, control, bell, buffer, piece, runs: 0 };
+        let mut worker = Self {
+            child,
+            requests,
+            replies,
+            incoming,
+            printed,
+            control,
+            bell,
+            buffer,
+            piece,
+            runs: 0,
+            is_over: false,
+        };
+        // From here on, an error ends it.
+        if let Some(printed) = &worker.printed {
+            ioctl_fionbio(printed, true)?;
+        }
         worker.wait_for_hello(terms)?;
         Ok(worker)
     }
@@ -150,6 +166,8 @@ impl Worker {
         context.cancel.on_shutdown(ring());
         let limit_at = time_limit.and_then(|limit| Instant::now().checked_add(limit));
         let (mut is_told, mut is_told_of_shutdown, mut kill_at) = (false, false, None);
+        // A limit that has passed is judged once the worker was read again: this process may have been stopped for longer than that.
+        let mut has_had_its_chance = false;
         let mut output = Tail::new(terms.output);
         loop {
             match self.incoming.next::<FromWorker>() {
@@ -169,6 +187,18 @@ impl Worker {
                 }
                 Ok(None) => {}
             }
+            // Looked at each time: a worker that writes without a pause must hear it too.
+            if !is_told_of_shutdown && context.is_shutting_down() {
+                // One that cannot be told may still end by itself.
+                let _ = self.control.write_all(&Signal::ShuttingDown.to_bytes(self.runs));
+                is_told_of_shutdown = true;
+            }
+            if let Some(reason) = context.cancel.reason().filter(|_| !is_told) {
+                // One that cannot be told is killed all the same.
+                let _ = self.control.write_all(&Signal::Cancel(reason).to_bytes(self.runs));
+                (is_told, has_had_its_chance) = (true, false);
+                kill_at = Instant::now().checked_add(terms.kill_grace);
+            }
             let ready = match self.wait(if is_told { kill_at } else { limit_at }) {
                 Ok(ready) => ready,
                 Err(error) => {
@@ -186,8 +216,11 @@ impl Worker {
                         let error = TaskError::new("the worker ended before the run did").with_source(end);
                         return self.lost(error, output);
                     }
-                    // Looked at before the time is: while this process was stopped the run may have ended.
-                    Ok(_) => continue,
+                    Ok(_) if ready.is_late && has_had_its_chance => {}
+                    Ok(_) => {
+                        has_had_its_chance |= ready.is_late;
+                        continue;
+                    }
                     Err(error) => {
                         return self
                             .lost(TaskError::new("the worker cannot be read").with_source(error), output);
@@ -202,17 +235,6 @@ impl Worker {
                 if let Some(limit) = time_limit {
                     context.cancel.cancel_because(CancelReason::TimeLimit(limit));
                 }
-            }
-            if !is_told_of_shutdown && context.is_shutting_down() {
-                // One that cannot be told may still end by itself.
-                let _ = self.control.write_all(&Signal::ShuttingDown.to_bytes(self.runs));
-                is_told_of_shutdown = true;
-            }
-            if let Some(reason) = context.cancel.reason().filter(|_| !is_told) {
-                // One that cannot be told is killed all the same.
-                let _ = self.control.write_all(&Signal::Cancel(reason).to_bytes(self.runs));
-                is_told = true;
-                kill_at = Instant::now().checked_add(terms.kill_grace);
             }
         }
     }
@@ -273,8 +295,10 @@ impl Worker {
 
     /// Ends it with all that its tasks have started; how it ended, in words.
     fn end(&mut self) -> String {
-        // It was about to end already, or has only closed its pipe. Not reaped yet, so that its number is no stranger's.
-        let _ = kill_process_group(Pid::from_child(&self.child), rustix::process::Signal::KILL);
+        // It was about to end already, or has only closed its pipe. Once it was reaped, its number may be a stranger's.
+        if !std::mem::replace(&mut self.is_over, true) {
+            let _ = kill_process_group(Pid::from_child(&self.child), rustix::process::Signal::KILL);
+        }
         match self.child.wait().map(|status| (status.code(), status.signal())) {
             Ok((Some(code), _)) => format!("it exited with status {code}"),
             Ok((_, Some(9))) => {

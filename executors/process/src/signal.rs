@@ -46,11 +46,11 @@ impl Signal {
         Some((u64::from_le_bytes(*number), signal))
     }
 
-    /// Tells the run with this token.
+    /// Tells the run with this token. What the task has registered may take its time, and must not keep this thread from hearing more.
     pub(crate) fn tell(self, token: &CancelToken) {
         match self {
-            Self::Cancel(reason) => token.cancel_because(reason),
-            Self::ShuttingDown => token.note_shutdown().call(),
+            Self::Cancel(reason) => token.set(reason).call_in_background(),
+            Self::ShuttingDown => token.note_shutdown().call_in_background(),
         }
     }
 }

@@ -98,13 +98,16 @@ fn try_serve(orders: WorkerConfig, tasks: &TaskRegistry) -> io::Result<Infallibl
     loop {
         let Some(request) = incoming.next::<RunFrame>()? else {
             if incoming.read_from(&mut requests)? == 0 {
-                process::exit(0);
+                end();
             }
             continue;
         };
         if let Some(time) = orders.cpu_time {
-            let used = clock_gettime(ClockId::ProcessCPUTime).tv_sec as u64;
-            limit(Resource::Cpu, used.saturating_add(time.as_secs().max(1)))?;
+            // The limit is in whole seconds, of which none is taken from the run.
+            let used = clock_gettime(ClockId::ProcessCPUTime);
+            let used = (used.tv_sec as u64).saturating_add(u64::from(used.tv_nsec > 0));
+            let allowed = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)).max(1);
+            limit(Resource::Cpu, used.saturating_add(allowed))?;
         }
         let done = execute(request, tasks, current.begin_next(), &replies);
         // What it printed comes before its end.
@@ -232,10 +235,15 @@ fn listen(control: i32, current: Arc<Current>) -> io::Result<()> {
                 current.signal(number, signal);
             }
         }
-        let _ = kill_current_process_group(rustix::process::Signal::KILL);
-        process::exit(1);
+        end();
     })?;
     Ok(())
+}
+
+/// The master has ended: so does this worker, with all that its tasks have started.
+fn end() -> ! {
+    let _ = kill_current_process_group(rustix::process::Signal::KILL);
+    process::exit(1)
 }
 
 /// Lowers the limit of this process.

@@ -269,3 +269,14 @@ fn workers_end_when_the_scheduler_is_killed() {
     stream.set_read_timeout(Some(GENEROUS)).unwrap();
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
 }
+
+/// Once, what it wrote kept the executor from looking at the time, and at whether it was cancelled.
+#[test]
+fn a_run_that_logs_without_a_pause_is_stopped_all_the_same() {
+    let mut rig = Rig::new(program::builder());
+    rig.submit("log without a pause", Value::Null, Some(Duration::from_millis(50)));
+    assert_eq!(rig.report().outcome, Outcome::TimedOut);
+    let cancel = rig.submit("log without a pause", Value::Null, None);
+    cancel.cancel();
+    assert_eq!(rig.report().outcome, Outcome::Cancelled);
+}

@@ -224,7 +224,10 @@ impl Error for RayonExecutorError {
 
 impl Threads {
     fn one_ended(&self) {
-        *self.count.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        // Where not all could be started, the others end before they were counted.
+        *count = count.saturating_sub(1);
+        drop(count);
         self.ended.notify_all();
     }
 

@@ -125,6 +125,28 @@ fn another_thread_takes_the_place_of_one_that_hangs() {
     assert_eq!(bench.executor.shutdown(Shutdown::Wait), []);
 }
 
+/// Once, the two were taken for one: the executor was full from then on.
+#[test]
+fn runs_of_two_stores_with_one_number_are_left_behind_each_for_itself() {
+    let mut bench = Bench::new(ThreadExecutor::builder().workers(1).queue(0).replacements(3));
+    let hanging: Vec<_> = (0..2)
+        .map(|_| {
+            bench.runs = 0;
+            bench.hang()
+        })
+        .collect();
+    for go in hanging {
+        drop(go);
+        assert_eq!(bench.next(), Notice::WorkEnded(1));
+    }
+    for _ in 0..3 {
+        bench.runs = 6;
+        bench.submit(None, || ()).unwrap();
+        assert_eq!(bench.next(), Notice::Completed(7, Outcome::Succeeded));
+    }
+    assert_eq!(bench.executor.shutdown(Shutdown::Wait), []);
+}
+
 /// What waits when a thread begins to hang is started by the thread that takes its place.
 #[test]
 fn a_run_that_waits_for_a_thread_that_hangs_gets_another() {

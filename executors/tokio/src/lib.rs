@@ -44,6 +44,7 @@ use matins_executor_inflight::{InFlight, PriorityQueue, Ticket};
 use thiserror::Error;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::task::unconstrained;
 
 pub use builder::TokioExecutorBuilder;
 
@@ -128,7 +129,7 @@ impl Drop for Dispatcher {
         while !self.is_done {
             let runs = self.arrivals.take();
             self.is_done = runs == 0;
-            (0..runs).for_each(|_| drop(self.waiting.pop()));
+            (0..runs).for_each(|_| drop_caught(self.waiting.pop()));
         }
     }
 }
@@ -156,7 +157,8 @@ impl Next {
 impl Drop for Next {
     fn drop(&mut self) {
         if !self.is_taken {
-            drop(self.waiting.pop());
+            // With what its task has captured, which may panic.
+            drop_caught(self.waiting.pop());
         }
     }
 }
@@ -228,12 +230,14 @@ async fn to_its_end(
         let_go(run, work);
         return Some(result);
     }
-    let (stop, mut stopped) = oneshot::channel();
+    // What stops the work has its turn also where the work has used up what the runtime allows a task in one go.
+    let (stop, stopped) = oneshot::channel();
+    let mut stopped = unconstrained(stopped);
     run.cancel.on_cancel(move || {
         // Nobody listens any more where the run has ended.
         let _ = stop.send(());
     });
-    let mut limit = pin!(run.time_limit.map(tokio::time::sleep));
+    let mut limit = pin!(run.time_limit.map(|limit| unconstrained(tokio::time::sleep(limit))));
     let ended = poll_fn(|context| {
         if let Poll::Ready(result) = poll_caught(run, work.as_mut(), context) {
             return Poll::Ready(Some(result));
@@ -250,7 +254,7 @@ async fn to_its_end(
     .await;
     let ended = match ended {
         None if run.cancel.is_awaited() => {
-            let mut grace = pin!(tokio::time::sleep(cancel_grace));
+            let mut grace = pin!(unconstrained(tokio::time::sleep(cancel_grace)));
             poll_fn(|context| match poll_caught(run, work.as_mut(), context) {
                 Poll::Ready(result) => Poll::Ready(Some(result)),
                 Poll::Pending => grace.as_mut().poll(context).map(|()| None),

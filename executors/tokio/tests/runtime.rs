@@ -307,3 +307,35 @@ fn a_task_that_awaits_its_cancellation_and_goes_on_is_dropped() {
     let run = job.run_now().unwrap().wait().unwrap();
     assert_eq!(run.outcome, Some(Outcome::TimedOut));
 }
+
+async fn busy() {
+    loop {
+        tokio::task::consume_budget().await;
+    }
+}
+
+/// Once, a task that never waits for anything but its turn was stopped by nothing.
+#[test]
+fn a_task_that_uses_up_its_turn_each_time_is_stopped_all_the_same() {
+    let runtime = runtime();
+    let (scheduler, clock, events) = scheduler(&runtime);
+    let limited = at("2026-01-01T00:01:00Z").run(busy).id("limited").time_limit(Duration::from_millis(20));
+    scheduler.add(limited).unwrap();
+    clock.set("2026-01-01T00:01:00Z".parse().unwrap());
+    assert_eq!(next_finished(&events).outcome, Some(Outcome::TimedOut));
+
+    let begun = Arc::new(Notify::new());
+    let begins = begun.clone();
+    let cancelled = move || {
+        let begun = begun.clone();
+        async move {
+            begun.notify_one();
+            busy().await;
+        }
+    };
+    scheduler.add(at("2026-01-01T00:02:00Z").run(cancelled).id("cancelled")).unwrap();
+    clock.set("2026-01-01T00:02:00Z".parse().unwrap());
+    runtime.block_on(begins.notified());
+    scheduler.shutdown(Shutdown::Now);
+    assert_eq!(next_finished(&events).outcome, Some(Outcome::Cancelled));
+}

@@ -11,7 +11,7 @@ use matins_core::{
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{sleep, sleep_until};
 
-use super::link::{Heard, Link, Registered};
+use super::link::{Heard, KEEPS_RUNS, Link, Registered};
 use super::roster::Known;
 use crate::names::{Address, id_of, task_part};
 use crate::protocol::{ClaimFrame, Note, ResultFrame, RunFrame, VERSION, Withdrawn};
@@ -55,6 +55,7 @@ struct Exchange {
     cancel: CancelToken,
     begin_by: Option<DateTime<Utc>>,
     clock: Arc<dyn matins_core::Clock>,
+    recorded: DateTime<Utc>,
     was_submitted: bool,
     verdict: Mutex<Option<Verdict>>,
 }
@@ -84,6 +85,7 @@ impl Remote {
             cancel: run.cancel.clone(),
             begin_by: run.begin_by,
             clock: run.clock.clone(),
+            recorded: run.recorded,
             was_submitted,
             verdict: Mutex::default(),
         };
@@ -246,6 +248,17 @@ impl Exchange {
             let failed = match found {
                 Ok(Some(verdict)) => return Ok(Some(verdict)),
                 Ok(None) if course.worker.is_some() => return Ok(None),
+                // Its message, its claim and its result may have come and gone: it may have been done, or be in progress.
+                Ok(None) if self.was_submitted && self.is_older_than_what_is_kept() => {
+                    match self.take_back(course, Withdrawn::Lost).await {
+                        Ok(Some(Verdict::NotBegun(..))) => {
+                            let message = "the NATS server keeps nothing of it for so long: whether it was done is not known";
+                            return Ok(Some(Verdict::NotBegun(Outcome::Interrupted, message.to_owned())));
+                        }
+                        Ok(verdict) => return Ok(verdict),
+                        Err(failed) => failed,
+                    }
+                }
                 Ok(None) => match self.link.hand_over(course.address, &self.run, false).await {
                     Ok(sequence) => {
                         course.sequence = Some(sequence);
@@ -270,6 +283,11 @@ impl Exchange {
             sleep(again).await;
             again = (again * 2).min(AGAIN_LONGEST);
         }
+    }
+
+    fn is_older_than_what_is_kept(&self) -> bool {
+        let age = self.clock.now().signed_duration_since(self.recorded);
+        age.to_std().is_ok_and(|age| age >= KEEPS_RUNS)
     }
 
     /// Looks for a result, and for a claim.

@@ -24,7 +24,7 @@ use crate::server_calls::{Failed, Stored, next, payload, read, store, store_firs
 use crate::{NatsError, NatsServer};
 
 /// A run's message is kept until a worker has ended it, and no longer than this.
-const KEEPS_RUNS: Duration = Duration::from_secs(24 * 3600);
+pub(super) const KEEPS_RUNS: Duration = Duration::from_secs(24 * 3600);
 
 /// Claims and results are kept longer than any message that they belong to, so that none is ever begun twice.
 const KEEPS_CLAIMS: Duration = Duration::from_secs(25 * 3600);
