@@ -48,17 +48,18 @@ async def take(nc, js, base, streams, task):
             await asyncio.sleep(0.2)
 
 async def handle(nc, js, base, streams, task, message):
-    frame, sequence = json.loads(message.data), message.metadata.sequence.stream
+    frame, about = json.loads(message.data), message.metadata
+    sequence, delivered = about.sequence.stream, about.num_delivered
     place = f"{POOL}.{task}.{frame['id']}"
     claim, result = f"$KV.{streams}_claims.{place}", f"{base}.result.{place}"
-    if await store_first(js, claim, payload(worker=NAME, sequence=sequence)):
+    if await store_first(js, claim, payload(worker=NAME, sequence=sequence, delivered=delivered)):
         await store_first(js, result, await work(nc, f"{base}.note.{place}", task, frame, message))
     else:
-        found = await nc.request(f"$JS.API.DIRECT.GET.KV_{streams}_claims.{claim}", timeout=5)
-        found = json.loads(found.data)
-        if found.get("worker") == NAME and frame["id"] in RUNS:
-            return  # It is in progress here, and its message is acknowledged at its end.
-        if found.get("sequence") == sequence:
+        found = json.loads((await nc.request(f"$JS.API.DIRECT.GET.KV_{streams}_claims.{claim}", timeout=5)).data)
+        is_mine, is_this = found.get("worker") == NAME, found.get("sequence") == sequence
+        if frame["id"] in RUNS if is_mine else is_this and found.get("worker") and delivered <= found.get("delivered", 1):
+            return  # Whoever has it, this worker or one that was given it later, acknowledges it.
+        if is_this:
             await store_first(js, result, ended("interrupted", message="its worker is lost"))
     await message.ack_sync()
 

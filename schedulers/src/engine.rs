@@ -311,7 +311,9 @@ impl Engine {
 
 /// Tells runs to stop. What their tasks have registered is called on threads of its own, so that neither a driver nor another run waits for it.
 pub(crate) fn cancel(tokens: &[CancelToken]) {
-    tokens.iter().for_each(|token| token.set(CancelReason::Asked).call_in_background());
+    for token in tokens {
+        token.set(CancelReason::Asked).call_in_background();
+    }
 }
 
 /// The report of a run that never ran, or was left behind.

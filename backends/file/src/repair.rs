@@ -1,7 +1,7 @@
 //! What can be saved of a damaged store, first shown, then done.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use matins_core::StoreError;
 
@@ -82,7 +82,7 @@ pub(crate) fn repair_on(disk: &Disk, directory: &Path) -> Result<Examination, St
     let Salvaged { examination, state, generation, log_generation } = salvage(disk, directory)?;
     for name in [SNAPSHOT, LOG] {
         let bytes = read_file(disk, &directory.join(name))?;
-        let kept = disk.create(&directory.join(format!("{name}.damaged-{generation}"))).map_err(failed)?;
+        let kept = disk.create(&free_place(disk, directory, name, generation)?).map_err(failed)?;
         kept.write_all_at(&bytes, 0).and_then(|()| kept.sync_all()).map_err(failed)?;
     }
     disk.sync_directory(directory).map_err(failed)?;
@@ -95,6 +95,20 @@ pub(crate) fn repair_on(disk: &Disk, directory: &Path) -> Result<Examination, St
     snapshot::write(disk, &mut snapshot_place, &state, generation + 1).map_err(failed)?;
     Log::create(disk, &mut log_place, generation + 1).map_err(failed)?;
     Ok(examination)
+}
+
+/// Where a damaged file is kept: where nothing lies, so that a repair that could not end keeps what it has kept.
+fn free_place(disk: &Disk, directory: &Path, name: &str, generation: u64) -> Result<PathBuf, StoreError> {
+    let mut number = 0_u32;
+    loop {
+        let suffix = if number == 0 { String::new() } else { format!("-{number}") };
+        let place = directory.join(format!("{name}.damaged-{generation}{suffix}"));
+        match disk.id(&place) {
+            Ok(_) => number += 1,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(place),
+            Err(error) => return Err(failed_at(directory, "looking for a free name", error)),
+        }
+    }
 }
 
 fn lock(disk: &Disk, directory: &Path) -> Result<Lock, StoreError> {

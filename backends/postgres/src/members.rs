@@ -64,8 +64,12 @@ impl PostgresStore {
         let has_lost_history = self.has_lost_history()?;
         let sql = self.sql.clone();
         if has_lost_history {
-            self.link
-                .batch("moving numbers on, as the database has lost history", &sql.after_lost_history)?;
+            let doing = "moving numbers on, as the database has lost history";
+            if let Err(error) = self.link.batch(doing, &sql.after_lost_history) {
+                // It has begun a transaction, which the server would go on refusing.
+                self.link.disconnect();
+                return Err(error);
+            }
         }
         let mut pipeline = Pipeline::new();
         pipeline.query(&sql.forget_dead, Vec::new());

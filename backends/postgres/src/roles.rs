@@ -99,7 +99,7 @@ const SERVE: &str = "GRANT USAGE ON SCHEMA {s} TO {role}; \
     GRANT SELECT, INSERT, UPDATE ON {s}.groups TO {role}; \
     GRANT SELECT, INSERT ON {s}.lanes, {s}.notes TO {role}; \
     GRANT SELECT, INSERT, UPDATE (first_fire, last_fire, fires) ON {s}.runs TO {role}; \
-    GRANT SELECT, USAGE, UPDATE ON SEQUENCE {s}.run_ids, {s}.versions TO {role}; \
+    GRANT SELECT, USAGE, UPDATE ON SEQUENCE {s}.run_ids, {s}.versions, {s}.nodes_id_seq TO {role}; \
     GRANT EXECUTE ON FUNCTION {s}.prune_job(text, bigint), {s}.prune_before(timestamptz) TO {role}; \
     GRANT SELECT ON {s}.jobs_readable, {s}.runs_readable, {s}.nodes_readable TO {role}";
 

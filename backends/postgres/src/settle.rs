@@ -1,5 +1,7 @@
 //! Settling: the statements that apply a batch, and the end of the transaction.
 
+use std::time::{Duration, Instant};
+
 use matins_core::{Job, JobState, Outcome, Run, Settled, Settlement, StoreError};
 use tokio_postgres::types::{ToSql, Type};
 
@@ -10,6 +12,9 @@ use crate::found::{Mine, Open};
 use crate::look::Look;
 use crate::rows::{self, Traits};
 use crate::statements::Statements;
+
+/// So long a call may go on dropping old rows: others wait for its lane meanwhile, and its lease has to be renewed.
+const LONGEST_PRUNE: Duration = Duration::from_secs(1);
 
 /// An id is taken.
 const UNIQUE_VIOLATION: &str = "23505";
@@ -41,8 +46,11 @@ impl PostgresStore {
         };
         if batch.is_empty() {
             let waiting = self.seen.as_ref().map_or(self.waiting, |look| look.waiting);
+            // What was claimed may not begin yet, for a reason that no row shows: it is not asked for at once.
+            self.found_nothing |= self.transaction.is_some();
             self.open = Some(open).filter(|_| self.transaction.is_some());
-            self.prune(&batch)?;
+            self.end_transaction();
+            self.prune(&batch);
             return Ok(Settled::waiting(waiting));
         }
         if self.transaction.is_none() {
@@ -62,7 +70,7 @@ impl PostgresStore {
         let mut settled = Settled::waiting(self.waiting);
         let ended = batch.finished.iter().chain(&batch.postponed).map(|run| run.id);
         settled.lost = ended.filter(|run| !done.contains(&(run.0 as i64))).collect();
-        self.prune(&batch)?;
+        self.prune(&batch);
         Ok(settled)
     }
 
@@ -162,21 +170,31 @@ impl PostgresStore {
         }
     }
 
-    /// Old rows go after the commit, in transactions of their own: they may be many.
-    fn prune(&mut self, batch: &Batch) -> Result<(), StoreError> {
+    /// Old rows go after the commit, in transactions of their own: they may be many. What is committed stays so where that fails, and what
+    /// is not done within some time waits for the next call.
+    fn prune(&mut self, batch: &Batch) {
+        let _ = self.try_prune(batch);
+    }
+
+    fn try_prune(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let began = Instant::now();
         for (job, keep) in &batch.prune_jobs {
+            if began.elapsed() > LONGEST_PRUNE {
+                return Ok(());
+            }
             let parameters =
                 vec![parameter(job.as_str().to_owned(), Type::TEXT), parameter(i64::from(*keep), Type::INT8)];
             self.link.query("pruning the ledger", &self.sql.prune_job.clone(), parameters)?;
         }
         let Some(before) = batch.prune_before else { return Ok(()) };
-        loop {
+        while began.elapsed() <= LONGEST_PRUNE {
             let parameters = vec![parameter(before, Type::TIMESTAMPTZ)];
             let rows = self.link.query("pruning the ledger", &self.sql.prune_before.clone(), parameters)?;
             if rows.first().is_none_or(|row| row.get::<_, i64>(0) == 0) {
-                return Ok(());
+                break;
             }
         }
+        Ok(())
     }
 }
 

@@ -55,7 +55,7 @@ const ROOM: &str = "SELECT w.key FROM (SELECT d.key, d.group_name, d.turn_limit,
 
 /// Jobs with a run that waits for other runs to end, once these have ended.
 const VACANT: &str = "SELECT w.job_key FROM {s}.live w JOIN {s}.due d ON d.key = w.job_key \
-    WHERE w.started IS NULL AND w.turn IS NULL AND d.turn_limit IS NULL AND w.lane IN (SELECT id FROM lane) \
+    WHERE w.started IS NULL AND w.turn IS NULL AND d.turn_limit IS NULL AND NOT d.paused AND w.lane IN (SELECT id FROM lane) \
     AND NOT EXISTS (SELECT FROM {s}.live r WHERE r.id = ANY (d.open)) \
     AND NOT EXISTS (SELECT FROM {s}.live r WHERE r.job_key = w.job_key AND r.started IS NULL AND r.turn IS NOT NULL)";
 

@@ -47,6 +47,9 @@ pub(crate) struct ClaimFrame {
     /// The number in the stream of the message that the worker was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) sequence: Option<u64>,
+    /// How often the server had given the message out by then, this time included. Where it is left out, it was the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) delivered: Option<u64>,
     /// Its scheduler has taken it back before a worker began, for this reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) withdrawn: Option<Withdrawn>,

@@ -60,6 +60,8 @@ pub(crate) struct Link {
     /// The tasks that have a consumer.
     consumers: tokio::sync::Mutex<HashSet<String>>,
     runs: Mutex<HashMap<String, UnboundedSender<Heard>>>,
+    /// Of the streams, where they are to be created.
+    limits: Limits,
     leaving: watch::Sender<bool>,
     /// What this executor's own signs of life come back as.
     name: String,
@@ -94,6 +96,7 @@ impl Link {
             consumers: tokio::sync::Mutex::default(),
             runs: Mutex::default(),
             leaving: watch::Sender::new(false),
+            limits,
             server,
         };
         link.create_streams(limits).await?;
@@ -300,7 +303,7 @@ impl Link {
                 if error.kind() == PublishErrorKind::StreamNotFound {
                     // Somebody has deleted it, and the consumers with it.
                     self.consumers.lock().await.clear();
-                    let _ = self.create_streams(Limits::default()).await;
+                    let _ = self.create_streams(self.limits).await;
                 }
                 Err(error.into())
             }
@@ -334,7 +337,13 @@ impl Link {
     }
 
     pub(super) async fn withdraw(&self, run: &Address, why: Withdrawn) -> Result<Stored, Failed> {
-        let claim = ClaimFrame { version: VERSION, worker: None, sequence: None, withdrawn: Some(why) };
+        let claim = ClaimFrame {
+            version: VERSION,
+            worker: None,
+            sequence: None,
+            delivered: None,
+            withdrawn: Some(why),
+        };
         store_first(&self.jetstream, self.names.claim(run), &claim).await
     }
 

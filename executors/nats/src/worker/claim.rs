@@ -18,6 +18,8 @@ pub(super) enum Claimed {
     Again,
     /// It is over, was taken back, or has another message.
     Drop,
+    /// It was given to another worker later, and that one has it.
+    Outdated,
     /// Its worker is lost.
     Lost(ResultFrame),
     /// Nothing can be said now: the server hands it out again.
@@ -28,11 +30,12 @@ impl Shared {
     /// Claims a run.
     pub(super) async fn claim(&self, run: &Address, message: &Message, silence: Duration) -> Claimed {
         let Ok(info) = message.info() else { return Claimed::Drop };
-        let (sequence, delivered) = (info.stream_sequence, info.delivered);
+        let (sequence, delivered) = (info.stream_sequence, u64::try_from(info.delivered).unwrap_or(1));
         let frame = ClaimFrame {
             version: VERSION,
             worker: Some(self.name.clone()),
             sequence: Some(sequence),
+            delivered: Some(delivered),
             withdrawn: None,
         };
         let mut tries = 0;
@@ -58,14 +61,23 @@ impl Shared {
             Some(worker) if worker == self.name => {
                 if self.lock().contains_key(&run.id) {
                     Claimed::Again
-                } else if tries > 0 && delivered == 1 {
-                    Claimed::Begin
+                } else if tries > 0 && claim.delivered == Some(delivered) {
+                    // Not where another worker, which was given it since, has said that this one is lost.
+                    match read::<ResultFrame>(&self.jetstream, self.names.results(), self.names.result(run))
+                        .await
+                    {
+                        Ok(None) => Claimed::Begin,
+                        Ok(Some(_)) => Claimed::Drop,
+                        Err(_) => Claimed::Later,
+                    }
                 } else {
                     Claimed::Lost(ResultFrame::interrupted(format!(
                         "its worker {worker} was given the run, and was cut off before it could begin"
                     )))
                 }
             }
+            // This worker was cut off, or stopped, since it was given the message; the server has given it out again meanwhile.
+            Some(_) if delivered <= claim.delivered.unwrap_or(1) => Claimed::Outdated,
             Some(worker) => Claimed::Lost(ResultFrame::interrupted(format!(
                 "its worker {worker} is lost: the server has heard nothing from it for {silence:?}"
             ))),

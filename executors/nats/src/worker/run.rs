@@ -136,6 +136,8 @@ pub(super) async fn handle(
                 let _ = message.double_ack().await;
             }
         }
+        // Whoever has it acknowledges it.
+        Claimed::Outdated => {}
         Claimed::Later => drop(message.ack_with(AckKind::Nak(Some(AGAIN_FIRST))).await),
     }
 }
