@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use matins_core::{
-    Claim, ClaimStore, ExecutorName, Job, JobId, Node, OnConflict, Outcome, Run, RunId, RunQuery, Served,
-    Settlement, StoreError, TaskName, Transition, Want,
+    Claim, ClaimStore, ExecutorName, Job, JobId, JobState, Node, OnConflict, Outcome, Run, RunId, RunQuery,
+    Served, Settlement, StoreError, TaskName, Transition, Want,
 };
 
 use crate::store_suite;
@@ -47,6 +47,7 @@ macro_rules! shared_store_suite {
             a_late_finish_is_named_and_changes_nothing,
             a_claim_shows_the_runs_of_all_owners,
             what_waits_is_started_by_whoever_claims_next,
+            what_waits_for_a_paused_job_is_not_looked_for,
             of_two_updates_at_one_revision_one_wins,
             a_lost_answer_is_told_from_the_runs_that_are_held,
             numbers_of_runs_rise_and_are_never_used_twice,
@@ -302,6 +303,26 @@ pub fn what_waits_is_started_by_whoever_claims_next(factory: &mut dyn SharedStor
     let found: Vec<RunId> = claim.jobs.iter().filter_map(|job| Some(job.runs.waiting.as_ref()?.id)).collect();
     assert_eq!(found, [waiting.id]);
     assert!(claim.jobs[0].job.is_some(), "with its job, so that it can start");
+}
+
+/// Nothing of a paused job may begin: nobody is to look for it again and again.
+pub fn what_waits_for_a_paused_job_is_not_looked_for(factory: &mut dyn SharedStoreFactory) {
+    let (mut one, mut other, job) = two(factory);
+    let now = factory.now();
+    let run = one.fire(now);
+    let claim = one.claim_job(&job.id, now).expect("a claim");
+    let waiting = Run::waiting(claim.first_run, job.id.clone(), now);
+    let paused = job.with(|job| (job.state, job.next_fire, job.revision) = (JobState::Paused, None, 1));
+    let id = paused.id.clone();
+    let batch = vec![Transition::Record(waiting.into()), Transition::Update(Box::new(paused))];
+    one.settle(batch).expect("settled");
+    one.store.claim(&Want::at(now).starts().ended(std::slice::from_ref(&id))).expect("a claim");
+    one.settle(vec![ended(&run, Outcome::Succeeded, now)]).expect("settled");
+    for owner in [&mut one, &mut other] {
+        owner.claim(now);
+        owner.settle(Vec::new()).expect("nothing is decided");
+        assert_eq!(owner.store.next(true).expect("read"), None);
+    }
 }
 
 /// No change of a job is lost silently.

@@ -281,4 +281,10 @@ pub fn pruning_keeps_what_is_new_and_what_is_unfinished(factory: &mut dyn StoreF
     assert_eq!(numbers(&all_runs(&mut *store)), [1, 3, 5, 6]);
     store.commit(vec![Transition::PruneBefore { before: second(6) }]).expect("prune");
     assert_eq!(numbers(&all_runs(&mut *store)), [1, 6]);
+    if store.is_persistent() {
+        // Also as the first step of an owner, beside a run of an earlier one.
+        let mut store = factory.reopen(store).expect("a persistent store reopens");
+        store.commit(vec![Transition::PruneJob { job: id("a"), keep: 0 }]).expect("prune");
+        assert_eq!(numbers(&all_runs(&mut *store)), [1]);
+    }
 }
