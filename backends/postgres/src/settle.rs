@@ -13,7 +13,7 @@ use crate::look::Look;
 use crate::rows::{self, Traits};
 use crate::statements::Statements;
 
-/// So long a call may go on dropping old rows: others wait for its lane meanwhile, and its lease has to be renewed.
+/// So long a call may drop old rows: others wait for its lane meanwhile, and its lease has to be renewed.
 const LONGEST_PRUNE: Duration = Duration::from_secs(1);
 
 /// An id is taken.
