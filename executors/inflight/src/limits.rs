@@ -204,7 +204,10 @@ impl Watched {
             "it ran longer than its limit of {:?}, and did not stop when it was told to: its thread is busy until it does",
             self.limit
         );
-        let left = done.leave_behind(self.run.ended(None, Outcome::TimedOut, Some(message)));
+        // With what its program has printed: the task, which would say so at its end, is not waited for.
+        let mut report = self.run.ended(None, Outcome::TimedOut, Some(message));
+        report.output = self.run.log.text();
+        let left = done.leave_behind(report);
         *self.end.left.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
         None
     }
@@ -269,11 +272,11 @@ mod tests {
     }
 
     #[derive(Default)]
-    struct Reports(Mutex<Vec<Outcome>>);
+    struct Reports(Mutex<Vec<(Outcome, Option<String>)>>);
 
     impl CompletionSink for Reports {
         fn completed(&self, report: RunReport) {
-            self.0.lock().unwrap().push(report.outcome);
+            self.0.lock().unwrap().push((report.outcome, report.output));
         }
     }
 
@@ -301,15 +304,16 @@ mod tests {
         let run = second.run.clone();
         assert!(second.come(late, grace).is_none());
         assert!(!run.cancel.is_cancelled());
-        assert_eq!(*reports.0.lock().unwrap(), [Outcome::Succeeded]);
+        assert_eq!(*reports.0.lock().unwrap(), [(Outcome::Succeeded, None)]);
 
         // It has not: it is told to stop, and then left behind.
         let (first, reports) = watched();
+        first.run.log.live_tail(100).push(b"what it printed");
         let (_, second) = first.come(late, grace).unwrap();
         let (_, third) = second.come(late, grace).unwrap();
         assert!(matches!(third.run.cancel.reason(), Some(CancelReason::TimeLimit(_))));
         assert!(third.come(late, grace).is_none());
-        assert_eq!(*reports.0.lock().unwrap(), [Outcome::TimedOut]);
+        assert_eq!(*reports.0.lock().unwrap(), [(Outcome::TimedOut, Some("what it printed".to_owned()))]);
 
         // One that is noticed in time is told at once, also where its thread has not come to the work yet.
         let (first, _) = watched();
