@@ -27,11 +27,12 @@ fn damaged_store() -> (SimulatedDisk, Vec<u8>) {
 
 /// A store whose log is two snapshots old, as where somebody has put one of the files back.
 fn store_of_two_generations() -> (SimulatedDisk, Vec<u8>) {
-    let (disk, log) = damaged_store();
+    let (disk, mut log) = damaged_store();
     repair(&disk).unwrap();
     repair(&disk).unwrap();
-    let directory = Path::new(DIRECTORY);
-    disk.put(&directory.join(LOG), &log);
+    // Not the one that was kept by then.
+    log.extend_from_slice(b"\n");
+    disk.put(&Path::new(DIRECTORY).join(LOG), &log);
     (disk, log)
 }
 
