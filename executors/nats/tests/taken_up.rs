@@ -6,9 +6,10 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use chrono::{TimeDelta, Utc};
 use matins_conformance::nats::Nats;
 use matins_conformance::servers;
-use matins_core::{Executor, Shutdown};
+use matins_core::{Executor, Outcome, Shutdown};
 use matins_executor_nats::{NatsExecutor, Worker};
 use matins_task_function::TaskRegistry;
 use serde_json::json;
@@ -104,4 +105,23 @@ fn another_scheduler_of_a_shared_store_takes_the_runs_up() {
     assert_eq!(rows.len(), 1, "{rows:?}");
     assert_eq!((rows[0].attempt, rows[0].outcome.as_str()), (1, "succeeded"), "{rows:?}");
     assert_eq!(begun(&file).len(), 1);
+}
+
+/// The server keeps nothing of it for so long: it may have been done. Once, it was begun again.
+#[test]
+fn a_run_that_is_taken_up_after_more_than_a_day_is_not_begun_again() {
+    let Some(url) = rig::server() else { return };
+    let server = namespace(&url, "old");
+    let (executor, reports) = (NatsExecutor::builder(server.clone()).build(), Reports::new());
+    let mut executor = executor.expect("an executor");
+    let tasks = TaskRegistry::default();
+    tasks.register("double", |n: u64| n * 2).expect("a name");
+    let _worker = Worker::builder(server).at_once(1).start(tasks).expect("a worker");
+    for (number, hours, expected) in [(1, 30, Outcome::Interrupted), (2, 1, Outcome::Succeeded)] {
+        let mut run = run(number, "double", json!(number));
+        run.recorded = Utc::now() - TimeDelta::hours(hours);
+        let done = reports.completion(run.run);
+        executor.reattach(run, done).expect("it may be there");
+        assert_eq!(reports.next().outcome, expected, "after {hours} hours");
+    }
 }

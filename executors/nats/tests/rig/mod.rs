@@ -7,7 +7,7 @@ use std::env;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -95,7 +95,8 @@ pub(crate) fn run(number: u64, task: &str, arguments: Value) -> RunRequest {
     let mut run = RunRequest::new(RunId(number), job, name, Arc::new(Elsewhere), Arc::new(WallClock));
     run.arguments = arguments;
     // So that another request is for the same run.
-    run.recorded = DateTime::UNIX_EPOCH;
+    static RECORDED: LazyLock<DateTime<Utc>> = LazyLock::new(Utc::now);
+    run.recorded = *RECORDED;
     run
 }
 
