@@ -89,10 +89,10 @@ impl Clock for WallClock {
     }
 }
 
-/// A run of a task that workers have.
 /// When all runs were recorded, so that another request is for the same run.
 static RECORDED: LazyLock<DateTime<Utc>> = LazyLock::new(Utc::now);
 
+/// A run of a task that workers have.
 pub(crate) fn run(number: u64, task: &str, arguments: Value) -> RunRequest {
     let (job, name) = (JobId::new("job").expect("an id"), TaskName::new(task).expect("a name"));
     let mut run = RunRequest::new(RunId(number), job, name, Arc::new(Elsewhere), Arc::new(WallClock));
