@@ -286,15 +286,17 @@ impl Engine {
 }
 
 impl Listener {
-    /// Whether it still listens. One whose filter panics does not.
+    /// Whether it still listens. One whose filter, or whose waker, panics does not.
     fn tell(&mut self, event: &Event) -> bool {
-        match catch_unwind(AssertUnwindSafe(|| (self.wants)(event))) {
-            Ok(true) => {}
-            Ok(false) => return true,
-            Err(panic) => {
-                drop_caught(panic);
-                return false;
-            }
+        catch_unwind(AssertUnwindSafe(|| self.tell_if_it_wants(event))).unwrap_or_else(|panic| {
+            drop_caught(panic);
+            false
+        })
+    }
+
+    fn tell_if_it_wants(&mut self, event: &Event) -> bool {
+        if !(self.wants)(event) {
+            return true;
         }
         if self.lost > 0 {
             match (self.deliver)(Event::Lost { count: self.lost }) {

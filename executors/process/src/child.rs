@@ -171,8 +171,10 @@ impl Worker {
         let mut output = Tail::new(terms.output);
         loop {
             match self.incoming.next::<FromWorker>() {
-                Ok(Some(FromWorker::Note(note))) => {
-                    context.log.note(note);
+                Ok(Some(FromWorker::Note(of, note))) => {
+                    if of == run.run {
+                        context.log.note(note);
+                    }
                     continue;
                 }
                 Ok(Some(FromWorker::Done(done))) => {

@@ -36,8 +36,8 @@ pub(crate) struct RunFrame {
 pub(crate) enum FromWorker {
     /// The first word: this is a worker indeed.
     Hello,
-    /// The run says something.
-    Note(RunNote),
+    /// This run says something. A thread that it has left behind may do so when the worker is at another.
+    Note(RunId, RunNote),
     /// The run has ended.
     Done(Done),
 }

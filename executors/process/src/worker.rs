@@ -133,13 +133,15 @@ fn execute(request: RunFrame, tasks: &TaskRegistry, cancel: CancelToken, replies
     let replies = replies.clone();
     let log = RunLog::forwarding(move |note| {
         // The end of the run meets the same fault, and reports it.
-        let _ = replies.send(&FromWorker::Note(note));
+        let _ = replies.send(&FromWorker::Note(run, note));
     });
     let mut request = RunRequest::new(run, job, task_name, task, Arc::new(Began(started)));
     (request.arguments, request.scheduled, request.attempt) = (arguments, scheduled, attempt);
     request.cause = cause;
-    (request.cancel, request.log) = (cancel, log);
+    (request.cancel, request.log) = (cancel.clone(), log);
     let mut report = request.execute();
+    // What the task has registered is dropped with the run, and not when the next one begins.
+    cancel.release().discard();
     // Before it is written: the parent could not read what nests too deep.
     Limits::DEFAULT.fit(&mut report);
     let RunReport { outcome, message, output, result, not_started, .. } = report;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream::{AckKind, Message};
 use chrono::{DateTime, Utc};
 use matins_core::{
-    CancelReason, CancelToken, Clock, Completion, CompletionSink, Executor, JobId, Outcome, RunId, RunLog,
-    RunReport, RunRequest, TaskName,
+    CancelReason, CancelToken, Clock, Completion, CompletionSink, Executor, JobId, Outcome, Refusal, RunId,
+    RunLog, RunReport, RunRequest, TaskName,
 };
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 use tokio::time::{sleep, timeout};
@@ -115,10 +115,10 @@ pub(super) async fn handle(
     match shared.claim(&run, &message, silence).await {
         Claimed::Begin => {
             let begun = if frame.version > VERSION {
-                Err(format!(
+                Err(failed(format!(
                     "the run has version {} of the protocol, and this worker knows {VERSION}. Update the worker",
                     frame.version
-                ))
+                )))
             } else {
                 begin(&shared, &executor, &run, frame, place)
             };
@@ -150,6 +150,11 @@ struct Begun {
     log: RunLog,
 }
 
+/// What comes of a run that cannot begin here.
+fn failed(message: String) -> ResultFrame {
+    ResultFrame { message: Some(message), ..ResultFrame::new(Outcome::Failed) }
+}
+
 /// Has the executor of this process begin a run, or says why it cannot.
 fn begin(
     shared: &Arc<Shared>,
@@ -157,11 +162,12 @@ fn begin(
     run: &Address,
     frame: RunFrame,
     place: OwnedSemaphorePermit,
-) -> Result<Begun, String> {
-    let job = JobId::new(&frame.job).map_err(|error| error.to_string())?;
-    let name = TaskName::new(&frame.task).map_err(|error| error.to_string())?;
+) -> Result<Begun, ResultFrame> {
+    let job = JobId::new(&frame.job).map_err(|error| failed(error.to_string()))?;
+    let name = TaskName::new(&frame.task).map_err(|error| failed(error.to_string()))?;
     let task = shared.tasks.get(&frame.task);
-    let task = task.ok_or_else(|| format!("no task is registered as {:?} in this worker", frame.task))?;
+    let task =
+        task.ok_or_else(|| failed(format!("no task is registered as {:?} in this worker", frame.task)))?;
     let clock: Arc<dyn Clock> = Arc::new(WallClock(Instant::now()));
     let mut request = RunRequest::new(RunId(frame.run), job, name, task, clock.clone());
     (request.arguments, request.scheduled, request.attempt) =
@@ -178,7 +184,10 @@ fn begin(
         Ok(()) => Ok(Begun { report, cancel, log }),
         Err(refused) => {
             refused.done.forget();
-            Err(format!("the worker's executor has not taken the run: {:?}", refused.reason))
+            // Another worker, or this one later, may have room for it.
+            let not_started = matches!(refused.reason, Refusal::OutOfResources | Refusal::ShutDown);
+            let message = format!("the worker's executor has not taken the run: {:?}", refused.reason);
+            Err(ResultFrame { not_started, ..failed(message) })
         }
     }
 }
@@ -205,10 +214,16 @@ impl Shared {
     }
 
     /// Says that a run has begun, keeps it alive until it has ended, and reports it.
-    async fn carry(&self, run: &Address, message: Message, begun: Result<Begun, String>, silence: Duration) {
+    async fn carry(
+        &self,
+        run: &Address,
+        message: Message,
+        begun: Result<Begun, ResultFrame>,
+        silence: Duration,
+    ) {
         let message = watch::Sender::new(Arc::new(message));
         let ended = match begun {
-            Err(why) => ResultFrame { message: Some(why), ..ResultFrame::new(Outcome::Failed) },
+            Err(ended) => ended,
             Ok(Begun { report, cancel, log }) => {
                 let before = self.silence();
                 let held = Held { silence, cancel: cancel.clone(), message: message.clone() };
