@@ -111,9 +111,9 @@ pub(crate) struct Parts {
 
 impl Engine {
     pub(crate) fn new(parts: Parts) -> Result<Self, StoreError> {
-        let (wakeup, reading) = (Arc::<Wakeup>::default(), Reading::of(&*parts.clock));
+        let (wakeup, clock) = (Arc::<Wakeup>::default(), parts.clock.clone());
         let lane = |(number, (name, store)): (usize, (StoreName, Box<dyn ClaimStore>))| {
-            Lane::new(number, name, store, wakeup.clone(), reading).map(Arc::new)
+            Lane::new(number, name, store, wakeup.clone(), &*clock).map(Arc::new)
         };
         let lanes: Vec<Arc<Lane>> =
             parts.stores.into_iter().enumerate().map(lane).collect::<Result<_, StoreError>>()?;
@@ -176,7 +176,7 @@ impl Engine {
             hub.lanes_so_far += 1;
             hub.lanes_so_far - 1
         };
-        let lane = Lane::new(number, name.clone(), store, self.wakeup.clone(), Reading::of(&*self.clock))?;
+        let lane = Lane::new(number, name.clone(), store, self.wakeup.clone(), &*self.clock)?;
         let mut lanes = self.lanes.write().unwrap_or_else(PoisonError::into_inner);
         let is_free = lanes.iter().all(|lane| lane.name != *name);
         if is_free {

@@ -24,7 +24,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use foldhash::{HashMap, HashMapExt};
 use matins_core::{
-    Capabilities, ClaimStore, JobId, Quarantined, RunQuery, RunReport, Served, StoreError, StoreName,
+    Capabilities, ClaimStore, Clock, JobId, Quarantined, RunQuery, RunReport, Served, StoreError, StoreName,
     TaskName, Want,
 };
 
@@ -121,8 +121,9 @@ pub(crate) struct Work {
 
 /// By how much a store's clock is ahead. A job that is added before the first turn counts from that clock too. A store that does not say,
 /// since somebody only looks at it without joining, has nothing added.
-fn ahead_of(store: &mut dyn ClaimStore, now: DateTime<Utc>) -> TimeDelta {
-    let ahead = store.claim(&Want::at(now)).map_or(TimeDelta::zero(), |claim| claim.now - now);
+fn ahead_of(store: &mut dyn ClaimStore, clock: &dyn Clock) -> TimeDelta {
+    let asked = clock.now();
+    let ahead = store.claim(&Want::at(asked)).map_or(TimeDelta::zero(), |claim| claim.now - asked);
     store.release();
     ahead
 }
@@ -148,14 +149,15 @@ impl Lane {
         name: StoreName,
         mut store: Box<dyn ClaimStore>,
         driver: Arc<Wakeup>,
-        reading: Reading,
+        clock: &dyn Clock,
     ) -> Result<Self, StoreError> {
+        let reading = Reading::of(clock);
         let inbox = Arc::new(Inbox::new(driver));
         let membership = Membership::join(&mut *store, &name, &inbox, reading.monotonic)?;
         let Capabilities { durable: is_persistent, shared: is_shared, .. } = store.capabilities();
         let one = RunQuery::default().limit(1);
         let is_empty = !is_persistent && store.runs(&one)?.is_empty();
-        let ahead = if is_shared { ahead_of(&mut *store, reading.now) } else { TimeDelta::zero() };
+        let ahead = if is_shared { ahead_of(&mut *store, clock) } else { TimeDelta::zero() };
         // Before the first turn nothing is known of what it can start.
         let local = Local { served: is_shared.then(Served::default), ..Local::default() };
         let work = Work {

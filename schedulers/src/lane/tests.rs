@@ -1,16 +1,17 @@
 //! When a lane that has nothing to do wakes up.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use matins_conformance::shared::SharedModel;
 use matins_conformance::wrapped::{Fault, WrappedStore};
-use matins_core::{Clock, RunQuery, Shutdown, StoreName};
+use matins_core::{Clock, Overlap, RunQuery, Shutdown, StoreName};
 use matins_store_memory::MemoryStore;
 use matins_triggers::{DateTrigger, TimeUnits, at, every};
 
-use super::rig::alone_with;
+use super::rig::{alone_with, node, start};
 use crate::engine::{Engine, Next};
 use crate::stopping::CANCEL_GRACE;
 use crate::{Retention, Schedule, VirtualClock};
@@ -140,4 +141,54 @@ fn the_end_of_each_run_that_is_left_behind_at_a_shutdown_is_recorded() {
     clock.advance(CANCEL_GRACE);
     while !matches!(engine.turn().1, Next::Stop) {}
     assert_eq!(engine.hub().stats.finished["interrupted"], JOBS as u64);
+}
+
+/// A store's clock, after whose reading some time passes before the answer is there: once, at the call with this number.
+#[derive(Debug)]
+struct SlowToAnswer {
+    clock: VirtualClock,
+    calls: Arc<AtomicU32>,
+    slow: u32,
+}
+
+impl Clock for SlowToAnswer {
+    fn now(&self) -> DateTime<Utc> {
+        let now = self.clock.now();
+        if self.calls.fetch_add(1, Ordering::Relaxed) == self.slow {
+            self.clock.advance(TimeDelta::seconds(7));
+        }
+        now
+    }
+
+    fn sleep_until(&self, _until: DateTime<Utc>) -> Option<Duration> {
+        None
+    }
+}
+
+/// A process that is stopped while it waits for an answer is not one whose store's clock was set back.
+#[test]
+fn an_answer_that_comes_late_makes_no_fire_come_again() {
+    let job = |number: u32| {
+        every(1.seconds()).task("report").id(format!("job {number}")).overlap(Overlap::Allow(99))
+    };
+    let calls = Arc::<AtomicU32>::default();
+    for slow in 0..40 {
+        let clock = VirtualClock::new(start());
+        calls.store(0, Ordering::Relaxed);
+        let store =
+            SharedModel::new(Arc::new(SlowToAnswer { clock: clock.clone(), calls: calls.clone(), slow }));
+        let engine = node(&clock, &store);
+        engine.add(job(1)).unwrap();
+        for _ in 0..20 {
+            clock.advance(TimeDelta::seconds(1));
+            engine.turn();
+            // By a clock that seemed to be behind, what other schedulers have fired meanwhile would be found to be due again.
+            let ahead = engine.lanes()[0].lock().as_ref().unwrap().ahead;
+            assert!(ahead >= TimeDelta::zero(), "{ahead} where reading {slow} of the clock is slow");
+        }
+        let mut fires: Vec<_> = store.rows().iter().map(|row| row.fires).collect();
+        fires.sort_by_key(|fires| fires.first);
+        let come_again = fires.windows(2).find(|pair| pair[1].first <= pair[0].last);
+        assert_eq!(come_again, None, "where reading {slow} of the clock is slow");
+    }
 }

@@ -274,12 +274,9 @@ impl OpenLane<'_> {
         let asked = self.engine.clock.now();
         let claim = timed(name, "claim", || store.claim(&want))?;
         let due = claim.due;
-        // A store with a clock of its own has read it at some time in between: one that is slow is not one whose clock steps.
-        *ahead = if self.lane.is_shared {
-            claim.now - (asked + (self.engine.clock.now() - asked) / 2)
-        } else {
-            TimeDelta::zero()
-        };
+        // A store with a clock of its own has read it after it was asked. One that was slow looks as if it were ahead, and never as if it
+        // were behind: fires that were decided would come again.
+        *ahead = if self.lane.is_shared { claim.now - asked } else { TimeDelta::zero() };
         taken.add_needed(ended, &claim.jobs);
 
         let mut tick = Tick::new(claim, local, retention, pruning);
