@@ -25,7 +25,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use foldhash::{HashMap, HashMapExt};
 use matins_core::{
     Capabilities, ClaimStore, Clock, JobId, Quarantined, RunQuery, RunReport, Served, StoreError, StoreName,
-    TaskName, Want,
+    TaskName,
 };
 
 use crate::SchedulerError;
@@ -119,15 +119,6 @@ pub(crate) struct Work {
     leftovers: Leftovers,
 }
 
-/// By how much a store's clock is ahead. A job that is added before the first turn counts from that clock too. A store that does not say,
-/// since somebody only looks at it without joining, has nothing added.
-fn ahead_of(store: &mut dyn ClaimStore, clock: &dyn Clock) -> TimeDelta {
-    let asked = clock.now();
-    let ahead = store.claim(&Want::at(asked)).map_or(TimeDelta::zero(), |claim| claim.now - asked);
-    store.release();
-    ahead
-}
-
 /// A store that has failed, and when it is tried again.
 pub(crate) struct Failing {
     /// By the time that has passed.
@@ -157,7 +148,6 @@ impl Lane {
         let Capabilities { durable: is_persistent, shared: is_shared, .. } = store.capabilities();
         let one = RunQuery::default().limit(1);
         let is_empty = !is_persistent && store.runs(&one)?.is_empty();
-        let ahead = if is_shared { ahead_of(&mut *store, clock) } else { TimeDelta::zero() };
         // Before the first turn nothing is known of what it can start.
         let local = Local { served: is_shared.then(Served::default), ..Local::default() };
         let work = Work {
@@ -165,7 +155,7 @@ impl Lane {
             local,
             membership,
             look: None,
-            ahead,
+            ahead: TimeDelta::zero(),
             spare_reports: Vec::new(),
             ended: VecDeque::new(),
             pruning: Pruning::new(is_empty),

@@ -271,12 +271,10 @@ impl OpenLane<'_> {
         let limit = if *was_full { most } else { JOBS_OF_FIRST_TICK };
         want.limit = if fires { limit } else { 0 };
         want.starts = may_start == MayStart::Yes;
-        let asked = self.engine.clock.now();
         let claim = timed(name, "claim", || store.claim(&want))?;
         let due = claim.due;
-        // A store with a clock of its own has read it after it was asked. One that was slow looks as if it were ahead, and never as if it
-        // were behind: fires that were decided would come again.
-        *ahead = if self.lane.is_shared { claim.now - asked } else { TimeDelta::zero() };
+        // A store that was slow looks as if it were ahead, and never as if it were behind: fires that were decided would come again.
+        *ahead = claim.now - now;
         taken.add_needed(ended, &claim.jobs);
 
         let mut tick = Tick::new(claim, local, retention, pruning);
