@@ -274,8 +274,9 @@ impl CancelToken {
         }
     }
 
-    /// Takes what was registered and has not been called: the run is over, and nothing calls it any more. It is the task's code, which is
-    /// dropped under no lock. For schedulers.
+    /// Takes what was registered with [`on_cancel`](Self::on_cancel) and [`on_shutdown`](Self::on_shutdown) and has not been called. For
+    /// schedulers and executors, once a run is over: it is code of the task, and may use a handle when it is dropped. So whoever holds a lock
+    /// gives that back first.
     ///
     /// ```
     /// use matins_core::CancelToken;

@@ -66,7 +66,7 @@ impl PostgresStore {
         if has_lost_history {
             let doing = "moving numbers on, as the database has lost history";
             if let Err(error) = self.link.batch(doing, &sql.after_lost_history) {
-                // It has begun a transaction, which the server would go on refusing.
+                // It has begun a transaction, and the server refuses whatever follows in it.
                 self.link.disconnect();
                 return Err(error);
             }

@@ -297,7 +297,7 @@ impl Worker {
 
     /// Ends it with all that its tasks have started; how it ended, in words.
     fn end(&mut self) -> String {
-        // It was about to end already, or has only closed its pipe. Once it was reaped, its number may be a stranger's.
+        // It was about to end already, or has only closed its pipe. Once it was waited for, another process may have its number.
         if !std::mem::replace(&mut self.is_over, true) {
             let _ = kill_process_group(Pid::from_child(&self.child), rustix::process::Signal::KILL);
         }

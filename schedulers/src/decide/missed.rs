@@ -22,7 +22,7 @@ impl Tick<'_> {
         let is_open = |open: &Run| {
             open.outcome == outcome && open.message.as_deref() == why && open.fires.last < fires.first
         };
-        let open = open.filter(|open| is_open(open) && self.stays_for_long(open));
+        let open = open.filter(|open| is_open(open) && self.may_grow(open));
         let row = if let Some(open) = open {
             let row = (*open).with(|run| run.fires = run.fires.joined(fires));
             self.batch.push(Transition::Extend { run: row.id, fires: row.fires });
@@ -38,8 +38,9 @@ impl Tick<'_> {
         self.jobs[at].runs.missed = (!is_alone || occupied > 0).then(|| Box::new(row));
     }
 
-    /// Whether a row can still grow: by its age, one that has ended before is dropped while it does.
-    fn stays_for_long(&self, open: &Run) -> bool {
+    /// Whether an open row may still grow. Rows are dropped by their age, which counts from when the row was made: one that grew for longer
+    /// than half of that would soon be dropped, with fires that have just been added to it.
+    fn may_grow(&self, open: &Run) -> bool {
         let Some((age, finished)) = self.retention.age.zip(open.finished) else { return true };
         (self.now - finished).to_std().is_ok_and(|passed| passed < age / 2)
     }
